@@ -1,0 +1,281 @@
+// Package db is the portal's one handle on its database: SQLite, PostgreSQL 13+, MariaDB 10.6+ or
+// MySQL 8. It gives transactions that are repeated when the database asks for it, ids in blocks,
+// migrations under a lock, and the incarnation: a number that changes when the data's history does
+// (fail-over, restore, copy). SQL is plain, with ? for arguments; the few differences between the
+// dialects sit here. Times are stored as microseconds since 1970 in UTC (see Micros).
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/stoa-portal/stoa"
+)
+
+// Options says which database to open. Only URL is required.
+type Options struct {
+	// URL names the database: sqlite:/path/to/file, postgres://user:pw@h1,h2/name, mariadb://… or
+	// mysql://…, or their jdbc: forms. Unknown jdbc parameters are ignored.
+	URL      string
+	User     string // used when the URL has no user
+	Password string // used when the URL has no password
+
+	MaxConns         int           // connections of the pool at most; 0 = 32
+	MinIdle          int           // connections kept open; 0 = 4
+	ConnectTimeout   time.Duration // per host; 0 = 2 s
+	StatementTimeout time.Duration // each statement; 0 = 15 s
+	WriteTimeout     time.Duration // a whole Write with its repetitions; 0 = 30 s
+	IDBlock          int64         // ids reserved at a time (counter.increment); 0 = 100
+	BackupDir        string        // where a copy of an SQLite file goes before a migration; "" = beside it
+	Name             string        // shown by the server for the connections of this process; "" = "stoa"
+	Logger           *slog.Logger
+	Now              func() time.Time
+}
+
+// DB is a handle on one database. It is safe for concurrent use.
+type DB struct {
+	opt     Options
+	dialect Dialect
+	dsn     dsn
+	log     *slog.Logger
+
+	pools   atomic.Pointer[pools]
+	history history
+	journal Journal
+	ids     idBlock
+
+	closing   chan struct{}
+	closeOnce sync.Once
+	wg        sync.WaitGroup
+}
+
+// pools are the connections of one history of the server: when the history changes, all are replaced.
+type pools struct {
+	write   *sql.DB // transactions that write; SQLite: one connection
+	read    *sql.DB // statements that only read; the same pool but for SQLite
+	control *sql.DB // two connections for the change log, the heartbeat and the leases, so that load cannot starve them
+}
+
+func (p *pools) close() error {
+	err := p.write.Close()
+	if p.read != p.write {
+		err = errors.Join(err, p.read.Close())
+	}
+	return errors.Join(err, p.control.Close())
+}
+
+// Open connects to the database and finds out its history. It does not create tables: call Migrate.
+// A URL that names no known engine is an Invalid error; a server that cannot be reached is Unavailable.
+func Open(ctx context.Context, o Options) (*DB, error) {
+	if o.MaxConns == 0 {
+		o.MaxConns = 32
+	}
+	if o.MinIdle == 0 {
+		o.MinIdle = 4
+	}
+	if o.ConnectTimeout == 0 {
+		o.ConnectTimeout = 2 * time.Second
+	}
+	if o.StatementTimeout == 0 {
+		o.StatementTimeout = 15 * time.Second
+	}
+	if o.WriteTimeout == 0 {
+		o.WriteTimeout = 30 * time.Second
+	}
+	if o.IDBlock == 0 {
+		o.IDBlock = 100
+	}
+	if o.Name == "" {
+		o.Name = "stoa"
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	parsed, err := parseURL(o)
+	if err != nil {
+		return nil, err
+	}
+	d := &DB{opt: o, dsn: parsed, dialect: parsed.dialect, log: o.Logger.With("component", "db"), closing: make(chan struct{})}
+	p, err := d.openPools()
+	if err != nil {
+		return nil, err
+	}
+	d.pools.Store(p)
+	if err := d.ping(ctx); err != nil {
+		_ = p.close()
+		return nil, err
+	}
+	return d, nil
+}
+
+// ping makes the first connection, which also reads the fingerprint of the server's history.
+func (d *DB) ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, d.opt.ConnectTimeout+d.opt.StatementTimeout)
+	defer cancel()
+	if err := d.pools.Load().write.PingContext(ctx); err != nil {
+		return d.dsn.explain(err)
+	}
+	if d.dialect == SQLite {
+		var one int
+		if err := d.pools.Load().write.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_master").Scan(&one); err != nil {
+			return d.dsn.explain(err)
+		}
+	}
+	return nil
+}
+
+// Dialect tells which engine is behind the handle.
+func (d *DB) Dialect() Dialect { return d.dialect }
+
+// Describe names the database without its password, for logs and screens.
+func (d *DB) Describe() string { return d.dsn.describe() }
+
+// Close ends all connections. It is safe to call twice.
+func (d *DB) Close() error {
+	var err error
+	d.closeOnce.Do(func() {
+		close(d.closing)
+		d.wg.Wait()
+		err = d.pools.Load().close()
+	})
+	return err
+}
+
+// SetJournal tells who writes down what transactions changed. It is called once, before the first
+// Write that changes anything; package change is the journal.
+func (d *DB) SetJournal(j Journal) { d.journal = j }
+
+// Stats are the numbers of the pools, for the metrics and the control panel.
+func (d *DB) Stats() sql.DBStats { return d.pools.Load().write.Stats() }
+
+// Check reports whether the database answers and can be written to, within the caller's deadline.
+func (d *DB) Check(ctx context.Context) error {
+	var n int
+	if err := d.pools.Load().read.QueryRowContext(ctx, "SELECT 1").Scan(&n); err != nil {
+		return d.dsn.explain(err)
+	}
+	return nil
+}
+
+// Micros turns a time into the stored form: microseconds since 1970, 0 for the zero time.
+func Micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+// Time turns the stored form back into a time in UTC.
+func Time(micros int64) time.Time {
+	if micros == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(micros).UTC()
+}
+
+// Queryer is what reading code needs; *DB and *Tx have it.
+type Queryer interface {
+	Query(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRow(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// Query reads rows outside of any transaction, from the write source.
+func (d *DB) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	rows, err := d.pools.Load().read.QueryContext(ctx, d.dialect.Rebind(query), args...)
+	if err != nil {
+		return nil, d.wrap(err)
+	}
+	return rows, nil
+}
+
+// QueryRow reads one row outside of any transaction, from the write source.
+func (d *DB) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
+	return d.pools.Load().read.QueryRowContext(ctx, d.dialect.Rebind(query), args...)
+}
+
+// Scanner is a row that can be read once: *sql.Row and *sql.Rows are.
+type Scanner interface{ Scan(dest ...any) error }
+
+// All reads every row of a query through scan.
+func All[T any](ctx context.Context, q Queryer, scan func(Scanner) (T, error), query string, args ...any) ([]T, error) {
+	rows, err := q.Query(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []T
+	for rows.Next() {
+		v, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, wrapUnavailable(err)
+	}
+	return out, nil
+}
+
+// One reads the first row of a query through scan. It returns sql.ErrNoRows when there is none.
+func One[T any](ctx context.Context, q Queryer, scan func(Scanner) (T, error), query string, args ...any) (T, error) {
+	v, err := scan(q.QueryRow(ctx, query, args...))
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		err = wrapUnavailable(err)
+	}
+	return v, err
+}
+
+// wrap gives driver errors a kind: a lost connection or a time-out is Unavailable, a full disk says so.
+func (d *DB) wrap(err error) error { return wrapUnavailable(err) }
+
+func wrapUnavailable(err error) error {
+	if err == nil || stoa.KindOf(err) != stoa.KindInternal || errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	switch {
+	case isDiskFull(err):
+		return stoa.Unavailable(err, "the disk that holds the database is full: nothing was saved; free some space and try again")
+	case isCorrupt(err):
+		return stoa.Unavailable(err, "the database file is damaged: restore it from a backup (stoa restore) or from the copies in data/backup")
+	case isConnection(err):
+		return stoa.Unavailable(err, "the database does not answer; try again in a moment")
+	}
+	return err
+}
+
+// In gives "(?,?,?)" for n arguments; an empty list gives "(NULL)", which matches nothing.
+func In(n int) string {
+	if n <= 0 {
+		return "(NULL)"
+	}
+	b := make([]byte, 0, 2*n+1)
+	b = append(b, '(')
+	for i := range n {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, '?')
+	}
+	return string(append(b, ')'))
+}
+
+// Args turns ids into arguments for In.
+func Args(ids []stoa.ID) []any {
+	out := make([]any, len(ids))
+	for i, id := range ids {
+		out[i] = id
+	}
+	return out
+}
+
+func (d *DB) String() string { return fmt.Sprintf("db(%s)", d.Describe()) }

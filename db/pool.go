@@ -1,0 +1,123 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/stoa-portal/stoa"
+	sqlite "modernc.org/sqlite"
+)
+
+// connector makes connections and lets each new one tell which history of the data it shows.
+type connector struct {
+	driver.Connector
+	check func(context.Context, driver.Conn) error
+}
+
+// Connect opens a connection; one that shows another history than the pool's is closed again.
+func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := c.Connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.check(ctx, conn); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return conn, nil
+}
+
+// sqliteConnector opens a file with a fixed set of pragmas.
+type sqliteConnector struct {
+	drv *sqlite.Driver
+	dsn string
+}
+
+func (c sqliteConnector) Connect(context.Context) (driver.Conn, error) { return c.drv.Open(c.dsn) }
+func (c sqliteConnector) Driver() driver.Driver                        { return c.drv }
+
+func (d *DB) openPools() (*pools, error) {
+	switch d.dialect {
+	case SQLite:
+		return d.openSQLite()
+	case Postgres:
+		base := stdlib.GetConnector(*d.dsn.pg)
+		return d.serverPools(base), nil
+	default:
+		base, err := mysql.NewConnector(d.dsn.my)
+		if err != nil {
+			return nil, fmt.Errorf("database %s: %w", d.dsn.label, err)
+		}
+		return d.serverPools(base), nil
+	}
+}
+
+func (d *DB) serverPools(base driver.Connector) *pools {
+	c := &connector{Connector: base, check: d.checkHistory}
+	main := sql.OpenDB(c)
+	main.SetMaxOpenConns(d.opt.MaxConns)
+	main.SetMaxIdleConns(max(d.opt.MinIdle, d.opt.MaxConns/4))
+	main.SetConnMaxIdleTime(10 * time.Minute)
+	control := sql.OpenDB(c)
+	control.SetMaxOpenConns(2)
+	control.SetMaxIdleConns(2)
+	return &pools{write: main, read: main, control: control}
+}
+
+// openSQLite makes one connection for writing, because SQLite has one writer at a time and waiting in
+// Go is fairer than in busy_timeout, and several for reading.
+func (d *DB) openSQLite() (*pools, error) {
+	if err := os.MkdirAll(filepath.Dir(d.dsn.path), 0o700); err != nil {
+		return nil, stoa.Unavailable(err, "the folder of the database %s cannot be made", d.dsn.path)
+	}
+	pragmas := url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(NORMAL)", "foreign_keys(1)", "cache_size(-8000)"}}
+	dsnFor := func(v url.Values) string {
+		return "file:" + (&url.URL{Path: d.dsn.path}).EscapedPath() + "?" + v.Encode()
+	}
+	readDSN := dsnFor(pragmas)
+	pragmas.Set("_txlock", "immediate")
+	writeDSN := dsnFor(pragmas)
+	drv := &sqlite.Driver{}
+	open := func(dsn string, n int) *sql.DB {
+		p := sql.OpenDB(&connector{Connector: sqliteConnector{drv, dsn}, check: d.checkHistory})
+		p.SetMaxOpenConns(n)
+		p.SetMaxIdleConns(n)
+		return p
+	}
+	return &pools{write: open(writeDSN, 1), read: open(readDSN, 8), control: open(writeDSN, 1)}, nil
+}
+
+// queryRaw reads the first row of a query on a connection that is not in a pool yet.
+func queryRaw(ctx context.Context, conn driver.Conn, query string) ([]driver.Value, error) {
+	q, ok := conn.(driver.QueryerContext)
+	if !ok {
+		return nil, fmt.Errorf("driver %T cannot query", conn)
+	}
+	rows, err := q.QueryContext(ctx, query, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	values := make([]driver.Value, len(rows.Columns()))
+	if err := rows.Next(values); err != nil {
+		if err == io.EOF {
+			return nil, sql.ErrNoRows
+		}
+		return nil, err
+	}
+	for i, v := range values {
+		if b, ok := v.([]byte); ok {
+			values[i] = string(b)
+		}
+	}
+	return values, nil
+}

@@ -1,0 +1,285 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/stoa-portal/stoa"
+)
+
+// Change says what a transaction changed: the thing, the scope (mostly the site) whose lists it is in,
+// and its new version. ID 0 means every thing of the kind in the scope; scope 0 every scope; kind "*"
+// everything.
+type Change struct {
+	Kind    string
+	ID      stoa.ID
+	Scope   stoa.ID
+	Version int64
+}
+
+// Journal writes down what transactions changed; package change is the one in production.
+type Journal interface {
+	// Append writes the rows as the last statement of the transaction and gives its number.
+	Append(ctx context.Context, tx *Tx, changes []Change) (n uint64, err error)
+	// Settle finds out whether the transaction with that number was committed, by writing its key again.
+	Settle(ctx context.Context, n uint64) (committed bool, err error)
+	// Done is told the outcome before the writer is answered; a committed change is applied to the
+	// caches of this node before Done returns.
+	Done(ctx context.Context, n uint64, changes []Change, committed bool)
+}
+
+type writeKey struct{}
+
+// InWrite reports whether ctx belongs to a Write in progress: caches are bypassed there.
+func InWrite(ctx context.Context) bool { return ctx.Value(writeKey{}) != nil }
+
+// Tx is a transaction. It is used by one goroutine.
+type Tx struct {
+	db      *DB
+	tx      *sql.Tx
+	now     time.Time
+	changes []Change
+	after   []func()
+	idNext  int64
+	idLast  int64
+	last    func(ctx context.Context, tx *Tx) error
+}
+
+// Row is a row to write, by column.
+type Row map[string]any
+
+// Now is the time of the transaction: the same for all its rows.
+func (tx *Tx) Now() time.Time { return tx.now }
+
+// Changed notes what this transaction changes; it is appended to the change log with the commit.
+func (tx *Tx) Changed(kind string, id, scope stoa.ID, version int64) {
+	c := Change{Kind: kind, ID: id, Scope: scope, Version: version}
+	if !slices.Contains(tx.changes, c) {
+		tx.changes = append(tx.changes, c)
+	}
+}
+
+// AfterCommit registers fn to run once the transaction is committed, before Write returns.
+func (tx *Tx) AfterCommit(fn func()) { tx.after = append(tx.after, fn) }
+
+// Fence registers the last statement of the transaction: it runs after the change log was appended and
+// its error rolls everything back. Leases use it (coherence rule 24).
+func (tx *Tx) Fence(fn func(ctx context.Context, tx *Tx) error) { tx.last = fn }
+
+// Dialect tells which engine the transaction runs on.
+func (tx *Tx) Dialect() Dialect { return tx.db.dialect }
+
+// Exec runs a statement.
+func (tx *Tx) Exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	return tx.tx.ExecContext(ctx, tx.db.dialect.Rebind(query), args...)
+}
+
+// Query reads rows.
+func (tx *Tx) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	return tx.tx.QueryContext(ctx, tx.db.dialect.Rebind(query), args...)
+}
+
+// QueryRow reads one row.
+func (tx *Tx) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
+	return tx.tx.QueryRowContext(ctx, tx.db.dialect.Rebind(query), args...)
+}
+
+// Affected runs a statement and gives the number of rows it matched.
+func (tx *Tx) Affected(ctx context.Context, query string, args ...any) (int64, error) {
+	res, err := tx.Exec(ctx, query, args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+// Insert writes a row. A row with the same key is an error for which IsDuplicate is true.
+func (tx *Tx) Insert(ctx context.Context, table string, row Row) error {
+	cols, args := row.split()
+	var q = "INSERT INTO " + table + " (" + join(cols) + ") VALUES " + In(len(cols))
+	_, err := tx.Exec(ctx, q, args...)
+	return err
+}
+
+// InsertIgnore writes a row unless one with the same key is there; it reports whether it wrote.
+func (tx *Tx) InsertIgnore(ctx context.Context, table string, row Row) (bool, error) {
+	cols, args := row.split()
+	n, err := tx.Affected(ctx, tx.db.dialect.insertIgnore(table, cols), args...)
+	return n == 1, err
+}
+
+// Upsert writes a row, or updates the one with the same keys.
+func (tx *Tx) Upsert(ctx context.Context, table string, keys []string, row Row) error {
+	cols, args := row.split()
+	_, err := tx.Exec(ctx, tx.db.dialect.upsert(table, keys, cols), args...)
+	return err
+}
+
+func (r Row) split() (cols []string, args []any) {
+	for c := range r {
+		cols = append(cols, c)
+	}
+	slices.Sort(cols) // the same text each time, so that prepared statements are found again
+	for _, c := range cols {
+		args = append(args, r[c])
+	}
+	return cols, args
+}
+
+func join(cols []string) string {
+	out := ""
+	for i, c := range cols {
+		if i > 0 {
+			out += ", "
+		}
+		out += c
+	}
+	return out
+}
+
+// Write runs fn in a transaction on the write source and commits it together with the rows of the
+// change log. When the database asks for a repetition (deadlock, serialization, fail-over before the
+// commit) fn runs again from the start, so it must have no effect outside the transaction. An unknown
+// outcome of COMMIT is settled before Write returns.
+func (d *DB) Write(ctx context.Context, fn func(ctx context.Context, tx *Tx) error) error {
+	if InWrite(ctx) {
+		return errors.New("db: Write inside Write: pass the transaction on")
+	}
+	ctx, cancel := context.WithTimeout(ctx, d.opt.WriteTimeout)
+	defer cancel()
+	inner := context.WithValue(ctx, writeKey{}, true)
+	for attempt := 0; ; attempt++ {
+		retry, err := d.writeOnce(inner, fn)
+		if err == nil {
+			return nil
+		}
+		if !retry || attempt == 9 {
+			return wrapUnavailable(err)
+		}
+		wait := time.Duration(1+rand.IntN(1<<min(attempt+3, 8))) * time.Millisecond
+		select {
+		case <-ctx.Done():
+			return wrapUnavailable(err)
+		case <-time.After(wait):
+		}
+	}
+}
+
+// writeOnce is one attempt. retry says that nothing was committed and that trying again can help.
+func (d *DB) writeOnce(ctx context.Context, fn func(ctx context.Context, tx *Tx) error) (retry bool, err error) {
+	sqlTx, err := d.pools.Load().write.BeginTx(ctx, nil)
+	if err != nil {
+		return isTransient(err), err
+	}
+	tx := &Tx{db: d, tx: sqlTx, now: d.opt.Now().UTC()}
+	var n uint64
+	numbered := false
+	finished := false
+	defer func() { // also when fn panics: the number must not stay open
+		if !finished {
+			_ = sqlTx.Rollback()
+			if numbered {
+				d.journal.Done(ctx, n, nil, false)
+			}
+		}
+	}()
+	if err := fn(ctx, tx); err != nil {
+		return isTransient(err), err
+	}
+	if len(tx.changes) > 0 && d.journal != nil {
+		n, err = d.journal.Append(ctx, tx, tx.changes)
+		numbered = n != 0
+		if err != nil {
+			return isTransient(err), fmt.Errorf("append to the change log: %w", err)
+		}
+	}
+	if tx.last != nil {
+		if err := tx.last(ctx, tx); err != nil {
+			return isTransient(err), err
+		}
+	}
+	err = sqlTx.Commit()
+	finished = true
+	if err != nil {
+		if definite(err) {
+			_ = sqlTx.Rollback()
+			if numbered {
+				d.journal.Done(ctx, n, nil, false)
+			}
+			return isTransient(err), err
+		}
+		if !numbered {
+			return false, stoa.Unavailable(err, "the database went away during the save: it is not known whether it happened; look before you repeat it")
+		}
+		committed, settleErr := d.settle(ctx, n)
+		if settleErr != nil {
+			// The number stays open on purpose: readers keep probing for it.
+			return false, stoa.Unavailable(errors.Join(err, settleErr), "the database went away during the save: it is not known whether it happened; look before you repeat it")
+		}
+		if !committed {
+			d.journal.Done(ctx, n, nil, false)
+			return true, err
+		}
+	}
+	if numbered {
+		d.journal.Done(ctx, n, tx.changes, true)
+	}
+	for _, fn := range tx.after {
+		fn()
+	}
+	return false, nil
+}
+
+// settle asks the database for the outcome of a COMMIT that was not answered (coherence rule 27).
+func (d *DB) settle(ctx context.Context, n uint64) (bool, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.opt.WriteTimeout)
+	defer cancel()
+	var err error
+	for range 5 {
+		var committed bool
+		if committed, err = d.journal.Settle(ctx, n); err == nil {
+			return committed, nil
+		}
+		select {
+		case <-ctx.Done():
+			return false, err
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+	return false, err
+}
+
+// plainTx runs fn in a transaction that appends nothing to the change log.
+func (d *DB) plainTx(ctx context.Context, fn func(tx *Tx) error) error {
+	return d.controlTx(ctx, d.pools.Load().write, fn)
+}
+
+// Control runs fn in a transaction on the connections kept for the change log, the heartbeat and the
+// leases, so that the load of the site cannot delay it. It is not repeated and appends no changes;
+// only a nil error says that it was committed.
+func (d *DB) Control(ctx context.Context, fn func(tx *Tx) error) error {
+	return d.controlTx(ctx, d.pools.Load().control, fn)
+}
+
+func (d *DB) controlTx(ctx context.Context, pool *sql.DB, fn func(tx *Tx) error) error {
+	sqlTx, err := pool.BeginTx(ctx, nil)
+	if err != nil {
+		return wrapUnavailable(err)
+	}
+	defer func() { _ = sqlTx.Rollback() }()
+	tx := &Tx{db: d, tx: sqlTx, now: d.opt.Now().UTC()}
+	if err := fn(tx); err != nil {
+		return wrapUnavailable(err)
+	}
+	if tx.last != nil {
+		if err := tx.last(ctx, tx); err != nil {
+			return err
+		}
+	}
+	return wrapUnavailable(sqlTx.Commit())
+}

@@ -1,0 +1,194 @@
+package db
+
+import (
+	"crypto/tls"
+	"database/sql/driver"
+	"net"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/jackc/pgx/v5"
+	"github.com/stoa-portal/stoa"
+)
+
+// dsn is a database URL after reading.
+type dsn struct {
+	dialect Dialect
+	path    string // SQLite
+	pg      *pgx.ConnConfig
+	my      *mysql.Config
+	label   string
+}
+
+func (d dsn) describe() string { return d.label }
+
+// explain gives the error of a first connection a sentence that names the database.
+func (d dsn) explain(err error) error {
+	if stoa.KindOf(err) != stoa.KindInternal {
+		return err
+	}
+	switch {
+	case isCorrupt(err):
+		return stoa.Unavailable(err, "the database %s is damaged or is not a database: restore it from a backup (stoa restore) or from the copies in data/backup", d.label)
+	case isDiskFull(err):
+		return stoa.Unavailable(err, "the disk that holds the database %s is full; free some space", d.label)
+	}
+	return stoa.Unavailable(err, "the database %s cannot be used; check the address, that the server runs, and user and password", d.label)
+}
+
+// parseURL reads a native or jdbc: URL. hosts may be a list; unknown jdbc parameters are dropped,
+// because Liferay's URLs carry parameters of the Java driver.
+func parseURL(o Options) (dsn, error) {
+	raw := strings.TrimSpace(o.URL)
+	s := strings.TrimPrefix(raw, "jdbc:")
+	scheme, rest, ok := strings.Cut(s, ":")
+	if !ok {
+		return dsn{}, badURL(raw)
+	}
+	switch scheme {
+	case "sqlite", "sqlite3", "file":
+		path, _, _ := strings.Cut(strings.TrimPrefix(rest, "//"), "?")
+		if path == "" {
+			return dsn{}, badURL(raw)
+		}
+		abs, err := filepath.Abs(path)
+		if err != nil {
+			return dsn{}, badURL(raw)
+		}
+		return dsn{dialect: SQLite, path: abs, label: "sqlite:" + abs}, nil
+	case "postgres", "postgresql":
+		return parsePostgres(o, raw, rest)
+	case "mysql", "mariadb":
+		return parseMySQL(o, raw, scheme, rest)
+	}
+	return dsn{}, badURL(raw)
+}
+
+func badURL(raw string) error {
+	if u, err := url.Parse(raw); err == nil && u.User != nil {
+		raw = u.Redacted()
+	}
+	return stoa.Invalid("jdbc.default.url", "%q is not a database address: sqlite:/path/file.db, postgres://host/name, mariadb://host/name, mysql://host/name or their jdbc: forms are expected", raw)
+}
+
+// split parts "//user:pw@h1:1,h2:2/name?k=v" without choking on lists of hosts.
+func split(o Options, rest string) (user, password, hosts, name string, query url.Values, ok bool) {
+	rest, ok = strings.CutPrefix(rest, "//")
+	if !ok {
+		return "", "", "", "", nil, false
+	}
+	rest, q, _ := strings.Cut(rest, "?")
+	query, err := url.ParseQuery(q)
+	if err != nil {
+		return "", "", "", "", nil, false
+	}
+	authority, name, _ := strings.Cut(rest, "/")
+	user, password = o.User, o.Password
+	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
+		cred := authority[:i]
+		authority = authority[i+1:]
+		u, p, hasPassword := strings.Cut(cred, ":")
+		if user, err = url.PathUnescape(u); err != nil {
+			return "", "", "", "", nil, false
+		}
+		if hasPassword {
+			if password, err = url.PathUnescape(p); err != nil {
+				return "", "", "", "", nil, false
+			}
+		}
+	}
+	if v := query.Get("user"); v != "" && user == "" {
+		user = v
+	}
+	if v := query.Get("password"); v != "" && password == "" {
+		password = v
+	}
+	return user, password, authority, name, query, true
+}
+
+func parsePostgres(o Options, raw, rest string) (dsn, error) {
+	user, password, hosts, name, query, ok := split(o, rest)
+	if !ok || strings.ContainsAny(hosts, " \t") {
+		return dsn{}, badURL(raw)
+	}
+	if hosts == "" {
+		hosts = "localhost:5432"
+	}
+	keep := url.Values{"target_session_attrs": {"read-write"}}
+	for _, k := range []string{"sslmode", "sslrootcert", "sslcert", "sslkey"} {
+		if v := query.Get(k); v != "" {
+			keep.Set(k, v)
+		}
+	}
+	native := "postgres://" + hosts + "/" + url.PathEscape(name) + "?" + keep.Encode()
+	cfg, err := pgx.ParseConfig(native)
+	if err != nil {
+		return dsn{}, badURL(raw)
+	}
+	if user != "" {
+		cfg.User = user
+	}
+	if password != "" {
+		cfg.Password = password
+	}
+	cfg.ConnectTimeout = o.ConnectTimeout
+	millis := o.StatementTimeout.Milliseconds()
+	for k, v := range map[string]string{
+		"timezone":                            "UTC",
+		"application_name":                    o.Name,
+		"default_transaction_isolation":       "read committed",
+		"statement_timeout":                   itoa(millis),
+		"lock_timeout":                        itoa(millis),
+		"idle_in_transaction_session_timeout": "5000",
+		"tcp_user_timeout":                    "5000",
+		"client_min_messages":                 "warning",
+	} {
+		cfg.RuntimeParams[k] = v
+	}
+	return dsn{dialect: Postgres, pg: cfg, label: "postgres://" + hosts + "/" + name}, nil
+}
+
+func parseMySQL(o Options, raw, scheme, rest string) (dsn, error) {
+	user, password, hosts, name, query, ok := split(o, rest)
+	if !ok || strings.ContainsAny(hosts, " \t") {
+		return dsn{}, badURL(raw)
+	}
+	first, _, _ := strings.Cut(hosts, ",")
+	if first == "" {
+		first = "localhost"
+	}
+	if _, _, err := net.SplitHostPort(first); err != nil {
+		first = net.JoinHostPort(strings.Trim(first, "[]"), "3306")
+	}
+	cfg := mysql.NewConfig()
+	cfg.User, cfg.Passwd, cfg.Net, cfg.Addr, cfg.DBName = user, password, "tcp", first, name
+	cfg.Timeout = o.ConnectTimeout
+	cfg.ReadTimeout = o.StatementTimeout + 5*time.Second
+	cfg.WriteTimeout = o.StatementTimeout
+	cfg.ParseTime = false
+	cfg.InterpolateParams = true
+	cfg.ClientFoundRows = true // an UPDATE counts the rows it matched, as the other dialects do
+	cfg.Params = map[string]string{
+		"time_zone":                "'+00:00'",
+		"sql_mode":                 "'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
+		"innodb_lock_wait_timeout": itoa(max(1, int64(o.StatementTimeout.Seconds()))),
+	}
+	switch {
+	case query.Get("useSSL") == "true" || query.Get("sslMode") == "verify-full" || query.Get("sslMode") == "VERIFY_IDENTITY" || query.Get("tls") == "true":
+		host, _, _ := net.SplitHostPort(first)
+		cfg.TLS = &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
+	case query.Get("sslMode") == "trust" || query.Get("sslMode") == "REQUIRED" || query.Get("tls") == "skip-verify":
+		cfg.TLSConfig = "skip-verify"
+	}
+	if err := cfg.Apply(); err != nil {
+		return dsn{}, badURL(raw)
+	}
+	return dsn{dialect: MySQL, my: cfg, label: scheme + "://" + hosts + "/" + name}, nil
+}
+
+func itoa(n int64) string { return stoa.ID(n).String() }
+
+var _ driver.Connector = (*connector)(nil)
