@@ -1,0 +1,62 @@
+# "make help" lists the targets. Go alone builds Stoa: this file only saves
+# typing.
+.DEFAULT_GOAL := help
+GO ?= go
+ARGS ?=
+
+.PHONY: help
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/stoa, one file without C libraries
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/stoa ./cmd/stoa
+
+.PHONY: run
+run: ## build and serve the folder ./home on port 8080 (ARGS= more arguments)
+	$(GO) run ./cmd/stoa serve --home home $(ARGS)
+
+.PHONY: test
+test: bin/testrun ## install and start what the tests need, run all of them (ARGS="-tier unit -pkg ./db/... -run Name")
+	@exec bin/testrun $(ARGS)
+
+.PHONY: quick
+quick: bin/testrun ## like test, without the race detector and without a browser
+	@exec bin/testrun -no-race -tier vet,unit $(ARGS)
+
+.PHONY: services
+services: bin/testrun ## start PostgreSQL and MariaDB for tests run by hand, print their addresses, wait for Ctrl-C
+	@exec bin/testrun $(ARGS) services
+
+.PHONY: lint
+lint: ## formatting, go vet, generated files, and the rules of the house
+	@$(MAKE) --no-print-directory test ARGS="-tier vet"
+	$(GO) test -count=1 .
+
+# Each fuzz target runs by itself: Go fuzzes one at a time.
+FUZZTIME ?= 30s
+.PHONY: fuzz
+fuzz: ## fuzz every parser for FUZZTIME (30s) each
+	@grep -rlE '^func Fuzz' --include='*_test.go' . | while read -r f; do \
+	  for t in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' $$f); do \
+	    echo "== $$(dirname $$f) $$t"; \
+	    $(GO) test -run '^$$' -fuzz "^$$t\$$" -fuzztime $(FUZZTIME) $$(dirname $$f) || exit 1; \
+	  done; done
+
+.PHONY: generate
+generate: ## write the Go files of the templ screens again
+	$(GO) run github.com/a-h/templ/cmd/templ generate
+
+.PHONY: docs
+docs: ## write docs/config.md from the settings in the code
+	$(GO) run ./cmd/stoa config docs > docs/config.md.new
+	mv docs/config.md.new docs/config.md
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin
+
+# Always asked of Go, which knows better than file dates whether it is current.
+.PHONY: bin/testrun
+bin/testrun:
+	@$(GO) build -o bin/testrun ./tools/testrun

@@ -1,0 +1,293 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// tier is one stage of the run. Budgets are what a warm build cache should
+// need on two processors; they are reported, not enforced.
+type tier struct {
+	name     string
+	what     string
+	budget   time.Duration
+	services bool // wants the servers started
+	extra    bool // runs only when asked for by name
+	run      func(context.Context, *tierRun) counts
+}
+
+// tierRun is what a tier works with.
+type tierRun struct {
+	tier tier
+	opts options
+	env  *environment
+	out  *printer
+	rep  *report
+}
+
+// tiers lists all tiers in the order in which they run. A package belongs to
+// exactly one test tier: the first below whose owns says so, else "unit".
+func tiers() []tier {
+	return []tier{
+		{name: "vet", what: "formatting, go vet, generated files", budget: time.Minute, run: runVet},
+		{name: "unit", what: "all packages, with the race detector", budget: 6 * time.Minute, services: true, run: runUnit},
+		{name: "browser", what: "screens in a real browser", budget: 2 * time.Minute, services: true, run: runBrowser},
+		{name: "lab", what: "real processes, networks and faults", budget: 15 * time.Minute, services: true, extra: true, run: runLab},
+	}
+}
+
+func defaultTiers() []string {
+	var names []string
+	for _, t := range tiers() {
+		if !t.extra {
+			names = append(names, t.name)
+		}
+	}
+	return names
+}
+
+// chooseTiers returns the tiers named in list, in their own order.
+func chooseTiers(list string) ([]tier, error) {
+	wanted := strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
+	if len(wanted) == 0 {
+		wanted = defaultTiers()
+	}
+	var chosen []tier
+	var all []string
+	for _, t := range tiers() {
+		all = append(all, t.name)
+		if slices.Contains(wanted, t.name) {
+			chosen = append(chosen, t)
+		}
+	}
+	for _, w := range wanted {
+		if !slices.Contains(all, w) {
+			return nil, fmt.Errorf("there is no tier %q; the tiers are %s", w, strings.Join(all, ", "))
+		}
+	}
+	return chosen, nil
+}
+
+func needServices(ts []tier) bool {
+	return slices.ContainsFunc(ts, func(t tier) bool { return t.services })
+}
+
+// tierOf names the tier of a package by its import path.
+func tierOf(pkg string) string {
+	switch filepath.Base(pkg) {
+	case "browsertest":
+		return "browser"
+	case "labtest":
+		return "lab"
+	}
+	return "unit"
+}
+
+func runUnit(ctx context.Context, r *tierRun) counts    { return r.goTest(ctx, "unit") }
+func runBrowser(ctx context.Context, r *tierRun) counts { return r.goTest(ctx, "browser") }
+func runLab(ctx context.Context, r *tierRun) counts     { return r.goTest(ctx, "lab") }
+
+// goTest tests the packages of one tier.
+func (r *tierRun) goTest(ctx context.Context, name string) counts {
+	pkgs, err := r.list(ctx, name)
+	if err != nil {
+		return r.rep.failf("%v", err)
+	}
+	if len(pkgs) == 0 {
+		r.out.printf("no packages\n")
+		return counts{}
+	}
+	return r.runGoTest(ctx, pkgs)
+}
+
+// list returns the packages of the tier among those asked for. The first use
+// fetches modules, and networks fail: it tries three times.
+func (r *tierRun) list(ctx context.Context, name string) ([]string, error) {
+	args := append([]string{"list"}, strings.Fields(r.opts.packages)...)
+	var text string
+	for try := 0; ; try++ {
+		var stderr bytes.Buffer
+		cmd := r.goCommand(ctx, args...)
+		cmd.Stderr = &stderr
+		b, err := cmd.Output()
+		if err == nil {
+			text = string(b)
+			break
+		}
+		if try == 2 || ctx.Err() != nil {
+			return nil, fmt.Errorf("go list: %w\n%s", err, tail(stderr.String(), 20))
+		}
+	}
+	var pkgs []string
+	for p := range strings.FieldsSeq(text) {
+		if tierOf(p) == name {
+			pkgs = append(pkgs, p)
+		}
+	}
+	return pkgs, nil
+}
+
+// goCommand prepares a go command in the environment of the tests.
+func (r *tierRun) goCommand(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Env = r.env.environ()
+	cmd.SysProcAttr = attributes(nil, syscall.SIGKILL)
+	groupCancel(cmd)
+	return cmd
+}
+
+// race returns the flag of the race detector. go vet gets it, too: it shares
+// compiled packages with the tests then, instead of compiling them twice.
+func (r *tierRun) race() []string {
+	if r.opts.noRace || !haveCompiler() {
+		return nil
+	}
+	return []string{"-race"}
+}
+
+// runVet is the tier of the checks that need no test.
+func runVet(ctx context.Context, r *tierRun) counts {
+	var total counts
+	for _, c := range []struct {
+		name string
+		run  func(context.Context) error
+	}{
+		{"modules", r.fetchModules},
+		{"gofmt", r.checkFormat},
+		{"go vet", r.checkVet},
+		{"generated files", r.checkGenerated},
+	} {
+		if ctx.Err() != nil {
+			return total
+		}
+		start := time.Now()
+		if err := c.run(ctx); err != nil {
+			total = total.plus(r.rep.failf("%s: %v", c.name, err))
+			continue
+		}
+		total.passed++
+		r.out.printf("ok    %-40s %7.1fs\n", c.name, time.Since(start).Seconds())
+	}
+	return total
+}
+
+// fetchModules brings every module the packages and their tests import into
+// the module cache, trying three times.
+func (r *tierRun) fetchModules(ctx context.Context) error {
+	var err error
+	for range 3 {
+		var stderr bytes.Buffer
+		cmd := r.goCommand(ctx, "list", "-deps", "-test", "./...")
+		cmd.Stderr = &stderr
+		if err = cmd.Run(); err == nil {
+			return nil
+		}
+		err = fmt.Errorf("go list: %w\n%s", err, tail(stderr.String(), 20))
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return err
+}
+
+func (r *tierRun) checkFormat(ctx context.Context) error {
+	text, err := output(ctx, nil, ".", "gofmt", "-l", ".")
+	if err != nil {
+		return err
+	}
+	if text = strings.TrimSpace(text); text != "" {
+		return fmt.Errorf("these files are not formatted; run \"gofmt -w\" on them:\n    %s", strings.ReplaceAll(text, "\n", "\n    "))
+	}
+	return nil
+}
+
+func (r *tierRun) checkVet(ctx context.Context) error {
+	var b bytes.Buffer
+	cmd := r.goCommand(ctx, append(append([]string{"vet"}, r.race()...), strings.Fields(r.opts.packages)...)...)
+	cmd.Stdout, cmd.Stderr = &b, &b
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%w\n%s", err, tail(b.String(), 60))
+	}
+	return nil
+}
+
+// checkGenerated generates the screens again in a copy and compares: a
+// template that was edited without "make generate" shows old text.
+func (r *tierRun) checkGenerated(ctx context.Context) error {
+	sources, err := templates(".")
+	if err != nil || len(sources) == 0 {
+		return err
+	}
+	work := filepath.Join(r.env.dir, "generated")
+	for _, src := range sources {
+		b, err := os.ReadFile(src)
+		if err != nil {
+			return err
+		}
+		dst := filepath.Join(work, src)
+		if err := os.MkdirAll(filepath.Dir(dst), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(dst, b, 0o644); err != nil {
+			return err
+		}
+	}
+	var b bytes.Buffer
+	tool := filepath.Join(r.env.dir, "templ")
+	build := r.goCommand(ctx, "build", "-o", tool, "github.com/a-h/templ/cmd/templ")
+	build.Stdout, build.Stderr = &b, &b
+	if err := build.Run(); err != nil {
+		return fmt.Errorf("build templ: %w\n%s", err, tail(b.String(), 20))
+	}
+	if _, err := output(ctx, nil, work, tool, "generate"); err != nil {
+		return err
+	}
+	var stale []string
+	for _, src := range sources {
+		name := strings.TrimSuffix(src, ".templ") + "_templ.go"
+		want, err := os.ReadFile(filepath.Join(work, name))
+		if err != nil {
+			return err
+		}
+		got, err := os.ReadFile(name)
+		if errors.Is(err, fs.ErrNotExist) || (err == nil && !bytes.Equal(got, want)) {
+			stale = append(stale, name)
+		} else if err != nil {
+			return err
+		}
+	}
+	if len(stale) > 0 {
+		return fmt.Errorf("these files differ from their templates; run \"make generate\" and commit:\n    %s", strings.Join(stale, "\n    "))
+	}
+	return nil
+}
+
+// templates lists the .templ files below root.
+func templates(root string) ([]string, error) {
+	var found []string
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && path != root && (strings.HasPrefix(d.Name(), ".") || d.Name() == "node_modules" || d.Name() == "testdata") {
+			return filepath.SkipDir
+		}
+		if !d.IsDir() && strings.HasSuffix(path, ".templ") {
+			found = append(found, path)
+		}
+		return nil
+	})
+	return found, err
+}
