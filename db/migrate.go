@@ -181,3 +181,6 @@ type expanded struct {
 }
 
 func (e *expanded) Read(p []byte) (int, error) { return e.r.Read(p) }
+
+// Migrations are the migration files of this binary, before they are expanded for a dialect.
+func Migrations() fs.FS { return migrations }

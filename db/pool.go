@@ -121,3 +121,38 @@ func queryRaw(ctx context.Context, conn driver.Conn, query string) ([]driver.Val
 	}
 	return values, nil
 }
+
+// OpenPlain opens a bare pool on the server that the options name, without any look at its history.
+// Tools use it to make and drop databases; the portal never does.
+func OpenPlain(ctx context.Context, o Options) (*sql.DB, error) {
+	if o.ConnectTimeout == 0 {
+		o.ConnectTimeout = 2 * time.Second
+	}
+	if o.StatementTimeout == 0 {
+		o.StatementTimeout = 15 * time.Second
+	}
+	parsed, err := parseURL(o)
+	if err != nil {
+		return nil, err
+	}
+	var base driver.Connector
+	switch parsed.dialect {
+	case Postgres:
+		base = stdlib.GetConnector(*parsed.pg)
+	case MySQL:
+		if base, err = mysql.NewConnector(parsed.my); err != nil {
+			return nil, fmt.Errorf("database %s: %w", parsed.label, err)
+		}
+	default:
+		base = sqliteConnector{&sqlite.Driver{}, "file:" + (&url.URL{Path: parsed.path}).EscapedPath()}
+	}
+	p := sql.OpenDB(base)
+	if o.MaxConns > 0 {
+		p.SetMaxOpenConns(o.MaxConns)
+	}
+	if err := p.PingContext(ctx); err != nil {
+		_ = p.Close()
+		return nil, parsed.explain(err)
+	}
+	return p, nil
+}

@@ -37,10 +37,14 @@ CREATE TABLE change_log (
 
 CREATE INDEX change_log_at ON change_log (at);
 
--- How far each writer's rows were pruned; a reader below it must start over.
-CREATE TABLE change_horizon (
+-- One row per writer (a process life): the numbers below low are settled, the rows below horizon
+-- may be pruned. A writer is here before its first row is in change_log.
+CREATE TABLE change_writer (
   writer BIGINT NOT NULL PRIMARY KEY,
-  n BIGINT NOT NULL
+  low BIGINT NOT NULL,
+  horizon BIGINT NOT NULL,
+  beat BIGINT NOT NULL,
+  seen BIGINT NOT NULL
 ){{table}};
 
 -- Positions of readers that cannot start over.
@@ -63,6 +67,7 @@ CREATE TABLE cluster_node (
   settings VARCHAR(64) NOT NULL,
   fingerprint VARCHAR(120) NOT NULL,
   state VARCHAR(20) NOT NULL,
+  epoch BIGINT NOT NULL,
   beat BIGINT NOT NULL,
   low BIGINT NOT NULL,
   started BIGINT NOT NULL,
