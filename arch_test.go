@@ -47,6 +47,7 @@ func (l layer) String() string {
 var house = map[string]layer{
 	"db": platform, "change": platform, "cluster": platform, "cache": platform,
 	"job": platform, "filestore": platform, "search": platform,
+	"look": platform, // style sheets, typefaces, icons
 
 	"access": domain, "user": domain, "site": domain, "taxonomy": domain, "widget": domain,
 	"page": domain, "content": domain, "blog": domain, "document": domain, "publish": domain,
@@ -92,6 +93,7 @@ var allowedModules = map[string][]string{
 	"content":      {"github.com/sergi/go-diff"},
 	"richtext":     {"github.com/microcosm-cc/bluemonday", "github.com/yuin/goldmark", "golang.org/x/net"},
 	"importer":     {"golang.org/x/net", "github.com/yuin/goldmark"},
+	"look":         {"github.com/andybalholm/brotli"},
 	"httpd": {
 		"github.com/prometheus/client_golang", "github.com/andybalholm/brotli",
 		"golang.org/x/crypto", "golang.org/x/net", "golang.org/x/time",
