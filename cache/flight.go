@@ -118,7 +118,7 @@ func (r *region) enter(ctx context.Context, q *request) (*flight, *entry, role) 
 			if !q.m.proven && !q.st.placed {
 				return f, nil, join
 			}
-		case f.asOf >= q.m.finished && (q.m.proven || f.begun >= q.m.arrival):
+		case f.sharable(&q.m):
 			return f, nil, join
 		case keyed.running >= maxFlights:
 			return f, nil, watch
@@ -139,6 +139,13 @@ func (r *region) enter(ctx context.Context, q *request) (*flight, *entry, role) 
 	keyed.running++
 	go r.fly(ctx, q, keyed, f)
 	return f, nil, lead
+}
+
+// sharable reports whether the value of a running flight will hold everything that the caller may
+// expect to see: what was applied when it arrived and, where nothing proves that all was, what was
+// committed when it arrived.
+func (f *flight) sharable(m *moment) bool {
+	return f.asOf >= m.finished && (m.proven || f.begun >= m.arrival)
 }
 
 // begin notes what the guard needs before the load reads anything.
@@ -219,7 +226,12 @@ func (r *region) keep(ctx context.Context, q *request, f *flight) {
 		e.val = nil
 		e.size += int64(len(o.err.Error()))
 	} else {
-		e.size += int64(max(0, r.size(o.val)))
+		n, err := r.measure(o.val)
+		if err != nil {
+			r.cache.o.Logger.Error("cache: the size of a value cannot be told, so it is not stored", "region", r.o.Name, "key", q.key, "error", err)
+			return
+		}
+		e.size += int64(max(0, n))
 	}
 	switch r.store(e, f.incarnation) {
 	case stored:
@@ -229,6 +241,17 @@ func (r *region) keep(ctx context.Context, q *request, f *flight) {
 	case refusedBySize:
 		r.tooLarge.Add(1)
 	}
+}
+
+// measure runs the region's size function, which a value it was not made for must not turn into
+// the end of the process.
+func (r *region) measure(v any) (n int, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("cache: the size function of region %s panicked: %v", r.o.Name, p)
+		}
+	}()
+	return r.size(v), nil
 }
 
 // takePlace waits for one of the places for loads without proof.

@@ -131,7 +131,7 @@ func (l *Load) outcome(val any, err error, begun time.Duration) outcome {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	o := outcome{val: val, err: err, tags: l.tags.sorted(), asOf: l.asOf}
-	o.undeclared = len(o.tags) == 0 && !l.static && l.expires == 0
+	o.undeclared = !l.noStore && len(o.tags) == 0 && !l.static && l.expires == 0
 	o.noStore = l.noStore || o.undeclared
 	o.expires = begun + l.cache.o.MaxAge
 	if l.expires != 0 && l.expires < o.expires {
