@@ -59,4 +59,4 @@ clean: ## remove what was built
 # Always asked of Go, which knows better than file dates whether it is current.
 .PHONY: bin/testrun
 bin/testrun:
-	@$(GO) build -o bin/testrun ./tools/testrun
+	@$(GO) build -buildvcs=false -o bin/testrun ./tools/testrun

@@ -159,9 +159,12 @@ func (e *environment) missing() []absence {
 }
 
 // environ is the environment of a test process. Temporary files go below the
-// directory of the run and disappear with it.
+// directory of the run and disappear with it. Programs are built without a
+// look at Git, which refuses a checkout that belongs to another user.
 func (e *environment) environ() []string {
-	return append(os.Environ(), append(e.variables(), "TMPDIR="+filepath.Join(e.dir, "t"))...)
+	return append(os.Environ(), append(e.variables(),
+		"TMPDIR="+filepath.Join(e.dir, "t"),
+		"GOFLAGS="+strings.TrimSpace(os.Getenv("GOFLAGS")+" -buildvcs=false"))...)
 }
 
 // continuous says whether this is a build server, where nothing may be skipped
