@@ -168,7 +168,7 @@ func parseMySQL(o Options, raw, scheme, rest string) (dsn, error) {
 	cfg.Timeout = o.ConnectTimeout
 	cfg.ReadTimeout = o.StatementTimeout + 5*time.Second
 	cfg.WriteTimeout = o.StatementTimeout
-	cfg.ParseTime = false
+	cfg.ParseTime = true // the lock of the migrations keeps times; the portal itself stores none
 	cfg.InterpolateParams = true
 	cfg.ClientFoundRows = true // an UPDATE counts the rows it matched, as the other dialects do
 	cfg.Params = map[string]string{
