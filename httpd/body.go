@@ -92,9 +92,14 @@ func (b *body) Read(p []byte) (int, error) {
 // leave is called when the request is answered. net/http reads on a little so that the connection can be
 // used again; that must not wait long for the client.
 func (b *body) leave() {
-	if b.ReadCloser != nil && !b.finished {
-		b.deadline(time.Now().Add(min(b.timeout, 5*time.Second)))
+	if b.ReadCloser == nil || b.finished {
+		return
 	}
+	wait := min(b.timeout, 5*time.Second)
+	if b.err != nil {
+		wait = min(wait, 500*time.Millisecond) // the connection ends anyway; only let the response get through
+	}
+	b.deadline(time.Now().Add(wait))
 }
 
 func (b *body) deadline(t time.Time) {

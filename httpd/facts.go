@@ -121,6 +121,7 @@ func splitHost(s string) (host string, port int, ok bool) {
 		if err != nil || !a.Is6() || a.Zone() != "" {
 			return "", 0, false
 		}
+		host = a.String() // one form for all ways to write it
 	} else {
 		host = s
 		if i := strings.IndexByte(s, ':'); i >= 0 {
