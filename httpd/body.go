@@ -1,7 +1,9 @@
 package httpd
 
 import (
+	"errors"
 	"io"
+	"net"
 	"net/http"
 	"time"
 )
@@ -87,6 +89,12 @@ func (b *body) Read(p []byte) (int, error) {
 		}
 	}
 	return n, err
+}
+
+// timedOut reports whether the client was too slow.
+func (b *body) timedOut() bool {
+	var ne net.Error
+	return errors.As(b.err, &ne) && ne.Timeout()
 }
 
 // leave is called when the request is answered. net/http reads on a little so that the connection can be

@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"mime/multipart"
-	"net"
 	"net/http"
 	"strconv"
 	"time"
@@ -92,6 +91,9 @@ type outcome struct {
 // describe works out the outcome of err.
 func describe(r *http.Request, err error) outcome {
 	f := factsOf(r)
+	if f != nil && f.body.timedOut() && errors.Is(err, f.body.err) { // net/http cancels the context for this, too
+		return outcome{status: http.StatusRequestTimeout, message: "the request came in too slowly and was given up"}
+	}
 	if cerr := r.Context().Err(); errors.Is(cerr, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
 		if errors.Is(err, context.Canceled) || f != nil && f.body.err != nil && errors.Is(err, f.body.err) {
 			return outcome{status: StatusClientGone, gone: true}
@@ -107,10 +109,6 @@ func describe(r *http.Request, err error) outcome {
 		return outcome{status: http.StatusBadRequest, message: "the form was not sent as multipart/form-data"}
 	}
 	if f != nil && f.body.err != nil && f.body.err != io.EOF && errors.Is(err, f.body.err) {
-		var ne net.Error
-		if errors.As(f.body.err, &ne) && ne.Timeout() {
-			return outcome{status: http.StatusRequestTimeout, message: "the request came in too slowly and was given up"}
-		}
 		return outcome{status: http.StatusBadRequest, message: "the request ended before all of it was here"}
 	}
 	out := outcome{status: statusOf(stoa.KindOf(err))}
@@ -195,8 +193,8 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	s.logFailure(r, err, out)
 	rw := responseOf(w)
 	if out.gone {
-		if rw != nil {
-			rw.cut = true
+		if rw != nil && rw.f != nil {
+			panic(http.ErrAbortHandler) // an empty 200 must not reach whoever may still listen
 		}
 		return
 	}
