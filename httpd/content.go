@@ -25,7 +25,8 @@ type Content struct {
 // The policy of uploaded files: nothing they hold may run or load anything.
 const (
 	filePolicy = "default-src 'none'; img-src 'self' data:; media-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'self'; sandbox"
-	// The PDF viewers of browsers are extensions that a sandbox shuts out; the file itself runs in no origin there.
+	// The built-in PDF viewers of some browsers refuse to work in a sandbox. What runs in a PDF runs in the viewer, not
+	// in the origin of the site.
 	pdfPolicy = "default-src 'none'; object-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'self'"
 )
 

@@ -294,3 +294,13 @@ func TestHijack_PassesThrough(t *testing.T) {
 		t.Errorf("got %d", resp.StatusCode)
 	}
 }
+
+func TestConnectionLog_NoiseIsDebugAndFullTablesAreErrors(t *testing.T) {
+	s, book := newServer(t, Options{}, nil)
+	s.http.ErrorLog.Print("http: Accept error: too many open files; retrying in 5ms")
+	s.http.ErrorLog.Print("http: TLS handshake error from 192.0.2.1:1: EOF")
+	l := book.lines(t, "")
+	if len(l) != 2 || l[0]["level"] != "ERROR" || l[1]["level"] != "DEBUG" {
+		t.Errorf("logged %v", l)
+	}
+}
