@@ -187,7 +187,7 @@ func cleanAttrs(n *html.Node) bool {
 		}
 		set(n, "src", f.src)
 		if strings.TrimSpace(attr(old, "title")) == "" {
-			set(n, "title", f.title)
+			setAttr(old, "title", f.title)
 		}
 		copyNumber(n, old, "width", "height")
 		set(n, "loading", "lazy")

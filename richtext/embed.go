@@ -123,8 +123,8 @@ func Embed(raw string) (out string, known bool) {
 	if !ok {
 		return "", false
 	}
-	return `<iframe src="` + escapeAttr(f.src) + `" title="` + f.title + `" width="640" height="360" loading="lazy" allow="` + frameAllow +
-		`" allowfullscreen referrerpolicy="` + frameReferrer + `" sandbox="` + sandbox + `"></iframe>`, true
+	return `<iframe src="` + escapeAttr(f.src) + `" width="640" height="360" loading="lazy" allow="` + frameAllow +
+		`" allowfullscreen referrerpolicy="` + frameReferrer + `" sandbox="` + sandbox + `" title="` + f.title + `"></iframe>`, true
 }
 
 const (

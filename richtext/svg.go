@@ -87,7 +87,7 @@ func (s *svgReader) read() error {
 		}
 	}
 	if len(s.open) > 0 {
-		return s.invalid("the SVG picture ends before <%s> is closed", s.open[len(s.open)-1])
+		return s.invalid("the SVG picture ends before <%s> is closed", strings.TrimPrefix(s.open[len(s.open)-1], ":"))
 	}
 	if !s.seen {
 		return s.invalid("this is not an SVG picture: its outermost element must be <svg>")
@@ -136,10 +136,10 @@ func (s *svgReader) start(t xml.StartElement) error {
 		s.seen = true
 		s.out.WriteString(` xmlns="` + svgSpace + `"`)
 	}
-	done := map[string]bool{}
+	done, inner := map[string]bool{}, s.insidePart()
 	for _, a := range t.Attr {
 		key, val, ok := svgAttr(name, a)
-		if ok && !done[key] {
+		if ok && !done[key] && !(inner && strings.Contains(strings.ToLower(val), "url")) {
 			done[key] = true
 			s.out.WriteString(" " + key + `="`)
 			_ = xml.EscapeText(&s.out, []byte(val)) // writes to memory: cannot fail
@@ -148,6 +148,18 @@ func (s *svgReader) start(t xml.StartElement) error {
 	}
 	s.out.WriteString(">")
 	return nil
+}
+
+// insidePart reports whether the reader is inside something that is drawn once per reference. What
+// refers to another such part from there would multiply, so those references are left out.
+func (s *svgReader) insidePart() bool {
+	for _, o := range s.open {
+		switch o[strings.IndexByte(o, ':')+1:] {
+		case "mask", "clipPath", "marker":
+			return true
+		}
+	}
+	return false
 }
 
 func (s *svgReader) end(t xml.EndElement) error {

@@ -102,7 +102,7 @@ func textOf(src string) string {
 		case html.StartTagToken:
 			name, _ := z.TagName()
 			tag := string(name)
-			if !inlineElement(tag) {
+			if !inlineElement(tag) && !silent(tag) {
 				space = true
 			}
 			if skip == "" && unread(tag) {
@@ -117,7 +117,7 @@ func textOf(src string) string {
 		case html.EndTagToken:
 			name, _ := z.TagName()
 			tag := string(name)
-			if !inlineElement(tag) {
+			if !inlineElement(tag) && !silent(tag) {
 				space = true
 			}
 			if skip == tag {
@@ -136,6 +136,11 @@ func unread(tag string) bool {
 		return true
 	}
 	return false
+}
+
+// silent lists the elements that leave no trace in the text at all.
+func silent(tag string) bool {
+	return tag == "script" || tag == "style" || tag == "template" || tag == "rp"
 }
 
 // inlineElement lists the elements that do not part words.
