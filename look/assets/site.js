@@ -1,0 +1,115 @@
+// The default theme's only script. Everything reads without it.
+(function () {
+  "use strict";
+  var root = document.documentElement;
+  var icons = new URL("icons.svg", document.currentScript.src).pathname;
+  root.classList.add("js");
+
+  function icon(name) {
+    var ns = "http://www.w3.org/2000/svg";
+    var svg = document.createElementNS(ns, "svg"), use = document.createElementNS(ns, "use");
+    svg.setAttribute("class", "icon icon--small");
+    svg.setAttribute("aria-hidden", "true");
+    use.setAttribute("href", icons + "#" + name);
+    svg.appendChild(use);
+    return svg;
+  }
+
+  // An image that cannot load becomes a quiet box with its description.
+  function missing(img) {
+    if (img.dataset.missing) return;
+    img.dataset.missing = "1";
+    var box = document.createElement("span");
+    box.className = "image-missing";
+    box.appendChild(icon("image"));
+    box.appendChild(document.createTextNode(img.alt || root.dataset.imageMissing || "Image not available"));
+    img.replaceWith(box);
+  }
+  document.addEventListener("error", function (e) {
+    if (e.target instanceof HTMLImageElement) missing(e.target);
+  }, true);
+
+  // Colour scheme: system, then light, then dark.
+  function showTheme(button) {
+    var now = root.getAttribute("data-theme") || "system";
+    button.setAttribute("data-now", now);
+    var use = button.querySelector("use");
+    if (use) use.setAttribute("href", icons + "#" + ({ light: "sun", dark: "moon" }[now] || "theme"));
+  }
+  document.addEventListener("click", function (e) {
+    var button = e.target.closest && e.target.closest("[data-theme-switch]");
+    if (!button) return;
+    var next = { light: "dark", dark: "" }[root.getAttribute("data-theme") || ""];
+    if (next === undefined) next = "light";
+    if (next) root.setAttribute("data-theme", next); else root.removeAttribute("data-theme");
+    try { if (next) localStorage.setItem("stoa.theme", next); else localStorage.removeItem("stoa.theme"); } catch (err) { /* not kept */ }
+    showTheme(button);
+  });
+
+  function ready() {
+    document.querySelectorAll("img").forEach(function (img) {
+      if (img.complete && img.naturalWidth === 0 && img.getAttribute("src") && img.loading !== "lazy") missing(img);
+    });
+    document.querySelectorAll("[data-theme-switch]").forEach(function (b) { b.hidden = false; showTheme(b); });
+
+    var header = document.querySelector("[data-site-header]");
+    if (!header) return;
+    var menuButton = header.querySelector(".site-menu-button");
+    if (menuButton) menuButton.addEventListener("click", function () {
+      var open = header.classList.toggle("is-open");
+      menuButton.setAttribute("aria-expanded", String(open));
+    });
+
+    header.querySelectorAll(".menu__item").forEach(function (item) {
+      var sub = item.querySelector(":scope > .menu__sub"), link = item.querySelector(":scope > a");
+      if (!sub || !link) return;
+      var toggle = document.createElement("button");
+      toggle.type = "button";
+      toggle.className = "menu__toggle";
+      toggle.setAttribute("aria-expanded", "false");
+      toggle.setAttribute("aria-label", link.textContent.trim());
+      toggle.appendChild(icon("chevron-down"));
+      link.after(toggle);
+      toggle.addEventListener("click", function () {
+        var open = item.classList.toggle("is-open");
+        item.classList.remove("is-closed");
+        toggle.setAttribute("aria-expanded", String(open));
+      });
+      item.addEventListener("mouseleave", function () { item.classList.remove("is-closed"); });
+      item.addEventListener("focusout", function (e) {
+        if (!item.contains(e.relatedTarget)) { item.classList.remove("is-closed"); }
+        if (!item.contains(e.relatedTarget) && matchMedia("(min-width: 60.0625rem)").matches) close(item);
+      });
+    });
+    function close(item) {
+      item.classList.remove("is-open");
+      var toggle = item.querySelector(":scope > .menu__toggle");
+      if (toggle) toggle.setAttribute("aria-expanded", "false");
+    }
+    document.addEventListener("keydown", function (e) {
+      if (e.key !== "Escape") return;
+      header.querySelectorAll(".menu > .menu__item").forEach(function (item) {
+        if (item.matches(":hover, :focus-within, .is-open")) { close(item); item.classList.add("is-closed"); }
+      });
+      document.querySelectorAll(".language-selector[open]").forEach(function (d) { d.open = false; });
+    });
+    document.addEventListener("click", function (e) {
+      document.querySelectorAll(".language-selector[open]").forEach(function (d) { if (!d.contains(e.target)) d.open = false; });
+    });
+
+    // The header follows only while the reader scrolls up.
+    var last = window.scrollY, waiting = false;
+    window.addEventListener("scroll", function () {
+      if (waiting) return;
+      waiting = true;
+      requestAnimationFrame(function () {
+        var y = window.scrollY, height = header.offsetHeight;
+        if (y < 4 || y > last + 4) { if (!header.classList.contains("is-open")) header.classList.remove("is-pinned"); }
+        else if (y < last - 4 && y > height) header.classList.add("is-pinned");
+        last = y;
+        waiting = false;
+      });
+    }, { passive: true });
+  }
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", ready); else ready();
+})();
