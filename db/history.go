@@ -194,6 +194,17 @@ func (d *DB) readIncarnation(ctx context.Context) error {
 	return nil
 }
 
+// Recheck reads the incarnation again, for whoever saw in the database that it is not the one this
+// process knows: a restore or another node's fail-over that the connections here lived through.
+func (d *DB) Recheck(ctx context.Context) error {
+	before := d.Incarnation()
+	err := d.readIncarnation(ctx)
+	if d.Incarnation() != before {
+		d.ids.drop()
+	}
+	return err
+}
+
 // idBlock hands out ids of a reserved block.
 type idBlock struct {
 	mu         sync.Mutex

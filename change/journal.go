@@ -1,0 +1,197 @@
+package change
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/db"
+)
+
+var _ db.Journal = (*Log)(nil)
+
+// rowsPerInsert keeps a statement below every engine's limit of arguments.
+const rowsPerInsert = 100
+
+// writerLife bounds how long a process that the database did not hear of may still write: far below
+// the time after which a silent writer is forgotten (forgetAfter).
+const writerLife = 24 * time.Hour
+
+const insertRow = "INSERT INTO change_log (writer, n, part, low, kind, thing, scope, version, at) VALUES "
+
+// Append writes down what a transaction changed, as its last statement, and gives the transaction its
+// number. It is called by the database handle.
+func (l *Log) Append(ctx context.Context, tx *db.Tx, changes []db.Change) (uint64, error) {
+	for _, c := range changes {
+		if c.Kind == tombstone || len(c.Kind) > maxKind {
+			return 0, fmt.Errorf("change kind %q: 1 to %d bytes are expected", c.Kind, maxKind)
+		}
+	}
+	if away := l.opt.Clock() - time.Duration(l.alive.Load()); away > writerLife {
+		return 0, stoa.Unavailable(nil, "this node was cut off from the database for %s, so the others may have forgotten it: restart it", away.Round(time.Minute))
+	}
+	n, low := l.own.begin(tx.Now(), changes)
+	rows := rowsOf(l.own.writer, n, low, tx.Now(), changes)
+	for first := 0; first < len(rows); first += rowsPerInsert {
+		part := rows[first:min(first+rowsPerInsert, len(rows))]
+		if err := insertRows(ctx, tx, part); err != nil {
+			if db.IsDuplicate(err) {
+				err = stoa.Unavailable(err, "this node was taken for dead while it was saving: nothing was saved; try again")
+			}
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+func insertRows(ctx context.Context, tx *db.Tx, rows []Row) error {
+	args := make([]any, 0, 9*len(rows))
+	for _, r := range rows {
+		args = append(args, r.Writer, int64(r.N), r.Part, int64(r.Low), r.Kind, r.ID, r.Scope, r.Version, db.Micros(r.At))
+	}
+	_, err := tx.Exec(ctx, insertRow+strings.TrimSuffix(strings.Repeat(db.In(9)+",", len(rows)), ","), args...)
+	return err
+}
+
+// Settle finds out whether the transaction with that number was committed. What it may have changed is
+// dropped from the caches first. Then its key is written again: the database waits for the old
+// transaction, "duplicate" means that it was committed, and success that it never will be.
+func (l *Log) Settle(ctx context.Context, n uint64) (committed bool, err error) {
+	p := l.own.pending(n)
+	if p == nil { // settleDoubtful was faster
+		return l.committed(ctx, l.own.writer, n)
+	}
+	select {
+	case l.settler <- struct{}{}:
+		defer func() { <-l.settler }()
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+	l.mu.Lock()
+	l.apply(rowsOf(l.own.writer, n, 0, p.at, p.changes))
+	l.mu.Unlock()
+	committed, err = l.bury(ctx, l.own.writer, n, l.own.low())
+	if err != nil {
+		l.own.doubt(n)
+		l.stats.unknown.Add(1)
+		return false, fmt.Errorf("settle change %d: %w", n, err)
+	}
+	return committed, nil
+}
+
+// bury writes a tombstone for a number unless it was committed.
+func (l *Log) bury(ctx context.Context, writer int64, n, low uint64) (committed bool, err error) {
+	err = l.d.Control(ctx, func(tx *db.Tx) error {
+		return insertRows(ctx, tx, []Row{{Writer: writer, N: n, Low: low, At: l.opt.Now()}})
+	})
+	if err == nil || !db.IsDuplicate(err) {
+		return false, err
+	}
+	// Either the transaction was committed, or an earlier tombstone whose COMMIT was not answered.
+	return l.committed(ctx, writer, n)
+}
+
+// committed looks at the row of a number whose outcome is decided: it is a change or a tombstone.
+func (l *Log) committed(ctx context.Context, writer int64, n uint64) (bool, error) {
+	var kind string
+	row := l.d.QueryRow(ctx, "SELECT kind FROM change_log WHERE writer = ? AND n = ? AND part = 0", writer, int64(n))
+	if err := row.Scan(&kind); err != nil {
+		return false, fmt.Errorf("look at the row of change %d: %w", n, err)
+	}
+	return kind != tombstone, nil
+}
+
+// settleDoubtful tries again to find out about COMMITs whose outcome no writer waits for any more.
+func (l *Log) settleDoubtful(ctx context.Context) {
+	for _, n := range l.own.doubtful() {
+		p := l.own.pending(n)
+		if p == nil {
+			continue
+		}
+		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+		committed, err := l.Settle(ctx, n)
+		cancel()
+		if err != nil {
+			l.log.Warn("it is still not known whether a change was committed", "n", n, "error", err)
+			return
+		}
+		l.log.Info("an unknown outcome was found out", "n", n, "committed", committed)
+		l.Done(ctx, n, p.changes, committed)
+	}
+}
+
+// Done is told the outcome of a transaction before its writer is answered: a committed change is
+// applied to the caches of this node now and sent to the others.
+func (l *Log) Done(ctx context.Context, n uint64, changes []db.Change, committed bool) {
+	p := l.own.pending(n)
+	if p == nil {
+		return // the outcome was found out by settleDoubtful in the meantime
+	}
+	if !committed {
+		l.own.settle(n)
+		l.stats.rolledBack.Add(1)
+		return
+	}
+	rows := rowsOf(l.own.writer, n, 0, p.at, changes)
+	l.mu.Lock()
+	l.apply(rows)
+	l.remember(rows)
+	l.mu.Unlock()
+	if !l.own.settle(n) {
+		return
+	}
+	l.stats.committed.Add(1)
+	if l.opt.Send != nil {
+		l.outbox.put(n, rows)
+	}
+	if r, ok := ctx.Value(receiptsKey{}).(*Receipts); ok {
+		r.add(Position{Writer: l.own.writer, N: n})
+	}
+}
+
+// remember keeps own commits for a minute, to see which ones a fail-over lost. l.mu is held.
+func (l *Log) remember(rows []Row) {
+	const most = 4096
+	now := l.opt.Clock()
+	l.recent = append(l.recent, commit{at: now, rows: rows})
+	drop := 0
+	for drop < len(l.recent) && (now-l.recent[drop].at > time.Minute || len(l.recent)-drop > most) {
+		drop++
+	}
+	if drop > 0 && (drop > 256 || drop == len(l.recent)) {
+		l.recent = append([]commit(nil), l.recent[drop:]...)
+	}
+}
+
+type receiptsKey struct{}
+
+// Receipts gathers the positions of the writes made with one context.
+type Receipts struct {
+	mu        sync.Mutex
+	positions []Position
+}
+
+// WithReceipts gives a context whose committed writes are gathered in the Receipts.
+func WithReceipts(ctx context.Context) (context.Context, *Receipts) {
+	r := &Receipts{}
+	return context.WithValue(ctx, receiptsKey{}, r), r
+}
+
+func (r *Receipts) add(p Position) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.positions = append(r.positions, p)
+}
+
+// Positions are the writes so far.
+func (r *Receipts) Positions() []Position {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]Position(nil), r.positions...)
+}
+
+var errNoRow = errors.New("this writer is not in the database any more: it was taken for dead long ago, or the database was restored; restart the node")

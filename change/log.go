@@ -1,0 +1,255 @@
+// Package change is the change log: every transaction writes down, in itself, what it changed, and
+// every cache, index and live screen on every node follows that log. It is the only feed. Messages
+// between nodes (hints) carry the same rows sooner; losing one costs time, never a change. Reading the
+// log and committing a heartbeat in one transaction is the proof that a node's caches are fresh.
+// DESIGN.md beside this file tells why it is so.
+package change
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/stoa-portal/stoa/db"
+)
+
+// Options says what a Log works on and what it feeds. DB is required.
+type Options struct {
+	DB     *db.DB
+	Writer int64 // id of this process life (NewWriter); 0 = a new one
+
+	// Apply drops from this node's caches what the rows name. It runs before the writer is answered and
+	// before a proof counts, one call at a time. It must be quick and must not call the Log or the DB.
+	Apply func(rows []Row)
+	// Beat is the heartbeat of the node (cluster.Node.Beat); it runs in the transaction that reads the
+	// log. Its error means there is no proof.
+	Beat func(ctx context.Context, tx *db.Tx, low uint64) error
+	// Send carries a hint to the other nodes, after the commit. It must not block for long.
+	Send func(hint []byte)
+	// TrustHints says that hints come from authenticated nodes and that a load on this node cannot be
+	// older than a hint (one database server, not Galera): then a row that a hint brought is not
+	// applied a second time when the log confirms it, and a token is satisfied by a hint.
+	TrustHints bool
+
+	PollInterval time.Duration        // between reads of the log when nothing asks for one; 0 = 500 ms
+	MinPollGap   time.Duration        // between the beginnings of two reads; 0 = 20 ms
+	PollTimeout  time.Duration        // of one read; 0 = 10 s
+	HintDelay    time.Duration        // how long hints are gathered; 0 = 1 ms
+	CacheKeep    time.Duration        // how long rows are kept for caches; 0 = 1 h
+	Retention    time.Duration        // how long rows are kept for durable readers (change.retention); 0 = 7 days
+	Clock        func() time.Duration // 0 = Boottime
+	Now          func() time.Time     // information in rows only; nil = time.Now
+	Logger       *slog.Logger
+}
+
+// Log is this process's writer and follower of the change log. It is safe for concurrent use.
+type Log struct {
+	opt    Options
+	d      *db.DB
+	log    *slog.Logger
+	own    *own
+	galera atomic.Bool
+
+	// mu orders everything that is applied: what a reader's state says was applied has been.
+	mu     sync.Mutex
+	reader *reader
+	subs   map[int]func([]Row)
+	subID  int
+	seqs   map[int64]uint64 // the newest hint of each other writer
+	recent []commit         // own commits of the last minute, oldest first
+	rebase bool             // the database's history changed: start over at its present heads
+	era    int              // counts the histories; a read begun in an earlier one proves nothing
+	lost   []Row            // own commits that a new history lacks
+
+	proof  atomic.Int64  // Clock when the newest proof was sent
+	alive  atomic.Int64  // Clock at the newest sign that the database knows this writer
+	beaten time.Duration // Clock at the newest heartbeat of its own; of the flight in progress
+
+	flight  flights
+	outbox  outbox
+	settler chan struct{} // one settlement at a time, so that a poll always finds a control connection
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+	stats  counters
+}
+
+// commit is a write of this process that may yet be lost in a fail-over.
+type commit struct {
+	at   time.Duration
+	rows []Row
+}
+
+// Open registers this process as a writer, makes the Log the journal of the database handle, and takes
+// everything committed so far as already applied: no cache may load before it returns. The database
+// must have been migrated. The caller runs Run and, at the end, Close.
+func Open(ctx context.Context, o Options) (*Log, error) {
+	if o.DB == nil {
+		return nil, errors.New("change: Options.DB is required")
+	}
+	if o.Writer < 0 {
+		return nil, fmt.Errorf("change: writer %d: a positive number is expected (NewWriter)", o.Writer)
+	}
+	if o.Writer == 0 {
+		o.Writer = NewWriter()
+	}
+	setDefault(&o.PollInterval, 500*time.Millisecond)
+	setDefault(&o.MinPollGap, 20*time.Millisecond)
+	setDefault(&o.PollTimeout, 10*time.Second)
+	setDefault(&o.HintDelay, time.Millisecond)
+	setDefault(&o.CacheKeep, time.Hour)
+	setDefault(&o.Retention, 7*24*time.Hour)
+	if o.Clock == nil {
+		o.Clock = Boottime
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	l := &Log{
+		opt: o, d: o.DB, log: o.Logger.With("component", "change"), own: newOwn(o.Writer),
+		subs: map[int]func([]Row){}, seqs: map[int64]uint64{}, settler: make(chan struct{}, 1),
+	}
+	l.ctx, l.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	l.flight.freed = make(chan struct{}, 1)
+	l.outbox.wake = make(chan struct{}, 1)
+	if err := l.begin(ctx); err != nil {
+		l.cancel()
+		return nil, fmt.Errorf("open the change log: %w", err)
+	}
+	o.DB.OnIncarnation(l.newIncarnation)
+	o.DB.SetJournal(l)
+	if o.Send != nil {
+		l.wg.Go(l.send)
+	}
+	return l, nil
+}
+
+func setDefault(d *time.Duration, v time.Duration) {
+	if *d <= 0 {
+		*d = v
+	}
+}
+
+// Writer is the id of this process life.
+func (l *Log) Writer() int64 { return l.own.writer }
+
+// Run reads the log every PollInterval until ctx ends. An error of a read is logged when it begins and
+// when it ends; meanwhile there is no proof.
+func (l *Log) Run(ctx context.Context) error {
+	tick := time.NewTicker(l.opt.PollInterval)
+	defer tick.Stop()
+	failing := false
+	for {
+		err := l.Poll(ctx)
+		switch {
+		case ctx.Err() != nil || l.ctx.Err() != nil:
+			return nil
+		case err != nil && !failing:
+			l.log.Warn("the change log cannot be read: caches are bypassed until it can", "error", err)
+		case err == nil && failing:
+			l.log.Info("the change log is read again")
+		}
+		failing = err != nil
+		if err == nil {
+			l.settleDoubtful(ctx)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-l.ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// Close sends the hints that wait, ends reads in progress and tells the other nodes how far this writer
+// is settled. No transaction may be written afterwards.
+func (l *Log) Close(ctx context.Context) error {
+	l.flight.mu.Lock() // so that no flight begins while the ones that did are waited for
+	l.cancel()
+	l.flight.mu.Unlock()
+	l.wg.Wait()
+	low := l.own.low()
+	err := l.d.Control(ctx, func(tx *db.Tx) error {
+		_, err := tx.Exec(ctx, "UPDATE change_writer SET low = ?, beat = beat + 1, seen = ? WHERE writer = ? AND low <= ?",
+			int64(low), db.Micros(l.opt.Now()), l.own.writer, int64(low))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("publish the end of the writer: %w", err)
+	}
+	return nil
+}
+
+// Proof is when, by Clock, the newest proof of freshness was sent: everything committed before then is
+// applied here. 0 means that there is none.
+func (l *Log) Proof() time.Duration { return time.Duration(l.proof.Load()) }
+
+// Subscribe lets another follower in this process see rows right after they were applied to the
+// caches. fn must be quick and must not call the Log. After stop returned, fn is not called again.
+func (l *Log) Subscribe(fn func(rows []Row)) (stop func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.subID++
+	id := l.subID
+	l.subs[id] = fn
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.subs, id)
+	}
+}
+
+// apply hands rows to the caches and then to the other followers. l.mu is held.
+func (l *Log) apply(rows []Row) {
+	if len(rows) == 0 {
+		return
+	}
+	l.stats.applied.Add(uint64(len(rows)))
+	if l.opt.Apply != nil {
+		l.opt.Apply(rows)
+	}
+	for _, fn := range l.subs {
+		fn(rows)
+	}
+}
+
+// Applied reports whether what the position names has been applied on this node.
+func (l *Log) Applied(p Position) bool {
+	if p.Writer == l.own.writer {
+		return l.own.applied(p.N)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.reader.applied(p)
+}
+
+// Await returns when every position has been applied here, or after one read of the log that began
+// after the call, which has then shown every write acknowledged before it. So a forged position costs
+// one shared query and is never waited for.
+func (l *Log) Await(ctx context.Context, positions []Position) error {
+	if !slices.ContainsFunc(positions, func(p Position) bool { return !l.Applied(p) }) {
+		return nil
+	}
+	return l.Poll(ctx)
+}
+
+// newIncarnation is told by the database handle that its history changed. The next read starts over.
+func (l *Log) newIncarnation(_, _ int64) {
+	l.mu.Lock()
+	l.rebase = true
+	l.era++
+	l.proof.Store(0)
+	l.mu.Unlock()
+	l.ask()
+}

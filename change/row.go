@@ -1,0 +1,78 @@
+package change
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"hash/maphash"
+	"time"
+
+	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/db"
+)
+
+// Everything is the kind of a row that changes all things of all kinds: "clear all caches", and what a
+// reader is told when rows it had not read are gone.
+const Everything = "*"
+
+// Row is one thing that one committed transaction changed. (Writer, N, Part) is its place for ever.
+type Row struct {
+	Writer  int64   // the process life that wrote it
+	N       uint64  // the transaction of that writer, from 1
+	Part    int     // the place within the transaction, from 0
+	Low     uint64  // every number of the writer below it was settled; 0 in rows that came as a hint
+	Kind    string  // the kind of thing; "*" is everything
+	ID      stoa.ID // the thing; 0 is every thing of the kind in the scope
+	Scope   stoa.ID // whose lists it is in, mostly a site; 0 is every scope
+	Version int64
+	At      time.Time // information only: the writer's clock
+	// Again says that this row was applied here before, as a hint, and the log now confirms it. A cache
+	// may spare what it loaded since, if loads cannot be older than hints (coherence rule 10).
+	Again bool
+}
+
+// Position is one write: the exact place a reader must have applied to have seen it.
+type Position struct {
+	Writer int64
+	N      uint64
+}
+
+// NewWriter gives a random 63-bit id for one process life; it is never 0.
+func NewWriter() int64 {
+	for {
+		var b [8]byte
+		_, _ = rand.Read(b[:]) // crypto/rand never fails; it ends the process instead
+		if w := int64(binary.LittleEndian.Uint64(b[:]) >> 1); w != 0 {
+			return w
+		}
+	}
+}
+
+// rowsOf turns the changes of a transaction into rows.
+func rowsOf(writer int64, n, low uint64, at time.Time, changes []db.Change) []Row {
+	rows := make([]Row, len(changes))
+	for i, c := range changes {
+		rows[i] = Row{Writer: writer, N: n, Part: i, Low: low, Kind: c.Kind, ID: c.ID, Scope: c.Scope, Version: c.Version, At: at}
+	}
+	return rows
+}
+
+// digester makes digests of the rows of one transaction, to tell whether a hint and the log agree.
+type digester struct{ seed maphash.Seed }
+
+func (d digester) of(rows []Row) uint64 {
+	var h maphash.Hash
+	h.SetSeed(d.seed)
+	var b []byte
+	for _, r := range rows {
+		b = binary.AppendUvarint(b[:0], uint64(len(r.Kind)))
+		b = append(b, r.Kind...)
+		b = binary.AppendVarint(b, int64(r.ID))
+		b = binary.AppendVarint(b, int64(r.Scope))
+		b = binary.AppendVarint(b, r.Version)
+		_, _ = h.Write(b)
+	}
+	return h.Sum64()
+}
+
+// tombstone is the kind of a row that only says that its number will never be committed.
+const tombstone = ""

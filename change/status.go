@@ -1,0 +1,119 @@
+package change
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/db"
+)
+
+// counters are what the Log has done since it was opened.
+type counters struct {
+	committed, rolledBack, unknown               atomic.Uint64
+	applied, overruns                            atomic.Uint64
+	hintsSent, hintsReceived, hintsLost, hintsBad atomic.Uint64
+
+	mu       sync.Mutex
+	polls    uint64
+	failed   uint64
+	lastTook time.Duration
+	lastErr  string
+}
+
+func (c *counters) poll(took time.Duration, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.polls++
+	c.lastTook, c.lastErr = took, ""
+	if err != nil {
+		c.failed++
+		c.lastErr = err.Error()
+	}
+}
+
+// Status is what the control panel and the metrics show of the change log of one node.
+type Status struct {
+	Writer      int64
+	Low         uint64        // every own number below it is settled
+	Doubtful    int           // own numbers whose outcome is not known
+	ProofAge    time.Duration // since the newest proof was sent; −1 without one
+	Writers     []WriterStatus
+	Polls       uint64
+	PollsFailed uint64
+	PollTook    time.Duration // the newest one
+	PollError   string        // of the newest one; for administrators
+	Committed   uint64        // transactions of this process
+	RolledBack  uint64
+	Unknown     uint64 // COMMITs without an answer whose settlement failed
+	Applied     uint64 // rows
+	Overruns    uint64 // times the log was pruned before this node had read it
+	HintsSent   uint64 // messages
+	HintsGot    uint64
+	HintsLost   uint64
+	HintsBad    uint64
+	Confirmed   uint64 // transactions that the log showed after their hint
+	Repaired    uint64 // transactions that no hint had brought
+	Lost        []Row  // own commits that a replaced database does not have
+}
+
+// WriterStatus is how far this node has followed one other writer.
+type WriterStatus struct {
+	Writer int64
+	Head   uint64
+	Gaps   int
+	Hinted int // transactions that came as hints and that the log has not shown yet
+}
+
+// Status gives the present numbers.
+func (l *Log) Status() Status {
+	s := Status{
+		Writer: l.own.writer, Low: l.own.low(), Doubtful: len(l.own.doubtful()), ProofAge: -1,
+		Committed: l.stats.committed.Load(), RolledBack: l.stats.rolledBack.Load(), Unknown: l.stats.unknown.Load(),
+		Applied: l.stats.applied.Load(), Overruns: l.stats.overruns.Load(),
+		HintsSent: l.stats.hintsSent.Load(), HintsGot: l.stats.hintsReceived.Load(), HintsLost: l.stats.hintsLost.Load(), HintsBad: l.stats.hintsBad.Load(),
+	}
+	if p := l.Proof(); p != 0 {
+		s.ProofAge = l.opt.Clock() - p
+	}
+	l.stats.mu.Lock()
+	s.Polls, s.PollsFailed, s.PollTook, s.PollError = l.stats.polls, l.stats.failed, l.stats.lastTook, l.stats.lastErr
+	l.stats.mu.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s.Confirmed, s.Repaired, s.Lost = l.reader.again, l.reader.repaired, slices.Clone(l.lost)
+	for w, st := range l.reader.streams {
+		s.Writers = append(s.Writers, WriterStatus{Writer: w, Head: st.head, Gaps: len(st.gaps), Hinted: len(st.hinted)})
+	}
+	slices.SortFunc(s.Writers, func(a, b WriterStatus) int { return cmp.Compare(a.Writer, b.Writer) })
+	return s
+}
+
+// Filter narrows Recent; zero fields match everything.
+type Filter struct {
+	Kind  string
+	ID    stoa.ID
+	Scope stoa.ID
+}
+
+// Recent gives the newest rows of the log by the writers' clocks, at most limit (1 to 1000) of them.
+func (l *Log) Recent(ctx context.Context, limit int, f Filter) ([]Row, error) {
+	if limit < 1 || limit > 1000 {
+		return nil, stoa.Invalid("limit", "%d rows were asked for: 1 to 1000 can be shown", limit)
+	}
+	query, args := logColumns+"kind <> ''", []any(nil)
+	if f.Kind != "" {
+		query, args = query+" AND kind = ?", append(args, f.Kind)
+	}
+	if f.ID != 0 {
+		query, args = query+" AND thing = ?", append(args, f.ID)
+	}
+	if f.Scope != 0 {
+		query, args = query+" AND scope = ?", append(args, f.Scope)
+	}
+	return db.All(ctx, l.d, scanRow, query+" ORDER BY at DESC, writer, n DESC, part LIMIT ?", append(args, limit)...)
+}
