@@ -1,0 +1,211 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// finish checks what needs more than one value, and completes what follows from others.
+func (r *reader) finish(c *Config) {
+	for _, path := range []*string{&c.Files.Root, &c.Theme.Dir, &c.Server.Certificate, &c.Server.Key, &c.Cluster.NATSCredentials} {
+		if *path != "" && !filepath.IsAbs(*path) {
+			*path = filepath.Join(c.Home, *path)
+		}
+	}
+	r.inherit(c)
+	r.checkTLS(c)
+	r.checkLanguages(c)
+	r.checkCluster(c)
+	if n := utf8.RuneCountInString(c.Admin.Password); n > 0 && n < c.Passwords.MinLength {
+		r.wrong("default.admin.password", "the password has %d characters; at least %d are expected (passwords.default.policy.min.length)", n, c.Passwords.MinLength)
+	}
+	if 2*c.Database.ChangePollInterval > c.Cache.FreshLimit {
+		r.wrong("change.poll.interval", "%s is too long for cache.fresh.limit, %s; at most half of that is expected, or no cache would ever be fresh",
+			formatPeriod(c.Database.ChangePollInterval), formatPeriod(c.Cache.FreshLimit))
+	}
+	for name, size := range c.Cache.RegionMaxBytes {
+		if size > c.Cache.MaxBytes {
+			r.wrong("cache.region."+name+".max.bytes", "%s is more than cache.max.bytes, %s, which bounds all caches together; a smaller value is expected",
+				formatBytes(size), formatBytes(c.Cache.MaxBytes))
+		}
+	}
+}
+
+// wrong reports a value that is well formed and still wrong, at the place where it is set.
+func (r *reader) wrong(name, format string, args ...any) {
+	s := r.values[name]
+	source := s.source
+	if source == "" {
+		source = "default"
+	}
+	r.invalid(s.order, name, "%s: %s", source, fmt.Sprintf(format, args...))
+}
+
+// isSet reports whether anything but the built-in file gives the property a value.
+func (r *reader) isSet(name string) bool {
+	s, ok := r.values[name]
+	return ok && !strings.HasPrefix(s.source, "default")
+}
+
+// inherit completes the read and the write source from the default one.
+func (r *reader) inherit(c *Config) {
+	for _, source := range []struct {
+		prefix string
+		to     *DataSource
+	}{{"jdbc.read.", &c.Database.Read}, {"jdbc.write.", &c.Database.Write}} {
+		from, to := c.Database.Default, source.to
+		if to.URL == "" {
+			if r.isSet(source.prefix+"username") || r.isSet(source.prefix+"password") {
+				r.warn("%s is set and %surl is not, so jdbc.default is used for everything", source.prefix+"*", source.prefix)
+			}
+			*to = DataSource{}
+			continue
+		}
+		for _, inherited := range []struct {
+			name string
+			take func()
+		}{
+			{"username", func() { to.Username = from.Username }},
+			{"password", func() { to.Password = from.Password }},
+			{"maximumPoolSize", func() { to.MaximumPoolSize = from.MaximumPoolSize }},
+			{"minimumIdle", func() { to.MinimumIdle = from.MinimumIdle }},
+			{"connectionTimeout", func() { to.ConnectionTimeout = from.ConnectionTimeout }},
+			{"idleTimeout", func() { to.IdleTimeout = from.IdleTimeout }},
+			{"maxLifetime", func() { to.MaxLifetime = from.MaxLifetime }},
+		} {
+			if !r.isSet(source.prefix + inherited.name) {
+				inherited.take()
+			}
+		}
+		r.checkPool(source.prefix, to)
+	}
+	r.checkPool("jdbc.default.", &c.Database.Default)
+}
+
+func (r *reader) checkPool(prefix string, d *DataSource) {
+	if d.MinimumIdle > d.MaximumPoolSize {
+		if r.isSet(prefix + "minimumIdle") {
+			r.warn("%sminimumIdle at %s, %d, is more than %smaximumPoolSize and is taken as %d",
+				prefix, r.values[prefix+"minimumIdle"].source, d.MinimumIdle, prefix, d.MaximumPoolSize)
+		}
+		d.MinimumIdle = d.MaximumPoolSize
+	}
+}
+
+func (r *reader) checkTLS(c *Config) {
+	const certificate, key = "web.server.https.certificate", "web.server.https.key"
+	if (c.Server.Certificate == "") != (c.Server.Key == "") {
+		have, missing := certificate, key
+		if c.Server.Certificate == "" {
+			have, missing = key, certificate
+		}
+		r.wrong(have, "HTTPS needs the certificate and its key; set %s too, or neither", missing)
+		return
+	}
+	for _, f := range []struct{ name, path string }{{certificate, c.Server.Certificate}, {key, c.Server.Key}} {
+		if f.path == "" {
+			continue
+		}
+		if info, err := os.Stat(f.path); err != nil || info.IsDir() {
+			r.wrong(f.name, "there is no file %q; the path of a PEM file is expected", clip(f.path))
+		}
+	}
+}
+
+func (r *reader) checkLanguages(c *Config) {
+	for _, l := range c.Languages.Enabled {
+		if !slices.Contains(c.Languages.Known, l) {
+			r.wrong("locales.enabled", "%q is not among locales; add it there, or leave it out here", string(l))
+		}
+	}
+	if !slices.Contains(c.Languages.Enabled, c.Company.Locale) {
+		r.wrong("company.default.locale", "%q is not among locales.enabled; add it there, or choose one of them", string(c.Company.Locale))
+	}
+}
+
+func (r *reader) checkCluster(c *Config) {
+	const discovery = "cluster.link.discovery"
+	if c.Cluster.Discovery == "static" && len(c.Cluster.StaticPeers) == 0 {
+		r.wrong(discovery, "the fixed list of nodes is empty; set %s.static to host:port of each node", discovery)
+	}
+	if c.Cluster.Discovery == "dns" && c.Cluster.DNSName == "" {
+		r.wrong(discovery, "there is no name to look up; set %s.dns to a name that has the addresses of all nodes", discovery)
+	}
+	if c.Cluster.HeartbeatTimeout < 3*c.Cluster.HeartbeatInterval {
+		r.wrong("cluster.heartbeat.timeout", "%s is less than three times cluster.heartbeat.interval, %s; nodes would count as gone by accident, so a longer time is expected",
+			formatPeriod(c.Cluster.HeartbeatTimeout), formatPeriod(c.Cluster.HeartbeatInterval))
+	}
+	if c.Cluster.AuthValue == "liferay-cluster" {
+		r.warn("cluster.link.auth.value at %s is a value that everybody knows; choose another, or leave it empty", r.values["cluster.link.auth.value"].source)
+	}
+	if c.Web.ForwardedHost.Enabled || c.Web.ForwardedPort.Enabled || c.Web.ForwardedProtocol.Enabled {
+		if len(c.Web.TrustedProxies) == 0 {
+			r.warn("web.server.forwarded.* is switched on, but web.server.trusted.proxies is empty, so no forwarded header is believed; name the addresses of your proxies there")
+		}
+	}
+}
+
+// list makes the list of effective values and the two warnings about names without a use.
+func (r *reader) list(c *Config, e *expander) {
+	hidden := map[string]bool{}
+	for _, name := range c.Health.ObfuscatedProperties {
+		name, _ = r.reg.canonical(name)
+		hidden[name] = true
+	}
+	var unused, unknown []string
+	for _, s := range r.inOrder() {
+		p, _ := r.reg.find(s.name)
+		v := e.value(s.name)
+		value := Value{Name: s.name, Value: v.value, Source: s.source, Secret: v.secret || hidden[s.name]}
+		if p != nil {
+			value.Used, value.Known, value.Default, value.Doc = p.used(), true, p.Default, p.fullDoc()
+		}
+		value.Masked = shown(value.Value, value.Secret)
+		c.effective = append(c.effective, value)
+		switch {
+		case p != nil && !p.used() && s.source != "default":
+			unused = append(unused, s.name)
+		case p == nil && r.reg.filterOfKnown(s.name):
+			unused = append(unused, clip(s.name))
+		case p == nil:
+			hint := ""
+			if len(unknown) < 20 {
+				if near := r.reg.nearest(s.name); near != "" {
+					hint = "; did you mean " + near + "?"
+				}
+			}
+			unknown = append(unknown, fmt.Sprintf("%s (%s%s)", clip(s.name), s.source, hint))
+		}
+	}
+	for name, p := range r.reg.exact {
+		if _, ok := r.values[name]; !ok {
+			c.effective = append(c.effective, Value{Name: name, Source: "not set", Used: p.used(), Known: true, Secret: p.Secret, Doc: p.fullDoc()})
+		}
+	}
+	slices.SortFunc(c.effective, func(a, b Value) int { return strings.Compare(a.Name, b.Name) })
+	if len(unused) > 0 {
+		slices.Sort(unused)
+		r.warn("%s known, but Stoa has no use for %s: %s", countOf(len(unused), "property that is set is", "properties that are set are"), it(len(unused)), some(unused))
+	}
+	if len(unknown) > 0 {
+		r.warn("%s not known and ignored: %s", countOf(len(unknown), "property is", "properties are"), some(unknown))
+	}
+}
+
+func countOf(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+func it(n int) string {
+	if n == 1 {
+		return "it"
+	}
+	return "them"
+}

@@ -1,0 +1,118 @@
+package config
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// The columns of Print: together 100 characters.
+const (
+	nameWidth   = 44
+	valueWidth  = 28
+	sourceWidth = 100 - nameWidth - valueWidth - 2
+)
+
+// Print writes the effective values for people: aligned columns of name, value and source that fit a
+// terminal of 100 columns, secrets masked, what Stoa does not use at the end. Long values go on in the
+// next line. What the writer returns as an error is lost, as with any output to a terminal.
+func (c *Config) Print(w io.Writer) {
+	var b bytes.Buffer
+	b.WriteString("Home: " + visible(c.Home) + "\n")
+	b.WriteString("Read, the last one counts: the defaults")
+	for _, f := range c.sources {
+		b.WriteString(", " + visible(f))
+	}
+	b.WriteString(", the environment, the command line\n\n")
+	row(&b, "PROPERTY", "VALUE", "FROM")
+	var unused, unknown []Value
+	for _, v := range c.effective {
+		switch {
+		case v.Used:
+			printValue(&b, v)
+		case !v.Known:
+			unknown = append(unknown, v)
+		case v.Source != "not set" && v.Source != "default":
+			unused = append(unused, v)
+		}
+	}
+	printGroup(&b, "Known, but not used by Stoa:", unused)
+	printGroup(&b, "Not known, ignored:", unknown)
+	_, _ = w.Write(b.Bytes())
+}
+
+func printGroup(b *bytes.Buffer, title string, values []Value) {
+	if len(values) == 0 {
+		return
+	}
+	b.WriteString("\n" + title + "\n")
+	for _, v := range values {
+		printValue(b, v)
+	}
+}
+
+func printValue(b *bytes.Buffer, v Value) {
+	value := visible(v.Masked)
+	switch {
+	case v.Source == "not set":
+		value = "-"
+	case value == "":
+		value = "(empty)"
+	}
+	row(b, visible(v.Name), value, visible(v.Source))
+}
+
+// row writes one line, or several when a column does not fit.
+func row(b *bytes.Buffer, name, value, source string) {
+	names, values, sources := wrap(name, nameWidth), wrap(value, valueWidth), wrap(source, sourceWidth)
+	for i := range max(len(names), len(values), len(sources)) {
+		line := pad(at(names, i), nameWidth) + " " + pad(at(values, i), valueWidth) + " " + at(sources, i)
+		b.WriteString(strings.TrimRight(line, " ") + "\n")
+	}
+}
+
+func at(lines []string, i int) string {
+	if i < len(lines) {
+		return lines[i]
+	}
+	return ""
+}
+
+func pad(s string, width int) string {
+	return s + strings.Repeat(" ", max(0, width-utf8.RuneCountInString(s)))
+}
+
+// wrap cuts s into pieces of at most width characters, after a separator where there is one.
+func wrap(s string, width int) []string {
+	var out []string
+	runes := []rune(s)
+	for len(runes) > width {
+		cut := width
+		for i := width; i > width/2; i-- {
+			if strings.ContainsRune("/.,;:&? _-", runes[i-1]) {
+				cut = i
+				break
+			}
+		}
+		out = append(out, string(runes[:cut]))
+		runes = runes[cut:]
+	}
+	return append(out, string(runes))
+}
+
+// visible replaces characters that would move the cursor or hide text, and cuts what is too long to read.
+func visible(s string) string {
+	const limit = 2000
+	if len(s) > limit {
+		s = fmt.Sprintf("%s… (%d bytes)", strings.ToValidUTF8(s[:limit], ""), len(s))
+	}
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '\ufffd'
+		}
+		return r
+	}, s)
+}

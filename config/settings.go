@@ -1,0 +1,235 @@
+package config
+
+import (
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/stoa-portal/stoa"
+)
+
+// The file stores of dl.store.impl.
+const (
+	StoreFileSystem         = "com.liferay.portal.store.file.system.FileSystemStore"         // folders as the library has them
+	StoreAdvancedFileSystem = "com.liferay.portal.store.file.system.AdvancedFileSystemStore" // folders nested so that none grows large
+)
+
+// AutodetectDatabase is the value of Cluster.AutodetectAddress that means the host of the database.
+const AutodetectDatabase = "database"
+
+// Server is what the process listens on and how it leaves.
+type Server struct {
+	Listen            string        // host:port of plain HTTP
+	ListenTLS         string        // host:port of HTTPS, used when Certificate is set
+	Certificate, Key  string        // absolute paths of PEM files; both empty or both set
+	Protocol          string        // "http", "https" or "": how other nodes reach this one
+	ReadHeaderTimeout time.Duration // for the header of a request
+	ReadTimeout       time.Duration // for a whole request with its body
+	WriteTimeout      time.Duration // for an answer
+	IdleTimeout       time.Duration // for a kept connection between two requests
+	MaxHeaderBytes    int64
+	MaxBodyBytes      int64 // of a request that is no upload
+	Compression       bool
+	DrainDelay        time.Duration // between "not ready" and the end of accepting requests
+	StopTimeout       time.Duration // for running requests to finish
+}
+
+// Forwarded is one of the facts that a proxy reports in a header.
+type Forwarded struct {
+	Enabled bool
+	Header  string
+}
+
+// Web is the address of the portal as visitors see it, and whom to believe about it.
+type Web struct {
+	DisplayNode       bool   // "Node: host:port" at the foot of each page
+	Host              string // host in generated links; empty: the host of the request
+	HTTPPort          int    // -1: the port of the request
+	HTTPSPort         int    // -1: the port of the request
+	Protocol          string // "http", "https" or "": as the request came
+	ProxyPath         string // prefix that a proxy takes off, empty or beginning with /
+	ForwardedHost     Forwarded
+	ForwardedPort     Forwarded
+	ForwardedProtocol Forwarded
+	TrustedProxies    []netip.Prefix // who may send those headers; empty: nobody
+}
+
+// DataSource is one database with its connection pool. An empty URL means that it is not configured.
+type DataSource struct {
+	Driver            string // class name as given; the URL decides
+	URL               string // as given: jdbc: or native
+	Username          string
+	Password          string
+	JNDIName          string // accepted for the sake of existing files; not used
+	MaximumPoolSize   int
+	MinimumIdle       int
+	ConnectionTimeout time.Duration // to wait for a connection
+	IdleTimeout       time.Duration
+	MaxLifetime       time.Duration // 0: for ever
+}
+
+// Database is the data sources and how they are used.
+type Database struct {
+	Default            DataSource
+	Read               DataSource // for reads that may come from a replica
+	Write              DataSource // for everything else, when it is not Default
+	StartupRetries     int        // how often to try again to reach the database at start
+	StartupRetryDelay  time.Duration
+	StatementTimeout   time.Duration
+	SlowStatement      time.Duration // statements that take longer are logged; 0: none
+	CreateSchema       bool          // create tables in an empty database
+	MigrateOnStart     bool          // bring an older schema up to date at start
+	CounterIncrement   int           // ids a node takes at once
+	ChangePollInterval time.Duration
+	ChangeRetention    time.Duration // how long slow readers may hold the change log
+}
+
+// Cache is how the caches of a node behave.
+type Cache struct {
+	FreshLimit       time.Duration // without a proof of freshness younger than this, reads go to the database
+	ReadThroughMax   int           // loads at once while there is no proof
+	ReadThroughWait  time.Duration // for a place among them
+	MaxAge           time.Duration // of any entry
+	MaxBytes         int64         // of all regions together
+	VerifyInterval   time.Duration // between two comparisons of a random entry with the database; 0: never
+	RegionMaxBytes   map[string]int64
+	RegionReplicate  map[string]string // "invalidate" or "copy"
+	StaleGrace       time.Duration     // how long guests get old pages while the database is away
+	ReadYourWritesBy time.Duration     // how long a browser remembers what it wrote
+}
+
+// Cluster is Cluster Link: how this node finds the others and talks to them.
+type Cluster struct {
+	Enabled              bool
+	AutodetectAddress    string // host:port, AutodetectDatabase, or "" for off
+	BindAddressControl   string // used when autodetection is off; may be empty
+	BindAddressTransport string
+	AdvertiseAddress     string // host or host:port that other nodes use; empty: found out
+	Port                 int    // 0: any free port
+	AuthValue            string // shared secret; empty: none
+	LogicNameControl     string // name of this node; empty: made up at start
+	LogicNameTransport   map[string]string
+	ChannelNameControl   string // name of the cluster
+	ChannelNameTransport map[string]string
+	Discovery            string        // "database", "static" or "dns"
+	StaticPeers          []string      // host:port, for static discovery
+	DNSName              string        // for dns discovery
+	NATSURLs             []string      // of a message server outside; empty: the embedded one
+	NATSCredentials      string        // absolute path of a credentials file; may be empty
+	HeartbeatInterval    time.Duration // between two signs of life in the database
+	HeartbeatTimeout     time.Duration // after which a silent node counts as gone
+	CallMasterTimeout    time.Duration
+}
+
+// Files is the store of document bytes and the limits of documents and images.
+type Files struct {
+	Store              string // StoreFileSystem or StoreAdvancedFileSystem
+	Root               string // absolute path of the store's folder
+	MaxFileBytes       int64
+	MaxImagePixels     int64 // width times height; larger pictures are kept but not scaled
+	ThumbnailsEnabled  bool
+	ThumbnailMaxHeight int // pixels
+	ThumbnailMaxWidth  int // pixels
+	OrphanAge          time.Duration
+}
+
+// Session is how long people stay signed in.
+type Session struct {
+	Timeout             time.Duration // without a request
+	CookieDomain        string        // empty: the host of the request
+	AutoLogin           bool          // "remember me" is offered
+	AutoLoginMaxAge     time.Duration
+	LoginDisabled       bool   // nobody can sign in
+	AuthType            string // "emailAddress", "screenName" or "userId"
+	ThrottleWindow      time.Duration
+	ThrottleAccountMax  int // failed sign-ins for one account within the window
+	ThrottleAddressMax  int // failed sign-ins from one address within the window
+	ResetTicketLifetime time.Duration
+}
+
+// Company is the first virtual instance.
+type Company struct {
+	WebID           string
+	Name            string
+	Locale          stoa.Locale
+	TimeZone        *time.Location
+	HomeURL         string
+	VirtualHostName string
+}
+
+// Admin is the account made at the first start.
+type Admin struct {
+	Password           string // empty: there is none, the first start prints a one-time link
+	ScreenName         string
+	EmailAddressPrefix string // before the @ and the web id of the company
+	FirstName          string
+	LastName           string
+	SetupWizard        bool // the first visit leads through the set-up
+}
+
+// Mail is how mail leaves. With an empty Host it is written to files in HOME/mail.
+type Mail struct {
+	FromName         string
+	FromAddress      string
+	Host             string
+	Port             int
+	User             string
+	Password         string
+	Implicit         bool // TLS from the first byte
+	StartTLS         bool // use STARTTLS when the server offers it
+	StartTLSRequired bool // refuse to send without STARTTLS
+	Timeout          time.Duration
+}
+
+// Passwords is the default password policy.
+type Passwords struct {
+	MinLength       int
+	ChangeRequired  bool // the first sign-in asks for a new password
+	Lockout         bool
+	MaxFailure      int           // failed sign-ins before the lockout
+	LockoutDuration time.Duration // 0: until an administrator unlocks
+}
+
+// Languages is what pages can be written in.
+type Languages struct {
+	Known        []stoa.Locale
+	Enabled      []stoa.Locale
+	PrependStyle int // 0 to 3: when the address carries the language
+}
+
+// Hosts is which Host headers are answered.
+type Hosts struct {
+	Valid           []string // "*" means any
+	Ignore          []string // never looked up as a virtual host
+	DefaultSiteName string
+	Strict          bool // unknown hosts get 404 instead of the default instance
+}
+
+// Theme is the look of the portal.
+type Theme struct {
+	Default string
+	Dir     string // absolute path of the folder of further themes
+}
+
+// Jobs is the scheduler.
+type Jobs struct {
+	Enabled      bool
+	Workers      int
+	PollInterval time.Duration
+	Retention    time.Duration // of finished jobs
+}
+
+// Log is what is written to the standard error output.
+type Log struct {
+	Level    slog.Level
+	Format   string // "text" or "json"
+	Requests bool   // a line per request
+}
+
+// Health is who may look inside.
+type Health struct {
+	DataSourceEnabled       bool           // answer /health_check/data_source
+	MetricsAllowedAddresses []netip.Prefix // who may read /metrics
+	MetricsToken            string         // or with this bearer token; empty: none
+	ObfuscatedProperties    []string       // further names to mask
+}

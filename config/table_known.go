@@ -1,0 +1,261 @@
+package config
+
+import "strings"
+
+// sectionKnown is the names that administrators have in their files and that Stoa has no use for, or
+// not yet. They are listed so that they are not taken for mistakes.
+func sectionKnown() section {
+	var props []property
+	for row := range strings.SplitSeq(knownNames, "\n") {
+		name, doc, ok := strings.Cut(row, "|")
+		if !ok {
+			continue
+		}
+		p := property{Name: strings.TrimSpace(name), Doc: strings.TrimSpace(doc), NoValue: true}
+		p.Name, p.Default, ok = strings.Cut(p.Name, "=")
+		p.NoValue = !ok
+		if p.Name[0] == '*' { // a secret
+			p.Name, p.Secret = p.Name[1:], true
+		}
+		props = append(props, p)
+	}
+	return section{
+		Title: "Known, and not used",
+		Intro: "Names of Liferay that Stoa accepts in a file and does not use. They are listed by `stoa config` as not used.",
+		Props: props,
+	}
+}
+
+// knownNames has a row for each: name | why it is not used. A name with = has a value that other
+// values may refer to; * marks a secret.
+const knownNames = `
+resource.repositories.root=${liferay.home} | Older name of liferay.home; only references to it work.
+schema.module.build.auto.upgrade | Applications bring their own versions.
+upgrade.database.transactions.disabled | Upgrades always run in transactions.
+upgrade.concurrent.fetch.size | Upgrades need no tuning.
+upgrade.concurrent.process.future.list.max.size | Upgrades need no tuning.
+upgrade.log.context.enabled | Log lines always carry it.
+upgrade.report.enabled | The log is the report.
+upgrade.report.dir | The log is the report.
+upgrade.report.dl.storage.size.timeout | The log is the report.
+upgrade.report.sql.statement.threshold | db.statement.slow does this.
+upgrade.report.upgrade.process.threshold | The log is the report.
+auto.deploy.enabled | Not used yet: the deploy folder of applications.
+auto.deploy.deploy.dir=${liferay.home}/deploy | Not used yet: the deploy folder of applications.
+auto.deploy.interval | Not used yet: the deploy folder of applications.
+auto.deploy.listeners | There are no Java applications.
+auto.deploy.tomcat.conf.dir | There is no application server.
+hot.deploy.listeners | There are no Java applications.
+hot.deploy.dependency.management.enabled | There are no Java applications.
+module.framework.base.dir=${liferay.home}/osgi | There is no OSGi.
+module.framework.auto.deploy.dirs | There is no OSGi.
+module.framework.auto.deploy.interval | There is no OSGi.
+module.framework.configs.dir=${module.framework.base.dir}/configs | There is no OSGi.
+module.framework.modules.dir=${module.framework.base.dir}/modules | There is no OSGi.
+module.framework.war.dir=${module.framework.base.dir}/war | There is no OSGi.
+module.framework.marketplace.dir=${module.framework.base.dir}/marketplace | There is no OSGi.
+module.framework.portal.dir=${module.framework.base.dir}/portal | There is no OSGi.
+module.framework.client.extensions.dir=${module.framework.base.dir}/client-extensions | There is no OSGi.
+module.framework.state.dir=${module.framework.base.dir}/state | There is no OSGi.
+module.framework.stop.wait.timeout | shutdown.timeout does this.
+module.framework.properties.osgi.console | There is no OSGi.
+module.framework.file.install.cfg.enabled | There is no OSGi.
+module.framework.export.password.attributes | There is no OSGi.
+dependency.manager.sync.timeout | There is nothing to wait for.
+retry.data.source.max.retries | The pool tries again by itself until jdbc.default.connectionTimeout.
+retry.advice.max.retries | Calls are repeated where it is safe.
+initial.system.check.enabled | The checks always run.
+thread.dump.speed.threshold | There are no Java threads.
+com.liferay.portal.servlet.filters.threaddump.ThreadDumpFilter | There are no servlet filters.
+com.liferay.portal.servlet.filters.sessionid.SessionIdFilter | There are no servlet filters.
+com.liferay.portal.servlet.filters.gzip.GZipFilter | http.server.compression.enabled does this.
+jdbc.default.registerMbeans | There is no JMX.
+jdbc.default.transactionIsolation | Always read committed.
+jdbc.default.autoCommit | Transactions are explicit.
+jdbc.default.connectionTestQuery | Connections are tested by the driver.
+jdbc.default.initializationFailFast | retry.jdbc.on.startup does this.
+jdbc.default.liferay.pool.provider | There is one pool.
+jdbc.read.transactionIsolation | Always read committed.
+jdbc.read.registerMbeans | There is no JMX.
+jdbc.write.transactionIsolation | Always read committed.
+jdbc.write.registerMbeans | There is no JMX.
+counter.jdbc.prefix | Ids always come from the write source.
+spring.configs | There is no Spring.
+spring.infrastructure.configs | There is no Spring.
+transaction.isolation.portal | Always read committed.
+hibernate.jdbc.batch_size | There is no Hibernate.
+hibernate.dialect | There is no Hibernate.
+database.indexes.update.on.startup | Migrations do this.
+database.mysql.engine | Always InnoDB.
+data.limit.<name> | Not used yet: limits per instance.
+counter.increment.<name> | There is one counter for everything.
+counter.data.center.count | Ids are unique within one database.
+counter.data.center.deployment.id | Ids are unique within one database.
+ehcache.single.vm.config.location | There is no Ehcache; see cache.
+ehcache.multi.vm.config.location | There is no Ehcache; see cache.
+ehcache.replicator.properties.<name> | cache.region.<name>.replication does this.
+ehcache.cluster.link.replication.enabled | Caches always follow the change log.
+ehcache.portal.cache.manager.jmx.enabled | There is no JMX.
+value.object.entity.cache.enabled | Caches never serve what is not fresh, so they need no switch.
+value.object.finder.cache.enabled | Caches never serve what is not fresh, so they need no switch.
+value.object.finder.cache.list.threshold | Caches are bounded by bytes; see cache.max.bytes.
+value.object.mvcc.entity.cache.enabled | Caches never serve what is not fresh, so they need no switch.
+value.object.entity.thread.local.cache.max.size | There is no cache per request.
+value.object.finder.thread.local.cache.max.size | There is no cache per request.
+transactional.cache.enable | Caches always change at commit.
+transactional.cache.names | Caches always change at commit.
+table.mapper.cacheless.mapping.table.names | Caches are bounded by bytes; see cache.max.bytes.
+template.engine.cache.enabled | Templates are compiled once.
+layout.template.cache.enabled | Templates are compiled once.
+cache.content.threshold.size | Caches are bounded by bytes; see cache.max.bytes.
+etag.response.size.max | Pages always have an ETag.
+browser.cache.disabled | Browsers always ask whether a page has changed.
+browser.cache.signed.in.disabled | Browsers always ask whether a page has changed.
+buffered.increment.standby.queue.threshold | Counters are written in batches anyway.
+buffered.increment.standby.queue.time.upper.limit | Counters are written in batches anyway.
+cluster.link.auth.cert.alias | Nodes prove themselves through the database.
+*cluster.link.auth.cert.password | Nodes prove themselves through the database.
+cluster.link.auth.keystore.path | Nodes prove themselves through the database.
+*cluster.link.auth.keystore.password | Nodes prove themselves through the database.
+cluster.link.auth.cipher.type | Nodes prove themselves through the database.
+cluster.link.auth.keystore.type | Nodes prove themselves through the database.
+cluster.link.channel.properties.control | There is no JGroups; cluster.link.port and cluster.link.discovery do this.
+cluster.link.channel.properties.transport.<n> | There is no JGroups; cluster.link.port and cluster.link.discovery do this.
+cluster.link.channel.system.properties | There is no JGroups; cluster.link.bind.addr and cluster.link.port do this.
+cluster.link.bind.addr["multi-vm"] | There is one connection for all channels.
+jgroups.bind_addr | There is no JGroups; cluster.link.bind.addr does this.
+jgroups.tcpping.initial_hosts | There is no JGroups; cluster.link.discovery.static does this.
+multicast.group.address["cluster-link-control"] | Multicast is not used.
+multicast.group.address["cluster-link-udp"] | Multicast is not used.
+multicast.group.address["cluster-link-mping"] | Multicast is not used.
+multicast.group.address["multi-vm"] | Multicast is not used.
+multicast.group.port["cluster-link-control"] | Multicast is not used.
+multicast.group.port["cluster-link-udp"] | Multicast is not used.
+multicast.group.port["cluster-link-mping"] | Multicast is not used.
+multicast.group.port["multi-vm"] | Multicast is not used.
+live.users.enabled | The database knows who is signed in.
+auth.simultaneous.logins | People may be signed in several times.
+webdav.nonce.cluster.timeout | There is no WebDAV.
+webdav.nonce.expiration | There is no WebDAV.
+lock.expiration.time.<class> | Locks end with their holder.
+dl.file.entry.lock.policy | Files are not checked out yet.
+social.activity.lock.retry.delay | Locks end with their holder.
+social.activity.lock.timeout | Locks end with their holder.
+layout.prototype.merge.lock.max.time | Locks end with their holder.
+layout.prototype.merge.fail.threshold | Locks end with their holder.
+layout.set.prototype.merge.lock.max.time | Locks end with their holder.
+layout.set.prototype.merge.fail.threshold | Locks end with their holder.
+scheduler.job.name.max.length | Names of jobs have a fixed limit.
+scheduler.group.name.max.length | Names of jobs have a fixed limit.
+scheduler.description.max.length | Names of jobs have a fixed limit.
+memory.scheduler.org.quartz.<name> | There is no Quartz; see job.
+persisted.scheduler.org.quartz.<name> | There is no Quartz; see job.
+org.quartz.jobStore.isClustered | There is no Quartz; jobs always run once.
+trash.entry.check.interval | Not used yet: recycle bin.
+announcements.entry.check.interval | There are no announcements.
+staging.system.event.check.interval | Not used yet: staging.
+users.update.last.login.batch.interval | Sign-ins are written at once.
+dl.store.antivirus.enabled | Not used yet: looking for viruses.
+*dl.store.gcs.aes256.key | Not used yet: that store.
+dl.store.file.impl.safe.file.name.2.<name> | Names of files are not part of the store.
+dl.file.indexing.max.size | Not used yet: search in files.
+dl.char.blacklist | Names of documents have fixed rules.
+dl.name.blacklist | Names of documents have fixed rules.
+dl.char.last.blacklist | Names of documents have fixed rules.
+dl.file.entry.preview.enabled | Not used yet: previews of pages.
+dl.file.entry.preview.fork.process.enabled | Not used yet: previews of pages.
+com.liferay.portal.kernel.upload.FileItem.threshold.size | Uploads always go to the store as they arrive.
+com.liferay.portal.upload.UploadServletRequestImpl.max.size | dl.file.max.size does this.
+web.server.servlet.version.verbosity | The version is never sent.
+http.header.version.verbosity | The version is never sent.
+virtual.hosts.ignore.extensions | Every path of a virtual host belongs to its site.
+virtual.hosts.ignore.paths | Every path of a virtual host belongs to its site.
+cdn.host.http | Everything comes from this host.
+cdn.host.https | Everything comes from this host.
+cdn.dynamic.resources.enabled | Everything comes from this host.
+layout.friendly.url.public.servlet.mapping | Always /web.
+layout.friendly.url.private.group.servlet.mapping | Always /group.
+layout.friendly.url.private.user.servlet.mapping | Always /user.
+session.timeout.warning | There is no warning in the browser.
+session.timeout.redirect.on.expire | There is no warning in the browser.
+portlet.session.replicate.enabled | Sessions always work on every node.
+session.verify.serializable.attribute | Sessions always work on every node.
+session.enable.persistent.cookies | company.security.auto.login does this.
+session.enable.url.with.session.id | Addresses never carry the session.
+session.enable.phishing.protection | A sign-in always begins a new session.
+session.phishing.protected.attributes | A sign-in always begins a new session.
+session.cookie.use.full.hostname | session.cookie.domain does this.
+session.cookie.use.full.hostname[tomcat] | There is no application server.
+session.id.delimiter | There is no application server.
+session.id.weblogic.delimiter | There is no application server.
+session.store.password | Passwords are never kept in a session.
+session.max.allowed | Sessions are rows and need no limit.
+auth.token.check.enabled | Forms are always protected.
+auth.token.length | Forms are always protected.
+company.default.virtual.host.sync.on.startup | The set-up writes it once.
+company.default.add.default.admin.user | There is always a first administrator.
+company.security.strangers | Not used yet: people who register themselves.
+company.security.strangers.verify | Not used yet: people who register themselves.
+company.security.strangers.with.mx | Not used yet: people who register themselves.
+setup.wizard.add.sample.data | Not used yet: sample content.
+terms.of.use.required | Not used yet: terms of use.
+users.reminder.queries.enabled | There are no reminder questions.
+passwords.encryption.algorithm | Passwords have one way of storage, chosen by the release.
+passwords.default.policy.changeable | Not used yet: this rule of the password policy.
+passwords.default.policy.check.syntax | Not used yet: this rule of the password policy.
+passwords.default.policy.allow.dictionary.words | Not used yet: this rule of the password policy.
+passwords.default.policy.min.age | Not used yet: this rule of the password policy.
+passwords.default.policy.max.age | Not used yet: this rule of the password policy.
+passwords.default.policy.expireable | Not used yet: this rule of the password policy.
+passwords.default.policy.warning.time | Not used yet: this rule of the password policy.
+passwords.default.policy.grace.limit | Not used yet: this rule of the password policy.
+passwords.default.policy.history | Not used yet: this rule of the password policy.
+passwords.default.policy.history.count | Not used yet: this rule of the password policy.
+passwords.default.policy.require.unlock | Not used yet: this rule of the password policy.
+passwords.default.policy.reset.failure.count | Not used yet: this rule of the password policy.
+passwords.default.policy.min.alphanumeric | Not used yet: this rule of the password policy.
+passwords.default.policy.min.lowercase | Not used yet: this rule of the password policy.
+passwords.default.policy.min.numbers | Not used yet: this rule of the password policy.
+passwords.default.policy.min.symbols | Not used yet: this rule of the password policy.
+passwords.default.policy.min.uppercase | Not used yet: this rule of the password policy.
+passwords.default.policy.regex | Not used yet: this rule of the password policy.
+passwords.default.policy.name | Not used yet: this rule of the password policy.
+passwords.default.policy.description | Not used yet: this rule of the password policy.
+system.roles | The roles of the system are fixed.
+permissions.checker | There is one permission checker.
+omniadmin.users | Administrators of the default instance are administrators of the system.
+browser.launcher.url | No browser is started.
+mail.session.jndi.name | There is no application server; mail.session.mail.smtp does this.
+mail.session.mail | There is no application server; mail.session.mail.smtp does this.
+mail.session.mail.smtp.auth | A user is enough.
+mail.session.mail.transport.protocol | mail.session.mail.smtp.ssl.enable does this.
+mail.session.mail.pop3.host | Mail is not fetched.
+mail.session.mail.pop3.port | Mail is not fetched.
+mail.session.mail.pop3.user | Mail is not fetched.
+*mail.session.mail.pop3.password | Mail is not fetched.
+default.guest.public.layout.name | The first page is made by the set-up.
+default.guest.public.layout.friendly.url | The first page is made by the set-up.
+index.on.startup | Not used yet: the index follows the change log.
+index.on.startup.delay | Not used yet: the index follows the change log.
+index.search.limit | Not used yet.
+index.search.highlight.<name> | Not used yet.
+index.search.spell.checker.<name> | Not used yet.
+index.search.query.suggestion.<name> | Not used yet.
+indexer.enabled[<class>] | Everything is indexed.
+users.search.with.index | People are found in the database.
+organizations.search.with.index | People are found in the database.
+user.groups.search.with.index | People are found in the database.
+staging.live.group.locking.enabled | Not used yet: staging.
+staging.remote.transfer.buffer.size | Not used yet: staging.
+staging.<name> | Not used yet: staging.
+*tunneling.servlet.shared.secret | There is no tunnel between portals.
+tunneling.servlet.encryption.algorithm | There is no tunnel between portals.
+tunneling.servlet.timeout | There is no tunnel between portals.
+tunnel.servlet.hosts.allowed | There is no tunnel between portals.
+trash.enabled | Not used yet: recycle bin.
+trash.entries.max.age | Not used yet: recycle bin.
+json.web.service.enabled | The REST interface is under /o.
+default.regular.theme.id | portal.theme.default does this.
+external-properties | It is a flag of the command, not a property in a file.
+configuration.override.<pid_key> | There are no OSGi configurations.
+`
