@@ -14,8 +14,8 @@ import (
 
 // counters are what the Log has done since it was opened.
 type counters struct {
-	committed, rolledBack, unknown               atomic.Uint64
-	applied, overruns                            atomic.Uint64
+	committed, rolledBack, unknown                atomic.Uint64
+	applied, overruns                             atomic.Uint64
 	hintsSent, hintsReceived, hintsLost, hintsBad atomic.Uint64
 
 	mu       sync.Mutex

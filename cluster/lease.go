@@ -1,0 +1,270 @@
+package cluster
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/stoa-portal/stoa/db"
+)
+
+// ErrFenced says that a transaction was rolled back because its node is not the holder any more.
+var ErrFenced = errors.New("this node lost its lease, so the transaction was rolled back")
+
+// Fence makes transactions fail once the lease, or the life of the node, they were begun under is over.
+// The zero Fence lets nothing through.
+type Fence struct {
+	update string
+	args   []any
+	what   string
+}
+
+// Apply makes the fence the last statement of the transaction. It is a write: the database orders it
+// with a takeover, which a read does not do (coherence rule 24).
+func (f Fence) Apply(tx *db.Tx) { tx.Fence(f.pass) }
+
+func (f Fence) pass(ctx context.Context, tx *db.Tx) error {
+	if f.update == "" {
+		return fmt.Errorf("%w: there is no lease", ErrFenced)
+	}
+	n, err := tx.Affected(ctx, f.update, f.args...)
+	if err != nil {
+		return fmt.Errorf("fence of %s: %w", f.what, err)
+	}
+	if n != 1 {
+		return fmt.Errorf("%w: %s", ErrFenced, f.what)
+	}
+	return nil
+}
+
+// Lease is a right that at most one node of the cluster has at a time. No clocks of different machines
+// are compared. It is safe for concurrent use.
+type Lease struct {
+	name  string
+	d     *db.DB
+	clock func() time.Duration
+
+	step sync.Mutex // one look or renewal at a time
+
+	mu      sync.Mutex
+	core    leaseCore
+	changed chan struct{} // closed and replaced when held or epoch may have changed
+}
+
+func newLease(d *db.DB, name string, holder int64, clock func() time.Duration) *Lease {
+	return &Lease{name: name, d: d, clock: clock, core: leaseCore{me: holder}, changed: make(chan struct{})}
+}
+
+// Held reports whether this node may act under the lease now. It is advice: the answer can be over the
+// moment it is given; only a Fence holds.
+func (l *Lease) Held() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.core.acting(l.clock())
+}
+
+// state gives the epoch and how long this node may act yet, and a channel closed at the next change.
+func (l *Lease) state() (epoch int64, left time.Duration, changed <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.clock()
+	if l.core.acting(now) {
+		left = holdLimit - (now - l.core.sent)
+	}
+	return l.core.epoch, left, l.changed
+}
+
+func (l *Lease) update(fn func(c *leaseCore)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	fn(&l.core)
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+// run renews or contends until ctx ends, then gives the lease back.
+func (l *Lease) run(ctx context.Context, failed func(error)) {
+	tick := time.NewTicker(leaseTick)
+	defer tick.Stop()
+	for {
+		// A renewal that takes longer than this is worth nothing.
+		sctx, cancel := context.WithTimeout(ctx, holdLimit)
+		err := l.advance(sctx)
+		cancel()
+		if ctx.Err() == nil {
+			failed(err)
+		}
+		select {
+		case <-ctx.Done():
+			rctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), holdLimit)
+			defer cancel()
+			_ = l.release(rctx) // otherwise it runs out by itself
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// advance renews a lease that is held, and otherwise looks at it and claims it when it may.
+func (l *Lease) advance(ctx context.Context) error {
+	l.step.Lock()
+	defer l.step.Unlock()
+	var renewing bool
+	l.update(func(c *leaseCore) { renewing = c.renewing(l.clock()) })
+	if renewing {
+		return l.renew(ctx)
+	}
+	row, err := l.read(ctx)
+	if err != nil {
+		return err
+	}
+	var claim bool
+	var seen, want leaseRow
+	l.update(func(c *leaseCore) {
+		now := l.clock()
+		c.saw(now, row)
+		claim, seen, want = c.claimable(now), c.row, c.claim()
+	})
+	if !claim {
+		return nil
+	}
+	return l.claim(ctx, seen, want)
+}
+
+func (l *Lease) read(ctx context.Context) (row leaseRow, err error) {
+	err = l.d.Control(ctx, func(tx *db.Tx) error {
+		err := tx.QueryRow(ctx, "SELECT holder, epoch, beat FROM cluster_lease WHERE name = ?", l.name).Scan(&row.holder, &row.epoch, &row.beat)
+		if errors.Is(err, sql.ErrNoRows) {
+			row = leaseRow{}
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return row, fmt.Errorf("look at the lease %s: %w", l.name, err)
+	}
+	return row, nil
+}
+
+func (l *Lease) claim(ctx context.Context, seen, want leaseRow) error {
+	sent := l.clock()
+	won := false
+	err := l.d.Control(ctx, func(tx *db.Tx) error {
+		if seen == (leaseRow{}) {
+			var err error
+			won, err = tx.InsertIgnore(ctx, "cluster_lease", db.Row{"name": l.name, "holder": want.holder, "epoch": want.epoch, "beat": want.beat})
+			return err
+		}
+		n, err := tx.Affected(ctx, "UPDATE cluster_lease SET holder = ?, epoch = ?, beat = ? WHERE name = ? AND holder = ? AND epoch = ? AND beat = ?",
+			want.holder, want.epoch, want.beat, l.name, seen.holder, seen.epoch, seen.beat)
+		won = n == 1
+		return err
+	})
+	if err != nil {
+		// It may have happened all the same: then the row shows this node, and is claimed again.
+		return fmt.Errorf("claim the lease %s: %w", l.name, err)
+	}
+	l.update(func(c *leaseCore) { c.claimed(sent, want, won) })
+	return nil
+}
+
+const touchLease = "UPDATE cluster_lease SET beat = beat + 1 WHERE name = ? AND holder = ? AND epoch = ?"
+
+func (l *Lease) renew(ctx context.Context) error {
+	l.mu.Lock()
+	holder, epoch := l.core.me, l.core.epoch
+	l.mu.Unlock()
+	sent := l.clock()
+	var n int64
+	err := l.d.Control(ctx, func(tx *db.Tx) (err error) {
+		n, err = tx.Affected(ctx, touchLease, l.name, holder, epoch)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("renew the lease %s: %w", l.name, err)
+	}
+	l.update(func(c *leaseCore) { c.renewed(sent, n == 1) })
+	return nil
+}
+
+// release gives the lease back, so that others need not wait for it to run out. What was begun under
+// it is fenced from then on.
+func (l *Lease) release(ctx context.Context) error {
+	l.step.Lock()
+	defer l.step.Unlock()
+	var holder, epoch int64
+	l.update(func(c *leaseCore) {
+		holder, epoch = c.me, c.epoch
+		c.release()
+	})
+	if epoch == 0 {
+		return nil
+	}
+	return l.d.Control(ctx, func(tx *db.Tx) error {
+		_, err := tx.Exec(ctx, "UPDATE cluster_lease SET holder = 0, epoch = epoch + 1, beat = beat + 1 WHERE name = ? AND holder = ? AND epoch = ?", l.name, holder, epoch)
+		return err
+	})
+}
+
+// Run calls fn while this node has the lease: with a context that ends when the node may not act any
+// more, and with the Fence that every transaction of fn must carry. When the lease was lost, Run waits
+// for fn to return, and calls it again once the lease is won again. It returns when fn returned for a
+// reason of its own, with fn's error, or nil when ctx ended.
+func (l *Lease) Run(ctx context.Context, fn func(ctx context.Context, fence Fence) error) error {
+	for {
+		epoch, left, changed := l.state()
+		if left <= 0 {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-changed:
+				continue
+			}
+		}
+		lost, err := l.runOnce(ctx, epoch, fn)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if !lost {
+			return err
+		}
+	}
+}
+
+func (l *Lease) runOnce(ctx context.Context, epoch int64, fn func(ctx context.Context, fence Fence) error) (lost bool, err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		for {
+			now, left, changed := l.state()
+			if now != epoch || left <= 0 {
+				cancel(ErrFenced)
+				return
+			}
+			// A timer stands still while the machine sleeps, so look at the clock often.
+			timer := time.NewTimer(min(left, 100*time.Millisecond))
+			select {
+			case <-ctx.Done():
+			case <-changed:
+			case <-timer.C:
+			}
+			timer.Stop()
+			if ctx.Err() != nil {
+				return
+			}
+		}
+	})
+	err = fn(ctx, l.fence(epoch))
+	lost = errors.Is(context.Cause(ctx), ErrFenced) || errors.Is(err, ErrFenced)
+	cancel(nil)
+	watch.Wait()
+	return lost, err
+}
+
+func (l *Lease) fence(epoch int64) Fence {
+	return Fence{update: touchLease, args: []any{l.name, l.core.me, epoch}, what: "lease " + l.name}
+}

@@ -1,0 +1,110 @@
+package cluster
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// States of a node's row.
+const (
+	stateUp   = "up"
+	stateLeft = "left" // it said goodbye
+	stateDead = "dead" // the others declared it so
+)
+
+// Member is a node as this node sees it.
+type Member struct {
+	Writer      int64  // the process life
+	Node        string // the node id, which survives restarts
+	Name        string
+	Address     string
+	Host        string
+	Version     string
+	Settings    string // digest of the settings that must be the same everywhere
+	Fingerprint string // of its certificate
+	State       string // "up", "left" or "dead", as in the database
+	Epoch       int64  // raised when it is declared dead
+	Beat        int64
+	Started     time.Time     // information: its own clock
+	Seen        time.Time     // information: its own clock
+	Quiet       time.Duration // how long this node has seen no beat
+	Live        bool          // up, and a beat was seen within DeadAfter of this node's own clock
+	Self        bool
+	Detail      string
+}
+
+// Event says that a node joined or left the cluster, as seen from this node.
+type Event struct {
+	Member Member
+	Joined bool // false: it left, died or was removed
+}
+
+// roster tells the living from the dead by whether their beats change. It does no I/O; times are of
+// the own clock.
+type roster struct {
+	self      int64
+	deadAfter time.Duration
+	known     map[int64]*sighting
+}
+
+type sighting struct {
+	m     Member
+	since time.Duration // when the beat was first seen as it is
+}
+
+func newRoster(self int64, deadAfter time.Duration) *roster {
+	return &roster{self: self, deadAfter: deadAfter, known: map[int64]*sighting{}}
+}
+
+// saw takes the rows of a read that has just ended and gives what changed. A row seen for the first
+// time counts as living until it has been quiet for long enough.
+func (r *roster) saw(now time.Duration, rows []Member) (events []Event) {
+	present := map[int64]bool{}
+	for _, m := range rows {
+		present[m.Writer] = true
+		s := r.known[m.Writer]
+		if s == nil {
+			s = &sighting{since: now}
+			r.known[m.Writer] = s
+		} else if m.Beat != s.m.Beat || m.Epoch != s.m.Epoch {
+			s.since = now
+		}
+		was := s.m.Live
+		m.Self = m.Writer == r.self
+		m.Quiet = now - s.since
+		m.Live = m.State == stateUp && (m.Quiet <= r.deadAfter || m.Self)
+		s.m = m
+		if m.Live != was {
+			events = append(events, Event{Member: m, Joined: m.Live})
+		}
+	}
+	for w, s := range r.known {
+		if !present[w] {
+			delete(r.known, w)
+			if s.m.Live {
+				s.m.Live = false
+				events = append(events, Event{Member: s.m})
+			}
+		}
+	}
+	return events
+}
+
+// members lists all rows, the living first, then by name.
+func (r *roster) members() []Member {
+	out := make([]Member, 0, len(r.known))
+	for _, s := range r.known {
+		out = append(out, s.m)
+	}
+	slices.SortFunc(out, func(a, b Member) int {
+		if a.Live != b.Live {
+			if a.Live {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Writer, b.Writer))
+	})
+	return out
+}

@@ -1,0 +1,420 @@
+// Package cluster is what nodes know of each other: rows with heartbeats, leases with epochs that
+// fence, and messages that only make things faster. The database is the only thing nodes agree on, and
+// one node is a cluster of one. DESIGN.md beside this file tells why it is so.
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/stoa-portal/stoa/change"
+	"github.com/stoa-portal/stoa/db"
+)
+
+// masterLease is the lease of the node that does what is done once per cluster.
+const masterLease = "master"
+
+// ErrExpelled says that the row of this node was removed: it must not act as part of the cluster and
+// has to join again as a new process.
+var ErrExpelled = errors.New("this node was removed from the cluster; restart it to join again")
+
+// NodeOptions says who a node is. DB, Writer and one of NodeID and Home are required.
+type NodeOptions struct {
+	DB     *db.DB
+	Writer int64 // id of this process life: change.Log.Writer
+
+	NodeID string // survives restarts; 1 to 60 of letters, digits, dot, hyphen, underscore
+	Home   string // when NodeID is empty, it is kept in HOME/data/node-id
+
+	Name        string // for people; "" = the node id
+	Address     string // where other nodes reach this one
+	Host        string // the machine
+	Version     string // of the binary
+	Settings    string // digest of the settings that must be the same everywhere
+	Fingerprint string // of the certificate of this process
+	Detail      string // more to show, as JSON
+
+	Heartbeat time.Duration        // between looks at the other nodes; 0 = 500 ms
+	DeadAfter time.Duration        // without a beat; 0 = 2.5 s
+	Clock     func() time.Duration // nil = change.Boottime
+	Now       func() time.Time     // information in rows only; nil = time.Now
+	Logger    *slog.Logger
+}
+
+// Node is this process as a member of the cluster. It is safe for concurrent use.
+type Node struct {
+	opt   NodeOptions
+	d     *db.DB
+	log   *slog.Logger
+	id    string
+	epoch atomic.Int64
+	joinN int64 // the incarnation of the database at the last insertion of the row
+
+	mu       sync.Mutex
+	roster   *roster
+	watchers map[int]func(Event)
+	watchID  int
+	leases   map[string]*Lease
+	left     bool
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+}
+
+// Join writes the node's row and begins to watch the others and to contend for the master lease. When
+// another living process has the same node id (a copied home), this one takes a new id and keeps it.
+// That is looked for only if the row of the id was not closed properly, and takes less than a second.
+// The caller gives Beat to the change log and calls Leave at the end.
+func Join(ctx context.Context, o NodeOptions) (*Node, error) {
+	if o.DB == nil || o.Writer <= 0 {
+		return nil, errors.New("cluster: NodeOptions.DB and a positive Writer are required")
+	}
+	if o.Heartbeat <= 0 {
+		o.Heartbeat = 500 * time.Millisecond
+	}
+	if o.DeadAfter <= 0 {
+		o.DeadAfter = 2500 * time.Millisecond
+	}
+	if o.Clock == nil {
+		o.Clock = change.Boottime
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.NodeID == "" {
+		if o.Home == "" {
+			return nil, errors.New("cluster: NodeOptions needs NodeID or Home")
+		}
+		id, err := loadNodeID(o.Home)
+		if err != nil {
+			return nil, err
+		}
+		o.NodeID = id
+	}
+	if !validNodeID(o.NodeID) {
+		return nil, fmt.Errorf("cluster: node id %.80q: 1 to 60 letters, digits, dots, hyphens or underscores are expected", o.NodeID)
+	}
+	n := &Node{
+		opt: o, d: o.DB, log: o.Logger.With("component", "cluster"), id: o.NodeID,
+		roster: newRoster(o.Writer, o.DeadAfter), watchers: map[int]func(Event){}, leases: map[string]*Lease{},
+	}
+	n.epoch.Store(1)
+	taken, err := n.taken(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("join the cluster: %w", err)
+	}
+	if taken {
+		n.id = newNodeID()
+		n.log.Warn("another living node has the id of this home, which was probably copied: this node takes a new one", "was", o.NodeID, "is", n.id)
+		if o.Home != "" {
+			if err := saveNodeID(o.Home, n.id); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if n.opt.Name == "" {
+		n.opt.Name = n.id
+	}
+	if err := n.d.Control(ctx, func(tx *db.Tx) error { return n.insert(ctx, tx) }); err != nil {
+		return nil, fmt.Errorf("join the cluster: %w", err)
+	}
+	n.ctx, n.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	if err := n.look(ctx); err != nil {
+		n.cancel()
+		return nil, fmt.Errorf("join the cluster: %w", err)
+	}
+	n.wg.Go(n.watch)
+	n.Lease(masterLease)
+	return n, nil
+}
+
+// taken reports whether another process with this node id is seen to live.
+func (n *Node) taken(ctx context.Context) (bool, error) {
+	beats := func() (map[int64]int64, error) {
+		rows, err := n.read(ctx)
+		out := map[int64]int64{}
+		for _, m := range rows {
+			if m.Node == n.id && m.State == stateUp && m.Writer != n.opt.Writer {
+				out[m.Writer] = m.Beat
+			}
+		}
+		return out, err
+	}
+	first, err := beats()
+	if err != nil || len(first) == 0 {
+		return false, err
+	}
+	for range 8 {
+		timer := time.NewTimer(n.opt.Heartbeat / 4)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return false, ctx.Err()
+		case <-timer.C:
+		}
+		now, err := beats()
+		if err != nil {
+			return false, err
+		}
+		for w, beat := range now {
+			if old, found := first[w]; !found || old != beat {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+func (n *Node) insert(ctx context.Context, tx *db.Tx) error {
+	now := db.Micros(n.opt.Now())
+	n.joinN = n.d.Incarnation()
+	_, err := tx.InsertIgnore(ctx, "cluster_node", db.Row{
+		"writer": n.opt.Writer, "node": n.id, "name": n.opt.Name, "address": n.opt.Address, "host": n.opt.Host,
+		"version": n.opt.Version, "settings": n.opt.Settings, "fingerprint": n.opt.Fingerprint, "state": stateUp,
+		"epoch": n.epoch.Load(), "beat": 1, "low": 1, "started": now, "seen": now, "detail": n.opt.Detail,
+	})
+	return err
+}
+
+// ID is the node id, which survives restarts. It differs from the one asked for if that was taken.
+func (n *Node) ID() string { return n.id }
+
+// Writer is the id of this process life.
+func (n *Node) Writer() int64 { return n.opt.Writer }
+
+// Beat raises the node's beat in the transaction of a log read (change.Options.Beat). It fails with
+// ErrExpelled when the row is gone. A node that was declared dead while it was frozen lives again, with
+// the higher epoch that voids what it had claimed.
+func (n *Node) Beat(ctx context.Context, tx *db.Tx, low uint64) error {
+	const update = "UPDATE cluster_node SET beat = beat + 1, low = ?, seen = ?, state = 'up' WHERE writer = ? AND state <> 'left'"
+	for range 2 {
+		done, err := tx.Affected(ctx, update, int64(low), db.Micros(n.opt.Now()), n.opt.Writer)
+		if err != nil {
+			return err
+		}
+		if done == 1 {
+			return nil
+		}
+		n.mu.Lock()
+		left := n.left
+		n.mu.Unlock()
+		if left || n.d.Incarnation() == n.joinN {
+			return ErrExpelled
+		}
+		// Another history of the database need not know this node.
+		if err := n.insert(ctx, tx); err != nil {
+			return err
+		}
+	}
+	return ErrExpelled
+}
+
+// watch looks at the other nodes until the node leaves.
+func (n *Node) watch() {
+	tick := time.NewTicker(n.opt.Heartbeat)
+	defer tick.Stop()
+	report := n.reporter("the other nodes cannot be seen")
+	for {
+		select {
+		case <-n.ctx.Done():
+			return
+		case <-tick.C:
+		}
+		ctx, cancel := context.WithTimeout(n.ctx, 5*time.Second)
+		err := n.look(ctx)
+		cancel()
+		if n.ctx.Err() == nil {
+			report(err)
+		}
+	}
+}
+
+// reporter logs an error when it begins and when it ends.
+func (n *Node) reporter(what string) func(error) {
+	failing := false
+	return func(err error) {
+		switch {
+		case err != nil && !failing:
+			n.log.Warn(what, "error", err)
+		case err == nil && failing:
+			n.log.Info("over: " + what)
+		}
+		failing = err != nil
+	}
+}
+
+func (n *Node) look(ctx context.Context) error {
+	rows, err := n.read(ctx)
+	if err != nil {
+		return err
+	}
+	n.mu.Lock()
+	events := n.roster.saw(n.opt.Clock(), rows)
+	fns := make([]func(Event), 0, len(n.watchers))
+	for _, fn := range n.watchers {
+		fns = append(fns, fn)
+	}
+	n.mu.Unlock()
+	for _, m := range rows {
+		if m.Writer == n.opt.Writer && m.Epoch > n.epoch.Load() {
+			n.log.Warn("this node was declared dead while it did not answer: what it had claimed is given to others", "epoch", m.Epoch)
+			n.epoch.Store(m.Epoch)
+		}
+	}
+	for _, e := range events {
+		if !e.Member.Self {
+			n.log.Info("member", "name", e.Member.Name, "address", e.Member.Address, "joined", e.Joined, "state", e.Member.State)
+		}
+		for _, fn := range fns {
+			fn(e)
+		}
+	}
+	return nil
+}
+
+func (n *Node) read(ctx context.Context) ([]Member, error) {
+	rows, err := db.All(ctx, n.d, func(s db.Scanner) (m Member, err error) {
+		var started, seen int64
+		err = s.Scan(&m.Writer, &m.Node, &m.Name, &m.Address, &m.Host, &m.Version, &m.Settings, &m.Fingerprint, &m.State, &m.Epoch, &m.Beat, &started, &seen, &m.Detail)
+		m.Started, m.Seen = db.Time(started), db.Time(seen)
+		return m, err
+	}, "SELECT writer, node, name, address, host, version, settings, fingerprint, state, epoch, beat, started, seen, detail FROM cluster_node")
+	if err != nil {
+		return nil, fmt.Errorf("read the members: %w", err)
+	}
+	return rows, nil
+}
+
+// Members lists all nodes that have a row, the living first.
+func (n *Node) Members() []Member {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.roster.members()
+}
+
+// Watch tells fn of nodes that join or leave, one event at a time. fn must be quick and must not call
+// stop. Events from before Watch are in Members.
+func (n *Node) Watch(fn func(Event)) (stop func()) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.watchID++
+	id := n.watchID
+	n.watchers[id] = fn
+	return func() {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		delete(n.watchers, id)
+	}
+}
+
+// Lease is this node's part in the lease with that name (1 to 60 bytes). The node contends for it, and
+// renews it when it holds it, from the first call until it leaves.
+func (n *Node) Lease(name string) *Lease {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if l := n.leases[name]; l != nil {
+		return l
+	}
+	l := newLease(n.d, name, n.opt.Writer, n.opt.Clock)
+	n.leases[name] = l
+	if n.ctx.Err() == nil {
+		report := n.reporter("the lease " + name + " cannot be renewed or looked at")
+		n.wg.Go(func() { l.run(n.ctx, report) })
+	}
+	return l
+}
+
+// IsMaster reports whether this node may act as the master now. It is advice: use RunAsMaster for what
+// must not be done by two nodes.
+func (n *Node) IsMaster() bool { return n.Lease(masterLease).Held() }
+
+// RunAsMaster calls fn whenever this node is the master; see Lease.Run.
+func (n *Node) RunAsMaster(ctx context.Context, fn func(ctx context.Context, fence Fence) error) error {
+	return n.Lease(masterLease).Run(ctx, fn)
+}
+
+// Fence holds as long as this life of the node does: it fails once the others have declared the node
+// dead. Claims of jobs carry it.
+func (n *Node) Fence() Fence {
+	return Fence{
+		update: "UPDATE cluster_node SET beat = beat + 1 WHERE writer = ? AND epoch = ?",
+		args:   []any{n.opt.Writer, n.epoch.Load()}, what: "node " + n.opt.Name,
+	}
+}
+
+// Epoch is the number of this life of the node, as claims carry it.
+func (n *Node) Epoch() int64 { return n.epoch.Load() }
+
+// forgetNodesAfter is how long the row of a node that is gone stays to be looked at.
+const forgetNodesAfter = 7 * 24 * time.Hour
+
+// Sweep declares dead whom this node has not seen for DeadAfter, which voids their claims and fences
+// their late writes, and removes rows of nodes gone for a week. The master calls it with its fence
+// about once a second. It gives the nodes that it declared dead: settle their part of the change log
+// with change.Log.Bury.
+func (n *Node) Sweep(ctx context.Context, fence Fence) (dead []Member, err error) {
+	old := n.opt.Now().Add(-forgetNodesAfter)
+	for _, m := range n.Members() {
+		switch {
+		case m.Self || m.Live:
+		case m.State == stateUp:
+			declared := false
+			err := n.d.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+				fence.Apply(tx)
+				done, err := tx.Affected(ctx, "UPDATE cluster_node SET state = 'dead', epoch = epoch + 1 WHERE writer = ? AND epoch = ? AND beat = ?", m.Writer, m.Epoch, m.Beat)
+				declared = done == 1
+				return err
+			})
+			if err != nil {
+				return dead, fmt.Errorf("declare %s dead: %w", m.Name, err)
+			}
+			if declared {
+				m.State, m.Epoch = stateDead, m.Epoch+1
+				dead = append(dead, m)
+			}
+		case m.Seen.Before(old) && m.Quiet > n.opt.DeadAfter:
+			err := n.d.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+				fence.Apply(tx)
+				_, err := tx.Exec(ctx, "DELETE FROM cluster_node WHERE writer = ? AND epoch = ? AND beat = ?", m.Writer, m.Epoch, m.Beat)
+				return err
+			})
+			if err != nil {
+				return dead, fmt.Errorf("remove the row of %s: %w", m.Name, err)
+			}
+		}
+	}
+	return dead, nil
+}
+
+// Leave gives the leases back, marks the row and waits for what the node started. Close the change log
+// before, as its heartbeat fails afterwards.
+func (n *Node) Leave(ctx context.Context) error {
+	n.mu.Lock()
+	already := n.left
+	n.left = true
+	n.mu.Unlock()
+	if already {
+		return nil
+	}
+	n.mu.Lock() // no lease begins while those that did are waited for
+	n.cancel()
+	n.mu.Unlock()
+	n.wg.Wait()
+	err := n.d.Control(ctx, func(tx *db.Tx) error {
+		_, err := tx.Exec(ctx, "UPDATE cluster_node SET state = 'left', epoch = epoch + 1, beat = beat + 1, seen = ? WHERE writer = ?", db.Micros(n.opt.Now()), n.opt.Writer)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("leave the cluster: %w", err)
+	}
+	return nil
+}
