@@ -1,0 +1,396 @@
+// Package site holds the virtual instances of the portal, their sites and the host names by which
+// visitors reach them. Resolve turns the host of a request into instance and site, from cache.
+package site
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/cache"
+	"github.com/stoa-portal/stoa/db"
+)
+
+// Instance is a virtual instance: a portal of its own within the installation, with its own users,
+// roles and sites.
+type Instance struct {
+	ID         stoa.ID
+	WebID      string // company.default.web.id, such as stoa.example
+	Name       string
+	MailDomain string
+	Locale     stoa.Locale
+	TimeZone   string
+	Version    int64
+}
+
+// Path is the way from the instance to itself, for permission checks.
+func (i Instance) Path() access.Path { return access.Path{{Kind: "instance", ID: i.ID}} }
+
+// Site is a set of pages, content and files under host names of its own.
+type Site struct {
+	ID       stoa.ID
+	Instance stoa.ID
+	Slug     string // the name in /web/<slug>
+	Name     string
+	Tagline  string
+	Locale   stoa.Locale   // default language
+	Locales  []stoa.Locale // all languages, the default first
+	Home     string        // "" = the first page, "posts" = the list of posts, or the path of a page
+	Logo     string        // key of a file, or empty
+	Favicon  string        // key of a file, or empty
+	Footer   string        // plain text under the pages
+	Created  time.Time
+	Version  int64
+}
+
+// Path is the way from the site up to its instance, for permission checks.
+func (s Site) Path() access.Path {
+	return access.Path{{Kind: "site", ID: s.ID}, {Kind: "instance", ID: s.Instance}}
+}
+
+// Has reports whether the site speaks the language.
+func (s Site) Has(l stoa.Locale) bool {
+	for _, have := range s.Locales {
+		if have == l {
+			return true
+		}
+	}
+	return false
+}
+
+// Host is a host name that leads to a site.
+type Host struct {
+	Name     string
+	Instance stoa.ID
+	Site     stoa.ID
+}
+
+// Options are what the service needs.
+type Options struct {
+	DB          *db.DB
+	Cache       *cache.Cache
+	Access      *access.Service
+	StrictHosts bool // virtual.hosts.strict.access: an unknown host is not found instead of the default site
+}
+
+// Service keeps instances, sites and hosts.
+type Service struct {
+	opt   Options
+	hosts *cache.Region[Resolved]
+	sites *cache.Region[Site]
+}
+
+// Resolved is what a host name leads to.
+type Resolved struct {
+	Instance Instance
+	Site     Site
+}
+
+// New makes the service.
+func New(o Options) (*Service, error) {
+	if o.DB == nil || o.Cache == nil || o.Access == nil {
+		return nil, errors.New("site: DB, Cache and Access are required")
+	}
+	return &Service{
+		opt:   o,
+		hosts: cache.NewRegion(o.Cache, cache.RegionOptions{Name: "host", StaleForGuests: true}, func(Resolved) int { return 800 }),
+		sites: cache.NewRegion(o.Cache, cache.RegionOptions{Name: "site", StaleForGuests: true}, func(Site) int { return 600 }),
+	}, nil
+}
+
+// Defaults are the first instance and site, made at the first start.
+type Defaults struct {
+	WebID, Name, SiteSlug, SiteName, Tagline, MailDomain, TimeZone, HostName string
+	Locale                                                                   stoa.Locale
+	Locales                                                                  []stoa.Locale
+}
+
+// EnsureDefault makes the default instance with its roles and its default site unless they are there.
+// created tells whether this call made them; of several nodes that start together one does.
+func (s *Service) EnsureDefault(ctx context.Context, d Defaults) (inst Instance, st Site, created bool, err error) {
+	err = s.opt.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+		created = false
+		inst, err = db.One(ctx, tx, scanInstance, selectInstance+" ORDER BY id LIMIT 1")
+		if err == nil {
+			st, err = db.One(ctx, tx, scanSite, selectSite+" WHERE instance = ? ORDER BY id LIMIT 1", inst.ID)
+			return err
+		}
+		if !db.IsNoRows(err) {
+			return err
+		}
+		id, err := tx.NewID(ctx)
+		if err != nil {
+			return err
+		}
+		siteID, err := tx.NewID(ctx)
+		if err != nil {
+			return err
+		}
+		inst = Instance{ID: id, WebID: d.WebID, Name: d.Name, MailDomain: d.MailDomain, Locale: d.Locale, TimeZone: d.TimeZone, Version: 1}
+		if err := tx.Insert(ctx, "site_instance", db.Row{"id": inst.ID, "web_id": inst.WebID, "name": inst.Name,
+			"mail_domain": inst.MailDomain, "locale": string(inst.Locale), "time_zone": inst.TimeZone, "version": inst.Version}); err != nil {
+			return err
+		}
+		tx.Changed("instance", inst.ID, 0, 1)
+		if _, err := s.opt.Access.EnsureInstance(ctx, tx, inst.ID); err != nil {
+			return err
+		}
+		locales := d.Locales
+		if len(locales) == 0 {
+			locales = []stoa.Locale{d.Locale}
+		}
+		st = Site{ID: siteID, Instance: inst.ID, Slug: d.SiteSlug, Name: d.SiteName, Tagline: d.Tagline, Locale: d.Locale, Locales: locales, Created: tx.Now(), Version: 1}
+		created = true
+		return insertSite(ctx, tx, st)
+	})
+	if db.IsDuplicate(err) { // another node was first
+		return s.EnsureDefault(ctx, d)
+	}
+	return inst, st, created, err
+}
+
+// Instances lists the virtual instances; only the portal itself and administrators may.
+func (s *Service) Instances(ctx context.Context) ([]Instance, error) {
+	list, err := db.All(ctx, s.opt.DB, scanInstance, selectInstance+" ORDER BY id LIMIT 1000")
+	if err != nil {
+		return nil, err
+	}
+	var out []Instance
+	for _, i := range list {
+		if s.opt.Access.Can(ctx, access.Manage, i.Path()) {
+			out = append(out, i)
+		}
+	}
+	return out, nil
+}
+
+// Sites lists the sites of an instance that the actor may view.
+func (s *Service) Sites(ctx context.Context, instance stoa.ID) ([]Site, error) {
+	list, err := db.All(ctx, s.opt.DB, scanSite, selectSite+" WHERE instance = ? ORDER BY name, id LIMIT 1000", instance)
+	if err != nil {
+		return nil, err
+	}
+	var out []Site
+	for _, st := range list {
+		if s.opt.Access.Can(ctx, access.View, st.Path()) {
+			out = append(out, st)
+		}
+	}
+	return out, nil
+}
+
+// Site gives a site by id, from cache.
+func (s *Service) Site(ctx context.Context, id stoa.ID) (Site, error) {
+	st, err := s.sites.Get(ctx, "id/"+id.String(), func(ctx context.Context, l *cache.Load) (Site, error) {
+		l.Thing("site", id)
+		st, err := db.One(ctx, s.opt.DB, scanSite, selectSite+" WHERE id = ?", id)
+		if db.IsNoRows(err) {
+			return Site{}, stoa.NotFound("site", id)
+		}
+		return st, err
+	})
+	if err != nil {
+		return Site{}, err
+	}
+	return st, s.opt.Access.Check(ctx, access.View, st.Path())
+}
+
+// BySlug gives a site by the name in /web/<slug>, from cache.
+func (s *Service) BySlug(ctx context.Context, instance stoa.ID, slug string) (Site, error) {
+	if len(slug) > 120 {
+		return Site{}, stoa.NotFound("site", slug)
+	}
+	st, err := s.sites.Get(ctx, "slug/"+instance.String()+"/"+slug, func(ctx context.Context, l *cache.Load) (Site, error) {
+		l.Scope("site", instance)
+		st, err := db.One(ctx, s.opt.DB, scanSite, selectSite+" WHERE instance = ? AND slug = ?", instance, slug)
+		if db.IsNoRows(err) {
+			return Site{}, stoa.NotFound("site", slug)
+		}
+		l.Thing("site", st.ID)
+		return st, err
+	})
+	if err != nil {
+		return Site{}, err
+	}
+	return st, s.opt.Access.Check(ctx, access.View, st.Path())
+}
+
+// Resolve gives the instance and site that a host name leads to, from cache. A host that nobody
+// registered leads to the default site, unless hosts are strict. It checks no permission: pages do.
+func (s *Service) Resolve(ctx context.Context, host string) (Instance, Site, error) {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	if len(host) > 190 {
+		host = ""
+	}
+	r, err := s.hosts.Get(ctx, host, func(ctx context.Context, l *cache.Load) (Resolved, error) {
+		l.Scope("host", 0)
+		l.Scope("site", 0)
+		l.Scope("instance", 0)
+		h, err := db.One(ctx, s.opt.DB, scanHost, "SELECT name, instance, site FROM site_host WHERE name = ?", host)
+		if db.IsNoRows(err) {
+			if s.opt.StrictHosts {
+				return Resolved{}, stoa.NotFound("site at the host", host)
+			}
+			return s.defaults(ctx)
+		}
+		if err != nil {
+			return Resolved{}, err
+		}
+		var r Resolved
+		if r.Instance, err = db.One(ctx, s.opt.DB, scanInstance, selectInstance+" WHERE id = ?", h.Instance); err != nil {
+			return r, fmt.Errorf("instance of the host %s: %w", host, err)
+		}
+		if r.Site, err = db.One(ctx, s.opt.DB, scanSite, selectSite+" WHERE id = ?", h.Site); err != nil {
+			return r, fmt.Errorf("site of the host %s: %w", host, err)
+		}
+		return r, nil
+	})
+	return r.Instance, r.Site, err
+}
+
+func (s *Service) defaults(ctx context.Context) (r Resolved, err error) {
+	if r.Instance, err = db.One(ctx, s.opt.DB, scanInstance, selectInstance+" ORDER BY id LIMIT 1"); err != nil {
+		return r, fmt.Errorf("default instance: %w", err)
+	}
+	if r.Site, err = db.One(ctx, s.opt.DB, scanSite, selectSite+" WHERE instance = ? ORDER BY id LIMIT 1", r.Instance.ID); err != nil {
+		return r, fmt.Errorf("default site: %w", err)
+	}
+	return r, nil
+}
+
+// CreateSite adds a site to an instance; the actor needs Manage on the instance.
+func (s *Service) CreateSite(ctx context.Context, st Site) (Site, error) {
+	if err := s.opt.Access.Check(ctx, access.Manage, access.Path{{Kind: "instance", ID: st.Instance}}); err != nil {
+		return Site{}, err
+	}
+	if err := validate(&st); err != nil {
+		return Site{}, err
+	}
+	err := s.opt.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) (err error) {
+		if st.ID, err = tx.NewID(ctx); err != nil {
+			return err
+		}
+		st.Created, st.Version = tx.Now(), 1
+		return insertSite(ctx, tx, st)
+	})
+	if db.IsDuplicate(err) {
+		return Site{}, stoa.Conflict("there is already a site with the name /web/%s", st.Slug)
+	}
+	return st, err
+}
+
+// UpdateSite saves the settings of a site; the actor needs Manage on it. st.Version must be the
+// current one, else the answer is Conflict.
+func (s *Service) UpdateSite(ctx context.Context, st Site) (Site, error) {
+	if err := s.opt.Access.Check(ctx, access.Manage, st.Path()); err != nil {
+		return Site{}, err
+	}
+	if err := validate(&st); err != nil {
+		return Site{}, err
+	}
+	err := s.opt.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+		n, err := tx.Affected(ctx, `UPDATE site_site SET slug = ?, name = ?, tagline = ?, locale = ?, locales = ?, home = ?, logo = ?, favicon = ?, footer = ?, version = ?
+			WHERE id = ? AND instance = ? AND version = ?`,
+			st.Slug, st.Name, st.Tagline, string(st.Locale), joinLocales(st.Locales), st.Home, st.Logo, st.Favicon, st.Footer, st.Version+1, st.ID, st.Instance, st.Version)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return stoa.Conflict("the settings of this site were changed by somebody else; load them again")
+		}
+		tx.Changed("site", st.ID, st.Instance, st.Version+1)
+		return nil
+	})
+	switch {
+	case db.IsDuplicate(err):
+		return Site{}, stoa.Conflict("there is already a site with the name /web/%s", st.Slug)
+	case err != nil:
+		return Site{}, err
+	}
+	st.Version++
+	return st, nil
+}
+
+// Hosts lists the host names of an instance; the actor needs Manage on it.
+func (s *Service) Hosts(ctx context.Context, instance stoa.ID) ([]Host, error) {
+	if err := s.opt.Access.Check(ctx, access.Manage, access.Path{{Kind: "instance", ID: instance}}); err != nil {
+		return nil, err
+	}
+	return db.All(ctx, s.opt.DB, scanHost, "SELECT name, instance, site FROM site_host WHERE instance = ? ORDER BY name", instance)
+}
+
+// SetHosts replaces the host names of a site; the actor needs Manage on its instance.
+func (s *Service) SetHosts(ctx context.Context, st Site, names []string) error {
+	if err := s.opt.Access.Check(ctx, access.Manage, access.Path{{Kind: "instance", ID: st.Instance}}); err != nil {
+		return err
+	}
+	clean := map[string]bool{}
+	for _, n := range names {
+		n = strings.ToLower(strings.TrimSpace(n))
+		if n == "" {
+			continue
+		}
+		if len(n) > 190 || strings.ContainsAny(n, "/:@?# \t") {
+			return stoa.Invalid("hosts", "%q is not a host name: a name such as www.example.org is expected, without scheme and port", n)
+		}
+		clean[n] = true
+	}
+	err := s.opt.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+		if _, err := tx.Exec(ctx, "DELETE FROM site_host WHERE site = ?", st.ID); err != nil {
+			return err
+		}
+		for n := range clean {
+			if err := tx.Insert(ctx, "site_host", db.Row{"name": n, "instance": st.Instance, "site": st.ID}); err != nil {
+				return err
+			}
+		}
+		tx.Changed("host", 0, 0, 0)
+		return nil
+	})
+	if db.IsDuplicate(err) {
+		return stoa.Conflict("one of these host names already leads to another site")
+	}
+	return err
+}
+
+func validate(st *Site) error {
+	st.Name, st.Slug = strings.TrimSpace(st.Name), strings.ToLower(strings.TrimSpace(st.Slug))
+	switch {
+	case st.Name == "" || len(st.Name) > 190:
+		return stoa.Invalid("name", "a site needs a name of 1 to 190 characters")
+	case st.Slug == "" || len(st.Slug) > 60 || strings.ContainsFunc(st.Slug, func(r rune) bool {
+		return r != '-' && (r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r))
+	}):
+		return stoa.Invalid("slug", "%q is not a site address: letters a to z, digits and dashes are expected, at most 60", st.Slug)
+	case len(st.Tagline) > 500:
+		return stoa.Invalid("tagline", "the tagline is longer than 500 bytes")
+	case len(st.Footer) > 20000:
+		return stoa.Invalid("footer", "the footer is longer than 20,000 bytes")
+	case st.Home != "" && st.Home != "posts" && !strings.HasPrefix(st.Home, "/"):
+		return stoa.Invalid("home", "%q is not a home page: empty, posts or the path of a page such as /about is expected", st.Home)
+	case len(st.Home) > 190:
+		return stoa.Invalid("home", "the path of the home page is longer than 190 bytes")
+	}
+	def, err := stoa.ParseLocale(string(st.Locale))
+	if err != nil {
+		return err
+	}
+	st.Locale = def
+	all := []stoa.Locale{def}
+	for _, l := range st.Locales {
+		p, err := stoa.ParseLocale(string(l))
+		if err != nil {
+			return err
+		}
+		if p != def && len(all) < 40 {
+			all = append(all, p)
+		}
+	}
+	st.Locales = all
+	return nil
+}
