@@ -189,7 +189,7 @@ func (r *reader) list(c *Config, e *expander) {
 	slices.SortFunc(c.effective, func(a, b Value) int { return strings.Compare(a.Name, b.Name) })
 	if len(unused) > 0 {
 		slices.Sort(unused)
-		r.warn("%s known, but Stoa has no use for %s: %s", countOf(len(unused), "property that is set is", "properties that are set are"), it(len(unused)), some(unused))
+		r.warn("%s known, but Stoa has no use for %s: %s (docs/properties.md says why)", countOf(len(unused), "property that is set is", "properties that are set are"), it(len(unused)), some(unused))
 	}
 	if len(unknown) > 0 {
 		r.warn("%s not known and ignored: %s", countOf(len(unknown), "property is", "properties are"), some(unknown))

@@ -140,12 +140,12 @@ func (l *lexer) split(text string, segments []segment) {
 	for start < len(text) && strings.ContainsRune(" \t\f", rune(text[start])) {
 		start++
 	}
-	if end == 0 {
-		l.problem(segments[0].number, "the line has no name before the value; name=value is expected")
-		return
-	}
 	key, ok := l.unescape(text, 0, end, segments)
 	if !ok {
+		return
+	}
+	if key == "" {
+		l.problem(segments[0].number, "the line has no name before the value; name=value is expected")
 		return
 	}
 	value, ok := l.unescape(text, start, trimEnd(text, start), segments)

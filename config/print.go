@@ -11,8 +11,8 @@ import (
 
 // The columns of Print: together 100 characters.
 const (
-	nameWidth   = 44
-	valueWidth  = 28
+	nameWidth   = 46
+	valueWidth  = 27
 	sourceWidth = 100 - nameWidth - valueWidth - 2
 )
 
@@ -90,17 +90,24 @@ func wrap(s string, width int) []string {
 	var out []string
 	runes := []rune(s)
 	for len(runes) > width {
-		cut := width
-		for i := width; i > width/2; i-- {
-			if strings.ContainsRune("/.,;:&? _-", runes[i-1]) {
-				cut = i
-				break
-			}
-		}
+		cut := cutAfter(runes, width)
 		out = append(out, string(runes[:cut]))
 		runes = runes[cut:]
 	}
 	return append(out, string(runes))
+}
+
+// cutAfter finds the best place in the second half of the line: after a comma or the like, then after
+// a part of a path or a name, then after a part of a word, then anywhere.
+func cutAfter(runes []rune, width int) int {
+	for _, separators := range []string{",;&? ", "/.:", "_-"} {
+		for i := width; i > width/2; i-- {
+			if strings.ContainsRune(separators, runes[i-1]) {
+				return i
+			}
+		}
+	}
+	return width
 }
 
 // visible replaces characters that would move the cursor or hide text, and cuts what is too long to read.
