@@ -1,0 +1,119 @@
+package access
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/db"
+)
+
+// Grant says that a role may do an action, and all lesser ones, with a resource and what is in it.
+type Grant struct {
+	Role     stoa.ID
+	Resource Resource
+	Action   Action
+}
+
+// Grants gives the grants made on exactly this resource, by role. Nothing is told about resources of
+// instances other than the actor's; guests are refused.
+func (s *Service) Grants(ctx context.Context, r Resource) ([]Grant, error) {
+	actor := stoa.ActorFrom(ctx)
+	if !actor.System && !actor.SignedIn() {
+		return nil, stoa.Unauthorized("sign in to see the roles and grants")
+	}
+	q, args := "SELECT kind, thing, role, action FROM access_grant WHERE kind = ? AND thing = ?", []any{r.Kind, r.ID}
+	if !actor.System {
+		q, args = q+" AND instance = ?", append(args, actor.Instance)
+	}
+	list, err := db.All(ctx, s.db, scanGrant, q+" ORDER BY role", args...)
+	if err != nil {
+		return nil, fmt.Errorf("read the grants on %s %d: %w", r.Kind, r.ID, err)
+	}
+	for i := range list {
+		list[i].Resource.Own = r.Own
+	}
+	return list, nil
+}
+
+// SetGrants replaces the grants on the first thing of p. It needs Manage on p. The Resource of each
+// grant may be left out; a grant with Action 0 is none. Unknown roles and actions are Invalid.
+func (s *Service) SetGrants(ctx context.Context, p Path, grants []Grant) error {
+	if err := s.Check(ctx, Manage, p); err != nil {
+		return err
+	}
+	return s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error { return s.write(ctx, tx, p, grants) })
+}
+
+// SetGrantsTx is SetGrants as a part of a transaction that is open already.
+func (s *Service) SetGrantsTx(ctx context.Context, tx *db.Tx, p Path, grants []Grant) error {
+	if err := s.Check(ctx, Manage, p); err != nil {
+		return err
+	}
+	return s.write(ctx, tx, p, grants)
+}
+
+// Forget deletes the grants on a thing that the transaction deletes. The caller has checked that the
+// actor may delete it.
+func (s *Service) Forget(ctx context.Context, tx *db.Tx, instance stoa.ID, r Resource) error {
+	if _, err := tx.Exec(ctx, "DELETE FROM access_grant WHERE kind = ? AND thing = ? AND instance = ?", r.Kind, r.ID, instance); err != nil {
+		return fmt.Errorf("delete the grants on %s %d: %w", r.Kind, r.ID, err)
+	}
+	tx.Changed("grant", r.ID, instance, 0)
+	return nil
+}
+
+func (s *Service) write(ctx context.Context, tx *db.Tx, p Path, grants []Grant) error {
+	instance := p.Instance()
+	if instance == 0 {
+		return fmt.Errorf("access: the path %v does not lead to an instance", p)
+	}
+	thing := p[0]
+	best := map[stoa.ID]Action{}
+	var order []stoa.ID
+	for _, g := range grants {
+		if g.Action == 0 {
+			continue
+		}
+		if g.Action > Manage {
+			return stoa.Invalid("grants", "%d is not an action: view, edit, publish or manage is expected", g.Action)
+		}
+		if g.Resource.ID != 0 && (g.Resource.ID != thing.ID || g.Resource.Kind != thing.Kind) {
+			return stoa.Invalid("grants", "a grant is for %s %d, but those of %s %d are being set", g.Resource.Kind, g.Resource.ID, thing.Kind, thing.ID)
+		}
+		if _, ok := best[g.Role]; !ok {
+			order = append(order, g.Role)
+		}
+		best[g.Role] = max(best[g.Role], g.Action)
+	}
+	if _, err := tx.Exec(ctx, "DELETE FROM access_grant WHERE kind = ? AND thing = ? AND instance = ?", thing.Kind, thing.ID, instance); err != nil {
+		return fmt.Errorf("replace the grants on %s %d: %w", thing.Kind, thing.ID, err)
+	}
+	for _, role := range order {
+		r, err := s.role(ctx, tx, role)
+		if err != nil && !stoa.Is(err, stoa.KindNotFound) {
+			return err
+		}
+		if err != nil || r.Instance != instance {
+			return stoa.Invalid("grants", "there is no role %d: choose among the roles of the instance", role)
+		}
+		if r.System && r.Name == RoleGuest && best[role] > View {
+			return stoa.Invalid("grants", "the role %s can only be allowed to view", r.Name)
+		}
+		if err := insertGrant(ctx, tx, Grant{Role: role, Resource: thing, Action: best[role]}, instance); err != nil {
+			return err
+		}
+	}
+	tx.Changed("grant", thing.ID, instance, 0)
+	return nil
+}
+
+func insertGrant(ctx context.Context, tx *db.Tx, g Grant, instance stoa.ID) error {
+	err := tx.Insert(ctx, "access_grant", db.Row{
+		"kind": g.Resource.Kind, "thing": g.Resource.ID, "role": g.Role, "instance": instance, "action": int64(g.Action),
+	})
+	if err != nil {
+		return fmt.Errorf("grant %s on %s %d: %w", g.Action, g.Resource.Kind, g.Resource.ID, err)
+	}
+	return nil
+}

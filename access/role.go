@@ -1,0 +1,315 @@
+package access
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/cache"
+	"github.com/stoa-portal/stoa/db"
+)
+
+// The names of the roles that every instance has.
+const (
+	RoleAdministrator = "Administrator" // may do everything in the instance
+	RoleEditor        = "Editor"        // may publish everywhere in the instance
+	RoleUser          = "User"          // held by everybody who is signed in
+	RoleGuest         = "Guest"         // held by everybody, signed in or not
+)
+
+// Role is what actions are granted to.
+type Role struct {
+	ID, Instance stoa.ID
+	Name         string // unique in the instance, 120 characters at most
+	Description  string
+	System       bool // made by the portal: can neither be renamed nor deleted
+	Version      int64
+}
+
+// EnsureInstance makes the roles that every instance has, with their first grants, and gives their
+// ids by name. Roles that are there already are left as they are. It is part of the transaction
+// that makes an instance, and only the portal itself calls it.
+func (s *Service) EnsureInstance(ctx context.Context, tx *db.Tx, instance stoa.ID) (map[string]stoa.ID, error) {
+	if instance <= 0 {
+		return nil, fmt.Errorf("access: %d is not an instance", instance)
+	}
+	ids := map[string]stoa.ID{}
+	for _, r := range []struct {
+		name, description string
+		action            Action
+	}{
+		{RoleAdministrator, "May do everything.", Manage},
+		{RoleEditor, "May edit and publish everything.", Publish},
+		{RoleUser, "Everybody who is signed in.", 0},
+		{RoleGuest, "Everybody, signed in or not.", View},
+	} {
+		id, err := tx.NewID(ctx)
+		if err != nil {
+			return nil, err
+		}
+		made, err := tx.InsertIgnore(ctx, "access_role", db.Row{
+			"id": id, "instance": instance, "name": r.name, "description": r.description, "builtin": true, "version": 1,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("make the role %s: %w", r.name, err)
+		}
+		if !made {
+			// A locking read sees what a concurrent transaction has just committed.
+			if err := tx.QueryRow(ctx, "SELECT id FROM access_role WHERE instance = ? AND name = ?"+tx.Dialect().ForUpdate(), instance, r.name).Scan(&id); err != nil {
+				return nil, fmt.Errorf("find the role %s: %w", r.name, err)
+			}
+			ids[r.name] = id
+			continue
+		}
+		ids[r.name] = id
+		tx.Changed("role", id, instance, 1)
+		if r.action != 0 {
+			g := Grant{Role: id, Resource: Resource{Kind: KindInstance, ID: instance}, Action: r.action}
+			if err := insertGrant(ctx, tx, g, instance); err != nil {
+				return nil, err
+			}
+			tx.Changed("grant", instance, instance, 1)
+		}
+	}
+	return ids, nil
+}
+
+// Roles gives the roles of the instance by name. It is for everybody who is signed in there, since
+// whoever manages a page chooses among them.
+func (s *Service) Roles(ctx context.Context, instance stoa.ID) ([]Role, error) {
+	if err := member(ctx, instance); err != nil {
+		return nil, err
+	}
+	list, err := s.cachedRoles(ctx, instance)
+	return slices.Clone(list), err
+}
+
+// Role gives one role of the actor's instance, or NotFound.
+func (s *Service) Role(ctx context.Context, id stoa.ID) (Role, error) {
+	r, err := s.role(ctx, s.db, id)
+	if err != nil {
+		return Role{}, err
+	}
+	if err := member(ctx, r.Instance); err != nil {
+		return Role{}, stoa.NotFound("role", id)
+	}
+	return r, nil
+}
+
+// RoleIDs gives the ids of the roles of an instance by name, from the cache. It asks for no
+// permission: it is for the services that make actors.
+func (s *Service) RoleIDs(ctx context.Context, instance stoa.ID) (map[string]stoa.ID, error) {
+	list, err := s.cachedRoles(ctx, instance)
+	if err != nil {
+		return nil, err
+	}
+	ids := make(map[string]stoa.ID, len(list))
+	for _, r := range list {
+		ids[r.Name] = r.ID
+	}
+	return ids, nil
+}
+
+// CreateRole makes a role in r.Instance and gives it back with its id. It needs Manage on the
+// instance; a name that is taken is a Conflict.
+func (s *Service) CreateRole(ctx context.Context, r Role) (Role, error) {
+	if err := s.Check(ctx, Manage, InstancePath(r.Instance)); err != nil {
+		return Role{}, err
+	}
+	if err := r.validate(); err != nil {
+		return Role{}, err
+	}
+	err := s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+		id, err := tx.NewID(ctx)
+		if err != nil {
+			return err
+		}
+		r.ID, r.System, r.Version = id, false, 1
+		if err := tx.Insert(ctx, "access_role", db.Row{
+			"id": id, "instance": r.Instance, "name": r.Name, "description": r.Description, "builtin": false, "version": 1,
+		}); err != nil {
+			return err
+		}
+		tx.Changed("role", id, r.Instance, 1)
+		return nil
+	})
+	if err != nil {
+		return Role{}, taken(err, r.Name)
+	}
+	return r, nil
+}
+
+// UpdateRole saves name and description of a role whose Version is the one that was read, and gives
+// it back with the next. It needs Manage on the instance; a stale version is a Conflict. The roles
+// that every instance has keep their names.
+func (s *Service) UpdateRole(ctx context.Context, r Role) (Role, error) {
+	old, err := s.manageable(ctx, r.ID)
+	if err != nil {
+		return Role{}, err
+	}
+	r.Instance, r.System = old.Instance, old.System
+	if err := r.validate(); err != nil {
+		return Role{}, err
+	}
+	if old.System && r.Name != old.Name {
+		return Role{}, stoa.Invalid("name", "the role %s belongs to the portal and keeps its name", old.Name)
+	}
+	err = s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+		n, err := tx.Affected(ctx, "UPDATE access_role SET name = ?, description = ?, version = version + 1 WHERE id = ? AND version = ?",
+			r.Name, r.Description, r.ID, r.Version)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return stoa.Conflict("the role %s was changed by somebody else: load it again and repeat the change", old.Name)
+		}
+		tx.Changed("role", r.ID, r.Instance, r.Version+1)
+		return nil
+	})
+	if err != nil {
+		return Role{}, taken(err, r.Name)
+	}
+	r.Version++
+	return r, nil
+}
+
+// DeleteRole deletes a role with its grants and takes it from everybody who holds it. It needs
+// Manage on the instance; the roles that every instance has cannot be deleted.
+func (s *Service) DeleteRole(ctx context.Context, id stoa.ID) error {
+	r, err := s.manageable(ctx, id)
+	if err != nil {
+		return err
+	}
+	if r.System {
+		return stoa.Invalid("id", "the role %s belongs to the portal and cannot be deleted", r.Name)
+	}
+	return s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+		things, err := db.All(ctx, tx, scanID, "SELECT thing FROM access_grant WHERE role = ?", id)
+		if err != nil {
+			return err
+		}
+		for _, q := range []string{"DELETE FROM access_grant WHERE role = ?", "DELETE FROM access_holder WHERE role = ?", "DELETE FROM access_role WHERE id = ?"} {
+			if _, err := tx.Exec(ctx, q, id); err != nil {
+				return fmt.Errorf("delete the role %s: %w", r.Name, err)
+			}
+		}
+		for _, thing := range things {
+			tx.Changed("grant", thing, r.Instance, 0)
+		}
+		tx.Changed("role", id, r.Instance, r.Version+1)
+		return nil
+	})
+}
+
+// Assign replaces the roles that an account or a user group holds. It checks that all belong to the
+// instance; the caller has checked the actor and notes the change of the holder.
+func (s *Service) Assign(ctx context.Context, tx *db.Tx, instance, holder stoa.ID, roles []stoa.ID) error {
+	for _, id := range roles {
+		r, err := s.role(ctx, tx, id)
+		if err == nil && r.Instance != instance {
+			err = stoa.NotFound("role", id)
+		}
+		if err != nil {
+			return stoa.Invalid("roles", "there is no role %d: choose among the roles of the instance", id)
+		}
+		if r.System && (r.Name == RoleUser || r.Name == RoleGuest) {
+			return stoa.Invalid("roles", "the role %s is held by itself and cannot be given or taken", r.Name)
+		}
+	}
+	if _, err := tx.Exec(ctx, "DELETE FROM access_holder WHERE holder = ?", holder); err != nil {
+		return err
+	}
+	for _, id := range roles {
+		if _, err := tx.InsertIgnore(ctx, "access_holder", db.Row{"holder": holder, "role": id}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Held gives the roles assigned to an account or a user group, in order of their ids.
+func (s *Service) Held(ctx context.Context, q db.Queryer, holder stoa.ID) ([]stoa.ID, error) {
+	return db.All(ctx, q, scanID, "SELECT h.role FROM access_holder h JOIN access_role r ON r.id = h.role WHERE h.holder = ? ORDER BY h.role", holder)
+}
+
+func (s *Service) manageable(ctx context.Context, id stoa.ID) (Role, error) {
+	r, err := s.role(ctx, s.db, id)
+	if err != nil {
+		return Role{}, err
+	}
+	return r, s.Check(ctx, Manage, InstancePath(r.Instance))
+}
+
+func (s *Service) cachedRoles(ctx context.Context, instance stoa.ID) ([]Role, error) {
+	return s.roles.Get(ctx, instance.String(), func(ctx context.Context, l *cache.Load) ([]Role, error) {
+		l.Scope("role", instance)
+		return db.All(ctx, s.db, scanRole, roleColumns+" WHERE instance = ? ORDER BY name", instance)
+	})
+}
+
+func (s *Service) roleID(ctx context.Context, instance stoa.ID, name string) (stoa.ID, error) {
+	list, err := s.cachedRoles(ctx, instance)
+	if err != nil {
+		return 0, err
+	}
+	for _, r := range list {
+		if r.Name == name {
+			return r.ID, nil
+		}
+	}
+	return 0, stoa.NotFound("role", name)
+}
+
+const roleColumns = "SELECT id, instance, name, description, builtin, version FROM access_role"
+
+func (s *Service) role(ctx context.Context, q db.Queryer, id stoa.ID) (Role, error) {
+	r, err := db.One(ctx, q, scanRole, roleColumns+" WHERE id = ?", id)
+	if db.IsNoRows(err) {
+		return Role{}, stoa.NotFound("role", id)
+	}
+	return r, err
+}
+
+func scanRole(row db.Scanner) (Role, error) {
+	var r Role
+	err := row.Scan(&r.ID, &r.Instance, &r.Name, &r.Description, &r.System, &r.Version)
+	return r, err
+}
+
+func scanID(row db.Scanner) (stoa.ID, error) {
+	var id stoa.ID
+	err := row.Scan(&id)
+	return id, err
+}
+
+func (r *Role) validate() error {
+	r.Name = strings.TrimSpace(r.Name)
+	if n := utf8.RuneCountInString(r.Name); n == 0 || n > 120 || !utf8.ValidString(r.Name) || strings.ContainsFunc(r.Name, func(c rune) bool { return c < ' ' }) {
+		return stoa.Invalid("name", "the name of a role has 1 to 120 characters")
+	}
+	if len(r.Description) > 4000 || !utf8.ValidString(r.Description) || strings.ContainsRune(r.Description, 0) {
+		return stoa.Invalid("description", "the description of a role is text of at most 4000 bytes")
+	}
+	return nil
+}
+
+func taken(err error, name string) error {
+	if db.IsDuplicate(err) {
+		return stoa.Conflict("there is a role %q already: choose another name", name)
+	}
+	return err
+}
+
+// member refuses everybody who is not signed in at the instance.
+func member(ctx context.Context, instance stoa.ID) error {
+	switch a := stoa.ActorFrom(ctx); {
+	case a.System, a.SignedIn() && a.Instance == instance:
+		return nil
+	case !a.SignedIn():
+		return stoa.Unauthorized("sign in to see the roles and grants")
+	}
+	return stoa.NotFound("instance", instance)
+}
