@@ -1,0 +1,372 @@
+package content
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/db"
+	"github.com/stoa-portal/stoa/richtext"
+	"github.com/stoa-portal/stoa/site"
+	"github.com/stoa-portal/stoa/taxonomy"
+)
+
+// The limits of what editors may save, in bytes unless said.
+const (
+	MaxTitle   = 450
+	MaxSummary = 16 << 10
+	MaxBody    = 4 << 20
+	maxSlug    = 180
+	teaser     = 55 // words
+)
+
+// Draft is what an editor saves. Text and image become a new version; everything else belongs to
+// the article and holds at once, also for the version that visitors see.
+type Draft struct {
+	Slug       string      // empty: made from the title when the article is new, else left as it is
+	Kind       string      // empty: article when it is new, else left as it is
+	Default    stoa.Locale // empty: the site's when it is new, else left as it is
+	Text       map[stoa.Locale]Text
+	Image      string
+	Author     stoa.ID // 0: the actor when it is new, else left as it is
+	AuthorName string
+	Published  time.Time // zero: set by the first publication, else left as it is
+	Sticky     bool
+	Password   *string // nil: left as it is; empty: none
+	Categories []stoa.ID
+	Tags       []stoa.ID
+	Comment    string // what was changed, for the list of versions
+	// Created and Modified are for imports; zero means now.
+	Created, Modified time.Time
+}
+
+// clean checks a draft and makes its texts safe. Default and Kind must be set.
+func (s *Service) clean(d *Draft) error {
+	switch d.Kind {
+	case KindArticle, KindPost, KindPage:
+	default:
+		return stoa.Invalid("kind", "%q is not a kind of article: article, post or page is expected", cut(d.Kind, 40))
+	}
+	if len(d.Text) == 0 || len(d.Text) > 100 {
+		return stoa.Invalid("title", "an article needs a text in at least one and at most 100 languages")
+	}
+	if _, ok := d.Text[d.Default]; !ok {
+		return stoa.Invalid("title", "an article needs a text in its default language, %s", d.Default)
+	}
+	text := make(map[stoa.Locale]Text, len(d.Text))
+	for l, t := range d.Text {
+		norm, err := stoa.ParseLocale(string(l))
+		if err != nil {
+			return err
+		}
+		if t.Title = line(t.Title); t.Title == "" {
+			return stoa.Invalid("title", "the title in %s is missing", norm)
+		}
+		if len(t.Title) > MaxTitle || len(t.Summary) > MaxSummary || len(t.Body) > MaxBody {
+			return stoa.TooLarge("the text in %s is too long: a title has at most %d, a summary %d and a body %d bytes", norm, MaxTitle, MaxSummary, MaxBody)
+		}
+		t.Summary = strings.TrimSpace(printable(t.Summary))
+		t.Body = s.policy.Sanitize(t.Body)
+		if t.Teaser = t.Summary; t.Teaser == "" {
+			t.Teaser = richtext.Summary(t.Body, teaser)
+		}
+		text[norm] = t
+	}
+	d.Text = text
+	d.AuthorName = cut(line(d.AuthorName), 180)
+	d.Comment = cut(line(d.Comment), 450)
+	if len(d.Image) > 190 {
+		return stoa.Invalid("image", "the key of a file is expected")
+	}
+	if d.Slug != "" {
+		want := taxonomy.Slug(d.Slug)
+		if len(want) > maxSlug {
+			return stoa.Invalid("slug", "the address is too long: at most %d bytes are expected", maxSlug)
+		}
+		d.Slug = want
+	}
+	if len(d.Categories) > 100 || len(d.Tags) > 100 {
+		return stoa.Invalid("tags", "an article has at most 100 categories and 100 tags")
+	}
+	return nil
+}
+
+// printable drops control characters and what is not UTF-8; databases refuse some of them.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' || r == utf8.RuneError {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+func line(s string) string { return strings.Join(strings.Fields(printable(s)), " ") }
+
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "")
+}
+
+// Create makes a draft. It needs Edit on the site. An address that the editor chose and that is
+// taken is a Conflict; one made from the title gets a number.
+func (s *Service) Create(ctx context.Context, st site.Site, d Draft) (Article, error) {
+	var id stoa.ID
+	hash, err := s.hashFor(ctx, d.Password)
+	if err != nil {
+		return Article{}, err
+	}
+	err = s.o.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+		a, err := s.create(ctx, tx, st, d, hash)
+		id = a.ID
+		return err
+	})
+	if err != nil {
+		return Article{}, fmt.Errorf("content: create an article: %w", err)
+	}
+	return s.Get(ctx, id)
+}
+
+// CreateTx is Create in the caller's transaction, for imports. The result has no categories and tags.
+func (s *Service) CreateTx(ctx context.Context, tx *db.Tx, st site.Site, d Draft) (Article, error) {
+	hash, err := s.hashFor(ctx, d.Password)
+	if err != nil {
+		return Article{}, err
+	}
+	return s.create(ctx, tx, st, d, hash)
+}
+
+func (s *Service) create(ctx context.Context, tx *db.Tx, st site.Site, d Draft, hash string) (Article, error) {
+	if err := s.o.Access.Check(ctx, access.Edit, st.Path()); err != nil {
+		return Article{}, err
+	}
+	if d.Kind == "" {
+		d.Kind = KindArticle
+	}
+	if d.Default == "" {
+		d.Default = st.Locale
+	}
+	if err := s.clean(&d); err != nil {
+		return Article{}, err
+	}
+	id, err := tx.NewID(ctx)
+	if err != nil {
+		return Article{}, err
+	}
+	slug, err := s.freeSlug(ctx, tx, st.ID, d)
+	if err != nil {
+		return Article{}, err
+	}
+	actor := stoa.ActorFrom(ctx)
+	now := tx.Now()
+	if d.Created.IsZero() {
+		d.Created = now
+	}
+	if d.Modified.IsZero() {
+		d.Modified = now
+	}
+	if d.Author == 0 {
+		d.Author = actor.User
+	}
+	if d.AuthorName == "" {
+		d.AuthorName = cut(line(actor.Name), 180)
+	}
+	err = tx.Insert(ctx, "content_article", db.Row{
+		"id": id, "instance": st.Instance, "site": st.ID, "slug": slug, "kind": d.Kind, "status": StatusDraft,
+		"author": d.Author, "author_name": d.AuthorName, "published": db.Micros(d.Published), "publish_at": 0, "expire_at": 0,
+		"sticky": d.Sticky, "password": hash, "titles": titles(d.Text), "created": db.Micros(d.Created), "modified": db.Micros(d.Modified),
+		"modified_by": actor.User, "number": 1, "live": 0, "pending": 0, "version": 1,
+	})
+	if db.IsDuplicate(err) {
+		return Article{}, taken(slug)
+	}
+	if err != nil {
+		return Article{}, err
+	}
+	if err := s.addVersion(ctx, tx, id, 1, d); err != nil {
+		return Article{}, err
+	}
+	if err := s.o.Taxonomy.Assign(ctx, tx, "article", id, st.ID, d.Categories, d.Tags); err != nil {
+		return Article{}, err
+	}
+	tx.Changed("article", id, st.ID, 1)
+	a, err := read(ctx, tx, id)
+	if err != nil {
+		return Article{}, err
+	}
+	return a.Article, a.fill(ctx, tx, 1)
+}
+
+func taken(slug string) error {
+	return stoa.Conflict("there already is an article with the address %s: choose another one", slug)
+}
+
+// freeSlug gives the address of a new article.
+func (s *Service) freeSlug(ctx context.Context, tx *db.Tx, st stoa.ID, d Draft) (string, error) {
+	chosen := d.Slug != ""
+	base := d.Slug
+	if !chosen {
+		base = taxonomy.Slug(d.Text[d.Default].Title)
+		for len(base) > maxSlug {
+			_, n := utf8.DecodeLastRuneInString(base)
+			base = base[:len(base)-n]
+		}
+	}
+	for i := 1; i <= 1000; i++ {
+		slug := base
+		if i > 1 {
+			slug = fmt.Sprintf("%s-%d", base, i)
+		}
+		var n int
+		if err := tx.QueryRow(ctx, "SELECT count(*) FROM content_article WHERE site = ? AND slug = ?", st, slug).Scan(&n); err != nil {
+			return "", err
+		}
+		if n == 0 {
+			return slug, nil
+		}
+		if chosen {
+			break
+		}
+	}
+	return "", taken(base)
+}
+
+// titles is what the list of articles is searched in: all titles in lower case.
+func titles(text map[stoa.Locale]Text) string {
+	var all []string
+	for _, t := range text {
+		all = append(all, strings.ToLower(t.Title))
+	}
+	slices.Sort(all)
+	return strings.Join(slices.Compact(all), "\n")
+}
+
+func (s *Service) addVersion(ctx context.Context, tx *db.Tx, id stoa.ID, number int, d Draft) error {
+	actor := stoa.ActorFrom(ctx)
+	if err := tx.Insert(ctx, "content_version", db.Row{
+		"article": id, "number": number, "default_locale": string(d.Default), "image": d.Image,
+		"made": db.Micros(tx.Now()), "made_by": actor.User, "made_by_name": cut(line(actor.Name), 180), "note": d.Comment,
+	}); err != nil {
+		return err
+	}
+	for l, t := range d.Text {
+		if err := tx.Insert(ctx, "content_text", db.Row{
+			"article": id, "number": number, "locale": string(l), "title": t.Title, "summary": t.Summary, "teaser": t.Teaser, "body": t.Body,
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func stale() error {
+	return stoa.Conflict("somebody else has saved this article since you opened it: open it again, your text was not saved")
+}
+
+// Save makes a new version of the text and sets the article's properties. version is that of the
+// row the editor had opened; an older one is a Conflict. It needs Edit; on an article that is
+// visible, changing its properties shows at once, its text after Publish.
+func (s *Service) Save(ctx context.Context, id stoa.ID, d Draft, version int64) (Article, error) {
+	hash, err := s.hashFor(ctx, d.Password)
+	if err != nil {
+		return Article{}, err
+	}
+	err = s.o.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+		a, err := s.change(ctx, tx, id, version, access.Edit)
+		if err != nil {
+			return err
+		}
+		if err := a.fill(ctx, tx, a.Number); err != nil {
+			return err
+		}
+		d := d // this may run again
+		inherit(&d, a)
+		if err := s.clean(&d); err != nil {
+			return err
+		}
+		if d.Password != nil {
+			a.hash = hash
+		}
+		return s.save(ctx, tx, a, d, version)
+	})
+	if err != nil {
+		return Article{}, fmt.Errorf("content: save an article: %w", err)
+	}
+	return s.Get(ctx, id)
+}
+
+func inherit(d *Draft, a row) {
+	if d.Kind == "" {
+		d.Kind = a.Kind
+	}
+	if d.Default == "" {
+		d.Default = a.Default
+	}
+	if d.Slug == "" {
+		d.Slug = a.Slug
+	}
+	if d.Author == 0 {
+		d.Author = a.Author
+	}
+	if d.AuthorName == "" {
+		d.AuthorName = a.AuthorName
+	}
+	if d.Published.IsZero() {
+		d.Published = a.Published
+	}
+}
+
+func (s *Service) save(ctx context.Context, tx *db.Tx, a row, d Draft, version int64) error {
+	if d.Modified.IsZero() {
+		d.Modified = tx.Now()
+	}
+	n, err := tx.Affected(ctx, `UPDATE content_article SET slug = ?, kind = ?, author = ?, author_name = ?, published = ?, sticky = ?, password = ?,
+		titles = ?, modified = ?, modified_by = ?, number = number + 1, version = version + 1 WHERE id = ? AND version = ?`,
+		d.Slug, d.Kind, d.Author, d.AuthorName, db.Micros(d.Published), d.Sticky, a.hash,
+		titles(d.Text), db.Micros(d.Modified), stoa.ActorFrom(ctx).User, a.ID, version)
+	if db.IsDuplicate(err) {
+		return taken(d.Slug)
+	}
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return stale()
+	}
+	if err := s.addVersion(ctx, tx, a.ID, a.Number+1, d); err != nil {
+		return err
+	}
+	if err := s.o.Taxonomy.Assign(ctx, tx, "article", a.ID, a.Site, d.Categories, d.Tags); err != nil {
+		return err
+	}
+	if d.Slug != a.Slug && a.Live > 0 && s.o.Moved != nil {
+		if err := s.o.Moved(ctx, tx, a.Site, Address(a.Slug), Address(d.Slug)); err != nil {
+			return err
+		}
+	}
+	tx.Changed("article", a.ID, a.Site, version+1)
+	return nil
+}
+
+// change reads the article for a change that needs the action, and refuses a stale version.
+func (s *Service) change(ctx context.Context, tx *db.Tx, id stoa.ID, version int64, need access.Action) (row, error) {
+	a, err := read(ctx, tx, id)
+	if err != nil {
+		return row{}, err
+	}
+	if err := s.o.Access.Check(ctx, need, a.Path()); err != nil {
+		return row{}, err
+	}
+	if a.Article.Version != version {
+		return row{}, stale()
+	}
+	return a, nil
+}

@@ -1,0 +1,126 @@
+package content
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
+	"strings"
+
+	"golang.org/x/crypto/argon2"
+
+	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/access"
+)
+
+// The password of an article is shared by its readers and guards one text, so the costs are small.
+const (
+	argonTime   = 2
+	argonMemory = 8 << 10 // KiB
+	argonBytes  = 32
+	saltBytes   = 16
+	hashPrefix  = "a2id1$"
+)
+
+// hashFor gives what is stored for a new password: nothing for none. At most two passwords are
+// hashed at once.
+func (s *Service) hashFor(ctx context.Context, password *string) (string, error) {
+	if password == nil || *password == "" {
+		return "", nil
+	}
+	if len(*password) > 255 {
+		return "", stoa.Invalid("password", "the password is too long: at most 255 bytes are expected")
+	}
+	salt := make([]byte, saltBytes)
+	_, _ = rand.Read(salt) // never fails; the program ends if there is no randomness
+	sum, err := s.derive(ctx, *password, salt)
+	if err != nil {
+		return "", err
+	}
+	return hashPrefix + base64.RawStdEncoding.EncodeToString(append(salt, sum...)), nil
+}
+
+func (s *Service) derive(ctx context.Context, password string, salt []byte) ([]byte, error) {
+	select {
+	case s.hashes <- struct{}{}:
+	case <-ctx.Done():
+		return nil, stoa.Unavailable(ctx.Err(), "too many passwords are being checked; try again in a moment")
+	}
+	defer func() { <-s.hashes }()
+	return argon2.IDKey([]byte(password), salt, argonTime, argonMemory, 1, argonBytes), nil
+}
+
+// Unlock checks the password of an article and gives a token for Unlocked, which is good until the
+// password is changed. A wrong password is Invalid. It needs View; the caller limits how often one
+// address may try.
+func (s *Service) Unlock(ctx context.Context, id stoa.ID, password string) (token string, err error) {
+	a, err := s.visible(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	raw, err := base64.RawStdEncoding.DecodeString(strings.TrimPrefix(a.hash, hashPrefix))
+	if err != nil || len(raw) != saltBytes+argonBytes {
+		return "", stoa.Invalid("password", "this article has no password")
+	}
+	if len(password) > 255 {
+		return "", stoa.Invalid("password", "the password is wrong")
+	}
+	sum, err := s.derive(ctx, password, raw[:saltBytes])
+	if err != nil {
+		return "", err
+	}
+	if subtle.ConstantTimeCompare(sum, raw[saltBytes:]) != 1 {
+		return "", stoa.Invalid("password", "the password is wrong")
+	}
+	return a.token(), nil
+}
+
+// token proves that its bearer knew the password. The stored hash, which never leaves the server,
+// is its secret, so it ends with the password.
+func (a row) token() string {
+	m := hmac.New(sha256.New, []byte(a.hash))
+	_, _ = m.Write([]byte("article " + a.ID.String()))
+	return hex.EncodeToString(m.Sum(nil))
+}
+
+// Unlocked gives the published version in full to who holds a token of Unlock; with a wrong token
+// it gives what Live gives. The result is not cached and must not be stored by others.
+func (s *Service) Unlocked(ctx context.Context, id stoa.ID, token string) (Article, error) {
+	a, err := s.visible(ctx, id)
+	if err != nil {
+		return Article{}, err
+	}
+	if !a.Protected || !hmac.Equal([]byte(a.token()), []byte(token)) {
+		return s.Live(ctx, id)
+	}
+	if err := a.fill(ctx, s.o.DB, a.Live); err != nil {
+		return Article{}, err
+	}
+	return a.Article, s.words(ctx, &a.Article)
+}
+
+// visible reads the row of an article that visitors see.
+func (s *Service) visible(ctx context.Context, id stoa.ID) (row, error) {
+	a, err := read(ctx, s.o.DB, id)
+	if err != nil {
+		return row{}, err
+	}
+	if a.Live == 0 {
+		return row{}, stoa.NotFound("article", id)
+	}
+	return a, s.o.Access.Check(ctx, access.View, a.Path())
+}
+
+// lock leaves out what the password guards; the title stays.
+func (a *Article) lock() {
+	if !a.Protected {
+		return
+	}
+	a.Locked = true
+	for l, t := range a.Text {
+		a.Text[l] = Text{Title: t.Title}
+	}
+}
