@@ -1,0 +1,94 @@
+// Package admin is the control panel under /control/: web content with its versions, pages, people,
+// roles, the settings of sites and what an operator wants to see of the portal. The handlers read forms and show
+// screens; what may be done is decided by the services they call.
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"html/template"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/cache"
+	"github.com/stoa-portal/stoa/change"
+	"github.com/stoa-portal/stoa/job"
+	"github.com/stoa-portal/stoa/look"
+	"github.com/stoa-portal/stoa/site"
+	"github.com/stoa-portal/stoa/taxonomy"
+)
+
+// Property is one setting of the node as the screen of effective properties shows it.
+type Property struct {
+	Name    string // as in the properties file
+	Value   string // in force; the caller has hidden what is secret
+	Default string
+	Source  string // where the value comes from: a file with its line, the environment, a flag, or "default"
+	Help    string // one sentence
+}
+
+// Options are what the control panel works on. Access, Sites, Assets and SiteOf are required; a
+// screen whose service is missing is not there.
+type Options struct {
+	Access   *access.Service
+	Sites    *site.Service
+	Taxonomy *taxonomy.Service
+	Jobs     *job.Service
+	Assets   *look.Assets
+	Log      *change.Log
+
+	Properties  func() []Property           // nil: no screen of properties
+	Caches      func() []cache.RegionStats  // nil: no screen of caches
+	ClearCaches func(context.Context) error // drops what this node's caches, or all nodes', hold; nil: cannot be cleared
+	SiteOf      func(r *http.Request) (site.Instance, site.Site, error)
+	Logger      *slog.Logger     // nil: discarded
+	Now         func() time.Time // nil: time.Now
+}
+
+// Handler is the control panel. It is safe for concurrent use.
+type Handler struct {
+	o         Options
+	log       *slog.Logger
+	templates map[string]*template.Template
+}
+
+// New checks the options and reads the templates. It returns an error that names what is missing.
+func New(o Options) (*Handler, error) {
+	if o.Access == nil || o.Sites == nil || o.Assets == nil || o.SiteOf == nil {
+		return nil, errors.New("admin: Options.Access, Sites, Assets and SiteOf are required")
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	h := &Handler{o: o, log: o.Logger.With("component", "admin")}
+	var err error
+	if h.templates, err = parse(o.Assets); err != nil {
+		return nil, fmt.Errorf("admin: %w", err)
+	}
+	return h, nil
+}
+
+// Mount adds the screens to mux, all under /control.
+func (h *Handler) Mount(mux *http.ServeMux) {
+	get := func(path string, need need, fn func(*request) error) {
+		mux.Handle("GET "+path, h.handle(need, fn))
+	}
+	post := func(path string, need need, fn func(*request) error) {
+		mux.Handle("POST "+path, h.handle(need, fn))
+	}
+	mux.Handle("GET /control", http.RedirectHandler("/control/", http.StatusSeeOther))
+	get("/control/{$}", editSite, h.dashboard)
+	get("/control/", editSite, h.unknown)
+	post("/control/", editSite, h.unknown)
+	post("/control/site/choose", viewSite, h.chooseSite)
+	h.mountSystem(get, post)
+}
+
+// register is how the screens add their addresses.
+type register func(path string, need need, fn func(*request) error)

@@ -1,0 +1,200 @@
+package admin
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/stoa-portal/stoa"
+)
+
+// field is an input of a form: what it asks, what is in it and what is wrong with that.
+type field struct {
+	Name, Label, Help string
+	Kind              string // text, title, mono, email, password, datetime, number, textarea, editor, select, check, checks, color
+	Value             string
+	Values            []string // checks: what is chosen
+	Options           []option
+	Rows              int
+	Optional          bool
+	Prefix            string // shown in front of the input
+	SlugFrom          string // the input that an address is proposed from
+	Error             string
+	Autofill          string // autocomplete attribute
+}
+
+type option struct {
+	Value, Label, Help string
+	Depth              int
+	On                 bool
+}
+
+// ID is the id of the input in the page.
+func (f *field) ID() string { return "f-" + f.Name }
+
+// Describe lists the ids of the lines that belong to the input.
+func (f *field) Describe() string {
+	var ids []string
+	if f.Error != "" {
+		ids = append(ids, f.ID()+"-error")
+	}
+	if f.Help != "" {
+		ids = append(ids, f.ID()+"-help")
+	}
+	return strings.Join(ids, " ")
+}
+
+// Chosen gives the options with those marked that are chosen.
+func (f *field) Chosen() []option {
+	out := slices.Clone(f.Options)
+	for i := range out {
+		out[i].On = out[i].Value == f.Value
+		if f.Kind == "checks" {
+			out[i].On = slices.Contains(f.Values, out[i].Value)
+		}
+	}
+	return out
+}
+
+// form is a list of fields that keeps what somebody typed, and says what is wrong with it.
+type form struct {
+	Fields  []*field
+	Version int64  // of the thing when it was read
+	General string // an error that belongs to no field
+	status  int
+}
+
+// Field gives a field by its name; a form without it is a mistake of the program.
+func (f *form) Field(name string) *field {
+	for _, x := range f.Fields {
+		if x.Name == name {
+			return x
+		}
+	}
+	panic("admin: the form has no field " + name)
+}
+
+// Wrong lists the fields with errors.
+func (f *form) Wrong() []*field {
+	var out []*field
+	for _, x := range f.Fields {
+		if x.Error != "" {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+// read takes over what was sent. Text that is not UTF-8 is mended, since browsers send none.
+func (f *form) read(q *request) error {
+	if err := q.ParseForm(); err != nil {
+		var big *http.MaxBytesError
+		if errors.As(err, &big) {
+			return err
+		}
+		return stoa.Invalid("", "the form could not be read: send it again")
+	}
+	f.take(q.PostForm)
+	f.Version, _ = strconv.ParseInt(q.PostForm.Get("version"), 10, 64) // a version that is no number is stale
+	return nil
+}
+
+func (f *form) take(sent url.Values) {
+	for _, x := range f.Fields {
+		switch x.Kind {
+		case "checks":
+			x.Values = nil
+			for _, v := range sent[x.Name] {
+				if slices.ContainsFunc(x.Options, func(o option) bool { return o.Value == v }) {
+					x.Values = append(x.Values, v)
+				}
+			}
+		case "check":
+			x.Value = ""
+			if sent.Get(x.Name) != "" {
+				x.Value = "on"
+			}
+		default:
+			v := strings.ReplaceAll(sent.Get(x.Name), "\r\n", "\n")
+			if !utf8.ValidString(v) {
+				v = strings.ToValidUTF8(v, "�")
+			}
+			if x.Kind != "textarea" && x.Kind != "editor" && x.Kind != "password" {
+				v = strings.TrimSpace(v)
+			}
+			x.Value = v
+		}
+	}
+}
+
+// fail puts an error beside the field that it is about, and reports whether the person can mend it in
+// this form. Names that start with a field's name, such as "title.de", belong to that field.
+func (f *form) fail(err error) bool {
+	var e *stoa.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Kind {
+	case stoa.KindInvalid:
+		f.status = http.StatusUnprocessableEntity
+	case stoa.KindConflict:
+		f.status = http.StatusConflict
+	case stoa.KindTooLarge:
+		f.status = http.StatusRequestEntityTooLarge
+	case stoa.KindTooMany:
+		f.status = http.StatusTooManyRequests
+	default:
+		return false
+	}
+	for _, x := range f.Fields {
+		if rest, ok := strings.CutPrefix(e.Field, x.Name); ok && (rest == "" || rest[0] == '.' || rest[0] == '[') {
+			x.Error = sentence(e.Message)
+			return true
+		}
+	}
+	f.General = sentence(e.Message)
+	return true
+}
+
+// Status is what the screen answers with: 200 unless something is wrong.
+func (f *form) Status() int {
+	if f.status == 0 {
+		return http.StatusOK
+	}
+	return f.status
+}
+
+func (f *form) text(name string) string   { return f.Field(name).Value }
+func (f *form) on(name string) bool       { return f.Field(name).Value != "" }
+func (f *form) list(name string) []string { return f.Field(name).Values }
+
+// ids reads the chosen values of a field as ids.
+func (f *form) ids(name string) []stoa.ID {
+	var out []stoa.ID
+	for _, v := range f.Field(name).Values {
+		if id, err := stoa.ParseID(v); err == nil {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+func check(on bool) string {
+	if on {
+		return "on"
+	}
+	return ""
+}
+
+// idStrings is how ids stand in fields.
+func idStrings(ids []stoa.ID) []string {
+	out := make([]string, len(ids))
+	for i, id := range ids {
+		out[i] = id.String()
+	}
+	return out
+}

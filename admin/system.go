@@ -1,0 +1,171 @@
+package admin
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/cache"
+	"github.com/stoa-portal/stoa/change"
+	"github.com/stoa-portal/stoa/job"
+)
+
+// mountSystem adds the screens for those who run the portal.
+func (h *Handler) mountSystem(get, post register) {
+	if h.o.Properties != nil {
+		get("/control/properties", manageInstance, h.properties)
+	}
+	if h.o.Caches != nil {
+		get("/control/caches", manageInstance, h.caches)
+		if h.o.ClearCaches != nil {
+			post("/control/caches/clear", manageInstance, h.clearCaches)
+		}
+	}
+	if h.o.Log != nil {
+		get("/control/changes", manageInstance, h.changes)
+	}
+	if h.o.Jobs != nil {
+		get("/control/jobs", manageInstance, h.jobs)
+		get("/control/jobs/{name}", manageInstance, h.runs)
+		post("/control/jobs/{name}/run", manageInstance, h.runJob)
+	}
+}
+
+// properties shows the settings in force on this node and where each comes from.
+func (h *Handler) properties(q *request) error {
+	type view struct {
+		Query   string
+		Changed bool
+		List    []Property
+		All     int
+	}
+	v := view{Query: clip(q.URL.Query().Get("q"), 100), Changed: q.URL.Query().Get("changed") != ""}
+	all := h.o.Properties()
+	v.All = len(all)
+	words := strings.Fields(strings.ToLower(v.Query))
+	for _, p := range all {
+		text := strings.ToLower(p.Name + " " + p.Value + " " + p.Help)
+		if v.Changed && p.Value == p.Default || slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(text, w) }) {
+			continue
+		}
+		v.List = append(v.List, p)
+	}
+	return h.show(q, http.StatusOK, "properties", frame{Title: "Effective properties",
+		Purpose: "The settings in force on this node and where each comes from. They are changed in the properties file or the environment.", Body: v})
+}
+
+// caches shows what the cache regions of this node hold and have done.
+func (h *Handler) caches(q *request) error {
+	type row struct {
+		cache.RegionStats
+		Rate int // hits per hundred
+	}
+	type view struct {
+		Rows      []row
+		Total     row
+		Clearable bool
+	}
+	v := view{Clearable: h.o.ClearCaches != nil}
+	for _, s := range h.o.Caches() {
+		v.Rows = append(v.Rows, row{s, rate(s)})
+		v.Total.Entries += s.Entries
+		v.Total.Bytes += s.Bytes
+		v.Total.Hits += s.Hits
+		v.Total.Misses += s.Misses
+		v.Total.Incoherences += s.Incoherences
+	}
+	v.Total.Rate = rate(v.Total.RegionStats)
+	slices.SortFunc(v.Rows, func(a, b row) int { return strings.Compare(a.Name, b.Name) })
+	return h.show(q, http.StatusOK, "caches", frame{Title: "Caches",
+		Purpose: "What this node keeps in memory. Changes drop what they touch by themselves; emptying is never needed for correctness.", Body: v})
+}
+
+func rate(s cache.RegionStats) int {
+	if s.Hits+s.Misses == 0 {
+		return 0
+	}
+	return int(s.Hits * 100 / (s.Hits + s.Misses))
+}
+
+func (h *Handler) clearCaches(q *request) error {
+	if err := h.o.ClearCaches(q.Context()); err != nil {
+		return err
+	}
+	h.log.InfoContext(q.Context(), "the caches were emptied from the control panel", "user", q.actor.User)
+	return q.done("/control/caches", "cleared")
+}
+
+// changes shows the newest rows of the change log.
+func (h *Handler) changes(q *request) error {
+	type view struct {
+		Kind, ID string
+		Rows     []change.Row
+		Wrong    string
+	}
+	v := view{Kind: clip(strings.TrimSpace(q.URL.Query().Get("kind")), 60), ID: clip(strings.TrimSpace(q.URL.Query().Get("id")), 20)}
+	f := change.Filter{Kind: v.Kind}
+	var err error
+	if v.ID != "" {
+		if f.ID, err = stoa.ParseID(v.ID); err != nil {
+			v.Wrong = "A number is a positive whole number."
+		}
+	}
+	if v.Wrong == "" {
+		if v.Rows, err = h.o.Log.Recent(q.Context(), 200, f); err != nil {
+			return err
+		}
+	}
+	return h.show(q, http.StatusOK, "changes", frame{Title: "Change log",
+		Purpose: "What was changed last, on all nodes. Caches, search and jobs follow this log.", Body: v})
+}
+
+// jobs lists the jobs of the portal with their last run.
+func (h *Handler) jobs(q *request) error {
+	list, err := h.o.Jobs.List(q.Context())
+	if err != nil {
+		return err
+	}
+	return h.show(q, http.StatusOK, "jobs", frame{Title: "Jobs", Purpose: "Work that runs by itself, by a schedule or from a queue.", Body: list})
+}
+
+// runs shows the last runs of one job.
+func (h *Handler) runs(q *request) error {
+	type view struct {
+		Job  job.State
+		Runs []job.Record
+	}
+	var v view
+	list, err := h.o.Jobs.List(q.Context())
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(list, func(s job.State) bool { return s.Name == q.PathValue("name") })
+	if i < 0 {
+		return stoa.NotFound("job", q.PathValue("name"))
+	}
+	v.Job = list[i]
+	if v.Job.Kind != job.EveryNode {
+		if v.Runs, err = h.o.Jobs.Runs(q.Context(), v.Job.Name, 50); err != nil {
+			return err
+		}
+	}
+	return h.show(q, http.StatusOK, "runs", frame{Title: v.Job.Name, Back: &link{Title: "Jobs", URL: "/control/jobs"},
+		Purpose: "The last runs of this job, the newest first.", Body: v})
+}
+
+func (h *Handler) runJob(q *request) error {
+	name := q.PathValue("name")
+	if err := h.o.Jobs.RunNow(q.Context(), name); err != nil {
+		return err
+	}
+	return q.done("/control/jobs", "started")
+}
+
+// clip shortens what somebody sent to n bytes at most, without breaking a letter.
+func clip(s string, n int) string {
+	if len(s) > n {
+		s = s[:n]
+	}
+	return strings.ToValidUTF8(s, "")
+}

@@ -1,0 +1,103 @@
+package admin
+
+import (
+	"embed"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/stoa-portal/stoa/look"
+)
+
+//go:embed templates/*.html
+var files embed.FS
+
+// parse gives one set of templates per screen: the frame and the shared parts with that screen's "main".
+func parse(assets *look.Assets) (map[string]*template.Template, error) {
+	funcs := template.FuncMap{
+		"icon":  assets.Icon,
+		"asset": assets.URL,
+		"time":  timeTag,
+		"bytes": byteCount,
+		"count": count,
+		"ago":   func(d time.Duration) string { return d.Round(time.Millisecond).String() },
+		"dict":  dict,
+		"lower": strings.ToLower,
+	}
+	shared, err := template.New("").Funcs(funcs).ParseFS(files, "templates/layout.html", "templates/parts.html")
+	if err != nil {
+		return nil, err
+	}
+	names, err := fs.Glob(files, "templates/*.html")
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]*template.Template{}
+	for _, path := range names {
+		name := strings.TrimSuffix(strings.TrimPrefix(path, "templates/"), ".html")
+		if name == "layout" || name == "parts" {
+			continue
+		}
+		t, err := shared.Clone()
+		if err != nil {
+			return nil, err
+		}
+		if out[name], err = t.ParseFS(files, path); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// timeTag writes a point in time; the script of the panel turns it into the viewer's own words.
+func timeTag(t time.Time) template.HTML {
+	if t.IsZero() {
+		return "–"
+	}
+	t = t.UTC()
+	return template.HTML(`<time datetime="` + t.Format(time.RFC3339) + `" data-relative>` + t.Format("2 January 2006, 15:04") + ` UTC</time>`)
+}
+
+// byteCount writes a number of bytes for people.
+func byteCount(n int64) string {
+	switch {
+	case n < 1<<10:
+		return fmt.Sprintf("%d B", n)
+	case n < 1<<20:
+		return fmt.Sprintf("%.1f kB", float64(n)/(1<<10))
+	case n < 1<<30:
+		return fmt.Sprintf("%.1f MB", float64(n)/(1<<20))
+	}
+	return fmt.Sprintf("%.1f GB", float64(n)/(1<<30))
+}
+
+// count writes a whole number with commas between the thousands.
+func count(v any) string {
+	s := fmt.Sprint(v)
+	if _, err := strconv.ParseUint(s, 10, 64); err != nil {
+		return s
+	}
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// dict makes a map for a part of a template from names and values that take turns.
+func dict(pairs ...any) (map[string]any, error) {
+	if len(pairs)%2 != 0 {
+		return nil, fmt.Errorf("dict: %d arguments, an even number is expected", len(pairs))
+	}
+	out := map[string]any{}
+	for i := 0; i < len(pairs); i += 2 {
+		name, ok := pairs[i].(string)
+		if !ok {
+			return nil, fmt.Errorf("dict: %v is not a name", pairs[i])
+		}
+		out[name] = pairs[i+1]
+	}
+	return out, nil
+}
