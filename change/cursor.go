@@ -135,9 +135,12 @@ func (c *Cursor) Next(ctx context.Context, max int) (rows []Row, ack func(ctx co
 		return nil, nil, stoa.Invalid("max", "%d rows were asked for: at least 1 is expected", max)
 	}
 	for {
-		rows, ack, err := c.look(ctx, max)
+		rows, ack, more, err := c.look(ctx, max)
 		if err != nil || len(rows) > 0 {
 			return rows, ack, err
+		}
+		if more {
+			continue
 		}
 		timer := time.NewTimer(c.l.opt.PollInterval)
 		select {
@@ -154,27 +157,27 @@ func (c *Cursor) Next(ctx context.Context, max int) (rows []Row, ack func(ctx co
 	}
 }
 
-// look reads once. Empty rows mean that there is nothing to deliver.
-func (c *Cursor) look(ctx context.Context, max int) ([]Row, func(context.Context) error, error) {
+// look reads once. Without rows there is nothing to deliver; more says that this was not the end.
+func (c *Cursor) look(ctx context.Context, max int) (rows []Row, ack func(context.Context) error, more bool, err error) {
 	if err := c.sameEra(ctx); err != nil {
-		return nil, nil, err
+		return nil, nil, false, err
 	}
 	next := c.reader.clone()
 	answers, gone, err := c.read(ctx, next, max)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, false, err
 	}
 	rows, lost := next.take(answers)
 	if next.retain(gone) || lost {
-		return nil, nil, ErrBehind
+		return nil, nil, false, ErrBehind
 	}
-	ack := func(ctx context.Context) error { return c.settle(ctx, next) }
+	ack = func(ctx context.Context) error { return c.settle(ctx, next) }
 	if len(rows) > 0 {
 		c.pivot = rows[len(rows)-1].Writer + 1
-		return rows, ack, nil
+		return rows, ack, false, nil
 	}
 	// Nothing to deliver, but numbers may have been settled without rows.
-	return nil, nil, ack(ctx)
+	return nil, nil, hasRows(answers) || partial(answers), ack(ctx)
 }
 
 // read asks about the writers from the pivot on, and about the others when those have nothing.
@@ -230,8 +233,7 @@ func (c *Cursor) page(ctx context.Context, qs []question, max int) (answers []an
 		if err != nil {
 			return nil, nil, nil, err
 		}
-		stuck := !hasRows(answers) && slices.ContainsFunc(answers, func(a answer) bool { return a.partial })
-		if !stuck {
+		if stuck := !hasRows(answers) && partial(answers); !stuck {
 			return answers, unasked, gone, nil
 		}
 	}
@@ -239,6 +241,10 @@ func (c *Cursor) page(ctx context.Context, qs []question, max int) (answers []an
 
 func hasRows(answers []answer) bool {
 	return slices.ContainsFunc(answers, func(a answer) bool { return len(a.rows) > 0 })
+}
+
+func partial(answers []answer) bool {
+	return slices.ContainsFunc(answers, func(a answer) bool { return a.partial })
 }
 
 // settle stores the settled positions and moves the cursor on.

@@ -21,6 +21,13 @@ const rowsPerInsert = 100
 // the time after which a silent writer is forgotten (forgetAfter).
 const writerLife = 24 * time.Hour
 
+// appendLimit bounds the time from taking a number to holding its key in the database: if the node was
+// taken for dead meanwhile, the tombstone of the number must not have been pruned yet (minCacheKeep).
+const (
+	appendLimit  = time.Minute
+	minCacheKeep = 5 * time.Minute
+)
+
 const insertRow = "INSERT INTO change_log (writer, n, part, low, kind, thing, scope, version, at) VALUES "
 
 // Append writes down what a transaction changed, as its last statement, and gives the transaction its
@@ -34,6 +41,7 @@ func (l *Log) Append(ctx context.Context, tx *db.Tx, changes []db.Change) (uint6
 	if away := l.opt.Clock() - time.Duration(l.alive.Load()); away > writerLife {
 		return 0, stoa.Unavailable(nil, "this node was cut off from the database for %s, so the others may have forgotten it: restart it", away.Round(time.Minute))
 	}
+	begun := l.opt.Clock()
 	n, low := l.own.begin(tx.Now(), changes)
 	rows := rowsOf(l.own.writer, n, low, tx.Now(), changes)
 	for first := 0; first < len(rows); first += rowsPerInsert {
@@ -44,6 +52,9 @@ func (l *Log) Append(ctx context.Context, tx *db.Tx, changes []db.Change) (uint6
 			}
 			return n, err
 		}
+	}
+	if took := l.opt.Clock() - begun; took > appendLimit {
+		return n, stoa.Unavailable(nil, "this node stood still for %s while it was saving: nothing was saved; try again", took.Round(time.Second))
 	}
 	return n, nil
 }

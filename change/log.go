@@ -105,6 +105,9 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 	setDefault(&o.HintDelay, time.Millisecond)
 	setDefault(&o.CacheKeep, time.Hour)
 	setDefault(&o.Retention, 7*24*time.Hour)
+	if o.CacheKeep < minCacheKeep || o.Retention < o.CacheKeep {
+		return nil, fmt.Errorf("change: rows are to be kept for %s for caches and %s for durable readers: at least %s is expected, and not less for durable readers", o.CacheKeep, o.Retention, minCacheKeep)
+	}
 	if o.Clock == nil {
 		o.Clock = Boottime
 	}

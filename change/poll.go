@@ -105,7 +105,8 @@ type look struct {
 func (l *Log) prove(ctx context.Context) error {
 	sent := l.opt.Clock()
 	l.mu.Lock()
-	era, rebase := l.era, l.rebase
+	// Whoever was away for so long may have missed the whole life of a writer that is forgotten since.
+	era, rebase := l.era, l.rebase || sent-time.Duration(l.alive.Load()) > writerLife
 	qs := l.reader.questions()
 	var recent []commit
 	if rebase {
@@ -181,6 +182,9 @@ func (l *Log) sameIncarnation(ctx context.Context, q db.Queryer) error {
 
 // land applies what was read.
 func (l *Log) land(lk look, searched []commit, era int, rebase bool, sent time.Duration) error {
+	for _, a := range lk.answers {
+		l.stats.read.Add(uint64(len(a.rows)))
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if era != l.era {
@@ -245,16 +249,22 @@ func (l *Log) beat(ctx context.Context, tx *db.Tx) error {
 }
 
 // news asks the questions, and about writers that appeared since.
-func (l *Log) news(ctx context.Context, q db.Queryer, qs []question) (lk look, err error) {
+func (l *Log) news(ctx context.Context, q db.Queryer, qs []question) (look, error) {
+	return catchUp(l.own.writer, qs, func(qs []question) (answers []answer, unasked, gone []int64, err error) {
+		return read(ctx, q, qs, 0)
+	})
+}
+
+func catchUp(self int64, qs []question, read func([]question) (answers []answer, unasked, gone []int64, err error)) (lk look, err error) {
 	for {
-		answers, unasked, gone, err := read(ctx, q, qs, 0)
+		answers, unasked, gone, err := read(qs)
 		if err != nil {
 			return lk, err
 		}
 		lk.answers, lk.gone = append(lk.answers, answers...), append(lk.gone, gone...)
 		qs = qs[:0]
 		for _, w := range unasked {
-			if w != l.own.writer && !answered(lk.answers, w) {
+			if w != self && !answered(lk.answers, w) {
 				qs = append(qs, question{writer: w})
 			}
 		}

@@ -26,13 +26,19 @@ const (
 // read asks the log the questions. It also gives the writers that were not asked about and those that
 // were and have no row any more. limit bounds the rows (0 = all): the answers are partial then.
 func read(ctx context.Context, q db.Queryer, qs []question, limit int) (answers []answer, unasked, gone []int64, err error) {
+	return gather(func(chunk []question) (map[int64]writerRow, []Row, error) { return readChunk(ctx, q, chunk, limit) }, qs, limit)
+}
+
+// gather makes answers of what fetch reads for chunks of the questions: all writers, and at most
+// limit+1 rows in order.
+func gather(fetch func([]question) (map[int64]writerRow, []Row, error), qs []question, limit int) (answers []answer, unasked, gone []int64, err error) {
 	asked := make(map[int64]bool, len(qs))
 	for _, x := range qs {
 		asked[x.writer] = true
 	}
 	for first := 0; first == 0 || first < len(qs); first += writersPerQuery {
 		chunk := qs[first:min(first+writersPerQuery, len(qs))]
-		writers, rows, err := readChunk(ctx, q, chunk, limit)
+		writers, rows, err := fetch(chunk)
 		if err != nil {
 			return nil, nil, nil, err
 		}

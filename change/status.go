@@ -15,7 +15,7 @@ import (
 // counters are what the Log has done since it was opened.
 type counters struct {
 	committed, rolledBack, unknown                atomic.Uint64
-	applied, overruns                             atomic.Uint64
+	read, applied, overruns                       atomic.Uint64
 	hintsSent, hintsReceived, hintsLost, hintsBad atomic.Uint64
 
 	mu       sync.Mutex
@@ -50,7 +50,8 @@ type Status struct {
 	Committed   uint64        // transactions of this process
 	RolledBack  uint64
 	Unknown     uint64 // COMMITs without an answer whose settlement failed
-	Applied     uint64 // rows
+	Read        uint64 // rows read from the log
+	Applied     uint64 // rows given to the caches
 	Overruns    uint64 // times the log was pruned before this node had read it
 	HintsSent   uint64 // messages
 	HintsGot    uint64
@@ -74,7 +75,7 @@ func (l *Log) Status() Status {
 	s := Status{
 		Writer: l.own.writer, Low: l.own.low(), Doubtful: len(l.own.doubtful()), ProofAge: -1,
 		Committed: l.stats.committed.Load(), RolledBack: l.stats.rolledBack.Load(), Unknown: l.stats.unknown.Load(),
-		Applied: l.stats.applied.Load(), Overruns: l.stats.overruns.Load(),
+		Read: l.stats.read.Load(), Applied: l.stats.applied.Load(), Overruns: l.stats.overruns.Load(),
 		HintsSent: l.stats.hintsSent.Load(), HintsGot: l.stats.hintsReceived.Load(), HintsLost: l.stats.hintsLost.Load(), HintsBad: l.stats.hintsBad.Load(),
 	}
 	if p := l.Proof(); p != 0 {

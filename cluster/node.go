@@ -53,7 +53,7 @@ type Node struct {
 	log   *slog.Logger
 	id    string
 	epoch atomic.Int64
-	joinN int64 // the incarnation of the database at the last insertion of the row
+	joinN int64 // the incarnation of the database in which the row is known to be; of Join, then Beat
 
 	mu       sync.Mutex
 	roster   *roster
@@ -127,6 +127,7 @@ func Join(ctx context.Context, o NodeOptions) (*Node, error) {
 	if err := n.d.Control(ctx, func(tx *db.Tx) error { return n.insert(ctx, tx) }); err != nil {
 		return nil, fmt.Errorf("join the cluster: %w", err)
 	}
+	n.joinN = n.d.Incarnation()
 	n.ctx, n.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if err := n.look(ctx); err != nil {
 		n.cancel()
@@ -176,7 +177,6 @@ func (n *Node) taken(ctx context.Context) (bool, error) {
 
 func (n *Node) insert(ctx context.Context, tx *db.Tx) error {
 	now := db.Micros(n.opt.Now())
-	n.joinN = n.d.Incarnation()
 	_, err := tx.InsertIgnore(ctx, "cluster_node", db.Row{
 		"writer": n.opt.Writer, "node": n.id, "name": n.opt.Name, "address": n.opt.Address, "host": n.opt.Host,
 		"version": n.opt.Version, "settings": n.opt.Settings, "fingerprint": n.opt.Fingerprint, "state": stateUp,
@@ -196,12 +196,15 @@ func (n *Node) Writer() int64 { return n.opt.Writer }
 // the higher epoch that voids what it had claimed.
 func (n *Node) Beat(ctx context.Context, tx *db.Tx, low uint64) error {
 	const update = "UPDATE cluster_node SET beat = beat + 1, low = ?, seen = ?, state = 'up' WHERE writer = ? AND state <> 'left'"
-	for range 2 {
+	for attempt := range 2 {
 		done, err := tx.Affected(ctx, update, int64(low), db.Micros(n.opt.Now()), n.opt.Writer)
 		if err != nil {
 			return err
 		}
 		if done == 1 {
+			if attempt == 0 { // it was there before this transaction, so it is in this history
+				n.joinN = n.d.Incarnation()
+			}
 			return nil
 		}
 		n.mu.Lock()
