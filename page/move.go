@@ -1,0 +1,228 @@
+package page
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/db"
+	"github.com/stoa-portal/stoa/site"
+)
+
+// lockTree makes this transaction the only one that changes the shape of the site's tree. It comes
+// first in a transaction, so that what is read after it is what the one before committed.
+func (s *Service) lockTree(ctx context.Context, tx *db.Tx, siteID stoa.ID) error {
+	return tx.Upsert(ctx, "page_tree", []string{"site"}, db.Row{"site": siteID, "touched": db.Micros(tx.Now())})
+}
+
+// spot is a place in the tree under which pages can be.
+type spot struct {
+	prefix string // the address of the parent, empty at the top
+	depth  int
+	path   access.Path
+	ids    []stoa.ID // the parent and what is above it
+}
+
+// above reads the way from a parent up to the site. Invalid when the parent is not a page of the site.
+func (s *Service) above(ctx context.Context, q db.Queryer, st site.Site, parent stoa.ID) (spot, error) {
+	var out spot
+	for id := parent; id != 0; {
+		var up, siteID stoa.ID
+		var path string
+		var restricted bool
+		err := q.QueryRow(ctx, "SELECT site, parent, path, restricted FROM page_page WHERE id = ?", id).Scan(&siteID, &up, &path, &restricted)
+		if db.IsNoRows(err) || err == nil && siteID != st.ID {
+			return out, stoa.Invalid("parent", "the page above (%d) does not exist in this site", id)
+		}
+		if err != nil {
+			return out, err
+		}
+		if id == parent {
+			out.prefix = path
+		}
+		if out.depth++; out.depth > maxDepth {
+			return out, fmt.Errorf("page %d: the pages above it form a ring or are too many", parent)
+		}
+		out.ids = append(out.ids, id)
+		out.path = append(out.path, access.Resource{Kind: "page", ID: id, Own: restricted})
+		id = up
+	}
+	out.path = append(out.path, st.Path()...)
+	return out, nil
+}
+
+// place is a page among its siblings.
+type place struct {
+	id stoa.ID
+	at int
+}
+
+func siblings(ctx context.Context, q db.Queryer, siteID, parent stoa.ID) ([]place, error) {
+	return db.All(ctx, q, func(r db.Scanner) (p place, err error) {
+		return p, r.Scan(&p.id, &p.at)
+	}, "SELECT id, place FROM page_page WHERE site = ? AND parent = ? ORDER BY place, id", siteID, parent)
+}
+
+// renumber stores the order; the entry at skip is not stored yet.
+func (s *Service) renumber(ctx context.Context, tx *db.Tx, siteID stoa.ID, order []place, skip int) error {
+	for i, p := range order {
+		if i == skip || p.at == i {
+			continue
+		}
+		if _, err := tx.Exec(ctx, "UPDATE page_page SET place = ? WHERE id = ?", i, p.id); err != nil {
+			return err
+		}
+		tx.Changed(kindPage, p.id, siteID, db.Micros(tx.Now()))
+	}
+	return nil
+}
+
+// Move puts the page below parent (0: the top) at the position, from 0; beyond the end is last. Needs
+// Edit on the page and on the new parent. Published addresses that change leave redirects. A stale
+// version or a taken address is Conflict; below itself is Invalid.
+func (s *Service) Move(ctx context.Context, id, parent stoa.ID, position int, version int64) (Page, error) {
+	old, err := s.Get(ctx, id)
+	if err != nil {
+		return Page{}, err
+	}
+	st, err := s.sites.Site(ctx, old.Site)
+	if err != nil {
+		return Page{}, err
+	}
+	err = s.d.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+		if err := s.lockTree(ctx, tx, old.Site); err != nil {
+			return err
+		}
+		p, err := read(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		if p.Version != version {
+			return stale()
+		}
+		to, err := s.above(ctx, tx, st, parent)
+		if err != nil {
+			return err
+		}
+		if slices.Contains(to.ids, id) {
+			return stoa.Invalid("parent", "a page cannot be moved below itself")
+		}
+		if err := s.access.Check(ctx, access.Edit, to.path); err != nil {
+			return err
+		}
+		order, err := siblings(ctx, tx, st.ID, parent)
+		if err != nil {
+			return err
+		}
+		order = slices.DeleteFunc(order, func(o place) bool { return o.id == id })
+		if position < 0 || position > len(order) {
+			position = len(order)
+		}
+		if err := s.renumber(ctx, tx, st.ID, slices.Insert(order, position, place{id: id}), position); err != nil {
+			return err
+		}
+		n, err := tx.Affected(ctx, "UPDATE page_page SET parent = ?, place = ?, version = version + 1 WHERE id = ? AND version = ?", parent, position, id, version)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return stale()
+		}
+		tx.Changed(kindPage, id, st.ID, version+1)
+		return s.repath(ctx, tx, p, to.prefix+"/"+p.Slug, to.depth+1)
+	})
+	if err != nil {
+		return Page{}, err
+	}
+	return s.Get(ctx, id)
+}
+
+// repath gives the page, and with it everything below, a new address.
+func (s *Service) repath(ctx context.Context, tx *db.Tx, p Page, path string, depth int) error {
+	if p.Path == path {
+		return nil
+	}
+	t, err := loadTree(ctx, tx, p.Site)
+	if err != nil {
+		return err
+	}
+	var walk func(id stoa.ID, path string, depth int) error
+	walk = func(id stoa.ID, path string, depth int) error {
+		if depth > maxDepth || len(path) > maxPath {
+			return stoa.Invalid("parent", "pages below would be nested too deep: at most %d levels are possible", maxDepth)
+		}
+		n := t.nodes[id]
+		_, err := tx.Exec(ctx, "UPDATE page_page SET path = ?, path_hash = ? WHERE id = ?", path, hashOf(path), id)
+		if db.IsDuplicate(err) {
+			return taken(path)
+		}
+		if err != nil {
+			return err
+		}
+		tx.Changed(kindPage, id, p.Site, db.Micros(tx.Now()))
+		if err := s.dropRedirect(ctx, tx, p.Site, path); err != nil {
+			return err
+		}
+		if n.Published {
+			if err := s.addRedirect(ctx, tx, p.Site, n.Path, path); err != nil {
+				return err
+			}
+		}
+		for _, child := range t.below[id] {
+			if err := walk(child, path+"/"+t.nodes[child].Slug, depth+1); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return walk(p.ID, path, depth)
+}
+
+// Delete removes the page, its versions and its grants: needs Manage on it, or Publish when it has no
+// grants of its own. Pages below must be moved or deleted first (Conflict). A stale version is Conflict.
+func (s *Service) Delete(ctx context.Context, id stoa.ID, version int64) error {
+	p, err := s.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	need := access.Publish
+	if p.Restricted {
+		need = access.Manage
+	}
+	if err := s.check(ctx, need, p); err != nil {
+		return err
+	}
+	st, err := s.sites.Site(ctx, p.Site)
+	if err != nil {
+		return err
+	}
+	return s.d.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+		if err := s.lockTree(ctx, tx, p.Site); err != nil {
+			return err
+		}
+		var below int
+		if err := tx.QueryRow(ctx, "SELECT count(*) FROM page_page WHERE parent = ?", id).Scan(&below); err != nil {
+			return err
+		}
+		if below > 0 {
+			return stoa.Conflict("there are %d pages below this one; move or delete them first", below)
+		}
+		n, err := tx.Affected(ctx, "DELETE FROM page_page WHERE id = ? AND version = ?", id, version)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return stale()
+		}
+		if _, err := tx.Exec(ctx, "DELETE FROM page_version WHERE page = ?", id); err != nil {
+			return err
+		}
+		if err := s.access.Forget(ctx, tx, st.Instance, access.Resource{Kind: "page", ID: id}); err != nil {
+			return err
+		}
+		tx.Changed(kindPage, id, p.Site, version+1)
+		return nil
+	})
+}

@@ -1,0 +1,178 @@
+// Package page keeps the pages of sites: a tree with friendly addresses, layouts of sections, columns
+// and widgets with a draft beside what visitors see, earlier versions, menus and old addresses.
+package page
+
+import (
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/cache"
+	"github.com/stoa-portal/stoa/db"
+	"github.com/stoa-portal/stoa/site"
+)
+
+// The types of page.
+const (
+	TypeWidgets = "widgets" // a layout of widgets
+	TypeLink    = "link"    // a place in the navigation that leads to Target
+	TypeArticle = "article" // shows the article whose id is Target
+)
+
+// Kinds of change that this package notes and that cached values declare.
+const (
+	kindPage     = "page"
+	kindDraft    = "draft" // autosaved drafts: nothing that visitors see hangs on them
+	kindMenu     = "menu"
+	kindRedirect = "redirect"
+)
+
+// Limits of what a page may hold.
+const (
+	maxDepth    = 16
+	maxPath     = 1000    // bytes of an address
+	maxLayout   = 1 << 20 // bytes of a layout as JSON
+	maxWidgets  = 200     // widgets on a page
+	maxTitle    = 500     // bytes of a title in one language
+	maxMenu     = 256 << 10
+	maxVersions = 50 // earlier published layouts kept of each page
+)
+
+// Page is one page of a site. Values from caches are shared: do not change what they point to.
+type Page struct {
+	ID, Site, Parent stoa.ID
+	Slug             string
+	Path             string // computed from the slugs of the ancestors, unique per site: "/about/team"
+	Title            map[stoa.Locale]string
+	Position         int    // among the pages with the same parent, from 0
+	Hidden           bool   // not in navigation
+	Type             string // TypeWidgets, TypeLink or TypeArticle
+	Target           string // the address of a link, the id of an article
+	Layout           Layout // what visitors see
+	Draft            *Layout
+	Published        bool
+	HasDraft         bool // the draft differs from what visitors see
+	Restricted       bool // has its own grants; those above do not reach it
+	Protected        bool // visitors need a password
+	// Unlock changes with the password; what lets a visitor in must carry it. Empty without a password.
+	Unlock                string
+	SEO                   SEO
+	Template              string // name of the page template of the theme; empty is the default
+	Created, Modified     time.Time
+	ModifiedBy            stoa.ID
+	Number                int // of the version visitors see; 0 when never published
+	Version, DraftVersion int64
+}
+
+// SEO is what a page tells search engines and link previews. Empty fields fall back to the page's own.
+type SEO struct {
+	Title       string `json:"title,omitempty"`
+	Description string `json:"description,omitempty"`
+	Image       string `json:"image,omitempty"` // address
+	NoIndex     bool   `json:"noIndex,omitempty"`
+}
+
+// In gives the title in the locale, in another variety of its language, in the fallback or in any.
+func (p Page) In(l, fallback stoa.Locale) string { return pick(p.Title, l, fallback) }
+
+// Node is a page in a tree, without its layout.
+type Node struct {
+	ID, Site, Parent                stoa.ID
+	Slug, Path                      string
+	Title                           map[stoa.Locale]string
+	Position                        int
+	Type, Target                    string
+	Hidden, Published               bool
+	Restricted, Protected, HasDraft bool
+	Version                         int64
+	Modified                        time.Time
+	Children                        []Node
+}
+
+// In gives the title of the node in the locale, as Page.In does.
+func (n Node) In(l, fallback stoa.Locale) string { return pick(n.Title, l, fallback) }
+
+// NewPage describes a page to create.
+type NewPage struct {
+	Parent     stoa.ID // 0 for the top
+	Slug       string  // empty: made from the title and made unique
+	Title      map[stoa.Locale]string
+	Position   int // among its siblings; negative or beyond the end: last
+	Hidden     bool
+	Type       string // empty: TypeWidgets
+	Target     string
+	Layout     Layout
+	Publish    bool // visitors see it at once; needs Publish on the site or parent
+	Restricted bool // needs Manage
+	Password   string
+	SEO        SEO
+	Template   string
+	Created    time.Time // zero: now; imports give the original's
+}
+
+// Version is an earlier published layout.
+type Version struct {
+	Number int
+	At     time.Time
+	By     stoa.ID
+	Author string
+	Title  map[stoa.Locale]string
+	Layout Layout
+}
+
+// Options wires a Service. DB, Cache, Access and Sites are required.
+type Options struct {
+	DB       *db.DB
+	Cache    *cache.Cache
+	Access   *access.Service
+	Sites    *site.Service
+	Logger   *slog.Logger
+	Reserved []string // first segments of addresses that pages may not take; nil: Reserved()
+}
+
+// Service is the pages, menus and redirects of all sites. It is safe for concurrent use.
+type Service struct {
+	d         *db.DB
+	access    *access.Service
+	sites     *site.Service
+	log       *slog.Logger
+	reserved  map[string]bool
+	trees     *cache.Region[*tree]
+	pages     *cache.Region[Page]
+	byPath    *cache.Region[stoa.ID]
+	menus     *cache.Region[Menu]
+	redirects *cache.Region[string]
+	hashing   chan struct{} // places for the costly hashing of passwords
+}
+
+// Reserved gives the first segments of addresses that belong to the portal itself.
+func Reserved() []string {
+	return []string{"control", "assets", "documents", "w", "web", "account", "api", "search", "sign-in", "sign-out",
+		"feed", "health", "metrics", "o", "group", "sitemap.xml", "robots.txt", "favicon.ico", "category", "tag"}
+}
+
+// New makes the service. It fails when a required option is missing.
+func New(o Options) (*Service, error) {
+	if o.DB == nil || o.Cache == nil || o.Access == nil || o.Sites == nil {
+		return nil, errors.New("page: Options.DB, Cache, Access and Sites are required")
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Reserved == nil {
+		o.Reserved = Reserved()
+	}
+	s := &Service{d: o.DB, access: o.Access, sites: o.Sites, log: o.Logger.With("component", "page"),
+		reserved: map[string]bool{}, hashing: make(chan struct{}, 2)}
+	for _, r := range o.Reserved {
+		s.reserved[r] = true
+	}
+	s.trees = cache.NewRegion(o.Cache, cache.RegionOptions{Name: "page-tree"}, func(t *tree) int { return t.size() })
+	s.pages = cache.NewRegion(o.Cache, cache.RegionOptions{Name: "page"}, pageSize)
+	s.byPath = cache.NewRegion(o.Cache, cache.RegionOptions{Name: "page-path"}, func(stoa.ID) int { return 16 })
+	s.menus = cache.NewRegion(o.Cache, cache.RegionOptions{Name: "menu"}, menuSize)
+	s.redirects = cache.NewRegion(o.Cache, cache.RegionOptions{Name: "redirect"}, func(v string) int { return len(v) + 16 })
+	return s, nil
+}

@@ -1,0 +1,210 @@
+package page
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/cache"
+	"github.com/stoa-portal/stoa/db"
+)
+
+// tree is all pages of a site without their layouts.
+type tree struct {
+	roots []stoa.ID
+	nodes map[stoa.ID]Node // Children is empty here
+	below map[stoa.ID][]stoa.ID
+}
+
+func (t *tree) size() int {
+	n := 64
+	for _, v := range t.nodes {
+		n += 300 + len(v.Path) + len(v.Slug) + len(v.Target)
+		for _, s := range v.Title {
+			n += len(s) + 32
+		}
+	}
+	return n
+}
+
+// ancestors gives the ids above the page, the nearest first.
+func (t *tree) ancestors(id stoa.ID) []stoa.ID {
+	var out []stoa.ID
+	for n, ok := t.nodes[id]; ok && n.Parent != 0 && len(out) < maxDepth; n, ok = t.nodes[n.Parent] {
+		out = append(out, n.Parent)
+	}
+	return out
+}
+
+// build makes the nested form of the pages that keep allows; what is below a page that is left out is
+// left out too.
+func (t *tree) build(parent stoa.ID, depth int, keep func(Node) bool) []Node {
+	if depth > maxDepth {
+		return nil
+	}
+	var out []Node
+	for _, id := range t.below[parent] {
+		n := t.nodes[id]
+		if !keep(n) {
+			continue
+		}
+		n.Children = t.build(id, depth+1, keep)
+		out = append(out, n)
+	}
+	return out
+}
+
+const nodeColumns = "id, site, parent, slug, path, title, place, page_type, target, hidden, published, restricted, password, version, modified, CASE WHEN draft = '' THEN 0 ELSE 1 END"
+
+func scanNode(r db.Scanner) (Node, error) {
+	var n Node
+	var title, password string
+	var modified int64
+	var draft int
+	err := r.Scan(&n.ID, &n.Site, &n.Parent, &n.Slug, &n.Path, &title, &n.Position, &n.Type, &n.Target, &n.Hidden, &n.Published, &n.Restricted, &password, &n.Version, &modified, &draft)
+	if err != nil {
+		return n, err
+	}
+	n.Protected, n.HasDraft, n.Modified = password != "", draft == 1, db.Time(modified)
+	return n, json.Unmarshal([]byte(title), &n.Title)
+}
+
+func loadTree(ctx context.Context, q db.Queryer, siteID stoa.ID) (*tree, error) {
+	nodes, err := db.All(ctx, q, scanNode, "SELECT "+nodeColumns+" FROM page_page WHERE site = ? ORDER BY place, id", siteID)
+	if err != nil {
+		return nil, err
+	}
+	t := &tree{nodes: make(map[stoa.ID]Node, len(nodes)), below: map[stoa.ID][]stoa.ID{}}
+	for _, n := range nodes {
+		t.nodes[n.ID] = n
+		t.below[n.Parent] = append(t.below[n.Parent], n.ID)
+	}
+	t.roots = t.below[0]
+	return t, nil
+}
+
+// tree gives the pages of the site from the cache.
+func (s *Service) tree(ctx context.Context, siteID stoa.ID) (*tree, error) {
+	return s.trees.Get(ctx, siteID.String(), func(ctx context.Context, l *cache.Load) (*tree, error) {
+		l.Scope(kindPage, siteID)
+		return loadTree(ctx, s.d, siteID)
+	})
+}
+
+// pathOf gives the place of a page for permissions: the page, those above it, the site, the instance.
+func (s *Service) pathOf(t *tree, n Node, above access.Path) access.Path {
+	path := access.Path{{Kind: "page", ID: n.ID, Own: n.Restricted}}
+	for _, id := range t.ancestors(n.ID) {
+		path = append(path, access.Resource{Kind: "page", ID: id, Own: t.nodes[id].Restricted})
+	}
+	return append(path, above...)
+}
+
+// Path gives the place of a page for permission checks: the page, the pages above it, the site, the
+// instance.
+func (s *Service) Path(ctx context.Context, p Page) (access.Path, error) {
+	st, err := s.sites.Site(ctx, p.Site)
+	if err != nil {
+		return nil, err
+	}
+	t, err := s.tree(ctx, p.Site)
+	if err != nil {
+		return nil, err
+	}
+	return s.pathOf(t, Node{ID: p.ID, Parent: p.Parent, Restricted: p.Restricted}, st.Path()), nil
+}
+
+// Tree gives the pages of the site that the actor may view, in order; unpublished ones only to those
+// who may edit them. It is what lists of pages for editors show.
+func (s *Service) Tree(ctx context.Context, siteID stoa.ID) ([]Node, error) {
+	return s.filtered(ctx, siteID, true)
+}
+
+// Visible gives the pages that navigation shows the actor: published, not hidden, and open to them.
+func (s *Service) Visible(ctx context.Context, siteID stoa.ID) ([]Node, error) {
+	return s.filtered(ctx, siteID, false)
+}
+
+func (s *Service) filtered(ctx context.Context, siteID stoa.ID, editor bool) ([]Node, error) {
+	st, err := s.sites.Site(ctx, siteID)
+	if err != nil {
+		return nil, err
+	}
+	t, err := s.tree(ctx, siteID)
+	if err != nil {
+		return nil, err
+	}
+	above := st.Path()
+	// Grants can be on any page, so each page whose answer may differ from the one above is asked for.
+	return t.build(0, 0, func(n Node) bool {
+		if !editor && (!n.Published || n.Hidden) {
+			return false
+		}
+		path := s.pathOf(t, n, above)
+		if !n.Published {
+			return s.access.Can(ctx, access.Edit, path)
+		}
+		return s.access.Can(ctx, access.View, path)
+	}), nil
+}
+
+// Ancestors gives the published pages above a page that the actor may view, the topmost first.
+func (s *Service) Ancestors(ctx context.Context, p Page) ([]Node, error) {
+	st, err := s.sites.Site(ctx, p.Site)
+	if err != nil {
+		return nil, err
+	}
+	t, err := s.tree(ctx, p.Site)
+	if err != nil {
+		return nil, err
+	}
+	var out []Node
+	for _, id := range t.ancestors(p.ID) {
+		n, ok := t.nodes[id]
+		if ok && n.Published && s.access.Can(ctx, access.View, s.pathOf(t, n, st.Path())) {
+			out = append(out, n)
+		}
+	}
+	slices.Reverse(out)
+	return out, nil
+}
+
+// hashOf names an address of any length for an index.
+func hashOf(path string) string {
+	sum := sha256.Sum256([]byte(path))
+	return hex.EncodeToString(sum[:])
+}
+
+// cleanPath gives the stored form of an address: one leading slash, none at the end.
+func cleanPath(path string) string { return "/" + strings.Trim(path, "/") }
+
+// pick chooses the text for a locale: exactly it, the same language, the fallback, the first by code.
+func pick(texts map[stoa.Locale]string, l, fallback stoa.Locale) string {
+	if v := texts[l]; v != "" {
+		return v
+	}
+	keys := make([]stoa.Locale, 0, len(texts))
+	for k, v := range texts {
+		if v != "" {
+			keys = append(keys, k)
+		}
+	}
+	slices.Sort(keys)
+	for _, k := range keys {
+		if l != "" && k.Language() == l.Language() {
+			return texts[k]
+		}
+	}
+	if v := texts[fallback]; v != "" {
+		return v
+	}
+	if len(keys) > 0 {
+		return texts[keys[0]]
+	}
+	return ""
+}
