@@ -1,0 +1,424 @@
+package user
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/db"
+)
+
+// Filter narrows a list of users; the zero value is the first page of all.
+type Filter struct {
+	Query  string // words that are all in screen name, address or name
+	Role   string // id or name of a role they hold, directly or by a group
+	Status string // StatusActive or StatusLocked
+	After  string // Page.Next of the page before
+	Limit  int    // 1 to 200; 0 = 50
+}
+
+// Page is a part of a list. Next is what Filter.After asks for the next part with, "" at the end.
+type Page[T any] struct {
+	Items []T
+	Next  string
+}
+
+// Create makes an account in u.Instance with the roles and groups of u and gives it back with its
+// id. With an empty password nobody can sign in until a link has set one. It needs Manage on the
+// instance; a name or address that is taken is a Conflict.
+func (s *Service) Create(ctx context.Context, u User, password string) (User, error) {
+	if err := s.manage(ctx, u.Instance); err != nil {
+		return User{}, err
+	}
+	if err := u.validate(); err != nil {
+		return User{}, err
+	}
+	hash, err := s.newHash(ctx, u, password)
+	if err != nil {
+		return User{}, err
+	}
+	roles := u.Roles
+	for _, id := range u.Groups {
+		g, err := s.group(ctx, s.db, id)
+		if err != nil || g.Instance != u.Instance {
+			return User{}, stoa.Invalid("groups", "there is no user group %d: choose among the groups of the instance", id)
+		}
+		roles = append(slices.Clone(roles), g.Roles...)
+	}
+	if err := s.guardAdminRole(ctx, u.Instance, roles); err != nil {
+		return User{}, err
+	}
+	err = s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error { return s.insert(ctx, tx, &u, hash) })
+	if err != nil {
+		return User{}, taken(err)
+	}
+	return u, nil
+}
+
+// newHash gives the stored form of a new password after a look at the policy; "" for none.
+func (s *Service) newHash(ctx context.Context, u User, password string) (string, error) {
+	if password == "" {
+		return "", nil
+	}
+	if err := s.checkPolicy(u, password); err != nil {
+		return "", err
+	}
+	return s.hash.make(ctx, password)
+}
+
+func (s *Service) insert(ctx context.Context, tx *db.Tx, u *User, hash string) error {
+	id, err := tx.NewID(ctx)
+	if err != nil {
+		return err
+	}
+	u.ID, u.Version = id, 1
+	u.Created = db.Time(db.Micros(s.o.Now()))
+	if err := tx.Insert(ctx, "user_account", db.Row{
+		"id": id, "instance": u.Instance, "screen_name": u.ScreenName, "email": u.Email, "first_name": u.FirstName, "last_name": u.LastName,
+		"locale": string(u.Locale), "time_zone": u.TimeZone, "status": u.Status, "password": hash, "words": u.words(),
+		"created": db.Micros(u.Created), "last_login": 0, "version": 1,
+	}); err != nil {
+		return fmt.Errorf("make the account: %w", err)
+	}
+	if err := s.access.Assign(ctx, tx, u.Instance, id, u.Roles); err != nil {
+		return err
+	}
+	for _, g := range u.Groups {
+		if _, err := tx.InsertIgnore(ctx, "user_member", db.Row{"usergroup": g, "account": id}); err != nil {
+			return fmt.Errorf("put the account into a group: %w", err)
+		}
+		tx.Changed("usergroup", g, u.Instance, 0)
+	}
+	tx.Changed("user", id, u.Instance, 1)
+	return nil
+}
+
+// guardAdminRole refuses the role Administrator to all actors but administrators and the portal.
+func (s *Service) guardAdminRole(ctx context.Context, instance stoa.ID, roles []stoa.ID) error {
+	if actor := stoa.ActorFrom(ctx); actor.System || actor.Admin || len(roles) == 0 {
+		return nil
+	}
+	names, err := s.access.RoleIDs(ctx, instance)
+	if err != nil {
+		return err
+	}
+	if slices.Contains(roles, names[access.RoleAdministrator]) {
+		return stoa.Forbidden("only an administrator may make somebody an administrator")
+	}
+	return nil
+}
+
+// Get gives an account with its roles and groups. It is for the user and for who manages the instance.
+func (s *Service) Get(ctx context.Context, id stoa.ID) (User, error) {
+	a, err := s.account(ctx, s.db, id)
+	actor := stoa.ActorFrom(ctx)
+	if err != nil {
+		if !actor.System && !actor.SignedIn() {
+			return User{}, stoa.Unauthorized("sign in to see users")
+		}
+		return User{}, err
+	}
+	if actor.User != id || !actor.SignedIn() {
+		if err := s.manage(ctx, a.Instance); err != nil {
+			return User{}, err
+		}
+	}
+	if a.Roles, err = s.access.Held(ctx, s.db, id); err != nil {
+		return User{}, fmt.Errorf("read the roles of user %d: %w", id, err)
+	}
+	a.Groups, err = db.All(ctx, s.db, scanID, "SELECT usergroup FROM user_member WHERE account = ? ORDER BY usergroup", id)
+	if err != nil {
+		return User{}, fmt.Errorf("read the groups of user %d: %w", id, err)
+	}
+	return a.User, nil
+}
+
+// List gives the accounts of the instance by screen name. It needs Manage on the instance.
+func (s *Service) List(ctx context.Context, instance stoa.ID, f Filter) (Page[User], error) {
+	if err := s.manage(ctx, instance); err != nil {
+		return Page[User]{}, err
+	}
+	if f.Limit <= 0 || f.Limit > 200 {
+		f.Limit = 50
+	}
+	q, args := accountColumns+" WHERE instance = ? AND screen_name > ?", []any{instance, clean(f.After, 80)}
+	if f.Status != "" {
+		q, args = q+" AND status = ?", append(args, clean(f.Status, 20))
+	}
+	for i, word := range strings.Fields(strings.ToLower(clean(f.Query, 200))) {
+		if i == 8 {
+			break
+		}
+		word = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(word)
+		q, args = q+" AND words LIKE ? ESCAPE '!'", append(args, "%"+word+"%")
+	}
+	if f.Role != "" {
+		role, err := stoa.ParseID(f.Role)
+		if err != nil {
+			names, err := s.access.RoleIDs(ctx, instance)
+			if err != nil {
+				return Page[User]{}, err
+			}
+			if role = names[f.Role]; role == 0 {
+				return Page[User]{}, stoa.Invalid("role", "there is no role %.120q", f.Role)
+			}
+		}
+		q += ` AND (id IN (SELECT h.holder FROM access_holder h WHERE h.role = ?)
+OR id IN (SELECT m.account FROM user_member m JOIN access_holder h ON h.holder = m.usergroup WHERE h.role = ?))`
+		args = append(args, role, role)
+	}
+	list, err := db.All(ctx, s.db, scanAccount, q+" ORDER BY screen_name LIMIT ?", append(args, f.Limit+1)...)
+	if err != nil {
+		return Page[User]{}, fmt.Errorf("list users: %w", err)
+	}
+	var p Page[User]
+	for i, a := range list {
+		if i == f.Limit {
+			p.Next = p.Items[i-1].ScreenName
+			break
+		}
+		p.Items = append(p.Items, a.User)
+	}
+	return p, nil
+}
+
+// Update saves the fields of an account whose Version is the one that was read, and gives it back
+// with the next; Roles, Groups and the times are left alone. Users may change their own names,
+// locale and time zone; the rest needs Manage on the instance. Locking ends all sessions.
+func (s *Service) Update(ctx context.Context, u User) (User, error) {
+	actor := stoa.ActorFrom(ctx)
+	old, err := s.account(ctx, s.db, u.ID)
+	self := err == nil && actor.SignedIn() && actor.User == u.ID
+	if !self || !s.access.Can(ctx, access.Manage, access.InstancePath(old.Instance)) {
+		if !self {
+			if old, err = s.manageAccount(ctx, u.ID); err != nil {
+				return User{}, err
+			}
+		} else {
+			u.ScreenName, u.Email, u.Status = old.ScreenName, old.Email, old.Status
+		}
+	}
+	u.Instance, u.Created, u.LastLogin = old.Instance, old.Created, old.LastLogin
+	if err := u.validate(); err != nil {
+		return User{}, err
+	}
+	if self && u.Status != StatusActive {
+		return User{}, stoa.Invalid("status", "you cannot lock your own account")
+	}
+	err = s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+		wasAdmin := false
+		if u.Status != StatusActive && old.Status == StatusActive {
+			role, err := s.lockAdminRole(ctx, tx, u.Instance)
+			if err != nil {
+				return err
+			}
+			if wasAdmin, err = s.isAdmin(ctx, tx, role, u.ID); err != nil {
+				return err
+			}
+		}
+		n, err := tx.Affected(ctx, `UPDATE user_account SET screen_name = ?, email = ?, first_name = ?, last_name = ?, locale = ?, time_zone = ?,
+status = ?, words = ?, version = version + 1 WHERE id = ? AND version = ?`,
+			u.ScreenName, u.Email, u.FirstName, u.LastName, string(u.Locale), u.TimeZone, u.Status, u.words(), u.ID, u.Version)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return stoa.Conflict("the account %s was changed by somebody else: load it again and repeat the change", old.ScreenName)
+		}
+		if u.Email != old.Email || u.Status != StatusActive { // a link went to an address that counts no more
+			if _, err := tx.Exec(ctx, "DELETE FROM user_link WHERE account = ?", u.ID); err != nil {
+				return err
+			}
+		}
+		if u.Status != StatusActive {
+			if _, err := endSessions(ctx, tx, "account = ?", u.ID); err != nil {
+				return err
+			}
+		}
+		tx.Changed("user", u.ID, u.Instance, u.Version+1)
+		if wasAdmin {
+			return s.keepOneAdmin(ctx, tx, u.Instance)
+		}
+		return nil
+	})
+	if err != nil {
+		return User{}, taken(err)
+	}
+	u.Version++
+	return u, nil
+}
+
+// Delete deletes an account with its sessions, links and memberships. It needs Manage on the
+// instance; nobody deletes the own account or the last administrator.
+func (s *Service) Delete(ctx context.Context, id stoa.ID) error {
+	a, err := s.manageAccount(ctx, id)
+	if err != nil {
+		return err
+	}
+	if stoa.ActorFrom(ctx).User == id {
+		return stoa.Invalid("id", "you cannot delete your own account")
+	}
+	return s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+		role, err := s.lockAdminRole(ctx, tx, a.Instance)
+		if err != nil {
+			return err
+		}
+		admin, err := s.isAdmin(ctx, tx, role, id)
+		if err != nil {
+			return err
+		}
+		groups, err := db.All(ctx, tx, scanID, "SELECT usergroup FROM user_member WHERE account = ?", id)
+		if err != nil {
+			return err
+		}
+		if _, err := endSessions(ctx, tx, "account = ?", id); err != nil {
+			return err
+		}
+		for _, q := range []string{"DELETE FROM user_link WHERE account = ?", "DELETE FROM user_member WHERE account = ?",
+			"DELETE FROM access_holder WHERE holder = ?", "DELETE FROM user_account WHERE id = ?"} {
+			if _, err := tx.Exec(ctx, q, id); err != nil {
+				return fmt.Errorf("delete user %d: %w", id, err)
+			}
+		}
+		for _, g := range groups {
+			tx.Changed("usergroup", g, a.Instance, 0)
+		}
+		tx.Changed("user", id, a.Instance, a.Version+1)
+		if admin {
+			return s.keepOneAdmin(ctx, tx, a.Instance)
+		}
+		return nil
+	})
+}
+
+// SetRoles replaces the roles that a user holds directly. It needs Manage on the instance; the role
+// Administrator is given and taken by administrators only, and one of them has to stay.
+func (s *Service) SetRoles(ctx context.Context, user stoa.ID, roles []stoa.ID) error {
+	a, err := s.manageAccount(ctx, user)
+	if err != nil {
+		return err
+	}
+	if err := s.guardAdminRole(ctx, a.Instance, roles); err != nil {
+		return err
+	}
+	return s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+		role, err := s.lockAdminRole(ctx, tx, a.Instance)
+		if err != nil {
+			return err
+		}
+		admin, err := s.isAdmin(ctx, tx, role, user)
+		if err != nil {
+			return err
+		}
+		n, err := tx.Affected(ctx, "UPDATE user_account SET version = version + 1 WHERE id = ?", user)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return stoa.NotFound("user", user)
+		}
+		if err := s.access.Assign(ctx, tx, a.Instance, user, roles); err != nil {
+			return err
+		}
+		tx.Changed("user", user, a.Instance, 0)
+		if admin {
+			return s.keepOneAdmin(ctx, tx, a.Instance)
+		}
+		return nil
+	})
+}
+
+// SetPassword changes the password of the user who is signed in, after a look at the old one, and
+// ends the user's other sessions. A wrong old password is Invalid and counted.
+func (s *Service) SetPassword(ctx context.Context, id stoa.ID, old, password string) error {
+	actor := stoa.ActorFrom(ctx)
+	if !actor.SignedIn() || actor.User != id {
+		return stoa.Forbidden("you may change your own password only")
+	}
+	a, err := s.account(ctx, s.db, id)
+	if err != nil {
+		return err
+	}
+	if err := s.checkPolicy(a.User, password); err != nil {
+		return err
+	}
+	subject := byAccount("password", id)
+	if err := s.try(ctx, limit{subject, s.o.AccountMax}); err != nil {
+		return err
+	}
+	ok, _, err := s.hash.check(ctx, a.password, old)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return stoa.Invalid("old", "this is not your present password")
+	}
+	hash, err := s.hash.make(ctx, password)
+	if err != nil {
+		return err
+	}
+	return s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+		if _, err := tx.Exec(ctx, "DELETE FROM user_attempt WHERE subject = ?", subject); err != nil {
+			return err
+		}
+		return storePassword(ctx, tx, a, hash, actor.Session)
+	})
+}
+
+// AdminSetPassword sets the password of another user and ends all sessions of that user. It needs
+// Manage on the instance.
+func (s *Service) AdminSetPassword(ctx context.Context, id stoa.ID, password string) error {
+	a, err := s.manageAccount(ctx, id)
+	if err != nil {
+		return err
+	}
+	if err := s.checkPolicy(a.User, password); err != nil {
+		return err
+	}
+	hash, err := s.hash.make(ctx, password)
+	if err != nil {
+		return err
+	}
+	return s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+		return storePassword(ctx, tx, a, hash, stoa.ActorFrom(ctx).Session)
+	})
+}
+
+// storePassword also ends all sessions but one and all links: who knew the old password or has an
+// old link is out.
+func storePassword(ctx context.Context, tx *db.Tx, a account, hash string, keep stoa.ID) error {
+	n, err := tx.Affected(ctx, "UPDATE user_account SET password = ?, version = version + 1 WHERE id = ? AND password = ?", hash, a.ID, a.password)
+	if err != nil {
+		return fmt.Errorf("save the password: %w", err)
+	}
+	if n == 0 {
+		return stoa.Conflict("the password was changed by somebody else at the same time; nothing was saved")
+	}
+	if _, err := tx.Exec(ctx, "DELETE FROM user_link WHERE account = ?", a.ID); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, "DELETE FROM user_attempt WHERE subject = ?", byAccount("signin", a.ID)); err != nil {
+		return err
+	}
+	if _, err := endSessions(ctx, tx, "account = ? AND id <> ?", a.ID, keep); err != nil {
+		return err
+	}
+	tx.Changed("user", a.ID, a.Instance, a.Version+1)
+	return nil
+}
+
+func taken(err error) error {
+	if db.IsDuplicate(err) {
+		return stoa.Conflict("the screen name or the e-mail address is taken: choose another one")
+	}
+	return err
+}
+
+func isName(s string) bool {
+	n := utf8.RuneCountInString(s)
+	return n > 0 && n <= 120 && isLine(s)
+}

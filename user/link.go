@@ -1,0 +1,204 @@
+package user
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/db"
+	"github.com/stoa-portal/stoa/mail"
+)
+
+const (
+	purposeReset = "reset"
+	purposeSetup = "setup"
+)
+
+// resetsPerWindow is how many links for a forgotten password one account gets within the window of
+// the throttle: mail is also a means to annoy.
+const resetsPerWindow = 5
+
+// reset is a wish for a link. Everything about it happens after the answer, so that the time of the
+// answer does not tell whether there is an account.
+type reset struct {
+	instance stoa.ID
+	email    string
+	base     string
+}
+
+// RequestReset mails a link that sets a new password, if there is an active account with the
+// address; the answer is the same when there is none. baseURL is the address of the portal that the
+// link starts with: it must come from the settings or from a host that is known, never from a
+// request as it is. When too many such mails wait, the error is TooMany.
+func (s *Service) RequestReset(ctx context.Context, instance stoa.ID, email, baseURL string) error {
+	email = strings.ToLower(strings.TrimSpace(email))
+	if !isEmail(email) {
+		return stoa.Invalid("email", "%.100q is not an e-mail address: one such as name@example.com is expected", email)
+	}
+	u, err := url.Parse(baseURL)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return fmt.Errorf("user: the address of the portal for links is not usable: scheme, host and path are expected")
+	}
+	if s.o.Mail == nil {
+		return stoa.Unavailable(nil, "this portal sends no mail: ask an administrator for a new password")
+	}
+	if err := s.life.Err(); err != nil {
+		return stoa.Unavailable(err, "the portal is shutting down; try again in a minute")
+	}
+	select {
+	case s.resets <- reset{instance, email, strings.TrimRight(baseURL, "/")}:
+		return nil
+	default:
+		return stoa.TooMany("too many people ask for a new password at this moment; try again in a minute")
+	}
+}
+
+// sendResets runs until Close.
+func (s *Service) sendResets() {
+	for {
+		select {
+		case <-s.life.Done():
+			return
+		case r := <-s.resets:
+			ctx, cancel := context.WithTimeout(s.life, time.Minute)
+			if err := s.sendReset(ctx, r); err != nil {
+				// The error holds neither the link nor the message.
+				s.log.Warn("could not send a link for a new password", "instance", r.instance, "error", err)
+			}
+			cancel()
+		}
+	}
+}
+
+func (s *Service) sendReset(ctx context.Context, r reset) error {
+	a, err := s.byLogin(ctx, r.instance, r.email)
+	if db.IsNoRows(err) || err == nil && a.Status != StatusActive {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look for the account: %w", err)
+	}
+	if err := s.try(ctx, limit{byAccount("reset", a.ID), resetsPerWindow}); err != nil {
+		return err
+	}
+	var token string
+	if err := s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) (err error) {
+		token, err = s.link(ctx, tx, a.ID, purposeReset, s.o.ResetLifetime)
+		return err
+	}); err != nil {
+		return fmt.Errorf("make the link: %w", err)
+	}
+	return s.o.Mail.Send(ctx, mail.Message{
+		To:      []string{a.Email},
+		Subject: "Set a new password",
+		Text: fmt.Sprintf("Hello %s,\n\nsomebody, probably you, asked for a new password. Open this address within %d minutes to set one:\n\n%s/account/reset?token=%s\n\nIf it was not you, ignore this mail: nothing has changed.\n",
+			a.FullName(), int(s.o.ResetLifetime/time.Minute), r.base, url.QueryEscape(token)),
+	})
+}
+
+// link makes a link that works once; an older one of the same purpose works no more.
+func (s *Service) link(ctx context.Context, tx *db.Tx, id stoa.ID, purpose string, lifetime time.Duration) (string, error) {
+	if _, err := tx.Exec(ctx, "DELETE FROM user_link WHERE account = ? AND purpose = ?", id, purpose); err != nil {
+		return "", err
+	}
+	token, digest := newToken()
+	err := tx.Insert(ctx, "user_link", db.Row{"digest": digest, "account": id, "purpose": purpose, "expires": db.Micros(s.o.Now().Add(lifetime))})
+	if err != nil {
+		return "", fmt.Errorf("make a link: %w", err)
+	}
+	return token, nil
+}
+
+// NewSetupToken gives a new token for <base>/account/setup?token=…, with which the first password of
+// an account is set; the one before works no more. It needs Manage on the instance. An account that
+// has a password gets none: that is a Conflict.
+func (s *Service) NewSetupToken(ctx context.Context, id stoa.ID) (string, error) {
+	a, err := s.manageAccount(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	if a.password != "" {
+		return "", stoa.Conflict("the account %s has a password already: set a new one or send a link for a new one", a.ScreenName)
+	}
+	var token string
+	err = s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) (err error) {
+		token, err = s.link(ctx, tx, id, purposeSetup, s.o.SetupLifetime)
+		return err
+	})
+	return token, err
+}
+
+// ResetPassword sets a new password with the token of a reset mail and ends all sessions of the
+// account. A token that is wrong, used or too old is Invalid in the field "token"; a password against
+// the policy is Invalid in "password" and leaves the link usable.
+func (s *Service) ResetPassword(ctx context.Context, token, password string) error {
+	return s.use(ctx, purposeReset, token, password)
+}
+
+// UseSetup sets the first password of an account with a setup token, with the errors of ResetPassword.
+func (s *Service) UseSetup(ctx context.Context, token, password string) error {
+	return s.use(ctx, purposeSetup, token, password)
+}
+
+// CheckReset reports whether ResetPassword would take the token now: nil or Invalid.
+func (s *Service) CheckReset(ctx context.Context, token string) error {
+	_, _, err := s.linked(ctx, purposeReset, token)
+	return err
+}
+
+// CheckSetup reports whether UseSetup would take the token now: nil or Invalid.
+func (s *Service) CheckSetup(ctx context.Context, token string) error {
+	_, _, err := s.linked(ctx, purposeSetup, token)
+	return err
+}
+
+func (s *Service) use(ctx context.Context, purpose, token, password string) error {
+	a, digest, err := s.linked(ctx, purpose, token)
+	if err != nil {
+		return err
+	}
+	if err := s.checkPolicy(a.User, password); err != nil {
+		return err
+	}
+	hash, err := s.hash.make(ctx, password)
+	if err != nil {
+		return err
+	}
+	return s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+		n, err := tx.Affected(ctx, "DELETE FROM user_link WHERE digest = ? AND purpose = ? AND expires > ?", digest, purpose, db.Micros(s.o.Now()))
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return errLink()
+		}
+		return storePassword(ctx, tx, a, hash, 0)
+	})
+}
+
+// linked gives the account that a token is for.
+func (s *Service) linked(ctx context.Context, purpose, token string) (account, string, error) {
+	digest, ok := readToken(token)
+	if !ok {
+		return account{}, "", errLink()
+	}
+	id, err := db.One(ctx, s.db, scanID, "SELECT account FROM user_link WHERE digest = ? AND purpose = ? AND expires > ?", digest, purpose, db.Micros(s.o.Now()))
+	if db.IsNoRows(err) {
+		return account{}, "", errLink()
+	}
+	if err != nil {
+		return account{}, "", fmt.Errorf("look for a link: %w", err)
+	}
+	a, err := s.account(ctx, s.db, id)
+	if stoa.Is(err, stoa.KindNotFound) || err == nil && a.Status != StatusActive {
+		return account{}, "", errLink()
+	}
+	return a, digest, err
+}
+
+func errLink() error {
+	return stoa.Invalid("token", "this link is wrong, was used already or is too old: ask for a new one")
+}

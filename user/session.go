@@ -1,0 +1,351 @@
+package user
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/cache"
+	"github.com/stoa-portal/stoa/db"
+)
+
+// Credentials are what somebody signs in with.
+type Credentials struct {
+	Login    string // screen name or e-mail address
+	Password string
+	Remember bool       // a session that lasts for Options.RememberAge
+	Address  netip.Addr // of the client
+	Agent    string     // what the browser calls itself; shown in the list of sessions
+}
+
+// Session is one browser that somebody is signed in with.
+type Session struct {
+	ID, User, Instance     stoa.ID
+	Created, Seen, Expires time.Time // Seen is exact to a tenth of the session's length
+	Remember               bool
+	Address, Agent         string
+	Version                int64
+}
+
+// SignIn checks the credentials and makes a session. The token is the only way to it and is given
+// once. Wrong credentials, unknown users, locked accounts and accounts without a password are all
+// the same Unauthorized and take the same work; too many tries are TooMany.
+func (s *Service) SignIn(ctx context.Context, c Credentials, instance stoa.ID) (Session, string, error) {
+	login := strings.ToLower(strings.TrimSpace(c.Login))
+	a, err := s.byLogin(ctx, instance, login)
+	known := err == nil
+	if err != nil && !db.IsNoRows(err) {
+		return Session{}, "", fmt.Errorf("look for the account: %w", err)
+	}
+	who := byLogin("signin", instance, login)
+	if known {
+		who = byAccount("signin", a.ID)
+	}
+	from := byAddress("signin", c.Address)
+	if err := s.try(ctx, limit{who, s.o.AccountMax}, limit{from, s.o.AddressMax}); err != nil {
+		return Session{}, "", err
+	}
+	stored := ""
+	if known && a.Status == StatusActive {
+		stored = a.password
+	}
+	ok, old, err := s.hash.check(ctx, stored, c.Password)
+	if err != nil {
+		return Session{}, "", err
+	}
+	if !ok {
+		return Session{}, "", stoa.Unauthorized("the login or the password is wrong")
+	}
+	fresh := ""
+	if old { // made with other costs
+		if fresh, err = s.hash.make(ctx, c.Password); err != nil {
+			return Session{}, "", err
+		}
+	}
+	return s.open(ctx, a, c, fresh, who, from)
+}
+
+func (s *Service) byLogin(ctx context.Context, instance stoa.ID, login string) (account, error) {
+	column := "screen_name"
+	if strings.Contains(login, "@") {
+		column = "email"
+	}
+	if len(login) > 190 || !utf8.ValidString(login) || strings.ContainsRune(login, 0) {
+		login = "" // nobody's
+	}
+	return db.One(ctx, s.db, scanAccount, accountColumns+" WHERE instance = ? AND "+column+" = ?", instance, login)
+}
+
+// open makes the session, if the account is still as it was when the password was checked.
+func (s *Service) open(ctx context.Context, a account, c Credentials, fresh, who, from string) (Session, string, error) {
+	token, digest := newToken()
+	now := s.o.Now().UTC().Truncate(time.Microsecond)
+	v := Session{
+		User: a.ID, Instance: a.Instance, Created: now, Seen: now, Expires: now.Add(s.length(c.Remember)), Remember: c.Remember,
+		Address: c.Address.Unmap().WithZone("").String(), Agent: clean(c.Agent, 190), Version: 1,
+	}
+	err := s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+		id, err := tx.NewID(ctx)
+		if err != nil {
+			return err
+		}
+		v.ID = id
+		password := a.password
+		if fresh != "" {
+			password = fresh
+		}
+		n, err := tx.Affected(ctx, "UPDATE user_account SET last_login = ?, password = ? WHERE id = ? AND status = ? AND password = ?",
+			db.Micros(now), password, a.ID, StatusActive, a.password)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return stoa.Unauthorized("the login or the password is wrong")
+		}
+		if err := tx.Insert(ctx, "user_session", db.Row{
+			"id": v.ID, "digest": digest, "account": v.User, "instance": v.Instance, "created": db.Micros(now), "seen": db.Micros(now),
+			"expires": db.Micros(v.Expires), "remember": v.Remember, "address": v.Address, "agent": v.Agent, "version": v.Version,
+		}); err != nil {
+			return fmt.Errorf("make the session: %w", err)
+		}
+		tx.Changed("session", v.ID, v.Instance, v.Version)
+		tx.Changed("user", a.ID, a.Instance, a.Version)
+		return succeeded(ctx, tx, who, from)
+	})
+	if err != nil {
+		return Session{}, "", err
+	}
+	return v, token, nil
+}
+
+func (s *Service) length(remember bool) time.Duration {
+	if remember {
+		return s.o.RememberAge
+	}
+	return s.o.SessionTimeout
+}
+
+// Authenticate gives who is behind a token, from the cache, and moves the end of the session on. A
+// token that was never given, has ended or belongs to a locked account is Unauthorized.
+func (s *Service) Authenticate(ctx context.Context, token string) (stoa.Actor, Session, error) {
+	digest, ok := readToken(token)
+	if !ok {
+		return stoa.Actor{}, Session{}, errSignedOut()
+	}
+	v, err := s.sessions.Get(ctx, digest, func(ctx context.Context, l *cache.Load) (Session, error) {
+		v, err := db.One(ctx, s.db, scanSession, sessionColumns+" WHERE digest = ?", digest)
+		if db.IsNoRows(err) {
+			l.NoStore() // forged tokens shall not fill the memory
+			return Session{}, errSignedOut()
+		}
+		if err == nil {
+			l.Thing("session", v.ID)
+		}
+		return v, err
+	})
+	if err != nil {
+		return stoa.Actor{}, Session{}, err
+	}
+	now := s.o.Now()
+	if !now.Before(v.Expires) {
+		return stoa.Actor{}, Session{}, errSignedOut()
+	}
+	actor, err := s.actor(ctx, v.User)
+	if stoa.Is(err, stoa.KindNotFound) {
+		return stoa.Actor{}, Session{}, errSignedOut()
+	}
+	if err != nil {
+		return stoa.Actor{}, Session{}, err
+	}
+	actor.Session = v.ID
+	if now.Sub(v.Seen) >= s.length(v.Remember)/10 && !db.InWrite(ctx) {
+		v = s.touch(ctx, v, now)
+	}
+	return actor, v, nil
+}
+
+func errSignedOut() error { return stoa.Unauthorized("the session has ended; sign in again") }
+
+// touch notes that the session is in use. When that fails the request goes on: the session merely
+// ends earlier.
+func (s *Service) touch(ctx context.Context, v Session, now time.Time) Session {
+	next := v
+	next.Seen, next.Expires, next.Version = now.UTC().Truncate(time.Microsecond), now.UTC().Add(s.length(v.Remember)).Truncate(time.Microsecond), v.Version+1
+	moved := false
+	err := s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+		n, err := tx.Affected(ctx, "UPDATE user_session SET seen = ?, expires = ?, version = ? WHERE id = ? AND version = ?",
+			db.Micros(next.Seen), db.Micros(next.Expires), next.Version, v.ID, v.Version)
+		if moved = err == nil && n == 1; moved {
+			tx.Changed("session", v.ID, v.Instance, next.Version)
+		}
+		return err
+	})
+	if err != nil {
+		s.log.WarnContext(ctx, "could not note that a session is in use", "session", v.ID, "error", err)
+		return v
+	}
+	if !moved { // another request was faster
+		return v
+	}
+	return next
+}
+
+// actor gives what an account may do, from the cache: NotFound when it is gone or locked.
+func (s *Service) actor(ctx context.Context, id stoa.ID) (stoa.Actor, error) {
+	return s.actors.Get(ctx, id.String(), func(ctx context.Context, l *cache.Load) (stoa.Actor, error) {
+		l.Thing("user", id)
+		a, err := s.account(ctx, s.db, id)
+		if err != nil {
+			return stoa.Actor{}, err
+		}
+		if a.Status != StatusActive {
+			return stoa.Actor{}, stoa.NotFound("user", id)
+		}
+		names, err := s.access.RoleIDs(ctx, a.Instance)
+		if err != nil {
+			return stoa.Actor{}, fmt.Errorf("read the roles of the instance: %w", err)
+		}
+		l.Scope("role", a.Instance)
+		groups, err := db.All(ctx, s.db, scanID, "SELECT usergroup FROM user_member WHERE account = ?", id)
+		if err != nil {
+			return stoa.Actor{}, fmt.Errorf("read the groups of user %d: %w", id, err)
+		}
+		for _, g := range groups {
+			l.Thing("usergroup", g)
+		}
+		held, err := db.All(ctx, s.db, scanID, heldSQL, id, id)
+		if err != nil {
+			return stoa.Actor{}, fmt.Errorf("read the roles of user %d: %w", id, err)
+		}
+		admin := names[access.RoleAdministrator]
+		actor := stoa.Actor{User: id, Name: a.FullName(), Instance: a.Instance, Admin: admin != 0 && slices.Contains(held, admin)}
+		for _, r := range append(held, names[access.RoleUser], names[access.RoleGuest]) {
+			if r != 0 {
+				actor.Roles = append(actor.Roles, r)
+			}
+		}
+		slices.Sort(actor.Roles)
+		actor.Roles = slices.Compact(actor.Roles)
+		return actor, nil
+	})
+}
+
+// SignOut ends the session of a token. A token that has ended already is no error.
+func (s *Service) SignOut(ctx context.Context, token string) error {
+	digest, ok := readToken(token)
+	if !ok {
+		return nil
+	}
+	return s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+		_, err := endSessions(ctx, tx, "digest = ?", digest)
+		return err
+	})
+}
+
+// Sessions gives the running sessions of a user, the latest first. It is for the user and for who
+// manages the instance.
+func (s *Service) Sessions(ctx context.Context, user stoa.ID) ([]Session, error) {
+	if err := s.selfOrManage(ctx, user); err != nil {
+		return nil, err
+	}
+	return db.All(ctx, s.db, scanSession, sessionColumns+" WHERE account = ? AND expires > ? ORDER BY seen DESC, id LIMIT 500", user, db.Micros(s.o.Now()))
+}
+
+// EndSession ends one session. It is for the user whose session it is and for who manages the
+// instance; other sessions are NotFound.
+func (s *Service) EndSession(ctx context.Context, id stoa.ID) error {
+	v, err := db.One(ctx, s.db, scanSession, sessionColumns+" WHERE id = ?", id)
+	if err != nil && !db.IsNoRows(err) {
+		return err
+	}
+	if err != nil || s.selfOrManage(ctx, v.User) != nil {
+		return stoa.NotFound("session", id)
+	}
+	return s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+		_, err := endSessions(ctx, tx, "id = ?", id)
+		return err
+	})
+}
+
+func (s *Service) selfOrManage(ctx context.Context, user stoa.ID) error {
+	if actor := stoa.ActorFrom(ctx); actor.SignedIn() && actor.User == user {
+		return nil
+	}
+	_, err := s.manageAccount(ctx, user)
+	return err
+}
+
+// endSessions deletes the sessions that the condition names and tells the caches of all nodes.
+func endSessions(ctx context.Context, tx *db.Tx, where string, args ...any) (int, error) {
+	list, err := db.All(ctx, tx, scanSession, sessionColumns+" WHERE "+where+tx.Dialect().ForUpdate(), args...)
+	if err != nil {
+		return 0, fmt.Errorf("find the sessions to end: %w", err)
+	}
+	for _, v := range list {
+		if _, err := tx.Exec(ctx, "DELETE FROM user_session WHERE id = ?", v.ID); err != nil {
+			return 0, fmt.Errorf("end session %d: %w", v.ID, err)
+		}
+		tx.Changed("session", v.ID, v.Instance, v.Version+1)
+	}
+	return len(list), nil
+}
+
+// Sweep deletes sessions and links that have ended and tries that count no more. Only the portal
+// itself may call it; it runs every few minutes.
+func (s *Service) Sweep(ctx context.Context) error {
+	if !stoa.ActorFrom(ctx).System {
+		return stoa.Forbidden("only the portal itself sweeps sessions")
+	}
+	now := s.o.Now()
+	for {
+		ended := 0
+		if err := s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) (err error) {
+			ended, err = endSessions(ctx, tx, "expires <= ? ORDER BY id LIMIT 500", db.Micros(now))
+			return err
+		}); err != nil {
+			return fmt.Errorf("sweep sessions: %w", err)
+		}
+		if ended < 500 {
+			break
+		}
+	}
+	return s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+		if _, err := tx.Exec(ctx, "DELETE FROM user_link WHERE expires <= ?", db.Micros(now)); err != nil {
+			return fmt.Errorf("sweep links: %w", err)
+		}
+		if _, err := tx.Exec(ctx, "DELETE FROM user_attempt WHERE since <= ?", db.Micros(now.Add(-s.o.ThrottleWindow))); err != nil {
+			return fmt.Errorf("sweep tries: %w", err)
+		}
+		return nil
+	})
+}
+
+const sessionColumns = "SELECT id, account, instance, created, seen, expires, remember, address, agent, version FROM user_session"
+
+func scanSession(row db.Scanner) (Session, error) {
+	var v Session
+	var created, seen, expires int64
+	err := row.Scan(&v.ID, &v.User, &v.Instance, &created, &seen, &expires, &v.Remember, &v.Address, &v.Agent, &v.Version)
+	v.Created, v.Seen, v.Expires = db.Time(created), db.Time(seen), db.Time(expires)
+	return v, err
+}
+
+// clean cuts hostile text to n characters on one line.
+func clean(s string, n int) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r == utf8.RuneError {
+			return -1
+		}
+		return r
+	}, s[:min(len(s), 4*n)])
+	if r := []rune(s); len(r) > n {
+		s = string(r[:n])
+	}
+	return s
+}

@@ -1,0 +1,84 @@
+package user
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/db"
+)
+
+// limit is how many tries a subject has within the window.
+type limit struct {
+	subject string
+	max     int
+}
+
+// byAddress names the address: a whole /64 in IPv6, of which anybody has billions.
+func byAddress(purpose string, a netip.Addr) string {
+	a = a.Unmap().WithZone("")
+	if a.Is6() {
+		if p, err := a.Prefix(64); err == nil {
+			return purpose + ":ip:" + p.String()
+		}
+	}
+	if !a.IsValid() {
+		return purpose + ":ip:none"
+	}
+	return purpose + ":ip:" + a.String()
+}
+
+func byAccount(purpose string, id stoa.ID) string { return purpose + ":id:" + id.String() }
+
+// byLogin names a login that belongs to nobody, by its hash: what is typed there can be anything.
+func byLogin(purpose string, instance stoa.ID, login string) string {
+	sum := sha256.Sum256([]byte(instance.String() + "\x00" + login))
+	return purpose + ":in:" + hex.EncodeToString(sum[:20])
+}
+
+// try counts one try for all limits before it is made, so that tries at the same time on several
+// nodes cannot be more than the limit allows. When one limit is reached nothing is counted and the
+// error is TooMany. The rows are in no cache, so the change log is not told.
+func (s *Service) try(ctx context.Context, limits ...limit) error {
+	slices.SortFunc(limits, func(a, b limit) int { return strings.Compare(a.subject, b.subject) })
+	return s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+		now := s.o.Now()
+		start := db.Micros(now.Add(-s.o.ThrottleWindow))
+		for _, l := range limits {
+			if _, err := tx.InsertIgnore(ctx, "user_attempt", db.Row{"subject": l.subject, "tries": 0, "since": db.Micros(now)}); err != nil {
+				return err
+			}
+			var tries int
+			var since int64
+			if err := tx.QueryRow(ctx, "SELECT tries, since FROM user_attempt WHERE subject = ?"+tx.Dialect().ForUpdate(), l.subject).Scan(&tries, &since); err != nil {
+				return err
+			}
+			if since <= start {
+				tries, since = 0, db.Micros(now)
+			}
+			if tries >= l.max {
+				wait := db.Time(since).Add(s.o.ThrottleWindow).Sub(now)
+				return stoa.TooMany("there were too many tries; try again in %d minutes", int(wait/time.Minute)+1)
+			}
+			if _, err := tx.Exec(ctx, "UPDATE user_attempt SET tries = ?, since = ? WHERE subject = ?", tries+1, since, l.subject); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// succeeded forgets the tries of the account and gives the one just made back to the address. The
+// others of the address stay: a thief with an account of his own must not reset them.
+func succeeded(ctx context.Context, tx *db.Tx, account, address string) error {
+	if _, err := tx.Exec(ctx, "UPDATE user_attempt SET tries = tries - 1 WHERE subject = ? AND tries > 0", address); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, "DELETE FROM user_attempt WHERE subject = ?", account)
+	return err
+}

@@ -1,0 +1,337 @@
+// Package user keeps the people of an instance: accounts, user groups and the roles they hold;
+// signing in and out, sessions, passwords and the links that set them. Tokens leave it only as
+// return values and in mails; the database has their hashes and the log has nothing of them.
+package user
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/cache"
+	"github.com/stoa-portal/stoa/db"
+	"github.com/stoa-portal/stoa/mail"
+)
+
+// The states of an account.
+const (
+	StatusActive = "active"
+	StatusLocked = "locked" // cannot sign in and has no sessions
+)
+
+// Options are what a Service needs. DB, Cache and Access are required.
+type Options struct {
+	DB     *db.DB
+	Cache  *cache.Cache
+	Access *access.Service
+	Mail   *mail.Mailer // nil: no links for forgotten passwords are sent
+	Logger *slog.Logger
+	Now    func() time.Time
+
+	SessionTimeout time.Duration // a session ends this long after its last request; 0 = 30 min
+	RememberAge    time.Duration // the same for sessions with "remember me"; 0 = 30 days
+	ResetLifetime  time.Duration // of the link for a forgotten password; 0 = 1 h
+	SetupLifetime  time.Duration // of the link for the first password; 0 = 1 h
+
+	ThrottleWindow time.Duration // within which failed sign-ins are counted; 0 = 15 min
+	AccountMax     int           // failed sign-ins of one account within the window; 0 = 10
+	AddressMax     int           // failed sign-ins from one address within the window; 0 = 100
+
+	MinPassword  int    // characters of a password at least; 0 = 10
+	HashMemory   uint32 // KiB of memory that hashing one password takes; 0 = 19456
+	HashParallel int    // passwords hashed at once; 0 = 4
+}
+
+// Service keeps users, groups and sessions. It is safe for concurrent use; Close ends it.
+type Service struct {
+	o      Options
+	db     *db.DB
+	access *access.Service
+	log    *slog.Logger
+	hash   *hasher
+
+	sessions *cache.Region[Session]
+	actors   *cache.Region[stoa.Actor]
+
+	resets  chan reset
+	life    context.Context
+	end     context.CancelFunc
+	wg      sync.WaitGroup
+	closing sync.Once
+}
+
+// New gives a Service and starts the goroutine that sends links for forgotten passwords. It returns
+// an error that names the option that is wrong.
+func New(o Options) (*Service, error) {
+	if o.DB == nil || o.Cache == nil || o.Access == nil {
+		return nil, errors.New("user: Options.DB, Options.Cache and Options.Access are required")
+	}
+	if o.SessionTimeout < 0 || o.RememberAge < 0 || o.ResetLifetime < 0 || o.SetupLifetime < 0 || o.ThrottleWindow < 0 ||
+		o.AccountMax < 0 || o.AddressMax < 0 || o.MinPassword < 0 || o.HashParallel < 0 {
+		return nil, errors.New("user: durations and numbers of the options must not be negative")
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	setDefault(&o.SessionTimeout, 30*time.Minute)
+	setDefault(&o.RememberAge, 30*24*time.Hour)
+	setDefault(&o.ResetLifetime, time.Hour)
+	setDefault(&o.SetupLifetime, time.Hour)
+	setDefault(&o.ThrottleWindow, 15*time.Minute)
+	setDefault(&o.AccountMax, 10)
+	setDefault(&o.AddressMax, 100)
+	setDefault(&o.MinPassword, 10)
+	setDefault(&o.HashMemory, 19456)
+	setDefault(&o.HashParallel, 4)
+	if o.MinPassword > maxPassword || o.HashMemory > maxHashMemory {
+		return nil, fmt.Errorf("user: Options.MinPassword is at most %d and Options.HashMemory at most %d", maxPassword, maxHashMemory)
+	}
+	s := &Service{
+		o: o, db: o.DB, access: o.Access, log: o.Logger.With("component", "user"),
+		hash: newHasher(o.HashMemory, o.HashParallel),
+		sessions: cache.NewRegion(o.Cache, cache.RegionOptions{Name: "session", MaxBytes: 16 << 20}, func(v Session) int {
+			return 160 + len(v.Agent)
+		}),
+		actors: cache.NewRegion(o.Cache, cache.RegionOptions{Name: "actor", MaxBytes: 16 << 20}, func(a stoa.Actor) int {
+			return 120 + len(a.Name) + 8*len(a.Roles)
+		}),
+		resets: make(chan reset, 64),
+	}
+	s.life, s.end = context.WithCancel(context.Background())
+	s.wg.Go(s.sendResets)
+	return s, nil
+}
+
+func setDefault[T comparable](v *T, d T) {
+	var zero T
+	if *v == zero {
+		*v = d
+	}
+}
+
+// Close waits for the mail that is being sent and drops what is still waiting. It is safe to call twice.
+func (s *Service) Close() error {
+	s.closing.Do(func() {
+		s.end()
+		s.wg.Wait()
+	})
+	return nil
+}
+
+// User is somebody who can sign in. Screen name and e-mail address are in lower case and unique in
+// the instance; either is a login.
+type User struct {
+	ID, Instance                           stoa.ID
+	ScreenName, Email, FirstName, LastName string
+	Locale                                 stoa.Locale // "" = that of the site
+	TimeZone                               string      // such as "Europe/Vienna"; "" = that of the instance
+	Status                                 string      // StatusActive or StatusLocked
+	Created, LastLogin                     time.Time
+	Roles, Groups                          []stoa.ID // roles held directly, and groups; empty in lists
+	Version                                int64
+}
+
+// FullName is the name to show: first and last name, or the screen name when there are none.
+func (u User) FullName() string {
+	if n := strings.TrimSpace(u.FirstName + " " + u.LastName); n != "" {
+		return n
+	}
+	return u.ScreenName
+}
+
+// validate brings the fields into the stored form and says which one is wrong.
+func (u *User) validate() error {
+	u.ScreenName = strings.ToLower(strings.TrimSpace(u.ScreenName))
+	u.Email = strings.ToLower(strings.TrimSpace(u.Email))
+	u.FirstName, u.LastName = strings.TrimSpace(u.FirstName), strings.TrimSpace(u.LastName)
+	if !isScreenName(u.ScreenName) {
+		return stoa.Invalid("screenName", "%.80q is not a screen name: 1 to 75 letters a to z, digits, dots, dashes and underscores are expected", u.ScreenName)
+	}
+	if !isEmail(u.Email) {
+		return stoa.Invalid("email", "%.100q is not an e-mail address: one such as name@example.com is expected", u.Email)
+	}
+	for field, v := range map[string]string{"firstName": u.FirstName, "lastName": u.LastName} {
+		if utf8.RuneCountInString(v) > 120 || !isLine(v) {
+			return stoa.Invalid(field, "a name is one line of at most 120 characters")
+		}
+	}
+	if u.Locale != "" {
+		l, err := stoa.ParseLocale(string(u.Locale))
+		if err != nil {
+			return err
+		}
+		u.Locale = l
+	}
+	if u.TimeZone != "" {
+		if _, err := time.LoadLocation(u.TimeZone); err != nil || len(u.TimeZone) > 60 || u.TimeZone == "Local" {
+			return stoa.Invalid("timeZone", "%.60q is not a time zone: one such as Europe/Vienna or UTC is expected", u.TimeZone)
+		}
+	}
+	if u.Status == "" {
+		u.Status = StatusActive
+	}
+	if u.Status != StatusActive && u.Status != StatusLocked {
+		return stoa.Invalid("status", "%.40q is not a state of an account: active or locked is expected", u.Status)
+	}
+	return nil
+}
+
+// words is what the list of users is searched by.
+func (u User) words() string {
+	return strings.ToLower(u.ScreenName + " " + u.Email + " " + u.FirstName + " " + u.LastName)
+}
+
+func isScreenName(s string) bool {
+	return s != "" && len(s) <= 75 && !strings.ContainsFunc(s, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' || r == '_' || r == '.')
+	})
+}
+
+// isEmail accepts the plain form only, which is what a mail can safely be sent to.
+func isEmail(s string) bool {
+	local, domain, ok := strings.Cut(s, "@")
+	if !ok || local == "" || len(local) > 64 || domain == "" || len(s) > 190 || strings.Contains(domain, "..") ||
+		strings.HasPrefix(domain, ".") || strings.HasSuffix(domain, ".") || strings.HasPrefix(local, ".") || strings.HasSuffix(local, ".") || strings.Contains(local, "..") {
+		return false
+	}
+	for _, r := range local {
+		if !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || strings.ContainsRune("!#$%&'*+-/=?^_`{|}~.", r)) {
+			return false
+		}
+	}
+	return !strings.ContainsFunc(domain, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' || r == '.')
+	})
+}
+
+func isLine(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
+}
+
+const accountColumns = "SELECT id, instance, screen_name, email, first_name, last_name, locale, time_zone, status, password, created, last_login, version FROM user_account"
+
+// account is a User with the hash of its password, which never leaves the package.
+type account struct {
+	User
+	password string
+}
+
+func scanAccount(row db.Scanner) (account, error) {
+	var a account
+	var created, login int64
+	err := row.Scan(&a.ID, &a.Instance, &a.ScreenName, &a.Email, &a.FirstName, &a.LastName, &a.Locale, &a.TimeZone,
+		&a.Status, &a.password, &created, &login, &a.Version)
+	a.Created, a.LastLogin = db.Time(created), db.Time(login)
+	return a, err
+}
+
+func scanID(row db.Scanner) (stoa.ID, error) {
+	var id stoa.ID
+	err := row.Scan(&id)
+	return id, err
+}
+
+func (s *Service) account(ctx context.Context, q db.Queryer, id stoa.ID) (account, error) {
+	a, err := db.One(ctx, q, scanAccount, accountColumns+" WHERE id = ?", id)
+	if db.IsNoRows(err) {
+		return account{}, stoa.NotFound("user", id)
+	}
+	return a, err
+}
+
+// manage lets pass who manages the instance.
+func (s *Service) manage(ctx context.Context, instance stoa.ID) error {
+	return s.access.Check(ctx, access.Manage, access.InstancePath(instance))
+}
+
+// manageAccount gives an account that the actor may manage. Only administrators manage administrators:
+// otherwise whoever manages users could become one by setting a password.
+func (s *Service) manageAccount(ctx context.Context, id stoa.ID) (account, error) {
+	a, err := s.account(ctx, s.db, id)
+	if err != nil {
+		if actor := stoa.ActorFrom(ctx); !actor.SignedIn() && !actor.System {
+			return account{}, stoa.Unauthorized("sign in to manage users")
+		}
+		return account{}, err
+	}
+	if err := s.manage(ctx, a.Instance); err != nil {
+		return account{}, err
+	}
+	return a, s.mayTouchAdmin(ctx, a)
+}
+
+func (s *Service) mayTouchAdmin(ctx context.Context, a account) error {
+	if actor := stoa.ActorFrom(ctx); actor.System || actor.Admin {
+		return nil
+	}
+	names, err := s.access.RoleIDs(ctx, a.Instance)
+	if err != nil {
+		return err
+	}
+	admin, err := s.isAdmin(ctx, s.db, names[access.RoleAdministrator], a.ID)
+	if err != nil {
+		return err
+	}
+	if admin {
+		return stoa.Forbidden("only an administrator may change the account of an administrator")
+	}
+	return nil
+}
+
+// heldSQL finds the roles of an account: its own and those of its groups.
+const heldSQL = `SELECT h.role FROM access_holder h WHERE h.holder = ?
+UNION SELECT h.role FROM access_holder h JOIN user_member m ON m.usergroup = h.holder WHERE m.account = ?`
+
+func (s *Service) isAdmin(ctx context.Context, q db.Queryer, adminRole, id stoa.ID) (bool, error) {
+	held, err := db.All(ctx, q, scanID, heldSQL, id, id)
+	if err != nil {
+		return false, fmt.Errorf("read the roles of user %d: %w", id, err)
+	}
+	return slices.Contains(held, adminRole), nil
+}
+
+// keepOneAdmin refuses a transaction that would leave the instance without an active administrator.
+// It is called after the change; the lock on the role makes two such transactions take turns.
+func (s *Service) keepOneAdmin(ctx context.Context, tx *db.Tx, instance stoa.ID) error {
+	role, err := s.lockAdminRole(ctx, tx, instance)
+	if err != nil {
+		return err
+	}
+	n, err := countAdmins(ctx, tx, role)
+	if err != nil {
+		return fmt.Errorf("count the administrators: %w", err)
+	}
+	if n == 0 {
+		return stoa.Conflict("this would leave nobody who administers the portal: make somebody else an administrator first")
+	}
+	return nil
+}
+
+func (s *Service) lockAdminRole(ctx context.Context, tx *db.Tx, instance stoa.ID) (stoa.ID, error) {
+	var role stoa.ID
+	err := tx.QueryRow(ctx, "SELECT id FROM access_role WHERE instance = ? AND name = ?"+tx.Dialect().ForUpdate(), instance, access.RoleAdministrator).Scan(&role)
+	if err != nil {
+		return 0, fmt.Errorf("find the role of administrators: %w", err)
+	}
+	return role, nil
+}
+
+func countAdmins(ctx context.Context, q db.Queryer, role stoa.ID) (int, error) {
+	var n int
+	err := q.QueryRow(ctx, `SELECT count(*) FROM user_account a WHERE a.status = ? AND (
+a.id IN (SELECT h.holder FROM access_holder h WHERE h.role = ?)
+OR a.id IN (SELECT m.account FROM user_member m JOIN access_holder h ON h.holder = m.usergroup WHERE h.role = ?))`,
+		StatusActive, role, role).Scan(&n)
+	return n, err
+}
