@@ -16,6 +16,7 @@ import (
 	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/richtext"
+	"github.com/stoa-portal/stoa/site"
 	"github.com/stoa-portal/stoa/taxonomy"
 )
 
@@ -117,6 +118,9 @@ type Options struct {
 	// Moved is told, within the transaction, when an article gets a new address; may be nil. The
 	// addresses are paths within the site, such as /w/old.
 	Moved func(ctx context.Context, tx *db.Tx, site stoa.ID, from, to string) error
+	// Image gives the address and the text of the image with a key, about as wide as width in pixels;
+	// an empty address leaves it out. nil: keys that are addresses are used as they are, others left out.
+	Image func(ctx context.Context, st site.Site, key string, width int) (src, alt string)
 	Now   func() time.Time // decides between "publish now" and "later"; default time.Now
 }
 

@@ -15,7 +15,7 @@ import (
 
 // Filter chooses articles. Zero values choose all.
 type Filter struct {
-	Kind     string
+	Kind     string // empty: all; LiveList then leaves out the texts of pages
 	Category stoa.ID
 	Tag      stoa.ID
 	Author   stoa.ID
@@ -129,6 +129,8 @@ func (f Filter) conditions(st stoa.ID, visible bool) (string, []any) {
 	}
 	if f.Kind != "" {
 		add("a.kind = ?", f.Kind)
+	} else if visible {
+		add("a.kind <> ?", KindPage) // texts of pages belong to the tree, not to lists
 	}
 	if f.Author != 0 {
 		add("a.author = ?", f.Author)
