@@ -15,8 +15,10 @@ import (
 	"github.com/stoa-portal/stoa/access"
 	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/change"
+	"github.com/stoa-portal/stoa/content"
 	"github.com/stoa-portal/stoa/job"
 	"github.com/stoa-portal/stoa/look"
+	"github.com/stoa-portal/stoa/richtext"
 	"github.com/stoa-portal/stoa/site"
 	"github.com/stoa-portal/stoa/taxonomy"
 )
@@ -35,7 +37,8 @@ type Property struct {
 type Options struct {
 	Access   *access.Service
 	Sites    *site.Service
-	Taxonomy *taxonomy.Service
+	Taxonomy *taxonomy.Service // required with Content
+	Content  *content.Service
 	Jobs     *job.Service
 	Assets   *look.Assets
 	Log      *change.Log
@@ -52,6 +55,7 @@ type Options struct {
 type Handler struct {
 	o         Options
 	log       *slog.Logger
+	policy    *richtext.Policy
 	templates map[string]*template.Template
 }
 
@@ -60,13 +64,16 @@ func New(o Options) (*Handler, error) {
 	if o.Access == nil || o.Sites == nil || o.Assets == nil || o.SiteOf == nil {
 		return nil, errors.New("admin: Options.Access, Sites, Assets and SiteOf are required")
 	}
+	if o.Content != nil && o.Taxonomy == nil {
+		return nil, errors.New("admin: Options.Content needs Options.Taxonomy")
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	h := &Handler{o: o, log: o.Logger.With("component", "admin")}
+	h := &Handler{o: o, log: o.Logger.With("component", "admin"), policy: richtext.New()}
 	var err error
 	if h.templates, err = parse(o.Assets); err != nil {
 		return nil, fmt.Errorf("admin: %w", err)
@@ -87,6 +94,9 @@ func (h *Handler) Mount(mux *http.ServeMux) {
 	get("/control/", editSite, h.unknown)
 	post("/control/", editSite, h.unknown)
 	post("/control/site/choose", viewSite, h.chooseSite)
+	if h.o.Content != nil {
+		h.mountArticles(get, post)
+	}
 	h.mountSystem(get, post)
 }
 

@@ -198,3 +198,12 @@ func idStrings(ids []stoa.ID) []string {
 	}
 	return out
 }
+
+// message is the sentence in an error that may be shown; empty when there is none.
+func message(err error) string {
+	var e *stoa.Error
+	if errors.As(err, &e) {
+		return e.Message
+	}
+	return ""
+}

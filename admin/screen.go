@@ -45,7 +45,11 @@ type request struct {
 func (h *Handler) handle(n need, fn func(*request) error) http.Handler {
 	return httpd.Handle(func(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Cache-Control", "no-store")
-		httpd.LimitBody(r, maxForm)
+		limit := int64(maxForm)
+		if strings.HasPrefix(r.URL.Path, "/control/content/") {
+			limit = maxArticleForm
+		}
+		httpd.LimitBody(r, limit)
 		q := &request{Request: r, w: w, actor: stoa.ActorFrom(r.Context())}
 		if !q.actor.SignedIn() {
 			return q.signIn()
@@ -263,7 +267,8 @@ func (h *Handler) rail(q *request) []group {
 		}
 		return link{Title: title, URL: url, Icon: icon}
 	}
-	add("Content", when(edits, "Overview", "/control/", "home"))
+	add("Content", when(edits, "Overview", "/control/", "home"),
+		when(edits && h.o.Content != nil, "Web content", "/control/content", "article"))
 	add("Site", when(manages, "Site settings", "/control/settings", "settings"))
 	add("System",
 		when(rules && h.o.Properties != nil, "Effective properties", "/control/properties", "list"),

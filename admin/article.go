@@ -1,0 +1,380 @@
+package admin
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/content"
+)
+
+const articlesPerPage = 50
+
+func (h *Handler) mountArticles(get, post register) {
+	get("/control/content", editSite, h.articles)
+	post("/control/content/bulk", editSite, h.articlesBulk)
+	get("/control/content/new", editSite, h.newArticle)
+	post("/control/content/new", editSite, h.newArticle)
+	get("/control/content/{id}", editSite, h.article)
+	post("/control/content/{id}", editSite, h.article)
+	post("/control/content/{id}/unpublish", editSite, h.unpublishArticle)
+	post("/control/content/{id}/delete", editSite, h.deleteArticle)
+	get("/control/content/{id}/versions", editSite, h.articleVersions)
+	get("/control/content/{id}/compare", editSite, h.compareArticle)
+	post("/control/content/{id}/restore", editSite, h.restoreArticle)
+}
+
+// articles lists the web content of the site.
+func (h *Handler) articles(q *request) error {
+	type row struct {
+		content.Article
+		Title string
+		Pill  pill
+		Draft bool
+	}
+	type view struct {
+		Query, Status, Kind string
+		Statuses, Kinds     []option
+		Rows                []row
+		Total, From, To     int
+		Back, Next          string
+		Filtered, Publishes bool
+	}
+	in := q.URL.Query()
+	page, _ := strconv.Atoi(in.Get("page")) // what is no number is the first page
+	v := view{Query: clip(in.Get("q"), 200), Status: clip(in.Get("status"), 20), Kind: clip(in.Get("kind"), 20)}
+	list, err := h.o.Content.List(q.Context(), q.site, content.Filter{Query: v.Query, Status: v.Status, Kind: v.Kind, Page: page, PerPage: articlesPerPage})
+	if err != nil {
+		return err
+	}
+	for _, a := range list.Items {
+		v.Rows = append(v.Rows, row{a, a.In(q.site.Locale).Title, statusPill(a), a.Live > 0 && a.HasDraft()})
+	}
+	v.Total, v.From, v.To = list.Total, (list.Page-1)*list.PerPage+1, (list.Page-1)*list.PerPage+len(list.Items)
+	to := func(page int) string {
+		u := url.Values{"page": {strconv.Itoa(page)}}
+		for k, val := range map[string]string{"q": v.Query, "status": v.Status, "kind": v.Kind} {
+			if val != "" {
+				u.Set(k, val)
+			}
+		}
+		return "/control/content?" + u.Encode()
+	}
+	if list.Page > 1 {
+		v.Back = to(min(list.Page-1, list.Pages()))
+	}
+	if list.Page < list.Pages() {
+		v.Next = to(list.Page + 1)
+	}
+	v.Filtered = v.Query != "" || v.Status != "" || v.Kind != ""
+	v.Publishes = h.publishes(q.Context(), q.site.Path())
+	v.Statuses = []option{{Value: "", Label: "All states"}, {Value: content.StatusDraft, Label: "Draft"}, {Value: content.StatusScheduled, Label: "Scheduled"},
+		{Value: content.StatusPublished, Label: "Published"}, {Value: content.StatusExpired, Label: "Expired"}}
+	v.Kinds = []option{{Value: "", Label: "All kinds"}, {Value: content.KindArticle, Label: "Articles"}, {Value: content.KindPost, Label: "Blog posts"}, {Value: content.KindPage, Label: "Texts of pages"}}
+	for i := range v.Statuses {
+		v.Statuses[i].On = v.Statuses[i].Value == v.Status
+	}
+	for i := range v.Kinds {
+		v.Kinds[i].On = v.Kinds[i].Value == v.Kind
+	}
+	return h.show(q, http.StatusOK, "articles", frame{Title: "Web content", Purpose: "The articles and blog posts of this site.",
+		Actions: []link{{Title: "New article", URL: "/control/content/new", Icon: "plus", Primary: true}}, Body: v})
+}
+
+func statusPill(a content.Article) pill {
+	switch a.Status {
+	case content.StatusPublished:
+		return pill{"ok", "Published"}
+	case content.StatusScheduled:
+		return pill{"info", "Scheduled"}
+	case content.StatusExpired:
+		return pill{"warn", "Expired"}
+	}
+	return pill{"", "Draft"}
+}
+
+// articlesBulk does one thing with all articles that were ticked. It stops at the first that fails.
+func (h *Handler) articlesBulk(q *request) error {
+	if err := q.ParseForm(); err != nil {
+		return err
+	}
+	ids := q.PostForm["id"]
+	if len(ids) > articlesPerPage {
+		return stoa.Invalid("id", "at most %d articles can be chosen at once", articlesPerPage)
+	}
+	do, done := q.PostForm.Get("do"), ""
+	for _, s := range ids {
+		id, err := stoa.ParseID(s)
+		if err != nil {
+			return err
+		}
+		a, err := h.o.Content.Get(q.Context(), id)
+		if err != nil {
+			return err
+		}
+		switch do {
+		case "publish":
+			_, err = h.o.Content.Publish(q.Context(), id, a.Version, time.Time{})
+			done = "published"
+		case "unpublish":
+			_, err = h.o.Content.Unpublish(q.Context(), id, a.Version)
+			done = "unpublished"
+		case "delete":
+			err = h.o.Content.Delete(q.Context(), id)
+			done = "deleted"
+		default:
+			err = stoa.Invalid("do", "%.20q cannot be done with several articles: publish, unpublish or delete is expected", do)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return q.done("/control/content", done)
+}
+
+// editing is what the screen of an article shows.
+type editing struct {
+	Form      *form
+	Article   content.Article
+	New       bool
+	Lang      stoa.Locale
+	Languages []link
+	Main      []*field
+	Side      []*field
+	Publishes bool
+	Site      stoa.ID
+}
+
+// newArticle shows the form for a new article and makes it.
+func (h *Handler) newArticle(q *request) error {
+	if q.Method == http.MethodPost { // the site of the form, whichever is chosen elsewhere by now
+		if err := q.ParseForm(); err != nil {
+			return err
+		}
+		if err := h.at(q, q.PostForm.Get("site")); err != nil {
+			return err
+		}
+	}
+	kind := content.KindArticle
+	if q.URL.Query().Get("kind") == content.KindPost {
+		kind = content.KindPost
+	}
+	lang := q.site.Locale
+	publishes := h.publishes(q.Context(), q.site.Path())
+	f, err := h.articleForm(q.Context(), q.site, zone(q.instance), content.Article{Kind: kind}, lang, publishes)
+	if err != nil {
+		return err
+	}
+	e := editing{Form: f, New: true, Lang: lang, Publishes: publishes, Site: q.site.ID}
+	if q.Method != http.MethodPost {
+		return h.showArticle(q, e)
+	}
+	if err := f.read(q); err != nil {
+		return err
+	}
+	d, err := h.draft(q.Context(), q.site, f, content.Article{}, lang)
+	if err == nil {
+		var a content.Article
+		if a, err = h.o.Content.Create(q.Context(), q.site, d); err == nil {
+			return h.afterSave(q, e, a, "created")
+		}
+	}
+	if stoa.Is(err, stoa.KindConflict) {
+		err = inField("slug", err)
+	}
+	if !f.fail(err) {
+		return err
+	}
+	return h.showArticle(q, e)
+}
+
+// at makes q work on the site with the id.
+func (h *Handler) at(q *request, site string) error {
+	id, err := stoa.ParseID(site)
+	if err != nil || id == q.site.ID {
+		return nil
+	}
+	st, err := h.o.Sites.Site(q.Context(), id)
+	if err != nil {
+		return err
+	}
+	if st.Instance != q.instance.ID {
+		return stoa.NotFound("site", id)
+	}
+	q.site = st
+	return nil
+}
+
+// opened gives the article of the address and makes q work on its site.
+func (h *Handler) opened(q *request) (content.Article, error) {
+	id, err := q.id()
+	if err != nil {
+		return content.Article{}, err
+	}
+	a, err := h.o.Content.Get(q.Context(), id)
+	if err != nil {
+		return a, err
+	}
+	return a, h.at(q, a.Site.String())
+}
+
+// article shows the form of an article and saves it.
+func (h *Handler) article(q *request) error {
+	a, err := h.opened(q)
+	if err != nil {
+		return err
+	}
+	all := languages(q.site, a)
+	lang := stoa.Locale(q.URL.Query().Get("lang"))
+	if !slices.Contains(all, lang) {
+		lang = a.Default
+	}
+	publishes := h.publishes(q.Context(), a.Path())
+	f, err := h.articleForm(q.Context(), q.site, zone(q.instance), a, lang, publishes)
+	if err != nil {
+		return err
+	}
+	e := editing{Form: f, Article: a, Lang: lang, Publishes: publishes, Site: q.site.ID}
+	for _, l := range all {
+		x := link{Title: string(l), URL: "/control/content/" + a.ID.String() + "?lang=" + url.QueryEscape(string(l)), Current: l == lang}
+		if _, ok := a.Text[l]; !ok {
+			x.Count = "none yet"
+		}
+		e.Languages = append(e.Languages, x)
+	}
+	if q.Method != http.MethodPost {
+		return h.showArticle(q, e)
+	}
+	if err := f.read(q); err != nil {
+		return err
+	}
+	if q.PostForm.Get("do") == "again" { // back from the screen of a conflict, with the text of the person
+		return h.showArticle(q, e)
+	}
+	d, err := h.draft(q.Context(), q.site, f, a, lang)
+	if err == nil && f.Version != a.Version {
+		return h.conflict(q, e)
+	}
+	if err == nil && q.PostForm.Get("do") == "publish" && same(d, a, lang) {
+		return h.afterSave(q, e, a, "saved")
+	}
+	if err == nil {
+		var saved content.Article
+		if saved, err = h.o.Content.Save(q.Context(), a.ID, d, f.Version); err == nil {
+			return h.afterSave(q, e, saved, "saved")
+		}
+	}
+	if stoa.Is(err, stoa.KindConflict) {
+		now, gerr := h.o.Content.Get(q.Context(), a.ID)
+		if gerr != nil {
+			return gerr
+		}
+		if now.Version != f.Version { // somebody saved between our two looks at it
+			e.Article = now
+			return h.conflict(q, e)
+		}
+		err = inField("slug", err)
+	}
+	if !f.fail(err) {
+		return err
+	}
+	return h.showArticle(q, e)
+}
+
+// afterSave does what the button of the form says besides saving.
+func (h *Handler) afterSave(q *request, e editing, a content.Article, done string) error {
+	back := "/control/content/" + a.ID.String()
+	if !e.New && e.Lang != a.Default {
+		back += "?lang=" + url.QueryEscape(string(e.Lang))
+	}
+	if !e.Publishes {
+		return q.done(back, done)
+	}
+	z := zone(q.instance)
+	expire, err := e.Form.moment("expire", z)
+	if err == nil && e.Form.text("expire") != clock(a.Expire, z) {
+		var x content.Article
+		if x, err = h.o.Content.SetExpiry(q.Context(), a.ID, a.Version, expire); err == nil {
+			a = x
+		}
+	}
+	if err == nil && q.PostForm.Get("do") == "publish" {
+		var at time.Time
+		if at, err = e.Form.moment("publish", z); err == nil {
+			var p content.Article
+			if p, err = h.o.Content.Publish(q.Context(), a.ID, a.Version, at); err == nil {
+				if done = "published"; p.Status == content.StatusScheduled {
+					done = "scheduled"
+				}
+			}
+		}
+	}
+	if err == nil {
+		return q.done(back, done)
+	}
+	if !e.Form.fail(err) {
+		return err
+	}
+	// What was written is saved: the screen of the article that is there by now goes on.
+	e.New, e.Article, e.Form.Version, e.Form.Field("slug").Value = false, a, a.Version, a.Slug
+	return h.showArticle(q, e)
+}
+
+// inField says which field an error is about.
+func inField(name string, err error) error {
+	return &stoa.Error{Kind: stoa.KindOf(err), Field: name, Message: message(err)}
+}
+
+func (h *Handler) showArticle(q *request, e editing) error {
+	for _, f := range e.Form.Fields {
+		switch f.Name {
+		case "title", "summary", "body", "slug":
+			e.Main = append(e.Main, f)
+		default:
+			e.Side = append(e.Side, f)
+		}
+	}
+	f := frame{Title: "New article", Purpose: "It stays a draft until you publish it.", Back: &link{Title: "Web content", URL: "/control/content"}, Rich: true, Body: e}
+	if !e.New {
+		p := statusPill(e.Article)
+		f.Title, f.Pill, f.Purpose = "Edit article", &p, ""
+		if e.Article.Live > 0 && e.Article.HasDraft() {
+			f.Purpose = "Visitors see version " + strconv.Itoa(e.Article.Live) + "; version " + strconv.Itoa(e.Article.Number) + " is not published yet."
+		}
+		id := e.Article.ID.String()
+		f.Actions = []link{{Title: "Versions", URL: "/control/content/" + id + "/versions", Icon: "history"}}
+		if e.Article.Live > 0 {
+			f.Actions = append(f.Actions, link{Title: "View", URL: content.Address(e.Article.Slug), Icon: "external"})
+		}
+		if len(e.Languages) > 1 {
+			f.Tabs = e.Languages
+		}
+	}
+	return h.show(q, e.Form.Status(), "article", f)
+}
+
+func (h *Handler) unpublishArticle(q *request) error {
+	a, err := h.opened(q)
+	if err != nil {
+		return err
+	}
+	version, _ := strconv.ParseInt(q.PostFormValue("version"), 10, 64) // what is no number is stale
+	if _, err := h.o.Content.Unpublish(q.Context(), a.ID, version); err != nil {
+		return err
+	}
+	return q.done("/control/content/"+a.ID.String(), "unpublished")
+}
+
+func (h *Handler) deleteArticle(q *request) error {
+	id, err := q.id()
+	if err != nil {
+		return err
+	}
+	if err := h.o.Content.Delete(q.Context(), id); err != nil {
+		return err
+	}
+	return q.done("/control/content", "deleted")
+}
