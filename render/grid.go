@@ -1,0 +1,158 @@
+package render
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"html/template"
+	"runtime/debug"
+	"strconv"
+
+	"github.com/stoa-portal/stoa/page"
+	"github.com/stoa-portal/stoa/widget"
+)
+
+// section, column and part are the layout with what its widgets made.
+type section struct {
+	ID, Class string
+	Columns   []column
+}
+
+type column struct {
+	Class   string
+	Address string // "section:number", for the page editor
+	Parts   []part
+}
+
+type part struct {
+	ID, Widget, Title, Name string
+	HTML                    template.HTML
+	Failed, Hidden          bool
+}
+
+// Empty reports that the part has nothing to show.
+func (p part) Empty() bool { return p.HTML == "" && !p.Failed }
+
+// spoken is a part with the words of its page.
+type spoken struct {
+	part
+	view *view
+}
+
+// Word gives one of the theme's words in the language of the page.
+func (s spoken) Word(english string) string { return s.view.Word(english) }
+
+func worded(v *view, p part) spoken { return spoken{p, v} }
+
+// grid renders the widgets of a layout, several at once. noStore says that one failed, was late or
+// does not want to be kept.
+func (s *Service) grid(ctx context.Context, in Input, v *view, l page.Layout) (out []section, noStore bool) {
+	type slot struct {
+		part *part
+		done chan outcome
+		stop context.CancelFunc
+		ctx  context.Context
+	}
+	var slots []*slot
+	places := make(chan struct{}, s.opt.Parallel)
+	for _, sec := range l.Sections {
+		row := section{ID: sec.ID, Class: "row"}
+		if sec.Style != "" {
+			row.Class += " row--" + sec.Style
+		}
+		for i, c := range sec.Columns {
+			col := column{Class: columnClass(c.Width, len(sec.Columns)), Address: sec.ID + ":" + strconv.Itoa(i), Parts: make([]part, 0, len(c.Widgets))}
+			for _, w := range c.Widgets {
+				if w.Hidden && !in.Edit {
+					continue
+				}
+				col.Parts = append(col.Parts, part{ID: w.ID, Widget: w.Widget, Title: w.Settings["title"], Name: w.Widget, Hidden: w.Hidden})
+				p := &col.Parts[len(col.Parts)-1] // the capacity suffices: it does not move
+				kind, ok := s.opt.Catalogue.Get(w.Widget)
+				if !ok {
+					s.log.WarnContext(ctx, "render: the page has a widget that is not in the catalogue", "page", v.pageID(), "widget", w.Widget)
+					p.Failed, noStore = true, true
+					continue
+				}
+				p.Name = kind.Type().Title
+				one := &slot{part: p, done: make(chan outcome, 1)}
+				one.ctx, one.stop = context.WithTimeout(ctx, s.opt.Deadline)
+				if !s.start(one.ctx, kind, v.request(in, w), places, one.done) {
+					p.Failed, noStore = true, true
+					one.stop()
+					continue
+				}
+				slots = append(slots, one)
+			}
+			row.Columns = append(row.Columns, col)
+		}
+		out = append(out, row)
+	}
+	for _, one := range slots {
+		var got outcome
+		select {
+		case got = <-one.done:
+		case <-one.ctx.Done():
+			got.err = context.Cause(one.ctx)
+		}
+		one.stop()
+		if got.err != nil {
+			one.part.Failed, noStore = true, true
+			s.log.WarnContext(ctx, "render: a widget failed", "page", v.pageID(), "widget", one.part.Widget, "id", one.part.ID, "error", got.err)
+			continue
+		}
+		one.part.HTML = got.result.HTML
+		noStore = noStore || got.result.NoStore
+	}
+	return out, noStore
+}
+
+// columnClass names the width for the style sheet, which knows 3 to 9 of 12; others share or are full.
+func columnClass(width, columns int) string {
+	if width == 0 && columns > 1 {
+		width = max(12/columns, 3)
+	}
+	if width >= 1 && width < 3 {
+		width = 3
+	}
+	if width >= 3 && width <= 9 {
+		return "col col--" + strconv.Itoa(width)
+	}
+	return "col"
+}
+
+type outcome struct {
+	result widget.Result
+	err    error
+}
+
+// start runs a widget in a goroutine that Close waits for. It reports false after Close.
+func (s *Service) start(ctx context.Context, w widget.Widget, r widget.Request, places chan struct{}, done chan<- outcome) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	s.wg.Go(func() {
+		select {
+		case places <- struct{}{}:
+			defer func() { <-places }()
+		case <-ctx.Done():
+			done <- outcome{err: context.Cause(ctx)}
+			return
+		}
+		done <- guarded(ctx, w, r)
+	})
+	return true
+}
+
+// guarded turns a panic of a widget into an error: one part must not take the page down.
+func guarded(ctx context.Context, w widget.Widget, r widget.Request) (o outcome) {
+	defer func() {
+		if v := recover(); v != nil {
+			o = outcome{err: errors.Join(fmt.Errorf("panic: %v", v), errors.New(string(debug.Stack())))}
+		}
+	}()
+	o.result, o.err = w.Render(ctx, r)
+	return o
+}

@@ -1,0 +1,246 @@
+package render
+
+import (
+	"context"
+	"html/template"
+	"net/url"
+	"strings"
+
+	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/page"
+	"github.com/stoa-portal/stoa/site"
+	"github.com/stoa-portal/stoa/widget"
+)
+
+// view is what the theme's templates see.
+type view struct {
+	Lang, Dir        string
+	Title, SiteName  string
+	Description      string
+	Canonical        string
+	Image, Type      string
+	NoIndex          bool
+	Alternates       []widget.Alternate // addresses without origin
+	Origin           string
+	Feed             string
+	Home, Logo, Icon string
+	Navigation       []navItem
+	Footer           []page.Link
+	FooterText       []string
+	Tagline          string
+	Node             string
+	SignIn, Account  string
+	SignOut, Search  string
+	Person           string
+	Content          template.HTML
+	Sections         []section
+	Edit             bool
+	CSRF             template.HTML
+	locale           stoa.Locale
+	info             widget.PageInfo
+	base             string
+}
+
+// navItem is an entry of the main navigation.
+type navItem struct {
+	page.Link
+	Current, Active bool
+	Children        []navItem
+}
+
+// Word gives one of the theme's words in the language of the page.
+func (v *view) Word(english string) string { return widget.Word(v.locale, english) }
+
+func (v *view) pageID() stoa.ID { return v.info.ID }
+
+// FullTitle is what the tab of the browser shows.
+func (v *view) FullTitle() string {
+	if v.Title == "" || v.Title == v.SiteName {
+		return v.SiteName
+	}
+	return v.Title + " – " + v.SiteName
+}
+
+// request is what a placed widget renders for.
+func (v *view) request(in Input, w page.Placed) widget.Request {
+	return widget.Request{Site: in.Site, Page: v.info, Base: in.Prefix, Locale: in.Locale, Settings: w.Settings, Query: in.Query, Actor: in.Actor,
+		Edit: in.Edit, ID: w.ID, SignIn: v.SignIn, SignOut: v.SignOut, Account: v.Account, CSRF: in.CSRF}
+}
+
+// view gathers what the frame shows: titles, languages, navigation, footer.
+func (s *Service) view(ctx context.Context, in Input) (*view, error) {
+	if in.Locale == "" {
+		in.Locale = in.Site.Locale
+	}
+	v := &view{Lang: string(in.Locale), Dir: "ltr", Title: in.Title, SiteName: in.Site.Name, Tagline: in.Site.Tagline, Description: in.Description,
+		NoIndex: in.NoIndex || in.Edit || in.Draft, Type: in.Type, Origin: in.Origin, Home: in.Prefix + "/", Node: s.opt.Node, SignIn: s.opt.SignIn, Account: s.opt.Account,
+		SignOut: s.opt.SignOut, Content: in.Content, Edit: in.Edit, CSRF: in.CSRF, locale: in.Locale, base: in.Prefix}
+	if in.Locale.RTL() {
+		v.Dir = "rtl"
+	}
+	if v.Type == "" {
+		v.Type = "website"
+	}
+	if s.opt.Search != "" {
+		v.Search = in.Prefix + s.opt.Search
+	}
+	if s.opt.Feed != "-" {
+		v.Feed = in.Prefix + s.opt.Feed
+	}
+	if in.Actor.SignedIn() {
+		v.Person = in.Actor.Name
+	}
+	v.FooterText = lines(in.Site.Footer)
+	v.Logo, v.Icon = fileAddress(in.Site, in.Site.Logo), fileAddress(in.Site, in.Site.Favicon)
+	image := in.Image
+	path := in.Path
+	if p := in.Page; p != nil {
+		if v.Title == "" {
+			v.Title = p.In(in.Locale, in.Site.Locale)
+		}
+		v.info.ID, v.info.Path, v.info.Title = p.ID, p.Path, v.Title
+		if p.SEO.Title != "" {
+			v.Title = p.SEO.Title
+		}
+		if p.SEO.Description != "" {
+			v.Description = p.SEO.Description
+		}
+		if p.SEO.Image != "" {
+			image = p.SEO.Image
+		}
+		v.NoIndex = v.NoIndex || p.SEO.NoIndex || !p.Published
+		if path == "" {
+			path = p.Path
+		}
+	} else {
+		v.info.Path, v.info.Title = in.Path, in.Title
+	}
+	if path == "" {
+		path = "/"
+	}
+	v.Image = absolute(in.Origin, fileAddress(in.Site, image))
+	if in.Origin != "" {
+		v.Canonical = in.Origin + in.Prefix + escape(path)
+		if n := in.Query.Get("page"); n != "" && n != "1" {
+			v.Canonical += "?page=" + url.QueryEscape(n)
+		}
+	}
+	v.Alternates = alternates(in, path)
+	v.info.Alternates = v.Alternates
+	return v, s.navigate(ctx, in, v)
+}
+
+// navigate fills the navigation, the footer's links and the way to the page.
+func (s *Service) navigate(ctx context.Context, in Input, v *view) error {
+	menu := func(slug string) ([]page.Link, error) {
+		m, err := s.opt.Pages.MenuBySlug(ctx, in.Site.ID, slug)
+		if err != nil {
+			if stoa.KindOf(err) == stoa.KindInternal || stoa.Is(err, stoa.KindUnavailable) {
+				return nil, err
+			}
+			return nil, nil // there is none, or the actor may not see the site: the frame still stands
+		}
+		return s.opt.Pages.Links(ctx, m, in.Locale, in.Site.Locale, in.Prefix)
+	}
+	links, err := menu("main")
+	if err != nil {
+		return err
+	}
+	if links == nil {
+		nodes, err := s.opt.Pages.Visible(ctx, in.Site.ID)
+		if err != nil && (stoa.KindOf(err) == stoa.KindInternal || stoa.Is(err, stoa.KindUnavailable)) {
+			return err
+		}
+		links = page.TreeLinks(nodes, in.Locale, in.Site.Locale, in.Prefix, 3)
+	}
+	v.Navigation = navigation(links, v.info.ID)
+	if v.Footer, err = menu("footer"); err != nil {
+		return err
+	}
+	if in.Page == nil {
+		return nil
+	}
+	up, err := s.opt.Pages.Ancestors(ctx, *in.Page)
+	if err != nil {
+		return err
+	}
+	for _, n := range up {
+		v.info.Ancestors = append(v.info.Ancestors, widget.Link{Title: n.In(in.Locale, in.Site.Locale), URL: page.AddressOf(n, in.Prefix)})
+	}
+	return nil
+}
+
+// navigation marks the entry of the page and those on the way to it.
+func navigation(links []page.Link, here stoa.ID) []navItem {
+	out := make([]navItem, 0, len(links))
+	for _, l := range links {
+		item := navItem{Link: l, Current: here != 0 && l.Page == here, Children: navigation(l.Children, here)}
+		for _, c := range item.Children {
+			item.Active = item.Active || c.Current || c.Active
+		}
+		out = append(out, item)
+	}
+	return out
+}
+
+// alternates gives the page in the languages of the site; the default language has no prefix.
+func alternates(in Input, path string) []widget.Alternate {
+	if len(in.Site.Locales) < 2 {
+		return nil
+	}
+	base := strings.TrimSuffix(in.Prefix, "/"+string(in.Locale))
+	out := make([]widget.Alternate, 0, len(in.Site.Locales))
+	for _, l := range in.Site.Locales {
+		a := widget.Alternate{Locale: l, Name: languageName(l), URL: base, Current: l == in.Locale}
+		if l != in.Site.Locale {
+			a.URL += "/" + string(l)
+		}
+		a.URL += escape(path)
+		out = append(out, a)
+	}
+	return out
+}
+
+// languageName is the name of a language in itself, its code when it is not a common one.
+func languageName(l stoa.Locale) string {
+	names := map[string]string{"ar": "العربية", "bg": "Български", "ca": "Català", "cs": "Čeština", "da": "Dansk", "de": "Deutsch", "el": "Ελληνικά",
+		"en": "English", "es": "Español", "et": "Eesti", "fa": "فارسی", "fi": "Suomi", "fr": "Français", "he": "עברית", "hi": "हिन्दी", "hr": "Hrvatski",
+		"hu": "Magyar", "id": "Bahasa Indonesia", "it": "Italiano", "ja": "日本語", "ko": "한국어", "lt": "Lietuvių", "lv": "Latviešu", "nb": "Norsk bokmål",
+		"nl": "Nederlands", "pl": "Polski", "pt": "Português", "ro": "Română", "ru": "Русский", "sk": "Slovenčina", "sl": "Slovenščina", "sr": "Српски",
+		"sv": "Svenska", "th": "ไทย", "tr": "Türkçe", "uk": "Українська", "vi": "Tiếng Việt", "zh": "中文"}
+	name, ok := names[l.Language()]
+	if !ok {
+		return string(l)
+	}
+	if _, region, has := strings.Cut(string(l), "-"); has {
+		return name + " (" + region + ")"
+	}
+	return name
+}
+
+// fileAddress gives the address of a file by its key; addresses stay as they are.
+func fileAddress(st site.Site, key string) string {
+	if key == "" || strings.HasPrefix(key, "/") || strings.Contains(key, "://") {
+		return key
+	}
+	return "/documents/" + url.PathEscape(st.Slug) + "/image/" + url.PathEscape(key)
+}
+
+func absolute(origin, address string) string {
+	if strings.HasPrefix(address, "/") && !strings.HasPrefix(address, "//") {
+		return origin + address
+	}
+	return address
+}
+
+func escape(path string) string { return (&url.URL{Path: path}).EscapedPath() }
+
+func lines(s string) []string {
+	var out []string
+	for line := range strings.Lines(s) {
+		if line = strings.TrimSpace(line); line != "" {
+			out = append(out, line)
+		}
+	}
+	return out
+}
