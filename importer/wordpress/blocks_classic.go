@@ -37,7 +37,13 @@ type paragraphWriter struct {
 	d    *drawing
 	out  strings.Builder
 	run  strings.Builder
-	open []string // block elements around the run
+	open []around // block elements around the run, outermost first
+}
+
+// around is a block element around a run.
+type around struct {
+	tag   string
+	ready bool // made by this package: what is in it needs no paragraphs
 }
 
 // mode is how a run is written, by the block it stands in.
@@ -55,7 +61,10 @@ func (w *paragraphWriter) mode() mode {
 	if len(w.open) == 0 {
 		return flow
 	}
-	switch w.open[len(w.open)-1] {
+	if w.open[len(w.open)-1].ready {
+		return structural
+	}
+	switch w.open[len(w.open)-1].tag {
 	case "div", "blockquote", "section", "article", "aside", "main", "header", "footer", "nav", "details", "form", "center", "fieldset":
 		return flow
 	case "li", "td", "th", "dd", "p":
@@ -91,12 +100,12 @@ func (w *paragraphWriter) start(tag, raw string, selfClosed bool) {
 	}
 	w.flush()
 	// Tags that a browser closes by itself are closed here too, for the bookkeeping only.
-	if n := len(w.open); n > 0 && implied(w.open[n-1], tag) {
+	if n := len(w.open); n > 0 && implied(w.open[n-1].tag, tag) {
 		w.open = w.open[:n-1]
 	}
 	w.out.WriteString(raw)
 	if len(w.open) < 400 && !selfClosed {
-		w.open = append(w.open, tag)
+		w.open = append(w.open, around{tag, strings.Contains(raw, "wp-block-embed__wrapper")})
 	}
 }
 
@@ -122,14 +131,14 @@ func (w *paragraphWriter) end(tag, raw string) {
 		w.run.WriteString(raw)
 		return
 	}
-	if w.mode() == verbatim && w.open[len(w.open)-1] != tag {
+	if w.mode() == verbatim && w.open[len(w.open)-1].tag != tag {
 		w.run.WriteString(raw)
 		return
 	}
 	w.flush()
 	w.out.WriteString(raw)
 	for i := len(w.open) - 1; i >= 0; i-- {
-		if w.open[i] == tag {
+		if w.open[i].tag == tag {
 			w.open = w.open[:i]
 			break
 		}
@@ -161,7 +170,7 @@ func (w *paragraphWriter) flush() {
 		w.out.WriteString(breakLines(parts[0]))
 		return
 	}
-	inP := m == leaf && w.open[len(w.open)-1] == "p"
+	inP := m == leaf && w.open[len(w.open)-1].tag == "p"
 	for i, p := range parts {
 		switch {
 		case inP && i == 0:

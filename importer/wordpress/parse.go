@@ -1,6 +1,7 @@
 package wordpress
 
 import (
+	"cmp"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -31,7 +32,7 @@ func Read(r io.Reader, limits Limits) (*Export, error) {
 	dec := xml.NewDecoder(in)
 	dec.Entity = xml.HTMLEntity
 	dec.CharsetReader = func(_ string, r io.Reader) (io.Reader, error) { return r, nil } // input has decoded it
-	p := &parser{dec: dec, in: in, limits: limits, lineOffset: firstLine - 1, out: &Export{}, terms: map[string]bool{}}
+	p := &parser{dec: dec, in: in, limits: limits, lineOffset: firstLine - 1, out: &Export{}, terms: map[string]int{}}
 	if err := p.document(); err != nil {
 		return nil, wrapRead(err)
 	}
@@ -55,7 +56,7 @@ type parser struct {
 	out        *Export
 	sawWXR     bool
 	channel    bool
-	terms      map[string]bool // taxonomy and slug of every term so far
+	terms      map[string]int // place in its list of every term so far, by taxonomy and slug
 }
 
 // pos is where the next token begins.
@@ -279,21 +280,24 @@ func (p *parser) channelElement(se xml.StartElement, line int) error {
 }
 
 // addTerm files a term under its taxonomy. Newer exports list categories and tags a second time as
-// <wp:term>; the first counts.
+// <wp:term>; the first counts, and takes from the second what it lacks.
 func (p *parser) addTerm(t Term) {
-	key := t.Taxonomy + "\x00" + t.Slug
-	if p.terms[key] && t.Slug != "" {
-		return
-	}
-	p.terms[key] = true
+	list := &p.out.Terms
 	switch t.Taxonomy {
 	case "category":
-		p.out.Categories = append(p.out.Categories, t)
+		list = &p.out.Categories
 	case "post_tag":
-		p.out.Tags = append(p.out.Tags, t)
-	default:
-		p.out.Terms = append(p.out.Terms, t)
+		list = &p.out.Tags
 	}
+	key := t.Taxonomy + "\x00" + t.Slug
+	if i, known := p.terms[key]; known && t.Slug != "" {
+		first := &(*list)[i]
+		first.ID = cmp.Or(first.ID, t.ID)
+		first.Description = cmp.Or(first.Description, t.Description)
+		return
+	}
+	p.terms[key] = len(*list)
+	*list = append(*list, t)
 }
 
 func (p *parser) into(dst *string) error {
