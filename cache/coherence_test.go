@@ -190,10 +190,14 @@ func TestGuard17_LateCallerDoesNotJoinAnOldLoad(t *testing.T) {
 func twoOldLoads(t *testing.T, c *Cache, r *Region[string], tb *table) (a, b *slowLoad, ends []chan string) {
 	t.Helper()
 	a, b = newSlowLoad(), newSlowLoad()
-	ends = append(ends, background(r, context.Background(), "1", a.of(tb.loadArticle(1))))
+	load := func(ctx context.Context, l *Load) (string, error) {
+		l.NoStore() // so that the third caller cannot find in memory what it did not wait for
+		return tb.loadArticle(1)(ctx, l)
+	}
+	ends = append(ends, background(r, context.Background(), "1", a.of(load)))
 	<-a.read
 	c.Invalidate([]Change{{Kind: "user", ID: 1}}, nil)
-	ends = append(ends, background(r, context.Background(), "1", b.of(tb.loadArticle(1))))
+	ends = append(ends, background(r, context.Background(), "1", b.of(load)))
 	<-b.read
 	return a, b, ends
 }
@@ -615,4 +619,32 @@ func TestRing_ForgetsAndRemembersExactly(t *testing.T) {
 	if !c.index.touched(990, []Tag{{Kind: "a", ID: 991}}) || c.index.touched(991, []Tag{{Kind: "a", ID: 991}}) {
 		t.Error("the number of a change within the ring is wrong")
 	}
+}
+
+func TestRing_SecondChangeOfAThingOutlivesTheFirst(t *testing.T) {
+	c, _ := newWorld(t, func(o *Options) { o.RingSize = 4 })
+	other := []Change{{Kind: "user", ID: 1, Scope: 1}}
+	c.Invalidate([]Change{saved(1)}, nil)
+	c.Invalidate([]Change{saved(1)}, nil)
+	c.Invalidate(other, nil)
+	c.Invalidate(other, nil)
+	c.Invalidate(other, nil) // takes the place of the first change in the ring
+	if !c.index.touched(1, []Tag{thing(1)}) || !c.index.touched(1, []Tag{scope(7)}) {
+		t.Error("forgetting the first change of a thing has forgotten the second")
+	}
+}
+
+func TestGet_FindsWhatWasStoredWhileItLooked(t *testing.T) {
+	c, _ := newWorld(t, nil)
+	r := newRegion(c, "article")
+	first := true
+	clock := c.o.Clock
+	c.o.Clock = func() time.Duration {
+		if first {
+			first = false
+			mustGet(t, r, "1", value("v", thing(1)))
+		}
+		return clock()
+	}
+	want(t, "the second caller", mustGet(t, r, "1", never), "v")
 }

@@ -93,7 +93,7 @@ func (r *region) fetch(ctx context.Context, q *request) (any, Info, error) {
 // covers reports whether the value of a finished flight that began too early holds, after all,
 // everything that had been applied when the caller arrived.
 func (r *region) covers(f *flight, m *moment) bool {
-	return (m.proven || f.begun >= m.arrival) && !r.cache.index.touched(f.result.asOf, f.result.tags)
+	return (m.proven || f.begun > m.arrival) && !r.cache.index.touched(f.result.asOf, f.result.tags)
 }
 
 // enter finds the flight the caller may share or starts one. It gives the entry instead when a
@@ -145,7 +145,7 @@ func (r *region) enter(ctx context.Context, q *request) (*flight, *entry, role) 
 // expect to see: what was applied when it arrived and, where nothing proves that all was, what was
 // committed when it arrived.
 func (f *flight) sharable(m *moment) bool {
-	return f.asOf >= m.finished && (m.proven || f.begun >= m.arrival)
+	return f.asOf >= m.finished && (m.proven || f.begun > m.arrival)
 }
 
 // begin notes what the guard needs before the load reads anything.
@@ -279,7 +279,11 @@ func protect(ctx context.Context, l *Load, load loadFunc) (val any, err error) {
 		if returned {
 			return
 		}
-		if p := recover(); p != nil {
+		p := recover()
+		if p == nil {
+			// runtime.Goexit: nothing after the load runs in this goroutine but what is deferred.
+			l.region.loadErrors.Add(1)
+		} else {
 			val, err = nil, fmt.Errorf("cache: the load of %s %q panicked: %v\n%s", l.region.o.Name, l.key, p, debug.Stack())
 		}
 	}()

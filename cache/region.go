@@ -201,7 +201,7 @@ func (m *moment) after(c *Cache) {
 
 // fresh reports whether the entry, looked up within m, may be served as fresh.
 func (e *entry) fresh(m *moment) bool {
-	return e != nil && m.now < e.expires && (m.proven || e.loaded >= m.arrival)
+	return e != nil && m.now < e.expires && (m.proven || e.loaded > m.arrival)
 }
 
 func (s *shard) hit(e *entry, m *moment) Info {
