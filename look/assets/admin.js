@@ -381,7 +381,8 @@
 
   // ---- Images that are not there -----------------------------------------------------------------
   document.addEventListener("error", function (e) {
-    if (!(e.target instanceof HTMLImageElement)) return;
+    // Inside an editor the broken image is content: it has to stay.
+    if (!(e.target instanceof HTMLImageElement) || e.target.closest("[contenteditable]")) return;
     var stand = icon("image");
     stand.removeAttribute("aria-hidden");
     stand.setAttribute("role", "img");

@@ -17,7 +17,7 @@
 
   // An image that cannot load becomes a quiet box with its description.
   function missing(img) {
-    if (img.dataset.missing) return;
+    if (img.dataset.missing || img.closest("[contenteditable]")) return;
     img.dataset.missing = "1";
     var box = document.createElement("span");
     box.className = "image-missing";
