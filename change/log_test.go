@@ -13,6 +13,7 @@ import (
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/change"
 	"github.com/stoa-portal/stoa/db"
+	"github.com/stoa-portal/stoa/db/dbtest"
 )
 
 func TestLog_AWriteIsAppliedHereBeforeItIsAnsweredAndElsewhereAfterARead(t *testing.T) {
@@ -361,6 +362,54 @@ func TestLog_AnUnknownCommitIsSettledByTheDatabase_Rule27(t *testing.T) {
 			})
 		}
 	})
+}
+
+// Rule 27: a deadline that ends during COMMIT leaves the outcome to the server; it is asked.
+func TestLog_ACommitCutOffByItsDeadlineIsAskedAbout_Rule27(t *testing.T) {
+	for _, c := range []struct {
+		name, onCancel string
+		rows           int
+	}{
+		{"the server gives up", "RAISE", 0},
+		{"the server goes on", "PERFORM pg_sleep(0.4)", 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := dbtest.Nodes(t, dbtest.Postgres, 2)
+			a, b := open(t, d[0]), open(t, d[1])
+			err := d[1].Control(t.Context(), func(tx *db.Tx) error {
+				for _, s := range []string{
+					"CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(5); RETURN NULL; EXCEPTION WHEN query_canceled THEN " + c.onCancel + "; RETURN NULL; END $$",
+					"CREATE CONSTRAINT TRIGGER dawdle AFTER INSERT ON cluster_fact DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION dawdle()",
+				} {
+					if _, err := tx.Exec(t.Context(), s); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 400*time.Millisecond)
+			defer cancel()
+			err = d[0].Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+				tx.Changed("fact", 1, 7, 1)
+				return tx.Insert(ctx, "cluster_fact", db.Row{"name": "slow", "value": "x"})
+			})
+			if ctx.Err() == nil {
+				t.Fatalf("the deadline did not end during COMMIT: %v", err)
+			}
+			var rows int
+			if err := d[1].QueryRow(t.Context(), "SELECT COUNT(*) FROM cluster_fact WHERE name = 'slow'").Scan(&rows); err != nil {
+				t.Fatal(err)
+			}
+			p := change.Position{Writer: a.Writer(), N: 1}
+			b.poll()
+			if rows != c.rows || (err == nil) != (rows == 1) || b.times(p) != rows || gaps(b, a.Writer()) != 0 {
+				t.Fatalf("%d rows are there; the writer was told %v; another node applied it %d times and has %d gaps", rows, err, b.times(p), gaps(b, a.Writer()))
+			}
+		})
+	}
 }
 
 // Rule 27: a tombstone keeps the old transaction out for ever.

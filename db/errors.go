@@ -71,8 +71,8 @@ func definite(err error) bool {
 	case errors.As(err, &lite):
 		return true
 	}
-	// database/sql rolls back by itself when the context ended before COMMIT was sent.
-	return errors.Is(err, sql.ErrTxDone) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+	// The end of the context says nothing: pgx gives it up while COMMIT is on its way.
+	return errors.Is(err, sql.ErrTxDone)
 }
 
 func isConnection(err error) bool {

@@ -203,6 +203,9 @@ func (d *DB) writeOnce(ctx context.Context, fn func(ctx context.Context, tx *Tx)
 			return isTransient(err), err
 		}
 	}
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
 	err = sqlTx.Commit()
 	finished = true
 	if err != nil {
