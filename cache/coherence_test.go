@@ -166,23 +166,25 @@ func background(r *Region[string], ctx context.Context, key string, load func(co
 }
 
 func TestGuard17_LateCallerDoesNotJoinAnOldLoad(t *testing.T) {
-	c, _ := newWorld(t, nil)
-	articles, pages := newRegion(c, "article"), newRegion(c, "page")
-	tb := &table{}
-	tb.set(1, "old")
-	slow := newSlowLoad()
-	first := background(articles, context.Background(), "1", slow.of(tb.loadArticle(1)))
-	<-slow.read
-	tb.set(1, "new")
-	c.Invalidate([]Change{saved(1)}, nil)
-	// The writer's own next request, and a page made from the article.
-	page := func(ctx context.Context, l *Load) (string, error) { return articles.Get(ctx, "1", tb.loadArticle(1)) }
-	want(t, "page begun after the change", mustGet(t, pages, "p", page), "new")
-	want(t, "the writer", mustGet(t, articles, "1", tb.loadArticle(1)), "new")
-	close(slow.release)
-	want(t, "the caller of the old load", <-first, "old")
-	want(t, "article afterwards", mustGet(t, articles, "1", tb.loadArticle(1)), "new")
-	want(t, "page afterwards", mustGet(t, pages, "p", page), "new")
+	synctest.Test(t, func(t *testing.T) { // in a bubble, waiting for the old load is a failure at once
+		c, _ := newWorld(t, nil)
+		articles, pages := newRegion(c, "article"), newRegion(c, "page")
+		tb := &table{}
+		tb.set(1, "old")
+		slow := newSlowLoad()
+		first := background(articles, context.Background(), "1", slow.of(tb.loadArticle(1)))
+		<-slow.read
+		tb.set(1, "new")
+		c.Invalidate([]Change{saved(1)}, nil)
+		// The writer's own next request, and a page made from the article.
+		page := func(ctx context.Context, l *Load) (string, error) { return articles.Get(ctx, "1", tb.loadArticle(1)) }
+		want(t, "page begun after the change", mustGet(t, pages, "p", page), "new")
+		want(t, "the writer", mustGet(t, articles, "1", tb.loadArticle(1)), "new")
+		close(slow.release)
+		want(t, "the caller of the old load", <-first, "old")
+		want(t, "article afterwards", mustGet(t, articles, "1", tb.loadArticle(1)), "new")
+		want(t, "page afterwards", mustGet(t, pages, "p", page), "new")
+	})
 }
 
 // twoOldLoads starts two loads of key 1 with a change between them, so that a third caller who

@@ -22,7 +22,7 @@ func pause() {
 // write, with yields wherever something could come between. After each round all is quiet: what is
 // older than the database then would be so for ever. The writer must see its own value at once.
 func TestModel_NothingStaleForEver(t *testing.T) {
-	rounds := 20_000
+	rounds := 10_000
 	if testing.Short() {
 		rounds = 2_000
 	}
