@@ -1,0 +1,347 @@
+package user
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/db"
+	"github.com/stoa-portal/stoa/db/dbtest"
+)
+
+func TestEnsureAdmin_OnceAndWithAOneTimeLink(t *testing.T) {
+	for _, e := range dbtest.Engines() {
+		t.Run(string(e), func(t *testing.T) {
+			a, b := two(t, e)
+			o := AdminOptions{EmailPrefix: "test", MailDomain: "example.com", ScreenName: "test"}
+			_, _, err := a.EnsureAdmin(context.Background(), instance, o)
+			wantKind(t, "by nobody", err, stoa.KindForbidden)
+			var tokens []string
+			var mu sync.Mutex
+			var wg sync.WaitGroup
+			for _, n := range []*node{a, b} { // nodes start together
+				wg.Go(func() {
+					token, created, err := n.EnsureAdmin(asSystem(), instance, o)
+					if err != nil || created != (token != "") {
+						t.Errorf("%v %v", created, err)
+					}
+					mu.Lock()
+					defer mu.Unlock()
+					if created {
+						tokens = append(tokens, token)
+					}
+				})
+			}
+			wg.Wait()
+			if len(tokens) != 1 {
+				t.Fatalf("%d administrators were made", len(tokens))
+			}
+			a.wire.deliver()
+			p, err := a.List(asSystem(), instance, Filter{})
+			if err != nil || len(p.Items) != 1 {
+				t.Fatalf("%v %v", p, err)
+			}
+			a.clock.pass(61 * time.Minute)
+			wantKind(t, "after an hour", a.UseSetup(context.Background(), tokens[0], secret), stoa.KindInvalid)
+			token, err := b.NewSetupToken(asSystem(), p.Items[0].ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantKind(t, "a setup token at the reset", a.ResetPassword(context.Background(), token, secret), stoa.KindInvalid)
+			wantKind(t, "a bad password", a.UseSetup(context.Background(), token, "short"), stoa.KindInvalid)
+			if err := a.CheckSetup(context.Background(), token); err != nil {
+				t.Errorf("the bad password used the link up: %v", err)
+			}
+			if err := a.UseSetup(context.Background(), token, secret); err != nil {
+				t.Fatal(err)
+			}
+			wantKind(t, "a second time", b.UseSetup(context.Background(), token, secret+"2"), stoa.KindInvalid)
+			_, err = b.NewSetupToken(asSystem(), p.Items[0].ID)
+			wantKind(t, "a link when there is a password", err, stoa.KindConflict)
+			b.signIn(t, "test", secret)
+		})
+	}
+}
+
+func TestResetPassword_ByMail(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		n := newNode(t, d)
+		admin(t, n)
+		person(t, n, "ann")
+		session := n.signIn(t, "ann", secret)
+		first := n.resetToken(t, "Ann@example.com")
+		token := n.resetToken(t, "ann@example.com")
+		wantKind(t, "the older link", n.ResetPassword(context.Background(), first, "a new password"), stoa.KindInvalid)
+		if err := n.ResetPassword(context.Background(), token, "a new password"); err != nil {
+			t.Fatal(err)
+		}
+		wantKind(t, "the link again", n.ResetPassword(context.Background(), token, "another password"), stoa.KindInvalid)
+		_, _, err := n.Authenticate(context.Background(), session)
+		wantKind(t, "an old session", err, stoa.KindUnauthorized)
+		_, _, err = n.SignIn(context.Background(), credentials("ann", secret), instance)
+		wantKind(t, "the old password", err, stoa.KindUnauthorized)
+		n.signIn(t, "ann", "a new password")
+
+		late := n.resetToken(t, "ann@example.com")
+		n.clock.pass(61 * time.Minute)
+		wantKind(t, "a link that is too old", n.ResetPassword(context.Background(), late, "another password"), stoa.KindInvalid)
+
+		// Nobody's address gets the same answer and no mail.
+		before := len(n.mails(t))
+		if err := n.RequestReset(context.Background(), instance, "nobody@example.com", "https://portal.example.com"); err != nil {
+			t.Errorf("for nobody: %v", err)
+		}
+		n.resetToken(t, "test@example.com") // the one before was handled by now
+		if got := len(n.mails(t)); got != before+1 {
+			t.Errorf("%d mails more, want 1", got-before)
+		}
+		if err := n.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for _, token := range []string{first, token, late} {
+			if strings.Contains(n.log.String(), token) {
+				t.Error("a token is in the log")
+			}
+		}
+		wantKind(t, "after Close", n.RequestReset(context.Background(), instance, "ann@example.com", "https://portal.example.com"), stoa.KindUnavailable)
+	})
+}
+
+func TestRequestReset_RefusesBadAddresses(t *testing.T) {
+	n := newNode(t, dbtest.New(t))
+	for _, email := range []string{"", "x", "a@b\r\nBcc: c@d", "a@b,c@d", "<a@b>", "a@", "@b", strings.Repeat("a", 300) + "@b.c"} {
+		wantKind(t, email, n.RequestReset(context.Background(), instance, email, "https://p.example.com"), stoa.KindInvalid)
+	}
+	for _, base := range []string{"", "portal", "javascript:alert(1)", "https://", "https://a@b.example.com", "https://x.example.com/?q=1"} {
+		if err := n.RequestReset(context.Background(), instance, "a@example.com", base); err == nil {
+			t.Errorf("%q was taken as the address of the portal", base)
+		}
+	}
+}
+
+func TestResetPassword_LinksPerAccountAreLimited(t *testing.T) {
+	n := newNode(t, dbtest.New(t))
+	admin(t, n)
+	for range resetsPerWindow {
+		if err := n.sendReset(context.Background(), reset{instance, "test@example.com", "https://p.example.com"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantKind(t, "one more", n.sendReset(context.Background(), reset{instance, "test@example.com", "https://p.example.com"}), stoa.KindTooMany)
+	if got := len(n.mails(t)); got != resetsPerWindow {
+		t.Errorf("%d mails, want %d", got, resetsPerWindow)
+	}
+}
+
+func TestSetPassword_NeedsTheOldOneAndEndsOtherSessions(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		n := newNode(t, d)
+		boss := admin(t, n)
+		ann := person(t, n, "ann")
+		mine, other := n.signIn(t, "ann", secret), n.signIn(t, "ann", secret)
+		ctx := n.as(t, mine)
+		wantKind(t, "a stranger's", n.SetPassword(ctx, boss.ID, secret, "a new password"), stoa.KindForbidden)
+		for _, bad := range []string{"short", "ann@example.com", "ANN@example.com ", strings.Repeat("x", 2000), "not text \xff\xff"} {
+			wantKind(t, fmt.Sprintf("%.20q", bad), n.SetPassword(ctx, ann.ID, secret, bad), stoa.KindInvalid)
+		}
+		wantKind(t, "wrong old one", n.SetPassword(ctx, ann.ID, "wrong wrong wrong", "a new password"), stoa.KindInvalid)
+		if err := n.SetPassword(ctx, ann.ID, secret, "a new password"); err != nil {
+			t.Fatal(err)
+		}
+		n.as(t, mine)
+		_, _, err := n.Authenticate(context.Background(), other)
+		wantKind(t, "the other session", err, stoa.KindUnauthorized)
+		for range 3 {
+			wantKind(t, "guess", n.SetPassword(ctx, ann.ID, "guess guess guess", "a newer password"), stoa.KindInvalid)
+		}
+		wantKind(t, "guess too often", n.SetPassword(ctx, ann.ID, "guess guess guess", "a newer password"), stoa.KindTooMany)
+	})
+}
+
+func TestUpdate_VersionsLocksAndNames(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		n := newNode(t, d)
+		boss := admin(t, n)
+		ann, bob := person(t, n, "ann"), person(t, n, "bob")
+		token := n.signIn(t, "ann", secret)
+		ctx := n.as(t, token)
+
+		ann, err := n.Get(ctx, ann.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		own := ann
+		own.FirstName, own.Email, own.ScreenName, own.Status = "Anna", "evil@example.com", "root", StatusLocked
+		got, err := n.Update(ctx, own)
+		if err != nil || got.FirstName != "Anna" || got.Email != ann.Email || got.ScreenName != "ann" || got.Status != StatusActive {
+			t.Fatalf("own change: %+v %v", got, err)
+		}
+		if stoa.ActorFrom(n.as(t, token)).Name != "Anna" {
+			t.Error("the actor still has the old name")
+		}
+		_, err = n.Update(ctx, own)
+		wantKind(t, "stale version", err, stoa.KindConflict)
+		bob.FirstName = "x"
+		if _, err = n.Update(ctx, bob); !stoa.Is(err, stoa.KindForbidden) && !stoa.Is(err, stoa.KindNotFound) {
+			t.Errorf("change of a stranger: %v", err)
+		}
+		got.Email = "bob@example.com"
+		_, err = n.Update(asSystem(), got)
+		wantKind(t, "taken address", err, stoa.KindConflict)
+		got.Email, got.Status = "ann@example.com", StatusLocked
+		if _, err = n.Update(asSystem(), got); err != nil {
+			t.Fatal(err)
+		}
+		_, _, err = n.Authenticate(context.Background(), token)
+		wantKind(t, "session of a locked account", err, stoa.KindUnauthorized)
+
+		boss.Status = StatusLocked
+		_, err = n.Update(asSystem(), boss)
+		wantKind(t, "lock the last administrator", err, stoa.KindConflict)
+		wantKind(t, "delete the last administrator", n.Delete(asSystem(), boss.ID), stoa.KindConflict)
+		wantKind(t, "take the role from the last administrator", n.SetRoles(asSystem(), boss.ID, nil), stoa.KindConflict)
+		if err := n.Delete(asSystem(), bob.ID); err != nil {
+			t.Fatal(err)
+		}
+		_, err = n.Get(asSystem(), bob.ID)
+		wantKind(t, "a deleted account", err, stoa.KindNotFound)
+	})
+}
+
+func TestManagers_CannotBecomeAdministrators(t *testing.T) {
+	n := newNode(t, dbtest.New(t))
+	boss := admin(t, n)
+	role, err := n.access.CreateRole(asSystem(), access.Role{Instance: instance, Name: "People"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	home := access.InstancePath(instance)
+	if err := n.access.SetGrants(asSystem(), home, []access.Grant{{Role: role.ID, Action: access.Manage}}); err != nil {
+		t.Fatal(err)
+	}
+	mo := person(t, n, "mo", role.ID)
+	bob := person(t, n, "bob")
+	ctx := n.as(t, n.signIn(t, "mo", secret))
+	adminRole := []stoa.ID{n.role(t, access.RoleAdministrator)}
+	admins, err := n.CreateGroup(asSystem(), Group{Instance: instance, Name: "Admins", Roles: adminRole})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantKind(t, "own role", n.SetRoles(ctx, mo.ID, adminRole), stoa.KindForbidden)
+	wantKind(t, "own group", n.AddMembers(ctx, admins.ID, mo.ID), stoa.KindForbidden)
+	wantKind(t, "boss's password", n.AdminSetPassword(ctx, boss.ID, "a new password"), stoa.KindForbidden)
+	boss.Email = "mo2@example.com"
+	_, err = n.Update(ctx, boss)
+	wantKind(t, "boss's address", err, stoa.KindForbidden)
+	_, err = n.CreateGroup(ctx, Group{Instance: instance, Name: "Ours", Roles: adminRole})
+	wantKind(t, "a group", err, stoa.KindForbidden)
+	_, err = n.Create(ctx, User{Instance: instance, ScreenName: "x", Email: "x@example.com", Groups: []stoa.ID{admins.ID}}, secret)
+	wantKind(t, "an account in the group", err, stoa.KindForbidden)
+	_, err = n.Create(ctx, User{Instance: instance + 1, ScreenName: "x", Email: "x@example.com"}, secret)
+	wantKind(t, "another instance", err, stoa.KindNotFound)
+	if err := n.AdminSetPassword(ctx, bob.ID, "a new password"); err != nil {
+		t.Errorf("what the manager may do: %v", err)
+	}
+}
+
+func TestGuestsAndNobody_AreRefusedEverything(t *testing.T) {
+	n := newNode(t, dbtest.New(t))
+	boss := admin(t, n)
+	g, err := n.CreateGroup(asSystem(), Group{Instance: instance, Name: "G"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	guest, err := n.access.GuestActor(context.Background(), instance)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for who, ctx := range map[string]context.Context{"nobody": context.Background(), "guest": stoa.WithActor(context.Background(), guest)} {
+		for what, do := range map[string]func() error{
+			"Create":           func() error { _, err := n.Create(ctx, User{Instance: instance}, secret); return err },
+			"Get":              func() error { _, err := n.Get(ctx, boss.ID); return err },
+			"List":             func() error { _, err := n.List(ctx, instance, Filter{}); return err },
+			"Update":           func() error { _, err := n.Update(ctx, boss); return err },
+			"Delete":           func() error { return n.Delete(ctx, boss.ID) },
+			"SetRoles":         func() error { return n.SetRoles(ctx, boss.ID, nil) },
+			"SetPassword":      func() error { return n.SetPassword(ctx, 0, secret, secret) },
+			"AdminSetPassword": func() error { return n.AdminSetPassword(ctx, boss.ID, secret) },
+			"Sessions":         func() error { _, err := n.Sessions(ctx, boss.ID); return err },
+			"NewSetupToken":    func() error { _, err := n.NewSetupToken(ctx, boss.ID); return err },
+			"CreateGroup":      func() error { _, err := n.CreateGroup(ctx, Group{Instance: instance, Name: "x"}); return err },
+			"UpdateGroup":      func() error { _, err := n.UpdateGroup(ctx, g); return err },
+			"DeleteGroup":      func() error { return n.DeleteGroup(ctx, g.ID) },
+			"Group":            func() error { _, err := n.Group(ctx, g.ID); return err },
+			"Groups":           func() error { _, err := n.Groups(ctx, instance); return err },
+			"Members":          func() error { _, err := n.Members(ctx, g.ID, "", 0); return err },
+			"AddMembers":       func() error { return n.AddMembers(ctx, g.ID, boss.ID) },
+			"RemoveMembers":    func() error { return n.RemoveMembers(ctx, g.ID, boss.ID) },
+		} {
+			if err := do(); !stoa.Is(err, stoa.KindUnauthorized) && !stoa.Is(err, stoa.KindForbidden) {
+				t.Errorf("%s as %s: %v", what, who, err)
+			}
+		}
+	}
+}
+
+func TestList_FiltersAndPages(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		n := newNode(t, d)
+		admin(t, n)
+		for i := range 5 {
+			person(t, n, fmt.Sprintf("p_%d", i))
+		}
+		var names []string
+		f := Filter{Limit: 2, Query: "P_"}
+		for {
+			p, err := n.List(asSystem(), instance, f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, u := range p.Items {
+				names = append(names, u.ScreenName)
+			}
+			if f.After = p.Next; p.Next == "" {
+				break
+			}
+		}
+		if got := strings.Join(names, " "); got != "p_0 p_1 p_2 p_3 p_4" {
+			t.Errorf("got %q", got)
+		}
+		for q, want := range map[string]int{"test test": 1, "%": 0, "p!": 0, "example.com p_3": 1, "' OR 1=1 --": 0} {
+			if p, err := n.List(asSystem(), instance, Filter{Query: q}); err != nil || len(p.Items) != want {
+				t.Errorf("%q: %d users, want %d (%v)", q, len(p.Items), want, err)
+			}
+		}
+	})
+}
+
+func TestHasher_WaitsForAPlaceAndGivesUp(t *testing.T) {
+	h := newHasher(64, 1)
+	h.places <- struct{}{} // somebody else is at work
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err := h.make(ctx, secret)
+	wantKind(t, "no place", err, stoa.KindUnavailable)
+	h.waiting.Store(hashQueue)
+	_, _, err = h.check(context.Background(), "", secret)
+	wantKind(t, "too many wait", err, stoa.KindTooMany)
+	h.waiting.Store(0)
+	<-h.places
+	stored, err := h.make(context.Background(), secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok, old, err := newHasher(128, 1).check(context.Background(), stored, secret); !ok || !old || err != nil {
+		t.Errorf("with other costs: %v %v %v", ok, old, err)
+	}
+	for _, bad := range []string{"", "x", strings.Replace(stored, "m=64", "m=4294967295", 1), strings.Replace(stored, "argon2id", "argon2i", 1), stored[:len(stored)-4]} {
+		if ok, _, err := h.check(context.Background(), bad, secret); ok || err != nil {
+			t.Errorf("%q: %v %v", bad, ok, err)
+		}
+	}
+}
