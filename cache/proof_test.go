@@ -32,30 +32,29 @@ func guestRegion(c *Cache) *Region[string] {
 	return NewRegion(c, RegionOptions{Name: "page", StaleForGuests: true}, sizeOf)
 }
 
-// bubble runs a test in virtual time, with a cache whose clock is that time.
-func bubble(t *testing.T, test func(t *testing.T, c *Cache, w *world)) {
+// virtualWorld gives a cache whose clock is that of the synctest bubble it is called in.
+func virtualWorld(t *testing.T) (*Cache, *world) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		start := time.Now()
-		c, w := newWorld(t, nil)
-		base := time.Duration(w.now.Load())
-		c.o.Clock = func() time.Duration {
-			now := base + time.Since(start)
-			w.now.Store(int64(now))
-			return now
+	start := time.Now()
+	c, w := newWorld(t, nil)
+	base := time.Duration(w.now.Load())
+	c.o.Clock = func() time.Duration {
+		now := base + time.Since(start)
+		w.now.Store(int64(now))
+		return now
+	}
+	c.o.Proof = func() time.Duration {
+		if p := w.proof.Load(); p >= 0 {
+			return time.Duration(p)
 		}
-		c.o.Proof = func() time.Duration {
-			if p := w.proof.Load(); p >= 0 {
-				return time.Duration(p)
-			}
-			return c.o.Clock()
-		}
-		test(t, c, w)
-	})
+		return c.o.Clock()
+	}
+	return c, w
 }
 
 func TestGuard14_WithoutProofLoadsAreFewAndTheRestIsTurnedAway(t *testing.T) {
-	bubble(t, func(t *testing.T, c *Cache, w *world) {
+	synctest.Test(t, func(t *testing.T) {
+		c, w := virtualWorld(t)
 		r := newRegion(c, "article")
 		w.proof.Store(0) // there never was a proof
 		release := make(chan struct{})
@@ -117,7 +116,8 @@ func TestGuard14_WithoutProofLoadsAreFewAndTheRestIsTurnedAway(t *testing.T) {
 }
 
 func TestGuard14_WithoutProofOneKeyIsLoadedByFew(t *testing.T) {
-	bubble(t, func(t *testing.T, c *Cache, w *world) {
+	synctest.Test(t, func(t *testing.T) {
+		c, w := virtualWorld(t)
 		r := newRegion(c, "article")
 		w.proof.Store(0)
 		loads := 0
@@ -147,7 +147,8 @@ func TestGuard14_WithoutProofOneKeyIsLoadedByFew(t *testing.T) {
 }
 
 func TestGuard14_LoadBegunAfterTheRequestArrivedIsFreshForIt(t *testing.T) {
-	bubble(t, func(t *testing.T, c *Cache, w *world) {
+	synctest.Test(t, func(t *testing.T) {
+		c, w := virtualWorld(t)
 		r := newRegion(c, "article")
 		w.proof.Store(0)
 		early := context.Background()
@@ -186,7 +187,8 @@ func TestGuard14_LoadBegunAfterTheRequestArrivedIsFreshForIt(t *testing.T) {
 }
 
 func TestGuard14_PartsOfALoadShareItsPlace(t *testing.T) {
-	bubble(t, func(t *testing.T, c *Cache, w *world) {
+	synctest.Test(t, func(t *testing.T) {
+		c, w := virtualWorld(t)
 		parts, pages := newRegion(c, "part"), newRegion(c, "page")
 		w.proof.Store(0)
 		var results []chan answer
@@ -229,7 +231,8 @@ func TestGuard14_ValuesLoadedWithoutProofServeUnderALaterOne(t *testing.T) {
 }
 
 func TestGuard15_StaleCopyIsForGuestsMarkedAndWithinGrace(t *testing.T) {
-	bubble(t, func(t *testing.T, c *Cache, w *world) {
+	synctest.Test(t, func(t *testing.T) {
+		c, w := virtualWorld(t)
 		pages, private := guestRegion(c), newRegion(c, "private")
 		guest, member := StaleOK(context.Background()), context.Background()
 		mustGet(t, pages, "p", value("old page", thing(1)))
@@ -288,7 +291,8 @@ func TestGuard15_StaleCopyIsForGuestsMarkedAndWithinGrace(t *testing.T) {
 }
 
 func TestGuard15_ADatabaseThatHangsDoesNotKeepGuestsWaiting(t *testing.T) {
-	bubble(t, func(t *testing.T, c *Cache, w *world) {
+	synctest.Test(t, func(t *testing.T) {
+		c, w := virtualWorld(t)
 		pages := guestRegion(c)
 		mustGet(t, pages, "p", value("old page", thing(1)))
 		w.loseProof()
@@ -323,7 +327,8 @@ func TestGuard15_InvalidatedPageIsNotServedStale(t *testing.T) {
 }
 
 func TestLoad_PanicGoexitAndTimeoutFailOnlyTheLoad(t *testing.T) {
-	bubble(t, func(t *testing.T, c *Cache, w *world) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := virtualWorld(t)
 		r := newRegion(c, "article")
 		type result struct {
 			Region *Region[string]
@@ -363,7 +368,8 @@ func TestSize_PanicLosesOnlyTheEntry(t *testing.T) {
 }
 
 func TestClose_EndsLoadsAndRefusesNewOnes(t *testing.T) {
-	bubble(t, func(t *testing.T, c *Cache, w *world) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := virtualWorld(t)
 		r := newRegion(c, "article")
 		mustGet(t, r, "held", value("v", thing(1)))
 		hanging := backgroundInfo(context.Background(), r, "1", func(ctx context.Context, _ *Load) (string, error) {
@@ -384,7 +390,8 @@ func TestClose_EndsLoadsAndRefusesNewOnes(t *testing.T) {
 }
 
 func TestVerify_FindsWhatNoChangeExplains(t *testing.T) {
-	bubble(t, func(t *testing.T, c *Cache, w *world) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := virtualWorld(t)
 		articles, pages := newRegion(c, "article"), newRegion(c, "page")
 		tb := &table{}
 		if checked, ok := c.Verify(context.Background()); checked || !ok {
@@ -417,7 +424,8 @@ func TestVerify_FindsWhatNoChangeExplains(t *testing.T) {
 }
 
 func TestVerify_WaitsForTheChangeThatExplains(t *testing.T) {
-	bubble(t, func(t *testing.T, c *Cache, w *world) {
+	synctest.Test(t, func(t *testing.T) {
+		c, w := virtualWorld(t)
 		r := newRegion(c, "article")
 		tb := &table{}
 		tb.set(1, "old")
@@ -446,7 +454,8 @@ func TestVerify_WaitsForTheChangeThatExplains(t *testing.T) {
 }
 
 func TestVerify_ChecksAbsenceAndReadsPastTheCache(t *testing.T) {
-	bubble(t, func(t *testing.T, c *Cache, w *world) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := virtualWorld(t)
 		r := newRegion(c, "article")
 		tb := &table{}
 		if _, err := r.Get(context.Background(), "1", tb.loadArticle(1)); !stoa.Is(err, stoa.KindNotFound) {
