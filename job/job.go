@@ -69,7 +69,7 @@ type Options struct {
 	Workers int              // runs at once on this node, not counting those of EveryNode; 0 = 4
 	Poll    time.Duration    // between two looks at the tables; 0 = 1 s
 	Backoff time.Duration    // before the second try; doubled for each further one, at most 1 h; 0 = 5 s
-	Keep    time.Duration    // how long finished runs are remembered; 0 = 30 days
+	Keep    time.Duration    // how long finished runs are remembered, scheduled ones that went well a day at most; 0 = 30 days
 	Logger  *slog.Logger     // default: discarded
 	Now     func() time.Time // default: the clock of the database
 }

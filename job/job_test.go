@@ -423,6 +423,35 @@ func TestRunNow_OnceAtATimeAndOnlyByAdministrators(t *testing.T) {
 	})
 }
 
+func TestPrune_ForgetsOldRunsAndKeepsWhatFailed(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		c := newClock()
+		bad := true
+		s := newService(t, d, c, member{&crew{}, 1}, Job{Name: "a", Kind: Once, Schedule: "@every 1h", Attempts: 1, Run: func(context.Context, Run) error {
+			if bad {
+				return errors.New("bad")
+			}
+			return nil
+		}})
+		step(t, s)
+		for _, bad = range []bool{true, false} {
+			c.add(time.Hour)
+			step(t, s)
+		}
+		c.add(25 * time.Hour)
+		step(t, s) // forgets the run that went well, and makes one
+		list := records(t, s, "a")
+		if len(list) != 2 || list[0].State != Done || list[1].State != Failed {
+			t.Fatalf("after a day: %+v", list)
+		}
+		c.add(31 * 24 * time.Hour)
+		step(t, s)
+		if list = records(t, s, "a"); len(list) != 1 || list[0].State != Done {
+			t.Fatalf("after a month: %+v", list)
+		}
+	})
+}
+
 func TestRegister_RefusesWhatCannotRun(t *testing.T) {
 	s := newService(t, dbtest.New(t), newClock(), member{&crew{}, 1})
 	run := func(context.Context, Run) error { return nil }

@@ -310,13 +310,20 @@ func (s *Service) names() []any {
 	return out
 }
 
+// keepScheduled is how long runs of a schedule that went well are remembered.
+const keepScheduled = 24 * time.Hour
+
 // prune forgets old runs, once an hour, on one node.
 func (s *Service) prune(ctx context.Context, now time.Time) error {
 	if !s.o.Leader.IsMaster() || now.Sub(s.pruned) < time.Hour {
 		return nil
 	}
 	err := s.o.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
-		_, err := tx.Exec(ctx, "DELETE FROM job_run WHERE state IN (?, ?) AND ended < ?", Done, Failed, db.Micros(now.Add(-s.o.Keep)))
+		if _, err := tx.Exec(ctx, "DELETE FROM job_run WHERE state IN (?, ?) AND ended < ?", Done, Failed, db.Micros(now.Add(-s.o.Keep))); err != nil {
+			return err
+		}
+		// Frequent schedules make many runs that went well; job_schedule keeps their times from firing again.
+		_, err := tx.Exec(ctx, "DELETE FROM job_run WHERE state = ? AND fire > 0 AND ended < ?", Done, db.Micros(now.Add(-min(s.o.Keep, keepScheduled))))
 		return err
 	})
 	if err != nil {
