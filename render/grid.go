@@ -57,7 +57,11 @@ func (s *Service) grid(ctx context.Context, in Input, v *view, l page.Layout) (o
 	places := make(chan struct{}, s.opt.Parallel)
 	for _, sec := range l.Sections {
 		row := section{ID: sec.ID, Class: "row"}
-		if sec.Style != "" {
+		switch sec.Style {
+		case "":
+		case "hero": // the style sheet's own name for a large beginning
+			row.Class += " hero"
+		default:
 			row.Class += " row--" + sec.Style
 		}
 		for i, c := range sec.Columns {
