@@ -1,0 +1,185 @@
+// Command stoa is the portal: serve runs a node, the other commands look after it.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	_ "time/tzdata" // time zones work in a bare container as well
+
+	"github.com/spf13/cobra"
+	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/config"
+	"github.com/stoa-portal/stoa/server"
+)
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+// run is main without the exit, so that deferred work is done.
+func run(args []string) int {
+	root := command()
+	root.SetArgs(args)
+	if err := root.Execute(); err != nil {
+		fmt.Fprintln(os.Stderr, "stoa: "+strings.ReplaceAll(err.Error(), "\n", "\n      "))
+		return 1
+	}
+	return 0
+}
+
+// flags are those that every command knows.
+type flags struct{ home, port, external string }
+
+func (f *flags) load() (*config.Config, error) {
+	set := map[string]string{}
+	if f.port != "" {
+		set["port"] = f.port
+	}
+	return config.Load(config.Options{Home: f.home, Environ: os.Environ(), Flags: set, External: f.external})
+}
+
+func command() *cobra.Command {
+	var f flags
+	root := &cobra.Command{
+		Use: "stoa", Short: "A digital experience platform in one binary", SilenceUsage: true, SilenceErrors: true,
+		Long: "Stoa serves web sites out of the box and becomes a node of a cluster by configuration.\nStart with: stoa serve",
+	}
+	root.PersistentFlags().StringVar(&f.home, "home", "", "folder of this node (default ./stoa-home; also STOA_HOME and liferay.home)")
+	root.PersistentFlags().StringVar(&f.external, "external-properties", "", "a further properties file, read after portal-ext.properties")
+	serve := &cobra.Command{Use: "serve", Short: "Run a node", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error { return serveNode(&f) }}
+	serve.Flags().StringVar(&f.port, "port", "", "port to listen on (default 8080)")
+	root.AddCommand(serve, configCommand(&f), userCommand(&f), backupCommand(&f), restoreCommand(&f),
+		&cobra.Command{Use: "version", Short: "Print the version", Args: cobra.NoArgs, Run: func(c *cobra.Command, _ []string) {
+			fmt.Fprintln(c.OutOrStdout(), "stoa", stoa.Version)
+		}})
+	return root
+}
+
+func serveNode(f *flags) error {
+	c, err := f.load()
+	if err != nil {
+		return err
+	}
+	var handler slog.Handler = slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: c.Log.Level})
+	if c.Log.Format == "json" {
+		handler = slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: c.Log.Level})
+	}
+	log := slog.New(handler)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	s, err := server.New(ctx, server.Options{Config: c, Logger: log})
+	if err != nil {
+		return err
+	}
+	if s.SetupPath != "" {
+		fmt.Fprintf(os.Stderr, "\n  Stoa is running at %s\n  Set the administrator's password within an hour: %s%s\n\n", s.URL(), s.URL(), s.SetupPath)
+	} else {
+		fmt.Fprintf(os.Stderr, "\n  Stoa is running at %s\n\n", s.URL())
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve() }()
+	select {
+	case err = <-served:
+		return errors.Join(err, s.Stop(context.Background()))
+	case <-ctx.Done():
+	}
+	stop() // a second signal ends the process at once
+	log.Info("leaving: not ready, then finishing requests")
+	leave, cancel := context.WithTimeout(context.Background(), c.Server.DrainDelay+c.Server.StopTimeout)
+	defer cancel()
+	err = s.Drain(leave)
+	return errors.Join(err, <-served, s.Stop(context.Background()))
+}
+
+func configCommand(f *flags) *cobra.Command {
+	cmd := &cobra.Command{Use: "config", Short: "Print every effective property with its source", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error {
+		cfg, err := f.load()
+		if err != nil {
+			return err
+		}
+		cfg.Print(c.OutOrStdout())
+		return nil
+	}}
+	cmd.AddCommand(&cobra.Command{Use: "docs [FILE]", Short: "Write the reference of all properties", Args: cobra.MaximumNArgs(1), RunE: func(_ *cobra.Command, args []string) error {
+		name := filepath.Join("docs", "properties.md")
+		if len(args) == 1 {
+			name = args[0]
+		}
+		out, err := os.Create(name)
+		if err != nil {
+			return stoa.Unavailable(err, "%s cannot be written", name)
+		}
+		return errors.Join(config.WriteDocs(out), out.Close())
+	}})
+	return cmd
+}
+
+// onNode runs a command inside the node that uses the home, or opens the home for it when none does.
+func onNode(f *flags, name string, req server.ControlRequest, alone func(ctx context.Context, s *server.Server) (string, error)) error {
+	c, err := f.load()
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	text, running, err := server.Control(ctx, c.Home, name, req)
+	if !running && err == nil {
+		var own *config.Config
+		if own, err = config.Load(config.Options{Home: f.home, Environ: os.Environ(), External: f.external, Flags: map[string]string{
+			"portal.instance.inet.socket.address": "127.0.0.1:0", "scheduler.enabled": "false"}}); err != nil {
+			return err
+		}
+		s, openErr := server.New(ctx, server.Options{Config: own, Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))})
+		if openErr != nil {
+			return openErr
+		}
+		text, err = alone(stoa.WithActor(ctx, stoa.SystemActor()), s)
+		err = errors.Join(err, s.Stop(context.Background()))
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Println(text)
+	return nil
+}
+
+func userCommand(f *flags) *cobra.Command {
+	cmd := &cobra.Command{Use: "user", Short: "Look after people"}
+	cmd.AddCommand(&cobra.Command{Use: "reset-password LOGIN", Short: "Print a one-time link that sets a new password", Args: cobra.ExactArgs(1), RunE: func(_ *cobra.Command, args []string) error {
+		return onNode(f, "reset-password", server.ControlRequest{Login: args[0]}, func(ctx context.Context, s *server.Server) (string, error) {
+			return s.ResetPassword(ctx, args[0])
+		})
+	}})
+	return cmd
+}
+
+func backupCommand(f *flags) *cobra.Command {
+	return &cobra.Command{Use: "backup DIR", Short: "Copy database and files of this node to a new folder", Args: cobra.ExactArgs(1), RunE: func(_ *cobra.Command, args []string) error {
+		dir, err := filepath.Abs(args[0])
+		if err != nil {
+			return err
+		}
+		return onNode(f, "backup", server.ControlRequest{Dir: dir}, func(ctx context.Context, s *server.Server) (string, error) {
+			return "The backup is in " + dir, s.Backup(ctx, dir)
+		})
+	}}
+}
+
+func restoreCommand(f *flags) *cobra.Command {
+	return &cobra.Command{Use: "restore DIR", Short: "Fill an empty home from a backup", Args: cobra.ExactArgs(1), RunE: func(_ *cobra.Command, args []string) error {
+		c, err := f.load()
+		if err != nil {
+			return err
+		}
+		if err := server.Restore(context.Background(), c, args[0]); err != nil {
+			return err
+		}
+		fmt.Println("The backup was restored to", c.Home)
+		return nil
+	}}
+}

@@ -1,0 +1,376 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/admin"
+	"github.com/stoa-portal/stoa/cache"
+	"github.com/stoa-portal/stoa/change"
+	"github.com/stoa-portal/stoa/cluster"
+	"github.com/stoa-portal/stoa/content"
+	"github.com/stoa-portal/stoa/db"
+	"github.com/stoa-portal/stoa/filestore"
+	"github.com/stoa-portal/stoa/httpd"
+	"github.com/stoa-portal/stoa/job"
+	"github.com/stoa-portal/stoa/look"
+	"github.com/stoa-portal/stoa/mail"
+	"github.com/stoa-portal/stoa/page"
+	"github.com/stoa-portal/stoa/render"
+	"github.com/stoa-portal/stoa/site"
+	"github.com/stoa-portal/stoa/taxonomy"
+	"github.com/stoa-portal/stoa/user"
+	"github.com/stoa-portal/stoa/web"
+	"github.com/stoa-portal/stoa/widget"
+)
+
+// hintSubject is what the change log's hints travel under.
+const hintSubject = "stoa.change"
+
+// build makes the parts of a node from top to bottom; each step uses only what stands above it, and
+// registers its end. It is long on purpose: Go's scoping is the dependency graph.
+func (s *Server) build(ctx context.Context, o Options) error {
+	c := s.cfg
+	h, err := openHome(c.Home)
+	if err != nil {
+		return err
+	}
+	s.onStop("home", func(context.Context) error { return h.close() })
+	for _, w := range c.Warnings() {
+		s.log.Warn(w)
+	}
+
+	// The database: open, migrate, and the change log on top of it.
+	if s.DB, err = s.openDatabase(ctx); err != nil {
+		return err
+	}
+	s.onStop("database", func(context.Context) error { return s.DB.Close() })
+	if err := s.DB.Migrate(ctx); err != nil {
+		return err
+	}
+	if s.DB.Dialect() == db.SQLite && c.Cluster.Enabled {
+		s.log.Warn("cluster.link.enabled=true needs a database server that all nodes share (PostgreSQL or MariaDB, jdbc.default.url); an SQLite file belongs to one process")
+	}
+
+	// The node row, the caches and the log need each other: the log beats the node's heart and drops
+	// cached values, the caches ask the log how fresh they are.
+	writer := change.NewWriter()
+	hostname, err := os.Hostname()
+	if err != nil {
+		hostname = "localhost"
+	}
+	s.Node, err = cluster.Join(ctx, cluster.NodeOptions{
+		DB: s.DB, Writer: writer, Home: c.Home, Name: c.Cluster.LogicNameControl,
+		Address: c.Server.Listen, Host: hostname, Version: stoa.Version,
+		Heartbeat: c.Cluster.HeartbeatInterval, DeadAfter: c.Cluster.HeartbeatTimeout, Logger: s.log.With("component", "cluster"),
+	})
+	if err != nil {
+		return err
+	}
+	s.onStop("node", s.Node.Leave)
+	transport := o.Transport
+	if transport == nil {
+		transport = cluster.NewHub().Join(s.Node.ID())
+	}
+	s.onStop("transport", func(context.Context) error { return transport.Close() })
+	var proof func() time.Duration
+	s.Cache, err = cache.New(cache.Options{
+		FreshLimit: c.Cache.FreshLimit, ReadThroughMax: c.Cache.ReadThroughMax, ReadThroughWait: c.Cache.ReadThroughWait,
+		StaleGrace: c.Cache.StaleGrace, MaxAge: c.Cache.MaxAge, MaxBytes: c.Cache.MaxBytes,
+		Proof:         func() time.Duration { return proof() },
+		Clock:         change.Boottime,
+		InTransaction: db.InWrite, Incarnation: s.DB.Incarnation, Logger: s.log.With("component", "cache"),
+	})
+	if err != nil {
+		return err
+	}
+	s.onStop("cache", func(context.Context) error { s.Cache.Close(); return nil })
+	s.DB.OnIncarnation(func(_, _ int64) { s.Cache.DropAll("the database shows another history") })
+	s.Log, err = change.Open(ctx, change.Options{
+		DB: s.DB, Writer: writer, Beat: s.Node.Beat, PollInterval: c.Database.ChangePollInterval,
+		Retention: c.Database.ChangeRetention, Logger: s.log.With("component", "change"),
+		Apply: func(rows []change.Row) { s.Cache.Invalidate(cacheChanges(rows), nil) },
+		Send: func(hint []byte) {
+			if err := transport.Publish(s.ctx, hintSubject, hint); err != nil {
+				s.log.Debug("a hint was not sent; the log will repair it", "error", err)
+			}
+		},
+	})
+	if err != nil {
+		return err
+	}
+	proof = s.Log.Proof
+	s.onStop("change log", s.Log.Close)
+	stopHints, err := transport.Subscribe(hintSubject, s.Log.Hint)
+	if err != nil {
+		return fmt.Errorf("listen for hints: %w", err)
+	}
+	s.onStop("hints", func(context.Context) error { stopHints(); return nil })
+	logCtx, stopLog := context.WithCancel(s.ctx)
+	logDone := make(chan error, 1)
+	go func() { logDone <- s.Log.Run(logCtx) }()
+	s.onStop("log reader", func(context.Context) error {
+		stopLog()
+		if err := <-logDone; err != nil && !errors.Is(err, context.Canceled) {
+			return err
+		}
+		return nil
+	})
+	if d := c.Cache.VerifyInterval; d > 0 {
+		s.every(d, func(ctx context.Context) { s.Cache.Verify(ctx) })
+	}
+
+	// Files: a store that is not the cluster's store keeps the node from being ready.
+	files, err := filestore.OpenDir(c.Files.Root, filestore.DirOptions{Logger: s.log.With("component", "filestore"), NoSync: o.NoSync})
+	if err != nil {
+		return err
+	}
+	storeProblem := s.checkStore(ctx, files)
+
+	// The domain.
+	if s.Access, err = access.New(access.Options{DB: s.DB, Cache: s.Cache}); err != nil {
+		return err
+	}
+	mailer := mail.New(mailOptions(c))
+	if s.Users, err = user.New(userOptions(c, s, mailer)); err != nil {
+		return err
+	}
+	s.onStop("users", func(context.Context) error { return s.Users.Close() })
+	if s.Sites, err = site.New(site.Options{DB: s.DB, Cache: s.Cache, Access: s.Access, StrictHosts: c.Hosts.Strict}); err != nil {
+		return err
+	}
+	if s.Taxonomy, err = taxonomy.New(taxonomy.Options{DB: s.DB, Cache: s.Cache, Access: s.Access}); err != nil {
+		return err
+	}
+	if s.Pages, err = page.New(page.Options{DB: s.DB, Cache: s.Cache, Access: s.Access, Sites: s.Sites, Logger: s.log}); err != nil {
+		return err
+	}
+	if s.Content, err = content.New(content.Options{DB: s.DB, Cache: s.Cache, Access: s.Access, Taxonomy: s.Taxonomy, Moved: s.Pages.AddRedirect}); err != nil {
+		return err
+	}
+	if s.Jobs, err = job.New(job.Options{DB: s.DB, Leader: leader{s.Node}, Workers: c.Jobs.Workers, Poll: c.Jobs.PollInterval, Keep: c.Jobs.Retention, Logger: s.log.With("component", "job")}); err != nil {
+		return err
+	}
+	if err := s.registerJobs(); err != nil {
+		return err
+	}
+	if err := s.firstStart(ctx); err != nil {
+		return err
+	}
+
+	// The edges.
+	assets := look.New()
+	node := ""
+	if c.Web.DisplayNode {
+		_, port, _ := net.SplitHostPort(c.Server.Listen)
+		node = net.JoinHostPort(hostname, port)
+	}
+	catalogue := widget.New(append(page.Widgets(s.Pages), content.Widgets(s.Content)...)...)
+	theme, err := render.New(render.Options{Pages: s.Pages, Catalogue: catalogue, Assets: assets, Node: node, Logger: s.log.With("component", "render")})
+	if err != nil {
+		return err
+	}
+	visitors, err := web.New(web.Options{
+		Cache: s.Cache, Access: s.Access, Users: s.Users, Sites: s.Sites, Pages: s.Pages, Content: s.Content, Taxonomy: s.Taxonomy,
+		Render: theme, Assets: assets, Log: s.Log, Logger: s.log.With("component", "web"), CookieDomain: c.Session.CookieDomain,
+		RememberFor: c.Session.AutoLoginMaxAge, ReadYourWrites: c.Cache.ReadYourWritesBy,
+	})
+	if err != nil {
+		return err
+	}
+	panel, err := admin.New(admin.Options{
+		Access: s.Access, Sites: s.Sites, Pages: s.Pages, Content: s.Content, Taxonomy: s.Taxonomy, Jobs: s.Jobs,
+		Assets: assets, Log: s.Log, Logger: s.log.With("component", "admin"), Caches: s.Cache.Stats, SiteOf: visitors.SiteOf,
+		ClearCaches: s.ClearCaches, Properties: s.properties,
+	})
+	if err != nil {
+		return err
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), cacheMetrics{s.Cache})
+	if s.http, err = httpd.New(httpd.Options{
+		Addr: c.Server.Listen, TLSCert: c.Server.Certificate, TLSKey: c.Server.Key,
+		TrustedProxies: c.Web.TrustedProxies, ForwardedHost: httpd.Forwarded(c.Web.ForwardedHost), ForwardedPort: httpd.Forwarded(c.Web.ForwardedPort),
+		ForwardedProto: httpd.Forwarded(c.Web.ForwardedProtocol), Links: httpd.Links{Protocol: c.Web.Protocol, Host: c.Web.Host, HTTPPort: c.Web.HTTPPort, HTTPSPort: c.Web.HTTPSPort},
+		ValidHosts: c.Hosts.Valid, FrameHosts: []string{"www.youtube-nocookie.com", "www.youtube.com", "player.vimeo.com"}, ErrorPage: visitors.ErrorPage,
+		MaxBody: c.Server.MaxBodyBytes, ReadHeaderTimeout: c.Server.ReadHeaderTimeout, ReadTimeout: c.Server.ReadTimeout, WriteTimeout: c.Server.WriteTimeout,
+		IdleTimeout: c.Server.IdleTimeout, DrainDelay: c.Server.DrainDelay, Logger: s.log.With("component", "http"), Registry: registry,
+		MetricsAllowed: c.Health.MetricsAllowedAddresses, MetricsToken: c.Health.MetricsToken,
+		Ready: func(ctx context.Context) []httpd.Problem { return append(s.problems(ctx), storeProblem...) }, DataSource: s.dataSource(),
+	}, visitors.Routes(panel.Mount)); err != nil {
+		return err
+	}
+	s.onStop("http", func(context.Context) error { return s.http.Close() })
+	if c.Jobs.Enabled {
+		if err := s.Jobs.Start(s.ctx); err != nil {
+			return err
+		}
+		s.onStop("jobs", func(context.Context) error { s.Jobs.Stop(); return nil })
+	}
+	stopSocket, err := s.listenControl(h)
+	if err != nil {
+		return err
+	}
+	s.onStop("control socket", stopSocket)
+	return nil
+}
+
+func (s *Server) openDatabase(ctx context.Context) (*db.DB, error) {
+	source := s.cfg.Database.Default
+	if s.cfg.Database.Write.URL != "" {
+		source = s.cfg.Database.Write
+	}
+	o := db.Options{
+		URL: source.URL, User: source.Username, Password: source.Password, MaxConns: source.MaximumPoolSize, MinIdle: source.MinimumIdle,
+		StatementTimeout: s.cfg.Database.StatementTimeout, IDBlock: int64(s.cfg.Database.CounterIncrement),
+		BackupDir: filepath.Join(s.cfg.Home, "data", "backup"), Logger: s.log,
+	}
+	for attempt := 0; ; attempt++ {
+		d, err := db.Open(ctx, o)
+		if err == nil || stoa.KindOf(err) != stoa.KindUnavailable || attempt >= s.cfg.Database.StartupRetries {
+			return d, err
+		}
+		s.log.Warn("the database cannot be reached; trying again", "error", err, "in", s.cfg.Database.StartupRetryDelay)
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(s.cfg.Database.StartupRetryDelay):
+		}
+	}
+}
+
+// cacheChanges turns rows of the log into what caches drop.
+func cacheChanges(rows []change.Row) []cache.Change {
+	out := make([]cache.Change, len(rows))
+	for i, r := range rows {
+		out[i] = cache.Change{Kind: r.Kind, ID: int64(r.ID), Scope: int64(r.Scope)}
+	}
+	return out
+}
+
+// checkStore compares the identity of this node's file store with the one the database knows.
+func (s *Server) checkStore(ctx context.Context, files filestore.Store) []httpd.Problem {
+	bad := func(message, mend string) []httpd.Problem {
+		s.log.Error("the file store is not usable", "reason", message)
+		return []httpd.Problem{{Requirement: "file store", Message: message, Mend: mend}}
+	}
+	mine, err := files.Identity(ctx, filestore.NewKey())
+	if err != nil {
+		return bad("the file store cannot be read: "+err.Error(), "make dl.store.file.system.root.dir readable and writable for this user")
+	}
+	agreed, err := cluster.Fact(ctx, s.DB, "filestore", mine)
+	if err != nil {
+		return bad("the identity of the file store cannot be compared: "+err.Error(), "see the state of the database")
+	}
+	if agreed != mine {
+		return bad("this node's file store is not the one the other nodes use", "set dl.store.file.system.root.dir to the directory all nodes share")
+	}
+	return nil
+}
+
+// problems names what keeps the node from being ready.
+func (s *Server) problems(ctx context.Context) []httpd.Problem {
+	var out []httpd.Problem
+	if err := s.DB.Check(ctx); err != nil {
+		out = append(out, httpd.Problem{Requirement: "database", Message: err.Error(), Mend: "check that the server of jdbc.default.url runs and answers"})
+	} else if age := change.Boottime() - s.Log.Proof(); age > 5*time.Second {
+		out = append(out, httpd.Problem{Requirement: "change log", Message: "the change log was last read " + age.Round(time.Second).String() + " ago", Mend: "see the log of this node; the database may be slow or read-only"})
+	}
+	return out
+}
+
+func (s *Server) dataSource() func(context.Context) error {
+	if !s.cfg.Health.DataSourceEnabled {
+		return nil
+	}
+	return s.DB.Check
+}
+
+// ClearCaches drops every cached value on every node: the order is a row of the log, so it reaches
+// nodes that are away as well.
+func (s *Server) ClearCaches(ctx context.Context) error {
+	actor := stoa.ActorFrom(ctx)
+	if !actor.Admin && !actor.System {
+		return stoa.Forbidden("only administrators may clear the caches")
+	}
+	return s.DB.Write(ctx, func(_ context.Context, tx *db.Tx) error {
+		tx.Changed(change.Everything, 0, 0, 0)
+		return nil
+	})
+}
+
+func (s *Server) properties() []admin.Property {
+	var out []admin.Property
+	for _, v := range s.cfg.Effective() {
+		out = append(out, admin.Property{Name: v.Name, Value: v.Masked, Source: v.Source, Default: v.Default, Help: v.Doc})
+	}
+	return out
+}
+
+// leader shows the node to the jobs.
+type leader struct{ node *cluster.Node }
+
+func (l leader) IsMaster() bool { return l.node.IsMaster() }
+func (l leader) Writer() int64  { return l.node.Writer() }
+func (l leader) Alive(writer int64) bool {
+	if writer == l.node.Writer() {
+		return true
+	}
+	for _, m := range l.node.Members() {
+		if m.Writer == writer {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Server) registerJobs() error {
+	return errors.Join(
+		s.Jobs.Register(s.Content.Job()),
+		s.Jobs.Register(job.Job{Name: "user.sweep", Kind: job.Once, Schedule: "@every 30m", Timeout: time.Minute, Run: func(ctx context.Context, _ job.Run) error {
+			return s.Users.Sweep(stoa.WithActor(ctx, stoa.SystemActor()))
+		}}),
+		s.Jobs.Register(job.Job{Name: "change.prune", Kind: job.Once, Schedule: "@every 10m", Timeout: 5 * time.Minute, Run: func(ctx context.Context, _ job.Run) error {
+			return s.Node.RunAsMaster(ctx, func(ctx context.Context, fence cluster.Fence) error {
+				_, err := s.Log.Prune(ctx, fence.Apply)
+				return err
+			})
+		}}),
+	)
+}
+
+// cacheMetrics shows the regions to Prometheus.
+type cacheMetrics struct{ c *cache.Cache }
+
+// Describe sends nothing, which makes the collector an unchecked one: regions come with their owners.
+func (cacheMetrics) Describe(chan<- *prometheus.Desc) {}
+
+// Collect reads the counters of every region.
+func (m cacheMetrics) Collect(ch chan<- prometheus.Metric) {
+	desc := prometheus.NewDesc("stoa_cache", "Counters of a cache region.", []string{"region", "what"}, nil)
+	for _, r := range m.c.Stats() {
+		raw, err := json.Marshal(r)
+		if err != nil {
+			continue
+		}
+		var fields map[string]any
+		if json.Unmarshal(raw, &fields) != nil {
+			continue
+		}
+		for k, v := range fields {
+			if n, ok := v.(float64); ok {
+				ch <- prometheus.MustNewConstMetric(desc, prometheus.UntypedValue, n, r.Name, k)
+			}
+		}
+	}
+}

@@ -1,0 +1,115 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/stoa-portal/stoa"
+)
+
+// SocketPath is where a node listens for the commands of its operator. Who may open the file is the
+// operator: it belongs to the user that runs the node, with mode 0600.
+func SocketPath(home string) string { return filepath.Join(home, "run", "stoa.sock") }
+
+// ControlRequest is what a command asks of the node that runs on its home.
+type ControlRequest struct {
+	Login string `json:"login,omitempty"` // reset-password: e-mail address or screen name
+	Dir   string `json:"dir,omitempty"`   // backup: absolute path of a folder that does not exist yet
+}
+
+// ControlAnswer is the node's answer.
+type ControlAnswer struct {
+	Text  string `json:"text,omitempty"`  // for the operator
+	Error string `json:"error,omitempty"` // a sentence; Text is empty then
+}
+
+// listenControl answers commands on the control socket of the home.
+func (s *Server) listenControl(h *home) (func(context.Context) error, error) {
+	path := SocketPath(h.dir)
+	// The home is locked by this process, so a socket that is there belongs to a process that died.
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, stoa.Unavailable(err, "the old control socket %s cannot be removed", path)
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, stoa.Unavailable(err, "the control socket %s cannot be made; its path may be longer than the 107 bytes that the system allows: use a shorter home", path)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /reset-password", s.control(func(ctx context.Context, r ControlRequest) (string, error) {
+		link, err := s.ResetPassword(ctx, r.Login)
+		return link, err
+	}))
+	mux.HandleFunc("POST /backup", s.control(func(ctx context.Context, r ControlRequest) (string, error) {
+		return "The backup is in " + r.Dir, s.Backup(ctx, r.Dir)
+	}))
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second}
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(l) }()
+	return func(ctx context.Context) error {
+		err := srv.Shutdown(ctx)
+		if served := <-done; !errors.Is(served, http.ErrServerClosed) {
+			err = errors.Join(err, served)
+		}
+		return err
+	}, nil
+}
+
+func (s *Server) control(fn func(ctx context.Context, r ControlRequest) (string, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var req ControlRequest
+		var answer ControlAnswer
+		err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<10)).Decode(&req)
+		if err == nil {
+			answer.Text, err = fn(stoa.WithActor(r.Context(), stoa.SystemActor()), req)
+		}
+		if err != nil {
+			answer = ControlAnswer{Error: err.Error()}
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(answer) // the command that hung up does not want it
+	}
+}
+
+// Control sends a command to the node that runs on the home. running is false when none does.
+func Control(ctx context.Context, home, command string, req ControlRequest) (text string, running bool, err error) {
+	path := SocketPath(home)
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", path)
+	}}}
+	body, err := json.Marshal(req)
+	if err != nil {
+		return "", false, err
+	}
+	conn, err := net.DialTimeout("unix", path, 2*time.Second)
+	if err != nil {
+		return "", false, nil
+	}
+	_ = conn.Close()
+	httpReq, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://stoa/"+command, jsonBody(body))
+	if err != nil {
+		return "", true, err
+	}
+	res, err := client.Do(httpReq)
+	if err != nil {
+		return "", true, stoa.Unavailable(err, "the node on %s did not answer", home)
+	}
+	defer res.Body.Close()
+	var answer ControlAnswer
+	if err := json.NewDecoder(res.Body).Decode(&answer); err != nil {
+		return "", true, stoa.Unavailable(err, "the node on %s does not know the command %s; is it older?", home, command)
+	}
+	if answer.Error != "" {
+		return "", true, errors.New(answer.Error)
+	}
+	return answer.Text, true, nil
+}

@@ -1,0 +1,82 @@
+package server
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/content"
+	"github.com/stoa-portal/stoa/page"
+	"github.com/stoa-portal/stoa/site"
+	"github.com/stoa-portal/stoa/user"
+)
+
+// firstStart makes the default instance, its site with a welcome page, and the administrator, unless
+// they are there. Several nodes that start together make them once.
+func (s *Server) firstStart(ctx context.Context) error {
+	ctx = stoa.WithActor(ctx, stoa.SystemActor())
+	c := s.cfg
+	locale := c.Company.Locale
+	if locale == "" {
+		locale = "en"
+	}
+	inst, st, created, err := s.Sites.EnsureDefault(ctx, site.Defaults{
+		WebID: c.Company.WebID, Name: c.Company.Name, MailDomain: c.Company.WebID, Locale: locale, Locales: []stoa.Locale{locale},
+		TimeZone: c.Company.TimeZone.String(), SiteSlug: "guest", SiteName: c.Company.Name, Tagline: "A new portal, ready to be filled", HostName: c.Company.VirtualHostName,
+	})
+	if err != nil {
+		return fmt.Errorf("make the default site: %w", err)
+	}
+	token, made, err := s.Users.EnsureAdmin(ctx, inst.ID, user.AdminOptions{
+		EmailPrefix: c.Admin.EmailAddressPrefix, MailDomain: c.Company.WebID, ScreenName: c.Admin.ScreenName,
+		First: c.Admin.FirstName, Last: c.Admin.LastName, Password: c.Admin.Password,
+	})
+	if err != nil {
+		return fmt.Errorf("make the administrator: %w", err)
+	}
+	if made {
+		s.log.Info("made the administrator", "email", c.Admin.EmailAddressPrefix+"@"+c.Company.WebID)
+	}
+	if token != "" {
+		s.SetupPath = "/account/setup?token=" + token
+	}
+	if !created {
+		return nil
+	}
+	return s.welcome(ctx, st)
+}
+
+// welcome fills the new site with a page worth looking at and a first article.
+func (s *Server) welcome(ctx context.Context, st site.Site) error {
+	article, err := s.Content.Create(ctx, st, content.Draft{
+		Slug: "welcome", Kind: "post",
+		Text: map[stoa.Locale]content.Text{st.Locale: {
+			Title:   "Your portal is running",
+			Summary: "This site came with the first start. Change it, fill it, or bring in one that you have.",
+			Body: `<p>Everything you see is kept in one folder: the database, the files and the settings. Nothing was sent anywhere.</p>
+<h2>Make it yours</h2>
+<ul><li>Sign in and open the <a href="/control/">control panel</a>.</li><li>Write your first article under Web Content.</li><li>Change name, languages and home page under Site Settings.</li></ul>
+<h2>Bring a site along</h2><p>An export of WordPress becomes a site here with one command:</p><pre><code>stoa import wordpress export.xml</code></pre>
+<h2>When one server is not enough</h2><p>The same program becomes a node of a cluster by adding properties to <code>portal-ext.properties</code>.</p>`,
+		}},
+	})
+	if err != nil {
+		return fmt.Errorf("write the welcome article: %w", err)
+	}
+	if _, err := s.Content.Publish(ctx, article.ID, article.Version, s.now()); err != nil {
+		return fmt.Errorf("publish the welcome article: %w", err)
+	}
+	layout := page.Layout{Sections: []page.Section{
+		{ID: "hero", Style: "hero", Columns: []page.Column{{Width: 12, Widgets: []page.Placed{{ID: "hero-text", Widget: "html", Settings: map[string]string{
+			"html": "<h1>" + "Welcome to Stoa" + "</h1><p>A stoa is a row of columns under one roof. Any column can go, the roof stays. Your portal is running; this page is yours to change.</p><p><a class=\"button button--primary\" href=\"/control/\">Open the control panel</a></p>"}}}}}},
+		{ID: "news", Columns: []page.Column{{Width: 12, Widgets: []page.Placed{{ID: "latest", Widget: "content-list", Settings: map[string]string{"kind": "post", "count": "5", "style": "cards"}}}}}},
+	}}
+	p, err := s.Pages.Create(ctx, st, page.NewPage{Slug: "home", Title: map[stoa.Locale]string{st.Locale: "Home"}, Layout: layout})
+	if err != nil {
+		return fmt.Errorf("make the welcome page: %w", err)
+	}
+	if _, err := s.Pages.Publish(ctx, p.ID, p.Version); err != nil {
+		return fmt.Errorf("publish the welcome page: %w", err)
+	}
+	return nil
+}

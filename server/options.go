@@ -1,0 +1,53 @@
+package server
+
+import (
+	"context"
+	"path/filepath"
+	"time"
+
+	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/config"
+	"github.com/stoa-portal/stoa/mail"
+	"github.com/stoa-portal/stoa/user"
+)
+
+// mailOptions reads the settings of mail; without a host, mail becomes files in HOME/mail.
+func mailOptions(c *config.Config) mail.Options {
+	return mail.Options{
+		Host: c.Mail.Host, Port: c.Mail.Port, User: c.Mail.User, Password: c.Mail.Password, Implicit: c.Mail.Implicit, StartTLS: c.Mail.StartTLS,
+		StartTLSRequired: c.Mail.StartTLSRequired, Timeout: c.Mail.Timeout, From: c.Mail.FromAddress, FromName: c.Mail.FromName, Dir: filepath.Join(c.Home, "mail"),
+	}
+}
+
+func userOptions(c *config.Config, s *Server, m *mail.Mailer) user.Options {
+	return user.Options{
+		DB: s.DB, Cache: s.Cache, Access: s.Access, Mail: m, Logger: s.log.With("component", "user"),
+		SessionTimeout: c.Session.Timeout, RememberAge: c.Session.AutoLoginMaxAge, ResetLifetime: c.Session.ResetTicketLifetime,
+		ThrottleWindow: c.Session.ThrottleWindow, AccountMax: c.Session.ThrottleAccountMax, AddressMax: c.Session.ThrottleAddressMax, MinPassword: c.Passwords.MinLength,
+	}
+}
+
+func (s *Server) now() time.Time { return time.Now() }
+
+// ResetPassword gives the one-time address at which the person with this login in the default instance
+// sets a new password, good for an hour. It is for the operator of the node.
+func (s *Server) ResetPassword(ctx context.Context, login string) (string, error) {
+	inst, _, err := s.Sites.Resolve(ctx, "")
+	if err != nil {
+		return "", err
+	}
+	found, err := s.Users.List(ctx, inst.ID, user.Filter{Query: login, Limit: 50})
+	if err != nil {
+		return "", err
+	}
+	for _, u := range found.Items {
+		if u.Email == login || u.ScreenName == login {
+			token, err := s.Users.NewSetupToken(ctx, u.ID)
+			if err != nil {
+				return "", err
+			}
+			return s.URL() + "/account/setup?token=" + token, nil
+		}
+	}
+	return "", stoa.NotFound("person with the e-mail address or screen name", login)
+}

@@ -1,0 +1,141 @@
+// Package server builds one node of the portal in one straight function and runs it: New makes every
+// part and registers its end where it is made, Serve answers requests, Drain and Stop leave in order.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/cache"
+	"github.com/stoa-portal/stoa/change"
+	"github.com/stoa-portal/stoa/cluster"
+	"github.com/stoa-portal/stoa/config"
+	"github.com/stoa-portal/stoa/content"
+	"github.com/stoa-portal/stoa/db"
+	"github.com/stoa-portal/stoa/httpd"
+	"github.com/stoa-portal/stoa/job"
+	"github.com/stoa-portal/stoa/page"
+	"github.com/stoa-portal/stoa/site"
+	"github.com/stoa-portal/stoa/taxonomy"
+	"github.com/stoa-portal/stoa/user"
+)
+
+// Options are what the process gives a node besides its configuration.
+type Options struct {
+	Config    *config.Config
+	Logger    *slog.Logger
+	Transport cluster.Transport // how nodes send each other messages; nil = a node that is alone
+	NoSync    bool              // tests only: files need not survive a power cut
+}
+
+// Server is one running node. Its parts are exported for the commands and the tests.
+type Server struct {
+	DB       *db.DB
+	Log      *change.Log
+	Node     *cluster.Node
+	Cache    *cache.Cache
+	Access   *access.Service
+	Users    *user.Service
+	Sites    *site.Service
+	Taxonomy *taxonomy.Service
+	Pages    *page.Service
+	Content  *content.Service
+	Jobs     *job.Service
+
+	// SetupPath is the one-time address at which the administrator sets a password; empty when the
+	// portal has an administrator with a password.
+	SetupPath string
+
+	cfg    *config.Config
+	log    *slog.Logger
+	http   *httpd.Server
+	cancel context.CancelFunc
+	ctx    context.Context
+	wg     sync.WaitGroup
+	stops  []stopStep
+	once   sync.Once
+	err    error
+}
+
+type stopStep struct {
+	name string
+	fn   func(ctx context.Context) error
+}
+
+// onStop registers the end of a part right after its beginning; Stop runs them backwards.
+func (s *Server) onStop(name string, fn func(ctx context.Context) error) {
+	s.stops = append(s.stops, stopStep{name, fn})
+}
+
+// New builds a node: it opens the home and the database, migrates, joins, and binds its address. What
+// was begun is undone when a later step fails.
+func New(ctx context.Context, o Options) (*Server, error) {
+	if o.Config == nil {
+		return nil, errors.New("server: Config is required")
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	run, cancel := context.WithCancel(context.Background())
+	s := &Server{cfg: o.Config, log: o.Logger, ctx: run, cancel: cancel}
+	if err := s.build(ctx, o); err != nil {
+		return nil, errors.Join(err, s.Stop(context.WithoutCancel(ctx)))
+	}
+	return s, nil
+}
+
+// URL is the address of the node as seen from its own machine.
+func (s *Server) URL() string {
+	scheme := "http"
+	if s.cfg.Server.Certificate != "" {
+		scheme = "https"
+	}
+	return fmt.Sprintf("%s://localhost:%d", scheme, s.http.Port())
+}
+
+// Serve answers requests until Drain or Stop.
+func (s *Server) Serve() error { return s.http.Serve() }
+
+// Drain makes the node "not ready", waits for the load balancer to notice, and finishes the requests.
+func (s *Server) Drain(ctx context.Context) error {
+	s.http.Drain(ctx)
+	return s.http.Shutdown(ctx)
+}
+
+// Stop ends the node's parts in the reverse order of their making. A part that fails is named and
+// does not keep the others. It is safe to call twice.
+func (s *Server) Stop(ctx context.Context) error {
+	s.once.Do(func() {
+		ctx, cancel := context.WithTimeout(ctx, s.cfg.Server.StopTimeout+10*time.Second)
+		defer cancel()
+		for i := len(s.stops) - 1; i >= 0; i-- {
+			if err := s.stops[i].fn(ctx); err != nil {
+				s.err = errors.Join(s.err, fmt.Errorf("stop %s: %w", s.stops[i].name, err))
+			}
+		}
+		s.cancel()
+		s.wg.Wait()
+	})
+	return s.err
+}
+
+// every runs fn again and again until the server stops.
+func (s *Server) every(d time.Duration, fn func(ctx context.Context)) {
+	s.wg.Go(func() {
+		t := time.NewTicker(d)
+		defer t.Stop()
+		for {
+			select {
+			case <-s.ctx.Done():
+				return
+			case <-t.C:
+				fn(s.ctx)
+			}
+		}
+	})
+}

@@ -1,0 +1,211 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/httpd"
+	"github.com/stoa-portal/stoa/user"
+)
+
+// formLimit is how large the small forms of this file may be, in bytes.
+const formLimit = 64 << 10
+
+// form reads a small form.
+func form(r *http.Request) error {
+	httpd.LimitBody(r, formLimit)
+	if err := r.ParseForm(); err != nil {
+		return httpd.Malformed("the form could not be read: %v", err)
+	}
+	return nil
+}
+
+// nextPath is where to go after signing in: a path of this portal and nothing else.
+func nextPath(s string) string {
+	u, err := url.Parse(s)
+	if err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(s, "/") || strings.HasPrefix(s, "//") || strings.ContainsAny(s, "\\\r\n\t") {
+		return "/"
+	}
+	return s
+}
+
+type peopleForm struct {
+	Title, Error, Field, Notice string
+	Login, Next, Token, Email   string
+}
+
+func (h *Handler) failed(w http.ResponseWriter, r *http.Request, err error, title, name string, f peopleForm) error {
+	kind := stoa.KindOf(err)
+	status := map[stoa.Kind]int{stoa.KindInvalid: 422, stoa.KindUnauthorized: 401, stoa.KindTooMany: 429, stoa.KindNotFound: 404, stoa.KindConflict: 409}[kind]
+	if status == 0 {
+		return err
+	}
+	f.Error = message(err)
+	return h.framed(w, r, status, title, name, f)
+}
+
+// message is the part of an error that may be shown.
+func message(err error) string {
+	var e *stoa.Error
+	if errors.As(err, &e) && e.Message != "" {
+		return strings.ToUpper(e.Message[:1]) + e.Message[1:] + "."
+	}
+	return "Something went wrong."
+}
+
+func (h *Handler) signInForm(w http.ResponseWriter, r *http.Request) error {
+	next := nextPath(r.URL.Query().Get("next"))
+	if visitOf(r).signedIn {
+		http.Redirect(w, r, next, http.StatusSeeOther)
+		return nil
+	}
+	return h.framed(w, r, http.StatusOK, "Sign in", "sign-in.html", peopleForm{Next: next})
+}
+
+func (h *Handler) signIn(w http.ResponseWriter, r *http.Request) error {
+	if err := form(r); err != nil {
+		return err
+	}
+	v := visitOf(r)
+	remember := r.PostForm.Get("remember") != ""
+	next := nextPath(r.PostForm.Get("next"))
+	session, token, err := h.opt.Users.SignIn(r.Context(), user.Credentials{Login: r.PostForm.Get("login"), Password: r.PostForm.Get("password"),
+		Remember: remember, Address: httpd.ClientIP(r), Agent: r.UserAgent()}, v.instance.ID)
+	if err != nil {
+		return h.failed(w, r, err, "Sign in", "sign-in.html", peopleForm{Login: r.PostForm.Get("login"), Next: next})
+	}
+	h.setSession(w, r, token, session.Expires, remember)
+	http.Redirect(w, r, next, http.StatusSeeOther)
+	return nil
+}
+
+func (h *Handler) signOut(w http.ResponseWriter, r *http.Request) error {
+	if c, err := r.Cookie(sessionCookie); err == nil {
+		if err := h.opt.Users.SignOut(r.Context(), c.Value); err != nil && !stoa.Is(err, stoa.KindUnauthorized) && !stoa.Is(err, stoa.KindNotFound) {
+			return err
+		}
+	}
+	h.setSession(w, r, "", time.Time{}, false)
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+	return nil
+}
+
+type accountView struct {
+	peopleForm
+	User     user.User
+	Sessions []user.Session
+	Current  stoa.ID
+}
+
+func (h *Handler) account(w http.ResponseWriter, r *http.Request) error {
+	return h.showAccount(w, r, http.StatusOK, "", "")
+}
+
+func (h *Handler) showAccount(w http.ResponseWriter, r *http.Request, status int, problem, notice string) error {
+	actor := stoa.ActorFrom(r.Context())
+	if !actor.SignedIn() {
+		return stoa.Unauthorized("sign in to see your account")
+	}
+	u, err := h.opt.Users.Get(r.Context(), actor.User)
+	if err != nil {
+		return err
+	}
+	sessions, err := h.opt.Users.Sessions(r.Context(), actor.User)
+	if err != nil {
+		return err
+	}
+	return h.framed(w, r, status, "My account", "account.html", accountView{peopleForm: peopleForm{Error: problem, Notice: notice}, User: u, Sessions: sessions, Current: visitOf(r).session.ID})
+}
+
+func (h *Handler) changePassword(w http.ResponseWriter, r *http.Request) error {
+	if err := form(r); err != nil {
+		return err
+	}
+	actor := stoa.ActorFrom(r.Context())
+	if !actor.SignedIn() {
+		return stoa.Unauthorized("sign in to change your password")
+	}
+	if r.PostForm.Get("new") != r.PostForm.Get("again") {
+		return h.showAccount(w, r, http.StatusUnprocessableEntity, "The two new passwords are not the same.", "")
+	}
+	err := h.opt.Users.SetPassword(r.Context(), actor.User, r.PostForm.Get("old"), r.PostForm.Get("new"))
+	switch stoa.KindOf(err) {
+	case stoa.KindInvalid, stoa.KindUnauthorized, stoa.KindForbidden, stoa.KindTooMany:
+		return h.showAccount(w, r, http.StatusUnprocessableEntity, message(err), "")
+	}
+	if err != nil {
+		return err
+	}
+	return h.showAccount(w, r, http.StatusOK, "", "Your password is changed. Your other sessions have ended.")
+}
+
+func (h *Handler) endSession(w http.ResponseWriter, r *http.Request) error {
+	id, err := stoa.ParseID(r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	if err := h.opt.Users.EndSession(r.Context(), id); err != nil {
+		return err
+	}
+	http.Redirect(w, r, "/account", http.StatusSeeOther)
+	return nil
+}
+
+func (h *Handler) setupForm(w http.ResponseWriter, r *http.Request) error {
+	return h.framed(w, r, http.StatusOK, "Set your password", "password.html", peopleForm{Title: "Set your password", Token: r.URL.Query().Get("token"), Next: "/account/setup"})
+}
+
+func (h *Handler) resetForm(w http.ResponseWriter, r *http.Request) error {
+	return h.framed(w, r, http.StatusOK, "Set a new password", "password.html", peopleForm{Title: "Set a new password", Token: r.URL.Query().Get("token"), Next: "/account/reset"})
+}
+
+func (h *Handler) setup(w http.ResponseWriter, r *http.Request) error {
+	return h.takePassword(w, r, "Set your password", "/account/setup", h.opt.Users.UseSetup)
+}
+
+func (h *Handler) reset(w http.ResponseWriter, r *http.Request) error {
+	return h.takePassword(w, r, "Set a new password", "/account/reset", h.opt.Users.ResetPassword)
+}
+
+func (h *Handler) takePassword(w http.ResponseWriter, r *http.Request, title, action string, use func(ctx context.Context, token, password string) error) error {
+	if err := form(r); err != nil {
+		return err
+	}
+	f := peopleForm{Title: title, Token: r.PostForm.Get("token"), Next: action}
+	if r.PostForm.Get("new") != r.PostForm.Get("again") {
+		f.Error = "The two passwords are not the same."
+		return h.framed(w, r, http.StatusUnprocessableEntity, title, "password.html", f)
+	}
+	if err := use(r.Context(), f.Token, r.PostForm.Get("new")); err != nil {
+		return h.failed(w, r, err, title, "password.html", f)
+	}
+	return h.framed(w, r, http.StatusOK, "Sign in", "sign-in.html", peopleForm{Next: "/control/", Notice: "Your password is set. Sign in with it."})
+}
+
+func (h *Handler) forgotForm(w http.ResponseWriter, r *http.Request) error {
+	return h.framed(w, r, http.StatusOK, "Forgot your password?", "forgot.html", peopleForm{})
+}
+
+// forgot answers the same whether or not there is such an account, so that nobody learns who has one.
+func (h *Handler) forgot(w http.ResponseWriter, r *http.Request) error {
+	if err := form(r); err != nil {
+		return err
+	}
+	v := visitOf(r)
+	err := h.opt.Users.RequestReset(r.Context(), v.instance.ID, r.PostForm.Get("email"), httpd.Origin(r))
+	switch stoa.KindOf(err) {
+	case stoa.KindTooMany, stoa.KindInvalid:
+		if err != nil {
+			return h.failed(w, r, err, "Forgot your password?", "forgot.html", peopleForm{Email: r.PostForm.Get("email")})
+		}
+	}
+	if err != nil && !stoa.Is(err, stoa.KindNotFound) {
+		h.opt.Logger.Warn("a link for a new password could not be sent", "error", err)
+	}
+	return h.framed(w, r, http.StatusOK, "Look into your mail", "forgot.html", peopleForm{Notice: "If there is an account with this address, a link is on its way. It is good for one hour."})
+}

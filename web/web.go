@@ -1,0 +1,259 @@
+// Package web answers visitors: it turns host and path into a site and a page, serves guests from the
+// page cache, and holds sign-in, account, lists, feeds and site maps.
+package web
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"html/template"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/cache"
+	"github.com/stoa-portal/stoa/change"
+	"github.com/stoa-portal/stoa/content"
+	"github.com/stoa-portal/stoa/httpd"
+	"github.com/stoa-portal/stoa/look"
+	"github.com/stoa-portal/stoa/page"
+	"github.com/stoa-portal/stoa/render"
+	"github.com/stoa-portal/stoa/site"
+	"github.com/stoa-portal/stoa/taxonomy"
+	"github.com/stoa-portal/stoa/user"
+)
+
+//go:embed templates/*.html
+var templates embed.FS
+
+// sessionCookie carries the token of a session; its value is only ever compared by hash.
+const sessionCookie = "stoa_session"
+
+// Options are what the visitors' side needs.
+type Options struct {
+	Cache          *cache.Cache
+	Access         *access.Service
+	Users          *user.Service
+	Sites          *site.Service
+	Pages          *page.Service
+	Content        *content.Service
+	Taxonomy       *taxonomy.Service
+	Render         *render.Service
+	Assets         *look.Assets
+	Log            *change.Log
+	Logger         *slog.Logger
+	CookieDomain   string
+	RememberFor    time.Duration
+	ReadYourWrites time.Duration
+}
+
+// Handler answers visitors.
+type Handler struct {
+	opt   Options
+	tmpl  *template.Template
+	pages *cache.Region[*httpd.Cached]
+}
+
+// New makes the handler.
+func New(o Options) (*Handler, error) {
+	if o.Cache == nil || o.Users == nil || o.Sites == nil || o.Pages == nil || o.Content == nil || o.Render == nil || o.Assets == nil {
+		return nil, errors.New("web: Cache, Users, Sites, Pages, Content, Render and Assets are required")
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	t, err := template.New("").Funcs(template.FuncMap{
+		"icon": o.Assets.Icon,
+		"day":  func(t time.Time) string { return t.Format("2 January 2006") },
+		"iso":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+	}).ParseFS(templates, "templates/*.html")
+	if err != nil {
+		return nil, fmt.Errorf("web: templates: %w", err)
+	}
+	return &Handler{opt: o, tmpl: t, pages: cache.NewRegion(o.Cache, cache.RegionOptions{Name: "page-cache", StaleForGuests: true}, func(c *httpd.Cached) int { return c.Size() + 300 })}, nil
+}
+
+// visit is what is known about a request once host, language and person are.
+type visit struct {
+	instance site.Instance
+	site     site.Site
+	locale   stoa.Locale
+	path     string // below site and language, "/" at least
+	prefix   string // what stands before path in links: "", "/de", "/web/intranet", "/web/intranet/de"
+	session  user.Session
+	signedIn bool
+}
+
+type visitKey struct{}
+
+func visitOf(r *http.Request) *visit {
+	v, _ := r.Context().Value(visitKey{}).(*visit)
+	return v
+}
+
+// SiteOf gives the instance and site that the host of the request leads to.
+func (h *Handler) SiteOf(r *http.Request) (site.Instance, site.Site, error) {
+	return h.opt.Sites.Resolve(r.Context(), httpd.Host(r))
+}
+
+// Routes is the site map of the portal: the visitors' addresses and those that mounts add.
+func (h *Handler) Routes(mounts ...func(mux *http.ServeMux)) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET "+look.Prefix, h.opt.Assets)
+	for pattern, fn := range map[string]httpd.HandlerFunc{
+		"GET /sign-in": h.signInForm, "POST /sign-in": h.signIn, "POST /sign-out": h.signOut,
+		"GET /account": h.account, "POST /account/password": h.changePassword, "POST /account/sessions/{id}/end": h.endSession,
+		"GET /account/setup": h.setupForm, "POST /account/setup": h.setup,
+		"GET /account/forgot": h.forgotForm, "POST /account/forgot": h.forgot,
+		"GET /account/reset": h.resetForm, "POST /account/reset": h.reset,
+		"GET /sitemap.xml": h.sitemap, "GET /robots.txt": h.robots, "GET /feed.atom": h.feed,
+		"GET /{path...}": h.view,
+	} {
+		mux.Handle(pattern, httpd.Handle(fn))
+	}
+	for from, to := range map[string]string{"/c/portal/login": "/sign-in", "/group/control_panel": "/control/"} {
+		mux.Handle("GET "+from, http.RedirectHandler(to, http.StatusMovedPermanently))
+	}
+	for _, m := range mounts {
+		m(mux)
+	}
+	return h.identify(mux)
+}
+
+// identify finds out which site is asked for and who asks, and puts both into the context.
+func (h *Handler) identify(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, look.Prefix) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		v := &visit{}
+		ctx := h.opt.Cache.Arrived(r.Context())
+		c, cookieErr := r.Cookie(sessionCookie)
+		if cookieErr != nil {
+			ctx = cache.StaleOK(ctx)
+		}
+		var err error
+		if v.instance, v.site, err = h.opt.Sites.Resolve(ctx, httpd.Host(r)); err != nil {
+			httpd.Error(w, r, err)
+			return
+		}
+		actor := stoa.Actor{}
+		if cookieErr == nil {
+			actor, v.session, err = h.opt.Users.Authenticate(ctx, c.Value)
+			switch {
+			case err == nil && actor.Instance == v.instance.ID:
+				v.signedIn = true
+			case err == nil, stoa.Is(err, stoa.KindUnauthorized), stoa.Is(err, stoa.KindNotFound):
+				h.setSession(w, r, "", time.Time{}, false)
+			default:
+				httpd.Error(w, r, err)
+				return
+			}
+		}
+		if !v.signedIn {
+			if actor, err = h.opt.Access.GuestActor(ctx, v.instance.ID); err != nil {
+				httpd.Error(w, r, err)
+				return
+			}
+		}
+		ctx = stoa.WithActor(ctx, actor)
+		if err := h.split(ctx, v, r.URL.Path); err != nil {
+			httpd.Error(w, r.WithContext(ctx), err)
+			return
+		}
+		ctx = stoa.WithLocale(ctx, v.locale)
+		next.ServeHTTP(w, r.WithContext(context.WithValue(ctx, visitKey{}, v)))
+	})
+}
+
+// split takes /web/<site> and the language off the front of a path.
+func (h *Handler) split(ctx context.Context, v *visit, path string) error {
+	v.path = path
+	if rest, ok := strings.CutPrefix(path, "/web/"); ok {
+		slug, rest, _ := strings.Cut(rest, "/")
+		st, err := h.opt.Sites.BySlug(ctx, v.instance.ID, slug)
+		if err != nil {
+			return err
+		}
+		if st.ID != v.site.ID {
+			v.prefix = "/web/" + slug
+		}
+		v.site, v.path = st, "/"+rest
+	}
+	v.locale = v.site.Locale
+	first, rest, _ := strings.Cut(strings.TrimPrefix(v.path, "/"), "/")
+	if len(first) >= 2 && len(first) <= 10 {
+		if l, err := stoa.ParseLocale(first); err == nil && l != v.site.Locale && v.site.Has(l) && string(l) == first {
+			v.locale, v.prefix, v.path = l, v.prefix+"/"+first, "/"+rest
+		}
+	}
+	return nil
+}
+
+// setSession writes or removes the cookie of the session.
+func (h *Handler) setSession(w http.ResponseWriter, r *http.Request, token string, expires time.Time, remember bool) {
+	c := &http.Cookie{Name: sessionCookie, Value: token, Path: "/", Domain: h.opt.CookieDomain, HttpOnly: true, Secure: httpd.Secure(r), SameSite: http.SameSiteLaxMode}
+	switch {
+	case token == "":
+		c.MaxAge = -1
+	case remember:
+		c.Expires = expires
+	}
+	http.SetCookie(w, c)
+}
+
+// inner runs one of the package's own templates, whose result stands in the middle of the theme.
+func (h *Handler) inner(name string, data any) (template.HTML, error) {
+	var b strings.Builder
+	if err := h.tmpl.ExecuteTemplate(&b, name, data); err != nil {
+		return "", fmt.Errorf("web: template %s: %w", name, err)
+	}
+	return template.HTML(b.String()), nil
+}
+
+// framed shows one of the package's own screens in the face of the site.
+func (h *Handler) framed(w http.ResponseWriter, r *http.Request, status int, title, name string, data any) error {
+	body, err := h.inner(name, data)
+	if err != nil {
+		return err
+	}
+	v := visitOf(r)
+	out, err := h.opt.Render.Page(r.Context(), render.Input{Instance: v.instance, Site: v.site, Locale: v.locale, Prefix: v.prefix, Actor: stoa.ActorFrom(r.Context()),
+		Query: r.URL.Query(), Path: v.path, Origin: httpd.Origin(r), Title: title, Content: body, NoIndex: true})
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(out.HTML) // a visitor who went away does not want it
+	return nil
+}
+
+// ErrorPage shows an error with the face of the site, or plainly when the site cannot be shown either.
+func (h *Handler) ErrorPage(w http.ResponseWriter, r *http.Request, status int, message string, retry bool) {
+	if status == http.StatusUnauthorized && r.Method == http.MethodGet {
+		http.Redirect(w, r, "/sign-in?next="+template.URLQueryEscaper(r.URL.RequestURI()), http.StatusSeeOther)
+		return
+	}
+	titles := map[int]string{404: "This page does not exist", 403: "This page is not open to you", 500: "Something went wrong", 503: "The portal cannot answer just now",
+		429: "Too many tries", 409: "Somebody else was first", 413: "That was too large", 422: "Something in the form is not right", 401: "Please sign in"}
+	title := titles[status]
+	if title == "" {
+		title = http.StatusText(status)
+	}
+	data := map[string]any{"Status": status, "Title": title, "Message": message, "Retry": retry}
+	if visitOf(r) != nil {
+		if err := h.framed(w, r, status, title, "error.html", data); err == nil {
+			return
+		}
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	_ = h.tmpl.ExecuteTemplate(w, "plain-error.html", data)
+}
