@@ -400,6 +400,7 @@
     each("[data-bulk]", showBulk);
     each("[data-progress]", follow);
     each("[data-toast]", function (el) { armToast(el, el.dataset.toast); });
+    each("pre.code, .scroll-x", function (el) { if (el.scrollWidth > el.clientWidth + 1 && el.tabIndex < 0) el.tabIndex = 0; });
     each("[data-theme-switch], [data-js-only]", function (el) { el.hidden = false; });
   }
   enhance(document);

@@ -52,6 +52,11 @@
     });
     document.querySelectorAll("[data-theme-switch]").forEach(function (b) { b.hidden = false; showTheme(b); });
 
+    // What scrolls inside itself must be reachable by keyboard.
+    document.querySelectorAll("pre, table, .wp-block-table, .scroll-x").forEach(function (el) {
+      if (el.scrollWidth > el.clientWidth + 1 && el.tabIndex < 0) el.tabIndex = 0;
+    });
+
     var header = document.querySelector("[data-site-header]");
     if (!header) return;
     var menuButton = header.querySelector(".site-menu-button");
