@@ -18,9 +18,11 @@ import (
 	"github.com/stoa-portal/stoa/content"
 	"github.com/stoa-portal/stoa/job"
 	"github.com/stoa-portal/stoa/look"
+	"github.com/stoa-portal/stoa/page"
 	"github.com/stoa-portal/stoa/richtext"
 	"github.com/stoa-portal/stoa/site"
 	"github.com/stoa-portal/stoa/taxonomy"
+	"github.com/stoa-portal/stoa/user"
 )
 
 // Property is one setting of the node as the screen of effective properties shows it.
@@ -39,6 +41,8 @@ type Options struct {
 	Sites    *site.Service
 	Taxonomy *taxonomy.Service // required with Content
 	Content  *content.Service
+	Pages    *page.Service
+	Users    *user.Service
 	Jobs     *job.Service
 	Assets   *look.Assets
 	Log      *change.Log
@@ -97,6 +101,14 @@ func (h *Handler) Mount(mux *http.ServeMux) {
 	if h.o.Content != nil {
 		h.mountArticles(get, post)
 	}
+	if h.o.Pages != nil {
+		h.mountPages(get, post)
+	}
+	if h.o.Users != nil {
+		h.mountUsers(get, post)
+	}
+	h.mountRoles(get, post)
+	h.mountSites(get, post)
 	h.mountSystem(get, post)
 }
 

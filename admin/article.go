@@ -98,9 +98,6 @@ func statusPill(a content.Article) pill {
 
 // articlesBulk does one thing with all articles that were ticked. It stops at the first that fails.
 func (h *Handler) articlesBulk(q *request) error {
-	if err := q.ParseForm(); err != nil {
-		return err
-	}
 	ids := q.PostForm["id"]
 	if len(ids) > articlesPerPage {
 		return stoa.Invalid("id", "at most %d articles can be chosen at once", articlesPerPage)
@@ -151,9 +148,6 @@ type editing struct {
 // newArticle shows the form for a new article and makes it.
 func (h *Handler) newArticle(q *request) error {
 	if q.Method == http.MethodPost { // the site of the form, whichever is chosen elsewhere by now
-		if err := q.ParseForm(); err != nil {
-			return err
-		}
 		if err := h.at(q, q.PostForm.Get("site")); err != nil {
 			return err
 		}
@@ -172,9 +166,7 @@ func (h *Handler) newArticle(q *request) error {
 	if q.Method != http.MethodPost {
 		return h.showArticle(q, e)
 	}
-	if err := f.read(q); err != nil {
-		return err
-	}
+	f.read(q)
 	d, err := h.draft(q.Context(), q.site, f, content.Article{}, lang)
 	if err == nil {
 		var a content.Article
@@ -248,9 +240,7 @@ func (h *Handler) article(q *request) error {
 	if q.Method != http.MethodPost {
 		return h.showArticle(q, e)
 	}
-	if err := f.read(q); err != nil {
-		return err
-	}
+	f.read(q)
 	if q.PostForm.Get("do") == "again" { // back from the screen of a conflict, with the text of the person
 		return h.showArticle(q, e)
 	}
@@ -321,11 +311,6 @@ func (h *Handler) afterSave(q *request, e editing, a content.Article, done strin
 	// What was written is saved: the screen of the article that is there by now goes on.
 	e.New, e.Article, e.Form.Version, e.Form.Field("slug").Value = false, a, a.Version, a.Slug
 	return h.showArticle(q, e)
-}
-
-// inField says which field an error is about.
-func inField(name string, err error) error {
-	return &stoa.Error{Kind: stoa.KindOf(err), Field: name, Message: message(err)}
 }
 
 func (h *Handler) showArticle(q *request, e editing) error {

@@ -90,17 +90,9 @@ func (f *form) Wrong() []*field {
 }
 
 // read takes over what was sent. Text that is not UTF-8 is mended, since browsers send none.
-func (f *form) read(q *request) error {
-	if err := q.ParseForm(); err != nil {
-		var big *http.MaxBytesError
-		if errors.As(err, &big) {
-			return err
-		}
-		return stoa.Invalid("", "the form could not be read: send it again")
-	}
+func (f *form) read(q *request) {
 	f.take(q.PostForm)
 	f.Version, _ = strconv.ParseInt(q.PostForm.Get("version"), 10, 64) // a version that is no number is stale
-	return nil
 }
 
 func (f *form) take(sent url.Values) {
@@ -151,7 +143,8 @@ func (f *form) fail(err error) bool {
 		return false
 	}
 	for _, x := range f.Fields {
-		if rest, ok := strings.CutPrefix(e.Field, x.Name); ok && (rest == "" || rest[0] == '.' || rest[0] == '[') {
+		rest, ok := strings.CutPrefix(e.Field, x.Name)
+		if ok && (rest == "" || rest[0] == '.' || rest[0] == '[') || e.Field != "" && strings.HasPrefix(x.Name, e.Field+".") {
 			x.Error = sentence(e.Message)
 			return true
 		}
@@ -206,4 +199,50 @@ func message(err error) string {
 		return e.Message
 	}
 	return ""
+}
+
+// stale says beside each field what somebody else saved since the form was opened. The input stays, and the
+// form goes on from the newest version: sending it again is a decision.
+func (f *form) stale(newest *form) {
+	f.status, f.Version = http.StatusConflict, newest.Version
+	f.General = "Somebody else changed this since you opened it. What you wrote is still here and not saved; the fields that differ say what is saved now. Save again to replace it."
+	for _, x := range f.Fields {
+		i := slices.IndexFunc(newest.Fields, func(n *field) bool { return n.Name == x.Name })
+		if i < 0 || x.Kind == "password" {
+			continue
+		}
+		if n := newest.Fields[i]; n.Value != x.Value || !slices.Equal(n.Values, x.Values) {
+			x.Error = "Saved by somebody else: " + n.shown()
+		}
+	}
+}
+
+// shown is what is in a field, for a message.
+func (f *field) shown() string {
+	var words []string
+	for _, o := range f.Chosen() {
+		if o.On {
+			words = append(words, o.Label)
+		}
+	}
+	switch {
+	case len(words) > 0:
+		return strings.Join(words, ", ")
+	case f.Kind == "check" && f.Value != "":
+		return "yes"
+	case f.Kind == "check":
+		return "no"
+	case f.Value == "":
+		return "nothing"
+	}
+	return "“" + clip(f.Value, 300) + "”"
+}
+
+// inField says which field an error is about; what is no error stays none, and what has no words for
+// people stays as it is.
+func inField(name string, err error) error {
+	if err == nil || stoa.KindOf(err) == stoa.KindInternal {
+		return err
+	}
+	return &stoa.Error{Kind: stoa.KindOf(err), Field: name, Message: message(err)}
 }

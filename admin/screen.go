@@ -57,12 +57,29 @@ func (h *Handler) handle(n need, fn func(*request) error) http.Handler {
 		if err := h.place(q); err != nil {
 			return err
 		}
+		if err := q.parse(); err != nil {
+			return err
+		}
 		err := h.permit(q, n)
 		if err == nil {
 			err = fn(q)
 		}
 		return h.explain(q, err)
 	})
+}
+
+// parse reads the form. It comes before anything asks for a value, since a form that was cut off must not
+// look like one with empty fields.
+func (q *request) parse() error {
+	if q.Method != http.MethodPost {
+		return nil
+	}
+	err := q.ParseForm()
+	var big *http.MaxBytesError
+	if err == nil || errors.As(err, &big) {
+		return err
+	}
+	return httpd.Malformed("the form could not be read: send it again")
 }
 
 // place finds the instance and the site that the request is about: the one chosen in the panel, or
@@ -268,8 +285,10 @@ func (h *Handler) rail(q *request) []group {
 		return link{Title: title, URL: url, Icon: icon}
 	}
 	add("Content", when(edits, "Overview", "/control/", "home"),
-		when(edits && h.o.Content != nil, "Web content", "/control/content", "article"))
-	add("Site", when(manages, "Site settings", "/control/settings", "settings"))
+		when(edits && h.o.Content != nil, "Web content", "/control/content", "article"),
+		when(edits && h.o.Pages != nil, "Pages", "/control/pages", "page"))
+	add("Site", when(rules, "Sites", "/control/sites", "site"), when(manages, "Site settings", "/control/settings", "settings"))
+	add("People", when(rules && h.o.Users != nil, "Users", "/control/users", "user"), when(rules, "Roles", "/control/roles", "role"))
 	add("System",
 		when(rules && h.o.Properties != nil, "Effective properties", "/control/properties", "list"),
 		when(rules && h.o.Caches != nil, "Caches", "/control/caches", "cache"),

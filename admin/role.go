@@ -1,0 +1,224 @@
+package admin
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/access"
+)
+
+func (h *Handler) mountRoles(get, post register) {
+	get("/control/roles", manageInstance, h.roles)
+	get("/control/roles/new", manageInstance, h.newRole)
+	post("/control/roles/new", manageInstance, h.newRole)
+	get("/control/roles/{id}", manageInstance, h.role)
+	post("/control/roles/{id}", manageInstance, h.role)
+	post("/control/roles/{id}/grants", manageInstance, h.roleGrants)
+	post("/control/roles/{id}/delete", manageInstance, h.deleteRole)
+}
+
+func (h *Handler) roles(q *request) error {
+	list, err := h.o.Access.Roles(q.Context(), q.instance.ID)
+	if err != nil {
+		return err
+	}
+	return h.show(q, http.StatusOK, "roles", frame{Title: "Roles", Purpose: "What people may do is granted to roles; users and user groups hold them.",
+		Actions: []link{{Title: "New role", URL: "/control/roles/new", Icon: "plus", Primary: true}}, Body: list})
+}
+
+func roleForm(r access.Role) *form {
+	f := &form{Version: r.Version}
+	if !r.System {
+		f.Fields = append(f.Fields, &field{Name: "name", Label: "Name", Kind: "text", Value: r.Name})
+	}
+	f.Fields = append(f.Fields, &field{Name: "description", Label: "Description", Kind: "textarea", Rows: 3, Value: r.Description, Optional: true})
+	return f
+}
+
+// roleEditing is what the screen of a role shows.
+type roleEditing struct {
+	Form   *form
+	Role   access.Role
+	New    bool
+	Grants *form
+}
+
+func (h *Handler) newRole(q *request) error {
+	e := roleEditing{Form: roleForm(access.Role{}), New: true}
+	if q.Method != http.MethodPost {
+		return h.showRole(q, e)
+	}
+	e.Form.read(q)
+	r, err := h.o.Access.CreateRole(q.Context(), access.Role{Instance: q.instance.ID, Name: e.Form.text("name"), Description: e.Form.text("description")})
+	if err == nil {
+		return q.done("/control/roles/"+r.ID.String(), "created")
+	}
+	if stoa.Is(err, stoa.KindConflict) {
+		err = inField("name", err)
+	}
+	if !e.Form.fail(err) {
+		return err
+	}
+	return h.showRole(q, e)
+}
+
+// place is something that actions can be granted on in the screen of a role.
+type place struct {
+	path access.Path
+	name string
+}
+
+func (p place) field() string { return p.path[0].Kind + "-" + p.path[0].ID.String() }
+
+// places are the instance and its sites.
+func (h *Handler) places(q *request) ([]place, error) {
+	sites, err := h.o.Sites.Sites(q.Context(), q.instance.ID)
+	if err != nil {
+		return nil, err
+	}
+	out := []place{{q.instance.Path(), "Everything in " + q.instance.Name}}
+	for _, s := range sites {
+		out = append(out, place{s.Path(), "The site " + s.Name})
+	}
+	return out, nil
+}
+
+// grantForm asks for what the role may do at each place.
+func (h *Handler) grantForm(q *request, role stoa.ID, places []place) (*form, error) {
+	options := []option{{Value: "none", Label: "Nothing"}, {Value: access.View.String(), Label: "View"}, {Value: access.Edit.String(), Label: "Edit"},
+		{Value: access.Publish.String(), Label: "Publish"}, {Value: access.Manage.String(), Label: "Manage"}}
+	f := &form{}
+	for _, p := range places {
+		grants, err := h.o.Access.Grants(q.Context(), p.path[0])
+		if err != nil {
+			return nil, err
+		}
+		x := &field{Name: p.field(), Label: p.name, Kind: "select", Options: options, Value: "none"}
+		for _, g := range grants {
+			if g.Role == role {
+				x.Value = g.Action.String()
+			}
+		}
+		f.Fields = append(f.Fields, x)
+	}
+	return f, nil
+}
+
+// openedRole gives the role of the address with the forms of its screen.
+func (h *Handler) openedRole(q *request) (e roleEditing, places []place, err error) {
+	id, err := q.id()
+	if err != nil {
+		return e, nil, err
+	}
+	if e.Role, err = h.o.Access.Role(q.Context(), id); err != nil {
+		return e, nil, err
+	}
+	e.Form = roleForm(e.Role)
+	if places, err = h.places(q); err != nil {
+		return e, nil, err
+	}
+	e.Grants, err = h.grantForm(q, id, places)
+	return e, places, err
+}
+
+// role shows the form of a role and saves it.
+func (h *Handler) role(q *request) error {
+	e, _, err := h.openedRole(q)
+	if err != nil {
+		return err
+	}
+	if q.Method != http.MethodPost {
+		return h.showRole(q, e)
+	}
+	f, r := e.Form, e.Role
+	f.read(q)
+	r.Description, r.Version = f.text("description"), f.Version
+	if f.has("name") {
+		r.Name = f.text("name")
+	}
+	_, err = h.o.Access.UpdateRole(q.Context(), r)
+	if err == nil {
+		return q.done("/control/roles/"+r.ID.String(), "saved")
+	}
+	if stoa.Is(err, stoa.KindConflict) {
+		if f.Version != e.Role.Version {
+			f.stale(roleForm(e.Role))
+			return h.showRole(q, e)
+		}
+		err = inField("name", err)
+	}
+	if !f.fail(err) {
+		return err
+	}
+	return h.showRole(q, e)
+}
+
+// roleGrants saves what the role may do. Only places where the form says something else than before are
+// written, so that grants of other roles stay.
+func (h *Handler) roleGrants(q *request) error {
+	e, places, err := h.openedRole(q)
+	if err != nil {
+		return err
+	}
+	before := map[string]string{}
+	for _, x := range e.Grants.Fields {
+		before[x.Name] = x.Value
+	}
+	e.Grants.take(q.PostForm)
+	for _, p := range places {
+		x := e.Grants.Field(p.field())
+		if x.Value == "" || x.Value == before[x.Name] {
+			continue
+		}
+		if err := h.grant(q, e.Role.ID, p, x.Value); err != nil {
+			if !e.Grants.fail(inField(x.Name, err)) {
+				return err
+			}
+			return h.showRole(q, e)
+		}
+	}
+	return q.done("/control/roles/"+e.Role.ID.String(), "saved")
+}
+
+func (h *Handler) grant(q *request, role stoa.ID, p place, action string) error {
+	var a access.Action
+	var err error
+	if action != "none" {
+		if a, err = access.ParseAction(action); err != nil {
+			return err
+		}
+	}
+	grants, err := h.o.Access.Grants(q.Context(), p.path[0])
+	if err != nil {
+		return err
+	}
+	grants = slices.DeleteFunc(grants, func(g access.Grant) bool { return g.Role == role })
+	if a != 0 {
+		grants = append(grants, access.Grant{Role: role, Resource: p.path[0], Action: a})
+	}
+	return h.o.Access.SetGrants(q.Context(), p.path, grants)
+}
+
+func (h *Handler) showRole(q *request, e roleEditing) error {
+	f := frame{Title: "New role", Back: &link{Title: "Roles", URL: "/control/roles"}, Narrow: true, Body: e}
+	status := e.Form.Status()
+	if !e.New {
+		if f.Title = e.Role.Name; e.Role.System {
+			f.Pill = &pill{"info", "Of the portal"}
+		}
+		status = max(status, e.Grants.Status())
+	}
+	return h.show(q, status, "role", f)
+}
+
+func (h *Handler) deleteRole(q *request) error {
+	id, err := q.id()
+	if err != nil {
+		return err
+	}
+	if err := h.o.Access.DeleteRole(q.Context(), id); err != nil {
+		return err
+	}
+	return q.done("/control/roles", "deleted")
+}

@@ -1,0 +1,162 @@
+package admin
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/site"
+)
+
+func (h *Handler) mountSites(get, post register) {
+	get("/control/sites", manageInstance, h.sites)
+	get("/control/sites/new", manageInstance, h.newSite)
+	post("/control/sites/new", manageInstance, h.newSite)
+	get("/control/settings", manageSite, h.settings)
+	post("/control/settings", manageSite, h.settings)
+}
+
+func (h *Handler) sites(q *request) error {
+	list, err := h.o.Sites.Sites(q.Context(), q.instance.ID)
+	if err != nil {
+		return err
+	}
+	return h.show(q, http.StatusOK, "sites", frame{Title: "Sites", Purpose: "Each has pages, content and files of its own.",
+		Actions: []link{{Title: "New site", URL: "/control/sites/new", Icon: "plus", Primary: true}}, Body: list})
+}
+
+// siteForm gives the form of a site; hosts is nil where the actor may not change them.
+func siteForm(s site.Site, hosts []string) *form {
+	var others []string
+	for _, l := range s.Locales {
+		if l != s.Locale {
+			others = append(others, string(l))
+		}
+	}
+	f := &form{Version: s.Version, Fields: []*field{
+		{Name: "name", Label: "Name", Kind: "text", Value: s.Name},
+		{Name: "slug", Label: "Address", Kind: "text", Value: s.Slug, Prefix: "/web/"},
+		{Name: "tagline", Label: "Tagline", Kind: "text", Value: s.Tagline, Optional: true, Help: "A few words on what the site is."},
+		{Name: "locale", Label: "Default language", Kind: "text", Value: string(s.Locale), Help: "A code such as en or de-AT."},
+		{Name: "locales", Label: "Further languages", Kind: "text", Value: strings.Join(others, ", "), Optional: true, Help: "Codes, separated by commas."},
+		{Name: "home", Label: "Home page", Kind: "text", Value: s.Home, Optional: true, Help: "Empty for the first page, posts for the list of posts, or the address of a page such as /about."},
+		{Name: "logo", Label: "Logo", Kind: "mono", Value: s.Logo, Optional: true, Help: "The key of a file of this site."},
+		{Name: "favicon", Label: "Icon of the browser tab", Kind: "mono", Value: s.Favicon, Optional: true, Help: "The key of a file of this site."},
+		{Name: "footer", Label: "Footer", Kind: "textarea", Rows: 3, Value: s.Footer, Optional: true, Help: "Plain text under all pages."},
+	}}
+	if s.ID == 0 {
+		f.Field("slug").SlugFrom = "f-name"
+	}
+	if hosts != nil {
+		f.Fields = append(f.Fields, &field{Name: "hosts", Label: "Host names", Kind: "textarea", Rows: 3, Value: strings.Join(hosts, "\n"), Optional: true,
+			Help: "One a line, without scheme and port. Visitors who use them see this site."})
+	}
+	return f
+}
+
+func (f *form) site(s *site.Site) {
+	s.Name, s.Slug, s.Tagline, s.Home, s.Footer = f.text("name"), f.text("slug"), f.text("tagline"), f.text("home"), f.text("footer")
+	s.Logo, s.Favicon, s.Locale, s.Locales = f.text("logo"), f.text("favicon"), stoa.Locale(f.text("locale")), nil
+	for code := range strings.FieldsFuncSeq(f.text("locales"), func(r rune) bool { return r == ',' || r == ' ' }) {
+		s.Locales = append(s.Locales, stoa.Locale(code))
+	}
+}
+
+// hosts gives the host names of the site; nil where the actor may not know them.
+func (h *Handler) hosts(q *request) ([]string, error) {
+	if !h.o.Access.Can(q.Context(), access.Manage, q.instance.Path()) {
+		return nil, nil
+	}
+	list, err := h.o.Sites.Hosts(q.Context(), q.instance.ID)
+	if err != nil {
+		return nil, err
+	}
+	out := []string{}
+	for _, x := range list {
+		if x.Site == q.site.ID {
+			out = append(out, x.Name)
+		}
+	}
+	return out, nil
+}
+
+func (h *Handler) newSite(q *request) error {
+	f := siteForm(site.Site{Locale: q.instance.Locale}, nil)
+	if q.Method == http.MethodPost {
+		f.read(q)
+		s := site.Site{Instance: q.instance.ID}
+		f.site(&s)
+		_, err := h.o.Sites.CreateSite(q.Context(), s)
+		if err == nil {
+			return q.done("/control/sites", "created")
+		}
+		if stoa.Is(err, stoa.KindConflict) {
+			err = inField("slug", err)
+		}
+		if !f.fail(err) {
+			return err
+		}
+	}
+	return h.show(q, f.Status(), "form", frame{Title: "New site", Back: &link{Title: "Sites", URL: "/control/sites"}, Narrow: true, Body: f})
+}
+
+// settings shows the settings of the site that is worked on and saves them.
+func (h *Handler) settings(q *request) error {
+	if q.Method == http.MethodPost {
+		if err := h.at(q, q.PostForm.Get("site")); err != nil {
+			return err
+		}
+	}
+	hosts, err := h.hosts(q)
+	if err != nil {
+		return err
+	}
+	f := siteForm(q.site, hosts)
+	if q.Method != http.MethodPost {
+		return h.showSettings(q, f)
+	}
+	f.read(q)
+	s := q.site
+	f.site(&s)
+	s.Version = f.Version
+	saved, err := h.o.Sites.UpdateSite(q.Context(), s)
+	if err == nil {
+		f.Version = saved.Version
+		if names := strings.Fields(f.hostText()); hosts != nil && !slices.Equal(names, hosts) {
+			err = h.o.Sites.SetHosts(q.Context(), saved, names)
+			if stoa.Is(err, stoa.KindConflict) {
+				err = inField("hosts", err)
+			}
+		}
+	} else if stoa.Is(err, stoa.KindConflict) {
+		now, serr := h.o.Sites.Site(q.Context(), q.site.ID)
+		if serr != nil {
+			return serr
+		}
+		if now.Version != s.Version {
+			f.stale(siteForm(now, hosts))
+			return h.showSettings(q, f)
+		}
+		err = inField("slug", err)
+	}
+	if err == nil {
+		return q.done("/control/settings", "saved")
+	}
+	if !f.fail(err) {
+		return err
+	}
+	return h.showSettings(q, f)
+}
+
+func (f *form) hostText() string {
+	if !f.has("hosts") {
+		return ""
+	}
+	return f.text("hosts")
+}
+
+func (h *Handler) showSettings(q *request, f *form) error {
+	return h.show(q, f.Status(), "form", frame{Title: "Site settings", Purpose: "What " + q.site.Name + " is called, which languages it speaks and where it is found.", Narrow: true, Body: f})
+}
