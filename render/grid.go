@@ -97,7 +97,11 @@ func (s *Service) grid(ctx context.Context, in Input, v *view, l page.Layout) (o
 		select {
 		case got = <-one.done:
 		case <-one.ctx.Done():
-			got.err = context.Cause(one.ctx)
+			select { // it may have been done long ago, while another one was waited for
+			case got = <-one.done:
+			default:
+				got.err = context.Cause(one.ctx)
+			}
 		}
 		one.stop()
 		if got.err != nil {
