@@ -66,6 +66,11 @@ type Input struct {
 	CSRF     template.HTML
 	Edit     bool // the page editor: marks widgets and columns
 	Draft    bool // show the draft of the page, if there is one
+	Unlocked bool // the visitor gave the password (page.Page.Unlock); a protected page is not shown without
+	// UnlockTo is the address that the password form sends the field "password" to by POST; empty: a
+	// protected page only says that it is one. WrongPassword says that the last try failed.
+	UnlockTo      string
+	WrongPassword bool
 
 	Content     template.HTML // stands in the middle, above the page's own layout
 	Title       string        // empty: the page's
@@ -133,13 +138,19 @@ func (s *Service) Page(ctx context.Context, in Input) (Output, error) {
 	if err != nil {
 		return Output{}, err
 	}
-	var noStore bool
-	if in.Page != nil && in.Page.Type == page.TypeWidgets {
+	noStore := in.Unlocked || in.WrongPassword
+	locked := in.Page != nil && in.Page.Protected && !in.Unlocked && !in.Edit && !in.Draft
+	if locked {
+		v.Locked, v.UnlockTo, v.WrongPassword, v.Content, v.Description, v.Image = true, in.UnlockTo, in.WrongPassword, "", "", ""
+	}
+	if !locked && in.Page != nil && in.Page.Type == page.TypeWidgets {
 		layout := in.Page.Layout
 		if in.Draft && in.Page.Draft != nil {
 			layout = *in.Page.Draft
 		}
-		v.Sections, noStore = s.grid(ctx, in, v, layout)
+		var failed bool
+		v.Sections, failed = s.grid(ctx, in, v, layout)
+		noStore = noStore || failed
 	}
 	if in.Actor.SignedIn() || in.Edit || in.Draft {
 		noStore = true

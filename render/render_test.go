@@ -296,3 +296,20 @@ func TestPage_SignedInIsNotKept(t *testing.T) {
 		t.Errorf("NoStore %v, or the name is wrong in\n%s", out.NoStore, out.HTML)
 	}
 }
+
+func TestPage_ProtectedIsNotShownWithoutThePassword(t *testing.T) {
+	w := newWorld(t, Options{})
+	p := w.add(t, page.NewPage{Title: titles("A", "A"), Password: "sesame", SEO: page.SEO{Description: "inner words"},
+		Layout: page.Single(page.Placed{Widget: "html", Settings: map[string]string{"html": "inner words"}})})
+	in := w.input(&p)
+	in.Content = "inner words"
+	in.UnlockTo = "/unlock"
+	out := w.render(t, in)
+	if s := string(out.HTML); strings.Contains(s, "inner words") || !strings.Contains(s, `action="/unlock"`) || !strings.Contains(s, `type="password"`) || out.NoStore {
+		t.Errorf("NoStore %v; a locked page gives\n%s", out.NoStore, s)
+	}
+	in.Unlocked = true
+	if out := w.render(t, in); !strings.Contains(string(out.HTML), "inner words") || !out.NoStore {
+		t.Error("an unlocked page is not shown, or could be kept for others")
+	}
+}

@@ -36,6 +36,9 @@ type view struct {
 	Sections         []section
 	Edit             bool
 	CSRF             template.HTML
+	Locked           bool
+	UnlockTo         string
+	WrongPassword    bool
 	locale           stoa.Locale
 	info             widget.PageInfo
 	base             string
