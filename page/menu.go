@@ -155,7 +155,7 @@ func (s *Service) SaveMenuTx(ctx context.Context, tx *db.Tx, m Menu) (Menu, erro
 }
 
 func checkItems(items []Item, depth int) error {
-	if depth > 4 {
+	if depth > 4 && len(items) > 0 {
 		return stoa.Invalid("items", "the menu is nested deeper than 4 levels")
 	}
 	for _, it := range items {
