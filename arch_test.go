@@ -90,7 +90,7 @@ var allowedModules = map[string][]string{
 	"mail":         {"github.com/wneessen/go-mail"},
 	"page":         {"golang.org/x/image"},
 	"document":     {"golang.org/x/image"},
-	"content":      {"github.com/sergi/go-diff"},
+	"content":      {"github.com/sergi/go-diff", "golang.org/x/crypto"},
 	"richtext":     {"github.com/microcosm-cc/bluemonday", "github.com/yuin/goldmark", "golang.org/x/net"},
 	"importer":     {"golang.org/x/net", "github.com/yuin/goldmark"},
 	"look":         {"github.com/andybalholm/brotli"},

@@ -126,6 +126,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		}
 		return nil
 	})
+	s.wg.Go(func() { s.sweepNodes() })
 	if d := c.Cache.VerifyInterval; d > 0 {
 		s.every(d, func(ctx context.Context) { s.Cache.Verify(ctx) })
 	}
@@ -158,7 +159,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	if s.Content, err = content.New(content.Options{DB: s.DB, Cache: s.Cache, Access: s.Access, Taxonomy: s.Taxonomy, Moved: s.Pages.AddRedirect}); err != nil {
 		return err
 	}
-	if s.Jobs, err = job.New(job.Options{DB: s.DB, Leader: leader{s.Node}, Workers: c.Jobs.Workers, Poll: c.Jobs.PollInterval, Keep: c.Jobs.Retention, Logger: s.log.With("component", "job")}); err != nil {
+	if s.Jobs, err = job.New(job.Options{DB: s.DB, Leader: &leader{node: s.Node, asked: map[int64]time.Duration{}}, Workers: c.Jobs.Workers, Poll: c.Jobs.PollInterval, Keep: c.Jobs.Retention, Logger: s.log.With("component", "job")}); err != nil {
 		return err
 	}
 	if err := s.registerJobs(); err != nil {
@@ -315,23 +316,6 @@ func (s *Server) properties() []admin.Property {
 		out = append(out, admin.Property{Name: v.Name, Value: v.Masked, Source: v.Source, Default: v.Default, Help: v.Doc})
 	}
 	return out
-}
-
-// leader shows the node to the jobs.
-type leader struct{ node *cluster.Node }
-
-func (l leader) IsMaster() bool { return l.node.IsMaster() }
-func (l leader) Writer() int64  { return l.node.Writer() }
-func (l leader) Alive(writer int64) bool {
-	if writer == l.node.Writer() {
-		return true
-	}
-	for _, m := range l.node.Members() {
-		if m.Writer == writer {
-			return true
-		}
-	}
-	return false
 }
 
 func (s *Server) registerJobs() error {

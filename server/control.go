@@ -21,6 +21,13 @@ func SocketPath(home string) string { return filepath.Join(home, "run", "stoa.so
 type ControlRequest struct {
 	Login string `json:"login,omitempty"` // reset-password: e-mail address or screen name
 	Dir   string `json:"dir,omitempty"`   // backup: absolute path of a folder that does not exist yet
+
+	// import/wordpress
+	File     string `json:"file,omitempty"`  // absolute path of the export
+	Media    string `json:"media,omitempty"` // absolute path of the folder with its files; may be empty
+	Site     string `json:"site,omitempty"`  // name in /web/NAME; empty for the default site
+	HomePage string `json:"homePage,omitempty"`
+	DryRun   bool   `json:"dryRun,omitempty"`
 }
 
 // ControlAnswer is the node's answer.
@@ -50,6 +57,9 @@ func (s *Server) listenControl(h *home) (func(context.Context) error, error) {
 	}))
 	mux.HandleFunc("POST /backup", s.control(func(ctx context.Context, r ControlRequest) (string, error) {
 		return "The backup is in " + r.Dir, s.Backup(ctx, r.Dir)
+	}))
+	mux.HandleFunc("POST /import/wordpress", s.control(func(ctx context.Context, r ControlRequest) (string, error) {
+		return s.ImportWordPress(ctx, r, nil)
 	}))
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second}
 	done := make(chan error, 1)

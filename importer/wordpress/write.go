@@ -367,6 +367,9 @@ func (r *run) menus(ctx context.Context) error {
 	return nil
 }
 
+// menuDepth is how deep menus may be nested (page.Menu); deeper entries follow the last one that fits.
+const menuDepth = 4
+
 func (r *run) items(entries []*MenuEntry, depth int) []page.Item {
 	var out []page.Item
 	for _, e := range entries {
@@ -386,10 +389,11 @@ func (r *run) items(entries []*MenuEntry, depth int) []page.Item {
 		case strings.HasPrefix(e.URL, "/") || strings.HasPrefix(e.URL, "http://") || strings.HasPrefix(e.URL, "https://"):
 			it.URL = e.URL
 		}
-		if depth < 4 {
-			it.Children = r.items(e.Children, depth+1)
+		below := r.items(e.Children, depth+1)
+		if depth < menuDepth-1 {
+			it.Children, below = below, nil
 		}
-		out = append(out, it)
+		out = append(append(out, it), below...)
 	}
 	return out
 }

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+	"github.com/stoa-portal/stoa/server"
+)
+
+func importCommand(f *flags) *cobra.Command {
+	cmd := &cobra.Command{Use: "import", Short: "Bring a site in"}
+	var req server.ControlRequest
+	wp := &cobra.Command{
+		Use: "wordpress FILE.xml", Short: "Bring a WordPress export in (Tools → Export in WordPress)", Args: cobra.ExactArgs(1),
+		Long: "Reads and checks the whole file, then writes posts, pages, categories, tags, menus and old addresses.\nA second run changes nothing; a run that was cut off goes on where it stopped.",
+		RunE: func(c *cobra.Command, args []string) error {
+			for _, p := range []struct{ to, from *string }{{&req.File, &args[0]}, {&req.Media, &req.Media}} {
+				if *p.from == "" {
+					continue
+				}
+				abs, err := filepath.Abs(*p.from)
+				if err != nil {
+					return err
+				}
+				*p.to = abs
+			}
+			if _, err := os.Stat(req.File); err != nil {
+				return fmt.Errorf("the export %s cannot be read: %w", req.File, err)
+			}
+			return onNode(f, "import/wordpress", req, func(ctx context.Context, s *server.Server) (string, error) {
+				return s.ImportWordPress(ctx, req, progress(os.Stderr))
+			})
+		},
+	}
+	wp.Flags().StringVar(&req.Site, "site", "", "name of the site in /web/NAME; made when it is new (default: the default site)")
+	wp.Flags().StringVar(&req.Media, "media", "", "folder with the files of wp-content/uploads")
+	wp.Flags().StringVar(&req.HomePage, "home-page", "", "slug of the page that becomes the home (default: the list of posts)")
+	wp.Flags().BoolVar(&req.DryRun, "dry-run", false, "check and count only")
+	cmd.AddCommand(wp)
+	return cmd
+}
+
+// progress draws a bar on a terminal line.
+func progress(w io.Writer) func(done, total int) {
+	return func(done, total int) {
+		const width = 30
+		full := width * done / max(total, 1)
+		bar := make([]byte, width)
+		for i := range bar {
+			bar[i] = '.'
+			if i < full {
+				bar[i] = '='
+			}
+		}
+		fmt.Fprintf(w, "\r[%s] %d of %d", bar, done, total)
+		if done == total {
+			fmt.Fprintln(w)
+		}
+	}
+}
