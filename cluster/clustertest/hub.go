@@ -87,6 +87,13 @@ func (h *Hub) Dropped() int {
 	return h.dropped
 }
 
+// Held counts messages that wait for a frozen member.
+func (h *Hub) Held(name string) int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.frozen[name])
+}
+
 // Settle waits until no delayed message is on its way.
 func (h *Hub) Settle() { h.late.Wait() }
 
