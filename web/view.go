@@ -23,44 +23,82 @@ import (
 // perPage is how many entries a list shows.
 const perPage = 10
 
-// view answers every address that has no handler of its own: pages, articles, lists, old addresses.
-// Guests get it from the page cache; the key holds all that the answer depends on.
+// view answers the addresses that have no handler of their own: pages, articles, lists, old
+// addresses. It is for people who are signed in; guests come to it only when something went wrong.
 func (h *Handler) view(w http.ResponseWriter, r *http.Request) error {
-	v := visitOf(r)
-	number := 1
-	if n, err := strconv.Atoi(r.URL.Query().Get("page")); err == nil && n > 1 && n <= 10000 {
-		number = n
-	}
-	if v.signedIn {
-		body, err := h.compose(r.Context(), v, number, httpd.Origin(r))
-		if err != nil {
-			return h.moved(w, r, err)
-		}
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		w.Header().Set("Cache-Control", "private, no-store")
-		_, _ = w.Write(body) // a visitor who went away does not want it
-		return nil
-	}
-	key := httpd.Origin(r) + "|" + v.prefix + "|" + v.path + "|" + strconv.Itoa(number)
-	c, info, err := h.pages.GetInfo(r.Context(), key, func(ctx context.Context, l *cache.Load) (*httpd.Cached, error) {
-		l.Scope("site", v.site.Instance)
-		body, err := h.compose(ctx, v, number, httpd.Origin(r))
-		if err != nil {
-			return nil, err
-		}
-		return httpd.NewCached(http.StatusOK, "text/html; charset=utf-8", "no-cache", body), nil
-	})
+	body, err := h.compose(r.Context(), visitOf(r), pageNumber(r), httpd.Origin(r))
 	if err != nil {
 		return h.moved(w, r, err)
 	}
-	if info.Stale > 0 {
-		seconds := strconv.Itoa(int(info.Stale/time.Second) + 1)
-		w.Header().Set("Cache-Control", "no-store")
-		w.Header().Set("Age", seconds)
-		w.Header().Set("Stoa-Stale", seconds)
-	}
-	c.ServeHTTP(w, r)
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Cache-Control", "private, no-store")
+	_, _ = w.Write(body) // a visitor who went away does not want it
 	return nil
+}
+
+// visitor answers guests from the page cache, without a look at the database or a template; all
+// others, and everything that cannot be shown, go to next. The key is all that the answer depends on;
+// what the site is, which language and who a guest is are found out inside the load, so that their
+// changes drop the page as well.
+func (h *Handler) visitor(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.Header.Get("Cookie"), sessionCookie+"=") {
+			next.ServeHTTP(w, r)
+			return
+		}
+		number := pageNumber(r)
+		key := httpd.Origin(r) + "|" + r.URL.Path
+		if number > 1 {
+			key += "|" + strconv.Itoa(number)
+		}
+		if c, _, ok := h.pages.Peek(key); ok {
+			c.ServeHTTP(w, r)
+			return
+		}
+		ctx := cache.StaleOK(h.opt.Cache.Arrived(r.Context()))
+		c, info, err := h.pages.GetInfo(ctx, key, func(ctx context.Context, _ *cache.Load) (*httpd.Cached, error) {
+			v := &visit{}
+			var err error
+			if v.instance, v.site, err = h.opt.Sites.Resolve(ctx, httpd.Host(r)); err != nil {
+				return nil, err
+			}
+			guest, err := h.opt.Access.GuestActor(ctx, v.instance.ID)
+			if err != nil {
+				return nil, err
+			}
+			ctx = stoa.WithActor(ctx, guest)
+			if err := h.split(ctx, v, r.URL.Path); err != nil {
+				return nil, err
+			}
+			body, err := h.compose(stoa.WithLocale(ctx, v.locale), v, number, httpd.Origin(r))
+			if err != nil {
+				return nil, err
+			}
+			return httpd.NewCached(http.StatusOK, "text/html; charset=utf-8", "no-cache", body), nil
+		})
+		if err != nil {
+			next.ServeHTTP(w, r) // finds the old address, or shows what is wrong
+			return
+		}
+		if info.Stale > 0 {
+			seconds := strconv.Itoa(int(info.Stale/time.Second) + 1)
+			w.Header().Set("Cache-Control", "no-store")
+			w.Header().Set("Age", seconds)
+			w.Header().Set("Stoa-Stale", seconds)
+		}
+		c.ServeHTTP(w, r)
+	})
+}
+
+// pageNumber is the page of a list that is asked for, 1 for everything odd.
+func pageNumber(r *http.Request) int {
+	if r.URL.RawQuery == "" {
+		return 1
+	}
+	if n, err := strconv.Atoi(r.URL.Query().Get("page")); err == nil && n > 1 && n <= 10000 {
+		return n
+	}
+	return 1
 }
 
 // moved answers for what was not found: an old address leads to the new one.

@@ -111,26 +111,26 @@ func (h *Handler) Routes(mounts ...func(mux *http.ServeMux)) http.Handler {
 		"GET /account/forgot": h.forgotForm, "POST /account/forgot": h.forgot,
 		"GET /account/reset": h.resetForm, "POST /account/reset": h.reset,
 		"GET /sitemap.xml": h.sitemap, "GET /robots.txt": h.robots, "GET /feed.atom": h.feed,
-		"GET /{path...}": h.view,
 	} {
-		mux.Handle(pattern, httpd.Handle(fn))
+		mux.Handle(pattern, h.identify(httpd.Handle(fn)))
 	}
 	for from, to := range map[string]string{"/c/portal/login": "/sign-in", "/group/control_panel": "/control/"} {
 		mux.Handle("GET "+from, http.RedirectHandler(to, http.StatusMovedPermanently))
 	}
+	mux.Handle("GET /{path...}", h.visitor(h.identify(httpd.Handle(h.view))))
+	inner := http.NewServeMux()
 	for _, m := range mounts {
-		m(mux)
+		m(inner)
 	}
-	return h.identify(mux)
+	for _, pattern := range []string{"GET /control", "GET /control/", "POST /control/"} {
+		mux.Handle(pattern, h.identify(inner))
+	}
+	return mux
 }
 
 // identify finds out which site is asked for and who asks, and puts both into the context.
 func (h *Handler) identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, look.Prefix) {
-			next.ServeHTTP(w, r)
-			return
-		}
 		v := &visit{}
 		ctx := h.opt.Cache.Arrived(r.Context())
 		c, cookieErr := r.Cookie(sessionCookie)
