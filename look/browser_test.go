@@ -52,6 +52,21 @@ func open(t *testing.T, pages map[string]string) *browser {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Security-Policy", policy)
 		switch page, ok := pages[r.URL.Path]; {
+		case r.URL.Path == "/images":
+			fmt.Fprintf(w, `{"items":[{"url":"/styleguide/photo-1.svg?q=%s","name":"photo-1.svg","width":1200,"height":800,"alt":"Columns"}],"next":""}`, r.URL.Query().Get("q"))
+		case r.URL.Path == "/upload":
+			f, head, err := r.FormFile("file")
+			if err != nil {
+				http.Error(w, err.Error(), http.StatusBadRequest)
+				return
+			}
+			_ = f.Close()
+			if path.Ext(head.Filename) != ".svg" {
+				w.WriteHeader(http.StatusUnprocessableEntity)
+				fmt.Fprint(w, `{"message":"Only images can be uploaded here."}`)
+				return
+			}
+			fmt.Fprintf(w, `{"url":"/styleguide/%s"}`, head.Filename)
 		case r.Method == http.MethodPost:
 			if err := r.ParseForm(); err != nil {
 				http.Error(w, err.Error(), http.StatusBadRequest)
@@ -137,7 +152,7 @@ func editorPage(a *Assets, html string) string {
 	}
 	return `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>t</title><script src="/guard.js"></script>` + sheets.String() +
 		`</head><body class="panel"><form method="post" action="/save" data-dirty><label for="x">Text</label>` +
-		`<textarea id="x" name="text" data-editor required>` + escaped + `</textarea><div class="save-bar"><span data-save-state>Saved</span><button>Save</button></div></form>` +
+		`<textarea id="x" name="text" data-editor data-upload-url="/upload" data-images-url="/images" required>` + escaped + `</textarea><div class="save-bar"><span data-save-state>Saved</span><button>Save</button></div></form>` +
 		`<script src="` + a.URL("admin.js") + `"></script><script src="` + a.URL("vendor/editor.js") + `"></script></body></html>`
 }
 
@@ -265,6 +280,45 @@ func TestEditor_TypingReachesTheForm(t *testing.T) {
 		chromedp.SetValue(chromedp.CSS("textarea"), "<p>From <em>source</em></p>"), chromedp.Click(chromedp.CSS(`button[aria-label="HTML source"]`)), chromedp.WaitVisible(chromedp.CSS(".rte-text em")))
 	if got := eval[string](t, b, roundTrip); got != "<p>From <em>source</em></p>" {
 		t.Errorf("after the source view: %s", got)
+	}
+	b.clean(t)
+}
+
+func TestEditor_ImagesAndLinks(t *testing.T) {
+	a := New()
+	b := open(t, map[string]string{"/e": editorPage(a, "<p>See the arcade</p>")})
+	wrong := filepath.Join(t.TempDir(), "notes.txt")
+	if err := os.WriteFile(wrong, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	right, err := filepath.Abs("styleguide/photo-2.svg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	value := `document.querySelector("textarea").value`
+	image := chromedp.Click(chromedp.CSS(`button[aria-label="Image"]`))
+	insert := chromedp.Click(chromedp.CSS(".rte-dialog .button--primary"))
+	b.do(t, chromedp.Navigate(b.url+"/e"), chromedp.WaitVisible(chromedp.CSS(".rte-text")), chromedp.Focus(chromedp.CSS(".rte-text")),
+		chromedp.Evaluate[chromedp.Void](`stoaEditor.editors.get(document.querySelector("textarea")).commands.setTextSelection({ from: 5, to: 15 })`),
+		chromedp.Click(chromedp.CSS(`button[aria-label="Link"]`)), chromedp.WaitVisible(chromedp.CSS(".rte-context input")),
+		chromedp.SendKeys(chromedp.CSS(".rte-context input"), "example.org/arcade"), chromedp.Click(chromedp.CSS(".rte-context .button--primary")))
+	if got, want := eval[string](t, b, value), `<p>See <a href="https://example.org/arcade">the arcade</a></p>`; got != want {
+		t.Fatalf("linked: %s\nwant %s", got, want)
+	}
+	// Chosen from the site, with its description and a caption.
+	b.do(t, chromedp.Evaluate[chromedp.Void](`stoaEditor.editors.get(document.querySelector("textarea")).commands.setTextSelection(15)`),
+		image, chromedp.WaitVisible(chromedp.CSS(".rte-pick")), chromedp.Click(chromedp.CSS(".rte-pick")), chromedp.SendKeys(chromedp.CSS("#rte-caption"), "Evening"), insert,
+		chromedp.WaitVisible(chromedp.CSS(".rte-text figure")))
+	if got := eval[string](t, b, value); !strings.Contains(got, `alt="Columns"><figcaption>Evening</figcaption></figure>`) {
+		t.Errorf("chosen image: %s", got)
+	}
+	// Uploaded: first something the server refuses, with its own words, then an image.
+	b.do(t, image, chromedp.WaitVisible(chromedp.CSS("#rte-file")), chromedp.SetUploadFiles(chromedp.CSS("#rte-file"), []string{wrong}),
+		chromedp.WaitVisible(`//p[text()="Only images can be uploaded here."]`),
+		chromedp.SetUploadFiles(chromedp.CSS("#rte-file"), []string{right}), chromedp.WaitVisible(chromedp.CSS(`.rte-pick[aria-pressed="true"]`)),
+		chromedp.SendKeys(chromedp.CSS("#rte-alt"), "North side"), insert, chromedp.WaitVisible(chromedp.CSS(`.rte-text img[alt="North side"]`)))
+	if got := eval[string](t, b, value); !strings.Contains(got, `<figure><img src="/styleguide/photo-2.svg" alt="North side"></figure>`) {
+		t.Errorf("uploaded image: %s", got)
 	}
 	b.clean(t)
 }

@@ -106,7 +106,8 @@ function enhance(textarea) {
 
   toolbar = new Toolbar(editor, options)
   textarea.before(box)
-  box.append(toolbar.el, toolbar.context, surface, textarea)
+  // The bar for tables, images and links stands below, so that the text does not jump when it comes and goes.
+  box.append(toolbar.el, surface, textarea, toolbar.context)
   textarea.classList.add('rte-source')
   textarea.setAttribute('spellcheck', 'false')
   textarea.hidden = true

@@ -96,7 +96,7 @@ export class Toolbar {
   }
 
   bar(label, ...children) {
-    this.context.replaceChildren(...children)
+    this.context.replaceChildren(...children.filter(Boolean))
     this.context.setAttribute('role', 'group')
     this.context.setAttribute('aria-label', label)
     this.context.hidden = false
