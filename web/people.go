@@ -19,7 +19,11 @@ const formLimit = 64 << 10
 // form reads a small form.
 func form(r *http.Request) error {
 	httpd.LimitBody(r, formLimit)
-	if err := r.ParseForm(); err != nil {
+	err := r.ParseForm()
+	if tooBig := new(http.MaxBytesError); errors.As(err, &tooBig) {
+		return err
+	}
+	if err != nil {
 		return httpd.Malformed("the form could not be read: %v", err)
 	}
 	return nil
