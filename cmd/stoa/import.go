@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
@@ -44,8 +43,11 @@ func importCommand(f *flags) *cobra.Command {
 	return cmd
 }
 
-// progress draws a bar on a terminal line.
-func progress(w io.Writer) func(done, total int) {
+// progress draws a bar on a terminal line; elsewhere, such as in a log file, there is none.
+func progress(w *os.File) func(done, total int) {
+	if st, err := w.Stat(); err != nil || st.Mode()&os.ModeCharDevice == 0 {
+		return nil
+	}
 	return func(done, total int) {
 		const width = 30
 		full := width * done / max(total, 1)
