@@ -46,6 +46,9 @@ func (h *Handler) visitor(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
+		if r.URL.RawQuery != "" && h.oldAddress(w, r) {
+			return
+		}
 		number := pageNumber(r)
 		key := httpd.Origin(r) + "|" + r.URL.Path
 		if number > 1 {
@@ -88,6 +91,20 @@ func (h *Handler) visitor(next http.Handler) http.Handler {
 		}
 		c.ServeHTTP(w, r)
 	})
+}
+
+// oldAddress leads to the new place of an address whose query named what it showed, such as /?p=7.
+func (h *Handler) oldAddress(w http.ResponseWriter, r *http.Request) bool {
+	_, st, err := h.opt.Sites.Resolve(r.Context(), httpd.Host(r))
+	if err != nil {
+		return false
+	}
+	to, ok, err := h.opt.Pages.Redirect(r.Context(), st.ID, r.URL.Path+"?"+r.URL.RawQuery)
+	if err != nil || !ok || strings.HasPrefix(to, r.URL.Path+"?") {
+		return false
+	}
+	http.Redirect(w, r, to, http.StatusMovedPermanently)
+	return true
 }
 
 // pageNumber is the page of a list that is asked for, 1 for everything odd.
