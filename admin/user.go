@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/access"
 	"github.com/stoa-portal/stoa/user"
 )
 
@@ -58,6 +59,7 @@ func (h *Handler) users(q *request) error {
 		Actions: []link{{Title: "New user", URL: "/control/users/new", Icon: "plus", Primary: true}}, Body: v})
 }
 
+// roleOptions are the roles that somebody can be given.
 func (h *Handler) roleOptions(q *request) ([]option, error) {
 	list, err := h.o.Access.Roles(q.Context(), q.instance.ID)
 	if err != nil {
@@ -65,6 +67,9 @@ func (h *Handler) roleOptions(q *request) ([]option, error) {
 	}
 	var out []option
 	for _, r := range list {
+		if r.System && (r.Name == access.RoleUser || r.Name == access.RoleGuest) {
+			continue // everybody holds them, nobody is given them
+		}
 		out = append(out, option{Value: r.ID.String(), Label: r.Name, Help: r.Description})
 	}
 	return out, nil

@@ -1,0 +1,225 @@
+package admin
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/cache"
+	"github.com/stoa-portal/stoa/change"
+	"github.com/stoa-portal/stoa/content"
+	"github.com/stoa-portal/stoa/db"
+	"github.com/stoa-portal/stoa/db/dbtest"
+	"github.com/stoa-portal/stoa/job"
+	"github.com/stoa-portal/stoa/look"
+	"github.com/stoa-portal/stoa/page"
+	"github.com/stoa-portal/stoa/site"
+	"github.com/stoa-portal/stoa/taxonomy"
+	"github.com/stoa-portal/stoa/user"
+)
+
+const secret = "correct horse battery"
+
+// alone is the only node there is.
+type alone struct{}
+
+func (alone) IsMaster() bool     { return true }
+func (alone) Writer() int64      { return 1 }
+func (alone) Alive(w int64) bool { return w == 1 }
+
+// world is a portal with a control panel, real services and a person for each kind of permission.
+type world struct {
+	t        *testing.T
+	mux      *http.ServeMux
+	access   *access.Service
+	users    *user.Service
+	sites    *site.Service
+	pages    *page.Service
+	content  *content.Service
+	tax      *taxonomy.Service
+	instance site.Instance
+	site     site.Site
+	admin    stoa.Actor
+	editor   stoa.Actor
+	author   stoa.Actor // may edit, not publish
+	nobody   stoa.Actor // signed in, no more
+	cleared  int
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	d := dbtest.New(t)
+	c, err := cache.New(cache.Options{Proof: cache.Boottime, InTransaction: db.InWrite})
+	must(t, err)
+	t.Cleanup(c.Close)
+	log, err := change.Open(context.Background(), change.Options{DB: d, Apply: func(rows []change.Row) {
+		var list []cache.Change
+		for _, r := range rows {
+			list = append(list, cache.Change{Kind: r.Kind, ID: int64(r.ID), Scope: int64(r.Scope)})
+		}
+		c.Invalidate(list, nil)
+	}})
+	must(t, err)
+	t.Cleanup(func() { must(t, log.Close(context.Background())) })
+	w := &world{t: t, mux: http.NewServeMux()}
+	w.access, err = access.New(access.Options{DB: d, Cache: c})
+	must(t, err)
+	w.sites, err = site.New(site.Options{DB: d, Cache: c, Access: w.access})
+	must(t, err)
+	w.users, err = user.New(user.Options{DB: d, Cache: c, Access: w.access, HashMemory: 64})
+	must(t, err)
+	t.Cleanup(func() { must(t, w.users.Close()) })
+	w.tax, err = taxonomy.New(taxonomy.Options{DB: d, Cache: c, Access: w.access})
+	must(t, err)
+	w.content, err = content.New(content.Options{DB: d, Cache: c, Access: w.access, Taxonomy: w.tax})
+	must(t, err)
+	w.pages, err = page.New(page.Options{DB: d, Cache: c, Access: w.access, Sites: w.sites})
+	must(t, err)
+	jobs, err := job.New(job.Options{DB: d, Leader: alone{}})
+	must(t, err)
+	must(t, jobs.Register(w.content.Job()))
+
+	system := stoa.WithActor(context.Background(), stoa.SystemActor())
+	w.instance, w.site, _, err = w.sites.EnsureDefault(system, site.Defaults{WebID: "stoa.example", Name: "Stoa", SiteSlug: "guest", SiteName: "Quay & Sons",
+		MailDomain: "example.com", TimeZone: "Europe/Vienna", Locale: "en", Locales: []stoa.Locale{"en", "de"}})
+	must(t, err)
+	roles, err := w.access.RoleIDs(system, w.instance.ID)
+	must(t, err)
+	authors, err := w.access.CreateRole(system, access.Role{Instance: w.instance.ID, Name: "Author"})
+	must(t, err)
+	must(t, w.access.SetGrants(system, w.site.Path(), []access.Grant{{Role: authors.ID, Action: access.Edit}}))
+	person := func(name string, role stoa.ID, admin bool) stoa.Actor {
+		var held []stoa.ID
+		if role != 0 {
+			held = append(held, role)
+		}
+		u, err := w.users.Create(system, user.User{Instance: w.instance.ID, ScreenName: name, Email: name + "@example.com", FirstName: name, LastName: "Brandt", Roles: held}, secret)
+		must(t, err)
+		held = append(held, roles[access.RoleUser], roles[access.RoleGuest]) // which everybody has
+		slices.Sort(held)
+		return stoa.Actor{User: u.ID, Name: u.FullName(), Instance: w.instance.ID, Roles: held, Admin: admin}
+	}
+	w.admin = person("ada", roles[access.RoleAdministrator], true)
+	w.editor = person("ed", roles[access.RoleEditor], false)
+	w.author = person("tom", authors.ID, false)
+	w.nobody = person("nina", 0, false)
+
+	h, err := New(Options{Access: w.access, Sites: w.sites, Taxonomy: w.tax, Content: w.content, Pages: w.pages, Users: w.users, Jobs: jobs, Log: log, Assets: look.New(),
+		Properties: func() []Property {
+			return []Property{{Name: "session.timeout", Value: "45m", Default: "30m", Source: "stoa.properties:3", Help: "How long a session lasts."},
+				{Name: "web.server.port", Value: "8080", Default: "8080", Source: "default"}}
+		},
+		Caches:      c.Stats,
+		ClearCaches: func(context.Context) error { w.cleared++; c.DropAll("test"); return nil },
+		SiteOf: func(*http.Request) (site.Instance, site.Site, error) {
+			st, err := w.sites.Site(system, w.site.ID)
+			return w.instance, st, err
+		}})
+	must(t, err)
+	h.Mount(w.mux)
+	return w
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// answer is a response as a person sees it.
+type answer struct {
+	status   int
+	location string
+	body     string
+}
+
+func (w *world) do(actor stoa.Actor, method, target string, form url.Values) answer {
+	w.t.Helper()
+	var body io.Reader
+	if form != nil {
+		body = strings.NewReader(form.Encode())
+	}
+	r := httptest.NewRequest(method, target, body)
+	if form != nil {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	rec := httptest.NewRecorder()
+	w.mux.ServeHTTP(rec, r.WithContext(stoa.WithActor(r.Context(), actor)))
+	return answer{rec.Code, rec.Header().Get("Location"), rec.Body.String()}
+}
+
+func (w *world) get(actor stoa.Actor, target string) answer {
+	w.t.Helper()
+	return w.do(actor, http.MethodGet, target, nil)
+}
+
+func (w *world) post(actor stoa.Actor, target string, pairs ...string) answer {
+	w.t.Helper()
+	form := url.Values{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		form.Add(pairs[i], pairs[i+1])
+	}
+	return w.do(actor, http.MethodPost, target, form)
+}
+
+// want checks the status, where a redirect leads (as a beginning), and words on the screen.
+func (w *world) want(what string, a answer, status int, words ...string) {
+	w.t.Helper()
+	if a.status != status {
+		w.t.Errorf("%s: status %d, want %d (location %q)\n%s", what, a.status, status, a.location, a.main())
+		return
+	}
+	for _, word := range words {
+		if !strings.Contains(a.body, word) {
+			w.t.Errorf("%s: %q is not on the screen:\n%s", what, word, a.main())
+		}
+	}
+}
+
+func (w *world) without(what string, a answer, words ...string) {
+	w.t.Helper()
+	for _, word := range words {
+		if strings.Contains(a.body, word) {
+			w.t.Errorf("%s: %q must not be on the screen:\n%s", what, word, a.main())
+		}
+	}
+}
+
+// main is the part of a screen that failures print.
+func (a answer) main() string {
+	if _, main, ok := strings.Cut(a.body, `<main class="main" id="main">`); ok {
+		main, _, _ = strings.Cut(main, "</main>")
+		return main
+	}
+	return a.body
+}
+
+var hiddenVersion = regexp.MustCompile(`name="version" value="(\d+)"`)
+
+// version is the version that the first form of a screen carries.
+func (w *world) version(a answer) string {
+	w.t.Helper()
+	m := hiddenVersion.FindStringSubmatch(a.body)
+	if m == nil {
+		w.t.Fatalf("no version in the form: status %d\n%s", a.status, a.body)
+	}
+	return m[1]
+}
+
+// path is a redirect's address without what the next screen says.
+func (a answer) path() string {
+	p, _, _ := strings.Cut(a.location, "?")
+	return p
+}
+
+// as gives a context for asking the services directly.
+func as(a stoa.Actor) context.Context { return stoa.WithActor(context.Background(), a) }
