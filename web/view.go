@@ -24,7 +24,8 @@ import (
 const perPage = 10
 
 // view answers the addresses that have no handler of their own: pages, articles, lists, old
-// addresses. It is for people who are signed in; guests come to it only when something went wrong.
+// addresses. It is for people who are signed in or have unlocked something; other guests come to it only when
+// something went wrong.
 func (h *Handler) view(w http.ResponseWriter, r *http.Request) error {
 	body, err := h.compose(r.Context(), visitOf(r), pageNumber(r), httpd.Origin(r))
 	if err != nil {
@@ -42,7 +43,7 @@ func (h *Handler) view(w http.ResponseWriter, r *http.Request) error {
 // changes drop the page as well.
 func (h *Handler) visitor(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.Contains(r.Header.Get("Cookie"), sessionCookie+"=") {
+		if c := r.Header.Get("Cookie"); c != "" && (strings.Contains(c, sessionCookie+"=") || strings.Contains(c, openCookie)) {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -200,6 +201,9 @@ func (h *Handler) page(ctx context.Context, v *visit, in *render.Input) error {
 		return err
 	}
 	in.Page = &p
+	if p.Protected {
+		in.UnlockTo, in.Unlocked = unlockTo(v, "page", p.ID), v.opens(p.ID, p.Unlock)
+	}
 	in.Title = p.In(v.locale, v.site.Locale)
 	if p.Type == page.TypeArticle {
 		id, err := stoa.ParseID(p.Target)
@@ -225,6 +229,8 @@ type articleView struct {
 	Categories []link
 	Tags       []link
 	Locked     bool
+	Locale     stoa.Locale
+	UnlockTo   string
 	IsPage     bool
 	Summary    string
 }
@@ -248,10 +254,17 @@ func (h *Handler) viewOf(ctx context.Context, v *visit, a content.Article) (arti
 }
 
 func (h *Handler) article(ctx context.Context, v *visit, in *render.Input, a content.Article) error {
+	if key := v.keys["article_"+a.ID.String()]; a.Locked && key != "" {
+		var err error
+		if a, err = h.opt.Content.Unlocked(ctx, a.ID, key); err != nil {
+			return err
+		}
+	}
 	view, err := h.viewOf(ctx, v, a)
 	if err != nil {
 		return err
 	}
+	view.Locale, view.UnlockTo = v.locale, unlockTo(v, "article", a.ID)
 	if !a.Locked {
 		// Text was sanitized when it was saved; Prepare only adds what showing needs.
 		view.Body = template.HTML(richtext.Prepare(view.Text.Body))

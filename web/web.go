@@ -10,6 +10,7 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -25,6 +26,7 @@ import (
 	"github.com/stoa-portal/stoa/site"
 	"github.com/stoa-portal/stoa/taxonomy"
 	"github.com/stoa-portal/stoa/user"
+	"github.com/stoa-portal/stoa/widget"
 )
 
 //go:embed templates/*.html
@@ -49,6 +51,7 @@ type Options struct {
 	CookieDomain   string
 	RememberFor    time.Duration
 	ReadYourWrites time.Duration
+	Now            func() time.Time // decides how long wrong passwords count; nil = time.Now
 }
 
 // Handler answers visitors.
@@ -56,6 +59,7 @@ type Handler struct {
 	opt   Options
 	tmpl  *template.Template
 	pages *cache.Region[*httpd.Cached]
+	tries *tries
 }
 
 // New makes the handler.
@@ -66,15 +70,19 @@ func New(o Options) (*Handler, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	t, err := template.New("").Funcs(template.FuncMap{
 		"icon": o.Assets.Icon,
+		"word": widget.Word,
 		"day":  func(t time.Time) string { return t.Format("2 January 2006") },
 		"iso":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	}).ParseFS(templates, "templates/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("web: templates: %w", err)
 	}
-	return &Handler{opt: o, tmpl: t, pages: cache.NewRegion(o.Cache, cache.RegionOptions{Name: "page-cache", StaleForGuests: true}, func(c *httpd.Cached) int { return c.Size() + 300 })}, nil
+	return &Handler{opt: o, tmpl: t, tries: &tries{free: map[netip.Prefix]time.Time{}}, pages: cache.NewRegion(o.Cache, cache.RegionOptions{Name: "page-cache", StaleForGuests: true}, func(c *httpd.Cached) int { return c.Size() + 300 })}, nil
 }
 
 // visit is what is known about a request once host, language and person are.
@@ -86,6 +94,7 @@ type visit struct {
 	prefix   string // what stands before path in links: "", "/de", "/web/intranet", "/web/intranet/de"
 	session  user.Session
 	signedIn bool
+	keys     map[string]string // what the visitor has unlocked; never set while a page for the cache is made
 }
 
 type visitKey struct{}
@@ -110,6 +119,7 @@ func (h *Handler) Routes(mounts ...func(mux *http.ServeMux)) http.Handler {
 		"GET /account/setup": h.setupForm, "POST /account/setup": h.setup,
 		"GET /account/forgot": h.forgotForm, "POST /account/forgot": h.forgot,
 		"GET /account/reset": h.resetForm, "POST /account/reset": h.reset,
+		"POST /unlock":     h.unlock,
 		"GET /sitemap.xml": h.sitemap, "GET /robots.txt": h.robots, "GET /feed.atom": h.feed,
 	} {
 		mux.Handle(pattern, h.identify(httpd.Handle(fn)))
@@ -131,7 +141,7 @@ func (h *Handler) Routes(mounts ...func(mux *http.ServeMux)) http.Handler {
 // identify finds out which site is asked for and who asks, and puts both into the context.
 func (h *Handler) identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		v := &visit{}
+		v := &visit{keys: keysOf(r)}
 		ctx := h.opt.Cache.Arrived(r.Context())
 		c, cookieErr := r.Cookie(sessionCookie)
 		if cookieErr != nil {
