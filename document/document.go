@@ -1,0 +1,277 @@
+// Package document keeps the files of a site: their bytes in a filestore.Store under random keys that
+// never name other bytes, and what is known about them in the database. Pictures are handed out in
+// a few fixed widths as well, each made once.
+package document
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/cache"
+	"github.com/stoa-portal/stoa/db"
+	"github.com/stoa-portal/stoa/filestore"
+	"github.com/stoa-portal/stoa/site"
+)
+
+// File is what is known about a file of a site.
+type File struct {
+	ID       stoa.ID
+	Site     stoa.ID
+	Instance stoa.ID
+	Key      string // random and public; names the same bytes for ever
+	Name     string // as people see it: no path, no control characters
+	Type     string // media type, found out from the bytes
+	Size     int64  // bytes
+	Width    int    // pixels as shown; 0 when it is no picture or its size is not known
+	Height   int    // pixels as shown
+	Alt      string // what the picture shows, for those who do not see it
+	Hash     string // SHA-256 of the bytes, hexadecimal
+	Source   string // address the file was brought from; empty for uploads
+	Created  time.Time
+	By       stoa.ID
+	Version  int64
+}
+
+// IsImage reports whether browsers show the file as a picture.
+func (f File) IsImage() bool { return strings.HasPrefix(f.Type, "image/") }
+
+// Path is the way from the file up to its instance, for permission checks.
+func (f File) Path() access.Path {
+	return access.Path{{Kind: "file", ID: f.ID}, {Kind: "site", ID: f.Site}, {Kind: "instance", ID: f.Instance}}
+}
+
+// URL is the address of a file without scheme and host. Add ?w= and one of the Widths for a smaller
+// picture. Only the key counts; site and name are there for people.
+func URL(siteSlug string, f File) string {
+	return "/documents/" + url.PathEscape(siteSlug) + "/" + url.PathEscape(f.Name) + "/" + f.Key
+}
+
+// Options are what the service needs.
+type Options struct {
+	DB        *db.DB
+	Cache     *cache.Cache
+	Access    *access.Service
+	Store     filestore.Store
+	MaxBytes  int64 // of a file; 0 means 100 MiB
+	MaxPixels int64 // width times height; larger pictures are kept but not scaled; 0 means 50 million
+}
+
+// Service keeps the files of sites. It is safe for concurrent use.
+type Service struct {
+	opt   Options
+	files *cache.Region[File]
+	room  *semaphore.Weighted // pixels that may be decoded at once
+}
+
+// New makes the service. It returns an error that names the option that is missing or wrong.
+func New(o Options) (*Service, error) {
+	if o.DB == nil || o.Cache == nil || o.Access == nil || o.Store == nil {
+		return nil, errors.New("document: DB, Cache, Access and Store are required")
+	}
+	if o.MaxBytes < 0 || o.MaxPixels < 0 {
+		return nil, fmt.Errorf("document: MaxBytes %d and MaxPixels %d must not be negative", o.MaxBytes, o.MaxPixels)
+	}
+	if o.MaxBytes == 0 {
+		o.MaxBytes = 100 << 20
+	}
+	if o.MaxPixels == 0 {
+		o.MaxPixels = 50_000_000
+	}
+	return &Service{
+		opt: o,
+		files: cache.NewRegion(o.Cache, cache.RegionOptions{Name: "file", StaleForGuests: true}, func(f File) int {
+			return 400 + len(f.Name) + len(f.Alt) + len(f.Source)
+		}),
+		room: semaphore.NewWeighted(o.MaxPixels),
+	}, nil
+}
+
+// Filter selects files of a list.
+type Filter struct {
+	Query      string // part of the name, in any case
+	ImagesOnly bool
+	After      stoa.ID // the last file of the page before; 0 for the first page
+	Limit      int     // 1 to 200; 0 means 50
+}
+
+// List gives files of a site, the newest first. The actor needs View on the site. A Filter.After that is no
+// file of the site is NotFound.
+func (s *Service) List(ctx context.Context, st site.Site, f Filter) ([]File, error) {
+	if err := s.opt.Access.Check(ctx, access.View, st.Path()); err != nil {
+		return nil, err
+	}
+	if f.Limit <= 0 {
+		f.Limit = 50
+	}
+	q, args := selectFile+" WHERE f.site = ?", []any{st.ID}
+	if f.Query != "" {
+		like := strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(strings.ToLower(cut(f.Query, 190)))
+		q, args = q+" AND LOWER(f.name) LIKE ? ESCAPE '!'", append(args, "%"+like+"%")
+	}
+	if f.ImagesOnly {
+		q += " AND f.type LIKE 'image/%'"
+	}
+	if f.After != 0 {
+		last, err := db.One(ctx, s.opt.DB, scanFile, selectFile+" WHERE f.id = ? AND f.site = ?", f.After, st.ID)
+		if db.IsNoRows(err) {
+			return nil, stoa.NotFound("file", f.After)
+		}
+		if err != nil {
+			return nil, err
+		}
+		at := db.Micros(last.Created)
+		q, args = q+" AND (f.created < ? OR f.created = ? AND f.id < ?)", append(args, at, at, last.ID)
+	}
+	return db.All(ctx, s.opt.DB, scanFile, q+" ORDER BY f.created DESC, f.id DESC LIMIT "+strconv.Itoa(min(f.Limit, 200)), args...)
+}
+
+// Get gives a file by its id. The actor needs View on it.
+func (s *Service) Get(ctx context.Context, id stoa.ID) (File, error) {
+	f, err := s.read(ctx, s.opt.DB, id)
+	if err != nil {
+		return File{}, err
+	}
+	return f, s.opt.Access.Check(ctx, access.View, f.Path())
+}
+
+// ByKey gives a file by its public key, from cache. The actor needs View on it.
+func (s *Service) ByKey(ctx context.Context, key string) (File, error) {
+	if len(key) > maxKey || filestore.CheckKey(key) != nil || strings.ContainsAny(key, "/-") {
+		return File{}, stoa.NotFound("file", cut(key, 60))
+	}
+	f, err := s.files.Get(ctx, key, func(ctx context.Context, l *cache.Load) (File, error) {
+		f, err := db.One(ctx, s.opt.DB, scanFile, selectFile+" WHERE f.file_key = ?", key)
+		if db.IsNoRows(err) {
+			l.Scope("file", 0)
+			return File{}, stoa.NotFound("file", key)
+		}
+		l.Thing("file", f.ID)
+		return f, err
+	})
+	if err != nil {
+		return File{}, err
+	}
+	return f, s.opt.Access.Check(ctx, access.View, f.Path())
+}
+
+// Update saves Name and Alt of the file f.ID. The actor needs Edit on it. f.Version must be the current
+// one, else the answer is Conflict.
+func (s *Service) Update(ctx context.Context, f File) (File, error) {
+	have, err := s.read(ctx, s.opt.DB, f.ID)
+	if err != nil {
+		return File{}, err
+	}
+	if err := s.opt.Access.Check(ctx, access.Edit, have.Path()); err != nil {
+		return File{}, err
+	}
+	if len(f.Alt) > maxAlt {
+		return File{}, stoa.Invalid("alt", "the description is %d bytes long; at most %d are allowed", len(f.Alt), maxAlt)
+	}
+	have.Name, have.Alt, have.Version = CleanName(f.Name), strings.TrimSpace(f.Alt), f.Version+1
+	err = s.opt.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+		n, err := tx.Affected(ctx, "UPDATE document_file SET name = ?, alt = ?, version = ? WHERE id = ? AND version = ?", have.Name, have.Alt, have.Version, f.ID, f.Version)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return stoa.Conflict("this file was changed by somebody else; load it again")
+		}
+		tx.Changed("file", f.ID, have.Site, have.Version)
+		return nil
+	})
+	if err != nil {
+		return File{}, err
+	}
+	return have, nil
+}
+
+// Delete removes a file with its bytes. The actor needs Edit on it. The row goes first: nobody finds the
+// file any more, even when its bytes cannot be removed now, which is an error all the same.
+func (s *Service) Delete(ctx context.Context, id stoa.ID) error {
+	f, err := s.read(ctx, s.opt.DB, id)
+	if err != nil {
+		return err
+	}
+	if err := s.opt.Access.Check(ctx, access.Edit, f.Path()); err != nil {
+		return err
+	}
+	err = s.opt.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+		n, err := tx.Affected(ctx, "DELETE FROM document_file WHERE id = ?", id)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return stoa.NotFound("file", id)
+		}
+		tx.Changed("file", id, f.Site, f.Version+1)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return s.deleteBytes(ctx, f.Key)
+}
+
+// deleteBytes removes the bytes of a file and of its variants.
+func (s *Service) deleteBytes(ctx context.Context, key string) error {
+	errs := []error{s.opt.Store.Delete(ctx, storeKey(key, 0))}
+	for _, w := range Widths() {
+		errs = append(errs, s.opt.Store.Delete(ctx, storeKey(key, w)))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("remove the bytes of file %s: %w", key, err)
+	}
+	return nil
+}
+
+const (
+	maxKey    = 64  // column file_key
+	maxName   = 190 // column name
+	maxAlt    = 500 // column alt
+	maxSource = 700 // column source
+)
+
+const selectFile = `SELECT f.id, f.site, s.instance, f.file_key, f.name, f.type, f.size, f.width, f.height, f.alt, f.hash, f.source, f.created, f.created_by, f.version
+	FROM document_file f JOIN site_site s ON s.id = f.site`
+
+func scanFile(r db.Scanner) (f File, err error) {
+	var created int64
+	err = r.Scan(&f.ID, &f.Site, &f.Instance, &f.Key, &f.Name, &f.Type, &f.Size, &f.Width, &f.Height, &f.Alt, &f.Hash, &f.Source, &created, &f.By, &f.Version)
+	f.Created = db.Time(created)
+	return f, err
+}
+
+// read gives a file without asking who may see it.
+func (s *Service) read(ctx context.Context, q db.Queryer, id stoa.ID) (File, error) {
+	f, err := db.One(ctx, q, scanFile, selectFile+" WHERE f.id = ?", id)
+	if db.IsNoRows(err) {
+		return File{}, stoa.NotFound("file", id)
+	}
+	return f, err
+}
+
+// storeKey is the key of the bytes in the store, which files share with other kinds of bytes; width 0
+// means the original.
+func storeKey(key string, width int) string {
+	if width == 0 {
+		return "document/" + key
+	}
+	return "document/" + key + "-w" + strconv.Itoa(width)
+}
+
+// cut shortens a text to n bytes without breaking a letter.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "")
+}
