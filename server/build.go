@@ -181,6 +181,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	s.onStop("render", func(context.Context) error { theme.Close(); return nil })
 	visitors, err := web.New(web.Options{
 		Cache: s.Cache, Access: s.Access, Users: s.Users, Sites: s.Sites, Pages: s.Pages, Content: s.Content, Taxonomy: s.Taxonomy,
 		Render: theme, Assets: assets, Log: s.Log, Logger: s.log.With("component", "web"), CookieDomain: c.Session.CookieDomain,
@@ -190,7 +191,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		return err
 	}
 	panel, err := admin.New(admin.Options{
-		Access: s.Access, Sites: s.Sites, Pages: s.Pages, Content: s.Content, Taxonomy: s.Taxonomy, Jobs: s.Jobs,
+		Access: s.Access, Users: s.Users, Sites: s.Sites, Pages: s.Pages, Content: s.Content, Taxonomy: s.Taxonomy, Jobs: s.Jobs,
 		Assets: assets, Log: s.Log, Logger: s.log.With("component", "admin"), Caches: s.Cache.Stats, SiteOf: visitors.SiteOf,
 		ClearCaches: s.ClearCaches, Properties: s.properties,
 	})
