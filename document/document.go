@@ -63,6 +63,7 @@ type Options struct {
 	Store     filestore.Store
 	MaxBytes  int64 // of a file; 0 means 100 MiB
 	MaxPixels int64 // width times height; larger pictures are kept but not scaled; 0 means 50 million
+	Unscaled  bool  // every width gives the original
 }
 
 // Service keeps the files of sites. It is safe for concurrent use.

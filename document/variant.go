@@ -36,7 +36,7 @@ func (s *Service) Open(ctx context.Context, key string, width int) (filestore.Fi
 	if err != nil {
 		return nil, File{}, err
 	}
-	if width != 0 && scalable(f.Type) && f.Width > width && pixels(f) <= s.opt.MaxPixels {
+	if width != 0 && !s.opt.Unscaled && scalable(f.Type) && f.Width > width && pixels(f) <= s.opt.MaxPixels {
 		b, v, err := s.variant(ctx, f, width)
 		if err != nil || b != nil {
 			return b, v, err

@@ -20,6 +20,7 @@ import (
 	"github.com/stoa-portal/stoa/cluster"
 	"github.com/stoa-portal/stoa/content"
 	"github.com/stoa-portal/stoa/db"
+	"github.com/stoa-portal/stoa/document"
 	"github.com/stoa-portal/stoa/filestore"
 	"github.com/stoa-portal/stoa/httpd"
 	"github.com/stoa-portal/stoa/job"
@@ -159,6 +160,10 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	if s.Content, err = content.New(content.Options{DB: s.DB, Cache: s.Cache, Access: s.Access, Taxonomy: s.Taxonomy, Moved: s.Pages.AddRedirect}); err != nil {
 		return err
 	}
+	if s.Files, err = document.New(document.Options{DB: s.DB, Cache: s.Cache, Access: s.Access, Store: files, MaxBytes: c.Files.MaxFileBytes,
+		MaxPixels: c.Files.MaxImagePixels, Unscaled: !c.Files.ThumbnailsEnabled}); err != nil {
+		return err
+	}
 	if s.Jobs, err = job.New(job.Options{DB: s.DB, Leader: &leader{node: s.Node, asked: map[int64]time.Duration{}}, Workers: c.Jobs.Workers, Poll: c.Jobs.PollInterval, Keep: c.Jobs.Retention, Logger: s.log.With("component", "job")}); err != nil {
 		return err
 	}
@@ -183,7 +188,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	}
 	s.onStop("render", func(context.Context) error { theme.Close(); return nil })
 	visitors, err := web.New(web.Options{
-		Cache: s.Cache, Access: s.Access, Users: s.Users, Sites: s.Sites, Pages: s.Pages, Content: s.Content, Taxonomy: s.Taxonomy,
+		Cache: s.Cache, Access: s.Access, Users: s.Users, Sites: s.Sites, Pages: s.Pages, Content: s.Content, Taxonomy: s.Taxonomy, Files: s.Files,
 		Render: theme, Assets: assets, Log: s.Log, Logger: s.log.With("component", "web"), CookieDomain: c.Session.CookieDomain,
 		RememberFor: c.Session.AutoLoginMaxAge, ReadYourWrites: c.Cache.ReadYourWritesBy,
 	})

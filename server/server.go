@@ -17,6 +17,7 @@ import (
 	"github.com/stoa-portal/stoa/config"
 	"github.com/stoa-portal/stoa/content"
 	"github.com/stoa-portal/stoa/db"
+	"github.com/stoa-portal/stoa/document"
 	"github.com/stoa-portal/stoa/httpd"
 	"github.com/stoa-portal/stoa/job"
 	"github.com/stoa-portal/stoa/page"
@@ -45,6 +46,7 @@ type Server struct {
 	Taxonomy *taxonomy.Service
 	Pages    *page.Service
 	Content  *content.Service
+	Files    *document.Service
 	Jobs     *job.Service
 
 	// SetupPath is the one-time address at which the administrator sets a password; empty when the

@@ -19,6 +19,7 @@ import (
 	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/change"
 	"github.com/stoa-portal/stoa/content"
+	"github.com/stoa-portal/stoa/document"
 	"github.com/stoa-portal/stoa/httpd"
 	"github.com/stoa-portal/stoa/look"
 	"github.com/stoa-portal/stoa/page"
@@ -44,6 +45,7 @@ type Options struct {
 	Pages          *page.Service
 	Content        *content.Service
 	Taxonomy       *taxonomy.Service
+	Files          *document.Service
 	Render         *render.Service
 	Assets         *look.Assets
 	Log            *change.Log
@@ -64,8 +66,8 @@ type Handler struct {
 
 // New makes the handler.
 func New(o Options) (*Handler, error) {
-	if o.Cache == nil || o.Users == nil || o.Sites == nil || o.Pages == nil || o.Content == nil || o.Render == nil || o.Assets == nil {
-		return nil, errors.New("web: Cache, Users, Sites, Pages, Content, Render and Assets are required")
+	if o.Cache == nil || o.Users == nil || o.Sites == nil || o.Pages == nil || o.Content == nil || o.Render == nil || o.Assets == nil || o.Files == nil {
+		return nil, errors.New("web: Cache, Users, Sites, Pages, Content, Files, Render and Assets are required")
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
