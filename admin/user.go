@@ -86,12 +86,12 @@ func (h *Handler) userForm(q *request, u user.User) (*form, error) {
 		return nil, err
 	}
 	f := &form{Version: u.Version, Fields: []*field{
-		{Name: "screen_name", Label: "Screen name", Kind: "text", Value: u.ScreenName, Autofill: "off", Help: "To sign in with, besides the e-mail address."},
+		{Name: "screenName", Label: "Screen name", Kind: "text", Value: u.ScreenName, Autofill: "off", Help: "To sign in with, besides the e-mail address."},
 		{Name: "email", Label: "E-mail address", Kind: "email", Value: u.Email, Autofill: "off"},
 		{Name: "first_name", Label: "First name", Kind: "text", Value: u.FirstName, Optional: true},
 		{Name: "last_name", Label: "Last name", Kind: "text", Value: u.LastName, Optional: true},
 		{Name: "locale", Label: "Language", Kind: "text", Value: string(u.Locale), Optional: true, Help: "A code such as en or de-AT; that of the site when empty."},
-		{Name: "time_zone", Label: "Time zone", Kind: "text", Value: u.TimeZone, Optional: true, Help: "Such as Europe/Vienna; that of the instance when empty."},
+		{Name: "timeZone", Label: "Time zone", Kind: "text", Value: u.TimeZone, Optional: true, Help: "Such as Europe/Vienna; that of the instance when empty."},
 		{Name: "roles", Label: "Roles", Kind: "checks", Options: roles, Values: idStrings(u.Roles)},
 	}}
 	if u.ID == 0 {
@@ -113,8 +113,8 @@ func (h *Handler) userForm(q *request, u user.User) (*form, error) {
 
 // fill puts what the form says into u.
 func (f *form) fill(u *user.User) {
-	u.ScreenName, u.Email, u.FirstName, u.LastName = f.text("screen_name"), f.text("email"), f.text("first_name"), f.text("last_name")
-	u.Locale, u.TimeZone, u.Roles = stoa.Locale(f.text("locale")), f.text("time_zone"), f.ids("roles")
+	u.ScreenName, u.Email, u.FirstName, u.LastName = f.text("screenName"), f.text("email"), f.text("first_name"), f.text("last_name")
+	u.Locale, u.TimeZone, u.Roles = stoa.Locale(f.text("locale")), f.text("timeZone"), f.ids("roles")
 	if f.has("groups") {
 		u.Groups = f.ids("groups")
 	}
