@@ -1,0 +1,63 @@
+package taxonomy
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/cache"
+	"github.com/stoa-portal/stoa/change"
+	"github.com/stoa-portal/stoa/db"
+)
+
+// node is the service of one node over a handle, with the real change log.
+type node struct {
+	*Service
+	access *access.Service
+	log    *change.Log
+}
+
+func newNode(t *testing.T, d *db.DB) *node {
+	t.Helper()
+	c, err := cache.New(cache.Options{Proof: cache.Boottime, InTransaction: db.InWrite})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	n := &node{}
+	n.log, err = change.Open(t.Context(), change.Options{DB: d, Apply: func(rows []change.Row) {
+		changes := make([]cache.Change, 0, len(rows))
+		for _, r := range rows {
+			changes = append(changes, cache.Change{Kind: r.Kind, ID: int64(r.ID), Scope: int64(r.Scope)})
+		}
+		c.Invalidate(changes, nil)
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = n.log.Close(context.Background()) })
+	if n.access, err = access.New(access.Options{DB: d, Cache: c}); err != nil {
+		t.Fatal(err)
+	}
+	if n.Service, err = New(Options{DB: d, Cache: c, Access: n.access}); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func (n *node) poll(t *testing.T) {
+	t.Helper()
+	if err := n.log.Poll(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func system(t *testing.T) context.Context { return stoa.WithActor(t.Context(), stoa.SystemActor()) }
+
+func wantKind(t *testing.T, err error, k stoa.Kind) {
+	t.Helper()
+	if !stoa.Is(err, k) {
+		t.Fatalf("got the error %v, want one of the kind %v", err, k)
+	}
+}
