@@ -164,6 +164,30 @@ func (s *Service) ByKey(ctx context.Context, key string) (File, error) {
 	return f, s.opt.Access.Check(ctx, access.View, f.Path())
 }
 
+// Image gives the address of the picture with a key, about as wide as width in pixels, and the words for
+// those who do not see it. src is empty when there is no such picture that the actor may view.
+func (s *Service) Image(ctx context.Context, st site.Site, key string, width int) (src, alt string) {
+	f, err := s.ByKey(ctx, key)
+	if err != nil || !f.IsImage() {
+		return "", ""
+	}
+	return URL(st.Slug, f) + f.Query(width), f.Alt
+}
+
+// Query is what stands behind the address of a picture to get it at least as wide as width in pixels: "?w="
+// and one of the Widths, or nothing for the original.
+func (f File) Query(width int) string {
+	if !scalable(f.Type) || width <= 0 {
+		return ""
+	}
+	for _, w := range Widths() {
+		if w >= width && w < f.Width {
+			return "?w=" + strconv.Itoa(w)
+		}
+	}
+	return ""
+}
+
 // Update saves Name and Alt of the file f.ID. The actor needs Edit on it. f.Version must be the current
 // one, else the answer is Conflict.
 func (s *Service) Update(ctx context.Context, f File) (File, error) {

@@ -34,8 +34,8 @@ func (s *Server) ImportWordPress(ctx context.Context, r ControlRequest, progress
 			return "", err
 		}
 	}
-	w := wordpress.Writer{DB: s.DB, Sites: s.Sites, Pages: s.Pages, Content: s.Content, Taxonomy: s.Taxonomy}
-	report, err := w.Write(ctx, export, wordpress.WriteOptions{Site: st, HomePage: r.HomePage, DryRun: r.DryRun, Progress: progress})
+	w := wordpress.Writer{DB: s.DB, Sites: s.Sites, Pages: s.Pages, Content: s.Content, Taxonomy: s.Taxonomy, Files: s.Files}
+	report, err := w.Write(ctx, export, wordpress.WriteOptions{Site: st, HomePage: r.HomePage, MediaDir: r.Media, DryRun: r.DryRun, Progress: progress})
 	if err != nil {
 		return "", err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/content"
 	"github.com/stoa-portal/stoa/db"
+	"github.com/stoa-portal/stoa/document"
 	"github.com/stoa-portal/stoa/page"
 	"github.com/stoa-portal/stoa/site"
 	"github.com/stoa-portal/stoa/taxonomy"
@@ -27,29 +28,34 @@ type Writer struct {
 	Pages    *page.Service
 	Content  *content.Service
 	Taxonomy *taxonomy.Service
+	Files    *document.Service // nil: no files are brought over
 }
 
 // WriteOptions say what is written where.
 type WriteOptions struct {
 	Site     site.Site
 	HomePage string // slug of the imported page that becomes the home; empty: the list of posts
+	MediaDir string // folder with the files of the old site's library, such as a copy of wp-content/uploads; empty: none are brought over
 	DryRun   bool   // count only
 	Progress func(done, total int)
 }
 
 // Report accounts for every item of an export.
 type Report struct {
-	Items     int            // in the file
-	New       int            // posts and pages written by this run
-	Before    int            // posts and pages that an earlier run wrote
-	Menus     int            // entries of menus
-	Media     int            // files of the library: named, not yet brought over
-	Inline    int            // reusable blocks, shown where they are used
-	Skipped   map[string]int // by reason
-	Redirects int            // old addresses that lead to new ones
-	Comments  int            // not brought over yet
-	Blocks    BlockReport
-	Warnings  []Warning
+	Items        int            // in the file
+	New          int            // posts and pages written by this run
+	Before       int            // posts and pages that an earlier run wrote
+	Menus        int            // entries of menus
+	Media        int            // files of the library that the export names
+	MediaFound   int            // those of them that the portal has now
+	MediaNew     int            // those of them that this run brought
+	MediaMissing int            // those of them that are not in the folder of media, or not fit to keep
+	Inline       int            // reusable blocks, shown where they are used
+	Skipped      map[string]int // by reason
+	Redirects    int            // old addresses that lead to new ones
+	Comments     int            // not brought over yet
+	Blocks       BlockReport
+	Warnings     []Warning
 }
 
 // run is one import in progress.
@@ -59,6 +65,7 @@ type run struct {
 	source string
 	plan   Plan
 	known  map[string]stoa.ID // kind/key → thing
+	lib    library
 	report Report
 	done   int
 	total  int
@@ -87,9 +94,10 @@ func (w Writer) Write(ctx context.Context, e *Export, o WriteOptions) (Report, e
 		for _, n := range pages {
 			r.count(n.Item)
 		}
-		return r.report, nil
+		return r.report, r.media(ctx)
 	}
 	steps := []func(context.Context) error{
+		r.media,
 		func(ctx context.Context) error { return r.terms(ctx, e) },
 		r.posts,
 		func(ctx context.Context) error { return r.pages(ctx, pages) },
@@ -194,6 +202,7 @@ func termName(t Term) string {
 // draft turns an item into web content.
 func (r *run) draft(it *Item, kind string) (content.Draft, BlockReport) {
 	html, blocks := r.plan.HTML(it)
+	html = r.rewrite(html)
 	title := it.Title
 	if strings.TrimSpace(title) == "" {
 		title = "Untitled"
@@ -203,6 +212,9 @@ func (r *run) draft(it *Item, kind string) (content.Draft, BlockReport) {
 		Text: map[stoa.Locale]content.Text{r.opt.Site.Locale: {Title: title, Summary: it.Excerpt, Body: html}},
 	}
 	d.AuthorName = it.Author
+	if pic := r.plan.Thumbnail(it); pic != nil {
+		d.Image = r.lib.items[pic.ID].Key
+	}
 	for _, slug := range it.Categories() {
 		if id := r.known["term/"+slug]; id != 0 {
 			d.Categories = append(d.Categories, id)
@@ -537,7 +549,9 @@ func (r Report) String() string {
 	for _, reason := range slices.Sorted(maps.Keys(r.Skipped)) {
 		fmt.Fprintf(&b, "  skipped: %4d  %s\n", r.Skipped[reason], reason)
 	}
-	fmt.Fprintf(&b, "%d old addresses lead to new ones. %d comments and %d files are not brought over yet; pictures keep their old addresses.\n", r.Redirects, r.Comments, r.Media)
+	fmt.Fprintf(&b, "%d old addresses lead to new ones. %d comments are not brought over yet.\n", r.Redirects, r.Comments)
+	fmt.Fprintf(&b, "Of %d files of the library the portal has %d, %d of them by this run, and %d were not found; pictures without a file keep their old addresses.\n",
+		r.Media, r.MediaFound, r.MediaNew, r.MediaMissing)
 	if len(r.Blocks.NoEquivalent) > 0 {
 		b.WriteString("Blocks without an equivalent:")
 		for _, n := range slices.Sorted(maps.Keys(r.Blocks.NoEquivalent)) {
