@@ -19,10 +19,12 @@ import (
 	"github.com/stoa-portal/stoa/job"
 	"github.com/stoa-portal/stoa/look"
 	"github.com/stoa-portal/stoa/page"
+	"github.com/stoa-portal/stoa/render"
 	"github.com/stoa-portal/stoa/richtext"
 	"github.com/stoa-portal/stoa/site"
 	"github.com/stoa-portal/stoa/taxonomy"
 	"github.com/stoa-portal/stoa/user"
+	"github.com/stoa-portal/stoa/widget"
 )
 
 // Property is one setting of the node as the screen of effective properties shows it.
@@ -47,6 +49,9 @@ type Options struct {
 	Assets   *look.Assets
 	Log      *change.Log
 
+	Render    *render.Service   // required with Pages: shows pages in the page editor
+	Catalogue *widget.Catalogue // required with Pages: the page editor's palette
+
 	Properties  func() []Property           // nil: no screen of properties
 	Caches      func() []cache.RegionStats  // nil: no screen of caches
 	ClearCaches func(context.Context) error // drops what this node's caches, or all nodes', hold; nil: cannot be cleared
@@ -70,6 +75,9 @@ func New(o Options) (*Handler, error) {
 	}
 	if o.Content != nil && o.Taxonomy == nil {
 		return nil, errors.New("admin: Options.Content needs Options.Taxonomy")
+	}
+	if o.Pages != nil && (o.Render == nil || o.Catalogue == nil) {
+		return nil, errors.New("admin: Options.Pages needs Options.Render and Options.Catalogue")
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -103,6 +111,7 @@ func (h *Handler) Mount(mux *http.ServeMux) {
 	}
 	if h.o.Pages != nil {
 		h.mountPages(get, post)
+		h.mountPageEditor(get, post)
 	}
 	if h.o.Users != nil {
 		h.mountUsers(get, post)

@@ -21,9 +21,11 @@ import (
 	"github.com/stoa-portal/stoa/job"
 	"github.com/stoa-portal/stoa/look"
 	"github.com/stoa-portal/stoa/page"
+	"github.com/stoa-portal/stoa/render"
 	"github.com/stoa-portal/stoa/site"
 	"github.com/stoa-portal/stoa/taxonomy"
 	"github.com/stoa-portal/stoa/user"
+	"github.com/stoa-portal/stoa/widget"
 )
 
 const secret = "correct horse battery"
@@ -112,7 +114,11 @@ func newWorld(t *testing.T) *world {
 	w.author = person("tom", authors.ID, false)
 	w.nobody = person("nina", 0, false)
 
-	h, err := New(Options{Access: w.access, Sites: w.sites, Taxonomy: w.tax, Content: w.content, Pages: w.pages, Users: w.users, Jobs: jobs, Log: log, Assets: look.New(),
+	assets, catalogue := look.New(), widget.New(append(page.Widgets(w.pages), content.Widgets(w.content)...)...)
+	theme, err := render.New(render.Options{Pages: w.pages, Catalogue: catalogue, Assets: assets})
+	must(t, err)
+	t.Cleanup(theme.Close)
+	h, err := New(Options{Render: theme, Catalogue: catalogue, Access: w.access, Sites: w.sites, Taxonomy: w.tax, Content: w.content, Pages: w.pages, Users: w.users, Jobs: jobs, Log: log, Assets: assets,
 		Properties: func() []Property {
 			return []Property{{Name: "session.timeout", Value: "45m", Default: "30m", Source: "stoa.properties:3", Help: "How long a session lasts."},
 				{Name: "web.server.port", Value: "8080", Default: "8080", Source: "default"}}

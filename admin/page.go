@@ -262,6 +262,9 @@ func (h *Handler) showPage(q *request, e pageEditing) error {
 		f.Title = e.Page.In(q.site.Locale, q.site.Locale)
 		f.Pill = pagePill(e.Page.Published, e.Page.HasDraft)
 		f.Actions = []link{{Title: "View", URL: e.Page.Path, Icon: "external"}}
+		if e.Page.Type == page.TypeWidgets {
+			f.Actions = append(f.Actions, link{Title: "Edit layout", URL: "/control/pages/" + e.Page.ID.String() + "/edit", Icon: "layout", Primary: true})
+		}
 	}
 	return h.show(q, e.Form.Status(), "page", f)
 }

@@ -21,7 +21,7 @@ const (
 
 // sectionStyles are the styles that the theme has for a section.
 func sectionStyles() []option {
-	return []option{{Value: "", Label: "Plain"}, {Value: "tinted", Label: "Tinted"}, {Value: "wide", Label: "Wide"}, {Value: "hero", Label: "Large beginning"}}
+	return []option{{Value: "", Label: "Plain"}, {Value: "hero", Label: "Large beginning"}}
 }
 
 // checkSetting checks one value that somebody gave for a field of a widget. Markup is cleaned by the widget
