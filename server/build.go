@@ -157,11 +157,11 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	if s.Pages, err = page.New(page.Options{DB: s.DB, Cache: s.Cache, Access: s.Access, Sites: s.Sites, Logger: s.log}); err != nil {
 		return err
 	}
-	if s.Content, err = content.New(content.Options{DB: s.DB, Cache: s.Cache, Access: s.Access, Taxonomy: s.Taxonomy, Moved: s.Pages.AddRedirect}); err != nil {
-		return err
-	}
 	if s.Files, err = document.New(document.Options{DB: s.DB, Cache: s.Cache, Access: s.Access, Store: files, MaxBytes: c.Files.MaxFileBytes,
 		MaxPixels: c.Files.MaxImagePixels, Unscaled: !c.Files.ThumbnailsEnabled}); err != nil {
+		return err
+	}
+	if s.Content, err = content.New(content.Options{DB: s.DB, Cache: s.Cache, Access: s.Access, Taxonomy: s.Taxonomy, Moved: s.Pages.AddRedirect, Image: s.Files.Image}); err != nil {
 		return err
 	}
 	if s.Jobs, err = job.New(job.Options{DB: s.DB, Leader: &leader{node: s.Node, asked: map[int64]time.Duration{}}, Workers: c.Jobs.Workers, Poll: c.Jobs.PollInterval, Keep: c.Jobs.Retention, Logger: s.log.With("component", "job")}); err != nil {

@@ -123,6 +123,7 @@ func (h *Handler) Routes(mounts ...func(mux *http.ServeMux)) http.Handler {
 		"GET /account/reset": h.resetForm, "POST /account/reset": h.reset,
 		"POST /unlock":     h.unlock,
 		"GET /sitemap.xml": h.sitemap, "GET /robots.txt": h.robots, "GET /feed.atom": h.feed,
+		"GET /documents/{site}/{name}/{key}": h.file,
 	} {
 		mux.Handle(pattern, h.identify(httpd.Handle(fn)))
 	}
