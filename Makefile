@@ -43,6 +43,12 @@ fuzz: ## fuzz every parser for FUZZTIME (30s) each
 	    $(GO) test -run '^$$' -fuzz "^$$t\$$" -fuzztime $(FUZZTIME) $$(dirname $$f) || exit 1; \
 	  done; done
 
+# Wants wrk and nginx in the path, or STOA_BENCH_WRK and STOA_BENCH_NGINX; goes without what is missing.
+.PHONY: bench
+bench: ## measure a built stoa against nginx and net/http, write docs/benchmarks.md (ARGS='-note "2 shared cores"')
+	@$(GO) build -buildvcs=false -o bin/bench ./tools/bench
+	@exec bin/bench -out docs/benchmarks.md $(ARGS)
+
 .PHONY: generate
 generate: ## write the Go files of the templ screens again
 	$(GO) run github.com/a-h/templ/cmd/templ generate
