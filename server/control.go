@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/stoa-portal/stoa"
@@ -43,11 +44,17 @@ func (s *Server) listenControl(h *home) (func(context.Context) error, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, stoa.Unavailable(err, "the old control socket %s cannot be removed", path)
 	}
-	l, err := net.Listen("unix", path)
+	short, release, err := shortPath(path)
 	if err != nil {
-		return nil, stoa.Unavailable(err, "the control socket %s cannot be made; its path may be longer than the 107 bytes that the system allows: use a shorter home", path)
+		return nil, stoa.Unavailable(err, "the control socket %s cannot be made", path)
+	}
+	l, err := net.Listen("unix", short)
+	if err != nil {
+		release()
+		return nil, stoa.Unavailable(err, "the control socket %s cannot be made", path)
 	}
 	if err := os.Chmod(path, 0o600); err != nil {
+		release()
 		return nil, errors.Join(err, l.Close())
 	}
 	mux := http.NewServeMux()
@@ -65,12 +72,26 @@ func (s *Server) listenControl(h *home) (func(context.Context) error, error) {
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(l) }()
 	return func(ctx context.Context) error {
+		defer release()
 		err := srv.Shutdown(ctx)
 		if served := <-done; !errors.Is(served, http.ErrServerClosed) {
 			err = errors.Join(err, served)
 		}
 		return err
 	}, nil
+}
+
+// shortPath gives a name of the socket that fits into the 107 bytes which the system allows for one:
+// a long path is reached through the open folder.
+func shortPath(path string) (short string, release func(), err error) {
+	if len(path) <= 100 {
+		return path, func() {}, nil
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return "", nil, err
+	}
+	return filepath.Join("/proc/self/fd", strconv.Itoa(int(dir.Fd())), filepath.Base(path)), func() { _ = dir.Close() }, nil
 }
 
 func (s *Server) control(fn func(ctx context.Context, r ControlRequest) (string, error)) http.HandlerFunc {
@@ -91,7 +112,14 @@ func (s *Server) control(fn func(ctx context.Context, r ControlRequest) (string,
 
 // Control sends a command to the node that runs on the home. running is false when none does.
 func Control(ctx context.Context, home, command string, req ControlRequest) (text string, running bool, err error) {
-	path := SocketPath(home)
+	path, release, err := shortPath(SocketPath(home))
+	if errors.Is(err, os.ErrNotExist) {
+		return "", false, nil
+	}
+	if err != nil {
+		return "", false, err
+	}
+	defer release()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
 		return d.DialContext(ctx, "unix", path)

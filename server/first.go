@@ -67,9 +67,13 @@ func (s *Server) welcome(ctx context.Context, st site.Site) error {
 		return fmt.Errorf("publish the welcome article: %w", err)
 	}
 	layout := page.Layout{Sections: []page.Section{
-		{ID: "hero", Style: "hero", Columns: []page.Column{{Width: 12, Widgets: []page.Placed{{ID: "hero-text", Widget: "html", Settings: map[string]string{
-			"html": "<h1>" + "Welcome to Stoa" + "</h1><p>A stoa is a row of columns under one roof. Any column can go, the roof stays. Your portal is running; this page is yours to change.</p><p><a class=\"button button--primary\" href=\"/control/\">Open the control panel</a></p>"}}}}}},
-		{ID: "news", Columns: []page.Column{{Width: 12, Widgets: []page.Placed{{ID: "latest", Widget: "content-list", Settings: map[string]string{"kind": "post", "count": "5", "style": "cards"}}}}}},
+		{ID: "hero", Columns: []page.Column{{Width: 12, Widgets: []page.Placed{{ID: "banner", Widget: "banner", Settings: map[string]string{
+			"heading": "Welcome to Stoa", "text": "A stoa is a row of columns under one roof. Any column can go, the roof stays. Your portal is running; this page is yours to change.",
+			"label": "Open the control panel", "link": "/control/"}}}}}},
+		{ID: "ways", Columns: []page.Column{text("write", "Write", "<p>Web content has versions, a date of publication and a text for each language. Two people who edit the same article see both texts, and none is lost.</p>"),
+			text("arrange", "Arrange", "<p>Pages are made of widgets in columns. Put them where they belong, look at the draft, and publish when it is right.</p>"),
+			text("grow", "Grow", "<p>One server is enough to begin. The same program becomes a node of a cluster by adding properties, and its caches stay honest.</p>")}},
+		{ID: "news", Columns: []page.Column{{Width: 12, Widgets: []page.Placed{{ID: "latest", Widget: "content-list", Settings: map[string]string{"kind": "post", "count": "5", "style": "list"}}}}}},
 	}}
 	p, err := s.Pages.Create(ctx, st, page.NewPage{Slug: "home", Title: map[stoa.Locale]string{st.Locale: "Home"}, Layout: layout})
 	if err != nil {
@@ -79,4 +83,9 @@ func (s *Server) welcome(ctx context.Context, st site.Site) error {
 		return fmt.Errorf("publish the welcome page: %w", err)
 	}
 	return nil
+}
+
+// text is a third of a row with a few words under a heading.
+func text(id, title, html string) page.Column {
+	return page.Column{Width: 4, Widgets: []page.Placed{{ID: id, Widget: "html", Settings: map[string]string{"html": "<h2>" + title + "</h2>" + html}}}}
 }

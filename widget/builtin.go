@@ -11,7 +11,7 @@ import (
 
 // Builtin gives the widgets of this package.
 func Builtin(policy *richtext.Policy) []Widget {
-	return []Widget{htmlWidget{policy}, languages{newView(languageView)}, signIn{newView(signInView)}}
+	return []Widget{htmlWidget{policy}, languages{newView(languageView)}, signIn{newView(signInView)}, banner{newView(bannerView)}}
 }
 
 type htmlWidget struct{ policy *richtext.Policy }

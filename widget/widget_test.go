@@ -23,7 +23,7 @@ func TestCatalogue_ListsByTitle(t *testing.T) {
 	for _, typ := range c.Types() {
 		names = append(names, typ.Name)
 	}
-	if got := strings.Join(names, " "); got != "html language-selector sign-in" {
+	if got := strings.Join(names, " "); got != "banner html language-selector sign-in" {
 		t.Errorf("the order is %s", got)
 	}
 	if _, ok := c.Get("nothing"); ok {
