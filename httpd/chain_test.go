@@ -90,8 +90,16 @@ func TestRequestID_NotTakenFromOutside(t *testing.T) {
 	}
 }
 
+func TestRequestLog_IsAtDebugUnlessAskedFor(t *testing.T) {
+	s, book := newServer(t, Options{}, nil)
+	answer(s, request("GET", "http://example.com/"))
+	if got := book.lines(t, "request"); len(got) != 1 || got[0]["level"] != "DEBUG" {
+		t.Errorf("the lines are %v, want one at DEBUG", got)
+	}
+}
+
 func TestRequestLog_TellsWhatHappenedWithoutQuery(t *testing.T) {
-	s, book := newServer(t, Options{}, func(w http.ResponseWriter, r *http.Request) {
+	s, book := newServer(t, Options{LogRequests: true}, func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusTeapot)
 		io.WriteString(w, "short and stout")
 	})

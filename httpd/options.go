@@ -44,9 +44,10 @@ type Options struct {
 	IdleTimeout       time.Duration // between requests of one connection; 0 for 120 s
 	DrainDelay        time.Duration // between "not ready" and the end of listening; 0 for none
 
-	Logger *slog.Logger             // nil for none
-	Class  func(path string) string // route class of the metrics, one of few; nil for Stoa's own addresses
-	Now    func() time.Time         // nil for time.Now
+	Logger      *slog.Logger             // nil for none
+	LogRequests bool                     // the line of each request is at info; without this it is at debug
+	Class       func(path string) string // route class of the metrics, one of few; nil for Stoa's own addresses
+	Now         func() time.Time         // nil for time.Now
 
 	Registry       *prometheus.Registry // metrics are registered and shown here; nil for none
 	MetricsAllowed []netip.Prefix       // may read /metrics and the details of /readyz; nil for loopback

@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// logRequest writes one line for a request: health checks at debug, all else at info. The query is left out,
+// logRequest writes one line for a request: at info when Options.LogRequests asks for it, else and for health checks at debug. The query is left out,
 // because secrets end up there. The record is built by hand: it costs two allocations where Logger.Info costs ten.
 func (s *Server) logRequest(rw *response, r *http.Request, f *facts, class string, status int, took time.Duration) {
-	level := slog.LevelInfo
-	if class == "health" {
-		level = slog.LevelDebug
+	level := slog.LevelDebug
+	if s.o.LogRequests && class != "health" {
+		level = slog.LevelInfo
 	}
 	h := s.log.Handler()
 	ctx := context.Context(f)

@@ -211,7 +211,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		ForwardedProto: httpd.Forwarded(c.Web.ForwardedProtocol), Links: httpd.Links{Protocol: c.Web.Protocol, Host: c.Web.Host, HTTPPort: c.Web.HTTPPort, HTTPSPort: c.Web.HTTPSPort},
 		ValidHosts: c.Hosts.Valid, FrameHosts: []string{"www.youtube-nocookie.com", "www.youtube.com", "player.vimeo.com"}, ErrorPage: visitors.ErrorPage,
 		MaxBody: c.Server.MaxBodyBytes, ReadHeaderTimeout: c.Server.ReadHeaderTimeout, ReadTimeout: c.Server.ReadTimeout, WriteTimeout: c.Server.WriteTimeout,
-		IdleTimeout: c.Server.IdleTimeout, DrainDelay: c.Server.DrainDelay, Logger: s.log.With("component", "http"), Registry: registry,
+		IdleTimeout: c.Server.IdleTimeout, DrainDelay: c.Server.DrainDelay, Logger: s.log.With("component", "http"), LogRequests: c.Log.Requests, Registry: registry,
 		MetricsAllowed: c.Health.MetricsAllowedAddresses, MetricsToken: c.Health.MetricsToken,
 		Ready: func(ctx context.Context) []httpd.Problem { return append(s.problems(ctx), storeProblem...) }, DataSource: s.dataSource(),
 	}, visitors.Routes(panel.Mount)); err != nil {
