@@ -11,6 +11,7 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/content"
+	"github.com/stoa-portal/stoa/db/dbtest"
 	"github.com/stoa-portal/stoa/document"
 	"github.com/stoa-portal/stoa/server/servertest"
 )
@@ -125,4 +126,21 @@ func TestEdit_NodesThatSaveTheSameVersionTogetherMakeOneNewVersion(t *testing.T)
 			t.Errorf("%d nodes saved and the article is at version %d; want 1 and %d", won, after.Number, before.Number+1)
 		}
 	})
+}
+
+func TestPublish_ReachesNodesThatHearNoMessages(t *testing.T) {
+	for _, e := range dbtest.Engines() {
+		t.Run(string(e), func(t *testing.T) {
+			g := servertest.NewGroup(t, e)
+			g.Silent = true
+			a, b := g.Join(nil), g.Join(nil)
+			mustSee(t, b.Get(t, "/w/tides"), http.StatusNotFound)
+			mustNotSee(t, b.Get(t, "/"), "Tides of the bay")
+			a.SignIn(t)
+			a.Publish(t, "tides", "Tides of the bay", "<p>High water at noon.</p>")
+			b.Poll(t)
+			mustSee(t, b.Get(t, "/w/tides"), http.StatusOK, "High water at noon.")
+			mustSee(t, b.Get(t, "/"), http.StatusOK, "Tides of the bay")
+		})
+	}
 }

@@ -43,6 +43,10 @@ type Node struct {
 
 // Group is a set of nodes that share a database, files and messages; more can join while it runs.
 type Group struct {
+	// Silent makes nodes that join send their messages to nobody, as when the network between them
+	// is gone: only the change log is left.
+	Silent bool
+
 	t       testing.TB
 	hub     *cluster.Hub
 	address string
@@ -105,7 +109,11 @@ func (g *Group) Join(flags map[string]string) *Node {
 	c := g.Config(flags)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	s, err := server.New(ctx, server.Options{Config: c, Transport: g.hub.Join(filepath.Base(c.Home)), NoSync: true,
+	hub := g.hub
+	if g.Silent {
+		hub = cluster.NewHub()
+	}
+	s, err := server.New(ctx, server.Options{Config: c, Transport: hub.Join(filepath.Base(c.Home)), NoSync: true,
 		Logger: slog.New(slog.NewTextHandler(testLog{g.t}, &slog.HandlerOptions{Level: slog.LevelWarn}))})
 	if err != nil {
 		g.t.Fatalf("servertest: start a node: %v", err)
