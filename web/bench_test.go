@@ -1,0 +1,137 @@
+package web_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/cache"
+	"github.com/stoa-portal/stoa/content"
+	"github.com/stoa-portal/stoa/db"
+	"github.com/stoa-portal/stoa/db/dbtest"
+	"github.com/stoa-portal/stoa/document"
+	"github.com/stoa-portal/stoa/filestore"
+	"github.com/stoa-portal/stoa/httpd"
+	"github.com/stoa-portal/stoa/look"
+	"github.com/stoa-portal/stoa/page"
+	"github.com/stoa-portal/stoa/render"
+	"github.com/stoa-portal/stoa/server/servertest"
+	"github.com/stoa-portal/stoa/site"
+	"github.com/stoa-portal/stoa/taxonomy"
+	"github.com/stoa-portal/stoa/user"
+	"github.com/stoa-portal/stoa/web"
+	"github.com/stoa-portal/stoa/widget"
+)
+
+// chain is the handler of a node as its server runs it, with an article of about 20 kB at /w/tide.
+func chain(t testing.TB) *httpd.Server {
+	t.Helper()
+	d := dbtest.New(t)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Boottime as proof: the cache takes itself for fresh, as a node does whose log reader keeps up.
+	c, err := cache.New(cache.Options{Proof: cache.Boottime, InTransaction: db.InWrite})
+	must(err)
+	t.Cleanup(c.Close)
+	acc, err := access.New(access.Options{DB: d, Cache: c})
+	must(err)
+	users, err := user.New(user.Options{DB: d, Cache: c, Access: acc})
+	must(err)
+	t.Cleanup(func() { _ = users.Close() })
+	sites, err := site.New(site.Options{DB: d, Cache: c, Access: acc})
+	must(err)
+	terms, err := taxonomy.New(taxonomy.Options{DB: d, Cache: c, Access: acc})
+	must(err)
+	pages, err := page.New(page.Options{DB: d, Cache: c, Access: acc, Sites: sites})
+	must(err)
+	articles, err := content.New(content.Options{DB: d, Cache: c, Access: acc, Taxonomy: terms})
+	must(err)
+	store, err := filestore.OpenDir(t.TempDir(), filestore.DirOptions{NoSync: true})
+	must(err)
+	files, err := document.New(document.Options{DB: d, Cache: c, Access: acc, Store: store})
+	must(err)
+	_, st, _, err := sites.EnsureDefault(servertest.System(), site.Defaults{WebID: "test.com", Name: "Test", SiteSlug: "guest", SiteName: "Guest", TimeZone: "UTC", Locale: "en"})
+	must(err)
+	a, err := articles.Create(servertest.System(), st, content.Draft{Slug: "tide", Kind: "post", Text: map[stoa.Locale]content.Text{"en": {Title: "Tide", Body: strings.Repeat("<p>High water at noon, low water at dusk.</p>", 450)}}})
+	must(err)
+	_, err = articles.Publish(servertest.System(), a.ID, a.Version, time.Now())
+	must(err)
+	assets := look.New()
+	theme, err := render.New(render.Options{Pages: pages, Catalogue: widget.New(append(page.Widgets(pages), content.Widgets(articles)...)...), Assets: assets})
+	must(err)
+	t.Cleanup(theme.Close)
+	h, err := web.New(web.Options{Cache: c, Access: acc, Users: users, Sites: sites, Pages: pages, Content: articles, Taxonomy: terms, Files: files, Render: theme, Assets: assets})
+	must(err)
+	s, err := httpd.New(httpd.Options{Addr: "127.0.0.1:0", Registry: prometheus.NewRegistry(), Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), ErrorPage: h.ErrorPage}, h.Routes())
+	must(err)
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil && !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// nowhere takes an answer without keeping it.
+type nowhere struct {
+	h      http.Header
+	status int
+	bytes  int
+}
+
+func (w *nowhere) Header() http.Header { return w.h }
+func (w *nowhere) WriteHeader(s int)   { w.status = s }
+func (w *nowhere) Write(b []byte) (int, error) {
+	w.bytes += len(b)
+	return len(b), nil
+}
+
+// visitTide gives a function that asks for the article once, as a browser does, and checks the answer.
+func visitTide(t testing.TB) func() {
+	s := chain(t)
+	r := httptest.NewRequest(http.MethodGet, "http://localhost/w/tide", nil)
+	r.Header.Set("Accept-Encoding", "gzip, deflate")
+	r.Header.Set("User-Agent", "test")
+	w := &nowhere{h: make(http.Header, 32)}
+	visit := func() {
+		clear(w.h)
+		w.status, w.bytes = 0, 0
+		s.ServeHTTP(w, r)
+		if w.status != http.StatusOK || w.bytes == 0 {
+			t.Fatalf("the article answers %d with %d bytes", w.status, w.bytes)
+		}
+	}
+	visit()
+	return visit
+}
+
+func TestGuest_CachedPageAllocatesLittle(t *testing.T) {
+	const most = 14
+	visit := visitTide(t)
+	got := testing.AllocsPerRun(2000, visit)
+	t.Logf("a warm page allocates %.0f times", got)
+	if got > most {
+		t.Errorf("a warm page allocates %.0f times, want at most %d", got, most)
+	}
+}
+
+func BenchmarkGuest_CachedPage(b *testing.B) {
+	visit := visitTide(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		visit()
+	}
+}
