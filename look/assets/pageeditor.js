@@ -102,6 +102,7 @@
     return job;
   }
   function markDraft() {
+    each([root, side.querySelector("template").content], function (where) { each(where.querySelectorAll("[data-discard]"), function (el) { el.hidden = false; }); });
     var pill = root.querySelector("[data-pill] .pill");
     if (pill && pill.textContent === "Published") { pill.textContent = "Published, with a draft"; pill.className = "pill pill--info"; }
   }
@@ -117,7 +118,11 @@
     send(function () {
       var to = from.pop();
       return to && { op: "set", layout: to };
-    }, kind).then(function (a) { if (a) refresh(true); else buttons(); });
+    }, kind).then(function (a) {
+      if (!a) { buttons(); return; }
+      shown = null; // the settings beside the page may have changed as well
+      refresh(true);
+    });
   }
   function undo() { step(done, "undo"); }
   function redo() { step(undone, "redo"); }
@@ -146,8 +151,10 @@
       c.classList.add("canvas-column");
       var empty = !c.querySelector("[data-widget-id]");
       c.classList.toggle("is-empty", empty);
-      if (empty) c.replaceChildren(make(d, "span", {}, "Drop a widget here, or choose this column and click one in the palette"));
-      if (empty) { c.tabIndex = 0; c.setAttribute("role", "button"); }
+      if (!empty) return;
+      c.replaceChildren(make(d, "span"));
+      c.tabIndex = 0;
+      c.setAttribute("role", "button");
     });
     each(d.querySelectorAll("[data-widget-id]"), function (w) {
       w.draggable = true;
@@ -175,8 +182,16 @@
     var d = page(), el = element(selected);
     if (selected && !el) { selected = ""; }
     each(d.querySelectorAll(".canvas-toolbar"), function (t) { t.remove(); });
-    each(d.querySelectorAll(".is-selected"), function (w) { w.classList.remove("is-selected"); });
-    each(d.querySelectorAll("[data-column]"), function (c) { c.classList.toggle("is-chosen", column !== "" && c.dataset.column === column); });
+    each(d.querySelectorAll(".is-selected"), function (w) { w.classList.remove("is-selected", "canvas-only"); });
+    if (sectionAt(selected) >= 0) column = selected + ":0";
+    each(d.querySelectorAll("[data-column]"), function (c) {
+      var on = column !== "" && c.dataset.column === column, text = c.querySelector(":scope > span");
+      c.classList.toggle("canvas-only", on && !selected);
+      if (c.classList.contains("is-empty") && c.dataset.column && text) {
+        c.setAttribute("aria-pressed", String(on));
+        text.textContent = on ? "Chosen: click a widget in the palette to put it here" : "Drop a widget here, or choose this column and click one in the palette";
+      }
+    });
     each(outline.querySelectorAll("[data-id]"), function (b) { if (b.dataset.id === selected) b.setAttribute("aria-current", "true"); else b.removeAttribute("aria-current"); });
     if (el && el.dataset.widgetId) {
       column = place(selected) ? place(selected).address : column;
@@ -189,7 +204,7 @@
       el.prepend(bar);
       if (focus) el.focus({ preventScroll: false });
     } else if (el) {
-      el.classList.add("is-selected");
+      el.classList.add("is-selected", "canvas-only");
       if (focus) el.scrollIntoView({ block: "nearest" });
     }
     settings();
@@ -257,6 +272,7 @@
     root.classList.add("is-dragging");
     each(d.querySelectorAll("[data-column]"), function (c) {
       var parts = Array.from(c.querySelectorAll(":scope > [data-widget-id]"));
+      if (c.classList.replace("is-empty", "was-empty")) c.firstElementChild.hidden = true;
       parts.forEach(function (w, i) { w.before(make(d, "div", { class: "drop-zone", "data-index": i }, "Drop here")); });
       c.append(make(d, "div", { class: "drop-zone", "data-index": parts.length }, "Drop here"));
     });
@@ -267,6 +283,7 @@
     root.classList.remove("is-dragging");
     d.body.classList.remove("is-dragging");
     each(d.querySelectorAll(".drop-zone"), function (z) { z.remove(); });
+    each(d.querySelectorAll(".was-empty"), function (c) { c.classList.replace("was-empty", "is-empty"); c.firstElementChild.hidden = false; });
     each(document.querySelectorAll(".palette-item.is-dragged"), function (b) { b.classList.remove("is-dragged"); });
     each(d.querySelectorAll(".is-dragged"), function (b) { b.classList.remove("is-dragged"); });
   }
@@ -321,7 +338,7 @@
     }
     sections().forEach(function (s, i) {
       var li = item(s.id, "Section " + (i + 1), s.columns.length > 1 ? "columns" : "layout"), list = make(document, "ul");
-      s.columns.forEach(function (c) { widgets(c).forEach(function (w) { list.append(item(w.id, nameOf(w), iconOf(w))); }); });
+      s.columns.forEach(function (c) { widgets(c).forEach(function (w) { list.append(item(w.id, (w.settings && w.settings.title) || nameOf(w), iconOf(w))); }); });
       if (list.children.length) li.append(list);
       outline.append(li);
     });
