@@ -178,7 +178,7 @@ func TestPrune_AReaderBelowTheHorizonStartsOver_Rule6(t *testing.T) {
 		for range 5 {
 			a.write("article", 1)
 		}
-		a.poll() // publishes what is settled
+		a.publish()
 		young := open(t, d[2])
 		if n, err := young.Prune(t.Context(), nil); err != nil || n != 0 {
 			t.Fatalf("pruned %d young rows: %v", n, err)
@@ -217,10 +217,7 @@ func TestPrune_WorksInBatchesAndIsFenced(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		a.poll()
-		if _, err := d[0].Query(t.Context(), "SELECT 1"); err != nil {
-			t.Fatal(err)
-		}
+		a.publish()
 		// The time of a row is its transaction's, so make the rows old.
 		if err := d[0].Control(t.Context(), func(tx *db.Tx) error {
 			_, err := tx.Exec(t.Context(), "UPDATE change_log SET at = 1")
@@ -251,7 +248,7 @@ func TestCursor_HoldsTheLogBackUpToTheRetention_Rule6(t *testing.T) {
 		defer c.Close()
 		a.write("article", 1)
 		a.write("article", 2)
-		a.poll()
+		a.publish()
 		lunch := open(t, d[1], later(2*time.Hour))
 		if n, err := lunch.Prune(t.Context(), nil); err != nil || n != 0 {
 			t.Fatalf("pruned %d unread rows: %v", n, err)

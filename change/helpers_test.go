@@ -120,6 +120,20 @@ func (n *node) poll() {
 	}
 }
 
+// publish reads the log until the database has what this writer has settled; on SQLite that is done
+// beside the reads.
+func (n *node) publish() {
+	n.t.Helper()
+	eventually(n.t, "what is settled is published", func() bool {
+		n.poll()
+		var low int64
+		if err := n.d.QueryRow(n.t.Context(), "SELECT low FROM change_writer WHERE writer = ?", n.Writer()).Scan(&low); err != nil {
+			n.t.Fatal(err)
+		}
+		return uint64(low) == n.Status().Low
+	})
+}
+
 var errRollback = errors.New("rolled back by the test")
 
 // held is a transaction that has appended its row and waits before its COMMIT.

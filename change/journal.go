@@ -116,23 +116,34 @@ func (l *Log) committed(ctx context.Context, writer int64, n uint64) (bool, erro
 	return kind != tombstone, nil
 }
 
-// settleDoubtful tries again to find out about COMMITs whose outcome no writer waits for any more.
-func (l *Log) settleDoubtful(ctx context.Context) {
-	for _, n := range l.own.doubtful() {
-		p := l.own.pending(n)
-		if p == nil {
-			continue
-		}
-		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-		committed, err := l.Settle(ctx, n)
-		cancel()
-		if err != nil {
-			l.log.Warn("it is still not known whether a change was committed", "n", n, "error", err)
-			return
-		}
-		l.log.Info("an unknown outcome was found out", "n", n, "committed", committed)
-		l.Done(ctx, n, p.changes, committed)
+// settleDoubtful tries again, beside the reads of the log, to find out about COMMITs whose outcome no
+// writer waits for any more. One attempt can take as long as a COMMIT hangs.
+func (l *Log) settleDoubtful() {
+	ns := l.own.doubtful()
+	if len(ns) == 0 || !l.settling.CompareAndSwap(false, true) {
+		return
 	}
+	l.flight.mu.Lock() // see Close
+	defer l.flight.mu.Unlock()
+	if l.ctx.Err() != nil {
+		return
+	}
+	l.wg.Go(func() {
+		defer l.settling.Store(false)
+		for _, n := range ns {
+			p := l.own.pending(n)
+			if p == nil {
+				continue
+			}
+			ctx, cancel := context.WithTimeout(l.ctx, 5*time.Second)
+			committed, err := l.Settle(ctx, n)
+			if err == nil {
+				l.log.Info("an unknown outcome was found out", "n", n, "committed", committed)
+				l.Done(ctx, n, p.changes, committed)
+			}
+			cancel()
+		}
+	})
 }
 
 // Done is told the outcome of a transaction before its writer is answered: a committed change is

@@ -66,13 +66,18 @@ type Log struct {
 	era    int              // counts the histories; a read begun in an earlier one proves nothing
 	lost   []Row            // own commits that a new history lacks
 
-	proof  atomic.Int64  // Clock when the newest proof was sent
-	alive  atomic.Int64  // Clock at the newest sign that the database knows this writer
-	beaten time.Duration // Clock at the newest heartbeat of its own; of the flight in progress
+	proof atomic.Int64 // Clock when the newest proof was sent
+	alive atomic.Int64 // Clock at the newest sign that the database knows this writer
 
-	flight  flights
-	outbox  outbox
-	settler chan struct{} // one settlement at a time, so that a poll always finds a control connection
+	// SQLite only: the heartbeat beside the reads.
+	beaten  time.Duration // Clock when the newest one was sent; of the flight in progress
+	beating atomic.Bool   // one is under way; beatErr is its own until then
+	beatErr error
+
+	flight   flights
+	outbox   outbox
+	settler  chan struct{} // one settlement at a time, so that a poll always finds a control connection
+	settling atomic.Bool   // settleDoubtful is at work
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -163,7 +168,7 @@ func (l *Log) Run(ctx context.Context) error {
 		}
 		failing = err != nil
 		if err == nil {
-			l.settleDoubtful(ctx)
+			l.settleDoubtful()
 		}
 		select {
 		case <-ctx.Done():

@@ -154,12 +154,11 @@ func TestLog_TokensAreExactAndForgedOnesAreCheap_Rule4(t *testing.T) {
 
 // Rule 9: at most one read in flight and one waiting, however many ask.
 func TestLog_ReadsAreShared_Rule9(t *testing.T) {
-	engines(t, 1, func(t *testing.T, d []*db.DB) {
+	servers(t, 1, func(t *testing.T, d []*db.DB) {
 		var flying, most, reads atomic.Int32
 		begun, release := make(chan struct{}, 1), make(chan struct{})
 		block := atomic.Bool{}
 		a := open(t, d[0], func(o *change.Options) {
-			o.PollInterval = time.Nanosecond // a heartbeat behind every read, on SQLite too
 			o.Beat = func(context.Context, *db.Tx, uint64) error {
 				most.Store(max(most.Load(), flying.Add(1)))
 				reads.Add(1)
@@ -264,14 +263,13 @@ func TestLog_NoProofWithoutTheCommitOfAHeartbeat_Rule12(t *testing.T) {
 
 // Rule 13: a proof is dated when it was sent, and counts once its rows are applied.
 func TestLog_AProofIsDatedWhenItWasSent_Rule13(t *testing.T) {
-	engines(t, 2, func(t *testing.T, d []*db.DB) {
+	servers(t, 2, func(t *testing.T, d []*db.DB) {
 		var clock atomic.Int64
 		clock.Store(int64(time.Hour))
 		var during time.Duration
 		var b *node
 		w := open(t, d[0])
 		b = open(t, d[1], func(o *change.Options) {
-			o.PollInterval = time.Nanosecond
 			o.Clock = func() time.Duration { return time.Duration(clock.Load()) }
 			o.Beat = func(context.Context, *db.Tx, uint64) error {
 				clock.Add(int64(5 * time.Second)) // a slow server
@@ -318,6 +316,33 @@ func TestLog_AFullPoolDoesNotDelayTheProof_Rule14(t *testing.T) {
 	})
 }
 
+// Rule 14, on SQLite: a long transaction that writes does not delay the proof.
+func TestLog_ALongWriteDoesNotDelayTheProof_Rule14(t *testing.T) {
+	d := dbtest.Nodes(t, dbtest.SQLite, 2)
+	a := open(t, d[0], func(o *change.Options) { o.PollInterval = time.Millisecond })
+	busy, release, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		done <- d[1].Write(context.Background(), func(ctx context.Context, tx *db.Tx) error {
+			err := tx.Insert(ctx, "cluster_fact", db.Row{"name": "long", "value": "x"})
+			close(busy)
+			<-release
+			return err
+		})
+	}()
+	<-busy
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	for range 20 {
+		if err := a.Poll(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(release)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Rule 27: the database says what became of a COMMIT that was not answered.
 func TestLog_AnUnknownCommitIsSettledByTheDatabase_Rule27(t *testing.T) {
 	servers(t, 2, func(t *testing.T, d []*db.DB) {
@@ -360,6 +385,42 @@ func TestLog_AnUnknownCommitIsSettledByTheDatabase_Rule27(t *testing.T) {
 					t.Fatal("not settled after Done")
 				}
 			})
+		}
+	})
+}
+
+// Rule 27: while nobody knows, the number stays open and is asked about again; reads go on meanwhile.
+func TestLog_AnOutcomeThatNobodyCouldTellIsAskedAboutAgain_Rule27(t *testing.T) {
+	servers(t, 3, func(t *testing.T, d []*db.DB) {
+		a, b := open(t, d[0], func(o *change.Options) { o.PollInterval = 10 * time.Millisecond }), open(t, d[1])
+		h := a.hold(d[2], 5)
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		defer cancel()
+		if _, err := a.Settle(ctx, h.n); err == nil {
+			t.Fatal("settled while the transaction was open")
+		}
+		p := change.Position{Writer: a.Writer(), N: h.n}
+		if s := a.Status(); s.Doubtful != 1 || s.Low != h.n || a.Applied(p) {
+			t.Fatalf("%+v", s)
+		}
+		run, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- a.Run(run) }()
+		polls := a.Status().Polls
+		eventually(t, "reads go on while the COMMIT hangs", func() bool { return a.Status().Polls > polls+20 })
+		dropped := a.times(p)
+		h.commit(t)
+		eventually(t, "the outcome is found out", func() bool { return a.Status().Doubtful == 0 && a.Applied(p) })
+		if a.times(p) <= dropped {
+			t.Fatal("the commit was not applied once it was known")
+		}
+		stop()
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		b.poll()
+		if b.times(p) != 1 {
+			t.Fatal("the other node missed it")
 		}
 	})
 }

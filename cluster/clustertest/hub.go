@@ -29,12 +29,15 @@ type Hub struct {
 	side    map[string]int // of the partition; all 0 without one
 	frozen  map[string][]func()
 	dropped int
-	late    sync.WaitGroup
+	late    int        // delayed messages on their way
+	arrived *sync.Cond // of mu; late went down
 }
 
 // NewHub makes a network without faults.
 func NewHub(seed uint64) *Hub {
-	return &Hub{inner: cluster.NewHub(), rand: rand.New(rand.NewPCG(seed, 1)), side: map[string]int{}, frozen: map[string][]func(){}}
+	h := &Hub{inner: cluster.NewHub(), rand: rand.New(rand.NewPCG(seed, 1)), side: map[string]int{}, frozen: map[string][]func(){}}
+	h.arrived = sync.NewCond(&h.mu)
+	return h
 }
 
 // SetFaults changes what happens from now on.
@@ -95,7 +98,13 @@ func (h *Hub) Held(name string) int {
 }
 
 // Settle waits until no delayed message is on its way.
-func (h *Hub) Settle() { h.late.Wait() }
+func (h *Hub) Settle() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for h.late > 0 {
+		h.arrived.Wait()
+	}
+}
 
 // Join gives the transport of a member; names must differ.
 func (h *Hub) Join(name string) cluster.Transport {
@@ -161,6 +170,9 @@ func (h *Hub) route(from, to string, deliver func()) {
 		if h.faults.Delay > 0 {
 			d = time.Duration(h.rand.Int64N(int64(h.faults.Delay)))
 		}
+		if d > 0 {
+			h.late++
+		}
 		delays = append(delays, d)
 	}
 	h.mu.Unlock()
@@ -169,10 +181,12 @@ func (h *Hub) route(from, to string, deliver func()) {
 			h.arrive(to, deliver)
 			continue
 		}
-		h.late.Add(1)
 		time.AfterFunc(d, func() {
-			defer h.late.Done()
 			h.arrive(to, deliver)
+			h.mu.Lock()
+			h.late--
+			h.arrived.Broadcast()
+			h.mu.Unlock()
 		})
 	}
 }
