@@ -2,8 +2,11 @@ package server_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -142,5 +145,62 @@ func TestPublish_ReachesNodesThatHearNoMessages(t *testing.T) {
 			mustSee(t, b.Get(t, "/w/tides"), http.StatusOK, "High water at noon.")
 			mustSee(t, b.Get(t, "/"), http.StatusOK, "Tides of the bay")
 		})
+	}
+}
+
+func TestPublish_NodeFollowsByItselfAndNeverGoesBack(t *testing.T) {
+	g := servertest.NewGroup(t, dbtest.SQLite)
+	g.Silent = true
+	a, b := g.Join(nil), g.Join(nil)
+	a.SignIn(t)
+	id := a.Publish(t, "tides", "Tides", "<p>Text 0.</p>")
+	b.Poll(t)
+	mustSee(t, b.Get(t, "/w/tides"), http.StatusOK, "Text 0.")
+	const last = 5
+	done := make(chan error, 1)
+	go func() {
+		ctx := servertest.System()
+		for i := 1; i <= last; i++ {
+			now, err := a.Content.Get(ctx, id)
+			if err != nil {
+				done <- err
+				return
+			}
+			d := content.Draft{Slug: now.Slug, Kind: now.Kind, Text: map[stoa.Locale]content.Text{}}
+			for l := range now.Text {
+				d.Text[l] = content.Text{Title: "Tides", Body: fmt.Sprintf("<p>Text %d.</p>", i)}
+			}
+			saved, err := a.Content.Save(ctx, id, d, now.Version)
+			if err == nil {
+				_, err = a.Content.Publish(ctx, id, saved.Version, time.Time{})
+			}
+			if err != nil {
+				done <- err
+				return
+			}
+		}
+		done <- nil
+	}()
+	words := regexp.MustCompile(`Text ([0-9]+)\.`)
+	seen := 0
+	for deadline := time.Now().Add(30 * time.Second); seen < last; {
+		m := words.FindStringSubmatch(b.Get(t, "/w/tides").Body)
+		if m == nil {
+			t.Fatal("the page shows no text")
+		}
+		n, err := strconv.Atoi(m[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n < seen {
+			t.Fatalf("the node shows text %d after text %d", n, seen)
+		}
+		seen = n
+		if time.Now().After(deadline) {
+			t.Fatalf("after 30 s the node still shows text %d of %d", seen, last)
+		}
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
 	}
 }
