@@ -119,7 +119,7 @@ func visitTide(t testing.TB) func() {
 }
 
 func TestGuest_CachedPageAllocatesLittle(t *testing.T) {
-	const most = 14
+	const most = 9
 	visit := visitTide(t)
 	got := testing.AllocsPerRun(2000, visit)
 	t.Logf("a warm page allocates %.0f times", got)

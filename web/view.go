@@ -37,28 +37,50 @@ func (h *Handler) view(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// visitor answers guests from the page cache, without a look at the database or a template; all
-// others, and everything that cannot be shown, go to next. The key is all that the answer depends on;
-// what the site is, which language and who a guest is are found out inside the load, so that their
-// changes drop the page as well.
+// anonymous reports whether the request is of a guest whose answer others may get as well.
+func anonymous(r *http.Request) bool {
+	c := r.Header["Cookie"]
+	for _, v := range c {
+		if strings.Contains(v, sessionCookie+"=") || strings.Contains(v, openCookie) {
+			return false
+		}
+	}
+	return true
+}
+
+// pageKey names an answer in the page cache: all that it depends on. The host chooses the site, also
+// where links of all sites are told to begin with one origin.
+func pageKey(r *http.Request) string {
+	if number := pageNumber(r); number > 1 {
+		return httpd.Host(r) + "|" + httpd.Origin(r) + "|" + r.URL.Path + "|" + strconv.Itoa(number)
+	}
+	return httpd.Host(r) + "|" + httpd.Origin(r) + "|" + r.URL.Path
+}
+
+// warm answers guests from the page cache before the routes are looked at, which would cost as much as
+// all the rest. Only visitor fills that cache, so what is in it was not routed elsewhere.
+func (h *Handler) warm(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if (r.Method == http.MethodGet || r.Method == http.MethodHead) && anonymous(r) {
+			if c, _, ok := h.pages.Peek(pageKey(r)); ok {
+				c.ServeHTTP(w, r)
+				return
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// visitor makes the page of a guest, once for all who wait for it, and puts it into the page cache; all
+// others, and everything that cannot be shown, go to next. What the site is, which language and who a
+// guest is are found out inside the load, so that their changes drop the page as well.
 func (h *Handler) visitor(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if c := r.Header.Get("Cookie"); c != "" && (strings.Contains(c, sessionCookie+"=") || strings.Contains(c, openCookie)) {
+		if !anonymous(r) {
 			next.ServeHTTP(w, r)
 			return
 		}
-		if r.URL.RawQuery != "" && h.oldAddress(w, r) {
-			return
-		}
-		number := pageNumber(r)
-		key := httpd.Origin(r) + "|" + r.URL.Path
-		if number > 1 {
-			key += "|" + strconv.Itoa(number)
-		}
-		if c, _, ok := h.pages.Peek(key); ok {
-			c.ServeHTTP(w, r)
-			return
-		}
+		number, key := pageNumber(r), pageKey(r)
 		ctx := cache.StaleOK(h.opt.Cache.Arrived(r.Context()))
 		c, info, err := h.pages.GetInfo(ctx, key, func(ctx context.Context, _ *cache.Load) (*httpd.Cached, error) {
 			v := &visit{}

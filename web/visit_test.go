@@ -15,8 +15,10 @@ import (
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/content"
 	"github.com/stoa-portal/stoa/db"
+	"github.com/stoa-portal/stoa/db/dbtest"
 	"github.com/stoa-portal/stoa/page"
 	"github.com/stoa-portal/stoa/server/servertest"
+	"github.com/stoa-portal/stoa/site"
 )
 
 func want(t *testing.T, a servertest.Answer, status int, words ...string) {
@@ -229,4 +231,35 @@ func TestHostile_PathsAreAnsweredWithoutHarm(t *testing.T) {
 		}
 	}
 	want(t, n.Get(t, "/"), 200, "Welcome to Stoa")
+}
+
+func TestGuest_SitesBehindOneOriginDoNotShareTheirPages(t *testing.T) {
+	n := servertest.NewGroup(t, dbtest.SQLite).Join(map[string]string{"web.server.host": "public.test", "virtual.hosts.valid.hosts": "localhost,intra.test"})
+	st, err := n.Sites.CreateSite(servertest.System(), site.Site{Instance: n.Site(t).Instance, Slug: "intra", Name: "Intranet", Locale: "en", Home: "posts"})
+	if err == nil {
+		err = n.Sites.SetHosts(servertest.System(), st, []string{"intra.test"})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.Poll(t)
+	for range 2 { // made, then from the cache
+		want(t, n.Get(t, "/"), 200, "Welcome to Stoa")
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, n.URL+"/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = "intra.test"
+		res, err := n.Client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		if err = errors.Join(err, res.Body.Close()); err != nil {
+			t.Fatal(err)
+		}
+		got := servertest.Answer{Status: res.StatusCode, Header: res.Header, Body: string(body)}
+		want(t, got, 200, "Intranet", "http://public.test/")
+		without(t, got, "Welcome to Stoa")
+	}
 }

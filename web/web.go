@@ -50,6 +50,8 @@ type Options struct {
 	Assets         *look.Assets
 	Log            *change.Log
 	Logger         *slog.Logger
+	PublicHost     string   // web.server.host; empty when the host of the request stands in links
+	OwnHosts       []string // names in virtual.hosts.valid.hosts, without patterns
 	CookieDomain   string
 	RememberFor    time.Duration
 	ReadYourWrites time.Duration
@@ -138,7 +140,7 @@ func (h *Handler) Routes(mounts ...func(mux *http.ServeMux)) http.Handler {
 	for _, pattern := range []string{"GET /control", "GET /control/", "POST /control/"} {
 		mux.Handle(pattern, h.identify(inner))
 	}
-	return mux
+	return h.warm(mux)
 }
 
 // identify finds out which site is asked for and who asks, and puts both into the context.
