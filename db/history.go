@@ -85,14 +85,19 @@ func (d *DB) renew() {
 		d.log.Error("the connections to the database could not be renewed", "error", err)
 		return
 	}
-	old := d.pools.Swap(p)
-	go func() { _ = old.close() }() // waits for statements in flight, which is not ours to wait for
-	d.ids.drop()
 	ctx, cancel := context.WithTimeout(context.Background(), d.opt.WriteTimeout)
 	defer cancel()
-	if err := d.readIncarnation(ctx); err != nil {
+	// The number is raised on the new connections before anybody else uses them, so that no proof of
+	// freshness from the new history can vouch for values of the old one.
+	number, err := d.raiseIncarnation(ctx, p.write)
+	old := d.pools.Swap(p)
+	if err != nil {
 		d.log.Error("the incarnation of the database could not be read", "error", err)
+	} else {
+		d.setIncarnation(number)
 	}
+	d.ids.drop()
+	go func() { _ = old.close() }() // waits for statements in flight, which is not ours to wait for
 }
 
 // readFingerprint asks the server who it is. The sources are those that change at once on a fail-over
@@ -153,14 +158,23 @@ func sameHistory(a, b string) bool {
 	return errX == nil && errY == nil && max(x-y, y-x) <= 5
 }
 
-// readIncarnation compares the fingerprint with the one in the database and raises the incarnation,
-// with every id counter, when they differ. The first of several nodes to see it does it for all.
+// readIncarnation learns the number on the connections in use.
 func (d *DB) readIncarnation(ctx context.Context) error {
+	number, err := d.raiseIncarnation(ctx, d.pools.Load().write)
+	if err == nil {
+		d.setIncarnation(number)
+	}
+	return err
+}
+
+// raiseIncarnation compares the fingerprint with the one in the database and raises the incarnation,
+// with every id counter, when they differ. The first of several nodes to see it does it for all.
+func (d *DB) raiseIncarnation(ctx context.Context, pool *sql.DB) (int64, error) {
 	d.history.mu.Lock()
 	fp := d.history.fingerprint
 	d.history.mu.Unlock()
 	var number int64
-	err := d.plainTx(ctx, func(tx *Tx) error {
+	err := d.controlTx(ctx, pool, func(tx *Tx) error {
 		var stored string
 		err := tx.QueryRow(ctx, "SELECT number, fingerprint FROM db_incarnation WHERE id = 1"+d.dialect.ForUpdate()).Scan(&number, &stored)
 		if errors.Is(err, sql.ErrNoRows) {
@@ -179,8 +193,13 @@ func (d *DB) readIncarnation(ctx context.Context) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("read the incarnation: %w", err)
+		return 0, fmt.Errorf("read the incarnation: %w", err)
 	}
+	return number, nil
+}
+
+// setIncarnation takes the number over and tells those who hold what was read before.
+func (d *DB) setIncarnation(number int64) {
 	old := d.history.number.Swap(number)
 	if old != 0 && old != number {
 		d.log.Warn("new incarnation of the database: cached values are dropped", "was", old, "is", number)
@@ -191,7 +210,6 @@ func (d *DB) readIncarnation(ctx context.Context) error {
 			fn(old, number)
 		}
 	}
-	return nil
 }
 
 // Recheck reads the incarnation again, for whoever saw in the database that it is not the one this

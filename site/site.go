@@ -324,6 +324,14 @@ func (s *Service) Hosts(ctx context.Context, instance stoa.ID) ([]Host, error) {
 	return db.All(ctx, s.opt.DB, scanHost, "SELECT name, instance, site FROM site_host WHERE instance = ? ORDER BY name", instance)
 }
 
+// KnownHost reports whether somebody made the host name lead to a site. It checks no permission: a name
+// that the portal answers to is no secret.
+func (s *Service) KnownHost(ctx context.Context, host string) (bool, error) {
+	var n int
+	err := s.opt.DB.QueryRow(ctx, "SELECT count(*) FROM site_host WHERE name = ?", strings.ToLower(host)).Scan(&n)
+	return n > 0, err
+}
+
 // SetHosts replaces the host names of a site; the actor needs Manage on its instance.
 func (s *Service) SetHosts(ctx context.Context, st Site, names []string) error {
 	if err := s.opt.Access.Check(ctx, access.Manage, access.Path{{Kind: "instance", ID: st.Instance}}); err != nil {

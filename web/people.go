@@ -3,8 +3,11 @@ package web
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -195,13 +198,36 @@ func (h *Handler) forgotForm(w http.ResponseWriter, r *http.Request) error {
 	return h.framed(w, r, http.StatusOK, "Forgot your password?", "forgot.html", peopleForm{})
 }
 
+// mailOrigin is the beginning of links in mail. Whoever asks for a link chooses the Host header, and with
+// it where the link of somebody else would lead; so only a host is taken that the operator named.
+func (h *Handler) mailOrigin(r *http.Request) (string, error) {
+	host := httpd.Host(r)
+	if h.opt.PublicHost != "" || host == "localhost" || slices.Contains(h.opt.OwnHosts, host) {
+		return httpd.Origin(r), nil
+	}
+	if ip, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil && ip.IsLoopback() {
+		return httpd.Origin(r), nil
+	}
+	known, err := h.opt.Sites.KnownHost(r.Context(), host)
+	if err != nil {
+		return "", err
+	}
+	if !known {
+		return "", fmt.Errorf("no link is mailed for the host %q, which nobody named: set web.server.host, list it in virtual.hosts.valid.hosts, or make it a host of a site", host)
+	}
+	return httpd.Origin(r), nil
+}
+
 // forgot answers the same whether or not there is such an account, so that nobody learns who has one.
 func (h *Handler) forgot(w http.ResponseWriter, r *http.Request) error {
 	if err := form(r); err != nil {
 		return err
 	}
 	v := visitOf(r)
-	err := h.opt.Users.RequestReset(r.Context(), v.instance.ID, r.PostForm.Get("email"), httpd.Origin(r))
+	origin, err := h.mailOrigin(r)
+	if err == nil {
+		err = h.opt.Users.RequestReset(r.Context(), v.instance.ID, r.PostForm.Get("email"), origin)
+	}
 	switch stoa.KindOf(err) {
 	case stoa.KindTooMany, stoa.KindInvalid:
 		if err != nil {

@@ -3,6 +3,7 @@ package web_test
 import (
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -109,5 +110,31 @@ func TestForgot_AnswersTheSameForEveryAddress(t *testing.T) {
 	got := n.Post(t, "/account/reset", url.Values{"token": {"x"}, "new": {"a new pass phrase"}, "again": {"a new pass phrase"}})
 	if got.Status == 200 || got.Status >= 500 {
 		t.Errorf("a made-up token gets %d", got.Status)
+	}
+}
+
+func TestForgot_AStrangersHostHeaderIsNotMailed(t *testing.T) {
+	n := servertest.Start(t, 1)[0]
+	home := n.Home
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, n.URL+"/account/forgot", strings.NewReader(url.Values{"email": {servertest.AdminLogin}}.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Host = "evil.example"
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		t.Errorf("status %d, want the same answer as always", res.StatusCode)
+	}
+	if err := n.Users.Close(); err != nil { // ends the worker that writes mail
+		t.Fatal(err)
+	}
+	found, err := filepath.Glob(filepath.Join(home, "mail", "*"))
+	if err != nil || len(found) != 0 {
+		t.Errorf("mail was written for a host that nobody named: %v %v", found, err)
 	}
 }
