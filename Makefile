@@ -49,9 +49,6 @@ bench: ## measure a built stoa against nginx and net/http, write docs/benchmarks
 	@$(GO) build -buildvcs=false -o bin/bench ./tools/bench
 	@exec bin/bench -out docs/benchmarks.md $(ARGS)
 
-.PHONY: generate
-generate: ## write the Go files of the templ screens again
-	$(GO) run github.com/a-h/templ/cmd/templ generate
 
 .PHONY: docs
 docs: ## write docs/config.md from the settings in the code
