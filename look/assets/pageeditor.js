@@ -7,7 +7,8 @@
   var base = "/control/pages/" + root.dataset.page, frame = root.querySelector("iframe"), side = root.querySelector("[data-settings]");
   var form = root.querySelector("[data-publish]"), state = root.querySelector("[data-state]"), outline = root.querySelector("[data-outline]");
   var kinds = JSON.parse(root.dataset.kinds), layout = JSON.parse(root.dataset.layout), draft = Number(root.dataset.draft);
-  var selected = "", undone = [], done = [], queue = Promise.resolve(), waiting = 0, broken = false, shown = "", dragged = null, column = "";
+  var selected = "", undone = [], done = [], queue = Promise.resolve(), waiting = 0, broken = false, shown = "", dragged = null, column = "", dressed = null;
+  var narrow = window.matchMedia("(max-width: 64rem)"); // the panels lie over the page then
   var icon = window.stoa.icon;
 
   function each(list, fn) { Array.prototype.forEach.call(list, fn); }
@@ -242,7 +243,10 @@
     var first = side.querySelector("form input, form select, form textarea, form [contenteditable]");
     if (first) first.focus();
   }
-  function addWidget(name) { change({ op: "add", widget: name, column: columns().some(function (c) { return c.address === column; }) ? column : "" }); }
+  function addWidget(name) {
+    if (narrow.matches) panel("palette", false);
+    change({ op: "add", widget: name, column: columns().some(function (c) { return c.address === column; }) ? column : "" });
+  }
 
   function key(e) {
     var mod = e.ctrlKey || e.metaKey, writing = e.target.closest && e.target.closest("input, textarea, select, [contenteditable]");
@@ -431,7 +435,7 @@
       each(root.querySelectorAll("[data-width]"), function (x) { x.setAttribute("aria-pressed", String(x === b)); stage.classList.toggle("stage--" + x.dataset.width, x === b); });
     } else {
       var at = sectionAt(selected);
-      var act = { undo: undo, redo: redo, remove: remove, deselect: function () { select(""); },
+      var act = { undo: undo, redo: redo, remove: remove, deselect: function () { if (narrow.matches) panel("settings", false); select(""); },
         "section-up": function () { if (at > 0) change({ op: "section-move", id: selected, index: at - 1 }); },
         "section-down": function () { if (at >= 0 && at < sections().length - 1) change({ op: "section-move", id: selected, index: at + 1 }); } }[b.dataset.do];
       if (act) act();
@@ -456,7 +460,8 @@
 
   function begun() {
     var d = page();
-    if (!d || !d.querySelector("main")) return;
+    if (!d || d === dressed || !d.querySelector("main")) return;
+    dressed = d; // the script and the frame may both come first
     d.addEventListener("keydown", key);
     d.addEventListener("click", function (e) {
       var t = e.target.closest ? e.target : e.target.parentElement;
@@ -478,6 +483,6 @@
   }
   frame.addEventListener("load", begun);
   if (frame.contentDocument && frame.contentDocument.readyState === "complete" && frame.contentDocument.querySelector("main")) begun();
-  if (window.matchMedia("(max-width: 64rem)").matches) { panel("palette", false); panel("settings", false); }
+  if (narrow.matches) { panel("palette", false); panel("settings", false); }
   buttons();
 })();
