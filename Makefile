@@ -51,9 +51,8 @@ bench: ## measure a built stoa against nginx and net/http, write docs/benchmarks
 
 
 .PHONY: docs
-docs: ## write docs/config.md from the settings in the code
-	$(GO) run ./cmd/stoa config docs > docs/config.md.new
-	mv docs/config.md.new docs/config.md
+docs: ## write docs/properties.md from the table of properties
+	$(GO) run ./cmd/stoa config docs
 
 .PHONY: clean
 clean: ## remove what was built
