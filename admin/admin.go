@@ -16,6 +16,7 @@ import (
 	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/change"
 	"github.com/stoa-portal/stoa/content"
+	"github.com/stoa-portal/stoa/document"
 	"github.com/stoa-portal/stoa/job"
 	"github.com/stoa-portal/stoa/look"
 	"github.com/stoa-portal/stoa/page"
@@ -48,6 +49,10 @@ type Options struct {
 	Jobs     *job.Service
 	Assets   *look.Assets
 	Log      *change.Log
+	Files    *document.Service
+
+	MaxUpload int64          // bytes that the files of one form may have together; 0 means 100 MiB
+	LogLevel  *slog.LevelVar // how much this node logs; nil: cannot be seen or changed here
 
 	Render    *render.Service   // required with Pages: shows pages in the page editor
 	Catalogue *widget.Catalogue // required with Pages: the page editor's palette
@@ -82,6 +87,9 @@ func New(o Options) (*Handler, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.MaxUpload <= 0 {
+		o.MaxUpload = 100 << 20
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -115,6 +123,12 @@ func (h *Handler) Mount(mux *http.ServeMux) {
 	}
 	if h.o.Users != nil {
 		h.mountUsers(get, post)
+	}
+	if h.o.Files != nil {
+		h.mountFiles(get, post)
+	}
+	if h.o.LogLevel != nil {
+		h.mountLogLevel(get, post)
 	}
 	h.mountRoles(get, post)
 	h.mountSites(get, post)

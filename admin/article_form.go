@@ -59,6 +59,10 @@ func (h *Handler) articleForm(ctx context.Context, st site.Site, zone *time.Loca
 		{Name: "comment", Label: "What was changed", Kind: "text", Optional: true, Help: "For the list of versions."},
 		{Name: "password", Label: "Password for readers", Kind: "password", Optional: true, Autofill: "new-password", Help: "Empty leaves it as it is."},
 	}}
+	if h.o.Files != nil {
+		body := f.Field("body")
+		body.UploadURL, body.ImagesURL = "/control/files/upload?site="+st.ID.String(), "/control/files/images?site="+st.ID.String()
+	}
 	if a.Protected {
 		f.Fields = append(f.Fields, &field{Name: "open", Label: "Readers need no password any more", Kind: "check"})
 	}

@@ -25,6 +25,8 @@ type field struct {
 	SlugFrom          string // the input that an address is proposed from
 	Error             string
 	Autofill          string // autocomplete attribute
+	UploadURL         string // editor: where pictures are sent; empty: none can be added
+	ImagesURL         string // editor: where pictures are listed
 }
 
 type option struct {

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -18,6 +19,8 @@ import (
 	"github.com/stoa-portal/stoa/content"
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/db/dbtest"
+	"github.com/stoa-portal/stoa/document"
+	"github.com/stoa-portal/stoa/filestore"
 	"github.com/stoa-portal/stoa/job"
 	"github.com/stoa-portal/stoa/look"
 	"github.com/stoa-portal/stoa/page"
@@ -54,6 +57,8 @@ type world struct {
 	author   stoa.Actor // may edit, not publish
 	nobody   stoa.Actor // signed in, no more
 	cleared  int
+	files    *document.Service
+	level    slog.LevelVar
 }
 
 func newWorld(t *testing.T) *world {
@@ -84,6 +89,10 @@ func newWorld(t *testing.T) *world {
 	w.content, err = content.New(content.Options{DB: d, Cache: c, Access: w.access, Taxonomy: w.tax})
 	must(t, err)
 	w.pages, err = page.New(page.Options{DB: d, Cache: c, Access: w.access, Sites: w.sites})
+	must(t, err)
+	store, err := filestore.OpenDir(t.TempDir(), filestore.DirOptions{NoSync: true})
+	must(t, err)
+	w.files, err = document.New(document.Options{DB: d, Cache: c, Access: w.access, Store: store})
 	must(t, err)
 	jobs, err := job.New(job.Options{DB: d, Leader: alone{}})
 	must(t, err)
@@ -118,7 +127,7 @@ func newWorld(t *testing.T) *world {
 	theme, err := render.New(render.Options{Pages: w.pages, Catalogue: catalogue, Assets: assets})
 	must(t, err)
 	t.Cleanup(theme.Close)
-	h, err := New(Options{Render: theme, Catalogue: catalogue, Access: w.access, Sites: w.sites, Taxonomy: w.tax, Content: w.content, Pages: w.pages, Users: w.users, Jobs: jobs, Log: log, Assets: assets,
+	h, err := New(Options{Render: theme, Catalogue: catalogue, Access: w.access, Sites: w.sites, Taxonomy: w.tax, Content: w.content, Pages: w.pages, Users: w.users, Jobs: jobs, Log: log, Assets: assets, Files: w.files, LogLevel: &w.level,
 		Properties: func() []Property {
 			return []Property{{Name: "session.timeout", Value: "45m", Default: "30m", Source: "stoa.properties:3", Help: "How long a session lasts."},
 				{Name: "web.server.port", Value: "8080", Default: "8080", Source: "default"}}

@@ -213,6 +213,8 @@ func note(key string) string {
 	switch key {
 	case "created":
 		return "Created."
+	case "uploaded":
+		return "Uploaded."
 	case "saved":
 		return "Saved."
 	case "published":
@@ -286,14 +288,16 @@ func (h *Handler) rail(q *request) []group {
 	}
 	add("Content", when(edits, "Overview", "/control/", "home"),
 		when(edits && h.o.Content != nil, "Web content", "/control/content", "article"),
-		when(edits && h.o.Pages != nil, "Pages", "/control/pages", "page"))
+		when(edits && h.o.Pages != nil, "Pages", "/control/pages", "page"),
+		when(edits && h.o.Files != nil, "Files", "/control/files", "file"))
 	add("Site", when(rules, "Sites", "/control/sites", "site"), when(manages, "Site settings", "/control/settings", "settings"))
 	add("People", when(rules && h.o.Users != nil, "Users", "/control/users", "user"), when(rules, "Roles", "/control/roles", "role"))
 	add("System",
 		when(rules && h.o.Properties != nil, "Effective properties", "/control/properties", "list"),
 		when(rules && h.o.Caches != nil, "Caches", "/control/caches", "cache"),
 		when(rules && h.o.Log != nil, "Change log", "/control/changes", "log"),
-		when(rules && h.o.Jobs != nil, "Jobs", "/control/jobs", "clock"))
+		when(rules && h.o.Jobs != nil, "Jobs", "/control/jobs", "clock"),
+		when(rules && h.o.LogLevel != nil, "Log level", "/control/log", "filter"))
 	return out
 }
 

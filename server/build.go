@@ -199,6 +199,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		Access: s.Access, Users: s.Users, Sites: s.Sites, Pages: s.Pages, Content: s.Content, Taxonomy: s.Taxonomy, Jobs: s.Jobs,
 		Assets: assets, Log: s.Log, Logger: s.log.With("component", "admin"), Caches: s.Cache.Stats, SiteOf: visitors.SiteOf,
 		ClearCaches: s.ClearCaches, Properties: s.properties, Render: theme, Catalogue: catalogue,
+		Files: s.Files, MaxUpload: c.Files.MaxFileBytes, LogLevel: o.Level,
 	})
 	if err != nil {
 		return err

@@ -30,6 +30,7 @@ import (
 type Options struct {
 	Config    *config.Config
 	Logger    *slog.Logger
+	Level     *slog.LevelVar    // of the handler behind Logger; nil: the control panel cannot change it
 	Transport cluster.Transport // how nodes send each other messages; nil = a node that is alone
 	NoSync    bool              // tests only: files need not survive a power cut
 }

@@ -65,14 +65,16 @@ func serveNode(f *flags) error {
 	if err != nil {
 		return err
 	}
-	var handler slog.Handler = slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: c.Log.Level})
+	level := new(slog.LevelVar)
+	level.Set(c.Log.Level)
+	var handler slog.Handler = slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})
 	if c.Log.Format == "json" {
-		handler = slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: c.Log.Level})
+		handler = slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})
 	}
 	log := slog.New(handler)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	s, err := server.New(ctx, server.Options{Config: c, Logger: log})
+	s, err := server.New(ctx, server.Options{Config: c, Logger: log, Level: level})
 	if err != nil {
 		return err
 	}
