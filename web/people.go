@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/httpd"
@@ -60,9 +62,22 @@ func (h *Handler) failed(w http.ResponseWriter, r *http.Request, err error, titl
 func message(err error) string {
 	var e *stoa.Error
 	if errors.As(err, &e) && e.Message != "" {
-		return strings.ToUpper(e.Message[:1]) + e.Message[1:] + "."
+		return sentence(e.Message)
 	}
 	return "Something went wrong."
+}
+
+// sentence gives words that were written to stand in the middle of a line their capital and full stop.
+func sentence(s string) string {
+	first, size := utf8.DecodeRuneInString(s)
+	if size == 0 {
+		return ""
+	}
+	s = string(unicode.ToUpper(first)) + s[size:]
+	if strings.HasSuffix(s, ".") {
+		return s
+	}
+	return s + "."
 }
 
 func (h *Handler) signInForm(w http.ResponseWriter, r *http.Request) error {

@@ -262,7 +262,10 @@ func (h *Handler) ErrorPage(w http.ResponseWriter, r *http.Request, status int, 
 	if title == "" {
 		title = http.StatusText(status)
 	}
-	data := map[string]any{"Status": status, "Title": title, "Message": message, "Retry": retry}
+	if status == http.StatusNotFound { // what was looked for inside is of no use to a visitor
+		message = "it may have been moved or taken away, or the address has a typing error"
+	}
+	data := map[string]any{"Status": status, "Title": title, "Message": sentence(message), "Retry": retry}
 	if visitOf(r) != nil {
 		if err := h.framed(w, r, status, title, "error.html", data); err == nil {
 			return

@@ -398,6 +398,8 @@ func (r *run) items(entries []*MenuEntry, depth int) []page.Item {
 			it.URL = "/categories/" + e.Term.Slug
 		case e.Term != nil:
 			it.URL = "/tags/" + e.Term.Slug
+		case e.URL != "" && strings.TrimSuffix(e.URL, "/") == strings.TrimSuffix(r.source, "/"):
+			it.URL = "/" // the front page of the old site is the front page of this one
 		case strings.HasPrefix(e.URL, "/") || strings.HasPrefix(e.URL, "http://") || strings.HasPrefix(e.URL, "https://"):
 			it.URL = e.URL
 		}
