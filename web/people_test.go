@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stoa-portal/stoa/db/dbtest"
 	"github.com/stoa-portal/stoa/server/servertest"
 )
 
@@ -136,5 +137,15 @@ func TestForgot_AStrangersHostHeaderIsNotMailed(t *testing.T) {
 	found, err := filepath.Glob(filepath.Join(home, "mail", "*"))
 	if err != nil || len(found) != 0 {
 		t.Errorf("mail was written for a host that nobody named: %v %v", found, err)
+	}
+}
+
+func TestSignIn_SwitchedOffLetsNobodyIn(t *testing.T) {
+	g := servertest.NewGroup(t, dbtest.SQLite)
+	n := g.Join(map[string]string{"auth.login.disabled": "true"})
+	got := n.Post(t, "/sign-in", signIn("/account"))
+	want(t, got, http.StatusUnauthorized, "switched it off")
+	if got.Header.Get("Set-Cookie") != "" {
+		t.Errorf("a session was begun: %q", got.Header.Get("Set-Cookie"))
 	}
 }

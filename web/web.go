@@ -50,6 +50,7 @@ type Options struct {
 	Assets         *look.Assets
 	Log            *change.Log
 	Logger         *slog.Logger
+	SignInDisabled bool     // auth.login.disabled
 	PublicHost     string   // web.server.host; empty when the host of the request stands in links
 	OwnHosts       []string // names in virtual.hosts.valid.hosts, without patterns
 	CookieDomain   string
