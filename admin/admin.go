@@ -117,12 +117,16 @@ func (h *Handler) Mount(mux *http.ServeMux) {
 	if h.o.Content != nil {
 		h.mountArticles(get, post)
 	}
+	if h.o.Taxonomy != nil {
+		h.mountCategories(get, post)
+	}
 	if h.o.Pages != nil {
 		h.mountPages(get, post)
 		h.mountPageEditor(get, post)
 	}
 	if h.o.Users != nil {
 		h.mountUsers(get, post)
+		h.mountGroups(get, post)
 	}
 	if h.o.Files != nil {
 		h.mountFiles(get, post)

@@ -289,9 +289,11 @@ func (h *Handler) rail(q *request) []group {
 	add("Content", when(edits, "Overview", "/control/", "home"),
 		when(edits && h.o.Content != nil, "Web content", "/control/content", "article"),
 		when(edits && h.o.Pages != nil, "Pages", "/control/pages", "page"),
-		when(edits && h.o.Files != nil, "Files", "/control/files", "file"))
+		when(edits && h.o.Files != nil, "Files", "/control/files", "file"),
+		when(edits && h.o.Taxonomy != nil, "Categories", "/control/categories", "category"))
 	add("Site", when(rules, "Sites", "/control/sites", "site"), when(manages, "Site settings", "/control/settings", "settings"))
-	add("People", when(rules && h.o.Users != nil, "Users", "/control/users", "user"), when(rules, "Roles", "/control/roles", "role"))
+	add("People", when(rules && h.o.Users != nil, "Users", "/control/users", "user"),
+		when(rules && h.o.Users != nil, "User groups", "/control/groups", "users"), when(rules, "Roles", "/control/roles", "role"))
 	add("System",
 		when(rules && h.o.Properties != nil, "Effective properties", "/control/properties", "list"),
 		when(rules && h.o.Caches != nil, "Caches", "/control/caches", "cache"),
