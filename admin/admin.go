@@ -122,6 +122,7 @@ func (h *Handler) Mount(mux *http.ServeMux) {
 	}
 	if h.o.Pages != nil {
 		h.mountPages(get, post)
+		h.mountMenus(get, post)
 		h.mountPageEditor(get, post)
 	}
 	if h.o.Users != nil {

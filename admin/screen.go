@@ -289,6 +289,7 @@ func (h *Handler) rail(q *request) []group {
 	add("Content", when(edits, "Overview", "/control/", "home"),
 		when(edits && h.o.Content != nil, "Web content", "/control/content", "article"),
 		when(edits && h.o.Pages != nil, "Pages", "/control/pages", "page"),
+		when(edits && h.o.Pages != nil, "Menus", "/control/menus", "menu"),
 		when(edits && h.o.Files != nil, "Files", "/control/files", "file"),
 		when(edits && h.o.Taxonomy != nil, "Categories", "/control/categories", "category"))
 	add("Site", when(rules, "Sites", "/control/sites", "site"), when(manages, "Site settings", "/control/settings", "settings"))
