@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -32,6 +33,9 @@ func (w *world) browse(actor stoa.Actor) (ctx context.Context, base string) {
 			bin = found
 			break
 		}
+	}
+	if bin == "" && os.Getenv("STOA_TEST_REQUIRE") == "1" {
+		t.Fatal("there is no chromium or google-chrome on this machine")
 	}
 	if bin == "" {
 		t.Skip("NOT TESTED: no chromium or google-chrome on this machine, so nothing was checked in a browser")

@@ -44,6 +44,9 @@ func open(t *testing.T, pages map[string]string) *browser {
 			break
 		}
 	}
+	if bin == "" && os.Getenv("STOA_TEST_REQUIRE") == "1" {
+		t.Fatal("there is no chromium or google-chrome on this machine")
+	}
 	if bin == "" {
 		t.Skip("NOT TESTED: no chromium or google-chrome on this machine, so nothing was checked in a browser")
 	}
