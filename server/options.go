@@ -42,11 +42,11 @@ func (s *Server) ResetPassword(ctx context.Context, login string) (string, error
 	}
 	for _, u := range found.Items {
 		if u.Email == login || u.ScreenName == login {
-			token, err := s.Users.NewSetupToken(ctx, u.ID)
+			path, err := s.Users.OperatorLink(ctx, u.ID)
 			if err != nil {
 				return "", err
 			}
-			return s.URL() + "/account/setup?token=" + token, nil
+			return s.URL() + path, nil
 		}
 	}
 	return "", stoa.NotFound("person with the e-mail address or screen name", login)

@@ -303,7 +303,7 @@ type AdminOptions struct {
 }
 
 // EnsureAdmin makes the roles of the instance and its first administrator, unless there is an active
-// one. Without a password it also gives the token for <base>/account/setup?token=…, good once within
+// one. While that one has no password it also gives the token for <base>/account/setup?token=…, good once within
 // Options.SetupLifetime. Only the portal itself may call it.
 func (s *Service) EnsureAdmin(ctx context.Context, instance stoa.ID, o AdminOptions) (setupToken string, created bool, err error) {
 	if !stoa.ActorFrom(ctx).System {
@@ -326,7 +326,23 @@ func (s *Service) EnsureAdmin(ctx context.Context, instance stoa.ID, o AdminOpti
 			return err
 		}
 		n, err := countAdmins(ctx, tx, role)
-		if err != nil || n > 0 {
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			// A first start that failed after this point has shown its link to nobody: as long as the
+			// only administrator has no password, each start gives a new one.
+			if n > 1 || o.Password != "" {
+				return nil
+			}
+			var id stoa.ID
+			err := tx.QueryRow(ctx, "SELECT a.id FROM user_account a JOIN access_holder r ON r.holder = a.id WHERE a.instance = ? AND r.role = ? AND a.password = ''", instance, role).Scan(&id)
+			if db.IsNoRows(err) {
+				return nil
+			}
+			if err == nil {
+				setupToken, err = s.link(ctx, tx, id, purposeSetup, s.o.SetupLifetime)
+			}
 			return err
 		}
 		if hash == "" && o.Password != "" {

@@ -131,6 +131,28 @@ func (s *Service) NewSetupToken(ctx context.Context, id stoa.ID) (string, error)
 	return token, err
 }
 
+// OperatorLink gives the path, with a one-time token, at which the person sets a password, whether or
+// not there was one. Only the portal itself, for the operator of a node, may ask for it.
+func (s *Service) OperatorLink(ctx context.Context, id stoa.ID) (path string, err error) {
+	if !stoa.ActorFrom(ctx).System {
+		return "", stoa.Forbidden("only the operator of a node gets such a link")
+	}
+	a, err := s.manageAccount(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	var token string
+	path, purpose, lifetime := "/account/reset?token=", purposeReset, s.o.ResetLifetime
+	if a.password == "" {
+		path, purpose, lifetime = "/account/setup?token=", purposeSetup, s.o.SetupLifetime
+	}
+	err = s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) (err error) {
+		token, err = s.link(ctx, tx, id, purpose, lifetime)
+		return err
+	})
+	return path + token, err
+}
+
 // ResetPassword sets a new password with the token of a reset mail and ends all sessions of the
 // account. A token that is wrong, used or too old is Invalid in the field "token"; a password against
 // the policy is Invalid in "password" and leaves the link usable.
