@@ -383,7 +383,8 @@ func TestAdmin_ListControls(t *testing.T) {
 	if text := eval[string](t, b, `document.querySelector("[data-bulk-count]").textContent`); text != "6 selected" {
 		t.Errorf("after picking all the bar says %q", text)
 	}
-	b.do(t, chromedp.Click(chromedp.CSS("tbody tr:last-child summary")))
+	open := chromedp.WaitVisible(chromedp.CSS("tbody tr:last-child .menu-list:popover-open"))
+	b.do(t, chromedp.Click(chromedp.CSS("tbody tr:last-child summary")), open)
 	if !visible("tbody tr:last-child .menu-list") {
 		t.Error("the row menu does not open")
 	}
@@ -391,11 +392,16 @@ func TestAdmin_ListControls(t *testing.T) {
 	if !inside {
 		t.Error("the row menu leaves the window")
 	}
+	// The scrolling that a click brings about can end after the menu has opened.
+	b.do(t, chromedp.Evaluate[chromedp.Void](`window.dispatchEvent(new Event("scroll"))`))
+	if !visible("tbody tr:last-child .menu-list") {
+		t.Error("scrolling closes the row menu although its button is still there")
+	}
 	b.do(t, press("ArrowDown", ""), press("Escape", ""))
 	if visible("tbody tr:last-child .menu-list") {
 		t.Error("Escape does not close the row menu")
 	}
-	b.do(t, chromedp.Click(chromedp.CSS("tbody tr:last-child summary")), chromedp.Click(chromedp.CSS("tbody tr:last-child .is-danger")), chromedp.WaitVisible(chromedp.CSS("dialog[open]")))
+	b.do(t, chromedp.Click(chromedp.CSS("tbody tr:last-child summary")), open, chromedp.Click(chromedp.CSS("tbody tr:last-child .is-danger")), chromedp.WaitVisible(chromedp.CSS("dialog[open]")))
 	if title := eval[string](t, b, `document.querySelector("dialog[open] h2").textContent`); title != "Delete “Call for papers”?" {
 		t.Errorf("the confirmation asks %q", title)
 	}
@@ -408,7 +414,7 @@ func TestAdmin_ListControls(t *testing.T) {
 		t.Errorf("cancelled, and yet posted: %v", b.posts)
 	}
 	b.mu.Unlock()
-	b.do(t, chromedp.Click(chromedp.CSS("tbody tr:last-child summary")), chromedp.Click(chromedp.CSS("tbody tr:last-child .is-danger")), chromedp.WaitVisible(chromedp.CSS("dialog[open]")),
+	b.do(t, chromedp.Click(chromedp.CSS("tbody tr:last-child summary")), open, chromedp.Click(chromedp.CSS("tbody tr:last-child .is-danger")), chromedp.WaitVisible(chromedp.CSS("dialog[open]")),
 		chromedp.Click(chromedp.CSS("dialog[open] .button--danger")), chromedp.WaitReady(chromedp.CSS("#posted")))
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -122,6 +122,13 @@
       if (had && !except) d.querySelector("summary").focus();
     });
   }
+  function placeMenu(details) {
+    var list = details.querySelector(".menu-list"), at = details.querySelector("summary").getBoundingClientRect(), size = list.getBoundingClientRect();
+    var start = list.classList.contains("menu-list--start") !== (getComputedStyle(details).direction === "rtl");
+    var left = start ? at.left : at.right - size.width;
+    var top = at.bottom + 4 + size.height > innerHeight && at.top > size.height ? at.top - size.height - 4 : at.bottom + 4;
+    Object.assign(list.style, { position: "fixed", inset: "auto", left: Math.max(8, Math.min(left, innerWidth - size.width - 8)) + "px", top: top + "px" });
+  }
   document.addEventListener("toggle", function (e) {
     var details = e.target;
     if (!(details instanceof HTMLDetailsElement) || !details.classList.contains("menu-button")) return;
@@ -131,17 +138,20 @@
     closeMenus(details);
     list.popover = "manual";
     list.showPopover();
-    var at = details.querySelector("summary").getBoundingClientRect(), size = list.getBoundingClientRect();
-    var start = list.classList.contains("menu-list--start") !== (getComputedStyle(details).direction === "rtl");
-    var left = start ? at.left : at.right - size.width;
-    var top = at.bottom + 4 + size.height > innerHeight && at.top > size.height ? at.top - size.height - 4 : at.bottom + 4;
-    Object.assign(list.style, { position: "fixed", inset: "auto", left: Math.max(8, Math.min(left, innerWidth - size.width - 8)) + "px", top: top + "px" });
+    placeMenu(details);
   }, true);
   document.addEventListener("click", function (e) {
     var inside = closest(e, "details.menu-button");
     if (!inside || closest(e, ".menu-list a, .menu-list button")) closeMenus(null); else closeMenus(inside);
   });
-  addEventListener("scroll", function (e) { if (!(e.target instanceof Element) || !e.target.closest(".menu-list")) closeMenus(null); }, true);
+  // A menu stays with its button: the scrolling that brought the button into view may end only after the click.
+  addEventListener("scroll", function (e) {
+    if (e.target instanceof Element && e.target.closest(".menu-list")) return;
+    document.querySelectorAll("details.menu-button[open]").forEach(function (d) {
+      var at = d.querySelector("summary").getBoundingClientRect(), list = d.querySelector(".menu-list");
+      if (at.bottom < 0 || at.top > innerHeight) closeMenus(null); else if (list && list.matches(":popover-open")) placeMenu(d);
+    });
+  }, true);
   document.addEventListener("keydown", function (e) {
     var details = closest(e, "details.menu-button");
     if (!details || !details.open || !/^(Arrow(Up|Down)|Home|End)$/.test(e.key)) return;
