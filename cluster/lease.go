@@ -66,6 +66,19 @@ func (l *Lease) Held() bool {
 	return l.core.acting(l.clock())
 }
 
+// Holder is the writer that had the lease when this node last looked, 0 when nobody had it.
+func (l *Lease) Holder() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.core.acting(l.clock()) {
+		return l.core.me
+	}
+	if l.core.row.holder == l.core.me {
+		return 0 // it ran out, or was given back
+	}
+	return l.core.row.holder
+}
+
 // state gives the epoch and how long this node may act yet, and a channel closed at the next change.
 func (l *Lease) state() (epoch int64, left time.Duration, changed <-chan struct{}) {
 	l.mu.Lock()

@@ -19,7 +19,8 @@ type Member struct {
 	Node        string // the node id, which survives restarts
 	Name        string
 	Address     string
-	Host        string
+	Host        string // the machine, for people
+	HostID      string // tells one host (machine, boot, network namespace) from another
 	Version     string
 	Settings    string // digest of the settings that must be the same everywhere
 	Fingerprint string // of its certificate

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,6 +20,9 @@ import (
 
 // masterLease is the lease of the node that does what is done once per cluster.
 const masterLease = "master"
+
+// strangerGap is the least time between two looks into the database for unknown certificates.
+const strangerGap = 200 * time.Millisecond
 
 // ErrExpelled says that the row of this node was removed: it must not act as part of the cluster and
 // has to join again as a new process.
@@ -33,7 +38,8 @@ type NodeOptions struct {
 
 	Name        string // for people; "" = the node id
 	Address     string // where other nodes reach this one
-	Host        string // the machine
+	Host        string // the machine, for people
+	HostID      string // HostID()
 	Version     string // of the binary
 	Settings    string // digest of the settings that must be the same everywhere
 	Fingerprint string // of the certificate of this process
@@ -55,6 +61,10 @@ type Node struct {
 	epoch atomic.Int64
 	joinN int64 // the incarnation of the database in which the row is known to be; of Join, then Beat
 
+	looking   sync.Mutex    // one look at a time, so that events come in order
+	stranger  chan struct{} // held while an unknown certificate is looked for; guards lookedFor
+	lookedFor time.Duration // when that was done last
+
 	mu       sync.Mutex
 	roster   *roster
 	watchers map[int]func(Event)
@@ -69,7 +79,9 @@ type Node struct {
 
 // Join writes the node's row and begins to watch the others and to contend for the master lease. When
 // another living process has the same node id (a copied home), this one takes a new id and keeps it.
-// That is looked for only if the row of the id was not closed properly, and takes less than a second.
+// That is looked for only if the row of the id was not closed properly, and takes less than a second, as
+// does looking for nodes on other hosts when Address is on loopback: that is refused, as they could not
+// reach it.
 // The caller gives Beat to the change log and calls Leave at the end.
 func Join(ctx context.Context, o NodeOptions) (*Node, error) {
 	if o.DB == nil || o.Writer <= 0 {
@@ -106,13 +118,14 @@ func Join(ctx context.Context, o NodeOptions) (*Node, error) {
 	n := &Node{
 		opt: o, d: o.DB, log: o.Logger.With("component", "cluster"), id: o.NodeID,
 		roster: newRoster(o.Writer, o.DeadAfter), watchers: map[int]func(Event){}, leases: map[string]*Lease{},
+		stranger: make(chan struct{}, 1),
 	}
 	n.epoch.Store(1)
-	taken, err := n.taken(ctx)
+	twins, err := n.beating(ctx, func(m Member) bool { return m.Node == n.id })
 	if err != nil {
 		return nil, fmt.Errorf("join the cluster: %w", err)
 	}
-	if taken {
+	if len(twins) > 0 {
 		n.id = newNodeID()
 		n.log.Warn("another living node has the id of this home, which was probably copied: this node takes a new one", "was", o.NodeID, "is", n.id)
 		if o.Home != "" {
@@ -124,12 +137,21 @@ func Join(ctx context.Context, o NodeOptions) (*Node, error) {
 	if n.opt.Name == "" {
 		n.opt.Name = n.id
 	}
+	if loopback(o.Address) {
+		away, err := n.beating(ctx, func(m Member) bool { return m.HostID != o.HostID })
+		if err == nil {
+			err = RefuseLoopback(n.Self(), away)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("join the cluster: %w", err)
+		}
+	}
 	if err := n.d.Control(ctx, func(tx *db.Tx) error { return n.insert(ctx, tx) }); err != nil {
 		return nil, fmt.Errorf("join the cluster: %w", err)
 	}
 	n.joinN = n.d.Incarnation()
 	n.ctx, n.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	if err := n.look(ctx); err != nil {
+	if err := n.Look(ctx); err != nil {
 		n.cancel()
 		return nil, fmt.Errorf("join the cluster: %w", err)
 	}
@@ -138,47 +160,53 @@ func Join(ctx context.Context, o NodeOptions) (*Node, error) {
 	return n, nil
 }
 
-// taken reports whether another process with this node id is seen to live.
-func (n *Node) taken(ctx context.Context) (bool, error) {
-	beats := func() (map[int64]int64, error) {
-		rows, err := n.read(ctx)
-		out := map[int64]int64{}
-		for _, m := range rows {
-			if m.Node == n.id && m.State == stateUp && m.Writer != n.opt.Writer {
-				out[m.Writer] = m.Beat
+// beating gives the rows that choose picks and whose beat is seen to change: their processes live. It
+// takes as long as two heartbeats only if there are such rows and none of them beats.
+func (n *Node) beating(ctx context.Context, choose func(Member) bool) ([]Member, error) {
+	rows := func() (map[int64]Member, error) {
+		all, err := n.read(ctx)
+		out := map[int64]Member{}
+		for _, m := range all {
+			if m.State == stateUp && m.Writer != n.opt.Writer && choose(m) {
+				out[m.Writer] = m
 			}
 		}
 		return out, err
 	}
-	first, err := beats()
+	first, err := rows()
 	if err != nil || len(first) == 0 {
-		return false, err
+		return nil, err
 	}
 	for range 8 {
 		timer := time.NewTimer(n.opt.Heartbeat / 4)
 		select {
 		case <-ctx.Done():
 			timer.Stop()
-			return false, ctx.Err()
+			return nil, ctx.Err()
 		case <-timer.C:
 		}
-		now, err := beats()
+		now, err := rows()
 		if err != nil {
-			return false, err
+			return nil, err
 		}
-		for w, beat := range now {
-			if old, found := first[w]; !found || old != beat {
-				return true, nil
+		var live []Member
+		for w, m := range now {
+			if old, found := first[w]; !found || old.Beat != m.Beat {
+				m.Live = true
+				live = append(live, m)
 			}
 		}
+		if len(live) > 0 {
+			return live, nil
+		}
 	}
-	return false, nil
+	return nil, nil
 }
 
 func (n *Node) insert(ctx context.Context, tx *db.Tx) error {
 	now := db.Micros(n.opt.Now())
 	_, err := tx.InsertIgnore(ctx, "cluster_node", db.Row{
-		"writer": n.opt.Writer, "node": n.id, "name": n.opt.Name, "address": n.opt.Address, "host": n.opt.Host,
+		"writer": n.opt.Writer, "node": n.id, "name": n.opt.Name, "address": n.opt.Address, "host": n.opt.Host + "#" + n.opt.HostID,
 		"version": n.opt.Version, "settings": n.opt.Settings, "fingerprint": n.opt.Fingerprint, "state": stateUp,
 		"epoch": n.epoch.Load(), "beat": 1, "low": 1, "started": now, "seen": now, "detail": n.opt.Detail,
 	})
@@ -233,7 +261,7 @@ func (n *Node) watch() {
 		case <-tick.C:
 		}
 		ctx, cancel := context.WithTimeout(n.ctx, 5*time.Second)
-		err := n.look(ctx)
+		err := n.Look(ctx)
 		cancel()
 		if n.ctx.Err() == nil {
 			report(err)
@@ -273,10 +301,10 @@ func (n *Node) look(ctx context.Context) error {
 			n.epoch.Store(m.Epoch)
 		}
 	}
+	if len(events) > 0 {
+		n.log.Info("members", "change", describe(events), "now", n.Roll())
+	}
 	for _, e := range events {
-		if !e.Member.Self {
-			n.log.Info("member", "name", e.Member.Name, "address", e.Member.Address, "joined", e.Joined, "state", e.Member.State)
-		}
 		for _, fn := range fns {
 			fn(e)
 		}
@@ -284,10 +312,42 @@ func (n *Node) look(ctx context.Context) error {
 	return nil
 }
 
+// describe names who joined (+) and who left or died (−).
+func describe(events []Event) string {
+	var parts []string
+	for _, e := range events {
+		sign := "-"
+		if e.Joined {
+			sign = "+"
+		}
+		parts = append(parts, sign+e.Member.Name)
+	}
+	return strings.Join(parts, " ")
+}
+
+// Roll names every living member with its address, in one line.
+func (n *Node) Roll() string {
+	var parts []string
+	for _, m := range n.Members() {
+		if m.Live {
+			parts = append(parts, m.Name+"@"+m.Address)
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+// Look reads the rows of the members now instead of at the next heartbeat.
+func (n *Node) Look(ctx context.Context) error {
+	n.looking.Lock()
+	defer n.looking.Unlock()
+	return n.look(ctx)
+}
+
 func (n *Node) read(ctx context.Context) ([]Member, error) {
 	rows, err := db.All(ctx, n.d, func(s db.Scanner) (m Member, err error) {
 		var started, seen int64
 		err = s.Scan(&m.Writer, &m.Node, &m.Name, &m.Address, &m.Host, &m.Version, &m.Settings, &m.Fingerprint, &m.State, &m.Epoch, &m.Beat, &started, &seen, &m.Detail)
+		m.Host, m.HostID, _ = strings.Cut(m.Host, "#")
 		m.Started, m.Seen = db.Time(started), db.Time(seen)
 		return m, err
 	}, "SELECT writer, node, name, address, host, version, settings, fingerprint, state, epoch, beat, started, seen, detail FROM cluster_node")
@@ -302,6 +362,49 @@ func (n *Node) Members() []Member {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.roster.members()
+}
+
+// Self is this node's own row.
+func (n *Node) Self() Member {
+	for _, m := range n.Members() {
+		if m.Self {
+			return m
+		}
+	}
+	return Member{Writer: n.opt.Writer, Node: n.id, Name: n.opt.Name, Address: n.opt.Address, Host: n.opt.Host, HostID: n.opt.HostID, Self: true}
+}
+
+// Trusts reports whether the certificate with this fingerprint belongs to a living member. A member that
+// has just joined is looked for in the database, at most once every strangerGap, so that strangers who
+// knock cannot load it. It waits for that until ctx ends.
+func (n *Node) Trusts(ctx context.Context, fingerprint string) bool {
+	known := func() bool {
+		return fingerprint != "" && slices.ContainsFunc(n.Members(), func(m Member) bool { return m.Live && m.Fingerprint == fingerprint })
+	}
+	if known() {
+		return true
+	}
+	asked := n.opt.Clock()
+	select {
+	case n.stranger <- struct{}{}:
+		defer func() { <-n.stranger }()
+	case <-ctx.Done():
+		return known()
+	}
+	if n.lookedFor < asked { // otherwise a look that began after the question was enough
+		timer := time.NewTimer(n.lookedFor + strangerGap - asked)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			return known()
+		}
+		n.lookedFor = n.opt.Clock()
+		if err := n.Look(ctx); err != nil {
+			return false
+		}
+	}
+	return known()
 }
 
 // Watch tells fn of nodes that join or leave, one event at a time. fn must be quick and must not call
@@ -339,6 +442,10 @@ func (n *Node) Lease(name string) *Lease {
 // IsMaster reports whether this node may act as the master now. It is advice: use RunAsMaster for what
 // must not be done by two nodes.
 func (n *Node) IsMaster() bool { return n.Lease(masterLease).Held() }
+
+// Master is the writer that holds the master lease as far as this node knows, 0 when nobody does. It is
+// advice like IsMaster.
+func (n *Node) Master() int64 { return n.Lease(masterLease).Holder() }
 
 // RunAsMaster calls fn whenever this node is the master; see Lease.Run.
 func (n *Node) RunAsMaster(ctx context.Context, fn func(ctx context.Context, fence Fence) error) error {

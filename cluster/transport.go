@@ -8,6 +8,10 @@ import (
 	"sync/atomic"
 )
 
+// SubjectHints is the subject of the change log's hints. Subjects begin with the kind of message; a
+// transport may give each kind a connection of its own.
+const SubjectHints = "hint"
+
 // Transport carries messages to the other nodes. Messages only make things faster: any of them may be
 // lost, doubled, late or out of order, and nothing may depend on one.
 type Transport interface {

@@ -2,9 +2,11 @@ package cluster_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"github.com/stoa-portal/stoa/cluster"
+	"github.com/stoa-portal/stoa/cluster/clustertest"
 )
 
 func TestHub_CarriesToAllOthersInOrder(t *testing.T) {
@@ -44,6 +46,24 @@ func TestHub_CarriesToAllOthersInOrder(t *testing.T) {
 	}
 	if err := a.Publish(t.Context(), "hint", nil); err == nil {
 		t.Fatal("published after Close")
+	}
+}
+
+func TestHub_IsATransport(t *testing.T) {
+	for name, fresh := range map[string]func() func(string) cluster.Transport{
+		"plain":  func() func(string) cluster.Transport { return cluster.NewHub().Join },
+		"faulty": func() func(string) cluster.Transport { return clustertest.NewHub(1).Join }, // without faults
+	} {
+		t.Run(name, func(t *testing.T) {
+			clustertest.Transport(t, func(t *testing.T, n int) []cluster.Transport {
+				join := fresh()
+				var out []cluster.Transport
+				for i := range n {
+					out = append(out, join(fmt.Sprint(i)))
+				}
+				return out
+			})
+		})
 	}
 }
 

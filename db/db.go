@@ -139,6 +139,9 @@ func (d *DB) Dialect() Dialect { return d.dialect }
 // Describe names the database without its password, for logs and screens.
 func (d *DB) Describe() string { return d.dsn.describe() }
 
+// Server is host:port of the (first) database server; empty for a file or a Unix socket.
+func (d *DB) Server() string { return d.dsn.server() }
+
 // Close ends all connections. It is safe to call twice.
 func (d *DB) Close() error {
 	var err error

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/url"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -24,6 +25,17 @@ type dsn struct {
 }
 
 func (d dsn) describe() string { return d.label }
+
+// server is host:port of the first host of the address; empty for a file or a Unix socket.
+func (d dsn) server() string {
+	switch {
+	case d.pg != nil && !strings.HasPrefix(d.pg.Host, "/"):
+		return net.JoinHostPort(d.pg.Host, strconv.Itoa(int(d.pg.Port)))
+	case d.my != nil && d.my.Net == "tcp":
+		return d.my.Addr
+	}
+	return ""
+}
 
 // explain gives the error of a first connection a sentence that names the database.
 func (d dsn) explain(err error) error {
