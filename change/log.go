@@ -18,6 +18,10 @@ import (
 	"github.com/stoa-portal/stoa/db"
 )
 
+// Bound is the promise: a request that arrives longer than this after a write was acknowledged never sees
+// the value before it, on any node. It is cache.fresh.limit plus room for errors (coherence rule 13).
+const Bound = 2 * time.Second
+
 // Options says what a Log works on and what it feeds. DB is required.
 type Options struct {
 	DB     *db.DB
@@ -31,9 +35,9 @@ type Options struct {
 	Beat func(ctx context.Context, tx *db.Tx, low uint64) error
 	// Send carries a hint to the other nodes, after the commit. It must not block for long.
 	Send func(hint []byte)
-	// TrustHints says that hints come from authenticated nodes and that a load on this node cannot be
-	// older than a hint (one database server, not Galera): then a row that a hint brought is not
-	// applied a second time when the log confirms it, and a token is satisfied by a hint.
+	// TrustHints says that hints come from authenticated nodes. Where a load on this node cannot be older
+	// than a hint (one database server, not Galera), a row that a hint brought is then not applied a
+	// second time when the log confirms it, and a token is satisfied by a hint.
 	TrustHints bool
 
 	PollInterval time.Duration        // between reads of the log when nothing asks for one; 0 = 500 ms

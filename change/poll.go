@@ -41,6 +41,9 @@ func (l *Log) Poll(ctx context.Context) error {
 	}
 }
 
+// Refresh makes sure that the log is read soon, without waiting for it: messages may have been lost.
+func (l *Log) Refresh() { l.ask() }
+
 // ask makes sure that a read begins soon, without waiting for it.
 func (l *Log) ask() { _, _ = l.board() }
 

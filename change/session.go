@@ -36,7 +36,7 @@ func (l *Log) begin(ctx context.Context) error {
 
 // standing is a reader for which everything in the answers is applied already.
 func (l *Log) standing(answers []answer) *reader {
-	r := newReader(l.opt.TrustHints)
+	r := newReader(l.opt.TrustHints && !l.galera.Load())
 	r.take(answers)
 	r.repaired = 0
 	return r

@@ -46,6 +46,8 @@ type Lease struct {
 	name  string
 	d     *db.DB
 	clock func() time.Duration
+	// lookOn: this node never claims it.
+	lookOn bool
 
 	step sync.Mutex // one look or renewal at a time
 
@@ -141,7 +143,7 @@ func (l *Lease) advance(ctx context.Context) error {
 		c.saw(now, row)
 		claim, seen, want = c.claimable(now), c.row, c.claim()
 	})
-	if !claim {
+	if !claim || l.lookOn {
 		return nil
 	}
 	return l.claim(ctx, seen, want)

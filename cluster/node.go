@@ -45,6 +45,9 @@ type NodeOptions struct {
 	Fingerprint string // of the certificate of this process
 	Detail      string // more to show, as JSON
 
+	// Guest says that the node lives for one command: it does not become the master.
+	Guest bool
+
 	Heartbeat time.Duration        // between looks at the other nodes; 0 = 500 ms
 	DeadAfter time.Duration        // without a beat; 0 = 2.5 s
 	Clock     func() time.Duration // nil = change.Boottime
@@ -432,6 +435,7 @@ func (n *Node) Lease(name string) *Lease {
 	}
 	l := newLease(n.d, name, n.opt.Writer, n.opt.Clock)
 	n.leases[name] = l
+	l.lookOn = n.opt.Guest && name == masterLease
 	if n.ctx.Err() == nil {
 		report := n.reporter("the lease " + name + " cannot be renewed or looked at")
 		n.wg.Go(func() { l.run(n.ctx, report) })

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"time"
@@ -34,9 +33,6 @@ import (
 	"github.com/stoa-portal/stoa/web"
 	"github.com/stoa-portal/stoa/widget"
 )
-
-// hintSubject is what the change log's hints travel under.
-const hintSubject = "stoa.change"
 
 // build makes the parts of a node from top to bottom; each step uses only what stands above it, and
 // registers its end. It is long on purpose: Go's scoping is the dependency graph.
@@ -70,20 +66,22 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	if err != nil {
 		hostname = "localhost"
 	}
+	s.address = s.httpAddress(hostname)
+	if s.link, err = s.openLink(ctx, o, writer); err != nil {
+		return err
+	}
+	s.onStop("cluster link", func(context.Context) error { return s.link.transport.Close() })
 	s.Node, err = cluster.Join(ctx, cluster.NodeOptions{
-		DB: s.DB, Writer: writer, Home: c.Home, Name: c.Cluster.LogicNameControl,
-		Address: c.Server.Listen, Host: hostname, Version: stoa.Version,
-		Heartbeat: c.Cluster.HeartbeatInterval, DeadAfter: c.Cluster.HeartbeatTimeout, Logger: s.log.With("component", "cluster"),
+		DB: s.DB, Writer: writer, Home: c.Home, Name: s.nodeName(), Address: s.link.address, Fingerprint: s.link.row,
+		Host: hostname, HostID: cluster.HostID(), Version: stoa.Version,
+		Heartbeat: c.Cluster.HeartbeatInterval, DeadAfter: c.Cluster.HeartbeatTimeout, Guest: s.command, Logger: s.log,
 	})
 	if err != nil {
 		return err
 	}
 	s.onStop("node", s.Node.Leave)
-	transport := o.Transport
-	if transport == nil {
-		transport = cluster.NewHub().Join(s.Node.ID())
-	}
-	s.onStop("transport", func(context.Context) error { return transport.Close() })
+	// Before the row says goodbye, or the others would expel this node while it leaves. Closing again is nothing.
+	s.onStop("cluster link", func(context.Context) error { return s.link.transport.Close() })
 	var proof func() time.Duration
 	s.Cache, err = cache.New(cache.Options{
 		FreshLimit: c.Cache.FreshLimit, ReadThroughMax: c.Cache.ReadThroughMax, ReadThroughWait: c.Cache.ReadThroughWait,
@@ -100,9 +98,10 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	s.Log, err = change.Open(ctx, change.Options{
 		DB: s.DB, Writer: writer, Beat: s.Node.Beat, PollInterval: c.Database.ChangePollInterval,
 		Retention: c.Database.ChangeRetention, Logger: s.log.With("component", "change"),
-		Apply: func(rows []change.Row) { s.Cache.Invalidate(cacheChanges(rows), nil) },
+		Apply:      func(rows []change.Row) { s.Cache.Invalidate(cacheChanges(rows), nil) },
+		TrustHints: s.link.trusted,
 		Send: func(hint []byte) {
-			if err := transport.Publish(s.ctx, hintSubject, hint); err != nil {
+			if err := s.link.transport.Publish(s.ctx, cluster.SubjectHints, hint); err != nil {
 				s.log.Debug("a hint was not sent; the log will repair it", "error", err)
 			}
 		},
@@ -111,8 +110,16 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		return err
 	}
 	proof = s.Log.Proof
+	s.link.log.Store(s.Log)
 	s.onStop("change log", s.Log.Close)
-	stopHints, err := transport.Subscribe(hintSubject, s.Log.Hint)
+	if err := s.openCalls(s.link); err != nil {
+		return err
+	}
+	stopHints, err := s.link.transport.Subscribe(cluster.SubjectHints, func(b []byte) {
+		if !s.probe.Take(s.ctx, b) {
+			s.Log.Hint(b)
+		}
+	})
 	if err != nil {
 		return fmt.Errorf("listen for hints: %w", err)
 	}
@@ -127,6 +134,14 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		}
 		return nil
 	})
+	// The log was at its present end when it was opened; what was committed before hints were heard is read
+	// before the first load.
+	if err := s.follow(s.link); err != nil {
+		return err
+	}
+	if err := s.Log.Poll(ctx); err != nil {
+		return err
+	}
 	s.wg.Go(func() { s.sweepNodes() })
 	if d := c.Cache.VerifyInterval; d > 0 {
 		s.every(d, func(ctx context.Context) { s.Cache.Verify(ctx) })
@@ -178,8 +193,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	assets := look.New()
 	node := ""
 	if c.Web.DisplayNode {
-		_, port, _ := net.SplitHostPort(c.Server.Listen)
-		node = net.JoinHostPort(hostname, port)
+		node = s.address
 	}
 	catalogue := widget.New(append(page.Widgets(s.Pages), content.Widgets(s.Content)...)...)
 	theme, err := render.New(render.Options{Pages: s.Pages, Catalogue: catalogue, Assets: assets, Node: node, Logger: s.log.With("component", "render")})
@@ -219,7 +233,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		return err
 	}
 	s.onStop("http", func(context.Context) error { return s.http.Close() })
-	if c.Jobs.Enabled {
+	if c.Jobs.Enabled && !s.command {
 		if err := s.Jobs.Start(s.ctx); err != nil {
 			return err
 		}

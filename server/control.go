@@ -68,6 +68,8 @@ func (s *Server) listenControl(h *home) (func(context.Context) error, error) {
 	mux.HandleFunc("POST /import/wordpress", s.control(func(ctx context.Context, r ControlRequest) (string, error) {
 		return s.ImportWordPress(ctx, r, nil)
 	}))
+	mux.HandleFunc("POST /cluster/status", s.control(func(ctx context.Context, _ ControlRequest) (string, error) { return s.ClusterText(ctx) }))
+	mux.HandleFunc("POST /cluster/cache/clear", s.control(func(ctx context.Context, _ ControlRequest) (string, error) { return s.ClearCachesText(ctx) }))
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second}
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(l) }()

@@ -32,6 +32,7 @@ type Options struct {
 	Logger    *slog.Logger
 	Level     *slog.LevelVar    // of the handler behind Logger; nil: the control panel cannot change it
 	Transport cluster.Transport // how nodes send each other messages; nil = a node that is alone
+	Command   bool              // the node lives for one command of the operator: it runs no jobs
 	NoSync    bool              // tests only: files need not survive a power cut
 }
 
@@ -49,10 +50,20 @@ type Server struct {
 	Content  *content.Service
 	Files    *document.Service
 	Jobs     *job.Service
+	Calls    *cluster.Calls
 
 	// SetupPath is the one-time address at which the administrator sets a password; empty when the
 	// portal has an administrator with a password.
 	SetupPath string
+
+	link    *link
+	probe   *cluster.Probe
+	await   cluster.Method[[]change.Position, bool]
+	status  cluster.Method[struct{}, NodeReport]
+	shared  map[string]string // digests of the settings that must be the same on all nodes
+	address string            // host:port for people
+	started time.Time
+	command bool
 
 	cfg    *config.Config
 	log    *slog.Logger
@@ -85,7 +96,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	run, cancel := context.WithCancel(context.Background())
-	s := &Server{cfg: o.Config, log: o.Logger, ctx: run, cancel: cancel}
+	s := &Server{cfg: o.Config, log: o.Logger, ctx: run, cancel: cancel, started: time.Now(), command: o.Command}
 	if err := s.build(ctx, o); err != nil {
 		return nil, errors.Join(err, s.Stop(context.WithoutCancel(ctx)))
 	}

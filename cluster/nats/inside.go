@@ -58,6 +58,7 @@ type Link struct {
 	log     *serverLog
 	address string
 	peers   atomic.Pointer[Peers]
+	met     chan struct{} // closed by the first Meet
 
 	mu     sync.Mutex // one reload at a time
 	routes []string
@@ -80,7 +81,7 @@ func Listen(o Options) (*Link, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	l := &Link{Transport: newTransport(o.Lost, o.Logger), o: o, log: &serverLog{log: o.Logger.With("component", "link")}}
+	l := &Link{Transport: newTransport(o.Lost, o.Logger), o: o, log: &serverLog{log: o.Logger}, met: make(chan struct{})}
 	var err error
 	for try := 0; ; try++ {
 		port := o.Port + try
@@ -133,7 +134,11 @@ func (l *Link) start(port int) error {
 	l.log.fatal.Store(nil)
 	s.SetLoggerV2(l.log, false, false, false)
 	s.Start()
-	if !s.ReadyForConnections(5*time.Second) || s.ClusterAddr() == nil {
+	ready := false
+	for deadline := time.Now().Add(5 * time.Second); !ready && l.log.fatal.Load() == nil && time.Now().Before(deadline); {
+		ready = s.ReadyForConnections(100 * time.Millisecond)
+	}
+	if !ready || s.ClusterAddr() == nil {
 		s.Shutdown()
 		s.WaitForShutdown()
 		if msg := l.log.fatal.Load(); msg != nil {
@@ -173,12 +178,14 @@ func (l *Link) tls() *tls.Config {
 			if len(cs.PeerCertificates) != 1 {
 				return errors.New("one certificate is expected")
 			}
-			p := l.peers.Load()
-			if p == nil {
-				return errors.New("this node has not joined yet")
-			}
 			ctx, cancel := context.WithTimeout(context.Background(), handshakeLimit-time.Second)
 			defer cancel()
+			select {
+			case <-l.met:
+			case <-ctx.Done():
+				return errors.New("this node has not joined yet")
+			}
+			p := l.peers.Load()
 			if fp := fingerprint(cs.PeerCertificates[0]); !p.Trusts(ctx, row(fp, l.o.Secret, l.o.Cluster)) {
 				return fmt.Errorf("no living node of this database has the certificate %s… and the same cluster.link.auth.value: it belongs to a stranger, to another cluster or to a copy of this database", fp[:16])
 			}
@@ -212,7 +219,9 @@ func (l *Link) Linked() []string {
 
 // Meet lets the peers in and dials them. Call Refresh whenever they may have changed.
 func (l *Link) Meet(p Peers) error {
-	l.peers.Store(&p)
+	if l.peers.Swap(&p) == nil {
+		close(l.met)
+	}
 	return l.Refresh()
 }
 

@@ -53,7 +53,7 @@ func command() *cobra.Command {
 	root.PersistentFlags().StringVar(&f.external, "external-properties", "", "a further properties file, read after portal-ext.properties")
 	serve := &cobra.Command{Use: "serve", Short: "Run a node", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error { return serveNode(&f) }}
 	serve.Flags().StringVar(&f.port, "port", "", "port to listen on (default 8080)")
-	root.AddCommand(serve, configCommand(&f), userCommand(&f), backupCommand(&f), restoreCommand(&f), importCommand(&f),
+	root.AddCommand(serve, configCommand(&f), userCommand(&f), backupCommand(&f), restoreCommand(&f), importCommand(&f), clusterCommand(&f),
 		&cobra.Command{Use: "version", Short: "Print the version", Args: cobra.NoArgs, Run: func(c *cobra.Command, _ []string) {
 			fmt.Fprintln(c.OutOrStdout(), "stoa", stoa.Version)
 		}})
@@ -121,11 +121,21 @@ func configCommand(f *flags) *cobra.Command {
 	return cmd
 }
 
-// onNode runs a command inside the node that uses the home, or opens the home for it when none does.
+// onNode runs a command inside the node that uses the home, or opens the home for it when none does, and
+// prints what it says.
 func onNode(f *flags, name string, req server.ControlRequest, alone func(ctx context.Context, s *server.Server) (string, error)) error {
+	text, err := askNode(f, name, req, alone)
+	if err == nil {
+		fmt.Println(text)
+	}
+	return err
+}
+
+// askNode is onNode without the printing.
+func askNode(f *flags, name string, req server.ControlRequest, alone func(ctx context.Context, s *server.Server) (string, error)) (string, error) {
 	c, err := f.load()
 	if err != nil {
-		return err
+		return "", err
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -133,21 +143,17 @@ func onNode(f *flags, name string, req server.ControlRequest, alone func(ctx con
 	if !running && err == nil {
 		var own *config.Config
 		if own, err = config.Load(config.Options{Home: f.home, Environ: os.Environ(), External: f.external, Flags: map[string]string{
-			"portal.instance.inet.socket.address": "127.0.0.1:0", "scheduler.enabled": "false"}}); err != nil {
-			return err
+			"portal.instance.inet.socket.address": "127.0.0.1:0"}}); err != nil {
+			return "", err
 		}
-		s, openErr := server.New(ctx, server.Options{Config: own, Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))})
+		s, openErr := server.New(ctx, server.Options{Config: own, Command: true, Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))})
 		if openErr != nil {
-			return openErr
+			return "", openErr
 		}
 		text, err = alone(stoa.WithActor(ctx, stoa.SystemActor()), s)
 		err = errors.Join(err, s.Stop(context.Background()))
 	}
-	if err != nil {
-		return err
-	}
-	fmt.Println(text)
-	return nil
+	return text, err
 }
 
 func userCommand(f *flags) *cobra.Command {

@@ -46,6 +46,9 @@ type Group struct {
 	// Silent makes nodes that join send their messages to nobody, as when the network between them
 	// is gone: only the change log is left.
 	Silent bool
+	// Linked makes nodes that join open real links to each other, as processes do, instead of the hub. The
+	// engine must be a server.
+	Linked bool
 
 	t       testing.TB
 	hub     *cluster.Hub
@@ -92,6 +95,11 @@ func (g *Group) Config(flags map[string]string) *config.Config {
 		"default.admin.password":              AdminPassword,
 		"shutdown.drain.delay":                "0s",
 	}
+	if g.Linked {
+		set["cluster.link.enabled"] = "true"
+		set["cluster.link.port"] = "0"
+		set["cluster.link.channel.logic.name.control"] = fmt.Sprintf("node-%d", g.count)
+	}
 	for k, v := range flags {
 		set[k] = v
 	}
@@ -109,11 +117,15 @@ func (g *Group) Join(flags map[string]string) *Node {
 	c := g.Config(flags)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	hub := g.hub
-	if g.Silent {
-		hub = cluster.NewHub()
+	var transport cluster.Transport
+	switch {
+	case g.Linked: // the node makes its own
+	case g.Silent:
+		transport = cluster.NewHub().Join(filepath.Base(c.Home))
+	default:
+		transport = g.hub.Join(filepath.Base(c.Home))
 	}
-	s, err := server.New(ctx, server.Options{Config: c, Transport: hub.Join(filepath.Base(c.Home)), NoSync: true,
+	s, err := server.New(ctx, server.Options{Config: c, Transport: transport, NoSync: true,
 		Logger: slog.New(slog.NewTextHandler(testLog{g.t}, &slog.HandlerOptions{Level: slog.LevelWarn}))})
 	if err != nil {
 		g.t.Fatalf("servertest: start a node: %v", err)
