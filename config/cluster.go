@@ -48,7 +48,7 @@ func (r *reader) checkCluster(c *Config) {
 			clip(maskURL(database)))
 	}
 	if bind := cmp.Or(link.BindAddressControl, link.BindAddressTransport); link.Enabled && bind != "" && link.Bind() == "" {
-		r.warn("%s at %s counts more than cluster.link.bind.addr, so %s is not used; leave the first one empty to use it",
+		r.warn("%s at %s counts more than cluster.link.bind.addr, so %s is not used; give the first one an empty value to use it",
 			nameAutodetect, r.values[nameAutodetect].source, clip(bind))
 	}
 	if link.Discovery == "static" && len(link.StaticPeers) == 0 {

@@ -106,6 +106,7 @@ func Load(o Options) (*Config, error) {
 	c := &Config{Home: home.raw, sources: r.files}
 	e := newExpander(reg, r.fixed, r.values)
 	r.applyPort(o.Flags, e)
+	r.applyJGroups(e)
 	r.fill(c, e)
 	if len(r.problems) == 0 {
 		r.finish(c)

@@ -61,6 +61,14 @@ func intoMap[T any](p parser[T], field func(*Config) *map[string]T) kind {
 	}}
 }
 
+// checked stores nothing: the value is used before others are read.
+func checked[T any](p parser[T]) kind {
+	return kind{want: p.want, set: func(_ *Config, _, raw string) (verdict, string) {
+		_, v, warning := p.parse(raw)
+		return v, warning
+	}}
+}
+
 // simple builds a parser from a function that only says yes or no.
 func simple[T any](want string, parse func(raw string) (T, bool)) parser[T] {
 	return parser[T]{want, func(raw string) (T, verdict, string) {
@@ -111,6 +119,9 @@ func whole(low, high int) parser[int] {
 		return n, err == nil && n >= low && n <= high
 	})
 }
+
+// portNumber is a port to listen on; 0 stands for any free one.
+func portNumber() parser[int] { return whole(0, 65535) }
 
 // byteSize is an amount of memory or disk, at least low.
 func byteSize(low int64) parser[int64] {
@@ -348,7 +359,7 @@ func hostName() parser[string] {
 		if _, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
 			return s, true
 		}
-		return s, !strings.ContainsAny(s, " \t/:@?#[]") && len(s) <= 253
+		return s, !strings.ContainsAny(s, " \t/:@?#[]{}<>$,;\"'\\") && len(s) <= 253
 	})
 }
 
