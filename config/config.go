@@ -55,6 +55,7 @@ type Config struct {
 	warnings  []string
 	sources   []string
 	effective []Value
+	shared    []sharedValue // by name
 }
 
 // Value is one setting with the place it came from.
@@ -120,6 +121,7 @@ func Load(o Options) (*Config, error) {
 		return nil, errors.Join(errs...)
 	}
 	r.list(c, e)
+	r.share(c)
 	c.warnings = r.warnings
 	return c, nil
 }

@@ -27,6 +27,7 @@ const (
 type kind struct {
 	want string                                                       // "a whole number from 1 to 100"; completes "… is expected"
 	set  func(c *Config, arg, raw string) (v verdict, warning string) // nil for a name that is not used
+	get  func(c *Config, arg string) string                           // what is in force; nil when the value is not kept
 }
 
 // parser reads one type of value.
@@ -43,7 +44,7 @@ func into[T any](p parser[T], field func(*Config) *T) kind {
 			*field(c) = value
 		}
 		return v, warning
-	}}
+	}, get: func(c *Config, _ string) string { return fmt.Sprint(*field(c)) }}
 }
 
 // intoMap stores the value of a family of names under what stands in the place of the placeholder.
@@ -58,7 +59,7 @@ func intoMap[T any](p parser[T], field func(*Config) *map[string]T) kind {
 			(*m)[arg] = value
 		}
 		return v, warning
-	}}
+	}, get: func(c *Config, arg string) string { return fmt.Sprint((*field(c))[arg]) }}
 }
 
 // checked stores nothing: the value is used before others are read.

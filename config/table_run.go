@@ -8,7 +8,7 @@ import (
 
 func sectionFiles() section {
 	return section{Title: "Documents and images", Props: []property{
-		{Name: "dl.store.impl", Default: StoreFileSystem,
+		{Name: "dl.store.impl", Default: StoreFileSystem, Shared: true,
 			Doc: "Where the bytes of documents are kept. Nodes of a cluster need a folder that all of them reach.",
 			kind: into(oneOfOrLater([]string{StoreFileSystem, StoreAdvancedFileSystem}, []string{
 				"com.liferay.portal.store.db.DBStore", "com.liferay.portal.store.s3.S3Store", "com.liferay.portal.store.s3.IBMS3Store",
@@ -17,22 +17,22 @@ func sectionFiles() section {
 		{Name: "dl.store.file.system.root.dir", Default: "${liferay.home}/data/document_library",
 			Doc:  "Folder of the documents. A relative path starts at liferay.home.",
 			kind: into(someText(), func(c *Config) *string { return &c.Files.Root })},
-		{Name: "dl.file.max.size", Default: "100MiB", Unit: "bytes",
+		{Name: "dl.file.max.size", Default: "100MiB", Unit: "bytes", Shared: true,
 			Doc:  "Largest file that can be uploaded.",
 			kind: into(byteSize(1<<10), func(c *Config) *int64 { return &c.Files.MaxFileBytes })},
-		{Name: "dl.store.orphan.age", Default: "1d",
+		{Name: "dl.store.orphan.age", Default: "1d", Shared: true,
 			Doc:  "Age at which bytes that no document refers to are deleted.",
 			kind: into(period(time.Hour, 365*24*time.Hour), func(c *Config) *time.Duration { return &c.Files.OrphanAge })},
-		{Name: "dl.file.entry.thumbnail.enabled", Default: "true",
+		{Name: "dl.file.entry.thumbnail.enabled", Default: "true", Shared: true,
 			Doc:  "Whether small versions of pictures are made.",
 			kind: into(boolean(), func(c *Config) *bool { return &c.Files.ThumbnailsEnabled })},
-		{Name: "dl.file.entry.thumbnail.max.height", Default: "300", Unit: "pixels",
+		{Name: "dl.file.entry.thumbnail.max.height", Default: "300", Unit: "pixels", Shared: true,
 			Doc:  "Largest height of a small version.",
 			kind: into(whole(16, 4096), func(c *Config) *int { return &c.Files.ThumbnailMaxHeight })},
-		{Name: "dl.file.entry.thumbnail.max.width", Default: "300", Unit: "pixels",
+		{Name: "dl.file.entry.thumbnail.max.width", Default: "300", Unit: "pixels", Shared: true,
 			Doc:  "Largest width of a small version.",
 			kind: into(whole(16, 4096), func(c *Config) *int { return &c.Files.ThumbnailMaxWidth })},
-		{Name: "image.max.pixels", Default: "40000000", Unit: "pixels",
+		{Name: "image.max.pixels", Default: "40000000", Unit: "pixels", Shared: true,
 			Doc:  "Width times height of the largest picture that is scaled. Larger ones are kept and served as they are; scaling them would take too much memory.",
 			kind: into(pixels(), func(c *Config) *int64 { return &c.Files.MaxImagePixels })},
 	}}
@@ -48,7 +48,7 @@ func pixels() parser[int64] {
 
 func sectionJobs() section {
 	return section{Title: "Scheduled work", Props: []property{
-		{Name: "scheduler.enabled", Default: "true",
+		{Name: "scheduler.enabled", Default: "true", Shared: true,
 			Doc:  "Whether jobs run. It should be the same on all nodes.",
 			kind: into(boolean(), func(c *Config) *bool { return &c.Jobs.Enabled })},
 		{Name: "job.workers", Default: "2", Unit: "jobs",
@@ -57,7 +57,7 @@ func sectionJobs() section {
 		{Name: "job.poll.interval", Default: "1s",
 			Doc:  "Pause between two looks for work that is due.",
 			kind: into(period(50*time.Millisecond, time.Hour), func(c *Config) *time.Duration { return &c.Jobs.PollInterval })},
-		{Name: "job.retention", Default: "7d",
+		{Name: "job.retention", Default: "7d", Shared: true,
 			Doc:  "How long finished jobs stay in the list.",
 			kind: into(period(time.Minute, 3650*24*time.Hour), func(c *Config) *time.Duration { return &c.Jobs.Retention })},
 	}}
