@@ -11,15 +11,17 @@ import (
 
 // finish checks what needs more than one value, and completes what follows from others.
 func (r *reader) finish(c *Config) {
-	for _, path := range []*string{&c.Files.Root, &c.Theme.Dir, &c.Server.Certificate, &c.Server.Key, &c.Cluster.NATSCredentials} {
+	for _, path := range []*string{&c.Files.Root, &c.Theme.Dir, &c.Server.Certificate, &c.Server.Key,
+		&c.Cluster.NATSCredentials, &c.Cluster.NATSCA, &c.Cluster.NATSCertificate, &c.Cluster.NATSKey} {
 		if *path != "" && !filepath.IsAbs(*path) {
 			*path = filepath.Join(c.Home, *path)
 		}
 	}
 	r.inherit(c)
-	r.checkTLS(c)
+	r.checkFiles(c)
 	r.checkLanguages(c)
 	r.checkCluster(c)
+	r.checkProxies(c)
 	if n := utf8.RuneCountInString(c.Admin.Password); n > 0 && n < c.Passwords.MinLength {
 		r.wrong("default.admin.password", "the password has %d characters; at least %d are expected (passwords.default.policy.min.length)", n, c.Passwords.MinLength)
 	}
@@ -96,23 +98,33 @@ func (r *reader) checkPool(prefix string, d *DataSource) {
 	}
 }
 
-func (r *reader) checkTLS(c *Config) {
-	const certificate, key = "web.server.https.certificate", "web.server.https.key"
-	if (c.Server.Certificate == "") != (c.Server.Key == "") {
+// checkFiles looks for the files of certificates, which are read long after the start.
+func (r *reader) checkFiles(c *Config) {
+	r.checkPair("web.server.https.certificate", c.Server.Certificate, "web.server.https.key", c.Server.Key)
+	r.checkPair("cluster.link.nats.cert", c.Cluster.NATSCertificate, "cluster.link.nats.key", c.Cluster.NATSKey)
+	r.checkFile("cluster.link.nats.ca", c.Cluster.NATSCA)
+	r.checkFile("cluster.link.nats.credentials", c.Cluster.NATSCredentials)
+}
+
+func (r *reader) checkPair(certificate, certificatePath, key, keyPath string) {
+	if (certificatePath == "") != (keyPath == "") {
 		have, missing := certificate, key
-		if c.Server.Certificate == "" {
+		if certificatePath == "" {
 			have, missing = key, certificate
 		}
-		r.wrong(have, "HTTPS needs the certificate and its key; set %s too, or neither", missing)
+		r.wrong(have, "a certificate and its key belong together; set %s too, or neither", missing)
 		return
 	}
-	for _, f := range []struct{ name, path string }{{certificate, c.Server.Certificate}, {key, c.Server.Key}} {
-		if f.path == "" {
-			continue
-		}
-		if info, err := os.Stat(f.path); err != nil || info.IsDir() {
-			r.wrong(f.name, "there is no file %q; the path of a PEM file is expected", clip(f.path))
-		}
+	r.checkFile(certificate, certificatePath)
+	r.checkFile(key, keyPath)
+}
+
+func (r *reader) checkFile(name, path string) {
+	if path == "" {
+		return
+	}
+	if info, err := os.Stat(path); err != nil || info.IsDir() {
+		r.wrong(name, "there is no file %q; the path of a file is expected", clip(path))
 	}
 }
 
@@ -127,25 +139,9 @@ func (r *reader) checkLanguages(c *Config) {
 	}
 }
 
-func (r *reader) checkCluster(c *Config) {
-	const discovery = "cluster.link.discovery"
-	if c.Cluster.Discovery == "static" && len(c.Cluster.StaticPeers) == 0 {
-		r.wrong(discovery, "the fixed list of nodes is empty; set %s.static to host:port of each node", discovery)
-	}
-	if c.Cluster.Discovery == "dns" && c.Cluster.DNSName == "" {
-		r.wrong(discovery, "there is no name to look up; set %s.dns to a name that has the addresses of all nodes", discovery)
-	}
-	if c.Cluster.HeartbeatTimeout < 3*c.Cluster.HeartbeatInterval {
-		r.wrong("cluster.heartbeat.timeout", "%s is less than three times cluster.heartbeat.interval, %s; nodes would count as gone by accident, so a longer time is expected",
-			formatPeriod(c.Cluster.HeartbeatTimeout), formatPeriod(c.Cluster.HeartbeatInterval))
-	}
-	if c.Cluster.AuthValue == "liferay-cluster" {
-		r.warn("cluster.link.auth.value at %s is a value that everybody knows; choose another, or leave it empty", r.values["cluster.link.auth.value"].source)
-	}
-	if c.Web.ForwardedHost.Enabled || c.Web.ForwardedPort.Enabled || c.Web.ForwardedProtocol.Enabled {
-		if len(c.Web.TrustedProxies) == 0 {
-			r.warn("web.server.forwarded.* is switched on, but web.server.trusted.proxies is empty, so no forwarded header is believed; name the addresses of your proxies there")
-		}
+func (r *reader) checkProxies(c *Config) {
+	if (c.Web.ForwardedHost.Enabled || c.Web.ForwardedPort.Enabled || c.Web.ForwardedProtocol.Enabled) && len(c.Web.TrustedProxies) == 0 {
+		r.warn("web.server.forwarded.* is switched on, but web.server.trusted.proxies is empty, so no forwarded header is believed; name the addresses of your proxies there")
 	}
 }
 

@@ -55,6 +55,7 @@ type Config struct {
 	warnings  []string
 	sources   []string
 	effective []Value
+	shared    []sharedValue // by name
 }
 
 // Value is one setting with the place it came from.
@@ -106,6 +107,7 @@ func Load(o Options) (*Config, error) {
 	c := &Config{Home: home.raw, sources: r.files}
 	e := newExpander(reg, r.fixed, r.values)
 	r.applyPort(o.Flags, e)
+	r.applyJGroups(e)
 	r.fill(c, e)
 	if len(r.problems) == 0 {
 		r.finish(c)
@@ -119,6 +121,7 @@ func Load(o Options) (*Config, error) {
 		return nil, errors.Join(errs...)
 	}
 	r.list(c, e)
+	r.share(c)
 	c.warnings = r.warnings
 	return c, nil
 }

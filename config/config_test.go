@@ -336,12 +336,12 @@ func TestLoad_EmptyIsAValue(t *testing.T) {
 
 func TestLoad_BooleansAreLenientWithAWarning(t *testing.T) {
 	for text, want := range map[string]bool{"yes": true, "ON": true, "1": true, "No": false, "off": false, "0": false} {
-		c, err := ext(t, "cluster.link.enabled="+text)
-		if err != nil || c.Cluster.Enabled != want || warned(c, "cluster.link.enabled at portal-ext.properties:1", text) != 1 {
+		c, err := ext(t, "web.server.display.node="+text)
+		if err != nil || c.Web.DisplayNode != want || warned(c, "web.server.display.node at portal-ext.properties:1", text) != 1 {
 			t.Errorf("%s: %v %v", text, err, c)
 		}
 	}
-	if c, err := ext(t, "cluster.link.enabled=TRUE"); err != nil || !c.Cluster.Enabled || len(c.Warnings()) != 0 {
+	if c, err := ext(t, "web.server.display.node=TRUE"); err != nil || !c.Web.DisplayNode || len(c.Warnings()) != 0 {
 		t.Errorf("%v %v", err, c)
 	}
 }

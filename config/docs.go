@@ -49,7 +49,8 @@ one file can serve two portals; other filters are not used, except the quoted on
 
 The environment variable of each property is given with the prefix ` + "`STOA_`; `LIFERAY_`" + ` works too. Sizes may be written as
 ` + "`512KiB`, `64MiB`, `2GiB`" + `, durations as ` + "`1500ms`, `30s`, `5m`, `2h`, `7d`" + `; where a unit is given in the table, a bare
-number is in that unit. Values marked *secret* are never shown.
+number is in that unit. Values marked *secret* are never shown. Values marked *shared* must be the same on all nodes of a
+cluster, and ` + "`stoa cluster status`" + ` names those that are not.
 `)
 	for _, s := range sections() {
 		fmt.Fprintf(&b, "\n## %s\n\n", s.Title)
@@ -88,10 +89,14 @@ func writeUsed(b *bytes.Buffer, s section) {
 		if e := p.expects(); e != "" {
 			meaning += " Values: " + strings.ToLower(e[:1]) + e[1:]
 		}
+		meaning = cell(meaning)
 		if p.Secret {
 			meaning += " *Secret.*"
 		}
-		fmt.Fprintf(b, "| %s<br>%s | %s | %s |\n", code(p.Name), code(p.variable()), def, cell(meaning))
+		if p.Shared {
+			meaning += " *Shared.*"
+		}
+		fmt.Fprintf(b, "| %s<br>%s | %s | %s |\n", code(p.Name), code(p.variable()), def, meaning)
 	}
 }
 

@@ -27,6 +27,7 @@ const (
 type kind struct {
 	want string                                                       // "a whole number from 1 to 100"; completes "… is expected"
 	set  func(c *Config, arg, raw string) (v verdict, warning string) // nil for a name that is not used
+	get  func(c *Config, arg string) string                           // what is in force; nil when the value is not kept
 }
 
 // parser reads one type of value.
@@ -43,7 +44,7 @@ func into[T any](p parser[T], field func(*Config) *T) kind {
 			*field(c) = value
 		}
 		return v, warning
-	}}
+	}, get: func(c *Config, _ string) string { return fmt.Sprint(*field(c)) }}
 }
 
 // intoMap stores the value of a family of names under what stands in the place of the placeholder.
@@ -57,6 +58,14 @@ func intoMap[T any](p parser[T], field func(*Config) *map[string]T) kind {
 			}
 			(*m)[arg] = value
 		}
+		return v, warning
+	}, get: func(c *Config, arg string) string { return fmt.Sprint((*field(c))[arg]) }}
+}
+
+// checked stores nothing: the value is used before others are read.
+func checked[T any](p parser[T]) kind {
+	return kind{want: p.want, set: func(_ *Config, _, raw string) (verdict, string) {
+		_, v, warning := p.parse(raw)
 		return v, warning
 	}}
 }
@@ -111,6 +120,9 @@ func whole(low, high int) parser[int] {
 		return n, err == nil && n >= low && n <= high
 	})
 }
+
+// portNumber is a port to listen on; 0 stands for any free one.
+func portNumber() parser[int] { return whole(0, 65535) }
 
 // byteSize is an amount of memory or disk, at least low.
 func byteSize(low int64) parser[int64] {
@@ -348,7 +360,7 @@ func hostName() parser[string] {
 		if _, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
 			return s, true
 		}
-		return s, !strings.ContainsAny(s, " \t/:@?#[]") && len(s) <= 253
+		return s, !strings.ContainsAny(s, " \t/:@?#[]{}<>$,;\"'\\") && len(s) <= 253
 	})
 }
 

@@ -13,6 +13,7 @@ type property struct {
 	Unit    string // of a number, for people; empty when there is none
 	Doc     string // one or two sentences; for a name that is not used, what Liferay does with it
 	Secret  bool   // never shown
+	Shared  bool   // must be the same on all nodes of a cluster
 	kind    kind   // how the value is read; zero for a name that is not used
 }
 

@@ -39,11 +39,16 @@ func (r *registry) looksSecret(name string) bool {
 	return false
 }
 
-// maskURL hides the passwords inside a database or message server address: the part between the
-// user and the @, and every parameter with a telling name.
+// maskURL hides the passwords inside addresses of databases or message servers, one or several in a
+// list: the part between the user and the @, and every parameter with a telling name.
 func maskURL(s string) string {
-	if begin := strings.Index(s, "://"); begin >= 0 {
-		head, rest := s[:begin+3], s[begin+3:]
+	for from := 0; ; {
+		begin := strings.Index(s[from:], "://")
+		if begin < 0 {
+			break
+		}
+		from += begin + 3
+		head, rest := s[:from], s[from:]
 		end := len(rest)
 		if i := strings.IndexAny(rest, "/?;#"); i >= 0 {
 			end = i
@@ -54,7 +59,8 @@ func maskURL(s string) string {
 		}
 		if at >= 0 {
 			if user, _, ok := strings.Cut(rest[:at], ":"); ok {
-				s = head + user + ":" + mask + rest[at:]
+				head += user + ":" + mask
+				s, from = head+rest[at:], len(head)
 			}
 		}
 	}

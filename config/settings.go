@@ -101,24 +101,29 @@ type Cache struct {
 // Cluster is Cluster Link: how this node finds the others and talks to them.
 type Cluster struct {
 	Enabled              bool
-	AutodetectAddress    string // host:port, AutodetectDatabase, or "" for off
-	BindAddressControl   string // used when autodetection is off; may be empty
+	AutodetectAddress    string // host:port, AutodetectDatabase, or "" for off; Autodetect tells whether it counts
+	BindAddressControl   string // Bind tells whether it counts; may be empty
 	BindAddressTransport string
-	AdvertiseAddress     string // host or host:port that other nodes use; empty: found out
-	Port                 int    // 0: any free port
+	AdvertiseAddress     string // host that other nodes use; empty: found out
+	Port                 int    // 0: any free port; when another node of this host has it, the next free of 20
 	AuthValue            string // shared secret; empty: none
 	LogicNameControl     string // name of this node; empty: made up at start
 	LogicNameTransport   map[string]string
 	ChannelNameControl   string // name of the cluster
 	ChannelNameTransport map[string]string
-	Discovery            string        // "database", "static" or "dns"
-	StaticPeers          []string      // host:port, for static discovery
-	DNSName              string        // for dns discovery
-	NATSURLs             []string      // of a message server outside; empty: the embedded one
-	NATSCredentials      string        // absolute path of a credentials file; may be empty
+	Discovery            string   // "database", "static" or "dns"
+	StaticPeers          []string // host:port, for static discovery
+	DNSName              string   // for dns discovery
+	NATSURLs             []string // of a message server outside; empty: the embedded one
+	NATSCredentials      string   // absolute paths of files; each may be empty
+	NATSCA               string   // of the authority that vouches for that server; empty: those of the system
+	NATSCertificate      string   // of this node towards that server; with NATSKey or not at all
+	NATSKey              string
 	HeartbeatInterval    time.Duration // between two signs of life in the database
 	HeartbeatTimeout     time.Duration // after which a silent node counts as gone
 	CallMasterTimeout    time.Duration
+
+	autodetectSet bool // AutodetectAddress is not the default
 }
 
 // Files is the store of document bytes and the limits of documents and images.

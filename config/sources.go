@@ -254,10 +254,11 @@ type variable struct {
 // readEnvironment enters the variables with either prefix. STOA_ counts more than LIFERAY_, and an
 // exact name more than a mistaken one.
 func (r *reader) readEnvironment(environ []string) {
+	r.readJavaOptions(environ)
 	var vars []variable
 	for _, item := range environ {
 		name, value, ok := strings.Cut(item, "=")
-		if !ok || name == homeVariable || name == PrefixStoa || name == PrefixLiferay {
+		if !ok || name == homeVariable || name == javaOptions || name == PrefixStoa || name == PrefixLiferay {
 			continue
 		}
 		v := variable{name: name, value: value}

@@ -121,7 +121,7 @@ func sectionCounter() section {
 
 func sectionCache() section {
 	return section{Title: "Caches", Props: []property{
-		{Name: "cache.fresh.limit", Default: "1500ms",
+		{Name: "cache.fresh.limit", Default: "1500ms", Shared: true,
 			Doc:  "How old the last proof may be that this node has seen every change. Beyond it, reads go to the database.",
 			kind: into(period(100*time.Millisecond, time.Minute), func(c *Config) *time.Duration { return &c.Cache.FreshLimit })},
 		{Name: "cache.readthrough.max", Default: "16", Unit: "loads",
@@ -139,16 +139,16 @@ func sectionCache() section {
 		{Name: "cache.region.<name>.max.bytes", NoValue: true, Unit: "bytes",
 			Doc:  "Memory of one cache, such as cache.region.page.max.bytes.",
 			kind: intoMap(byteSize(0), func(c *Config) *map[string]int64 { return &c.Cache.RegionMaxBytes })},
-		{Name: "cache.region.<name>.replication", NoValue: true,
+		{Name: "cache.region.<name>.replication", NoValue: true, Shared: true,
 			Doc:  "What one cache sends to other nodes: invalidate tells them what to forget, copy also offers them what was loaded.",
 			kind: intoMap(oneOf("invalidate", "copy"), func(c *Config) *map[string]string { return &c.Cache.RegionReplicate })},
 		{Name: "cache.verify.interval", Default: "1s",
 			Doc:  "Pause between two comparisons of a random entry with the database; 0 switches them off.",
 			kind: into(period(0, time.Hour), func(c *Config) *time.Duration { return &c.Cache.VerifyInterval })},
-		{Name: "cache.read.your.writes", Default: "60s",
+		{Name: "cache.read.your.writes", Default: "60s", Shared: true,
 			Doc:  "How long a browser remembers what it wrote, so that every node shows it at once.",
 			kind: into(period(0, time.Hour), func(c *Config) *time.Duration { return &c.Cache.ReadYourWritesBy })},
-		{Name: "portal.stale.grace", Default: "5m",
+		{Name: "portal.stale.grace", Default: "5m", Shared: true,
 			Doc:  "How long guests still get the pages that a node has while the database is away. The pages are marked as old.",
 			kind: into(period(0, 7*24*time.Hour), func(c *Config) *time.Duration { return &c.Cache.StaleGrace })},
 	}}
@@ -156,10 +156,10 @@ func sectionCache() section {
 
 func sectionChange() section {
 	return section{Title: "Change log", Props: []property{
-		{Name: "change.poll.interval", Default: "500ms",
+		{Name: "change.poll.interval", Default: "500ms", Shared: true,
 			Doc:  "Pause between two reads of the change log when no message asks for one sooner. It must be well below cache.fresh.limit.",
 			kind: into(period(10*time.Millisecond, time.Minute), func(c *Config) *time.Duration { return &c.Database.ChangePollInterval })},
-		{Name: "change.retention", Default: "7d",
+		{Name: "change.retention", Default: "7d", Shared: true,
 			Doc:  "How long the log is kept for readers that are behind.",
 			kind: into(period(time.Hour, 365*24*time.Hour), func(c *Config) *time.Duration { return &c.Database.ChangeRetention })},
 	}}

@@ -119,12 +119,8 @@ cluster.link.auth.keystore.path | Nodes prove themselves through the database.
 *cluster.link.auth.keystore.password | Nodes prove themselves through the database.
 cluster.link.auth.cipher.type | Nodes prove themselves through the database.
 cluster.link.auth.keystore.type | Nodes prove themselves through the database.
-cluster.link.channel.properties.control | There is no JGroups; cluster.link.port and cluster.link.discovery do this.
-cluster.link.channel.properties.transport.<n> | There is no JGroups; cluster.link.port and cluster.link.discovery do this.
-cluster.link.channel.system.properties | There is no JGroups; cluster.link.bind.addr and cluster.link.port do this.
 cluster.link.bind.addr["multi-vm"] | There is one connection for all channels.
-jgroups.bind_addr | There is no JGroups; cluster.link.bind.addr does this.
-jgroups.tcpping.initial_hosts | There is no JGroups; cluster.link.discovery.static does this.
+jgroups.<name> | There is no JGroups; only the names of it under Cluster Link are read.
 multicast.group.address["cluster-link-control"] | Multicast is not used.
 multicast.group.address["cluster-link-udp"] | Multicast is not used.
 multicast.group.address["cluster-link-mping"] | Multicast is not used.

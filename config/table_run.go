@@ -6,96 +6,9 @@ import (
 	"time"
 )
 
-func sectionCluster() section {
-	return section{Title: "Cluster Link", Props: []property{
-		{Name: "cluster.link.enabled", Default: "false",
-			Doc:  "Whether this node talks to other nodes on the same database. It is the one switch a cluster needs.",
-			kind: into(boolean(), func(c *Config) *bool { return &c.Cluster.Enabled })},
-		{Name: "cluster.link.autodetect.address", Default: AutodetectDatabase,
-			Doc:  "Host and port to which a connection is planned to learn this node's own address; the word database means the host of jdbc.default.url; empty switches it off.",
-			kind: into(hostPortOr(AutodetectDatabase), func(c *Config) *string { return &c.Cluster.AutodetectAddress })},
-		{Name: `cluster.link.bind.addr["cluster-link-control"]`, Default: "",
-			Doc:  "Address to listen on for other nodes when autodetection is off; empty means all.",
-			kind: into(hostName(), func(c *Config) *string { return &c.Cluster.BindAddressControl })},
-		{Name: `cluster.link.bind.addr["cluster-link-udp"]`, Default: "",
-			Doc:  "The same for the transport channel. Both channels share one connection here; this one counts when the other is empty.",
-			kind: into(hostName(), func(c *Config) *string { return &c.Cluster.BindAddressTransport })},
-		{Name: "cluster.link.advertise.addr", Default: "",
-			Doc:  "Address that other nodes use to reach this one, when it is not the one it listens on, as behind address translation.",
-			kind: into(hostName(), func(c *Config) *string { return &c.Cluster.AdvertiseAddress })},
-		{Name: "cluster.link.port", Default: "7800",
-			Doc:  "Port for other nodes; 0 takes any free one. Several nodes on one machine need different ports.",
-			kind: into(whole(0, 65535), func(c *Config) *int { return &c.Cluster.Port })},
-		{Name: "cluster.link.auth.value", Default: "", Secret: true,
-			Doc:  "Secret shared by all nodes. It is a second lock: nodes already prove that they can write to this database. An outside message server needs it for calls between nodes.",
-			kind: into(text(), func(c *Config) *string { return &c.Cluster.AuthValue })},
-		{Name: "cluster.link.channel.logic.name.control", Default: "",
-			Doc:  "Name of this node, different on each; empty means a name made of host and port.",
-			kind: into(plainText(), func(c *Config) *string { return &c.Cluster.LogicNameControl })},
-		{Name: "cluster.link.channel.logic.name.transport.0", Default: "",
-			Doc:  "Name of this node on the transport channel; it counts when the control name is empty.",
-			kind: transportName(func(c *Config) *map[string]string { return &c.Cluster.LogicNameTransport })},
-		{Name: "cluster.link.channel.logic.name.transport.<n>", NoValue: true,
-			Doc:  "The same for further transport channels, 1 to 9; all of them share one connection here.",
-			kind: intoMap(plainText(), func(c *Config) *map[string]string { return &c.Cluster.LogicNameTransport })},
-		{Name: "cluster.link.channel.name.control", Default: "liferay-channel-control",
-			Doc:  "Name of the cluster. Nodes with another name are another cluster, even on the same message server.",
-			kind: into(channelName(), func(c *Config) *string { return &c.Cluster.ChannelNameControl })},
-		{Name: "cluster.link.channel.name.transport.0", Default: "liferay-channel-transport-0",
-			Doc:  "Name of the channel that carries the news of changes.",
-			kind: transportName(func(c *Config) *map[string]string { return &c.Cluster.ChannelNameTransport })},
-		{Name: "cluster.link.channel.name.transport.<n>", NoValue: true,
-			Doc:  "The same for further transport channels, 1 to 9.",
-			kind: intoMap(plainText(), func(c *Config) *map[string]string { return &c.Cluster.ChannelNameTransport })},
-		{Name: "cluster.link.discovery", Default: "database",
-			Doc:  "How nodes find each other: rows in the shared database, a fixed list, or a name in DNS.",
-			kind: into(oneOf("database", "static", "dns"), func(c *Config) *string { return &c.Cluster.Discovery })},
-		{Name: "cluster.link.discovery.static", Default: "",
-			Doc:  "The fixed list of nodes, host:port each.",
-			kind: into(hostPorts(), func(c *Config) *[]string { return &c.Cluster.StaticPeers })},
-		{Name: "cluster.link.discovery.dns", Default: "",
-			Doc:  "The name in DNS that has the addresses of all nodes.",
-			kind: into(hostName(), func(c *Config) *string { return &c.Cluster.DNSName })},
-		{Name: "cluster.link.nats.urls", Default: "",
-			Doc:  "Addresses of a NATS message server outside; empty means the one inside each node.",
-			kind: into(natsURLs(), func(c *Config) *[]string { return &c.Cluster.NATSURLs })},
-		{Name: "cluster.link.nats.credentials", Default: "",
-			Doc:  "File with the credentials for that server. A relative path starts at liferay.home.",
-			kind: into(text(), func(c *Config) *string { return &c.Cluster.NATSCredentials })},
-		{Name: "cluster.heartbeat.interval", Default: "500ms",
-			Doc:  "Pause between two signs of life of a node in the database.",
-			kind: into(period(50*time.Millisecond, time.Minute), func(c *Config) *time.Duration { return &c.Cluster.HeartbeatInterval })},
-		{Name: "cluster.heartbeat.timeout", Default: "10s",
-			Doc:  "After how long without a sign of life a node counts as gone.",
-			kind: into(period(time.Second, time.Hour), func(c *Config) *time.Duration { return &c.Cluster.HeartbeatTimeout })},
-		{Name: "clusterable.advice.call.master.timeout", Default: "10", Unit: "seconds",
-			Doc:  "How long a node waits for an answer of the master.",
-			kind: into(counted(time.Second, 1, 3600), func(c *Config) *time.Duration { return &c.Cluster.CallMasterTimeout })},
-	}}
-}
-
-// transportName stores the value of channel 0, which has a row of its own because it has a default.
-func transportName(field func(*Config) *map[string]string) kind {
-	k := intoMap(plainText(), field)
-	set := k.set
-	k.set = func(c *Config, _, raw string) (verdict, string) { return set(c, "0", raw) }
-	return k
-}
-
-// channelName takes what is safe in the subject of a message.
-func channelName() parser[string] {
-	return simple("letters, digits, - and _, at most 64", func(raw string) (string, bool) {
-		ok := raw != "" && len(raw) <= 64
-		for _, r := range raw {
-			ok = ok && (r == '-' || r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z')
-		}
-		return raw, ok
-	})
-}
-
 func sectionFiles() section {
 	return section{Title: "Documents and images", Props: []property{
-		{Name: "dl.store.impl", Default: StoreFileSystem,
+		{Name: "dl.store.impl", Default: StoreFileSystem, Shared: true,
 			Doc: "Where the bytes of documents are kept. Nodes of a cluster need a folder that all of them reach.",
 			kind: into(oneOfOrLater([]string{StoreFileSystem, StoreAdvancedFileSystem}, []string{
 				"com.liferay.portal.store.db.DBStore", "com.liferay.portal.store.s3.S3Store", "com.liferay.portal.store.s3.IBMS3Store",
@@ -104,22 +17,22 @@ func sectionFiles() section {
 		{Name: "dl.store.file.system.root.dir", Default: "${liferay.home}/data/document_library",
 			Doc:  "Folder of the documents. A relative path starts at liferay.home.",
 			kind: into(someText(), func(c *Config) *string { return &c.Files.Root })},
-		{Name: "dl.file.max.size", Default: "100MiB", Unit: "bytes",
+		{Name: "dl.file.max.size", Default: "100MiB", Unit: "bytes", Shared: true,
 			Doc:  "Largest file that can be uploaded.",
 			kind: into(byteSize(1<<10), func(c *Config) *int64 { return &c.Files.MaxFileBytes })},
-		{Name: "dl.store.orphan.age", Default: "1d",
+		{Name: "dl.store.orphan.age", Default: "1d", Shared: true,
 			Doc:  "Age at which bytes that no document refers to are deleted.",
 			kind: into(period(time.Hour, 365*24*time.Hour), func(c *Config) *time.Duration { return &c.Files.OrphanAge })},
-		{Name: "dl.file.entry.thumbnail.enabled", Default: "true",
+		{Name: "dl.file.entry.thumbnail.enabled", Default: "true", Shared: true,
 			Doc:  "Whether small versions of pictures are made.",
 			kind: into(boolean(), func(c *Config) *bool { return &c.Files.ThumbnailsEnabled })},
-		{Name: "dl.file.entry.thumbnail.max.height", Default: "300", Unit: "pixels",
+		{Name: "dl.file.entry.thumbnail.max.height", Default: "300", Unit: "pixels", Shared: true,
 			Doc:  "Largest height of a small version.",
 			kind: into(whole(16, 4096), func(c *Config) *int { return &c.Files.ThumbnailMaxHeight })},
-		{Name: "dl.file.entry.thumbnail.max.width", Default: "300", Unit: "pixels",
+		{Name: "dl.file.entry.thumbnail.max.width", Default: "300", Unit: "pixels", Shared: true,
 			Doc:  "Largest width of a small version.",
 			kind: into(whole(16, 4096), func(c *Config) *int { return &c.Files.ThumbnailMaxWidth })},
-		{Name: "image.max.pixels", Default: "40000000", Unit: "pixels",
+		{Name: "image.max.pixels", Default: "40000000", Unit: "pixels", Shared: true,
 			Doc:  "Width times height of the largest picture that is scaled. Larger ones are kept and served as they are; scaling them would take too much memory.",
 			kind: into(pixels(), func(c *Config) *int64 { return &c.Files.MaxImagePixels })},
 	}}
@@ -135,7 +48,7 @@ func pixels() parser[int64] {
 
 func sectionJobs() section {
 	return section{Title: "Scheduled work", Props: []property{
-		{Name: "scheduler.enabled", Default: "true",
+		{Name: "scheduler.enabled", Default: "true", Shared: true,
 			Doc:  "Whether jobs run. It should be the same on all nodes.",
 			kind: into(boolean(), func(c *Config) *bool { return &c.Jobs.Enabled })},
 		{Name: "job.workers", Default: "2", Unit: "jobs",
@@ -144,7 +57,7 @@ func sectionJobs() section {
 		{Name: "job.poll.interval", Default: "1s",
 			Doc:  "Pause between two looks for work that is due.",
 			kind: into(period(50*time.Millisecond, time.Hour), func(c *Config) *time.Duration { return &c.Jobs.PollInterval })},
-		{Name: "job.retention", Default: "7d",
+		{Name: "job.retention", Default: "7d", Shared: true,
 			Doc:  "How long finished jobs stay in the list.",
 			kind: into(period(time.Minute, 3650*24*time.Hour), func(c *Config) *time.Duration { return &c.Jobs.Retention })},
 	}}

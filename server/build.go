@@ -55,9 +55,6 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	if err := s.DB.Migrate(ctx); err != nil {
 		return err
 	}
-	if s.DB.Dialect() == db.SQLite && c.Cluster.Enabled {
-		s.log.Warn("cluster.link.enabled=true needs a database server that all nodes share (PostgreSQL or MariaDB, jdbc.default.url); an SQLite file belongs to one process")
-	}
 
 	// The node row, the caches and the log need each other: the log beats the node's heart and drops
 	// cached values, the caches ask the log how fresh they are.

@@ -1,0 +1,82 @@
+package config
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func shared(t *testing.T, salt, text string) (map[string]string, string) {
+	t.Helper()
+	c, err := ext(t, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	each, all, err := c.Shared(salt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return each, all
+}
+
+// differing names what is not the same in two nodes.
+func differing(a, b map[string]string) []string {
+	var out []string
+	for name := range a {
+		if a[name] != b[name] {
+			out = append(out, name)
+		}
+	}
+	for name := range b {
+		if _, ok := a[name]; !ok {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func TestShared_NamesWhatDiffers(t *testing.T) {
+	base, all := shared(t, "salt", "")
+	if len(base) < 50 || len(all) != 8 || len(base["session.timeout"]) != 8 || base["log.level"] != "" {
+		t.Fatalf("%d settings, %q, %v", len(base), all, base)
+	}
+	for text, want := range map[string]string{
+		"":                               "",
+		"log.level=debug\njob.workers=9": "",
+		"cache.read.your.writes=1m\nsession.timeout=1800s\ndl.file.max.size=102400KiB\nscheduler.enabled=TRUE": "",
+		"session.timeout=15":                                                     "session.timeout",
+		"scheduler.enabled=false\nlocales.enabled=en_US":                         "locales.enabled scheduler.enabled",
+		"company.default.time.zone=Europe/Vienna":                                "company.default.time.zone",
+		"cluster.link.auth.value=hunter2":                                        "cluster.link.auth.value",
+		"cache.region.page.replication=copy":                                     "cache.region.page.replication",
+		"cluster.link.auth.value=x\ncluster.link.nats.urls=nats://u:hunter2@bus": "cluster.link.auth.value cluster.link.nats.urls",
+	} {
+		each, sum := shared(t, "salt", text)
+		if got := strings.Join(differing(base, each), " "); got != want || (sum == all) != (want == "") {
+			t.Errorf("%q: %q differ, all together %q and %q; want %q", text, got, sum, all, want)
+		}
+	}
+	one, _ := shared(t, "salt", "cluster.link.auth.value=x\ncluster.link.nats.urls=nats://u:hunter2@bus")
+	two, _ := shared(t, "salt", "cluster.link.auth.value=x\ncluster.link.nats.urls=nats://u:hunter3@bus")
+	if !maps.Equal(one, two) {
+		t.Error("a password in an address leaves a trace")
+	}
+	other, _ := shared(t, "pepper", "")
+	for name := range base {
+		if base[name] == other[name] {
+			t.Errorf("%s: the salt of another cluster changes nothing", name)
+		}
+	}
+}
+
+func TestShared_MarksAreOnSettingsThatAreKept(t *testing.T) {
+	for _, s := range sections() {
+		for _, p := range s.Props {
+			if p.Shared && p.kind.get == nil {
+				t.Errorf("%s is marked as shared and its value is not kept", p.Name)
+			}
+		}
+	}
+}
