@@ -70,7 +70,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	s.onStop("cluster link", func(context.Context) error { return s.link.transport.Close() })
 	s.Node, err = cluster.Join(ctx, cluster.NodeOptions{
 		DB: s.DB, Writer: writer, Home: c.Home, Name: s.nodeName(), Address: s.link.address, Fingerprint: s.link.row,
-		Host: hostname, HostID: cluster.HostID(), Version: stoa.Version,
+		Host: hostname, HostID: cluster.HostID(), Version: stoa.Version, Settings: s.settings,
 		Heartbeat: c.Cluster.HeartbeatInterval, DeadAfter: c.Cluster.HeartbeatTimeout, Guest: s.command, Logger: s.log,
 	})
 	if err != nil {

@@ -44,16 +44,19 @@ func (l *link) lost() {
 func (s *Server) openLink(ctx context.Context, o Options, writer int64) (*link, error) {
 	c := s.cfg.Cluster
 	log := s.log.With("component", "link")
+	// Two clusters may share a network and a message server: who they are stands in their databases.
+	id, err := cluster.Fact(ctx, s.DB, "cluster", rand.Text())
+	if err != nil {
+		return nil, err
+	}
+	if s.shared, s.settings, err = s.cfg.Shared(id); err != nil {
+		return nil, err
+	}
 	if o.Transport != nil {
 		return &link{transport: o.Transport, trusted: true}, nil
 	}
 	if !c.Enabled {
 		return &link{transport: cluster.NewHub().Join(strconv.FormatInt(writer, 10)), trusted: true}, nil
-	}
-	// Two clusters may share a network and a message server: who they are stands in their databases.
-	id, err := cluster.Fact(ctx, s.DB, "cluster", rand.Text())
-	if err != nil {
-		return nil, err
 	}
 	id = c.ChannelNameControl + "-" + id
 	l := &link{}
@@ -62,7 +65,7 @@ func (s *Server) openLink(ctx context.Context, o Options, writer int64) (*link, 
 		l.lost()
 	}
 	if len(c.NATSURLs) > 0 {
-		t, err := nats.Connect(nats.OutsideOptions{URLs: c.NATSURLs, Credentials: c.NATSCredentials, Cluster: id, Secret: c.AuthValue, Lost: lost, Logger: log})
+		t, err := nats.Connect(nats.OutsideOptions{URLs: c.NATSURLs, Credentials: c.NATSCredentials, CA: c.NATSCA, Certificate: c.NATSCertificate, Key: c.NATSKey, Cluster: id, Secret: c.AuthValue, Lost: lost, Logger: log})
 		if err != nil {
 			return nil, err
 		}
@@ -96,16 +99,9 @@ func (s *Server) openLink(ctx context.Context, o Options, writer int64) (*link, 
 
 // addressOptions says where the node finds its own address.
 func addressOptions(c config.Cluster, d *db.DB) cluster.AddressOptions {
-	o := cluster.AddressOptions{Bind: c.BindAddressControl, Advertise: c.AdvertiseAddress}
-	if o.Bind == "" {
-		o.Bind = c.BindAddressTransport
-	}
-	switch c.AutodetectAddress {
-	case "":
-	case config.AutodetectDatabase:
+	o := cluster.AddressOptions{Bind: c.Bind(), Advertise: c.AdvertiseAddress, Route: c.Autodetect()}
+	if o.Route == config.AutodetectDatabase {
 		o.Route = d.Server()
-	default:
-		o.Route, o.Bind = c.AutodetectAddress, ""
 	}
 	return o
 }

@@ -169,7 +169,7 @@ func TestCluster_SaysWhatIsWrong(t *testing.T) {
 			for _, w := range st.Wrong {
 				all += w.Text + "\n"
 			}
-			return strings.Contains(all, "Jobs run on node-1 but not on node-2") && strings.Contains(all, "node-3 does not answer calls")
+			return strings.Contains(all, "Jobs run on node-1 but not on node-2") && strings.Contains(all, "node-2 has other values than this node for scheduler.enabled.") && strings.Contains(all, "node-3 does not answer calls")
 		})
 	})
 }

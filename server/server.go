@@ -56,14 +56,15 @@ type Server struct {
 	// portal has an administrator with a password.
 	SetupPath string
 
-	link    *link
-	probe   *cluster.Probe
-	await   cluster.Method[[]change.Position, bool]
-	status  cluster.Method[struct{}, NodeReport]
-	shared  map[string]string // digests of the settings that must be the same on all nodes
-	address string            // host:port for people
-	started time.Time
-	command bool
+	link     *link
+	probe    *cluster.Probe
+	await    cluster.Method[[]change.Position, bool]
+	status   cluster.Method[struct{}, NodeReport]
+	shared   map[string]string // digests of the settings that must be the same on all nodes
+	settings string            // one digest of them all
+	address  string            // host:port for people
+	started  time.Time
+	command  bool
 
 	cfg    *config.Config
 	log    *slog.Logger
