@@ -153,17 +153,21 @@ func (l *Log) Done(ctx context.Context, n uint64, changes []db.Change, committed
 	if p == nil {
 		return // the outcome was found out by settleDoubtful in the meantime
 	}
+	var rows []Row
+	l.mu.Lock()
+	l.moving()
+	if committed {
+		rows = rowsOf(l.own.writer, n, 0, p.at, changes)
+		l.apply(rows)
+		l.remember(rows)
+	}
+	first := l.own.settle(n)
+	l.mu.Unlock()
 	if !committed {
-		l.own.settle(n)
 		l.stats.rolledBack.Add(1)
 		return
 	}
-	rows := rowsOf(l.own.writer, n, 0, p.at, changes)
-	l.mu.Lock()
-	l.apply(rows)
-	l.remember(rows)
-	l.mu.Unlock()
-	if !l.own.settle(n) {
+	if !first {
 		return
 	}
 	l.stats.committed.Add(1)

@@ -37,7 +37,7 @@ type Options struct {
 	Send func(hint []byte)
 	// TrustHints says that hints come from authenticated nodes. Where a load on this node cannot be older
 	// than a hint (one database server, not Galera), a row that a hint brought is then not applied a
-	// second time when the log confirms it, and a token is satisfied by a hint.
+	// second time when the log confirms it, and a hint satisfies a token and counts in Standing.
 	TrustHints bool
 
 	PollInterval time.Duration        // between reads of the log when nothing asks for one; 0 = 500 ms
@@ -69,6 +69,8 @@ type Log struct {
 	rebase bool             // the database's history changed: start over at its present heads
 	era    int              // counts the histories; a read begun in an earlier one proves nothing
 	lost   []Row            // own commits that a new history lacks
+
+	stand atomic.Pointer[[]Standing] // what Standing gave last; nil after anything changed
 
 	proof atomic.Int64 // Clock when the newest proof was sent
 	alive atomic.Int64 // Clock at the newest sign that the database knows this writer

@@ -187,6 +187,7 @@ func (l *Log) land(lk look, searched []commit, era int, rebase bool, sent time.D
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.moving()
 	if era != l.era {
 		l.ask()
 		return errOtherEra
