@@ -83,13 +83,13 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	// Before the row says goodbye, or the others would expel this node while it leaves. Closing again is nothing.
 	s.onStop("cluster link", func(context.Context) error { return s.link.transport.Close() })
 	var proof func() time.Duration
-	s.Cache, err = cache.New(cache.Options{
+	s.Cache, err = cache.New(s.copying(cache.Options{
 		FreshLimit: c.Cache.FreshLimit, ReadThroughMax: c.Cache.ReadThroughMax, ReadThroughWait: c.Cache.ReadThroughWait,
 		StaleGrace: c.Cache.StaleGrace, MaxAge: c.Cache.MaxAge, MaxBytes: c.Cache.MaxBytes,
 		Proof:         func() time.Duration { return proof() },
 		Clock:         change.Boottime,
 		InTransaction: db.InWrite, Incarnation: s.DB.Incarnation, Logger: s.log.With("component", "cache"),
-	})
+	}))
 	if err != nil {
 		return err
 	}
@@ -100,11 +100,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		Retention: c.Database.ChangeRetention, Logger: s.log.With("component", "change"),
 		Apply:      func(rows []change.Row) { s.Cache.Invalidate(cacheChanges(rows), nil) },
 		TrustHints: s.link.trusted,
-		Send: func(hint []byte) {
-			if err := s.link.transport.Publish(s.ctx, cluster.SubjectHints, hint); err != nil {
-				s.log.Debug("a hint was not sent; the log will repair it", "error", err)
-			}
-		},
+		Send:       func(hint []byte) { s.send(cluster.SubjectHints, hint) },
 	})
 	if err != nil {
 		return err
@@ -124,6 +120,11 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		return fmt.Errorf("listen for hints: %w", err)
 	}
 	s.onStop("hints", func(context.Context) error { stopHints(); return nil })
+	stopOffers, err := s.link.transport.Subscribe(offerSubject, s.Cache.Accept)
+	if err != nil {
+		return fmt.Errorf("listen for cached values: %w", err)
+	}
+	s.onStop("offers", func(context.Context) error { stopOffers(); return nil })
 	logCtx, stopLog := context.WithCancel(s.ctx)
 	logDone := make(chan error, 1)
 	go func() { logDone <- s.Log.Run(logCtx) }()
@@ -269,15 +270,6 @@ func (s *Server) openDatabase(ctx context.Context) (*db.DB, error) {
 		case <-time.After(s.cfg.Database.StartupRetryDelay):
 		}
 	}
-}
-
-// cacheChanges turns rows of the log into what caches drop.
-func cacheChanges(rows []change.Row) []cache.Change {
-	out := make([]cache.Change, len(rows))
-	for i, r := range rows {
-		out[i] = cache.Change{Kind: r.Kind, ID: int64(r.ID), Scope: int64(r.Scope)}
-	}
-	return out
 }
 
 // checkStore compares the identity of this node's file store with the one the database knows.
