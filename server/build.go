@@ -354,6 +354,8 @@ func (cacheMetrics) Describe(chan<- *prometheus.Desc) {}
 
 // Collect reads the counters of every region.
 func (m cacheMetrics) Collect(ch chan<- prometheus.Metric) {
+	bad := prometheus.NewDesc("stoa_cache_bad_offers_total", "Messages of other nodes that were no offer of a cached value.", nil, nil)
+	ch <- prometheus.MustNewConstMetric(bad, prometheus.CounterValue, float64(m.c.BadOffers()))
 	desc := prometheus.NewDesc("stoa_cache", "Counters of a cache region.", []string{"region", "what"}, nil)
 	for _, r := range m.c.Stats() {
 		raw, err := json.Marshal(r)
