@@ -9,6 +9,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -18,7 +20,9 @@ type peer struct {
 	*Cache
 	*world
 	r    *Region[string]
-	head uint64
+	head atomic.Uint64
+
+	mu   sync.Mutex
 	sent [][]byte
 }
 
@@ -27,8 +31,12 @@ func newPeer(t testing.TB, change func(o *Options)) *peer {
 	p := &peer{}
 	p.Cache, p.world = newWorld(t, func(o *Options) {
 		o.Replication, o.Build = modeCopy, "1.0"
-		o.Standing = func() []Standing { return []Standing{{Writer: 1, Head: p.head}} }
-		o.Offer = func(b []byte) { p.sent = append(p.sent, b) }
+		o.Standing = func() []Standing { return []Standing{{Writer: 1, Head: p.head.Load()}} }
+		o.Offer = func(b []byte) {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.sent = append(p.sent, b)
+		}
 		if change != nil {
 			change(o)
 		}
@@ -39,8 +47,8 @@ func newPeer(t testing.TB, change func(o *Options)) *peer {
 
 // apply lets the peer apply the next write of writer 1.
 func (p *peer) apply(ch Change) {
-	ch.Writer, ch.N = 1, p.head+1
-	p.Invalidate([]Change{ch}, func() { p.head++ })
+	ch.Writer, ch.N = 1, p.head.Load()+1
+	p.Invalidate([]Change{ch}, func() { p.head.Add(1) })
 }
 
 func (p *peer) stats() RegionStats { return statsOf(p.Cache, "article") }
@@ -86,7 +94,7 @@ func TestCopy_ALoadedValueIsStoredOnTheOtherNode(t *testing.T) {
 // A change outside the positions is found although a newer one of the same tag is within them.
 func TestCopy_TheNewestChangeOfATagDoesNotHideAnOlderOne_Rule23(t *testing.T) {
 	a, b := newPeer(t, nil), newPeer(t, nil)
-	b.o.Standing = func() []Standing { return []Standing{{Writer: 1, Head: b.head}, {Writer: 2}} }
+	b.o.Standing = func() []Standing { return []Standing{{Writer: 1, Head: b.head.Load()}, {Writer: 2}} }
 	other := saved(1)
 	other.Writer, other.N = 2, 1
 	b.Invalidate([]Change{other}, nil)
@@ -112,8 +120,8 @@ func TestCopy_WhatDoesNotFitIsCountedAndIgnored(t *testing.T) {
 		"a value too large to store":  {receiver: func(b *peer) { b.r.r.shardOfKey("1").found.max = 10 }},
 		"a change that it lacks":      {receiver: func(b *peer) { b.apply(saved(1)) }},
 		"an earlier start of the receiver": {
-			receiver: func(b *peer) { b.head = 1 }}, // taken as applied when the node started
-		"everything dropped since": {receiver: func(b *peer) { b.DropAll("test"); b.head = 7 }},
+			receiver: func(b *peer) { b.head.Store(1) }}, // taken as applied when the node started
+		"everything dropped since": {receiver: func(b *peer) { b.DropAll("test"); b.head.Store(7) }},
 		"a writer it does not know": {receiver: func(b *peer) {
 			b.Invalidate([]Change{{Kind: "article", ID: 1, Scope: 7, Writer: 9, N: 1}}, nil)
 		}},
@@ -156,7 +164,7 @@ func TestCopy_AnOfferCoversWhatTheRingDoesNotKnow_Rule23(t *testing.T) {
 		t.Fatalf("an offer from before changes that the ring forgot: %+v", s)
 	}
 	c := newPeer(t, small)
-	c.head = b.head
+	c.head.Store(b.head.Load())
 	b.Accept(c.load(t, "v2", thing(1)))
 	b.holds(t, "v2")
 }
