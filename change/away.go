@@ -21,6 +21,7 @@ func (l *Log) confirm(ctx context.Context, n uint64) {
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), l.opt.ConfirmLimit, fmt.Errorf("no answer within %s", l.opt.ConfirmLimit))
 	defer cancel()
 	if err := l.opt.Confirm(ctx, Position{Writer: l.own.writer, N: n}); err != nil {
+		<-ctx.Done() // who does not answer us may still answer visitors, as long as its last proof lasts
 		l.stats.unconfirmed.Add(1)
 		l.log.Info("not every node has confirmed that something was taken away", "n", n, "error", err)
 	}

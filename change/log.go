@@ -35,9 +35,10 @@ type Options struct {
 	Beat func(ctx context.Context, tx *db.Tx, low uint64) error
 	// Send carries a hint to the other nodes, after the commit. It must not block for long.
 	Send func(hint []byte)
-	// Confirm returns when every other live node has applied the write, or with an error that says who
-	// has not, when ctx ends at the latest. It is called for writes that take something away, after they
-	// were applied here and handed to Send. nil: there is nobody else.
+	// Confirm returns nil once every other live node has applied the write, or an error that says who has
+	// not, when ctx ends at the latest; after an error the writer is answered only when ConfirmLimit is
+	// over. It is called for writes that take something away, after they were applied here and handed to
+	// Send. nil: there is nobody else.
 	Confirm func(ctx context.Context, p Position) error
 	// TrustHints says that hints come from authenticated nodes. Where a load on this node cannot be older
 	// than a hint (one database server, not Galera), a row that a hint brought is then not applied a

@@ -49,7 +49,9 @@ func behind(t *testing.T, n *servertest.Node) func(path string) servertest.Answe
 		var d net.Dialer
 		return d.DialContext(ctx, network, strings.TrimPrefix(n.URL, "http://"))
 	}}
-	return func(path string) servertest.Answer { return servertest.Do(t, c, http.MethodGet, "http://localhost"+path, nil) }
+	return func(path string) servertest.Answer {
+		return servertest.Do(t, c, http.MethodGet, "http://localhost"+path, nil)
+	}
 }
 
 func TestCopy_APageThatOneNodeMadeIsServedByTheOther(t *testing.T) {
