@@ -49,7 +49,7 @@ type Options struct {
 	MinPollGap   time.Duration        // between the beginnings of two reads; 0 = 20 ms
 	PollTimeout  time.Duration        // of one read; 0 = 10 s
 	HintDelay    time.Duration        // how long hints are gathered; 0 = 1 ms
-	ConfirmLimit time.Duration        // how long the writer of what takes something away waits at most; 0 = 2 s
+	ConfirmLimit time.Duration        // how long the writer of what takes something away waits at most; 0 = Bound
 	CacheKeep    time.Duration        // how long rows are kept for caches; 0 = 1 h
 	Retention    time.Duration        // how long rows are kept for durable readers (change.retention); 0 = 7 days
 	Clock        func() time.Duration // 0 = Boottime
@@ -121,7 +121,7 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 	setDefault(&o.MinPollGap, 20*time.Millisecond)
 	setDefault(&o.PollTimeout, 10*time.Second)
 	setDefault(&o.HintDelay, time.Millisecond)
-	setDefault(&o.ConfirmLimit, 2*time.Second)
+	setDefault(&o.ConfirmLimit, Bound)
 	setDefault(&o.CacheKeep, time.Hour)
 	setDefault(&o.Retention, 7*24*time.Hour)
 	if o.CacheKeep < minCacheKeep || o.Retention < o.CacheKeep {

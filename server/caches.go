@@ -38,6 +38,14 @@ func (s *Server) copying(o cache.Options) cache.Options {
 	for _, r := range o.Regions {
 		copies = copies || r.Replication == "copy"
 	}
+	if copies && !s.link.trusted {
+		s.log.Warn("no cache is in mode copy: on a message server outside, nodes take values from each other only with cluster.link.auth.value")
+		copies, o.Replication = false, ""
+		for name, r := range o.Regions {
+			r.Replication = ""
+			o.Regions[name] = r
+		}
+	}
 	if copies {
 		o.Build = s.program()
 		o.Offer = func(b []byte) { s.send(offerSubject, b) }

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/config"
@@ -24,21 +23,6 @@ func region(t *testing.T, n *servertest.Node, name string) cache.RegionStats {
 	}
 	t.Fatalf("there is no region %q", name)
 	return cache.RegionStats{}
-}
-
-// eventually waits for a condition that other goroutines bring about.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.After(20 * time.Second)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-deadline:
-			t.Fatal("waited in vain: " + what)
-		case <-tick.C:
-		}
-	}
 }
 
 // behind gives a visitor who comes to the node through a load balancer, by an address that all nodes share.
