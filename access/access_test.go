@@ -259,3 +259,68 @@ func TestTwoNodes_GrantsHoldOnBoth(t *testing.T) {
 		})
 	}
 }
+
+// keeper is a journal that keeps what is to be done again, should a write be lost.
+type keeper struct {
+	journal
+	took  bool
+	again []func(ctx context.Context, tx *db.Tx) error
+}
+
+func (k *keeper) Append(_ context.Context, tx *db.Tx, _ []db.Change) (uint64, error) {
+	k.again, k.took = tx.Taken()
+	return 1, nil
+}
+
+// Coherence rule 33: grants that a lost write took away are taken away again, and nothing else is.
+func TestSetGrants_TakesAwayAgainWhatWasLost_Rule33(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		s := newServices(t, d)[0]
+		ensure(t, s, instance)
+		site := Path{{Kind: "site", ID: 2}, {Kind: KindInstance, ID: instance}}
+		role := func(name string) stoa.ID {
+			r, err := s.CreateRole(system(), Role{Instance: instance, Name: name})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return r.ID
+		}
+		gone, less, more, new := role("gone"), role("less"), role("more"), role("new")
+		before := []Grant{{Role: gone, Action: View}, {Role: less, Action: Manage}, {Role: more, Action: View}}
+		after := []Grant{{Role: less, Action: View}, {Role: more, Action: Edit}, {Role: new, Action: View}}
+		k := &keeper{journal: journal{[]*cache.Cache{}}}
+		d.SetJournal(k)
+		set := func(grants []Grant) {
+			t.Helper()
+			if err := s.SetGrants(system(), site, grants); err != nil {
+				t.Fatal(err)
+			}
+		}
+		set(before)
+		if k.took {
+			t.Error("what gives says that it takes")
+		}
+		set(after)
+		again := k.again
+		if !k.took || len(again) != 1 {
+			t.Fatalf("took %v, %d to do again", k.took, len(again))
+		}
+		set(before) // the database that took over
+		for range 2 {
+			if err := d.Write(context.Background(), func(ctx context.Context, tx *db.Tx) error { return again[0](ctx, tx) }); err != nil {
+				t.Fatal(err)
+			}
+			list, err := s.Grants(system(), site[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := map[stoa.ID]Action{}
+			for _, g := range list {
+				got[g.Role] = g.Action
+			}
+			if len(got) != 2 || got[less] != View || got[more] != View {
+				t.Errorf("%v; gone is %d, less %d, more %d", got, gone, less, more)
+			}
+		}
+	})
+}

@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/db"
@@ -86,6 +87,10 @@ func (s *Service) write(ctx context.Context, tx *db.Tx, p Path, grants []Grant) 
 		}
 		best[g.Role] = max(best[g.Role], g.Action)
 	}
+	before, err := db.All(ctx, tx, scanGrant, "SELECT kind, thing, role, action FROM access_grant WHERE kind = ? AND thing = ? AND instance = ?", thing.Kind, thing.ID, instance)
+	if err != nil {
+		return fmt.Errorf("read the grants on %s %d: %w", thing.Kind, thing.ID, err)
+	}
 	if _, err := tx.Exec(ctx, "DELETE FROM access_grant WHERE kind = ? AND thing = ? AND instance = ?", thing.Kind, thing.ID, instance); err != nil {
 		return fmt.Errorf("replace the grants on %s %d: %w", thing.Kind, thing.ID, err)
 	}
@@ -105,6 +110,35 @@ func (s *Service) write(ctx context.Context, tx *db.Tx, p Path, grants []Grant) 
 		}
 	}
 	tx.Changed("grant", thing.ID, instance, 0)
+	less := slices.DeleteFunc(before, func(g Grant) bool { return best[g.Role] >= g.Action })
+	if len(less) > 0 {
+		for i := range less {
+			less[i].Action = best[less[i].Role]
+		}
+		tx.TakesAway(func(ctx context.Context, tx *db.Tx) error { return lessen(ctx, tx, less, instance) })
+	}
+	return nil
+}
+
+// lessen brings grants down to the given actions; 0 is none. Lesser ones stay as they are.
+func lessen(ctx context.Context, tx *db.Tx, grants []Grant, instance stoa.ID) error {
+	for _, g := range grants {
+		n, err := tx.Affected(ctx, "DELETE FROM access_grant WHERE kind = ? AND thing = ? AND instance = ? AND role = ? AND action > ?",
+			g.Resource.Kind, g.Resource.ID, instance, g.Role, int64(g.Action))
+		if err != nil {
+			return fmt.Errorf("take away what role %d may do with %s %d: %w", g.Role, g.Resource.Kind, g.Resource.ID, err)
+		}
+		if n == 0 {
+			continue
+		}
+		tx.Changed("grant", g.Resource.ID, instance, 0)
+		if g.Action == 0 {
+			continue
+		}
+		if err := insertGrant(ctx, tx, g, instance); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

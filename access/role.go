@@ -186,7 +186,7 @@ func (s *Service) DeleteRole(ctx context.Context, id stoa.ID) error {
 	if r.System {
 		return stoa.Invalid("id", "the role %s belongs to the portal and cannot be deleted", r.Name)
 	}
-	return s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+	remove := func(ctx context.Context, tx *db.Tx) error {
 		things, err := db.All(ctx, tx, scanID, "SELECT thing FROM access_grant WHERE role = ?", id)
 		if err != nil {
 			return err
@@ -201,33 +201,48 @@ func (s *Service) DeleteRole(ctx context.Context, id stoa.ID) error {
 		}
 		tx.Changed("role", id, r.Instance, r.Version+1)
 		return nil
+	}
+	return s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+		tx.TakesAway(remove)
+		return remove(ctx, tx)
 	})
 }
 
-// Assign replaces the roles that an account or a user group holds. It checks that all belong to the
-// instance; the caller has checked the actor and notes the change of the holder.
-func (s *Service) Assign(ctx context.Context, tx *db.Tx, instance, holder stoa.ID, roles []stoa.ID) error {
+// Assign replaces the roles that an account or a user group holds and gives those it took away, which
+// Unassign takes once more. It checks that all belong to the instance; the caller has checked the actor
+// and notes the change of the holder.
+func (s *Service) Assign(ctx context.Context, tx *db.Tx, instance, holder stoa.ID, roles []stoa.ID) (removed []stoa.ID, err error) {
 	for _, id := range roles {
 		r, err := s.role(ctx, tx, id)
 		if err == nil && r.Instance != instance {
 			err = stoa.NotFound("role", id)
 		}
 		if err != nil {
-			return stoa.Invalid("roles", "there is no role %d: choose among the roles of the instance", id)
+			return nil, stoa.Invalid("roles", "there is no role %d: choose among the roles of the instance", id)
 		}
 		if r.System && (r.Name == RoleUser || r.Name == RoleGuest) {
-			return stoa.Invalid("roles", "the role %s is held by itself and cannot be given or taken", r.Name)
+			return nil, stoa.Invalid("roles", "the role %s is held by itself and cannot be given or taken", r.Name)
 		}
 	}
+	held, err := s.Held(ctx, tx, holder)
+	if err != nil {
+		return nil, err
+	}
 	if _, err := tx.Exec(ctx, "DELETE FROM access_holder WHERE holder = ?", holder); err != nil {
-		return err
+		return nil, err
 	}
 	for _, id := range roles {
 		if _, err := tx.InsertIgnore(ctx, "access_holder", db.Row{"holder": holder, "role": id}); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return slices.DeleteFunc(held, func(id stoa.ID) bool { return slices.Contains(roles, id) }), nil
+}
+
+// Unassign takes roles from an account or a user group and gives how many of them it held. What Assign
+// says of the caller holds here too.
+func (s *Service) Unassign(ctx context.Context, tx *db.Tx, holder stoa.ID, roles []stoa.ID) (int64, error) {
+	return tx.Affected(ctx, "DELETE FROM access_holder WHERE holder = ? AND role IN "+db.In(len(roles)), append([]any{holder}, db.Args(roles)...)...)
 }
 
 // Held gives the roles assigned to an account or a user group, in order of their ids.

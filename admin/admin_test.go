@@ -63,7 +63,8 @@ func TestSystem_ScreensShowWhatThereIs(t *testing.T) {
 	a := w.get(w.admin, "/control/properties?changed=1&q=SESSION")
 	w.want("changed properties", a, http.StatusOK, "session.timeout")
 	w.without("changed properties", a, "web.server.port")
-	w.want("caches", w.get(w.admin, "/control/caches"), http.StatusOK, "article-list", "Empty the caches")
+	w.want("caches", w.get(w.admin, "/control/caches"), http.StatusOK, "article-list", "Empty the caches",
+		"<td>invalidate</td>", "<td>copy</td>", "Copies between nodes", "3,456")
 	w.want("clear", w.post(w.admin, "/control/caches/clear"), http.StatusSeeOther)
 	if w.cleared != 1 {
 		t.Errorf("cleared %d times", w.cleared)

@@ -132,7 +132,9 @@ func newWorld(t *testing.T) *world {
 			return []Property{{Name: "session.timeout", Value: "45m", Default: "30m", Source: "stoa.properties:3", Help: "How long a session lasts."},
 				{Name: "web.server.port", Value: "8080", Default: "8080", Source: "default"}}
 		},
-		Caches:      c.Stats,
+		Caches: func() []cache.RegionStats {
+			return append(c.Stats(), cache.RegionStats{Name: "shared", Mode: "copy", Offered: 12, Accepted: 3456, Declined: 7})
+		},
 		ClearCaches: func(context.Context) error { w.cleared++; c.DropAll("test"); return nil },
 		SiteOf: func(*http.Request) (site.Instance, site.Site, error) {
 			st, err := w.sites.Site(system, w.site.ID)

@@ -63,6 +63,7 @@ func (h *Handler) caches(q *request) error {
 	}
 	type view struct {
 		Rows      []row
+		Copies    []row // those in mode copy
 		Total     row
 		Clearable bool
 	}
@@ -77,6 +78,7 @@ func (h *Handler) caches(q *request) error {
 	}
 	v.Total.Rate = rate(v.Total.RegionStats)
 	slices.SortFunc(v.Rows, func(a, b row) int { return strings.Compare(a.Name, b.Name) })
+	v.Copies = slices.DeleteFunc(slices.Clone(v.Rows), func(r row) bool { return r.Mode != "copy" })
 	return h.show(q, http.StatusOK, "caches", frame{Title: "Caches",
 		Purpose: "What this node keeps in memory. Changes drop what they touch by themselves; emptying is never needed for correctness.", Body: v})
 }

@@ -49,10 +49,33 @@ type Options struct {
 	// RingSize is how many changes are remembered to judge running loads by; a load that more
 	// changes have overtaken is not stored; default 65,536.
 	RingSize int
-	// MaxBytes is the size of a region that does not say its own; default 64 MiB.
+	// MaxBytes is the size of a region that nobody gave one of its own; default 64 MiB.
 	MaxBytes int64
+	// Replication is the mode of regions that nobody gave one of their own and whose values can be sent
+	// to other nodes: "invalidate" (the default) or "copy".
+	Replication string
+	// Regions is what the operator wants of single regions, by name; it counts more than what their
+	// makers ask for.
+	Regions map[string]RegionSettings
+
+	// Standing gives what this node has applied of every writer of the change log, sorted by Writer:
+	// all of it has been passed to Invalidate, which has returned, and every load that begins later
+	// reads it. Without it no region can be in mode copy.
+	Standing func() []Standing
+	// Offer sends a loaded value to the other nodes, which pass it to Accept. It must not block; an
+	// offer may be lost, doubled or late. nil: nothing is offered.
+	Offer func(b []byte)
+	// Build names the program that the node runs: only the same one takes its offers.
+	Build string
+
 	// Logger gets what nobody else will report, such as incoherences; default: discarded.
 	Logger *slog.Logger
+}
+
+// RegionSettings are an operator's wishes for one region; zero values leave things as they are.
+type RegionSettings struct {
+	MaxBytes    int64
+	Replication string
 }
 
 // Cache is a set of regions that follow the same changes. All methods may be called at any time
@@ -73,7 +96,8 @@ type Cache struct {
 	life    context.Context // ends with Close
 	end     context.CancelFunc
 
-	samples samples
+	samples   samples
+	badOffers atomic.Uint64
 
 	// step, if not nil, is told what has just happened inside Invalidate and inside loads, so that
 	// tests can stop there. It is set before first use and never in a running portal.
@@ -88,6 +112,9 @@ func New(o Options) (*Cache, error) {
 	if o.FreshLimit < 0 || o.ReadThroughWait < 0 || o.StaleGrace < 0 || o.MaxAge < 0 || o.LoadTimeout < 0 {
 		return nil, fmt.Errorf("cache: durations must not be negative: FreshLimit %v, ReadThroughWait %v, StaleGrace %v, MaxAge %v, LoadTimeout %v",
 			o.FreshLimit, o.ReadThroughWait, o.StaleGrace, o.MaxAge, o.LoadTimeout)
+	}
+	if o.Standing == nil && o.Offer != nil {
+		return nil, errors.New("cache: Options.Offer needs Options.Standing: an offer says what its sender had applied")
 	}
 	if o.ReadThroughMax < 0 || o.RingSize < 0 || o.MaxBytes < 0 {
 		return nil, fmt.Errorf("cache: sizes must not be negative: ReadThroughMax %d, RingSize %d, MaxBytes %d",
@@ -216,9 +243,10 @@ func (c *Cache) allRegions() []*region {
 // RegionStats is what one region holds now and what it has done since it was made.
 type RegionStats struct {
 	Name     string
-	Entries  int   // values held
-	Negative int   // remembered "there is none"
-	Bytes    int64 // estimated, both together
+	Mode     string // "invalidate" or "copy"
+	Entries  int    // values held
+	Negative int    // remembered "there is none"
+	Bytes    int64  // estimated, both together
 	MaxBytes int64
 
 	Hits          uint64 // answered from memory, fresh
@@ -235,6 +263,9 @@ type RegionStats struct {
 	Evictions     uint64 // values dropped to make room
 	Invalidations uint64 // values dropped because of a change
 	Incoherences  uint64 // values found wrong by Verify that no change explains
+	Offered       uint64 // values sent to other nodes
+	Accepted      uint64 // values of other nodes that were stored
+	Declined      uint64 // values of other nodes that were not
 }
 
 // Stats gives the figures of all regions in the order in which they were made.

@@ -536,13 +536,13 @@ func TestInvalidate_ReachesTheRightTags(t *testing.T) {
 		change Change
 		drops  string
 	}{
-		{Change{"article", 42, 7}, "article:42 article@7 article@* *"},
-		{Change{"article", 42, 0}, "article:42 article@7 article@8 article@* *"},
-		{Change{"article", 0, 7}, "article:42 article:43 article@7 article@* *"},
-		{Change{"article", 0, 0}, "article:42 article:43 article@7 article@8 article@* *"},
-		{Change{"poll", 1, 7}, "*"},
-		{Change{"*", 0, 0}, "article:42 article:43 article@7 article@8 article@* * user:42 user@7"},
-		{Change{"", 5, 0}, "article:42 article:43 article@7 article@8 article@* * user:42 user@7"},
+		{Change{Kind: "article", ID: 42, Scope: 7}, "article:42 article@7 article@* *"},
+		{Change{Kind: "article", ID: 42, Scope: 0}, "article:42 article@7 article@8 article@* *"},
+		{Change{Kind: "article", ID: 0, Scope: 7}, "article:42 article:43 article@7 article@* *"},
+		{Change{Kind: "article", ID: 0, Scope: 0}, "article:42 article:43 article@7 article@8 article@* *"},
+		{Change{Kind: "poll", ID: 1, Scope: 7}, "*"},
+		{Change{Kind: "*", ID: 0, Scope: 0}, "article:42 article:43 article@7 article@8 article@* * user:42 user@7"},
+		{Change{Kind: "", ID: 5, Scope: 0}, "article:42 article:43 article@7 article@8 article@* * user:42 user@7"},
 	} {
 		c, _ := newWorld(t, nil)
 		r := newRegion(c, "r")

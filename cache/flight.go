@@ -30,6 +30,7 @@ type flight struct {
 	begun       time.Duration // boottime at which the load began
 	asOf        uint64        // finished number when the load began
 	incarnation int64
+	standing    []Standing // of this node before the load read anything, when its value is to be offered
 
 	done    chan struct{}
 	noPlace bool
@@ -161,7 +162,13 @@ func (r *region) begin(f *flight) {
 func (r *region) fly(ctx context.Context, q *request, keyed *flights, f *flight) {
 	c, s := r.cache, q.s
 	placed := q.st.placed
+	var kept *entry
 	defer c.loads.Done()
+	defer func() {
+		if kept != nil && r.copies && c.o.Offer != nil {
+			r.offer(kept, f)
+		}
+	}()
 	defer func() {
 		s.flightMu.Lock()
 		if keyed.running--; keyed.running == 0 {
@@ -193,6 +200,9 @@ func (r *region) fly(ctx context.Context, q *request, keyed *flights, f *flight)
 	stop := context.AfterFunc(c.life, cancel)
 	defer stop()
 	r.loads.Add(1)
+	if r.copies && c.o.Offer != nil {
+		f.standing = c.o.Standing()
+	}
 	f.result.err = fmt.Errorf("cache: the load of %s %q ended its goroutine", r.o.Name, q.key)
 	val, err := protect(timed, l, q.load)
 	f.result = l.outcome(val, err, f.begun)
@@ -201,11 +211,11 @@ func (r *region) fly(ctx context.Context, q *request, keyed *flights, f *flight)
 		r.loadErrors.Add(1)
 		return
 	}
-	r.keep(own, q, f)
+	kept = r.keep(own, q, f)
 }
 
-// keep stores the outcome of a flight if it may be stored.
-func (r *region) keep(ctx context.Context, q *request, f *flight) {
+// keep stores the outcome of a flight if it may be stored, and gives the entry then.
+func (r *region) keep(ctx context.Context, q *request, f *flight) *entry {
 	o := &f.result
 	switch {
 	case o.undeclared:
@@ -213,34 +223,50 @@ func (r *region) keep(ctx context.Context, q *request, f *flight) {
 			r.cache.o.Logger.Warn("cache: a load declared nothing its value depends on; such values are not stored (Load.Thing, Scope, ExpiresIn or Immutable)",
 				"region", r.o.Name, "key", q.key)
 		}
-		return
+		return nil
 	case o.noStore:
-		return
+		return nil
 	}
 	e := &entry{
 		region: r, shard: q.s, key: q.key, val: o.val, err: o.err, tags: o.tags,
-		asOf: o.asOf, loaded: f.begun, expires: o.expires,
-		size: int64(entryOverhead + len(q.key) + tagOverhead*len(o.tags)),
+		asOf: o.asOf, loaded: f.begun, expires: o.expires, timed: o.timed,
 	}
-	if o.err != nil {
-		e.val = nil
-		e.size += int64(len(o.err.Error()))
-	} else {
-		n, err := r.measure(o.val)
-		if err != nil {
-			r.cache.o.Logger.Error("cache: the size of a value cannot be told, so it is not stored", "region", r.o.Name, "key", q.key, "error", err)
-			return
-		}
-		e.size += int64(max(0, n))
+	if err := r.weigh(e); err != nil {
+		r.cache.o.Logger.Error("cache: the size of a value cannot be told, so it is not stored", "region", r.o.Name, "key", q.key, "error", err)
+		return nil
 	}
 	switch r.store(e, f.incarnation) {
 	case stored:
 		r.cache.samples.offer(sample{entry: e, load: q.load, ctx: ctx}, rand.Int())
+		return e
 	case refusedByChange, refusedByIncarnation:
 		r.refused.Add(1)
 	case refusedBySize:
 		r.tooLarge.Add(1)
 	}
+	return nil
+}
+
+// adopt lets Verify know how to load a value that came from another node.
+func (r *region) adopt(ctx context.Context, e *entry, load loadFunc) {
+	if e.strange.CompareAndSwap(true, false) {
+		r.cache.samples.offer(sample{entry: e, load: load, ctx: context.WithoutCancel(ctx)}, rand.Int())
+	}
+}
+
+// weigh sets the size of an entry that is otherwise complete.
+func (r *region) weigh(e *entry) error {
+	n := 0
+	if e.err != nil {
+		e.val, n = nil, len(e.err.Error())
+	} else {
+		var err error
+		if n, err = r.measure(e.val); err != nil {
+			return err
+		}
+	}
+	e.size = int64(entryOverhead + len(e.key) + tagOverhead*len(e.tags) + max(0, n))
+	return nil
 }
 
 // measure runs the region's size function, which a value it was not made for must not turn into
@@ -364,5 +390,5 @@ func (r *region) staleCopy(q *request) (any, Info, bool) {
 		return nil, Info{}, false
 	}
 	r.stale.Add(1)
-	return e.val, Info{Stale: max(now-known, 1), Age: now - e.loaded, Hit: true, AsOf: e.asOf}, true
+	return e.val, Info{Stale: max(now-known, 1), Age: e.age(now), Hit: true, AsOf: e.asOf}, true
 }

@@ -14,6 +14,7 @@ type index struct {
 	kinds map[string]*kindTag // kinds come from code, so there are few and they stay
 	star  bucket              // entries that depend on every change
 	ring  []slot              // the last len(ring) changes by number, to forget them in time
+	trail *trails             // nil while no region is in copy mode
 }
 
 type slot struct {
@@ -74,6 +75,9 @@ func (x *index) begin(changes []Change) (last uint64, victims []*entry, whole bo
 		at := &x.ring[n%uint64(len(x.ring))]
 		x.forget(*at, n)
 		*at = slot{}
+		if x.trail != nil {
+			x.trail.note(n, &ch)
+		}
 		if ch.Kind == everything || ch.Kind == "" {
 			x.all = n
 			whole = true

@@ -22,6 +22,7 @@ type Load struct {
 	tags    tagSet
 	asOf    uint64
 	expires time.Duration // boottime; 0: no expiry declared
+	timed   bool          // an expiry was declared, here or in a part
 	noStore bool
 	static  bool
 }
@@ -58,12 +59,15 @@ func (l *Load) ExpiresIn(d time.Duration) {
 		l.NoStore()
 		return
 	}
-	l.expire(l.cache.o.Clock() + d)
-}
-
-func (l *Load) expire(at time.Duration) {
+	at := l.cache.o.Clock() + d
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.expire(at)
+	l.timed = true
+}
+
+// expire lowers the expiry. The caller holds mu.
+func (l *Load) expire(at time.Duration) {
 	if l.expires == 0 || at < l.expires {
 		l.expires = at
 	}
@@ -98,6 +102,7 @@ type outcome struct {
 	tags    []Tag
 	asOf    uint64
 	expires time.Duration
+	timed   bool
 	noStore bool // by declaration, by inheritance, or because nothing was declared
 
 	undeclared bool
@@ -121,16 +126,17 @@ func (l *Load) absorb(o *outcome) {
 		l.tags.add(t)
 	}
 	l.asOf = min(l.asOf, o.asOf)
-	if o.expires != 0 && (l.expires == 0 || o.expires < l.expires) {
-		l.expires = o.expires
+	if o.expires != 0 {
+		l.expire(o.expires)
 	}
+	l.timed = l.timed || o.timed
 }
 
 // outcome closes the load and gives its result. begun is the boottime at which it began.
 func (l *Load) outcome(val any, err error, begun time.Duration) outcome {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	o := outcome{val: val, err: err, tags: l.tags.sorted(), asOf: l.asOf}
+	o := outcome{val: val, err: err, tags: l.tags.sorted(), asOf: l.asOf, timed: l.timed}
 	o.undeclared = !l.noStore && len(o.tags) == 0 && !l.static && l.expires == 0
 	o.noStore = l.noStore || o.undeclared
 	o.expires = begun + l.cache.o.MaxAge

@@ -92,7 +92,9 @@ func (m *machine) commit(t *rapid.T) {
 	id := rapid.IntRange(1, machineArticles).Draw(t, "article")
 	from := m.home[id]
 	var changes []Change
-	row := func(id, scope int) { changes = append(changes, Change{"article", int64(id), int64(scope)}) }
+	row := func(id, scope int) {
+		changes = append(changes, Change{Kind: "article", ID: int64(id), Scope: int64(scope)})
+	}
 	touch := func(id int) { m.db[fmt.Sprint("a", id)]++; m.db[fmt.Sprint("list", m.home[id])]++ }
 	switch rapid.SampledFrom([]string{"save", "save", "move", "scope", "kind", "all"}).Draw(t, "write") {
 	case "save":

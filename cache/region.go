@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"hash/maphash"
@@ -18,7 +19,9 @@ type RegionOptions struct {
 	// StaleForGuests allows GetInfo to serve stale copies, marked, within the grace to contexts made
 	// by StaleOK. Only for values that hold nothing made for a particular actor.
 	StaleForGuests bool
-	// Replication is "invalidate" (the default), the only mode there is: every node loads for itself.
+	// Replication is the mode: "invalidate" (every node loads for itself) or "copy" (values loaded by
+	// this node are offered to the others, which store them under the guard); default
+	// Options.Replication. Only a region with a Codec can be in mode copy.
 	Replication string
 	// Same compares a cached value (first) with a new load of it (second) for Verify; default
 	// reflect.DeepEqual. Needed when two loads of the same rows may differ in what does not matter.
@@ -46,29 +49,35 @@ type region struct {
 	shards []shard // a power of two
 	mask   uint64
 	size   func(any) int
+	encode func(any) ([]byte, error) // nil without a Codec, like decode
+	decode func([]byte) (any, error)
+	copies bool // the mode is copy
 
 	misses, loads, loadErrors, joins, bypassed    atomic.Uint64
 	refused, tooLarge, undeclared, turnedAway     atomic.Uint64
 	stale, evictions, invalidations, incoherences atomic.Uint64
+	offered, accepted, declined                   atomic.Uint64
 }
 
 // shardBytes is the least size of a shard: fewer, larger shards hold larger values.
 const shardBytes = 4 << 20
 
-// NewRegion makes a region of c. size estimates the bytes of a value besides its key. It panics
-// when the name is empty or taken or size is nil, for these are mistakes in wiring.
-func NewRegion[V any](c *Cache, o RegionOptions, size func(V) int) *Region[V] {
-	if o.Name == "" || size == nil || o.MaxBytes < 0 {
-		panic(fmt.Sprintf("cache: region %q needs a name, a size function and no negative MaxBytes", o.Name))
+// NewRegion makes a region of c. size estimates the bytes of a value besides its key; a codec lets the
+// region be in mode copy. It panics when the name is empty or taken, size is nil or there are two
+// codecs, for these are mistakes in wiring.
+func NewRegion[V any](c *Cache, o RegionOptions, size func(V) int, codec ...Codec[V]) *Region[V] {
+	if o.Name == "" || size == nil || o.MaxBytes < 0 || len(codec) > 1 {
+		panic(fmt.Sprintf("cache: region %q needs a name, a size function, no negative MaxBytes and at most one codec", o.Name))
+	}
+	wish := c.o.Regions[o.Name]
+	if wish.MaxBytes > 0 {
+		o.MaxBytes = wish.MaxBytes
 	}
 	if o.MaxBytes == 0 {
 		o.MaxBytes = c.o.MaxBytes
 	}
 	if o.Same == nil {
 		o.Same = reflect.DeepEqual
-	}
-	if o.Replication != "" && o.Replication != "invalidate" {
-		c.o.Logger.Warn("cache: unknown replication mode of region, using invalidate", "region", o.Name, "mode", o.Replication)
 	}
 	n := 1
 	for n < 16 && o.MaxBytes/int64(2*n) >= shardBytes {
@@ -79,6 +88,11 @@ func NewRegion[V any](c *Cache, o RegionOptions, size func(V) int) *Region[V] {
 		typed, _ := v.(V)
 		return size(typed)
 	}
+	for _, k := range codec {
+		r.encode = guarded(o.Name, "Encode", func(v any) ([]byte, error) { typed, _ := v.(V); return k.Encode(typed) })
+		r.decode = guarded(o.Name, "Decode", func(b []byte) (any, error) { return k.Decode(b) })
+	}
+	r.setMode(cmp.Or(wish.Replication, o.Replication))
 	for i := range r.shards {
 		s := &r.shards[i]
 		s.entries = map[string]*entry{}
@@ -119,13 +133,16 @@ func (r *Region[V]) get(ctx context.Context, key string, load func(ctx context.C
 	bypass := st.bypass
 	inTx := !bypass && r.r.cache.inTransaction(ctx)
 	if !bypass && !inTx {
-		s := r.r.shardOf(maphash.String(r.r.cache.seed, key))
+		s := r.r.shardOfKey(key)
 		m := r.r.cache.before(st)
 		e := s.get(key)
 		m.after(r.r.cache)
 		if e.fresh(&m) {
 			info := s.hit(e, &m)
 			e.passOn(st.load, &m)
+			if e.strange.Load() {
+				r.r.adopt(ctx, e, func(ctx context.Context, l *Load) (any, error) { return load(ctx, l) })
+			}
 			v, _ := e.val.(V)
 			return v, info, e.err
 		}
@@ -142,9 +159,10 @@ func (r *Region[V]) get(ctx context.Context, key string, load func(ctx context.C
 
 // Peek gives the value of key if it is in memory and proven fresh, without loading or allocating.
 // It is for the outermost caller: inside a load or a write transaction use Get, which passes on
-// what the value depends on. A miss is not counted; the Get that follows counts it.
+// what the value depends on. A miss is not counted; the Get that follows counts it. The first look at
+// a value of another node is left to Get, so that Verify learns how to load it.
 func (r *Region[V]) Peek(key string) (V, Info, bool) {
-	s := r.r.shardOf(maphash.String(r.r.cache.seed, key))
+	s := r.r.shardOfKey(key)
 	m := r.r.cache.before(state{})
 	e := s.get(key)
 	return r.peek(s, e, &m)
@@ -160,7 +178,7 @@ func (r *Region[V]) PeekBytes(key []byte) (V, Info, bool) {
 
 func (r *Region[V]) peek(s *shard, e *entry, m *moment) (V, Info, bool) {
 	m.after(r.r.cache)
-	if !e.fresh(m) || e.err != nil {
+	if !e.fresh(m) || e.err != nil || e.strange.Load() {
 		var none V
 		return none, Info{}, false
 	}
@@ -169,6 +187,10 @@ func (r *Region[V]) peek(s *shard, e *entry, m *moment) (V, Info, bool) {
 }
 
 func (r *region) shardOf(hash uint64) *shard { return &r.shards[hash&r.mask] }
+
+func (r *region) shardOfKey(key string) *shard {
+	return r.shardOf(maphash.String(r.cache.seed, key))
+}
 
 // moment is what is known at one look into the store. The order in which it is taken is part of
 // the proof: newest proof, finished number, then the entry, then the clock. What is in the store
@@ -209,7 +231,7 @@ func (s *shard) hit(e *entry, m *moment) Info {
 	if !e.visited.Load() {
 		e.visited.Store(true)
 	}
-	return Info{Hit: true, Age: m.now - e.loaded, AsOf: max(e.asOf, m.finished)}
+	return Info{Hit: true, Age: e.age(m.now), AsOf: max(e.asOf, m.finished)}
 }
 
 // passOn lets a load inherit from the entry it hit. The entry was in the store after the finished
@@ -218,7 +240,7 @@ func (e *entry) passOn(l *Load, m *moment) {
 	if l == nil {
 		return
 	}
-	l.absorb(&outcome{err: e.err, tags: e.tags, asOf: max(e.asOf, m.finished), expires: e.expires})
+	l.absorb(&outcome{err: e.err, tags: e.tags, asOf: max(e.asOf, m.finished), expires: e.expires, timed: e.timed})
 }
 
 // direct runs load in the caller's own context and stores nothing.
@@ -242,7 +264,8 @@ func (r *region) stats() RegionStats {
 		Joins: r.joins.Load(), Bypassed: r.bypassed.Load(), Refused: r.refused.Load(),
 		TooLarge: r.tooLarge.Load(), Undeclared: r.undeclared.Load(), TurnedAway: r.turnedAway.Load(),
 		Stale: r.stale.Load(), Evictions: r.evictions.Load(), Invalidations: r.invalidations.Load(),
-		Incoherences: r.incoherences.Load(),
+		Incoherences: r.incoherences.Load(), Mode: r.mode(),
+		Offered: r.offered.Load(), Accepted: r.accepted.Load(), Declined: r.declined.Load(),
 	}
 	for i := range r.shards {
 		s := &r.shards[i]

@@ -22,11 +22,13 @@ type entry struct {
 	err     error // not nil: a negative entry, the NotFound that the load returned
 	tags    []Tag
 	asOf    uint64        // every change up to here that touches the value is in it
-	loaded  time.Duration // boottime at which its load began
+	loaded  time.Duration // boottime at which its load began; 0 for one of another node: nobody here can tell
 	expires time.Duration // boottime from which it is no longer fresh
+	timed   bool          // the load, or one of its parts, declared an expiry
 	size    int64
 
 	visited    atomic.Bool // used since the hand of the eviction last passed
+	strange    atomic.Bool // of another node, and Verify does not know yet how to load it
 	links      []link      // guarded by index.mu
 	prev, next *entry      // guarded by shard.mu
 }
@@ -55,6 +57,14 @@ func (s *shard) getBytes(key []byte) *entry {
 	e := s.entries[string(key)]
 	s.mu.RUnlock()
 	return e
+}
+
+// age is the time since the load began; of a value of another node, since that of its oldest part.
+func (e *entry) age(now time.Duration) time.Duration {
+	if e.loaded == 0 {
+		return e.region.cache.o.MaxAge - (e.expires - now)
+	}
+	return now - e.loaded
 }
 
 func (s *shard) queue(e *entry) *queue {

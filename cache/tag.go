@@ -42,6 +42,10 @@ type Change struct {
 	Kind  string
 	ID    int64
 	Scope int64
+	// Writer and N are the write it belongs to, as in Standing. Without them the change is taken to
+	// stand for everything that the node's own Standing holds after it.
+	Writer int64
+	N      uint64
 }
 
 // normal gives the tag in the one form under which it is indexed.

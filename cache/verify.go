@@ -99,7 +99,7 @@ func (c *Cache) Verify(ctx context.Context) (checked, ok bool) {
 	e.region.incoherences.Add(1)
 	c.o.Logger.Error("cache: a cached value differs from the database and no change explains it; it was dropped",
 		"region", e.region.o.Name, "key", e.key, "tags", fmt.Sprint(e.tags), "asof", e.asOf,
-		"age", c.o.Clock()-e.loaded, "negative", e.err != nil)
+		"age", e.age(c.o.Clock()), "negative", e.err != nil)
 	return true, false
 }
 

@@ -43,6 +43,9 @@ func (l *Log) Append(ctx context.Context, tx *db.Tx, changes []db.Change) (uint6
 	}
 	begun := l.opt.Clock()
 	n, low := l.own.begin(tx.Now(), changes)
+	if again, ok := tx.Taken(); ok {
+		l.own.takesAway(n, again)
+	}
 	rows := rowsOf(l.own.writer, n, low, tx.Now(), changes)
 	for first := 0; first < len(rows); first += rowsPerInsert {
 		part := rows[first:min(first+rowsPerInsert, len(rows))]
@@ -139,7 +142,7 @@ func (l *Log) settleDoubtful() {
 			committed, err := l.Settle(ctx, n)
 			if err == nil {
 				l.log.Info("an unknown outcome was found out", "n", n, "committed", committed)
-				l.Done(ctx, n, p.changes, committed)
+				l.done(ctx, n, p.changes, committed)
 			}
 			cancel()
 		}
@@ -147,24 +150,36 @@ func (l *Log) settleDoubtful() {
 }
 
 // Done is told the outcome of a transaction before its writer is answered: a committed change is
-// applied to the caches of this node now and sent to the others.
+// applied to the caches of this node now and sent to the others; one that takes something away is
+// waited for until the others have applied it too.
 func (l *Log) Done(ctx context.Context, n uint64, changes []db.Change, committed bool) {
+	if l.done(ctx, n, changes, committed) {
+		l.confirm(ctx, n)
+	}
+}
+
+// done settles the number and reports whether it was committed and took something away.
+func (l *Log) done(ctx context.Context, n uint64, changes []db.Change, committed bool) (took bool) {
 	p := l.own.pending(n)
 	if p == nil {
-		return // the outcome was found out by settleDoubtful in the meantime
+		return false // the outcome was found out by settleDoubtful in the meantime
 	}
-	if !committed {
-		l.own.settle(n)
-		l.stats.rolledBack.Add(1)
-		return
-	}
-	rows := rowsOf(l.own.writer, n, 0, p.at, changes)
+	var rows []Row
 	l.mu.Lock()
-	l.apply(rows)
-	l.remember(rows)
+	l.moving()
+	if committed {
+		rows = rowsOf(l.own.writer, n, 0, p.at, changes)
+		l.apply(rows)
+		l.remember(commit{rows: rows, again: p.again})
+	}
+	first := l.own.settle(n)
 	l.mu.Unlock()
-	if !l.own.settle(n) {
-		return
+	if !committed {
+		l.stats.rolledBack.Add(1)
+		return false
+	}
+	if !first {
+		return false
 	}
 	l.stats.committed.Add(1)
 	if l.opt.Send != nil {
@@ -173,13 +188,15 @@ func (l *Log) Done(ctx context.Context, n uint64, changes []db.Change, committed
 	if r, ok := ctx.Value(receiptsKey{}).(*Receipts); ok {
 		r.add(Position{Writer: l.own.writer, N: n})
 	}
+	return p.takes
 }
 
 // remember keeps own commits for a minute, to see which ones a fail-over lost. l.mu is held.
-func (l *Log) remember(rows []Row) {
+func (l *Log) remember(c commit) {
 	const most = 4096
 	now := l.opt.Clock()
-	l.recent = append(l.recent, commit{at: now, rows: rows})
+	c.at = now
+	l.recent = append(l.recent, c)
 	drop := 0
 	for drop < len(l.recent) && (now-l.recent[drop].at > time.Minute || len(l.recent)-drop > most) {
 		drop++

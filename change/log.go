@@ -35,15 +35,21 @@ type Options struct {
 	Beat func(ctx context.Context, tx *db.Tx, low uint64) error
 	// Send carries a hint to the other nodes, after the commit. It must not block for long.
 	Send func(hint []byte)
+	// Confirm returns nil once every other live node has applied the write, or an error that says who has
+	// not, when ctx ends at the latest; after an error the writer is answered only when ConfirmLimit is
+	// over. It is called for writes that take something away, after they were applied here and handed to
+	// Send. nil: there is nobody else.
+	Confirm func(ctx context.Context, p Position) error
 	// TrustHints says that hints come from authenticated nodes. Where a load on this node cannot be older
 	// than a hint (one database server, not Galera), a row that a hint brought is then not applied a
-	// second time when the log confirms it, and a token is satisfied by a hint.
+	// second time when the log confirms it, and a hint satisfies a token and counts in Standing.
 	TrustHints bool
 
 	PollInterval time.Duration        // between reads of the log when nothing asks for one; 0 = 500 ms
 	MinPollGap   time.Duration        // between the beginnings of two reads; 0 = 20 ms
 	PollTimeout  time.Duration        // of one read; 0 = 10 s
 	HintDelay    time.Duration        // how long hints are gathered; 0 = 1 ms
+	ConfirmLimit time.Duration        // how long the writer of what takes something away waits at most; 0 = Bound
 	CacheKeep    time.Duration        // how long rows are kept for caches; 0 = 1 h
 	Retention    time.Duration        // how long rows are kept for durable readers (change.retention); 0 = 7 days
 	Clock        func() time.Duration // 0 = Boottime
@@ -68,7 +74,9 @@ type Log struct {
 	recent []commit         // own commits of the last minute, oldest first
 	rebase bool             // the database's history changed: start over at its present heads
 	era    int              // counts the histories; a read begun in an earlier one proves nothing
-	lost   []Row            // own commits that a new history lacks
+	lost   []Lost           // own commits that a new history lacks
+
+	stand atomic.Pointer[[]Standing] // what Standing gave last; nil after anything changed
 
 	proof atomic.Int64 // Clock when the newest proof was sent
 	alive atomic.Int64 // Clock at the newest sign that the database knows this writer
@@ -91,8 +99,9 @@ type Log struct {
 
 // commit is a write of this process that may yet be lost in a fail-over.
 type commit struct {
-	at   time.Duration
-	rows []Row
+	at    time.Duration
+	rows  []Row
+	again []func(ctx context.Context, tx *db.Tx) error // take away again what it took
 }
 
 // Open registers this process as a writer, makes the Log the journal of the database handle, and takes
@@ -112,6 +121,7 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 	setDefault(&o.MinPollGap, 20*time.Millisecond)
 	setDefault(&o.PollTimeout, 10*time.Second)
 	setDefault(&o.HintDelay, time.Millisecond)
+	setDefault(&o.ConfirmLimit, Bound)
 	setDefault(&o.CacheKeep, time.Hour)
 	setDefault(&o.Retention, 7*24*time.Hour)
 	if o.CacheKeep < minCacheKeep || o.Retention < o.CacheKeep {

@@ -1,6 +1,7 @@
 package change
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -21,6 +22,8 @@ type pending struct {
 	changes []db.Change
 	at      time.Time
 	unsure  bool // its COMMIT was not answered and a settlement failed
+	takes   bool // it takes something away
+	again   []func(ctx context.Context, tx *db.Tx) error
 }
 
 func newOwn(writer int64) *own { return &own{writer: writer, open: map[uint64]*pending{}} }
@@ -32,6 +35,15 @@ func (o *own) begin(at time.Time, changes []db.Change) (n, low uint64) {
 	o.last++
 	o.open[o.last] = &pending{changes: changes, at: at}
 	return o.last, o.lowLocked()
+}
+
+// takesAway notes that the open number n takes something away, and how to do that again.
+func (o *own) takesAway(n uint64, again []func(ctx context.Context, tx *db.Tx) error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if p := o.open[n]; p != nil {
+		p.takes, p.again = true, again
+	}
 }
 
 // low is the number below which every one is settled. It never falls.

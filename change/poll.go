@@ -100,7 +100,7 @@ func (l *Log) fly(f *flight) {
 type look struct {
 	answers []answer
 	gone    []int64
-	lost    []Row // own commits that are not in the database
+	lost    []commit // own commits that are not in the database
 }
 
 // prove reads the log and commits the heartbeat in one transaction, applies the rows, and dates the
@@ -187,6 +187,7 @@ func (l *Log) land(lk look, searched []commit, era int, rebase bool, sent time.D
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.moving()
 	if era != l.era {
 		l.ask()
 		return errOtherEra
@@ -215,12 +216,17 @@ var errOtherEra = errors.New("the database was replaced during the read of the c
 // startOver takes the present heads of a new history as applied and drops everything. l.mu is held.
 func (l *Log) startOver(lk look, searched []commit) {
 	l.reader = l.standing(lk.answers)
-	for _, r := range lk.lost {
-		l.log.Warn("a committed change was lost when the database was replaced", "kind", r.Kind, "id", r.ID, "scope", r.Scope, "version", r.Version, "at", r.At)
+	for _, c := range lk.lost {
+		for _, r := range c.rows {
+			l.log.Warn("a committed change was lost when the database was replaced", "kind", r.Kind, "id", r.ID, "scope", r.Scope, "version", r.Version, "at", r.At)
+			l.lost = append(l.lost, Lost{Row: r})
+		}
 	}
-	l.lost = append(l.lost, lk.lost...)
 	if most := 1000; len(l.lost) > most {
 		l.lost = l.lost[len(l.lost)-most:]
+	}
+	if slices.ContainsFunc(lk.lost, func(c commit) bool { return len(c.again) > 0 }) {
+		l.wg.Go(func() { l.takeAgain(lk.lost) }) // the flight is waited for as well, so Close does not miss this
 	}
 	done := map[uint64]bool{}
 	for _, c := range searched {
@@ -320,8 +326,8 @@ func (l *Log) present(ctx context.Context, q db.Queryer) ([]answer, error) {
 	return answers, err
 }
 
-// missing gives the rows of own commits that a new history does not have.
-func (l *Log) missing(ctx context.Context, q db.Queryer, recent []commit) (lost []Row, err error) {
+// missing gives the own commits that a new history does not have.
+func (l *Log) missing(ctx context.Context, q db.Queryer, recent []commit) (lost []commit, err error) {
 	const batch = 200
 	for first := 0; first < len(recent); first += batch {
 		part := recent[first:min(first+batch, len(recent))]
@@ -340,7 +346,7 @@ func (l *Log) missing(ctx context.Context, q db.Queryer, recent []commit) (lost 
 		}
 		for _, c := range part {
 			if !there[c.rows[0].N] {
-				lost = append(lost, c.rows...)
+				lost = append(lost, c)
 			}
 		}
 	}

@@ -439,6 +439,9 @@ func (s *sim) check(r *simReader, until int, when string) {
 			if r.streams[w.writer] != nil && r.applied(p) && tx.committed > r.over && !r.covered[p] {
 				s.t.Fatalf("%s: %v counts as applied and was not", when, p)
 			}
+			if st := r.streams[w.writer]; st != nil && st.standing(w.writer, r.trust).covers(tx.n) != r.applied(p) {
+				s.t.Fatalf("%s: %v is applied: %v; the standing says otherwise: %+v", when, p, r.applied(p), st.standing(w.writer, r.trust))
+			}
 		}
 	}
 }

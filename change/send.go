@@ -106,6 +106,7 @@ func (l *Log) Hint(b []byte) {
 	l.stats.hintsReceived.Add(1)
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.moving()
 	wanted := l.follow(h.writer, h.seq)
 	var rows []Row
 	for _, tx := range h.txs {

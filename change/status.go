@@ -17,6 +17,7 @@ type counters struct {
 	committed, rolledBack, unknown                atomic.Uint64
 	read, applied, overruns                       atomic.Uint64
 	hintsSent, hintsReceived, hintsLost, hintsBad atomic.Uint64
+	tookAway, unconfirmed                         atomic.Uint64
 
 	mu       sync.Mutex
 	polls    uint64
@@ -59,7 +60,15 @@ type Status struct {
 	HintsBad    uint64
 	Confirmed   uint64 // transactions that the log showed after their hint
 	Repaired    uint64 // transactions that no hint had brought
-	Lost        []Row  // own commits that a replaced database does not have
+	TookAway    uint64 // own writes that took something away
+	Unconfirmed uint64 // of these, those that not every live node confirmed in time
+	Lost        []Lost // own commits that a replaced database does not have
+}
+
+// Lost is a row of an own commit that a replaced database does not have.
+type Lost struct {
+	Row
+	TakenAgain bool // it took something away, and that was done again
 }
 
 // WriterStatus is how far this node has followed one other writer.
@@ -77,6 +86,7 @@ func (l *Log) Status() Status {
 		Committed: l.stats.committed.Load(), RolledBack: l.stats.rolledBack.Load(), Unknown: l.stats.unknown.Load(),
 		Read: l.stats.read.Load(), Applied: l.stats.applied.Load(), Overruns: l.stats.overruns.Load(),
 		HintsSent: l.stats.hintsSent.Load(), HintsGot: l.stats.hintsReceived.Load(), HintsLost: l.stats.hintsLost.Load(), HintsBad: l.stats.hintsBad.Load(),
+		TookAway: l.stats.tookAway.Load(), Unconfirmed: l.stats.unconfirmed.Load(),
 	}
 	if p := l.Proof(); p != 0 {
 		s.ProofAge = l.opt.Clock() - p

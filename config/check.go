@@ -29,12 +29,7 @@ func (r *reader) finish(c *Config) {
 		r.wrong("change.poll.interval", "%s is too long for cache.fresh.limit, %s; at most half of that is expected, or no cache would ever be fresh",
 			formatPeriod(c.Database.ChangePollInterval), formatPeriod(c.Cache.FreshLimit))
 	}
-	for name, size := range c.Cache.RegionMaxBytes {
-		if size > c.Cache.MaxBytes {
-			r.wrong("cache.region."+name+".max.bytes", "%s is more than cache.max.bytes, %s, which bounds all caches together; a smaller value is expected",
-				formatBytes(size), formatBytes(c.Cache.MaxBytes))
-		}
-	}
+	r.checkCaches(c)
 }
 
 // wrong reports a value that is well formed and still wrong, at the place where it is set.

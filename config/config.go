@@ -52,6 +52,7 @@ type Config struct {
 	Log       Log
 	Health    Health
 
+	ehcache   map[string]string // mode by Liferay's name of a cache, until finish
 	warnings  []string
 	sources   []string
 	effective []Value

@@ -395,7 +395,6 @@ func TestLoad_ValuesThatContradictEachOtherAreRefused(t *testing.T) {
 		"cluster.link.discovery=dns":                                     "cluster.link.discovery.dns",
 		"cluster.heartbeat.timeout=1s":                                   "cluster.heartbeat.interval",
 		"change.poll.interval=1s":                                        "cache.fresh.limit",
-		"cache.region.page.max.bytes=1GiB":                               "cache.max.bytes",
 	} {
 		_, err := ext(t, text)
 		wants(t, err, want)

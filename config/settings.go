@@ -90,10 +90,11 @@ type Cache struct {
 	ReadThroughMax   int           // loads at once while there is no proof
 	ReadThroughWait  time.Duration // for a place among them
 	MaxAge           time.Duration // of any entry
-	MaxBytes         int64         // of all regions together
+	MaxBytes         int64         // of a region without a limit of its own
 	VerifyInterval   time.Duration // between two comparisons of a random entry with the database; 0: never
+	Replicate        string        // mode of the regions that can be copied: "invalidate", "copy" or ""
 	RegionMaxBytes   map[string]int64
-	RegionReplicate  map[string]string // "invalidate" or "copy"
+	RegionReplicate  map[string]string // "invalidate" or "copy"; counts more than Replicate
 	StaleGrace       time.Duration     // how long guests get old pages while the database is away
 	ReadYourWritesBy time.Duration     // how long a browser remembers what it wrote
 }

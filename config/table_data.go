@@ -1,6 +1,9 @@
 package config
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // sourceProps is the properties of one data source. Those of the read and the write source have no
 // defaults of their own: what is not set is taken from jdbc.default.
@@ -134,14 +137,20 @@ func sectionCache() section {
 			Doc:  "Age at which every entry is dropped, whatever happened.",
 			kind: into(period(time.Second, 7*24*time.Hour), func(c *Config) *time.Duration { return &c.Cache.MaxAge })},
 		{Name: "cache.max.bytes", Default: "64MiB", Unit: "bytes",
-			Doc:  "Memory of all caches of this node together.",
+			Doc:  "Memory of each cache of this node that has no limit of its own. There are about twenty; most stay far below.",
 			kind: into(byteSize(1<<20), func(c *Config) *int64 { return &c.Cache.MaxBytes })},
 		{Name: "cache.region.<name>.max.bytes", NoValue: true, Unit: "bytes",
-			Doc:  "Memory of one cache, such as cache.region.page.max.bytes.",
-			kind: intoMap(byteSize(0), func(c *Config) *map[string]int64 { return &c.Cache.RegionMaxBytes })},
+			Doc:  "Memory of one cache, such as cache.region.page-cache.max.bytes. The names are on the screen Caches of the control panel.",
+			kind: intoMap(byteSize(1<<16), func(c *Config) *map[string]int64 { return &c.Cache.RegionMaxBytes })},
 		{Name: "cache.region.<name>.replication", NoValue: true, Shared: true,
-			Doc:  "What one cache sends to other nodes: invalidate tells them what to forget, copy also offers them what was loaded.",
+			Doc:  "What one cache sends to other nodes: invalidate tells them what to forget, copy also offers them what was loaded. These can be in mode copy: " + strings.Join(CopyRegions(), ", ") + ".",
 			kind: intoMap(oneOf("invalidate", "copy"), func(c *Config) *map[string]string { return &c.Cache.RegionReplicate })},
+		{Name: "ehcache.replicator.properties.default", NoValue: true,
+			Doc:  "The mode of all caches that can be in mode copy, as Ehcache says it: copy with replicatePutsViaCopy=true or replicateUpdatesViaCopy=true, unless replicatePuts=false; otherwise invalidate. cache.region.<name>.replication counts more.",
+			kind: into(replicator(), func(c *Config) *string { return &c.Cache.Replicate })},
+		{Name: "ehcache.replicator.properties.<cache>", NoValue: true,
+			Doc:  "The same for one cache, by its name in Liferay, such as com.liferay.portal.kernel.dao.orm.EntityCache.com.liferay.journal.model.impl.JournalArticleImpl, or by the name of the cache here.",
+			kind: intoMap(replicator(), func(c *Config) *map[string]string { return &c.ehcache })},
 		{Name: "cache.verify.interval", Default: "1s",
 			Doc:  "Pause between two comparisons of a random entry with the database; 0 switches them off.",
 			kind: into(period(0, time.Hour), func(c *Config) *time.Duration { return &c.Cache.VerifyInterval })},

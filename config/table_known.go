@@ -93,7 +93,6 @@ counter.data.center.count | Ids are unique within one database.
 counter.data.center.deployment.id | Ids are unique within one database.
 ehcache.single.vm.config.location | There is no Ehcache; see cache.
 ehcache.multi.vm.config.location | There is no Ehcache; see cache.
-ehcache.replicator.properties.<name> | cache.region.<name>.replication does this.
 ehcache.cluster.link.replication.enabled | Caches always follow the change log.
 ehcache.portal.cache.manager.jmx.enabled | There is no JMX.
 value.object.entity.cache.enabled | Caches never serve what is not fresh, so they need no switch.

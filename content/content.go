@@ -144,7 +144,7 @@ func New(o Options) (*Service, error) {
 	}
 	return &Service{
 		o: o, policy: richtext.New(), hashes: make(chan struct{}, 2),
-		live:  cache.NewRegion(o.Cache, cache.RegionOptions{Name: "article", StaleForGuests: true}, Article.size),
+		live:  cache.NewRegion(o.Cache, cache.RegionOptions{Name: "article", StaleForGuests: true}, Article.size, cache.JSON[Article]()),
 		slugs: cache.NewRegion(o.Cache, cache.RegionOptions{Name: "article-slug", StaleForGuests: true, MaxBytes: 8 << 20}, func(stoa.ID) int { return 16 }),
 		lists: cache.NewRegion(o.Cache, cache.RegionOptions{Name: "article-list", StaleForGuests: true}, func(l List) int {
 			n := 64
@@ -152,7 +152,7 @@ func New(o Options) (*Service, error) {
 				n += a.size()
 			}
 			return n
-		}),
+		}, cache.JSON[List]()),
 	}, nil
 }
 

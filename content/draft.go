@@ -353,6 +353,9 @@ func (s *Service) save(ctx context.Context, tx *db.Tx, a row, d Draft, version i
 		}
 	}
 	tx.Changed("article", a.ID, a.Site, version+1)
+	if d.Password != nil && a.hash != "" {
+		tx.TakesAway(nil)
+	}
 	return nil
 }
 

@@ -3,12 +3,14 @@ package content_test
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/content"
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/site"
@@ -142,5 +144,40 @@ func TestWidgets_ShowEscapedLiveArticles(t *testing.T) {
 		if got := show("web-content", map[string]string{"article": a.ID.String()}, nil); got != "" {
 			t.Errorf("an article that was withdrawn is shown: %s", got)
 		}
+	})
+}
+
+// travels sends a value to another node as its cache does.
+func travels[V any](t *testing.T, v V) {
+	t.Helper()
+	codec := cache.JSON[V]()
+	raw, err := codec.Encode(v)
+	must(t, err)
+	got, err := codec.Decode(raw)
+	must(t, err)
+	if !reflect.DeepEqual(got, v) {
+		t.Errorf("comes as\n%+v, was sent as\n%+v", got, v)
+	}
+}
+
+func TestLive_TravelsToOtherNodesAsItIs(t *testing.T) {
+	each(t, func(t *testing.T, n *node, st site.Site) {
+		cat, tag := n.terms(t, st)
+		d := draft("Ebbe & Flut <1>", `<p>„Grüße“ &amp; <a href="/x?a=1&amp;b=2">mehr</a></p>`)
+		d.Categories, d.Tags, d.Published = []stoa.ID{cat}, []stoa.ID{tag}, time.Date(2020, 2, 29, 23, 59, 59, 123456000, time.UTC)
+		a := n.publish(t, st, d)
+		live, err := n.Live(n.guest(t, st), a.ID)
+		must(t, err)
+		travels(t, live)
+		n.publish(t, st, draft("Another", ""))
+		list, err := n.LiveList(n.guest(t, st), st, content.Filter{})
+		must(t, err)
+		if len(list.Items) != 2 {
+			t.Fatalf("%d articles", len(list.Items))
+		}
+		travels(t, list)
+		empty, err := n.LiveList(n.guest(t, st), st, content.Filter{Kind: content.KindPage})
+		must(t, err)
+		travels(t, empty)
 	})
 }

@@ -77,7 +77,15 @@ func (s *Service) Unpublish(ctx context.Context, id stoa.ID, version int64) (Art
 		if err != nil {
 			return err
 		}
-		return s.update(ctx, tx, a, "status = ?, publish_at = 0, pending = 0, live = 0", StatusDraft)
+		const hide = "status = ?, publish_at = 0, pending = 0, live = 0"
+		tx.TakesAway(func(ctx context.Context, tx *db.Tx) error {
+			n, err := tx.Affected(ctx, "UPDATE content_article SET "+hide+", version = version + 1 WHERE id = ? AND live > 0", StatusDraft, id)
+			if n > 0 {
+				tx.Changed("article", id, a.Site, 0)
+			}
+			return err
+		})
+		return s.update(ctx, tx, a, hide, StatusDraft)
 	})
 }
 
@@ -124,6 +132,7 @@ func (s *Service) Delete(ctx context.Context, id stoa.ID) error {
 			}
 		}
 		tx.Changed("article", id, a.Site, a.Article.Version+1)
+		tx.TakesAway(nil)
 		return nil
 	})
 	if err != nil {

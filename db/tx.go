@@ -29,7 +29,8 @@ type Journal interface {
 	// Settle finds out whether the transaction with that number was committed, by writing its key again.
 	Settle(ctx context.Context, n uint64) (committed bool, err error)
 	// Done is told the outcome before the writer is answered; a committed change is applied to the
-	// caches of this node before Done returns.
+	// caches of this node before Done returns, and one that takes something away also to those of the
+	// other nodes, or the time for that has passed.
 	Done(ctx context.Context, n uint64, changes []Change, committed bool)
 }
 
@@ -44,6 +45,8 @@ type Tx struct {
 	tx      *sql.Tx
 	now     time.Time
 	changes []Change
+	takes   bool
+	again   []func(ctx context.Context, tx *Tx) error
 	after   []func()
 	idNext  int64
 	idLast  int64
@@ -62,6 +65,24 @@ func (tx *Tx) Changed(kind string, id, scope stoa.ID, version int64) {
 	if !slices.Contains(tx.changes, c) {
 		tx.changes = append(tx.changes, c)
 	}
+}
+
+// TakesAway says that this transaction takes something away from somebody: a session, a password, a role.
+// Its writer is answered when every live node has applied it, or after two seconds, so that after the
+// answer it holds everywhere. again, if not nil, takes the same away once more, in a transaction of its
+// own, should the database lose this one in a fail-over: it notes what it changes, checks no permission,
+// does nothing where nothing is left to take, and leaves alone what it does not name. It may be called
+// more than once.
+func (tx *Tx) TakesAway(again func(ctx context.Context, tx *Tx) error) {
+	tx.takes = true
+	if again != nil {
+		tx.again = append(tx.again, again)
+	}
+}
+
+// Taken gives what TakesAway was told; ok says whether anything is taken away.
+func (tx *Tx) Taken() (again []func(ctx context.Context, tx *Tx) error, ok bool) {
+	return tx.again, tx.takes
 }
 
 // AfterCommit registers fn to run once the transaction is committed, before Write returns.

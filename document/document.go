@@ -238,6 +238,13 @@ func (s *Service) Delete(ctx context.Context, id stoa.ID) error {
 			return stoa.NotFound("file", id)
 		}
 		tx.Changed("file", id, f.Site, f.Version+1)
+		tx.TakesAway(func(ctx context.Context, tx *db.Tx) error { // its bytes are gone, so it must not come back
+			n, err := tx.Affected(ctx, "DELETE FROM document_file WHERE id = ?", id)
+			if n > 0 {
+				tx.Changed("file", id, f.Site, f.Version+1)
+			}
+			return err
+		})
 		return nil
 	})
 	if err != nil {

@@ -1,6 +1,8 @@
 package httpd
 
 import (
+	"encoding/binary"
+	"errors"
 	"net/http"
 	"strconv"
 )
@@ -26,7 +28,11 @@ var (
 
 // NewCached makes a response of a body, which it keeps. cacheControl is what clients are told, empty for nothing.
 func NewCached(status int, contentType, cacheControl string, body []byte) *Cached {
-	c := &Cached{Bodies: Precompress(body, compressFrom), Status: status, ETag: ETag(body)}
+	return newCached(Precompress(body, compressFrom), status, contentType, cacheControl, ETag(body))
+}
+
+func newCached(b Bodies, status int, contentType, cacheControl, etag string) *Cached {
+	c := &Cached{Bodies: b, Status: status, ETag: etag}
 	c.contentType, c.etag = []string{contentType}, []string{c.ETag}
 	if cacheControl != "" {
 		c.cacheControl = []string{cacheControl}
@@ -34,6 +40,45 @@ func NewCached(status int, contentType, cacheControl string, body []byte) *Cache
 	length := func(b []byte) []string { return []string{strconv.Itoa(len(b))} }
 	c.identityLength, c.gzipLength, c.brLength = length(c.Identity), length(c.Gzip), length(c.Brotli)
 	return c
+}
+
+// MarshalBinary gives the response in a form that ParseCached reads, so that another node need not compress it
+// again. The error is always nil.
+func (c *Cached) MarshalBinary() ([]byte, error) {
+	cacheControl := ""
+	if len(c.cacheControl) > 0 {
+		cacheControl = c.cacheControl[0]
+	}
+	b := binary.AppendUvarint(make([]byte, 0, c.Size()+200), uint64(c.Status))
+	for _, part := range [][]byte{[]byte(c.contentType[0]), []byte(cacheControl), []byte(c.ETag), c.Identity, c.Gzip, c.Brotli} {
+		b = append(binary.AppendUvarint(b, uint64(len(part))), part...)
+	}
+	return b, nil
+}
+
+var errCached = errors.New("httpd: not a cached response")
+
+// ParseCached reads what MarshalBinary gave. It keeps b.
+func ParseCached(b []byte) (*Cached, error) {
+	status, n := binary.Uvarint(b)
+	if n <= 0 || status < 100 || status > 999 {
+		return nil, errCached
+	}
+	b = b[n:]
+	var parts [6][]byte
+	for i := range parts {
+		size, n := binary.Uvarint(b)
+		if n <= 0 || size > uint64(len(b)-n) {
+			return nil, errCached
+		}
+		if b = b[n:]; size > 0 {
+			parts[i], b = b[:size:size], b[size:]
+		}
+	}
+	if len(b) > 0 {
+		return nil, errCached
+	}
+	return newCached(Bodies{Identity: parts[3], Gzip: parts[4], Brotli: parts[5]}, int(status), string(parts[0]), string(parts[1]), string(parts[2])), nil
 }
 
 // ServeHTTP answers with the body, or with 304 when the client has it. A Cache-Control that is set on w already

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -264,4 +266,41 @@ func TestCompress_PanicDropsTheBeginning(t *testing.T) {
 	if rec.Code != 500 || strings.Contains(rec.Body.String(), "half") {
 		t.Errorf("%d %q", rec.Code, rec.Body)
 	}
+}
+
+func TestCached_TravelsAsItIs(t *testing.T) {
+	for _, page := range []*Cached{
+		NewCached(200, "text/html; charset=utf-8", "no-cache", []byte(strings.Repeat("<p>Hello</p>", 2000))),
+		NewCached(404, "text/plain", "", []byte("gone")),
+	} {
+		raw, err := page.MarshalBinary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := ParseCached(raw)
+		if err != nil || !reflect.DeepEqual(got, page) {
+			t.Errorf("%+v, %v; want %+v", got, err, page)
+		}
+		if _, err := ParseCached(append(raw, 0)); err == nil {
+			t.Error("what stands behind is ignored")
+		}
+	}
+}
+
+func FuzzParseCached(f *testing.F) {
+	raw, _ := NewCached(200, "text/html", "no-cache", []byte("<p>Hello</p>")).MarshalBinary()
+	f.Add(raw)
+	f.Add([]byte{200, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		c, err := ParseCached(b)
+		if err != nil {
+			return
+		}
+		rec := httptest.NewRecorder()
+		c.ServeHTTP(rec, httptest.NewRequest("GET", "/", nil))
+		raw, _ := c.MarshalBinary()
+		if again, err := ParseCached(raw); err != nil || !reflect.DeepEqual(again, c) {
+			t.Errorf("%+v comes back as %+v, %v", c, again, err)
+		}
+	})
 }

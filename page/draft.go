@@ -146,7 +146,8 @@ func (s *Service) Unpublish(ctx context.Context, id stoa.ID, version int64) (Pag
 	return s.Get(ctx, id)
 }
 
-// set changes one column of the page.
+// set changes one column of the page: published or password. Anything but an empty password withholds
+// the page from somebody.
 func (s *Service) set(ctx context.Context, p Page, version int64, column string, value any) error {
 	return s.d.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
 		n, err := tx.Affected(ctx, "UPDATE page_page SET "+column+" = ?, modified = ?, modified_by = ?, version = version + 1 WHERE id = ? AND version = ?",
@@ -158,7 +159,21 @@ func (s *Service) set(ctx context.Context, p Page, version int64, column string,
 			return stale()
 		}
 		tx.Changed(kindPage, p.ID, p.Site, version+1)
+		if value != "" {
+			withheld(tx, p, column, value)
+		}
 		return nil
+	})
+}
+
+// withheld says that the transaction withholds the page from somebody by the value of a column.
+func withheld(tx *db.Tx, p Page, column string, value any) {
+	tx.TakesAway(func(ctx context.Context, tx *db.Tx) error {
+		n, err := tx.Affected(ctx, "UPDATE page_page SET "+column+" = ?, version = version + 1 WHERE id = ? AND "+column+" <> ?", value, p.ID, value)
+		if n > 0 {
+			tx.Changed(kindPage, p.ID, p.Site, 0)
+		}
+		return err
 	})
 }
 

@@ -200,6 +200,9 @@ func (s *Service) Update(ctx context.Context, p Page) (Page, error) {
 			return stale()
 		}
 		tx.Changed(kindPage, p.ID, old.Site, p.Version+1)
+		if p.Restricted && !old.Restricted {
+			withheld(tx, p, "restricted", true)
+		}
 		return s.repath(ctx, tx, now, above.prefix+"/"+p.Slug, above.depth+1)
 	})
 	if err != nil {

@@ -80,13 +80,13 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	// Before the row says goodbye, or the others would expel this node while it leaves. Closing again is nothing.
 	s.onStop("cluster link", func(context.Context) error { return s.link.transport.Close() })
 	var proof func() time.Duration
-	s.Cache, err = cache.New(cache.Options{
+	s.Cache, err = cache.New(s.copying(cache.Options{
 		FreshLimit: c.Cache.FreshLimit, ReadThroughMax: c.Cache.ReadThroughMax, ReadThroughWait: c.Cache.ReadThroughWait,
 		StaleGrace: c.Cache.StaleGrace, MaxAge: c.Cache.MaxAge, MaxBytes: c.Cache.MaxBytes,
 		Proof:         func() time.Duration { return proof() },
 		Clock:         change.Boottime,
 		InTransaction: db.InWrite, Incarnation: s.DB.Incarnation, Logger: s.log.With("component", "cache"),
-	})
+	}))
 	if err != nil {
 		return err
 	}
@@ -97,11 +97,8 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		Retention: c.Database.ChangeRetention, Logger: s.log.With("component", "change"),
 		Apply:      func(rows []change.Row) { s.Cache.Invalidate(cacheChanges(rows), nil) },
 		TrustHints: s.link.trusted,
-		Send: func(hint []byte) {
-			if err := s.link.transport.Publish(s.ctx, cluster.SubjectHints, hint); err != nil {
-				s.log.Debug("a hint was not sent; the log will repair it", "error", err)
-			}
-		},
+		Send:       func(hint []byte) { s.send(cluster.SubjectHints, hint) },
+		Confirm:    s.Confirm, ConfirmLimit: c.Cache.FreshLimit + change.Bound/4,
 	})
 	if err != nil {
 		return err
@@ -121,6 +118,11 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		return fmt.Errorf("listen for hints: %w", err)
 	}
 	s.onStop("hints", func(context.Context) error { stopHints(); return nil })
+	stopOffers, err := s.link.transport.Subscribe(offerSubject, s.Cache.Accept)
+	if err != nil {
+		return fmt.Errorf("listen for cached values: %w", err)
+	}
+	s.onStop("offers", func(context.Context) error { stopOffers(); return nil })
 	logCtx, stopLog := context.WithCancel(s.ctx)
 	logDone := make(chan error, 1)
 	go func() { logDone <- s.Log.Run(logCtx) }()
@@ -268,15 +270,6 @@ func (s *Server) openDatabase(ctx context.Context) (*db.DB, error) {
 	}
 }
 
-// cacheChanges turns rows of the log into what caches drop.
-func cacheChanges(rows []change.Row) []cache.Change {
-	out := make([]cache.Change, len(rows))
-	for i, r := range rows {
-		out[i] = cache.Change{Kind: r.Kind, ID: int64(r.ID), Scope: int64(r.Scope)}
-	}
-	return out
-}
-
 // checkStore compares the identity of this node's file store with the one the database knows.
 func (s *Server) checkStore(ctx context.Context, files filestore.Store) []httpd.Problem {
 	bad := func(message, mend string) []httpd.Problem {
@@ -359,6 +352,8 @@ func (cacheMetrics) Describe(chan<- *prometheus.Desc) {}
 
 // Collect reads the counters of every region.
 func (m cacheMetrics) Collect(ch chan<- prometheus.Metric) {
+	bad := prometheus.NewDesc("stoa_cache_bad_offers_total", "Messages of other nodes that were no offer of a cached value.", nil, nil)
+	ch <- prometheus.MustNewConstMetric(bad, prometheus.CounterValue, float64(m.c.BadOffers()))
 	desc := prometheus.NewDesc("stoa_cache", "Counters of a cache region.", []string{"region", "what"}, nil)
 	for _, r := range m.c.Stats() {
 		raw, err := json.Marshal(r)

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"sort"
@@ -290,25 +291,14 @@ func (c *ClusterStatus) judge(enabled bool, self *cluster.Node) {
 	}
 }
 
-// Confirm waits until every other living node has applied the change at p, or until the published bound has
-// passed: after that no node serves what was before it. It reports how many nodes did not confirm in time.
-func (s *Server) Confirm(ctx context.Context, p change.Position) (missing int) {
-	ctx, cancel := context.WithTimeout(ctx, change.Bound)
-	defer cancel()
-	begun := time.Now()
+// Confirm waits until every other living node has applied the change at p; the error names those that
+// have not when ctx ends.
+func (s *Server) Confirm(ctx context.Context, p change.Position) error {
+	var errs []error
 	for _, a := range s.await.Others(ctx, []change.Position{p}) {
 		if a.Err != nil {
-			missing++
+			errs = append(errs, fmt.Errorf("%s: %w", a.Member.Name, a.Err))
 		}
 	}
-	if missing > 0 {
-		// A node that did not answer cannot prove itself fresh beyond the bound.
-		timer := time.NewTimer(change.Bound - time.Since(begun))
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-		}
-	}
-	return missing
+	return errors.Join(errs...)
 }

@@ -98,8 +98,8 @@ func New(o Options) (*Service, error) {
 	}
 	return &Service{
 		opt:   o,
-		hosts: cache.NewRegion(o.Cache, cache.RegionOptions{Name: "host", StaleForGuests: true}, func(Resolved) int { return 800 }),
-		sites: cache.NewRegion(o.Cache, cache.RegionOptions{Name: "site", StaleForGuests: true}, func(Site) int { return 600 }),
+		hosts: cache.NewRegion(o.Cache, cache.RegionOptions{Name: "host", StaleForGuests: true}, func(Resolved) int { return 800 }, cache.JSON[Resolved]()),
+		sites: cache.NewRegion(o.Cache, cache.RegionOptions{Name: "site", StaleForGuests: true}, func(Site) int { return 600 }, cache.JSON[Site]()),
 	}, nil
 }
 

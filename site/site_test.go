@@ -2,11 +2,13 @@ package site
 
 import (
 	"errors"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/db/dbtest"
 )
@@ -166,6 +168,25 @@ func TestSite_HostileInputIsRefusedByField(t *testing.T) {
 		for _, slug := range []string{"", "none", strings.Repeat("x", 5000), "' OR 1=1 --"} {
 			_, err := n.BySlug(system(t), good.Instance, slug)
 			wantKind(t, err, stoa.KindNotFound)
+		}
+	})
+}
+
+func TestSites_TravelToOtherNodesAsTheyAre(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		n := newNode(t, d, false)
+		n.make(t)
+		inst, st, err := n.Resolve(system(t), "localhost")
+		if err != nil {
+			t.Fatal(err)
+		}
+		codec := cache.JSON[Resolved]()
+		raw, err := codec.Encode(Resolved{inst, st})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := codec.Decode(raw); err != nil || !reflect.DeepEqual(got, Resolved{inst, st}) {
+			t.Errorf("comes as %+v, %v; was sent as %+v, %+v", got, err, inst, st)
 		}
 	})
 }

@@ -84,7 +84,7 @@ func (s *Service) insert(ctx context.Context, tx *db.Tx, u *User, hash string) e
 	}); err != nil {
 		return fmt.Errorf("make the account: %w", err)
 	}
-	if err := s.access.Assign(ctx, tx, u.Instance, id, u.Roles); err != nil {
+	if _, err := s.access.Assign(ctx, tx, u.Instance, id, u.Roles); err != nil {
 		return err
 	}
 	for _, g := range u.Groups {
@@ -235,9 +235,10 @@ status = ?, words = ?, version = version + 1 WHERE id = ? AND version = ?`,
 			}
 		}
 		if u.Status != StatusActive {
-			if _, err := endSessions(ctx, tx, "account = ?", u.ID); err != nil {
+			if err := endSessions(ctx, tx, "account = ?", u.ID); err != nil {
 				return err
 			}
+			tx.TakesAway(func(ctx context.Context, tx *db.Tx) error { return s.lockAgain(ctx, tx, u) })
 		}
 		tx.Changed("user", u.ID, u.Instance, u.Version+1)
 		if wasAdmin {
@@ -262,7 +263,7 @@ func (s *Service) Delete(ctx context.Context, id stoa.ID) error {
 	if stoa.ActorFrom(ctx).User == id {
 		return stoa.Invalid("id", "you cannot delete your own account")
 	}
-	return s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+	remove := func(ctx context.Context, tx *db.Tx) error {
 		role, err := s.lockAdminRole(ctx, tx, a.Instance)
 		if err != nil {
 			return err
@@ -275,7 +276,7 @@ func (s *Service) Delete(ctx context.Context, id stoa.ID) error {
 		if err != nil {
 			return err
 		}
-		if _, err := endSessions(ctx, tx, "account = ?", id); err != nil {
+		if err := endSessions(ctx, tx, "account = ?", id); err != nil {
 			return err
 		}
 		for _, q := range []string{"DELETE FROM user_link WHERE account = ?", "DELETE FROM user_member WHERE account = ?",
@@ -292,6 +293,10 @@ func (s *Service) Delete(ctx context.Context, id stoa.ID) error {
 			return s.keepOneAdmin(ctx, tx, a.Instance)
 		}
 		return nil
+	}
+	return s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+		tx.TakesAway(remove)
+		return remove(ctx, tx)
 	})
 }
 
@@ -321,9 +326,11 @@ func (s *Service) SetRoles(ctx context.Context, user stoa.ID, roles []stoa.ID) e
 		if n == 0 {
 			return stoa.NotFound("user", user)
 		}
-		if err := s.access.Assign(ctx, tx, a.Instance, user, roles); err != nil {
+		removed, err := s.access.Assign(ctx, tx, a.Instance, user, roles)
+		if err != nil {
 			return err
 		}
+		s.rolesTaken(tx, "user", a.Instance, user, removed)
 		tx.Changed("user", user, a.Instance, 0)
 		if admin {
 			return s.keepOneAdmin(ctx, tx, a.Instance)
@@ -391,24 +398,34 @@ func (s *Service) AdminSetPassword(ctx context.Context, id stoa.ID, password str
 // storePassword also ends all sessions but one and all links: who knew the old password or has an
 // old link is out.
 func storePassword(ctx context.Context, tx *db.Tx, a account, hash string, keep stoa.ID) error {
-	n, err := tx.Affected(ctx, "UPDATE user_account SET password = ?, version = version + 1 WHERE id = ? AND password = ?", hash, a.ID, a.password)
+	done, err := replacePassword(ctx, tx, a, hash)
 	if err != nil {
-		return fmt.Errorf("save the password: %w", err)
+		return err
 	}
-	if n == 0 {
+	if !done {
 		return stoa.Conflict("the password was changed by somebody else at the same time; nothing was saved")
 	}
+	tx.TakesAway(func(ctx context.Context, tx *db.Tx) error { _, err := replacePassword(ctx, tx, a, hash); return err })
+	return endSessions(ctx, tx, "account = ? AND id <> ?", a.ID, keep)
+}
+
+// replacePassword does nothing when the password is not the one of a any more.
+func replacePassword(ctx context.Context, tx *db.Tx, a account, hash string) (done bool, err error) {
+	n, err := tx.Affected(ctx, "UPDATE user_account SET password = ?, version = version + 1 WHERE id = ? AND password = ?", hash, a.ID, a.password)
+	if err != nil {
+		return false, fmt.Errorf("save the password: %w", err)
+	}
+	if n == 0 {
+		return false, nil
+	}
 	if _, err := tx.Exec(ctx, "DELETE FROM user_link WHERE account = ?", a.ID); err != nil {
-		return err
+		return false, err
 	}
 	if _, err := tx.Exec(ctx, "DELETE FROM user_attempt WHERE subject = ?", byAccount("signin", a.ID)); err != nil {
-		return err
-	}
-	if _, err := endSessions(ctx, tx, "account = ? AND id <> ?", a.ID, keep); err != nil {
-		return err
+		return false, err
 	}
 	tx.Changed("user", a.ID, a.Instance, a.Version+1)
-	return nil
+	return true, nil
 }
 
 func taken(err error) error {

@@ -42,7 +42,8 @@ func (s *Service) CreateGroup(ctx context.Context, g Group) (Group, error) {
 			return err
 		}
 		tx.Changed("usergroup", id, g.Instance, 1)
-		return s.access.Assign(ctx, tx, g.Instance, id, g.Roles)
+		_, err = s.access.Assign(ctx, tx, g.Instance, id, g.Roles)
+		return err
 	})
 	if err != nil {
 		return Group{}, groupTaken(err, g.Name)
@@ -76,9 +77,11 @@ func (s *Service) UpdateGroup(ctx context.Context, g Group) (Group, error) {
 		if n == 0 {
 			return stoa.Conflict("the user group %s was changed by somebody else: load it again and repeat the change", old.Name)
 		}
-		if err := s.access.Assign(ctx, tx, g.Instance, g.ID, g.Roles); err != nil {
+		removed, err := s.access.Assign(ctx, tx, g.Instance, g.ID, g.Roles)
+		if err != nil {
 			return err
 		}
+		s.rolesTaken(tx, "usergroup", g.Instance, g.ID, removed)
 		tx.Changed("usergroup", g.ID, g.Instance, g.Version+1)
 		if wasAdmin {
 			return s.keepOneAdmin(ctx, tx, g.Instance)
@@ -98,7 +101,7 @@ func (s *Service) DeleteGroup(ctx context.Context, id stoa.ID) error {
 	if err != nil {
 		return err
 	}
-	return s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+	remove := func(ctx context.Context, tx *db.Tx) error {
 		wasAdmin, err := s.groupAdmin(ctx, tx, g.Instance, id)
 		if err != nil {
 			return err
@@ -113,6 +116,10 @@ func (s *Service) DeleteGroup(ctx context.Context, id stoa.ID) error {
 			return s.keepOneAdmin(ctx, tx, g.Instance)
 		}
 		return nil
+	}
+	return s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+		tx.TakesAway(remove)
+		return remove(ctx, tx)
 	})
 }
 
@@ -214,7 +221,7 @@ func (s *Service) RemoveMembers(ctx context.Context, group stoa.ID, users ...sto
 	if err != nil {
 		return err
 	}
-	return s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+	remove := func(ctx context.Context, tx *db.Tx) error {
 		wasAdmin, err := s.groupAdmin(ctx, tx, g.Instance, group)
 		if err != nil {
 			return err
@@ -230,6 +237,10 @@ func (s *Service) RemoveMembers(ctx context.Context, group stoa.ID, users ...sto
 			return s.keepOneAdmin(ctx, tx, g.Instance)
 		}
 		return nil
+	}
+	return s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+		tx.TakesAway(remove)
+		return remove(ctx, tx)
 	})
 }
 

@@ -243,8 +243,7 @@ func (s *Service) SignOut(ctx context.Context, token string) error {
 		return nil
 	}
 	return s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
-		_, err := endSessions(ctx, tx, "digest = ?", digest)
-		return err
+		return endSessions(ctx, tx, "digest = ?", digest)
 	})
 }
 
@@ -268,8 +267,7 @@ func (s *Service) EndSession(ctx context.Context, id stoa.ID) error {
 		return stoa.NotFound("session", id)
 	}
 	return s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
-		_, err := endSessions(ctx, tx, "id = ?", id)
-		return err
+		return endSessions(ctx, tx, "id = ?", id)
 	})
 }
 
@@ -281,19 +279,36 @@ func (s *Service) selfOrManage(ctx context.Context, user stoa.ID) error {
 	return err
 }
 
-// endSessions deletes the sessions that the condition names and tells the caches of all nodes.
-func endSessions(ctx context.Context, tx *db.Tx, where string, args ...any) (int, error) {
+// endSessions takes the sessions that the condition names away from who is signed in with them.
+func endSessions(ctx context.Context, tx *db.Tx, where string, args ...any) error {
+	list, err := deleteSessions(ctx, tx, where, args...)
+	if len(list) > 0 {
+		tx.TakesAway(func(ctx context.Context, tx *db.Tx) error {
+			for part := range slices.Chunk(list, 500) {
+				if _, err := deleteSessions(ctx, tx, "id IN "+db.In(len(part)), db.Args(part)...); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return err
+}
+
+// deleteSessions deletes the sessions that the condition names and tells the caches of all nodes.
+func deleteSessions(ctx context.Context, tx *db.Tx, where string, args ...any) (ids []stoa.ID, err error) {
 	list, err := db.All(ctx, tx, scanSession, sessionColumns+" WHERE "+where+tx.Dialect().ForUpdate(), args...)
 	if err != nil {
-		return 0, fmt.Errorf("find the sessions to end: %w", err)
+		return nil, fmt.Errorf("find the sessions to end: %w", err)
 	}
 	for _, v := range list {
 		if _, err := tx.Exec(ctx, "DELETE FROM user_session WHERE id = ?", v.ID); err != nil {
-			return 0, fmt.Errorf("end session %d: %w", v.ID, err)
+			return nil, fmt.Errorf("end session %d: %w", v.ID, err)
 		}
 		tx.Changed("session", v.ID, v.Instance, v.Version+1)
+		ids = append(ids, v.ID)
 	}
-	return len(list), nil
+	return ids, nil
 }
 
 // Sweep deletes sessions and links that have ended and tries that count no more. Only the portal
@@ -304,14 +319,14 @@ func (s *Service) Sweep(ctx context.Context) error {
 	}
 	now := s.o.Now()
 	for {
-		ended := 0
+		var ended []stoa.ID
 		if err := s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) (err error) {
-			ended, err = endSessions(ctx, tx, "expires <= ? ORDER BY id LIMIT 500", db.Micros(now))
+			ended, err = deleteSessions(ctx, tx, "expires <= ? ORDER BY id LIMIT 500", db.Micros(now))
 			return err
 		}); err != nil {
 			return fmt.Errorf("sweep sessions: %w", err)
 		}
-		if ended < 500 {
+		if len(ended) < 500 {
 			break
 		}
 	}

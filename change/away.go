@@ -1,0 +1,87 @@
+package change
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/db"
+)
+
+// confirm waits until every live node has applied a write that takes something away, or until those
+// that have not could no longer serve what was there before (coherence rule 22).
+func (l *Log) confirm(ctx context.Context, n uint64) {
+	l.stats.tookAway.Add(1)
+	if l.opt.Confirm == nil {
+		return
+	}
+	// Whoever went away meanwhile does not shorten it: the answer is a promise.
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), l.opt.ConfirmLimit, fmt.Errorf("no answer within %s", l.opt.ConfirmLimit))
+	defer cancel()
+	if err := l.opt.Confirm(ctx, Position{Writer: l.own.writer, N: n}); err != nil {
+		<-ctx.Done() // who does not answer us may still answer visitors, as long as its last proof lasts
+		l.stats.unconfirmed.Add(1)
+		l.log.Info("not every node has confirmed that something was taken away", "n", n, "error", err)
+	}
+}
+
+const (
+	againPause = time.Second
+	againTries = 30
+)
+
+// takeAgain does once more what the lost commits had taken away: after a fail-over somebody could have
+// back what was taken from him (coherence rule 33).
+func (l *Log) takeAgain(lost []commit) {
+	for _, c := range lost {
+		if len(c.again) == 0 {
+			continue
+		}
+		err := l.tryAgain(c)
+		if l.ctx.Err() != nil {
+			return
+		}
+		for _, r := range c.rows {
+			if err == nil {
+				l.log.Info("what a lost change had taken away was taken away again", "kind", r.Kind, "id", r.ID, "scope", r.Scope)
+			} else {
+				l.log.Error("what a lost change had taken away is there again: take it away by hand", "kind", r.Kind, "id", r.ID, "scope", r.Scope, "error", err)
+			}
+		}
+		if err != nil {
+			continue
+		}
+		l.mu.Lock()
+		for i := range l.lost {
+			l.lost[i].TakenAgain = l.lost[i].TakenAgain || l.lost[i].N == c.rows[0].N
+		}
+		l.mu.Unlock()
+	}
+}
+
+// tryAgain waits for a database that has only just come back.
+func (l *Log) tryAgain(c commit) error {
+	for try := 1; ; try++ {
+		err := l.d.Write(l.ctx, func(ctx context.Context, tx *db.Tx) error {
+			for _, again := range c.again {
+				if err := again(ctx, tx); err != nil {
+					return err
+				}
+				tx.TakesAway(again)
+			}
+			return nil
+		})
+		if err == nil || stoa.KindOf(err) != stoa.KindUnavailable || try == againTries {
+			return err
+		}
+		timer := time.NewTimer(againPause)
+		select {
+		case <-timer.C:
+		case <-l.ctx.Done():
+			timer.Stop()
+			return errors.Join(err, errClosed)
+		}
+	}
+}

@@ -1,0 +1,120 @@
+package server
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"os"
+	"runtime/debug"
+
+	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/cache"
+	"github.com/stoa-portal/stoa/change"
+	"github.com/stoa-portal/stoa/config"
+)
+
+// offerSubject is what values that nodes offer each other travel under.
+const offerSubject = "cache"
+
+// send hands a message to the other nodes.
+func (s *Server) send(subject string, b []byte) {
+	if err := s.link.transport.Publish(s.ctx, subject, b); err != nil {
+		s.log.Debug("a message was not sent; the change log makes up for it", "subject", subject, "error", err)
+	}
+}
+
+// copying fills in what mode copy needs; what the log applied is asked for only once there is a log.
+func (s *Server) copying(o cache.Options) cache.Options {
+	o.Replication, o.Regions = s.cfg.Cache.Replicate, s.regions()
+	o.Standing = func() []cache.Standing {
+		applied := s.Log.Standing()
+		out := make([]cache.Standing, len(applied))
+		for i, a := range applied {
+			out[i] = cache.Standing(a)
+		}
+		return out
+	}
+	copies := o.Replication == "copy"
+	for _, r := range o.Regions {
+		copies = copies || r.Replication == "copy"
+	}
+	if copies && !s.link.trusted {
+		s.log.Warn("no cache is in mode copy: on a message server outside, nodes take values from each other only with cluster.link.auth.value")
+		copies, o.Replication = false, ""
+		for name, r := range o.Regions {
+			r.Replication = ""
+			o.Regions[name] = r
+		}
+	}
+	if copies {
+		o.Build = s.program()
+		o.Offer = func(b []byte) { s.send(offerSubject, b) }
+	}
+	return o
+}
+
+// regions are the operator's wishes for single caches.
+func (s *Server) regions() map[string]cache.RegionSettings {
+	c := s.cfg.Cache
+	out := map[string]cache.RegionSettings{}
+	for _, name := range config.Regions() {
+		out[name] = cache.RegionSettings{MaxBytes: c.RegionMaxBytes[name], Replication: c.RegionReplicate[name]}
+	}
+	const pages = "page-cache"
+	if s.cfg.Web.DisplayNode && (out[pages].Replication == "copy" || out[pages].Replication == "" && c.Replicate == "copy") {
+		s.log.Warn("the cache " + pages + " stays in mode invalidate: with web.server.display.node=true each page names the node that made it")
+		out[pages] = cache.RegionSettings{MaxBytes: out[pages].MaxBytes, Replication: "invalidate"}
+	}
+	return out
+}
+
+// program names what this process runs so that no other program has the same name: values are only
+// taken from nodes that encode and make them alike.
+func (s *Server) program() string {
+	name := stoa.Version
+	revision, modified := "", true
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, setting := range info.Settings {
+			switch setting.Key {
+			case "vcs.revision":
+				revision = setting.Value
+			case "vcs.modified":
+				modified = setting.Value == "true"
+			}
+		}
+	}
+	if revision != "" && !modified {
+		return name + " " + revision
+	}
+	sum, err := hashOfProgram()
+	if err != nil {
+		s.log.Warn("the program of this node cannot be read, so its cached values are taken by nodes of the same version", "error", err)
+	}
+	return name + " " + sum
+}
+
+func hashOfProgram() (string, error) {
+	path, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)[:12]), nil
+}
+
+// cacheChanges turns rows of the log into what caches drop.
+func cacheChanges(rows []change.Row) []cache.Change {
+	out := make([]cache.Change, len(rows))
+	for i, r := range rows {
+		out[i] = cache.Change{Kind: r.Kind, ID: int64(r.ID), Scope: int64(r.Scope), Writer: r.Writer, N: r.N}
+	}
+	return out
+}
