@@ -294,6 +294,10 @@ func (c *ClusterStatus) judge(enabled bool, self *cluster.Node) {
 // Confirm waits until every other living node has applied the change at p; the error names those that
 // have not when ctx ends.
 func (s *Server) Confirm(ctx context.Context, p change.Position) error {
+	// Whoever has joined since the last look is asked, too. Who joins later opens its log after the commit.
+	if err := s.Node.Look(ctx); err != nil {
+		return err
+	}
 	var errs []error
 	for _, a := range s.await.Others(ctx, []change.Position{p}) {
 		if a.Err != nil {
