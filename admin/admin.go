@@ -135,6 +135,9 @@ func (h *Handler) Mount(mux *http.ServeMux) {
 	if h.o.LogLevel != nil {
 		h.mountLogLevel(get, post)
 	}
+	if h.o.Jobs != nil {
+		h.mountJobs(get, post)
+	}
 	h.mountRoles(get, post)
 	h.mountSites(get, post)
 	h.mountSystem(get, post)

@@ -71,6 +71,4 @@ func TestSystem_ScreensShowWhatThereIs(t *testing.T) {
 	}
 	w.want("changes", w.get(w.admin, "/control/changes"), http.StatusOK, "Change log")
 	w.want("changes of nothing", w.get(w.admin, "/control/changes?id=x"), http.StatusOK, "positive whole number")
-	w.want("jobs", w.get(w.admin, "/control/jobs"), http.StatusOK, "content.publish", w.content.Job().Schedule)
-	w.want("runs", w.get(w.admin, "/control/jobs/content.publish"), http.StatusOK, "content.publish")
 }

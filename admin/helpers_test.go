@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
@@ -59,6 +60,8 @@ type world struct {
 	cleared  int
 	files    *document.Service
 	level    slog.LevelVar
+	jobs     *job.Service
+	db       *db.DB
 }
 
 func newWorld(t *testing.T) *world {
@@ -94,9 +97,11 @@ func newWorld(t *testing.T) *world {
 	must(t, err)
 	w.files, err = document.New(document.Options{DB: d, Cache: c, Access: w.access, Store: store})
 	must(t, err)
-	jobs, err := job.New(job.Options{DB: d, Leader: alone{}})
+	w.jobs, err = job.New(job.Options{DB: d, Leader: alone{}, Node: "node-1", Poll: 5 * time.Millisecond})
 	must(t, err)
-	must(t, jobs.Register(w.content.Job()))
+	t.Cleanup(w.jobs.Stop)
+	must(t, w.jobs.Register(w.content.Job()))
+	w.db = d
 
 	system := stoa.WithActor(context.Background(), stoa.SystemActor())
 	w.instance, w.site, _, err = w.sites.EnsureDefault(system, site.Defaults{WebID: "stoa.example", Name: "Stoa", SiteSlug: "guest", SiteName: "Quay & Sons",
@@ -127,7 +132,7 @@ func newWorld(t *testing.T) *world {
 	theme, err := render.New(render.Options{Pages: w.pages, Catalogue: catalogue, Assets: assets})
 	must(t, err)
 	t.Cleanup(theme.Close)
-	h, err := New(Options{Render: theme, Catalogue: catalogue, Access: w.access, Sites: w.sites, Taxonomy: w.tax, Content: w.content, Pages: w.pages, Users: w.users, Jobs: jobs, Log: log, Assets: assets, Files: w.files, LogLevel: &w.level,
+	h, err := New(Options{Render: theme, Catalogue: catalogue, Access: w.access, Sites: w.sites, Taxonomy: w.tax, Content: w.content, Pages: w.pages, Users: w.users, Jobs: w.jobs, Log: log, Assets: assets, Files: w.files, LogLevel: &w.level,
 		Properties: func() []Property {
 			return []Property{{Name: "session.timeout", Value: "45m", Default: "30m", Source: "stoa.properties:3", Help: "How long a session lasts."},
 				{Name: "web.server.port", Value: "8080", Default: "8080", Source: "default"}}

@@ -235,6 +235,10 @@ func note(key string) string {
 		return "The caches were emptied."
 	case "started":
 		return "Started."
+	case "paused":
+		return "Paused on all nodes."
+	case "resumed":
+		return "Resumed."
 	case "password":
 		return "The password was changed."
 	}
