@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -34,23 +35,19 @@ type jobsView struct {
 
 // idleNodes says which nodes run no jobs.
 type idleNodes struct {
-	All  bool // nothing runs anywhere
-	Here bool
-	Off  string // names
-	On   string
+	Here    bool     // the node that was asked is one of them
+	On, Off []string // names of those that run jobs, and of those that do not
 }
 
 func idle(o job.Overview) idleNodes {
-	v := idleNodes{Here: !o.Enabled()}
-	var on, off []string
+	var v idleNodes
 	for _, n := range o.Nodes {
 		if n.Enabled {
-			on = append(on, n.Name)
+			v.On = append(v.On, n.Name)
 		} else {
-			off = append(off, n.Name)
+			v.Off, v.Here = append(v.Off, n.Name), v.Here || n.Self
 		}
 	}
-	v.All, v.On, v.Off = len(on) == 0, strings.Join(on, ", "), strings.Join(off, ", ")
 	return v
 }
 
@@ -99,7 +96,7 @@ func (h *Handler) runs(q *request) error {
 			return err
 		}
 	}
-	f := frame{Title: v.Job.Name, Purpose: sentence(v.Job.Does), Back: &link{Title: "Jobs", URL: "/control/jobs"}, Body: v}
+	f := frame{Title: cmp.Or(v.Job.Does, v.Job.Name), Purpose: "The job " + v.Job.Name + " and its last runs.", Back: &link{Title: "Jobs", URL: "/control/jobs"}, Body: v}
 	if v.Job.Paused {
 		f.Pill = &pill{"warn", "Paused"}
 	}

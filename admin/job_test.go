@@ -63,7 +63,9 @@ func TestJobs_ThreeKindsWithTheirRunsAndOrders(t *testing.T) {
 		t.Errorf("pause leads to %q", a.location)
 	}
 	w.want("paused", w.get(w.admin, "/control/jobs?done=paused"), http.StatusOK, "Paused", "ada Brandt", "/control/jobs/post/resume", "Paused on all nodes.")
-	must(t, w.db.Write(t.Context(), func(ctx context.Context, tx *db.Tx) error { return w.jobs.Enqueue(ctx, tx, "post", []byte("Dear Ann"), "") }))
+	must(t, w.db.Write(t.Context(), func(ctx context.Context, tx *db.Tx) error {
+		return w.jobs.Enqueue(ctx, tx, "post", []byte("Dear Ann"), "")
+	}))
 	w.want("waiting", w.get(w.admin, "/control/jobs/post"), http.StatusOK, "Waiting", "not while it is paused")
 	w.want("a queue cannot be run", w.post(w.admin, "/control/jobs/post/run"), http.StatusUnprocessableEntity)
 	w.want("resume", w.post(w.admin, "/control/jobs/post/resume"), http.StatusSeeOther)

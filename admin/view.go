@@ -80,6 +80,8 @@ func byteCount(n int64) string {
 // took writes how long something lasted, for people.
 func took(d time.Duration) string {
 	switch {
+	case d < time.Millisecond:
+		return "under 1 ms"
 	case d < time.Second:
 		return strconv.FormatInt(d.Milliseconds(), 10) + " ms"
 	case d < time.Minute:

@@ -26,16 +26,6 @@ type Node struct {
 	writer  int64
 }
 
-// Enabled reports whether the node that was asked runs jobs.
-func (o Overview) Enabled() bool {
-	return slices.ContainsFunc(o.Nodes, func(n Node) bool { return n.Self && n.Enabled })
-}
-
-// Idle are the nodes that run no jobs.
-func (o Overview) Idle() []Node {
-	return slices.DeleteFunc(slices.Clone(o.Nodes), func(n Node) bool { return n.Enabled })
-}
-
 func anyEnabled(nodes []Node) bool {
 	return slices.ContainsFunc(nodes, func(n Node) bool { return n.Enabled })
 }

@@ -125,7 +125,7 @@ func TestDisabled_RunsNothingAndEveryNodeSaysSo(t *testing.T) {
 			watch(t, on, "the other node is known", func(o Overview) bool { return len(o.Nodes) == 2 })
 			for _, s := range []*Service{off, on} {
 				o := overview(t, s)
-				if o.Enabled() != (s == on) || len(o.Idle()) != 1 || o.Idle()[0].Name != "node-1" {
+				if len(o.Nodes) != 2 || o.Nodes[0].Name != "node-1" || o.Nodes[0].Enabled || !o.Nodes[1].Enabled || o.Nodes[0].Self != (s == off) {
 					t.Errorf("overview: %+v", o)
 				}
 				if l := o.Jobs[1].Nodes; len(l) != 1 || l[0].Node != "node-2" {

@@ -24,6 +24,7 @@ import (
 	"github.com/stoa-portal/stoa/filestore"
 	"github.com/stoa-portal/stoa/httpd"
 	"github.com/stoa-portal/stoa/job"
+	"github.com/stoa-portal/stoa/lock"
 	"github.com/stoa-portal/stoa/look"
 	"github.com/stoa-portal/stoa/mail"
 	"github.com/stoa-portal/stoa/page"
@@ -179,6 +180,9 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	if s.Content, err = content.New(content.Options{DB: s.DB, Cache: s.Cache, Access: s.Access, Taxonomy: s.Taxonomy, Moved: s.Pages.AddRedirect, Image: s.Files.Image}); err != nil {
 		return err
 	}
+	if s.Locks, err = lock.New(lock.Options{DB: s.DB, Access: s.Access, Lifetime: map[string]time.Duration{lock.Article: c.Locks.Article, lock.Page: c.Locks.Page}}); err != nil {
+		return err
+	}
 	if s.Jobs, err = job.New(job.Options{DB: s.DB, Leader: &leader{node: s.Node, asked: map[int64]time.Duration{}}, Node: cmp.Or(s.nodeName(), s.Node.ID()), Disabled: !c.Jobs.Enabled,
 		Workers: c.Jobs.Workers, Poll: c.Jobs.PollInterval, Misfire: c.Jobs.Misfire, Keep: c.Jobs.Retention, Logger: s.log.With("component", "job")}); err != nil {
 		return err
@@ -211,7 +215,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		return err
 	}
 	panel, err := admin.New(admin.Options{
-		Access: s.Access, Users: s.Users, Sites: s.Sites, Pages: s.Pages, Content: s.Content, Taxonomy: s.Taxonomy, Jobs: s.Jobs,
+		Access: s.Access, Users: s.Users, Sites: s.Sites, Pages: s.Pages, Content: s.Content, Taxonomy: s.Taxonomy, Jobs: s.Jobs, Locks: s.Locks,
 		Assets: assets, Log: s.Log, Logger: s.log.With("component", "admin"), Caches: s.Cache.Stats, SiteOf: visitors.SiteOf,
 		ClearCaches: s.ClearCaches, Properties: s.properties, Render: theme, Catalogue: catalogue,
 		Files: s.Files, MaxUpload: c.Files.MaxFileBytes, LogLevel: o.Level,
@@ -334,6 +338,7 @@ func (s *Server) properties() []admin.Property {
 func (s *Server) registerJobs() error {
 	return errors.Join(
 		s.Jobs.Register(s.Content.Job()),
+		s.Jobs.Register(s.Locks.Job()),
 		s.Jobs.Register(job.Job{Name: "user.sweep", Does: "Clears away sessions and links that are over", Kind: job.Once, Schedule: "@every 30m", Timeout: time.Minute, Run: func(ctx context.Context, _ job.Run) error {
 			return s.Users.Sweep(stoa.WithActor(ctx, stoa.SystemActor()))
 		}}),

@@ -35,7 +35,7 @@ func TestJobs_EveryNodeShowsAllOfThemAndOrdersHoldEverywhere(t *testing.T) {
 			south = south.As(north.Client)
 			for _, n := range []*servertest.Node{north, south} {
 				shows(t, n, "/control/jobs", "the other node is known", func(body string) bool {
-					return strings.Contains(body, "scheduler.enabled</code> is <code>false</code> on south, and <code>true</code> on north")
+					return strings.Contains(body, `scheduler.enabled</code> is <code>false</code> on <span class="whole">south</span>, and <code>true</code> on <span class="whole">north</span>`)
 				})
 			}
 			mustSee(t, north.Get(t, "/control/jobs"), http.StatusOK, "Not every node runs jobs")
