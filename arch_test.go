@@ -49,7 +49,7 @@ var house = map[string]layer{
 	"job": platform, "filestore": platform, "search": platform,
 	"look": platform, // style sheets, typefaces, icons
 
-	"access": domain, "user": domain, "site": domain, "taxonomy": domain, "widget": domain,
+	"access": domain, "user": domain, "lock": domain, "site": domain, "taxonomy": domain, "widget": domain,
 	"page": domain, "content": domain, "blog": domain, "document": domain, "publish": domain,
 	"app": domain, "render": domain, "importer": domain, "richtext": domain, "mail": domain,
 	"theme": domain,

@@ -18,6 +18,7 @@ import (
 	"github.com/stoa-portal/stoa/content"
 	"github.com/stoa-portal/stoa/document"
 	"github.com/stoa-portal/stoa/job"
+	"github.com/stoa-portal/stoa/lock"
 	"github.com/stoa-portal/stoa/look"
 	"github.com/stoa-portal/stoa/page"
 	"github.com/stoa-portal/stoa/render"
@@ -47,6 +48,7 @@ type Options struct {
 	Pages    *page.Service
 	Users    *user.Service
 	Jobs     *job.Service
+	Locks    *lock.Service // nil: editors are not told of each other
 	Assets   *look.Assets
 	Log      *change.Log
 	Files    *document.Service
@@ -134,6 +136,12 @@ func (h *Handler) Mount(mux *http.ServeMux) {
 	}
 	if h.o.LogLevel != nil {
 		h.mountLogLevel(get, post)
+	}
+	if h.o.Jobs != nil {
+		h.mountJobs(get, post)
+	}
+	if h.o.Locks != nil {
+		h.mountLocks(get, post)
 	}
 	h.mountRoles(get, post)
 	h.mountSites(get, post)

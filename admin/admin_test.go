@@ -28,13 +28,13 @@ func TestPanel_GuestIsSentToSignIn(t *testing.T) {
 func TestPanel_PersonWithoutPermissionIsRefused(t *testing.T) {
 	w := newWorld(t)
 	for _, path := range []string{"/control/", "/control/content", "/control/content/new", "/control/pages", "/control/users", "/control/roles",
-		"/control/settings", "/control/sites", "/control/properties", "/control/caches", "/control/changes", "/control/jobs", "/control/log", "/control/groups",
+		"/control/settings", "/control/sites", "/control/properties", "/control/caches", "/control/changes", "/control/jobs", "/control/locks", "/control/log", "/control/groups",
 		"/control/files", "/control/files/images", "/control/categories", "/control/menus"} {
 		if a := w.get(w.nobody, path); a.status != http.StatusForbidden && a.status != http.StatusNotFound {
 			t.Errorf("%s for somebody without permission: %d", path, a.status)
 		}
 	}
-	for _, path := range []string{"/control/users", "/control/roles", "/control/settings", "/control/sites", "/control/properties", "/control/caches", "/control/changes", "/control/jobs", "/control/log", "/control/groups"} {
+	for _, path := range []string{"/control/users", "/control/roles", "/control/settings", "/control/sites", "/control/properties", "/control/caches", "/control/changes", "/control/jobs", "/control/locks", "/control/log", "/control/groups"} {
 		if a := w.get(w.editor, path); a.status != http.StatusForbidden {
 			t.Errorf("%s for an editor: %d", path, a.status)
 		}
@@ -71,6 +71,4 @@ func TestSystem_ScreensShowWhatThereIs(t *testing.T) {
 	}
 	w.want("changes", w.get(w.admin, "/control/changes"), http.StatusOK, "Change log")
 	w.want("changes of nothing", w.get(w.admin, "/control/changes?id=x"), http.StatusOK, "positive whole number")
-	w.want("jobs", w.get(w.admin, "/control/jobs"), http.StatusOK, "content.publish", w.content.Job().Schedule)
-	w.want("runs", w.get(w.admin, "/control/jobs/content.publish"), http.StatusOK, "content.publish")
 }

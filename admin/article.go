@@ -9,6 +9,7 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/content"
+	"github.com/stoa-portal/stoa/lock"
 )
 
 const articlesPerPage = 50
@@ -143,6 +144,8 @@ type editing struct {
 	Side      []*field
 	Publishes bool
 	Site      stoa.ID
+	Lock      lockView
+	Action    string // where the form is sent
 }
 
 // newArticle shows the form for a new article and makes it.
@@ -241,6 +244,13 @@ func (h *Handler) article(q *request) error {
 		return h.showArticle(q, e)
 	}
 	f.read(q)
+	if e.Lock, err = h.holdArticle(q, a); err != nil {
+		return err
+	}
+	if e.Lock.Status != lock.Mine {
+		e.Lock.Lost, f.status = true, http.StatusConflict
+		return h.showArticle(q, e)
+	}
 	if q.PostForm.Get("do") == "again" { // back from the screen of a conflict, with the text of the person
 		return h.showArticle(q, e)
 	}
@@ -313,7 +323,43 @@ func (h *Handler) afterSave(q *request, e editing, a content.Article, done strin
 	return h.showArticle(q, e)
 }
 
+// holdArticle asks, before the article is saved, whether the window has its lock; the form may order to take
+// it over.
+func (h *Handler) holdArticle(q *request, a content.Article) (lockView, error) {
+	t, token := articleThing(a, q.site.Locale), q.PostForm.Get("lock")
+	if h.o.Locks != nil && q.URL.Query().Has("over") {
+		if _, err := h.o.Locks.TakeOver(q.Context(), t, clip(token, 40)); err != nil {
+			return lockView{}, err
+		}
+	}
+	return h.holdLock(q, t, token)
+}
+
+// openArticle takes the lock for the window that is shown now, which is not the one that sent the form. What
+// was written there is not made something to read when somebody else is faster.
+func (h *Handler) openArticle(q *request, e *editing) error {
+	if e.Lock.Lost {
+		return nil
+	}
+	v, err := h.openLock(q, articleThing(e.Article, q.site.Locale))
+	if v.Lost = q.Method == http.MethodPost && v.Status != lock.Mine; v.Lost {
+		v.Token = q.PostForm.Get("lock")
+	}
+	e.Lock = v
+	return err
+}
+
 func (h *Handler) showArticle(q *request, e editing) error {
+	e.Action = "/control/content/new"
+	if !e.New {
+		e.Action = "/control/content/" + e.Article.ID.String() + "?lang=" + url.QueryEscape(string(e.Lang))
+		if err := h.openArticle(q, &e); err != nil {
+			return err
+		}
+		if e.Lock.Reads() {
+			e.Form.lock()
+		}
+	}
 	for _, f := range e.Form.Fields {
 		switch f.Name {
 		case "title", "summary", "body", "slug":
@@ -322,10 +368,12 @@ func (h *Handler) showArticle(q *request, e editing) error {
 			e.Side = append(e.Side, f)
 		}
 	}
-	f := frame{Title: "New article", Purpose: "It stays a draft until you publish it.", Back: &link{Title: "Web content", URL: "/control/content"}, Rich: true, Body: e}
+	f := frame{Title: "New article", Purpose: "It stays a draft until you publish it.", Back: &link{Title: "Web content", URL: "/control/content"}, Rich: true, Locks: e.Lock.URL != "", Body: e}
 	if !e.New {
 		p := statusPill(e.Article)
-		f.Title, f.Pill, f.Purpose = "Edit article", &p, ""
+		if f.Title, f.Pill, f.Purpose = "Edit article", &p, ""; e.Lock.Reads() {
+			f.Title = "Article"
+		}
 		if e.Article.Live > 0 && e.Article.HasDraft() {
 			f.Purpose = "Visitors see version " + strconv.Itoa(e.Article.Live) + "; version " + strconv.Itoa(e.Article.Number) + " is not published yet."
 		}

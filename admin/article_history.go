@@ -97,6 +97,9 @@ type side struct {
 // conflict shows what somebody else saved beside what this person wrote, and lets the person choose. Nothing is
 // lost: the other text is a version, the person's own travels in the form.
 func (h *Handler) conflict(q *request, e editing) error {
+	if err := h.openArticle(q, &e); err != nil {
+		return err
+	}
 	theirs := e.Article.Text[e.Lang]
 	mine := content.Text{Title: e.Form.text("title"), Summary: e.Form.text("summary"), Body: e.Form.text("body")}
 	type view struct {
@@ -117,6 +120,6 @@ func (h *Handler) conflict(q *request, e editing) error {
 	if list, err := h.o.Content.Versions(q.Context(), e.Article.ID); err == nil && len(list) > 0 {
 		v.By = list[0].ByName
 	}
-	return h.show(q, http.StatusConflict, "article_conflict", frame{Title: "Changed by somebody else", Back: &link{Title: "Web content", URL: "/control/content"},
+	return h.show(q, http.StatusConflict, "article_conflict", frame{Title: "Changed by somebody else", Back: &link{Title: "Web content", URL: "/control/content"}, Locks: e.Lock.URL != "",
 		Purpose: "This article was changed while you were writing. Nothing is lost: choose how to go on.", Body: v})
 }

@@ -100,7 +100,9 @@ func TestArticles_StaleSaveShowsBothTexts(t *testing.T) {
 	w := newWorld(t)
 	at := w.write(w.editor, "Harbour", "<p>The first text.</p>")
 	opened := w.version(w.get(w.editor, at))
+	w.unlock()
 	w.want("save by the author", w.post(w.author, at, "version", opened, "title", "Harbour by Tom", "slug", "harbour", "kind", "article", "body", "<p>Written by Tom.</p>"), http.StatusSeeOther)
+	w.unlock()
 
 	mine := []string{"title", "Harbour by Ed", "slug", "harbour", "kind", "article", "body", `<p>Written by Ed.<img src=x onerror="alert(1)"></p>`, "tags", "quay"}
 	a := w.post(w.editor, at, append([]string{"version", opened, "do", "publish"}, mine...)...)

@@ -24,6 +24,7 @@ type field struct {
 	Prefix            string // shown in front of the input
 	SlugFrom          string // the input that an address is proposed from
 	Error             string
+	Off               bool   // cannot be changed
 	Autofill          string // autocomplete attribute
 	UploadURL         string // editor: where pictures are sent; empty: none can be added
 	ImagesURL         string // editor: where pictures are listed
@@ -176,6 +177,13 @@ func (f *form) ids(name string) []stoa.ID {
 		}
 	}
 	return out
+}
+
+// lock makes the form one that can only be read.
+func (f *form) lock() {
+	for _, x := range f.Fields {
+		x.Off = true
+	}
 }
 
 func check(on bool) string {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
@@ -22,6 +23,7 @@ import (
 	"github.com/stoa-portal/stoa/document"
 	"github.com/stoa-portal/stoa/filestore"
 	"github.com/stoa-portal/stoa/job"
+	"github.com/stoa-portal/stoa/lock"
 	"github.com/stoa-portal/stoa/look"
 	"github.com/stoa-portal/stoa/page"
 	"github.com/stoa-portal/stoa/render"
@@ -59,6 +61,10 @@ type world struct {
 	cleared  int
 	files    *document.Service
 	level    slog.LevelVar
+	jobs     *job.Service
+	locks    *lock.Service
+	panel    *Handler
+	db       *db.DB
 }
 
 func newWorld(t *testing.T) *world {
@@ -94,9 +100,13 @@ func newWorld(t *testing.T) *world {
 	must(t, err)
 	w.files, err = document.New(document.Options{DB: d, Cache: c, Access: w.access, Store: store})
 	must(t, err)
-	jobs, err := job.New(job.Options{DB: d, Leader: alone{}})
+	w.jobs, err = job.New(job.Options{DB: d, Leader: alone{}, Node: "node-1", Poll: 5 * time.Millisecond})
 	must(t, err)
-	must(t, jobs.Register(w.content.Job()))
+	t.Cleanup(w.jobs.Stop)
+	must(t, w.jobs.Register(w.content.Job()))
+	w.db = d
+	w.locks, err = lock.New(lock.Options{DB: d, Access: w.access})
+	must(t, err)
 
 	system := stoa.WithActor(context.Background(), stoa.SystemActor())
 	w.instance, w.site, _, err = w.sites.EnsureDefault(system, site.Defaults{WebID: "stoa.example", Name: "Stoa", SiteSlug: "guest", SiteName: "Quay & Sons",
@@ -127,7 +137,7 @@ func newWorld(t *testing.T) *world {
 	theme, err := render.New(render.Options{Pages: w.pages, Catalogue: catalogue, Assets: assets})
 	must(t, err)
 	t.Cleanup(theme.Close)
-	h, err := New(Options{Render: theme, Catalogue: catalogue, Access: w.access, Sites: w.sites, Taxonomy: w.tax, Content: w.content, Pages: w.pages, Users: w.users, Jobs: jobs, Log: log, Assets: assets, Files: w.files, LogLevel: &w.level,
+	h, err := New(Options{Render: theme, Catalogue: catalogue, Access: w.access, Sites: w.sites, Taxonomy: w.tax, Content: w.content, Pages: w.pages, Users: w.users, Jobs: w.jobs, Locks: w.locks, Log: log, Assets: assets, Files: w.files, LogLevel: &w.level,
 		Properties: func() []Property {
 			return []Property{{Name: "session.timeout", Value: "45m", Default: "30m", Source: "stoa.properties:3", Help: "How long a session lasts."},
 				{Name: "web.server.port", Value: "8080", Default: "8080", Source: "default"}}
@@ -142,6 +152,7 @@ func newWorld(t *testing.T) *world {
 		}})
 	must(t, err)
 	h.Mount(w.mux)
+	w.panel = h
 	return w
 }
 
@@ -240,3 +251,14 @@ func (a answer) path() string {
 
 // as gives a context for asking the services directly.
 func as(a stoa.Actor) context.Context { return stoa.WithActor(context.Background(), a) }
+
+// unlock ends all locks, as when windows were closed.
+func (w *world) unlock() {
+	w.t.Helper()
+	list, err := w.locks.List(as(w.admin), w.instance.ID)
+	must(w.t, err)
+	for _, l := range list {
+		_, err := w.locks.Break(as(w.admin), w.instance.ID, []lock.Ref{{Kind: l.Kind, ID: l.ID, Taken: l.Taken}})
+		must(w.t, err)
+	}
+}

@@ -14,6 +14,7 @@ import (
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
 	"github.com/stoa-portal/stoa/httpd"
+	"github.com/stoa-portal/stoa/lock"
 	"github.com/stoa-portal/stoa/page"
 	"github.com/stoa-portal/stoa/render"
 	"github.com/stoa-portal/stoa/site"
@@ -88,6 +89,7 @@ type pageEditorView struct {
 	Publishes bool
 	Drafted   bool // there is something that can be discarded
 	Note      string
+	Lock      lockView
 }
 
 // pageEditor shows the page editor.
@@ -107,6 +109,13 @@ func (h *Handler) pageEditor(q *request) error {
 	v := pageEditorView{Page: p, Name: p.In(q.site.Locale, q.site.Locale), Pill: pagePill(p.Published, p.HasDraft), Types: h.o.Catalogue.Types(),
 		Choices: layoutChoices(), Layout: string(layout), Publishes: h.o.Access.Can(q.Context(), access.Publish, path),
 		Drafted: p.HasDraft && p.Number > 0, Note: note(q.URL.Query().Get("done"))}
+	t, err := h.pageThing(q, p)
+	if err != nil {
+		return err
+	}
+	if v.Lock, err = h.openLock(q, t); err != nil {
+		return err
+	}
 	kinds := map[string][2]string{}
 	for _, t := range v.Types {
 		kinds[t.Name] = [2]string{t.Title, t.Icon}
@@ -214,7 +223,7 @@ type draftAnswer struct {
 	Layout       *page.Layout `json:"layout,omitempty"`
 	Selected     string       `json:"selected,omitempty"`
 	Message      string       `json:"message,omitempty"` // what went wrong
-	Field        string       `json:"field,omitempty"`   // the setting that it is about
+	Field        string       `json:"field,omitempty"`   // the setting that it is about; "lock" when the window lost its lock
 }
 
 // changeDraft applies one change to the draft and answers with JSON, also when it could not.
@@ -276,6 +285,9 @@ func (h *Handler) applyDraft(q *request) (draftAnswer, error) {
 		}
 		return draftAnswer{}, stoa.Invalid("", "the change could not be read: %v", err)
 	}
+	if err := h.holdPage(q, p, op.Lock); err != nil {
+		return draftAnswer{}, err
+	}
 	if op.DraftVersion != p.DraftVersion {
 		return draftAnswer{}, stoa.Conflict("somebody else changed this page since you opened it; load it again")
 	}
@@ -302,6 +314,20 @@ func (h *Handler) applyDraft(q *request) (draftAnswer, error) {
 	return draftAnswer{DraftVersion: version, Layout: &layout, Selected: selected}, nil
 }
 
+// holdPage asks, before something of the page is saved, whether the window has its lock: a Conflict when
+// it has not.
+func (h *Handler) holdPage(q *request, p page.Page, token string) error {
+	t, err := h.pageThing(q, p)
+	if err != nil {
+		return err
+	}
+	v, err := h.holdLock(q, t, token)
+	if err == nil && v.Status != lock.Mine {
+		return &stoa.Error{Kind: stoa.KindConflict, Field: "lock", Message: "this was not saved: " + v.lost()}
+	}
+	return err
+}
+
 // publishFromEditor publishes or discards the draft that the person saw.
 func (h *Handler) publishFromEditor(q *request) error {
 	p, err := h.widgetPage(q)
@@ -312,6 +338,9 @@ func (h *Handler) publishFromEditor(q *request) error {
 	draft, derr := strconv.ParseInt(q.PostFormValue("draft"), 10, 64)
 	if verr != nil || derr != nil {
 		return httpd.Malformed("the form has no version of the page: load the page editor again")
+	}
+	if err := h.holdPage(q, p, q.PostFormValue("lock")); err != nil {
+		return err
 	}
 	if draft != p.DraftVersion {
 		return stoa.Conflict("somebody else changed the draft of this page since you opened it; go back and look at it first")

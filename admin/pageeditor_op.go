@@ -15,6 +15,7 @@ import (
 type layoutOp struct {
 	Op           string            `json:"op"` // add, move, remove, configure, set, section-add, section-move, section-remove, section-style
 	DraftVersion int64             `json:"draftVersion"`
+	Lock         string            `json:"lock"`     // the window that sends it
 	ID           string            `json:"id"`       // of a placed widget, or of a section
 	Widget       string            `json:"widget"`   // add: the kind
 	Column       string            `json:"column"`   // add, move: "section:number"; empty: the last column of the page

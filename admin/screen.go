@@ -181,6 +181,7 @@ type frame struct {
 	Actions []link
 	Tabs    []link
 	Rich    bool // the screen has the rich text editor
+	Locks   bool // the screen keeps a lock
 	Narrow  bool
 	Body    any
 
@@ -235,6 +236,14 @@ func note(key string) string {
 		return "The caches were emptied."
 	case "started":
 		return "Started."
+	case "paused":
+		return "Paused on all nodes."
+	case "resumed":
+		return "Resumed."
+	case "released":
+		return "Released."
+	case "gone":
+		return "The lock had ended already."
 	case "password":
 		return "The password was changed."
 	}
@@ -300,6 +309,7 @@ func (h *Handler) rail(q *request) []group {
 		when(rules && h.o.Caches != nil, "Caches", "/control/caches", "cache"),
 		when(rules && h.o.Log != nil, "Change log", "/control/changes", "log"),
 		when(rules && h.o.Jobs != nil, "Jobs", "/control/jobs", "clock"),
+		when(rules && h.o.Locks != nil, "Locks", "/control/locks", "lock"),
 		when(rules && h.o.LogLevel != nil, "Log level", "/control/log", "filter"))
 	return out
 }

@@ -8,7 +8,6 @@ import (
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/change"
-	"github.com/stoa-portal/stoa/job"
 )
 
 // mountSystem adds the screens for those who run the portal.
@@ -24,11 +23,6 @@ func (h *Handler) mountSystem(get, post register) {
 	}
 	if h.o.Log != nil {
 		get("/control/changes", manageInstance, h.changes)
-	}
-	if h.o.Jobs != nil {
-		get("/control/jobs", manageInstance, h.jobs)
-		get("/control/jobs/{name}", manageInstance, h.runs)
-		post("/control/jobs/{name}/run", manageInstance, h.runJob)
 	}
 }
 
@@ -120,48 +114,6 @@ func (h *Handler) changes(q *request) error {
 	}
 	return h.show(q, http.StatusOK, "changes", frame{Title: "Change log",
 		Purpose: "What was changed last, on all nodes. Caches, search and jobs follow this log.", Body: v})
-}
-
-// jobs lists the jobs of the portal with their last run.
-func (h *Handler) jobs(q *request) error {
-	list, err := h.o.Jobs.List(q.Context())
-	if err != nil {
-		return err
-	}
-	return h.show(q, http.StatusOK, "jobs", frame{Title: "Jobs", Purpose: "Work that runs by itself, by a schedule or from a queue.", Body: list})
-}
-
-// runs shows the last runs of one job.
-func (h *Handler) runs(q *request) error {
-	type view struct {
-		Job  job.State
-		Runs []job.Record
-	}
-	var v view
-	list, err := h.o.Jobs.List(q.Context())
-	if err != nil {
-		return err
-	}
-	i := slices.IndexFunc(list, func(s job.State) bool { return s.Name == q.PathValue("name") })
-	if i < 0 {
-		return stoa.NotFound("job", q.PathValue("name"))
-	}
-	v.Job = list[i]
-	if v.Job.Kind != job.EveryNode {
-		if v.Runs, err = h.o.Jobs.Runs(q.Context(), v.Job.Name, 50); err != nil {
-			return err
-		}
-	}
-	return h.show(q, http.StatusOK, "runs", frame{Title: v.Job.Name, Back: &link{Title: "Jobs", URL: "/control/jobs"},
-		Purpose: "The last runs of this job, the newest first.", Body: v})
-}
-
-func (h *Handler) runJob(q *request) error {
-	name := q.PathValue("name")
-	if err := h.o.Jobs.RunNow(q.Context(), name); err != nil {
-		return err
-	}
-	return q.done("/control/jobs", "started")
 }
 
 // clip shortens what somebody sent to n bytes at most, without breaking a letter.

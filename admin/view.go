@@ -23,9 +23,12 @@ func parse(assets *look.Assets) (map[string]*template.Template, error) {
 		"time":  timeTag,
 		"bytes": byteCount,
 		"count": count,
-		"ago":   func(d time.Duration) string { return d.Round(time.Millisecond).String() },
+		"took":  took,
 		"dict":  dict,
 		"lower": strings.ToLower,
+
+		"schedule":  schedule,
+		"firstLine": firstLine,
 	}
 	shared, err := template.New("").Funcs(funcs).ParseFS(files, "templates/layout.html", "templates/parts.html")
 	if err != nil {
@@ -72,6 +75,21 @@ func byteCount(n int64) string {
 		return fmt.Sprintf("%.1f MB", float64(n)/(1<<20))
 	}
 	return fmt.Sprintf("%.1f GB", float64(n)/(1<<30))
+}
+
+// took writes how long something lasted, for people.
+func took(d time.Duration) string {
+	switch {
+	case d < time.Millisecond:
+		return "under 1 ms"
+	case d < time.Second:
+		return strconv.FormatInt(d.Milliseconds(), 10) + " ms"
+	case d < time.Minute:
+		return strconv.FormatFloat(d.Seconds(), 'f', 1, 64) + " s"
+	case d < time.Hour:
+		return fmt.Sprintf("%d min %d s", d/time.Minute, d%time.Minute/time.Second)
+	}
+	return fmt.Sprintf("%d h %d min", d/time.Hour, d%time.Hour/time.Minute)
 }
 
 // count writes a whole number with commas between the thousands.

@@ -49,6 +49,7 @@ type Config struct {
 	Hosts     Hosts
 	Theme     Theme
 	Jobs      Jobs
+	Locks     Locks
 	Log       Log
 	Health    Health
 

@@ -38,7 +38,7 @@ func sections() []section {
 		sectionMail(),
 		sectionDatabase(), sectionReadWrite(), sectionSchema(), sectionCounter(), sectionCache(), sectionChange(),
 		sectionCluster(),
-		sectionFiles(), sectionJobs(), sectionLog(), sectionHealth(),
+		sectionFiles(), sectionJobs(), sectionLocks(), sectionLog(), sectionHealth(),
 		sectionKnown(),
 	}
 }

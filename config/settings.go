@@ -222,7 +222,14 @@ type Jobs struct {
 	Enabled      bool
 	Workers      int
 	PollInterval time.Duration
+	Misfire      time.Duration // a fire time later than this stands for all that were missed
 	Retention    time.Duration // of finished jobs
+}
+
+// Locks is how long locks last without a sign of whoever edits; 0 is for ever.
+type Locks struct {
+	Article time.Duration
+	Page    time.Duration
 }
 
 // Log is what is written to the standard error output.

@@ -132,7 +132,11 @@ live.users.enabled | The database knows who is signed in.
 auth.simultaneous.logins | People may be signed in several times.
 webdav.nonce.cluster.timeout | There is no WebDAV.
 webdav.nonce.expiration | There is no WebDAV.
-lock.expiration.time.<class> | Locks end with their holder.
+lock.expiration.time.com.liferay.portal.kernel.staging.Staging | Not used yet: staging.
+lock.expiration.time.com.liferay.document.library.kernel.model.DLFolder | Files are not checked out yet.
+lock.expiration.time.com.liferay.document.library.kernel.model.DLFileEntry | Files are not checked out yet.
+lock.expiration.time.com.liferay.message.boards.model.MBThread | There are no message boards.
+lock.expiration.time.<class> | Articles and pages are locked while they are edited: lock.expiration.time.article and .page do this.
 dl.file.entry.lock.policy | Files are not checked out yet.
 social.activity.lock.retry.delay | Locks end with their holder.
 social.activity.lock.timeout | Locks end with their holder.

@@ -49,8 +49,11 @@ func pixels() parser[int64] {
 func sectionJobs() section {
 	return section{Title: "Scheduled work", Props: []property{
 		{Name: "scheduler.enabled", Default: "true", Shared: true,
-			Doc:  "Whether jobs run. It should be the same on all nodes.",
+			Doc:  "Whether this node runs jobs. It should be the same on all nodes; the screen of jobs says where it is not.",
 			kind: into(boolean(), func(c *Config) *bool { return &c.Jobs.Enabled })},
+		{Name: "persisted.scheduler.org.quartz.jobStore.misfireThreshold", Default: "60000", Unit: "milliseconds", Shared: true,
+			Doc:  "A time of a schedule that is later than this runs once together with all that were missed; within it each of them runs.",
+			kind: into(counted(time.Millisecond, 1000, 86400000), func(c *Config) *time.Duration { return &c.Jobs.Misfire })},
 		{Name: "job.workers", Default: "2", Unit: "jobs",
 			Doc:  "How many jobs this node runs at once.",
 			kind: into(whole(1, 1000), func(c *Config) *int { return &c.Jobs.Workers })},
@@ -60,6 +63,17 @@ func sectionJobs() section {
 		{Name: "job.retention", Default: "7d", Shared: true,
 			Doc:  "How long finished jobs stay in the list.",
 			kind: into(period(time.Minute, 3650*24*time.Hour), func(c *Config) *time.Duration { return &c.Jobs.Retention })},
+	}}
+}
+
+func sectionLocks() section {
+	return section{Title: "Locks", Props: []property{
+		{Name: "lock.expiration.time.article", Default: "600000", Unit: "milliseconds", Shared: true,
+			Doc:  "After how long without a sign of the editor's window the lock on an article ends; 0 is never.",
+			kind: into(counted(time.Millisecond, 0, 365*86400000), func(c *Config) *time.Duration { return &c.Locks.Article })},
+		{Name: "lock.expiration.time.page", Default: "600000", Unit: "milliseconds", Shared: true,
+			Doc:  "The same for a page that is open in the page editor.",
+			kind: into(counted(time.Millisecond, 0, 365*86400000), func(c *Config) *time.Duration { return &c.Locks.Page })},
 	}}
 }
 

@@ -156,7 +156,7 @@ func (s *Service) PublishDue(ctx context.Context) error {
 
 // Job is the job that publishes and expires: its transaction is that of the run's completion.
 func (s *Service) Job() job.Job {
-	return job.Job{Name: "content.publish", Kind: job.Once, Schedule: "@every 15s", Timeout: time.Minute,
+	return job.Job{Name: "content.publish", Does: "Publishes and expires articles on time", Kind: job.Once, Schedule: "@every 15s", Timeout: time.Minute,
 		Run: func(ctx context.Context, run job.Run) error {
 			return run.Commit(ctx, func(ctx context.Context, tx *db.Tx) error { return s.PublishDueTx(ctx, tx, run.Now) })
 		}}

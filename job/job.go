@@ -2,15 +2,18 @@
 // a queue. Runs are rows. A fire time is one row for ever, a claim is a number in it, and what a run
 // writes through Run.Commit commits together with its completion only while its claim stands: so a
 // fire time takes effect once, although a run cut off by the death of its node is started again. What
-// a job does outside of the database happens at least once and should carry Run.Token.
+// a job does outside of the database happens at least once and should carry Run.Token. DESIGN.md beside
+// this file tells why it is so.
 package job
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -31,6 +34,19 @@ const (
 	Durable                   // what Enqueue put into the queue, each entry once per cluster
 )
 
+// Storage is what Liferay calls the kind, for people who come from there.
+func (k Kind) Storage() string {
+	switch k {
+	case EveryNode:
+		return "MEMORY"
+	case Once:
+		return "MEMORY_CLUSTERED"
+	case Durable:
+		return "PERSISTED"
+	}
+	return ""
+}
+
 // String names the kind for screens and logs.
 func (k Kind) String() string {
 	switch k {
@@ -47,10 +63,14 @@ func (k Kind) String() string {
 // Job is something to run.
 type Job struct {
 	Name     string        // unique, at most 120 bytes
+	Does     string        // what it is for, in a few words for people
 	Kind     Kind          // EveryNode, Once or Durable
 	Schedule string        // five fields of cron in UTC, or "@every 10s"; empty for Durable
 	Timeout  time.Duration // of one run; 0 = 10 min
 	Attempts int           // tries of one run before it counts as failed; 0 = 3, Durable 8
+	// AtMostOnce is for work outside of the database that must rather be left out than done twice: a run
+	// that failed or was cut off by the end of its node is not begun again. Attempts is 1 then.
+	AtMostOnce bool
 	// Run does the work, as the portal itself. Its context ends at the time-out and when the node stops.
 	Run func(ctx context.Context, run Run) error
 }
@@ -64,14 +84,18 @@ type Leader interface {
 
 // Options are what a Service needs.
 type Options struct {
-	DB      *db.DB
-	Leader  Leader
-	Workers int              // runs at once on this node, not counting those of EveryNode; 0 = 4
-	Poll    time.Duration    // between two looks at the tables; 0 = 1 s
-	Backoff time.Duration    // before the second try; doubled for each further one, at most 1 h; 0 = 5 s
-	Keep    time.Duration    // how long finished runs are remembered, scheduled ones that went well a day at most; 0 = 30 days
-	Logger  *slog.Logger     // default: discarded
-	Now     func() time.Time // default: the clock of the database
+	DB       *db.DB
+	Leader   Leader
+	Node     string           // the name of this node for people, at most 120 bytes
+	Disabled bool             // this node runs nothing and claims nothing; it only says so
+	Workers  int              // runs at once on this node, not counting those of EveryNode; 0 = 4
+	Poll     time.Duration    // between two looks at the tables; 0 = 1 s
+	Misfire  time.Duration    // a fire time later than this runs once together with all that were missed; 0 = 1 min
+	Tell     time.Duration    // this node tells the others of its own runs at most this often; 0 = 10 s
+	Backoff  time.Duration    // before the second try; doubled for each further one, at most 1 h; 0 = 5 s
+	Keep     time.Duration    // how long finished runs are remembered, scheduled ones that went well a day at most; 0 = 30 days
+	Logger   *slog.Logger     // default: discarded
+	Now      func() time.Time // default: the clock of the database
 }
 
 // Service runs jobs on this node. Register all jobs, then Start; Stop waits for what runs.
@@ -80,8 +104,7 @@ type Service struct {
 	log *slog.Logger
 
 	mu      sync.Mutex
-	jobs    map[string]*registered
-	order   []string
+	jobs    []*registered    // by name
 	active  map[stoa.ID]bool // runs claimed by this process and not yet settled
 	started bool
 
@@ -89,7 +112,11 @@ type Service struct {
 	life   context.Context // ends with Stop; runs are made from it
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
-	pruned time.Time // last look for old runs; used by the loop alone
+
+	// The loop alone uses these.
+	pruned time.Time // last look for old runs
+	orders map[string]order
+	told   telling
 }
 
 type registered struct {
@@ -103,27 +130,24 @@ func New(o Options) (*Service, error) {
 	if o.DB == nil || o.Leader == nil {
 		return nil, errors.New("job: Options.DB and Options.Leader are required")
 	}
-	if o.Workers < 0 || o.Poll < 0 || o.Backoff < 0 || o.Keep < 0 {
-		return nil, errors.New("job: Workers, Poll, Backoff and Keep must not be negative")
+	if o.Workers < 0 || o.Poll < 0 || o.Misfire < 0 || o.Tell < 0 || o.Backoff < 0 || o.Keep < 0 {
+		return nil, errors.New("job: Workers, Poll, Misfire, Tell, Backoff and Keep must not be negative")
 	}
-	if o.Workers == 0 {
-		o.Workers = 4
-	}
-	if o.Poll == 0 {
-		o.Poll = time.Second
-	}
-	if o.Backoff == 0 {
-		o.Backoff = 5 * time.Second
-	}
-	if o.Keep == 0 {
-		o.Keep = 30 * 24 * time.Hour
+	o.Workers = cmp.Or(o.Workers, 4)
+	o.Poll = cmp.Or(o.Poll, time.Second)
+	o.Misfire = cmp.Or(o.Misfire, time.Minute)
+	o.Tell = cmp.Or(o.Tell, 10*time.Second)
+	o.Backoff = cmp.Or(o.Backoff, 5*time.Second)
+	o.Keep = cmp.Or(o.Keep, 30*24*time.Hour)
+	if o.Node = clip(o.Node); o.Node == "" {
+		o.Node = strconv.FormatInt(o.Leader.Writer(), 10)
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	s := &Service{
 		o: o, log: o.Logger.With("component", "job"),
-		jobs: map[string]*registered{}, active: map[stoa.ID]bool{}, wake: make(chan struct{}, 1),
+		active: map[stoa.ID]bool{}, wake: make(chan struct{}, 1),
 	}
 	s.life, s.cancel = context.WithCancel(stoa.WithActor(context.Background(), stoa.SystemActor()))
 	return s, nil
@@ -139,14 +163,18 @@ func (s *Service) Register(j Job) error {
 	if j.Timeout < 0 || j.Attempts < 0 {
 		return fmt.Errorf("job: %s: Timeout and Attempts must not be negative", j.Name)
 	}
-	if j.Timeout == 0 {
-		j.Timeout = 10 * time.Minute
+	if j.AtMostOnce && j.Attempts > 1 {
+		return fmt.Errorf("job: %s: a run that happens at most once has one attempt", j.Name)
 	}
-	if j.Attempts == 0 {
+	j.Timeout = cmp.Or(j.Timeout, 10*time.Minute)
+	switch {
+	case j.Attempts > 0:
+	case j.AtMostOnce:
+		j.Attempts = 1
+	case j.Kind == Durable:
+		j.Attempts = 8
+	default:
 		j.Attempts = 3
-		if j.Kind == Durable {
-			j.Attempts = 8
-		}
 	}
 	r := &registered{Job: j, local: localState{now: make(chan struct{}, 1)}}
 	switch j.Kind {
@@ -168,12 +196,11 @@ func (s *Service) Register(j Job) error {
 	if s.started {
 		return fmt.Errorf("job: %s: registered after Start", j.Name)
 	}
-	if s.jobs[j.Name] != nil {
+	at, taken := slices.BinarySearchFunc(s.jobs, j.Name, byName)
+	if taken {
 		return fmt.Errorf("job: there already is a job %q", j.Name)
 	}
-	s.jobs[j.Name] = r
-	s.order = append(s.order, j.Name)
-	slices.Sort(s.order)
+	s.jobs = slices.Insert(s.jobs, at, r)
 	return nil
 }
 
@@ -190,12 +217,16 @@ func ParseSchedule(spec string) (cron.Schedule, error) {
 		bad.Err = err
 		return nil, bad
 	}
+	if sched.Next(time.Now()).IsZero() {
+		return nil, stoa.Invalid("schedule", "%q never comes: there is no such day", clip(spec))
+	}
 	return sched, nil
 }
 
+// clip cuts text that may be of any length to 120 bytes.
 func clip(s string) string {
 	if len(s) > 120 {
-		return strings.ToValidUTF8(s[:120], "") + "…"
+		return strings.ToValidUTF8(s[:117], "") + "…"
 	}
 	return s
 }
@@ -219,7 +250,7 @@ func (s *Service) Enqueue(ctx context.Context, tx *db.Tx, name string, payload [
 	if key == "" {
 		key = "#" + id.String()
 	}
-	added, err := insertRun(ctx, tx, id, name, 0, key, payload, 0)
+	added, err := insertRun(ctx, tx, id, name, 0, key, payload)
 	if err != nil {
 		return fmt.Errorf("job: enqueue %s: %w", name, err)
 	}
@@ -229,13 +260,15 @@ func (s *Service) Enqueue(ctx context.Context, tx *db.Tx, name string, payload [
 	return nil
 }
 
-func insertRun(ctx context.Context, tx *db.Tx, id stoa.ID, name string, fire int64, key string, payload []byte, due int64) (bool, error) {
+// insertRun makes a run that can be claimed at once. It reports false when the fire time or the key has
+// one already.
+func insertRun(ctx context.Context, tx *db.Tx, id stoa.ID, name string, fire int64, key string, payload []byte) (bool, error) {
 	if payload == nil {
 		payload = []byte{}
 	}
 	added, err := tx.InsertIgnore(ctx, "job_run", db.Row{
 		"id": id, "job": name, "fire": fire, "run_key": key, "payload": payload, "state": Waiting, "attempt": 0,
-		"due": due, "owner": 0, "claim": 0, "started": 0, "ended": 0, "message": "",
+		"due": 0, "owner": 0, "node": "", "claim": 0, "started": 0, "ended": 0, "message": "",
 	})
 	if added {
 		tx.Changed("job", id, 0, 0)
@@ -251,10 +284,32 @@ func (s *Service) Wake() {
 	}
 }
 
+func byName(r *registered, name string) int { return strings.Compare(r.Name, name) }
+
+// find gives the job with the name; nil when there is none.
 func (s *Service) find(name string) *registered {
+	list := s.all()
+	if i, ok := slices.BinarySearchFunc(list, name, byName); ok {
+		return list[i]
+	}
+	return nil
+}
+
+// all gives the jobs by name.
+func (s *Service) all() []*registered {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.jobs[name]
+	return s.jobs[:len(s.jobs):len(s.jobs)]
+}
+
+func (s *Service) ofKind(kinds ...Kind) []*registered {
+	var out []*registered
+	for _, r := range s.all() {
+		if slices.Contains(kinds, r.Kind) {
+			out = append(out, r)
+		}
+	}
+	return out
 }
 
 // now is the time by which jobs are due: one clock for the whole cluster.

@@ -3,8 +3,8 @@ package job
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -65,7 +65,13 @@ func (m member) Alive(w int64) bool {
 
 func newService(t *testing.T, d *db.DB, c *clock, m member, jobs ...Job) *Service {
 	t.Helper()
-	s, err := New(Options{DB: d, Leader: m, Now: c.now, Poll: 5 * time.Millisecond})
+	return newServiceWith(t, Options{DB: d, Leader: m, Now: c.now}, jobs...)
+}
+
+func newServiceWith(t *testing.T, o Options, jobs ...Job) *Service {
+	t.Helper()
+	o.Poll, o.Node = 5*time.Millisecond, fmt.Sprintf("node-%d", o.Leader.Writer())
+	s, err := New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,14 +87,29 @@ func newService(t *testing.T, d *db.DB, c *clock, m member, jobs ...Job) *Servic
 // step does one round of the loop and waits for the runs that it started.
 func step(t *testing.T, s *Service) {
 	t.Helper()
+	round(t, s)
+	s.wg.Wait()
+}
+
+// round is step without waiting.
+func round(t *testing.T, s *Service) {
+	t.Helper()
 	ready := false
 	if err := s.round(s.life, &ready); err != nil {
 		t.Fatal(err)
 	}
-	s.wg.Wait()
 }
 
 func admin(t *testing.T) context.Context { return stoa.WithActor(t.Context(), stoa.SystemActor()) }
+
+func overview(t *testing.T, s *Service) Overview {
+	t.Helper()
+	o, err := s.Overview(admin(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
 
 func records(t *testing.T, s *Service, name string) []Record {
 	t.Helper()
@@ -252,10 +273,7 @@ func TestRun_CutOffByDeathRunsAgainAndTheLateWriteIsLost(t *testing.T) {
 			}})
 			step(t, other)
 			c.add(time.Minute)
-			ready := true
-			if err := frozen.round(frozen.life, &ready); err != nil {
-				t.Fatal(err)
-			}
+			round(t, frozen)
 			wait(t, begun, "the first run")
 			step(t, other)
 			if len(effects(t, handles[1])) != 0 {
@@ -354,21 +372,14 @@ func TestStop_GivesTheRunBackAndLeavesNothingBehind(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	c := newClock()
 	begun := make(chan struct{})
-	var local atomic.Int32
 	s := newService(t, d, c, member{&crew{}, 1},
 		Job{Name: "q", Kind: Durable, Run: func(ctx context.Context, _ Run) error {
 			close(begun)
 			<-ctx.Done()
 			return ctx.Err()
 		}},
-		Job{Name: "here", Kind: EveryNode, Schedule: "@every 1h", Run: func(context.Context, Run) error {
-			local.Add(1)
-			return nil
-		}})
+		Job{Name: "here", Kind: EveryNode, Schedule: "@every 1h", Run: func(context.Context, Run) error { return nil }})
 	if err := s.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.RunNow(admin(t), "here"); err != nil {
 		t.Fatal(err)
 	}
 	enqueue(t, d, s, "x", "")
@@ -406,7 +417,7 @@ func TestRunNow_OnceAtATimeAndOnlyByAdministrators(t *testing.T) {
 		if err := s.RunNow(t.Context(), "a"); !stoa.Is(err, stoa.KindUnauthorized) {
 			t.Fatalf("a guest got %v", err)
 		}
-		if _, err := s.List(stoa.WithActor(t.Context(), stoa.Actor{User: 5})); !stoa.Is(err, stoa.KindForbidden) {
+		if _, err := s.Overview(stoa.WithActor(t.Context(), stoa.Actor{User: 5})); !stoa.Is(err, stoa.KindForbidden) {
 			t.Fatalf("a user got %v", err)
 		}
 		if err := s.RunNow(admin(t), "a"); err != nil {
@@ -416,9 +427,9 @@ func TestRunNow_OnceAtATimeAndOnlyByAdministrators(t *testing.T) {
 			t.Fatalf("a second run beside the first gave %v", err)
 		}
 		step(t, s)
-		list, err := s.List(admin(t))
-		if err != nil || runs != 1 || len(list) != 1 || list[0].LastResult != Done || !list[0].NextFire.Equal(time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)) {
-			t.Fatalf("%d runs, %+v, %v", runs, list, err)
+		o := overview(t, s)
+		if runs != 1 || len(o.Jobs) != 1 || o.Jobs[0].Last.State != Done || o.Jobs[0].Last.Node != "node-1" || !o.Jobs[0].Next.Equal(time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)) {
+			t.Fatalf("%d runs, %+v", runs, o)
 		}
 	})
 }
@@ -458,6 +469,7 @@ func TestRegister_RefusesWhatCannotRun(t *testing.T) {
 	for name, j := range map[string]Job{
 		"no name": {Kind: Once, Schedule: "@daily", Run: run}, "no run": {Name: "a", Kind: Once, Schedule: "@daily"},
 		"bad schedule": {Name: "a", Kind: Once, Schedule: "sometimes", Run: run}, "no schedule": {Name: "a", Kind: EveryNode, Run: run},
+		"never": {Name: "a", Kind: Once, Schedule: "0 0 30 2 *", Run: run}, "at most once, twice": {Name: "a", Kind: Durable, AtMostOnce: true, Attempts: 2, Run: run},
 		"queue with schedule": {Name: "a", Kind: Durable, Schedule: "@daily", Run: run}, "no kind": {Name: "a", Run: run},
 	} {
 		if err := s.Register(j); err == nil {

@@ -1,51 +1,83 @@
 package job
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/db"
 )
 
+// Overview is the jobs of the cluster as every node shows them.
+type Overview struct {
+	Nodes []Node // that live, by name
+	Jobs  []State
+}
+
+// Node is a node of the cluster and whether it runs jobs.
+type Node struct {
+	Name    string
+	Enabled bool // scheduler.enabled
+	Self    bool // the one that was asked
+	writer  int64
+}
+
+func anyEnabled(nodes []Node) bool {
+	return slices.ContainsFunc(nodes, func(n Node) bool { return n.Enabled })
+}
+
+// Result is how the last run of a job went, or goes.
+type Result struct {
+	State      string // "", waiting, running, done or failed
+	Start, End time.Time
+	Message    string // what went wrong
+	Node       string // the name of the node that runs it or ran it; empty while it waits
+}
+
+// Took is how long the run lasted; 0 while it is not over.
+func (r Result) Took() time.Duration {
+	if r.State == Running || !r.End.After(r.Start) {
+		return 0
+	}
+	return r.End.Sub(r.Start)
+}
+
 // State is a job as the control panel shows it.
 type State struct {
-	Name       string
+	Name, Does string
 	Kind       Kind
 	Schedule   string
-	NextFire   time.Time // zero for a queue
-	LastStart  time.Time
-	LastEnd    time.Time
-	LastResult string // "", waiting, running, done or failed
-	LastError  string
-	Owner      int64 // writer of the node that has or had the last run
-	Waiting    int   // runs that wait or run
+	Paused     bool
+	OrderedBy  string    // who paused, resumed or started it last; may be empty
+	OrderedAt  time.Time // when
+	Next       time.Time // zero for an empty queue and for an EveryNode job, which has one on each node
+	Last       Result    // zero for an EveryNode job
+	Waiting    int       // runs that wait or run
+	Nodes      []Local   // of an EveryNode job, by name of the node
+}
+
+// Local is an EveryNode job on one node.
+type Local struct {
+	Node string
+	Self bool
+	Next time.Time
+	Last Result
 }
 
 // Record is one run as the control panel shows it.
 type Record struct {
+	Result
 	ID      stoa.ID
 	Job     string
-	Fire    time.Time
+	Fire    time.Time // zero for an entry of a queue
 	Key     string
-	State   string
 	Attempt int
-	Due     time.Time
-	Started time.Time
-	Ended   time.Time
-	Owner   int64
-	Message string
-}
-
-// localState is the last run of an EveryNode job on this node.
-type localState struct {
-	mu               sync.Mutex
-	next, start, end time.Time
-	result, message  string
-	now              chan struct{}
+	Due     time.Time // of the next try; zero for at once
+	Owner   int64     // writer
 }
 
 func mayManage(ctx context.Context) error {
@@ -59,51 +91,106 @@ func mayManage(ctx context.Context) error {
 	return stoa.Forbidden("only administrators may see and start jobs")
 }
 
-// List gives all jobs by name, with their last run. Only administrators may.
-func (s *Service) List(ctx context.Context) ([]State, error) {
+// Overview gives all jobs by name with their last runs, and the nodes that run them: the same on every
+// node, but for its own runs, which it knows first. Only administrators may.
+func (s *Service) Overview(ctx context.Context) (Overview, error) {
 	if err := mayManage(ctx); err != nil {
-		return nil, err
+		return Overview{}, err
 	}
-	s.mu.Lock()
-	jobs := make([]*registered, 0, len(s.order))
-	for _, name := range s.order {
-		jobs = append(jobs, s.jobs[name])
+	nodes, err := s.nodes(ctx, s.o.DB)
+	if err != nil {
+		return Overview{}, err
 	}
-	s.mu.Unlock()
-	out := make([]State, 0, len(jobs))
-	for _, r := range jobs {
-		st := State{Name: r.Name, Kind: r.Kind, Schedule: r.Schedule}
-		if r.Kind == EveryNode {
-			r.local.mu.Lock()
-			st.NextFire, st.LastStart, st.LastEnd = r.local.next, r.local.start, r.local.end
-			st.LastResult, st.LastError, st.Owner = r.local.result, r.local.message, s.o.Leader.Writer()
-			r.local.mu.Unlock()
-			out = append(out, st)
-			continue
+	orders, err := readOrders(ctx, s.o.DB)
+	if err != nil {
+		return Overview{}, err
+	}
+	locals, err := s.locals(ctx, nodes)
+	if err != nil {
+		return Overview{}, err
+	}
+	out := Overview{Nodes: nodes}
+	for _, r := range s.all() {
+		o := orders[r.Name]
+		st := State{Name: r.Name, Does: r.Does, Kind: r.Kind, Schedule: r.Schedule, Paused: o.paused, OrderedBy: o.by, OrderedAt: o.at, Nodes: locals[r.Name]}
+		if err := s.fill(ctx, r, &st); err != nil {
+			return Overview{}, fmt.Errorf("job: list %s: %w", r.Name, err)
 		}
-		if err := s.stateOf(ctx, r, &st); err != nil {
-			return nil, fmt.Errorf("job: list %s: %w", r.Name, err)
-		}
-		out = append(out, st)
+		out.Jobs = append(out.Jobs, st)
 	}
 	return out, nil
 }
 
-func (s *Service) stateOf(ctx context.Context, r *registered, st *State) error {
-	if r.Kind == Once {
-		var next int64
-		err := s.o.DB.QueryRow(ctx, "SELECT next_fire FROM job_schedule WHERE name = ?", r.Name).Scan(&next)
-		if err != nil && !db.IsNoRows(err) {
-			return err
-		}
-		st.NextFire = db.Time(next)
+// nodes gives the nodes that live and have said whether they run jobs; this one is always among them.
+func (s *Service) nodes(ctx context.Context, q db.Queryer) ([]Node, error) {
+	self := Node{Name: s.o.Node, Enabled: !s.o.Disabled, Self: true, writer: s.o.Leader.Writer()}
+	list, err := db.All(ctx, q, func(r db.Scanner) (n Node, err error) { return n, r.Scan(&n.writer, &n.Name, &n.Enabled) },
+		"SELECT writer, node, enabled FROM job_node")
+	if err != nil {
+		return nil, fmt.Errorf("job: list the nodes: %w", err)
 	}
+	list = slices.DeleteFunc(list, func(n Node) bool { return n.writer == self.writer || !s.o.Leader.Alive(n.writer) })
+	list = append(list, self)
+	slices.SortFunc(list, func(a, b Node) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.writer, b.writer)) })
+	return list, nil
+}
+
+// locals gives the runs of EveryNode jobs on the nodes that run jobs.
+func (s *Service) locals(ctx context.Context, nodes []Node) (map[string][]Local, error) {
+	type row struct {
+		writer int64
+		job    string
+		local
+	}
+	list, err := db.All(ctx, s.o.DB, func(r db.Scanner) (row, error) {
+		var v row
+		var next, start, end int64
+		err := r.Scan(&v.writer, &v.job, &next, &start, &end, &v.result.State, &v.result.Message)
+		v.next, v.result.Start, v.result.End = db.Time(next), db.Time(start), db.Time(end)
+		return v, err
+	}, "SELECT writer, job, next_fire, started, ended, state, message FROM job_local")
+	if err != nil {
+		return nil, fmt.Errorf("job: list the runs of each node: %w", err)
+	}
+	out := map[string][]Local{}
+	for _, r := range s.ofKind(EveryNode) {
+		for _, n := range nodes {
+			if !n.Enabled {
+				continue
+			}
+			v, _ := r.local.get()
+			if !n.Self {
+				v = local{}
+				if i := slices.IndexFunc(list, func(x row) bool { return x.writer == n.writer && x.job == r.Name }); i >= 0 {
+					v = list[i].local
+				}
+			}
+			v.result.Node = n.Name
+			out[r.Name] = append(out[r.Name], Local{Node: n.Name, Self: n.Self, Next: v.next, Last: v.result})
+		}
+	}
+	return out, nil
+}
+
+// fill adds what the rows tell of a job that is not an EveryNode job.
+func (s *Service) fill(ctx context.Context, r *registered, st *State) error {
+	if r.Kind == EveryNode {
+		return nil
+	}
+	next, query, args := int64(0), "SELECT next_fire FROM job_schedule WHERE name = ?", []any{r.Name}
+	if r.Kind == Durable {
+		query, args = "SELECT COALESCE(MIN(due), 0) FROM job_run WHERE job = ? AND state = ?", []any{r.Name, Waiting}
+	}
+	if err := s.o.DB.QueryRow(ctx, query, args...).Scan(&next); err != nil && !db.IsNoRows(err) {
+		return err
+	}
+	st.Next = db.Time(next)
 	last, err := s.runs(ctx, r.Name, 1)
 	if err != nil {
 		return err
 	}
 	if len(last) == 1 {
-		st.LastStart, st.LastEnd, st.LastResult, st.LastError, st.Owner = last[0].Started, last[0].Ended, last[0].State, last[0].Message, last[0].Owner
+		st.Last = last[0].Result
 	}
 	return s.o.DB.QueryRow(ctx, "SELECT count(*) FROM job_run WHERE job = ? AND state IN (?, ?)", r.Name, Waiting, Running).Scan(&st.Waiting)
 }
@@ -124,106 +211,10 @@ func (s *Service) runs(ctx context.Context, name string, limit int) ([]Record, e
 	return db.All(ctx, s.o.DB, func(r db.Scanner) (Record, error) {
 		var v Record
 		var fire, due, started, ended int64
-		err := r.Scan(&v.ID, &v.Job, &fire, &v.Key, &v.State, &v.Attempt, &due, &started, &ended, &v.Owner, &v.Message)
-		v.Fire, v.Due, v.Started, v.Ended = db.Time(fire), db.Time(due), db.Time(started), db.Time(ended)
+		err := r.Scan(&v.ID, &v.Job, &fire, &v.Key, &v.State, &v.Attempt, &due, &started, &ended, &v.Owner, &v.Node, &v.Message)
+		v.Fire, v.Due, v.Start, v.End = db.Time(fire), db.Time(due), db.Time(started), db.Time(ended)
 		return v, err
-	}, "SELECT id, job, fire, run_key, state, attempt, due, started, ended, owner, message FROM job_run WHERE job = ? ORDER BY started DESC, fire DESC, id DESC LIMIT ?", name, limit)
-}
-
-// RunNow starts a job outside of its schedule: an EveryNode job on this node, a Once job on
-// whichever node claims it. Only administrators may. A Once job whose run is not finished is a
-// Conflict; a queue cannot be run without an entry and is Invalid.
-func (s *Service) RunNow(ctx context.Context, name string) error {
-	if err := mayManage(ctx); err != nil {
-		return err
-	}
-	r := s.find(name)
-	if r == nil {
-		return stoa.NotFound("job", name)
-	}
-	switch r.Kind {
-	case EveryNode:
-		select {
-		case r.local.now <- struct{}{}:
-		default: // it is about to run anyway
-		}
-		return nil
-	case Durable:
-		return stoa.Invalid("job", "%s is a queue: it runs when something is put into it", name)
-	}
-	now, err := s.now(ctx)
-	if err != nil {
-		return err
-	}
-	err = s.o.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
-		n, err := tx.Affected(ctx, "UPDATE job_schedule SET version = version + 1 WHERE name = ?", name)
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return stoa.Unavailable(nil, "the job %s was not declared yet; try again in a moment", name)
-		}
-		busy, err := unfinished(ctx, tx, name)
-		if err != nil {
-			return err
-		}
-		if busy {
-			return stoa.Conflict("the job %s is running already", name)
-		}
-		id, err := tx.NewID(ctx)
-		if err != nil {
-			return err
-		}
-		added, err := insertRun(ctx, tx, id, name, db.Micros(now), "", nil, 0)
-		if err == nil && !added {
-			err = stoa.Conflict("the job %s has just run", name)
-		}
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("job: run %s now: %w", name, err)
-	}
-	s.Wake()
-	return nil
-}
-
-// everyNode runs an EveryNode job by its schedule until Stop.
-func (s *Service) everyNode(r *registered) {
-	for {
-		now := time.Now().UTC()
-		next := r.schedule.Next(now)
-		r.local.set(func(l *localState) { l.next = next })
-		timer := time.NewTimer(next.Sub(now))
-		select {
-		case <-s.life.Done():
-			timer.Stop()
-			return
-		case <-r.local.now:
-			timer.Stop()
-		case <-timer.C:
-		}
-		start := time.Now().UTC()
-		r.local.set(func(l *localState) { l.start, l.result = start, Running })
-		err := s.call(r, Run{Job: r.Name, Fire: next, Now: start, Attempt: 1, Token: fmt.Sprintf("%s-%d", r.Name, next.UnixMicro()), s: s, done: new(outcome)})
-		if s.life.Err() != nil {
-			return
-		}
-		r.local.set(func(l *localState) {
-			l.end, l.result, l.message = time.Now().UTC(), Done, ""
-			if err != nil {
-				l.result, l.message = Failed, clip4000(err.Error())
-			}
-		})
-		if err != nil {
-			s.log.Error("a run of a job failed", "job", r.Name, "err", err)
-		}
-	}
-}
-
-func (l *localState) set(fn func(l *localState)) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	fn(l)
+	}, "SELECT id, job, fire, run_key, state, attempt, due, started, ended, owner, node, message FROM job_run WHERE job = ? ORDER BY started DESC, fire DESC, id DESC LIMIT ?", name, limit)
 }
 
 func clip4000(s string) string { return strings.ToValidUTF8(s[:min(len(s), 4000)], "") }

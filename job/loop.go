@@ -10,9 +10,9 @@ import (
 	"github.com/stoa-portal/stoa/db"
 )
 
-// Start begins to run jobs. It does not wait for the database: while that is away, nothing runs and
-// the loop tries again. It returns an error when it was called before. The service stops with Stop,
-// or when ctx ends; Stop must be called in either case.
+// Start begins to run jobs; a disabled service only tells the other nodes that it is. It does not wait
+// for the database: while that is away, nothing runs and the loop tries again. It returns an error when
+// it was called before. The service stops with Stop, or when ctx ends; Stop must be called in either case.
 func (s *Service) Start(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -25,8 +25,8 @@ func (s *Service) Start(ctx context.Context) error {
 		defer unhook()
 		s.loop()
 	})
-	for _, name := range s.order {
-		if r := s.jobs[name]; r.Kind == EveryNode {
+	for _, r := range s.jobs {
+		if r.Kind == EveryNode && !s.o.Disabled {
 			s.wg.Go(func() { s.everyNode(r) })
 		}
 	}
@@ -41,6 +41,7 @@ func (s *Service) Stop() {
 	s.mu.Unlock()
 	s.cancel()
 	s.wg.Wait()
+	s.untell()
 }
 
 func (s *Service) loop() {
@@ -70,6 +71,9 @@ func (s *Service) loop() {
 }
 
 func (s *Service) round(ctx context.Context, ready *bool) error {
+	if s.o.Disabled {
+		return s.tell(ctx)
+	}
 	now, err := s.now(ctx)
 	if err != nil {
 		return err
@@ -80,13 +84,12 @@ func (s *Service) round(ctx context.Context, ready *bool) error {
 		}
 		*ready = true
 	}
-	if err := s.fire(ctx, now); err != nil {
-		return err
+	for _, step := range []func(context.Context, time.Time) error{s.obey, s.fire, s.claim, s.prune} {
+		if err := step(ctx, now); err != nil {
+			return err
+		}
 	}
-	if err := s.claim(ctx, now); err != nil {
-		return err
-	}
-	return s.prune(ctx, now)
+	return s.tell(ctx)
 }
 
 // declare makes the rows of the scheduled jobs, and gives those whose schedule was changed their new
@@ -108,73 +111,6 @@ func (s *Service) declare(ctx context.Context, now time.Time) error {
 		}
 	}
 	return nil
-}
-
-func (s *Service) ofKind(k Kind) []*registered {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var out []*registered
-	for _, name := range s.order {
-		if r := s.jobs[name]; r.Kind == k {
-			out = append(out, r)
-		}
-	}
-	return out
-}
-
-type scheduled struct {
-	name          string
-	next, version int64
-}
-
-func scanScheduled(r db.Scanner) (scheduled, error) {
-	var d scheduled
-	return d, r.Scan(&d.name, &d.next, &d.version)
-}
-
-// fire turns due times into runs. All times that a job has missed become one run, and a run that is
-// not finished holds the next one back, so a job never overlaps itself.
-func (s *Service) fire(ctx context.Context, now time.Time) error {
-	due, err := db.All(ctx, s.o.DB, scanScheduled, "SELECT name, next_fire, version FROM job_schedule WHERE next_fire <= ?", db.Micros(now))
-	if err != nil {
-		return fmt.Errorf("job: look for due jobs: %w", err)
-	}
-	for _, d := range due {
-		r := s.find(d.name)
-		if r == nil || r.Kind != Once {
-			continue // of another version of the portal
-		}
-		err := s.o.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
-			// The row is locked first: nodes that race see each other's run.
-			n, err := tx.Affected(ctx, "UPDATE job_schedule SET version = version + 1 WHERE name = ? AND version = ?", d.name, d.version)
-			if err != nil || n == 0 {
-				return err
-			}
-			busy, err := unfinished(ctx, tx, d.name)
-			if err != nil || busy {
-				return err
-			}
-			if _, err := tx.Exec(ctx, "UPDATE job_schedule SET next_fire = ?, last_fire = ? WHERE name = ?", db.Micros(r.schedule.Next(now)), d.next, d.name); err != nil {
-				return err
-			}
-			id, err := tx.NewID(ctx)
-			if err != nil {
-				return err
-			}
-			_, err = insertRun(ctx, tx, id, d.name, d.next, "", nil, d.next)
-			return err
-		})
-		if err != nil {
-			return fmt.Errorf("job: fire %s: %w", d.name, err)
-		}
-	}
-	return nil
-}
-
-func unfinished(ctx context.Context, q db.Queryer, name string) (bool, error) {
-	var n int
-	err := q.QueryRow(ctx, "SELECT count(*) FROM job_run WHERE job = ? AND state IN (?, ?)", name, Waiting, Running).Scan(&n)
-	return n > 0, err
 }
 
 type candidate struct {
@@ -203,18 +139,25 @@ func (s *Service) claim(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("job: look for runs: %w", err)
 	}
-	names := s.names()
-	if len(names) == 0 {
-		return nil
+	var names []any
+	for _, r := range s.ofKind(Once, Durable) {
+		names = append(names, r.Name)
 	}
-	waiting, err := db.All(ctx, s.o.DB, scanCandidate, cols+"WHERE state = ? AND due <= ? AND job IN "+db.In(len(names))+" ORDER BY due, id LIMIT 100",
-		append([]any{Waiting, db.Micros(now)}, names...)...)
+	// No try is further away than the longest wait: then the clock was set back since.
+	waiting, err := db.All(ctx, s.o.DB, scanCandidate, cols+"WHERE state = ? AND (due <= ? OR due > ?) AND job IN "+db.In(len(names))+" ORDER BY due, fire, id LIMIT 100",
+		append([]any{Waiting, db.Micros(now), db.Micros(now.Add(longestBackoff))}, names...)...)
 	if err != nil {
 		return fmt.Errorf("job: look for runs: %w", err)
 	}
 	for _, c := range append(list, waiting...) {
 		r := s.find(c.job)
-		if r == nil || r.Kind == EveryNode || !s.mine(c) {
+		if r == nil || r.Kind == EveryNode || s.orders[c.job].paused || !s.mine(c) {
+			continue
+		}
+		if c.state == Running && r.AtMostOnce {
+			if err := s.giveUp(ctx, c, now); err != nil {
+				return err
+			}
 			continue
 		}
 		if s.free() == 0 {
@@ -223,6 +166,22 @@ func (s *Service) claim(ctx context.Context, now time.Time) error {
 		if err := s.claimOne(ctx, r, c, now); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// giveUp ends a run that may have been done in part, and is not to be done twice.
+func (s *Service) giveUp(ctx context.Context, c candidate, now time.Time) error {
+	err := s.o.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+		n, err := tx.Affected(ctx, "UPDATE job_run SET state = ?, claim = claim + 1, ended = ?, message = ? WHERE id = ? AND claim = ? AND state = ?",
+			Failed, db.Micros(now), "the run was cut off by the end of its node, and this job happens at most once", c.id, c.claim, c.state)
+		if n == 1 {
+			tx.Changed("job", c.id, 0, c.claim+1)
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("job: end a run of %s that was cut off: %w", c.job, err)
 	}
 	return nil
 }
@@ -248,8 +207,9 @@ func (s *Service) claimOne(ctx context.Context, r *registered, c candidate, now 
 	claimed := false
 	s.setActive(c.id, true)
 	err := s.o.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
-		n, err := tx.Affected(ctx, "UPDATE job_run SET state = ?, owner = ?, claim = claim + 1, attempt = attempt + 1, started = ? WHERE id = ? AND claim = ? AND state = ?",
-			Running, s.o.Leader.Writer(), db.Micros(now), c.id, c.claim, c.state)
+		n, err := tx.Affected(ctx, `UPDATE job_run SET state = ?, owner = ?, node = ?, claim = claim + 1, attempt = attempt + 1, started = ?
+			WHERE id = ? AND claim = ? AND state = ? AND NOT EXISTS (SELECT 1 FROM job_order WHERE job_order.job = job_run.job AND job_order.paused = ?)`,
+			Running, s.o.Leader.Writer(), s.o.Node, db.Micros(now), c.id, c.claim, c.state, true)
 		claimed = n == 1
 		if err != nil || !claimed {
 			return err
@@ -298,18 +258,6 @@ func (s *Service) setActive(id stoa.ID, on bool) {
 	}
 }
 
-func (s *Service) names() []any {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var out []any
-	for _, name := range s.order {
-		if s.jobs[name].Kind != EveryNode {
-			out = append(out, name)
-		}
-	}
-	return out
-}
-
 // keepScheduled is how long runs of a schedule that went well are remembered.
 const keepScheduled = 24 * time.Hour
 
@@ -328,6 +276,9 @@ func (s *Service) prune(ctx context.Context, now time.Time) error {
 	})
 	if err != nil {
 		return fmt.Errorf("job: forget old runs: %w", err)
+	}
+	if err := s.forget(ctx); err != nil {
+		return err
 	}
 	s.pruned = now
 	return nil

@@ -124,7 +124,7 @@ func (s *Service) execute(r *registered, run Run) {
 		log.Warn("the run was taken over by another node, nothing of it was saved")
 		return
 	}
-	if s.life.Err() != nil {
+	if s.life.Err() != nil && !r.AtMostOnce {
 		if err := s.giveBack(ctx, run); err != nil {
 			log.Warn("the run could not be given back; it is begun again once this node is known to be gone", "err", err)
 		}
@@ -168,12 +168,14 @@ func (s *Service) fail(ctx context.Context, r *registered, run Run, cause error)
 	return final, s.settle(ctx, run, state, run.Attempt, due, cause.Error())
 }
 
-// backoff is the wait after a number of tries: doubled each time, at most an hour.
+const longestBackoff = time.Hour
+
+// backoff is the wait after a number of tries: doubled each time, up to the longest.
 func backoff(base time.Duration, attempt int) time.Duration {
-	for i := 1; i < attempt && base < time.Hour; i++ {
+	for i := 1; i < attempt && base < longestBackoff; i++ {
 		base *= 2
 	}
-	return min(base, time.Hour)
+	return min(base, longestBackoff)
 }
 
 func (s *Service) settle(ctx context.Context, run Run, state string, attempt int, due time.Time, message string) error {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,6 +24,7 @@ import (
 	"github.com/stoa-portal/stoa/filestore"
 	"github.com/stoa-portal/stoa/httpd"
 	"github.com/stoa-portal/stoa/job"
+	"github.com/stoa-portal/stoa/lock"
 	"github.com/stoa-portal/stoa/look"
 	"github.com/stoa-portal/stoa/mail"
 	"github.com/stoa-portal/stoa/page"
@@ -178,7 +180,11 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	if s.Content, err = content.New(content.Options{DB: s.DB, Cache: s.Cache, Access: s.Access, Taxonomy: s.Taxonomy, Moved: s.Pages.AddRedirect, Image: s.Files.Image}); err != nil {
 		return err
 	}
-	if s.Jobs, err = job.New(job.Options{DB: s.DB, Leader: &leader{node: s.Node, asked: map[int64]time.Duration{}}, Workers: c.Jobs.Workers, Poll: c.Jobs.PollInterval, Keep: c.Jobs.Retention, Logger: s.log.With("component", "job")}); err != nil {
+	if s.Locks, err = lock.New(lock.Options{DB: s.DB, Access: s.Access, Lifetime: map[string]time.Duration{lock.Article: c.Locks.Article, lock.Page: c.Locks.Page}}); err != nil {
+		return err
+	}
+	if s.Jobs, err = job.New(job.Options{DB: s.DB, Leader: &leader{node: s.Node, asked: map[int64]time.Duration{}}, Node: cmp.Or(s.nodeName(), s.Node.ID()), Disabled: !c.Jobs.Enabled,
+		Workers: c.Jobs.Workers, Poll: c.Jobs.PollInterval, Misfire: c.Jobs.Misfire, Keep: c.Jobs.Retention, Logger: s.log.With("component", "job")}); err != nil {
 		return err
 	}
 	if err := s.registerJobs(); err != nil {
@@ -209,7 +215,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		return err
 	}
 	panel, err := admin.New(admin.Options{
-		Access: s.Access, Users: s.Users, Sites: s.Sites, Pages: s.Pages, Content: s.Content, Taxonomy: s.Taxonomy, Jobs: s.Jobs,
+		Access: s.Access, Users: s.Users, Sites: s.Sites, Pages: s.Pages, Content: s.Content, Taxonomy: s.Taxonomy, Jobs: s.Jobs, Locks: s.Locks,
 		Assets: assets, Log: s.Log, Logger: s.log.With("component", "admin"), Caches: s.Cache.Stats, SiteOf: visitors.SiteOf,
 		ClearCaches: s.ClearCaches, Properties: s.properties, Render: theme, Catalogue: catalogue,
 		Files: s.Files, MaxUpload: c.Files.MaxFileBytes, LogLevel: o.Level,
@@ -232,12 +238,12 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		return err
 	}
 	s.onStop("http", func(context.Context) error { return s.http.Close() })
-	if c.Jobs.Enabled && !s.command {
+	if !s.command {
 		if err := s.Jobs.Start(s.ctx); err != nil {
 			return err
 		}
-		s.onStop("jobs", func(context.Context) error { s.Jobs.Stop(); return nil })
 	}
+	s.onStop("jobs", func(context.Context) error { s.Jobs.Stop(); return nil })
 	stopSocket, err := s.listenControl(h)
 	if err != nil {
 		return err
@@ -332,10 +338,11 @@ func (s *Server) properties() []admin.Property {
 func (s *Server) registerJobs() error {
 	return errors.Join(
 		s.Jobs.Register(s.Content.Job()),
-		s.Jobs.Register(job.Job{Name: "user.sweep", Kind: job.Once, Schedule: "@every 30m", Timeout: time.Minute, Run: func(ctx context.Context, _ job.Run) error {
+		s.Jobs.Register(s.Locks.Job()),
+		s.Jobs.Register(job.Job{Name: "user.sweep", Does: "Clears away sessions and links that are over", Kind: job.Once, Schedule: "@every 30m", Timeout: time.Minute, Run: func(ctx context.Context, _ job.Run) error {
 			return s.Users.Sweep(stoa.WithActor(ctx, stoa.SystemActor()))
 		}}),
-		s.Jobs.Register(job.Job{Name: "change.prune", Kind: job.Once, Schedule: "@every 10m", Timeout: 5 * time.Minute, Run: func(ctx context.Context, _ job.Run) error {
+		s.Jobs.Register(job.Job{Name: "change.prune", Does: "Shortens the change log", Kind: job.Once, Schedule: "@every 10m", Timeout: 5 * time.Minute, Run: func(ctx context.Context, _ job.Run) error {
 			return s.Node.RunAsMaster(ctx, func(ctx context.Context, fence cluster.Fence) error {
 				_, err := s.Log.Prune(ctx, fence.Apply)
 				return err

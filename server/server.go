@@ -20,6 +20,7 @@ import (
 	"github.com/stoa-portal/stoa/document"
 	"github.com/stoa-portal/stoa/httpd"
 	"github.com/stoa-portal/stoa/job"
+	"github.com/stoa-portal/stoa/lock"
 	"github.com/stoa-portal/stoa/page"
 	"github.com/stoa-portal/stoa/site"
 	"github.com/stoa-portal/stoa/taxonomy"
@@ -51,6 +52,7 @@ type Server struct {
 	Files    *document.Service
 	Jobs     *job.Service
 	Calls    *cluster.Calls
+	Locks    *lock.Service
 
 	// SetupPath is the one-time address at which the administrator sets a password; empty when the
 	// portal has an administrator with a password.

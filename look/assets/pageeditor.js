@@ -8,6 +8,7 @@
   var form = root.querySelector("[data-publish]"), state = root.querySelector("[data-state]"), outline = root.querySelector("[data-outline]");
   var kinds = JSON.parse(root.dataset.kinds), layout = JSON.parse(root.dataset.layout), draft = Number(root.dataset.draft);
   var selected = "", undone = [], done = [], queue = Promise.resolve(), waiting = 0, broken = false, shown = "", dragged = null, column = "", dressed = null;
+  var lock = window.stoa.lock; // absent where editors are not told of each other
   var narrow = window.matchMedia("(max-width: 64rem)"); // the panels lie over the page then
   var icon = window.stoa.icon;
 
@@ -64,16 +65,18 @@
     waiting++;
     var job = queue.then(function () {
       if (broken) return null;
+      if (lock && !lock.mine()) { say("Not saved", "bad"); return null; }
       say("Saving", "busy");
       var before = layout;
       var body = typeof order === "function" ? order() : order;
       if (!body) return null;
       return fetch(base + "/draft", { method: "POST", headers: { "Content-Type": "application/json", Accept: "application/json" }, credentials: "same-origin", redirect: "manual",
-        body: JSON.stringify(Object.assign({ index: -1 }, body, { draftVersion: draft })) }).then(function (r) {
+        body: JSON.stringify(Object.assign({ index: -1 }, body, { draftVersion: draft, lock: root.dataset.lockId })) }).then(function (r) {
         if (r.type === "opaqueredirect") { stop("You are signed out. Sign in again in another window, then load this page again."); return null; }
         return r.json().then(function (a) { return { status: r.status, answer: a }; }, function () { return { status: r.status, answer: {} }; });
       }).then(function (got) {
         if (!got) return null;
+        if (got.status === 409 && got.answer.field === "lock" && lock) { say("Not saved", "bad"); lock.ask(); return null; }
         if (got.status === 409 || got.status === 403) { stop(got.answer.message); return null; }
         if (got.status !== 200) {
           say("Not saved", "bad");
@@ -481,6 +484,14 @@
     dress();
     show();
   }
+  document.addEventListener("stoa:lock", function (e) {
+    if (e.detail.mine) { location.reload(); return; } // who had it meanwhile may have changed the draft
+    select("");
+    panel("palette", false);
+    panel("settings", false);
+    each(form.querySelectorAll("button"), function (b) { b.disabled = true; });
+    say("Only to read", "bad");
+  });
   frame.addEventListener("load", begun);
   if (frame.contentDocument && frame.contentDocument.readyState === "complete" && frame.contentDocument.querySelector("main")) begun();
   if (narrow.matches) { panel("palette", false); panel("settings", false); }
