@@ -15,7 +15,7 @@ import (
 // A write is confirmed to whoever made it with its place in the change log: in a cookie for browsers, in
 // a header for other clients. They bring the places along with later requests, to whichever node, and are
 // answered when that node has applied them. Each write has a cookie of its own name, because answers
-// cross: with one name, the older of two would take the place of the newer.
+// cross: with one name, the answer that comes last would wipe out the other.
 const (
 	wroteCookie = "stoa_wrote_" // and the place
 	wroteHeader = "Stoa-Wrote"  // of an answer: places, separated by commas
