@@ -142,7 +142,7 @@ func (l *Log) settleDoubtful() {
 			committed, err := l.Settle(ctx, n)
 			if err == nil {
 				l.log.Info("an unknown outcome was found out", "n", n, "committed", committed)
-				l.done(ctx, n, p.changes, committed)
+				l.done(n, p.changes, committed)
 			}
 			cancel()
 		}
@@ -153,13 +153,16 @@ func (l *Log) settleDoubtful() {
 // applied to the caches of this node now and sent to the others; one that takes something away is
 // waited for until the others have applied it too.
 func (l *Log) Done(ctx context.Context, n uint64, changes []db.Change, committed bool) {
-	if l.done(ctx, n, changes, committed) {
+	if r, ok := ctx.Value(receiptsKey{}).(*Receipts); ok && committed {
+		r.add(Position{Writer: l.own.writer, N: n})
+	}
+	if l.done(n, changes, committed) {
 		l.confirm(ctx, n)
 	}
 }
 
 // done settles the number and reports whether it was committed and took something away.
-func (l *Log) done(ctx context.Context, n uint64, changes []db.Change, committed bool) (took bool) {
+func (l *Log) done(n uint64, changes []db.Change, committed bool) (took bool) {
 	p := l.own.pending(n)
 	if p == nil {
 		return false // the outcome was found out by settleDoubtful in the meantime
@@ -184,9 +187,6 @@ func (l *Log) done(ctx context.Context, n uint64, changes []db.Change, committed
 	l.stats.committed.Add(1)
 	if l.opt.Send != nil {
 		l.outbox.put(n, rows)
-	}
-	if r, ok := ctx.Value(receiptsKey{}).(*Receipts); ok {
-		r.add(Position{Writer: l.own.writer, N: n})
 	}
 	return p.takes
 }

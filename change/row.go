@@ -4,6 +4,8 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"hash/maphash"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/stoa-portal/stoa"
@@ -34,6 +36,22 @@ type Row struct {
 type Position struct {
 	Writer int64
 	N      uint64
+}
+
+// String gives the position as clients carry it: "writer.n".
+func (p Position) String() string {
+	return strconv.FormatInt(p.Writer, 10) + "." + strconv.FormatUint(p.N, 10)
+}
+
+// ParsePosition reads what String gives. The error is of kind Invalid.
+func ParsePosition(s string) (Position, error) {
+	writer, n, _ := strings.Cut(s, ".")
+	w, wErr := strconv.ParseUint(writer, 10, 63)
+	number, nErr := strconv.ParseUint(n, 10, 63)
+	if wErr != nil || nErr != nil || w == 0 || number == 0 {
+		return Position{}, stoa.Invalid("position", "%.60q is not a place in the change log; the number of a writer, a dot and the number of a write are expected", s)
+	}
+	return Position{Writer: int64(w), N: number}, nil
 }
 
 // NewWriter gives a random 63-bit id for one process life; it is never 0.

@@ -155,7 +155,7 @@ func sectionCache() section {
 			Doc:  "Pause between two comparisons of a random entry with the database; 0 switches them off.",
 			kind: into(period(0, time.Hour), func(c *Config) *time.Duration { return &c.Cache.VerifyInterval })},
 		{Name: "cache.read.your.writes", Default: "60s", Shared: true,
-			Doc:  "How long a browser remembers what it wrote, so that every node shows it at once.",
+			Doc:  "How long a browser remembers what it wrote, so that every node shows it at once; 0 lets it forget at once, and other clients can still remember it (docs/consistency.md).",
 			kind: into(period(0, time.Hour), func(c *Config) *time.Duration { return &c.Cache.ReadYourWritesBy })},
 		{Name: "portal.stale.grace", Default: "5m", Shared: true,
 			Doc:  "How long guests still get the pages that a node has while the database is away. The pages are marked as old.",

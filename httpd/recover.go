@@ -20,6 +20,9 @@ func (s *Server) finish(rw *response, r *http.Request, f *facts) {
 			abort = s.recovered(rw, r, p)
 		}
 	}
+	if !abort && !rw.wrote {
+		rw.complete() // net/http sends the header of a handler that wrote nothing
+	}
 	f.body.leave()
 	status := rw.status
 	switch {

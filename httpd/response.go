@@ -22,6 +22,7 @@ type response struct {
 	wrote  bool  // the header is out
 	cut    bool  // the peer went away
 	manual bool  // the handler looks after the write deadline itself
+	before func(http.Header)
 }
 
 // responseOf finds the response under the wrappers other middleware put around it; nil outside of a server.
@@ -38,29 +39,50 @@ func responseOf(w http.ResponseWriter) *response {
 	}
 }
 
+// BeforeHeader has fn called once, right before the header of the response goes out, whoever writes it. A
+// response has one such function, the last that was given. Outside of a server nothing happens.
+func BeforeHeader(w http.ResponseWriter, fn func(h http.Header)) {
+	if rw := responseOf(w); rw != nil {
+		rw.before = fn
+	}
+}
+
+// begin notes that the header goes out now, unless it has before.
+func (w *response) begin(status int) {
+	if w.wrote {
+		return
+	}
+	w.complete()
+	w.wrote, w.status = true, status
+}
+
+// complete lets the header be completed.
+func (w *response) complete() {
+	if fn := w.before; fn != nil {
+		w.before = nil
+		fn(w.Header())
+	}
+}
+
 func (w *response) WriteHeader(status int) {
 	if w.wrote {
 		return
 	}
 	if status >= 200 || status == http.StatusSwitchingProtocols {
-		w.wrote, w.status = true, status
+		w.begin(status)
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
 
 func (w *response) Write(p []byte) (int, error) {
-	if !w.wrote {
-		w.wrote, w.status = true, http.StatusOK
-	}
+	w.begin(http.StatusOK)
 	n, err := w.ResponseWriter.Write(p)
 	w.count(int64(n), err)
 	return n, err
 }
 
 func (w *response) WriteString(p string) (int, error) {
-	if !w.wrote {
-		w.wrote, w.status = true, http.StatusOK
-	}
+	w.begin(http.StatusOK)
 	n, err := io.WriteString(w.ResponseWriter, p)
 	w.count(int64(n), err)
 	return n, err
@@ -91,9 +113,7 @@ func (w *response) ReadFrom(src io.Reader) (n int64, err error) {
 	if !ok {
 		return io.Copy(writerOnly{w}, src)
 	}
-	if !w.wrote {
-		w.wrote, w.status = true, http.StatusOK
-	}
+	w.begin(http.StatusOK)
 	// http.ServeContent gives an io.LimitedReader over a file. Sendfile sees through one level of it only, so
 	// the pieces are cut from the reader below.
 	limit, inner := int64(-1), src
@@ -124,9 +144,7 @@ type writerOnly struct{ io.Writer }
 
 // FlushError sends what is buffered.
 func (w *response) FlushError() error {
-	if !w.wrote {
-		w.wrote, w.status = true, http.StatusOK
-	}
+	w.begin(http.StatusOK)
 	err := http.NewResponseController(w.ResponseWriter).Flush()
 	if err != nil && !errors.Is(err, http.ErrNotSupported) {
 		w.cut = true

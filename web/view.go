@@ -61,7 +61,7 @@ func pageKey(r *http.Request) string {
 // all the rest. Only visitor fills that cache, so what is in it was not routed elsewhere.
 func (h *Handler) warm(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if (r.Method == http.MethodGet || r.Method == http.MethodHead) && anonymous(r) {
+		if (r.Method == http.MethodGet || r.Method == http.MethodHead) && anonymous(r) && !carries(r) {
 			if c, _, ok := h.pages.Peek(pageKey(r)); ok {
 				c.ServeHTTP(w, r)
 				return
@@ -106,7 +106,7 @@ func (h *Handler) visitor(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r) // finds the old address, or shows what is wrong
 			return
 		}
-		if info.Stale > 0 {
+		if info.Stale > 0 || behind(r) != nil {
 			seconds := strconv.Itoa(int(info.Stale/time.Second) + 1)
 			w.Header().Set("Cache-Control", "no-store")
 			w.Header().Set("Age", seconds)

@@ -48,14 +48,14 @@ type Options struct {
 	Files          *document.Service
 	Render         *render.Service
 	Assets         *look.Assets
-	Log            *change.Log
+	Log            *change.Log // nil: nobody is told where his writes are
 	Logger         *slog.Logger
 	SignInDisabled bool     // auth.login.disabled
 	PublicHost     string   // web.server.host; empty when the host of the request stands in links
 	OwnHosts       []string // names in virtual.hosts.valid.hosts, without patterns
 	CookieDomain   string
 	RememberFor    time.Duration
-	ReadYourWrites time.Duration
+	ReadYourWrites time.Duration    // how long browsers name their writes; 0 = they are not told to
 	Now            func() time.Time // decides how long wrong passwords count; nil = time.Now
 }
 
@@ -143,12 +143,16 @@ func (h *Handler) Routes(mounts ...func(mux *http.ServeMux)) http.Handler {
 	for _, pattern := range []string{"GET /control", "GET /control/", "POST /control/"} {
 		mux.Handle(pattern, h.identify(inner))
 	}
-	return h.warm(mux)
+	return h.warm(h.follow(mux))
 }
 
 // identify finds out which site is asked for and who asks, and puts both into the context.
 func (h *Handler) identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := behind(r); err != nil {
+			httpd.Error(w, r, err)
+			return
+		}
 		v := &visit{keys: keysOf(r)}
 		ctx := h.opt.Cache.Arrived(r.Context())
 		c, cookieErr := r.Cookie(sessionCookie)

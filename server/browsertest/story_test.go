@@ -5,61 +5,17 @@ package browsertest
 import (
 	"context"
 	"fmt"
-	"io"
-	"log"
-	"net"
 	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/chromedp/chromedp"
+	"github.com/stoa-portal/stoa/db/dbtest"
 	"github.com/stoa-portal/stoa/server/servertest"
 )
-
-// balancer is a load balancer without sticky sessions: each request goes to the next node.
-func balancer(t *testing.T, nodes []*servertest.Node) (address string, served func() []int64) {
-	t.Helper()
-	targets, counts := make([]*url.URL, len(nodes)), make([]atomic.Int64, len(nodes))
-	for i, n := range nodes {
-		u, err := url.Parse(n.URL)
-		if err != nil {
-			t.Fatal(err)
-		}
-		targets[i] = u
-	}
-	var turn atomic.Int64
-	transport := &http.Transport{}
-	proxy := &httputil.ReverseProxy{
-		Transport: transport,
-		ErrorLog:  log.New(io.Discard, "", 0), // a browser that closes a connection is no failure
-		Rewrite: func(r *httputil.ProxyRequest) {
-			i := int(turn.Add(1)) % len(targets)
-			counts[i].Add(1)
-			r.SetURL(targets[i])
-			r.Out.Host = r.In.Host
-		},
-	}
-	s := httptest.NewServer(proxy)
-	t.Cleanup(func() { s.Close(); transport.CloseIdleConnections() })
-	_, port, err := net.SplitHostPort(s.Listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return "http://localhost:" + port, func() []int64 {
-		out := make([]int64, len(counts))
-		for i := range counts {
-			out[i] = counts[i].Load()
-		}
-		return out
-	}
-}
 
 // browser is one profile of Chromium: a person with cookies of their own.
 type browser struct {
@@ -154,8 +110,19 @@ func (b *browser) signIn(t *testing.T) {
 		chromedp.Submit(chromedp.CSS("#password")), chromedp.WaitVisible(chromedp.CSS(".rail__nav, .bar__menu")))
 }
 
+// publish writes an article and publishes it.
+func (b *browser) publish(t *testing.T, title, text string) {
+	t.Helper()
+	b.visit(t, "/control/content/new?kind=post", 1440)
+	b.do(t, "write", chromedp.WaitVisible(chromedp.CSS(".rte-text")),
+		chromedp.SendKeys(chromedp.CSS(`[name="title"]`), title),
+		chromedp.Click(chromedp.CSS(".rte-text")), chromedp.KeyEvent(text))
+	b.shoot(t, "article-new-1440")
+	b.do(t, "publish", chromedp.Click(chromedp.CSS(`button[name="do"][value="publish"]`)), chromedp.WaitVisible(chromedp.CSS(`.screen__title .pill`)))
+}
+
 func TestVisitor_PagesFitNarrowAndWideWindows(t *testing.T) {
-	address, served := balancer(t, servertest.Start(t, 2))
+	address, served := servertest.Balance(t, servertest.Start(t, 2))
 	b := open(t, address)
 	for _, width := range []int64{390, 1440} {
 		for _, page := range []struct{ path, want, name string }{
@@ -178,7 +145,7 @@ func TestVisitor_PagesFitNarrowAndWideWindows(t *testing.T) {
 
 func TestEditor_ArticleIsWrittenAndSeenOnEveryNode(t *testing.T) {
 	nodes := servertest.Start(t, 3)
-	address, served := balancer(t, nodes)
+	address, served := servertest.Balance(t, nodes)
 	for _, n := range nodes { // what is cached before must give way
 		if a := n.Get(t, "/w/the-arcade-at-noon"); a.Status != http.StatusNotFound {
 			t.Fatalf("%s: %d", n.URL, a.Status)
@@ -189,12 +156,7 @@ func TestEditor_ArticleIsWrittenAndSeenOnEveryNode(t *testing.T) {
 	b.signIn(t)
 	b.shoot(t, "control-1440")
 	b.fits(t, "the control panel at 1440 px")
-	b.visit(t, "/control/content/new?kind=post", 1440)
-	b.do(t, "write", chromedp.WaitVisible(chromedp.CSS(".rte-text")),
-		chromedp.SendKeys(chromedp.CSS(`[name="title"]`), "The arcade at noon"),
-		chromedp.Click(chromedp.CSS(".rte-text")), chromedp.KeyEvent("Shade is short under the columns."))
-	b.shoot(t, "article-new-1440")
-	b.do(t, "publish", chromedp.Click(chromedp.CSS(`button[name="do"][value="publish"]`)), chromedp.WaitVisible(chromedp.CSS(`.screen__title .pill`)))
+	b.publish(t, "The arcade at noon", "Shade is short under the columns.")
 	if got := b.text(t); !strings.Contains(got, "Published") {
 		t.Fatalf("the screen does not say that the article is published:\n%s", got)
 	}
@@ -226,8 +188,27 @@ func TestEditor_ArticleIsWrittenAndSeenOnEveryNode(t *testing.T) {
 	}
 }
 
+func TestWriter_SeesTheArticleOnNodesThatHeardNothing(t *testing.T) {
+	nodes := servertest.StartDeaf(t, dbtest.SQLite, 3)
+	for _, n := range nodes {
+		if a := n.Get(t, "/w/the-arcade-at-noon"); a.Status != http.StatusNotFound { // each remembers that there is none
+			t.Fatalf("%s: %d", n.URL, a.Status)
+		}
+	}
+	address, _ := servertest.Balance(t, nodes)
+	b := open(t, address)
+	b.signIn(t)
+	b.publish(t, "The arcade at noon", "Shade is short under the columns.")
+	for i := range nodes {
+		b.visit(t, "/w/the-arcade-at-noon", 1440)
+		if got := b.text(t); !strings.Contains(got, "Shade is short under the columns.") {
+			t.Errorf("visit %d does not show the article to its writer:\n%s", i, got)
+		}
+	}
+}
+
 func TestEditor_PanelFitsANarrowWindow(t *testing.T) {
-	address, _ := balancer(t, servertest.Start(t, 2))
+	address, _ := servertest.Balance(t, servertest.Start(t, 2))
 	b := open(t, address)
 	b.signIn(t)
 	for _, path := range []string{"/control/", "/control/content", "/control/content/new", "/control/pages", "/control/properties", "/control/caches", "/control/changes", "/control/jobs", "/control/jobs/lock.expire", "/control/locks"} {
@@ -239,7 +220,7 @@ func TestEditor_PanelFitsANarrowWindow(t *testing.T) {
 
 func TestSignOut_EndsTheSessionOnEveryNode(t *testing.T) {
 	nodes := servertest.Start(t, 2)
-	address, _ := balancer(t, nodes)
+	address, _ := servertest.Balance(t, nodes)
 	b := open(t, address)
 	b.signIn(t)
 	b.visit(t, "/account", 1440)

@@ -1,0 +1,133 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/change"
+	"github.com/stoa-portal/stoa/httpd"
+	"github.com/stoa-portal/stoa/look"
+)
+
+// A write is confirmed to whoever made it with its place in the change log: in a cookie for browsers, in
+// a header for other clients. They bring the places along with later requests, to whichever node, and are
+// answered when that node has applied them. Each write has a cookie of its own name, because answers
+// cross: with one name, the answer that comes last would wipe out the other.
+const (
+	wroteCookie = "stoa_wrote_" // and the place
+	wroteHeader = "Stoa-Wrote"  // of an answer: places, separated by commas
+	afterHeader = "Stoa-After"  // of a request: the same
+	manyWrites  = "many"        // stands for more places than are worth telling
+	mostPlaces  = 16
+)
+
+// carries reports whether the request names writes that its answer must show.
+func carries(r *http.Request) bool {
+	for _, v := range r.Header["Cookie"] {
+		if strings.Contains(v, wroteCookie) {
+			return true
+		}
+	}
+	return len(r.Header[afterHeader]) > 0
+}
+
+// follow answers a request that names writes when this node has applied them, and tells each request
+// which writes it has made. It knows of those that were made before the header of the answer goes out: a
+// handler that streams writes first, or the reader of the stream cannot count on seeing the rest elsewhere.
+func (h *Handler) follow(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if h.opt.Log == nil || strings.HasPrefix(r.URL.Path, look.Prefix) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		ctx, receipts := change.WithReceipts(r.Context())
+		if carries(r) {
+			if err := h.catchUp(r); err != nil {
+				ctx = context.WithValue(ctx, behindKey{}, err)
+			}
+		}
+		httpd.BeforeHeader(w, func(header http.Header) { h.confirm(header, r, receipts.Positions()) })
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+type behindKey struct{}
+
+// behind says why this node could not apply the writes that the request names: what it has may be from
+// before. A guest gets a page marked as such, everybody else this error.
+func behind(r *http.Request) error {
+	err, _ := r.Context().Value(behindKey{}).(error)
+	return err
+}
+
+// catchUp waits until this node has applied the writes that the request names. Whoever names one that
+// does not exist costs one read of the log, shared by all who wait.
+func (h *Handler) catchUp(r *http.Request) error {
+	ctx, cancel := context.WithTimeout(r.Context(), change.Bound)
+	defer cancel()
+	positions, readable := places(r)
+	var err error
+	if readable {
+		err = h.opt.Log.Await(ctx, positions)
+	} else {
+		err = h.opt.Log.Poll(ctx)
+	}
+	if err != nil {
+		return httpd.RetryAfter(stoa.Unavailable(err, "this node cannot show yet what you have just changed; try again in a moment"), time.Second)
+	}
+	return nil
+}
+
+// places reads what the request names; readable is false when it names too much, or something that is no
+// place.
+func places(r *http.Request) (positions []change.Position, readable bool) {
+	readable = true
+	add := func(s string) {
+		p, err := change.ParsePosition(s)
+		if err != nil || len(positions) == mostPlaces {
+			readable = false
+			return
+		}
+		positions = append(positions, p)
+	}
+	for _, line := range r.Header["Cookie"] {
+		for pair := range strings.SplitSeq(line, ";") {
+			name, _, _ := strings.Cut(strings.TrimSpace(pair), "=")
+			if place, ok := strings.CutPrefix(name, wroteCookie); ok {
+				add(place)
+			}
+		}
+	}
+	for _, line := range r.Header[afterHeader] {
+		for place := range strings.SplitSeq(line, ",") {
+			add(strings.TrimSpace(place))
+		}
+	}
+	return positions, readable
+}
+
+// confirm tells the client where its writes are.
+func (h *Handler) confirm(header http.Header, r *http.Request, positions []change.Position) {
+	if len(positions) == 0 {
+		return
+	}
+	told := []string{manyWrites}
+	if len(positions) <= mostPlaces {
+		told = told[:0]
+		for _, p := range positions {
+			told = append(told, p.String())
+		}
+	}
+	header.Set(wroteHeader, strings.Join(told, ", "))
+	if h.opt.ReadYourWrites <= 0 {
+		return
+	}
+	for _, place := range told {
+		c := http.Cookie{Name: wroteCookie + place, Value: "1", Path: "/", Domain: h.opt.CookieDomain, MaxAge: int((h.opt.ReadYourWrites + time.Second - 1) / time.Second),
+			HttpOnly: true, Secure: httpd.Secure(r), SameSite: http.SameSiteLaxMode}
+		header.Add("Set-Cookie", c.String())
+	}
+}
