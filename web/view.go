@@ -61,7 +61,7 @@ func pageKey(r *http.Request) string {
 // all the rest. Only visitor fills that cache, so what is in it was not routed elsewhere.
 func (h *Handler) warm(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if (r.Method == http.MethodGet || r.Method == http.MethodHead) && anonymous(r) {
+		if (r.Method == http.MethodGet || r.Method == http.MethodHead) && anonymous(r) && !asks(r) {
 			if c, _, ok := h.pages.Peek(pageKey(r)); ok {
 				c.ServeHTTP(w, r)
 				return
@@ -71,11 +71,21 @@ func (h *Handler) warm(next http.Handler) http.Handler {
 	})
 }
 
+// asks reports whether the query has more than the number of a page, so that it may be part of an old
+// address.
+func asks(r *http.Request) bool {
+	q := r.URL.RawQuery
+	return q != "" && (!strings.HasPrefix(q, "page=") || strings.ContainsAny(q, "&;"))
+}
+
 // visitor makes the page of a guest, once for all who wait for it, and puts it into the page cache; all
 // others, and everything that cannot be shown, go to next. What the site is, which language and who a
 // guest is are found out inside the load, so that their changes drop the page as well.
 func (h *Handler) visitor(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if asks(r) && h.oldAddress(w, r) {
+			return
+		}
 		if !anonymous(r) {
 			next.ServeHTTP(w, r)
 			return
@@ -116,18 +126,33 @@ func (h *Handler) visitor(next http.Handler) http.Handler {
 	})
 }
 
-// oldAddress leads to the new place of an address whose query named what it showed, such as /?p=7.
+// oldAddress leads to the new place of an address whose query named what it showed, such as /?p=7. The
+// path of such an address is one that still shows something.
 func (h *Handler) oldAddress(w http.ResponseWriter, r *http.Request) bool {
-	_, st, err := h.opt.Sites.Resolve(r.Context(), httpd.Host(r))
-	if err != nil {
+	ctx := cache.StaleOK(h.opt.Cache.Arrived(r.Context()))
+	v := &visit{}
+	var err error
+	if v.instance, v.site, err = h.opt.Sites.Resolve(ctx, httpd.Host(r)); err != nil {
 		return false
 	}
-	to, ok, err := h.opt.Pages.Redirect(r.Context(), st.ID, r.URL.Path+"?"+r.URL.RawQuery)
-	if err != nil || !ok || strings.HasPrefix(to, r.URL.Path+"?") {
+	guest, err := h.opt.Access.GuestActor(ctx, v.instance.ID)
+	if err != nil || h.split(stoa.WithActor(ctx, guest), v, r.URL.Path) != nil {
 		return false
 	}
-	http.Redirect(w, r, to, http.StatusMovedPermanently)
+	to, ok, err := h.opt.Pages.RedirectOfQuery(ctx, v.site.ID, v.path, r.URL.Query())
+	if err != nil || !ok {
+		return false
+	}
+	http.Redirect(w, r, v.address(to), http.StatusMovedPermanently)
 	return true
+}
+
+// address is where the target of an old address lies for the visit.
+func (v *visit) address(to string) string {
+	if strings.HasPrefix(to, "/") {
+		return v.prefix + to
+	}
+	return to
 }
 
 // pageNumber is the page of a list that is asked for, 1 for everything odd.
@@ -155,10 +180,7 @@ func (h *Handler) moved(w http.ResponseWriter, r *http.Request, err error) error
 	if redirectErr != nil || !ok {
 		return err
 	}
-	if strings.HasPrefix(to, "/") {
-		to = v.prefix + to
-	}
-	http.Redirect(w, r, to, http.StatusMovedPermanently)
+	http.Redirect(w, r, v.address(to), http.StatusMovedPermanently)
 	return nil
 }
 
