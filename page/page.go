@@ -86,6 +86,7 @@ type Node struct {
 	Type, Target                    string
 	Hidden, Published               bool
 	Restricted, Protected, HasDraft bool
+	NoIndex                         bool // search engines shall leave it out
 	Version                         int64
 	Modified                        time.Time
 	Children                        []Node

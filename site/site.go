@@ -31,6 +31,19 @@ type Instance struct {
 // Path is the way from the instance to itself, for permission checks.
 func (i Instance) Path() access.Path { return access.Path{{Kind: "instance", ID: i.ID}} }
 
+// Zone is the time zone that dates of the instance are written in: UTC when it has none, or one that this
+// machine does not know.
+func (i Instance) Zone() *time.Location {
+	z, err := time.LoadLocation(i.TimeZone)
+	if err != nil {
+		return time.UTC
+	}
+	return z
+}
+
+// HomePosts is the Site.Home of a site whose "/" is the list of its posts.
+const HomePosts = "posts"
+
 // Site is a set of pages, content and files under host names of its own.
 type Site struct {
 	ID       stoa.ID
@@ -40,7 +53,7 @@ type Site struct {
 	Tagline  string
 	Locale   stoa.Locale   // default language
 	Locales  []stoa.Locale // all languages, the default first
-	Home     string        // "" = the first page, "posts" = the list of posts, or the path of a page
+	Home     string        // "" = the first page, HomePosts, or the path of a page
 	Logo     string        // key of a file, or empty
 	Favicon  string        // key of a file, or empty
 	Footer   string        // plain text under the pages
@@ -379,7 +392,7 @@ func validate(st *Site) error {
 		return stoa.Invalid("tagline", "the tagline is longer than 500 bytes")
 	case len(st.Footer) > 20000:
 		return stoa.Invalid("footer", "the footer is longer than 20,000 bytes")
-	case st.Home != "" && st.Home != "posts" && !strings.HasPrefix(st.Home, "/"):
+	case st.Home != "" && st.Home != HomePosts && !strings.HasPrefix(st.Home, "/"):
 		return stoa.Invalid("home", "%q is not a home page: empty, posts or the path of a page such as /about is expected", st.Home)
 	case len(st.Home) > 190:
 		return stoa.Invalid("home", "the path of the home page is longer than 190 bytes")

@@ -494,7 +494,7 @@ func (r *run) settings(ctx context.Context, e *Export, pages []*PageNode) error 
 	if t := strings.TrimSpace(e.Site.Title); t != "" {
 		st.Name = cut(t, 190)
 	}
-	st.Tagline, st.Home = cut(e.Site.Description, 500), "posts"
+	st.Tagline, st.Home = cut(e.Site.Description, 500), site.HomePosts
 	if r.opt.HomePage != "" {
 		for _, n := range pages {
 			if n.Item.Slug == r.opt.HomePage {
