@@ -136,7 +136,7 @@ func nameLink(a *html.Node) {
 		name = u.Hostname()
 	}
 	if name != "" {
-		setAttr(a, "aria-label", name)
+		a.Attr = append([]html.Attribute{{Key: "aria-label", Val: name}}, a.Attr...) // where parsing puts it, so that preparing twice changes nothing
 	}
 }
 
