@@ -162,7 +162,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		return err
 	}
 	s.onStop("users", func(context.Context) error { return s.Users.Close() })
-	if s.Sites, err = site.New(site.Options{DB: s.DB, Cache: s.Cache, Access: s.Access, StrictHosts: c.Hosts.Strict}); err != nil {
+	if s.Sites, err = site.New(site.Options{DB: s.DB, Cache: s.Cache, Access: s.Access, StrictHosts: c.Hosts.Strict, IgnoreHosts: c.Hosts.Ignore, DefaultSlug: s.defaultSlug()}); err != nil {
 		return err
 	}
 	if s.Taxonomy, err = taxonomy.New(taxonomy.Options{DB: s.DB, Cache: s.Cache, Access: s.Access}); err != nil {
@@ -202,7 +202,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	s.onStop("render", func(context.Context) error { theme.Close(); return nil })
 	visitors, err := web.New(web.Options{
 		Cache: s.Cache, Access: s.Access, Users: s.Users, Sites: s.Sites, Pages: s.Pages, Content: s.Content, Taxonomy: s.Taxonomy, Files: s.Files,
-		Render: theme, Assets: assets, Log: s.Log, Logger: s.log.With("component", "web"), CookieDomain: c.Session.CookieDomain, PublicHost: c.Web.Host, SignInDisabled: c.Session.LoginDisabled, OwnHosts: c.Hosts.Valid,
+		Render: theme, Assets: assets, Log: s.Log, Logger: s.log.With("component", "web"), CookieDomain: c.Session.CookieDomain, PublicHost: c.Web.Host, SignInDisabled: c.Session.LoginDisabled, NoRemember: !c.Session.AutoLogin, OwnHosts: c.Hosts.Valid,
 		RememberFor: c.Session.AutoLoginMaxAge, ReadYourWrites: c.Cache.ReadYourWritesBy,
 	})
 	if err != nil {
@@ -220,11 +220,11 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), cacheMetrics{s.Cache})
 	if s.http, err = httpd.New(httpd.Options{
-		Addr: c.Server.Listen, TLSCert: c.Server.Certificate, TLSKey: c.Server.Key,
+		Addr: c.Server.Listen, TLSAddr: c.Server.ListenTLS, TLSCert: c.Server.Certificate, TLSKey: c.Server.Key,
 		TrustedProxies: c.Web.TrustedProxies, ForwardedHost: httpd.Forwarded(c.Web.ForwardedHost), ForwardedPort: httpd.Forwarded(c.Web.ForwardedPort),
 		ForwardedProto: httpd.Forwarded(c.Web.ForwardedProtocol), Links: httpd.Links{Protocol: c.Web.Protocol, Host: c.Web.Host, HTTPPort: c.Web.HTTPPort, HTTPSPort: c.Web.HTTPSPort},
-		ValidHosts: c.Hosts.Valid, FrameHosts: []string{"www.youtube-nocookie.com", "www.youtube.com", "player.vimeo.com"}, ErrorPage: visitors.ErrorPage,
-		MaxBody: c.Server.MaxBodyBytes, ReadHeaderTimeout: c.Server.ReadHeaderTimeout, ReadTimeout: c.Server.ReadTimeout, WriteTimeout: c.Server.WriteTimeout,
+		ValidHosts: c.Hosts.Valid, ValidHost: s.siteHost, FrameHosts: []string{"www.youtube-nocookie.com", "www.youtube.com", "player.vimeo.com"}, ErrorPage: visitors.ErrorPage,
+		MaxBody: c.Server.MaxBodyBytes, MaxHeader: int(c.Server.MaxHeaderBytes), NoCompression: !c.Server.Compression, ReadHeaderTimeout: c.Server.ReadHeaderTimeout, ReadTimeout: c.Server.ReadTimeout, WriteTimeout: c.Server.WriteTimeout,
 		IdleTimeout: c.Server.IdleTimeout, DrainDelay: c.Server.DrainDelay, Logger: s.log.With("component", "http"), LogRequests: c.Log.Requests, Registry: registry,
 		MetricsAllowed: c.Health.MetricsAllowedAddresses, MetricsToken: c.Health.MetricsToken,
 		Ready: func(ctx context.Context) []httpd.Problem { return append(s.problems(ctx), storeProblem...) }, DataSource: s.dataSource(),
@@ -288,6 +288,13 @@ func (s *Server) checkStore(ctx context.Context, files filestore.Store) []httpd.
 		return bad("this node's file store is not the one the other nodes use", "set dl.store.file.system.root.dir to the directory all nodes share")
 	}
 	return nil
+}
+
+// siteHost reports whether a site has the host name, so that one which an editor gives to a site is answered
+// without a word in virtual.hosts.valid.hosts.
+func (s *Server) siteHost(host string) bool {
+	known, err := s.Sites.KnownHost(s.ctx, host)
+	return err == nil && known
 }
 
 // problems names what keeps the node from being ready.

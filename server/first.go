@@ -8,6 +8,7 @@ import (
 	"github.com/stoa-portal/stoa/content"
 	"github.com/stoa-portal/stoa/page"
 	"github.com/stoa-portal/stoa/site"
+	"github.com/stoa-portal/stoa/taxonomy"
 	"github.com/stoa-portal/stoa/user"
 )
 
@@ -22,7 +23,7 @@ func (s *Server) firstStart(ctx context.Context) error {
 	}
 	inst, st, created, err := s.Sites.EnsureDefault(ctx, site.Defaults{
 		WebID: c.Company.WebID, Name: c.Company.Name, MailDomain: c.Company.WebID, Locale: locale, Locales: []stoa.Locale{locale},
-		TimeZone: c.Company.TimeZone.String(), SiteSlug: "guest", SiteName: c.Company.Name, Tagline: "A new portal, ready to be filled", HostName: c.Company.VirtualHostName,
+		TimeZone: c.Company.TimeZone.String(), SiteSlug: s.defaultSlug(), SiteName: c.Company.Name, Tagline: "A new portal, ready to be filled", HostName: c.Company.VirtualHostName,
 	})
 	if err != nil {
 		return fmt.Errorf("make the default site: %w", err)
@@ -44,6 +45,14 @@ func (s *Server) firstStart(ctx context.Context) error {
 		return nil
 	}
 	return s.welcome(ctx, st)
+}
+
+// defaultSlug is the name in /web/NAME of the site of virtual.hosts.default.site.name.
+func (s *Server) defaultSlug() string {
+	if slug := taxonomy.Slug(s.cfg.Hosts.DefaultSiteName); slug != "" && len(slug) <= 60 {
+		return slug
+	}
+	return "guest"
 }
 
 // welcome fills the new site with a page worth looking at and a first article.

@@ -237,6 +237,65 @@ func TestHostile_PathsAreAnsweredWithoutHarm(t *testing.T) {
 	want(t, n.Get(t, "/"), 200, "Welcome to Stoa")
 }
 
+// at asks for the front page by another host name.
+func at(t *testing.T, n *servertest.Node, host string) servertest.Answer {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, n.URL+"/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Host = host
+	res, err := n.Client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(res.Body)
+	if err = errors.Join(err, res.Body.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return servertest.Answer{Status: res.StatusCode, Header: res.Header, Body: string(body)}
+}
+
+func TestGuest_HostOfASiteIsAnsweredWithoutAWordInTheProperties(t *testing.T) {
+	n := servertest.NewGroup(t, dbtest.SQLite).Join(map[string]string{"virtual.hosts.valid.hosts": "localhost"})
+	st, err := n.Sites.CreateSite(servertest.System(), site.Site{Instance: n.Site(t).Instance, Slug: "intra", Name: "Intranet", Locale: "en", Home: "posts"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := at(t, n, "intra.test"); got.Status < 400 || got.Status >= 500 {
+		t.Errorf("a host that nobody named: %d", got.Status)
+	}
+	if err := n.Sites.SetHosts(servertest.System(), st, []string{"intra.test"}); err != nil {
+		t.Fatal(err)
+	}
+	n.Poll(t)
+	want(t, at(t, n, "intra.test"), 200, "Intranet")
+	if got := at(t, n, "other.test"); got.Status < 400 || got.Status >= 500 {
+		t.Errorf("another host: %d", got.Status)
+	}
+}
+
+func TestGuest_DefaultSiteIsTheOneOfTheProperty(t *testing.T) {
+	g := servertest.NewGroup(t, dbtest.SQLite)
+	n := g.Join(map[string]string{"virtual.hosts.default.site.name": "Town Hall"})
+	if st := n.Site(t); st.Slug != "town-hall" {
+		t.Errorf("the first site is called %q", st.Slug)
+	}
+	if err := n.Sites.SetHosts(servertest.System(), n.Site(t), nil); err != nil {
+		t.Fatal(err)
+	}
+	st, err := n.Sites.CreateSite(servertest.System(), site.Site{Instance: n.Site(t).Instance, Slug: "intra", Name: "Intranet", Locale: "en", Home: "posts"})
+	if err == nil {
+		err = n.Sites.SetHosts(servertest.System(), st, []string{"localhost"})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.Poll(t)
+	want(t, n.Get(t, "/"), 200, "Welcome to Stoa") // localhost stands in virtual.hosts.ignore.hosts
+	want(t, n.Get(t, "/web/intra/"), 200, "Intranet")
+}
+
 func TestGuest_SitesBehindOneOriginDoNotShareTheirPages(t *testing.T) {
 	n := servertest.NewGroup(t, dbtest.SQLite).Join(map[string]string{"web.server.host": "public.test", "virtual.hosts.valid.hosts": "localhost,intra.test"})
 	st, err := n.Sites.CreateSite(servertest.System(), site.Site{Instance: n.Site(t).Instance, Slug: "intra", Name: "Intranet", Locale: "en", Home: "posts"})
@@ -249,20 +308,7 @@ func TestGuest_SitesBehindOneOriginDoNotShareTheirPages(t *testing.T) {
 	n.Poll(t)
 	for range 2 { // made, then from the cache
 		want(t, n.Get(t, "/"), 200, "Welcome to Stoa")
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, n.URL+"/", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Host = "intra.test"
-		res, err := n.Client.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		body, err := io.ReadAll(res.Body)
-		if err = errors.Join(err, res.Body.Close()); err != nil {
-			t.Fatal(err)
-		}
-		got := servertest.Answer{Status: res.StatusCode, Header: res.Header, Body: string(body)}
+		got := at(t, n, "intra.test")
 		want(t, got, 200, "Intranet", "http://public.test/")
 		without(t, got, "Welcome to Stoa")
 	}

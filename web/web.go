@@ -142,7 +142,7 @@ func (h *Handler) Routes(mounts ...func(mux *http.ServeMux)) http.Handler {
 	for _, pattern := range []string{"GET /control", "GET /control/", "POST /control/"} {
 		mux.Handle(pattern, h.identify(inner))
 	}
-	return h.warm(mux)
+	return h.warm(httpd.Compress(mux))
 }
 
 // identify finds out which site is asked for and who asks, and puts both into the context.
