@@ -253,7 +253,8 @@ func (s *Server) openDatabase(ctx context.Context) (*db.DB, error) {
 	}
 	o := db.Options{
 		URL: source.URL, User: source.Username, Password: source.Password, MaxConns: source.MaximumPoolSize, MinIdle: source.MinimumIdle,
-		StatementTimeout: s.cfg.Database.StatementTimeout, IDBlock: int64(s.cfg.Database.CounterIncrement),
+		IdleTime: source.IdleTimeout, Lifetime: source.MaxLifetime, NoCreate: !s.cfg.Database.CreateSchema, NoUpgrade: !s.cfg.Database.MigrateOnStart,
+		StatementTimeout: s.cfg.Database.StatementTimeout, SlowStatement: s.cfg.Database.SlowStatement, IDBlock: int64(s.cfg.Database.CounterIncrement),
 		BackupDir: filepath.Join(s.cfg.Home, "data", "backup"), Logger: s.log,
 	}
 	for attempt := 0; ; attempt++ {
@@ -288,13 +289,6 @@ func (s *Server) checkStore(ctx context.Context, files filestore.Store) []httpd.
 		return bad("this node's file store is not the one the other nodes use", "set dl.store.file.system.root.dir to the directory all nodes share")
 	}
 	return nil
-}
-
-// siteHost reports whether a site has the host name, so that one which an editor gives to a site is answered
-// without a word in virtual.hosts.valid.hosts.
-func (s *Server) siteHost(host string) bool {
-	known, err := s.Sites.KnownHost(s.ctx, host)
-	return err == nil && known
 }
 
 // problems names what keeps the node from being ready.
@@ -339,6 +333,10 @@ func (s *Server) properties() []admin.Property {
 func (s *Server) registerJobs() error {
 	return errors.Join(
 		s.Jobs.Register(s.Content.Job()),
+		s.Jobs.Register(job.Job{Name: "file.sweep", Kind: job.Once, Schedule: "@every 6h", Timeout: 30 * time.Minute, Run: func(ctx context.Context, _ job.Run) error {
+			_, err := s.Files.Sweep(stoa.WithActor(ctx, stoa.SystemActor()), s.now().Add(-s.cfg.Files.OrphanAge))
+			return err
+		}}),
 		s.Jobs.Register(job.Job{Name: "user.sweep", Kind: job.Once, Schedule: "@every 30m", Timeout: time.Minute, Run: func(ctx context.Context, _ job.Run) error {
 			return s.Users.Sweep(stoa.WithActor(ctx, stoa.SystemActor()))
 		}}),

@@ -21,8 +21,14 @@ func (s *Server) firstStart(ctx context.Context) error {
 	if locale == "" {
 		locale = "en"
 	}
+	locales := []stoa.Locale{locale}
+	for _, l := range c.Languages.Enabled {
+		if l != locale {
+			locales = append(locales, l)
+		}
+	}
 	inst, st, created, err := s.Sites.EnsureDefault(ctx, site.Defaults{
-		WebID: c.Company.WebID, Name: c.Company.Name, MailDomain: c.Company.WebID, Locale: locale, Locales: []stoa.Locale{locale},
+		WebID: c.Company.WebID, Name: c.Company.Name, MailDomain: c.Company.WebID, Locale: locale, Locales: locales,
 		TimeZone: c.Company.TimeZone.String(), SiteSlug: s.defaultSlug(), SiteName: c.Company.Name, Tagline: "A new portal, ready to be filled", HostName: c.Company.VirtualHostName,
 	})
 	if err != nil {

@@ -277,9 +277,9 @@ func TestGuest_HostOfASiteIsAnsweredWithoutAWordInTheProperties(t *testing.T) {
 
 func TestGuest_DefaultSiteIsTheOneOfTheProperty(t *testing.T) {
 	g := servertest.NewGroup(t, dbtest.SQLite)
-	n := g.Join(map[string]string{"virtual.hosts.default.site.name": "Town Hall"})
-	if st := n.Site(t); st.Slug != "town-hall" {
-		t.Errorf("the first site is called %q", st.Slug)
+	n := g.Join(map[string]string{"virtual.hosts.default.site.name": "Town Hall", "locales.enabled": "de_DE,en_US"})
+	if st := n.Site(t); st.Slug != "town-hall" || len(st.Locales) != 2 || !st.Has("de-DE") {
+		t.Errorf("the first site is called %q and has the languages %v", st.Slug, st.Locales)
 	}
 	if err := n.Sites.SetHosts(servertest.System(), n.Site(t), nil); err != nil {
 		t.Fatal(err)
