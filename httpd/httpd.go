@@ -119,7 +119,7 @@ func (s *Server) PortTLS() int {
 	switch {
 	case s.secured != nil:
 		return port(s.secured)
-	case s.http.TLSConfig != nil:
+	case s.o.TLSCert != "":
 		return s.Port()
 	}
 	return 0
@@ -136,7 +136,7 @@ func port(l net.Listener) int {
 // Serve answers requests until Shutdown or Close. It returns nil after those and the reason otherwise.
 func (s *Server) Serve() error {
 	if s.secured == nil {
-		return s.serve(s.listener, s.http.TLSConfig != nil)
+		return s.serve(s.listener, s.o.TLSCert != "")
 	}
 	done := make(chan error, 2)
 	go func() { done <- s.serve(s.listener, false) }()

@@ -129,6 +129,18 @@ func TestTLS_HasAnAddressOfItsOwnBesidePlainHTTP(t *testing.T) {
 	}
 }
 
+func TestServer_WithoutCertificateHasNoSecurePort(t *testing.T) {
+	s, _ := serving(t, Options{}, nil)
+	resp, err := client(t).Get("http://" + s.Addr().String() + "/") // by then net/http has set a TLS configuration of its own
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if p := s.PortTLS(); p != 0 {
+		t.Errorf("the secure port is %d", p)
+	}
+}
+
 func TestTLS_AddressInUseNamesTheProperty(t *testing.T) {
 	cert, key, _ := writePair(t, t.TempDir(), 1)
 	first, _ := newServer(t, Options{}, nil)
