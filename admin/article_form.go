@@ -153,15 +153,6 @@ func clock(t time.Time, zone *time.Location) string {
 	return t.In(zone).Format(inputTime)
 }
 
-// zone is the time zone that the instance's editors think in.
-func zone(i site.Instance) *time.Location {
-	z, err := time.LoadLocation(i.TimeZone)
-	if err != nil || i.TimeZone == "" {
-		return time.UTC // the setting names a zone that this machine does not know
-	}
-	return z
-}
-
 // tree gives the categories as options, children below their parents.
 func tree(list []taxonomy.Category) []option {
 	var out []option

@@ -23,10 +23,11 @@ func (h *Handler) articleVersions(q *request) error {
 	}
 	type view struct {
 		Article content.Article
-		List    []content.Version
+		List    []content.Version // all, to compare
+		listBody[content.Version]
 	}
 	return h.show(q, http.StatusOK, "article_versions", frame{Title: "Versions", Purpose: "Every save made one. Restoring an older one makes it the newest; nothing is lost.",
-		Back: &link{Title: a.In(q.site.Locale).Title, URL: "/control/content/" + a.ID.String()}, Body: view{a, list}})
+		Back: &link{Title: a.In(q.site.Locale).Title, URL: "/control/content/" + a.ID.String()}, Body: view{a, list, listOf(q, list, "Filter by person or comment", func(v content.Version) string { return v.ByName + " " + v.Comment })}})
 }
 
 // compareArticle shows what changed between two versions in one language.

@@ -33,20 +33,22 @@ func (h *Handler) categories(q *request) error {
 		return err
 	}
 	type view struct {
-		Rows    []categoryRow
+		listBody[categoryRow]
 		Form    *form
 		Deletes bool // the actor may delete categories
 	}
 	v := view{Deletes: h.o.Access.Can(q.Context(), access.Manage, q.site.Path())}
 	parents := []option{{Value: "0", Label: "At the top"}}
+	var rows []categoryRow
 	byID := map[string]taxonomy.Category{}
 	for _, c := range list {
 		byID[c.ID.String()] = c
 	}
 	for _, o := range tree(list) {
 		parents = append(parents, o)
-		v.Rows = append(v.Rows, categoryRow{byID[o.Value], min(o.Depth, 6)})
+		rows = append(rows, categoryRow{byID[o.Value], min(o.Depth, 6)})
 	}
+	v.listBody = listOf(q, rows, "Filter by name", func(c categoryRow) string { return c.Name + " " + c.Slug + " " + c.Description })
 	v.Form = &form{Fields: []*field{
 		{Name: "name", Label: "Name", Kind: "text"},
 		{Name: "slug", Label: "Address", Kind: "text", Prefix: "/categories/", SlugFrom: "f-name", Optional: true, Help: "Made from the name when empty."},

@@ -25,7 +25,7 @@ func (h *Handler) groups(q *request) error {
 		return err
 	}
 	return h.show(q, http.StatusOK, "groups", frame{Title: "User groups", Purpose: "People who hold roles together.",
-		Actions: []link{{Title: "New group", URL: "/control/groups/new", Icon: "plus", Primary: true}}, Body: list})
+		Actions: []link{{Title: "New group", URL: "/control/groups/new", Icon: "plus", Primary: true}}, Body: listOf(q, list, "Filter by name", func(g user.Group) string { return g.Name + " " + g.Description })})
 }
 
 func (h *Handler) groupForm(q *request, g user.Group) (*form, error) {

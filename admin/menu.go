@@ -33,7 +33,7 @@ func (h *Handler) menus(q *request) error {
 		return err
 	}
 	return h.show(q, http.StatusOK, "menus", frame{Title: "Menus", Purpose: "Links that people put together. The theme shows the menus main and footer.",
-		Actions: []link{{Title: "New menu", URL: "/control/menus/new", Icon: "plus", Primary: true}}, Body: list})
+		Actions: []link{{Title: "New menu", URL: "/control/menus/new", Icon: "plus", Primary: true}}, Body: listOf(q, list, "Filter by name", func(m page.Menu) string { return m.Name + " " + m.Slug })})
 }
 
 // menuRow is one entry of a menu as the form shows it: the tree is told by how deep each row is.

@@ -24,7 +24,7 @@ func (h *Handler) roles(q *request) error {
 		return err
 	}
 	return h.show(q, http.StatusOK, "roles", frame{Title: "Roles", Purpose: "What people may do is granted to roles; users and user groups hold them.",
-		Actions: []link{{Title: "New role", URL: "/control/roles/new", Icon: "plus", Primary: true}}, Body: list})
+		Actions: []link{{Title: "New role", URL: "/control/roles/new", Icon: "plus", Primary: true}}, Body: listOf(q, list, "Filter by name", func(r access.Role) string { return r.Name + " " + r.Description })})
 }
 
 func roleForm(r access.Role) *form {

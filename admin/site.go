@@ -24,7 +24,7 @@ func (h *Handler) sites(q *request) error {
 		return err
 	}
 	return h.show(q, http.StatusOK, "sites", frame{Title: "Sites", Purpose: "Each has pages, content and files of its own.",
-		Actions: []link{{Title: "New site", URL: "/control/sites/new", Icon: "plus", Primary: true}}, Body: list})
+		Actions: []link{{Title: "New site", URL: "/control/sites/new", Icon: "plus", Primary: true}}, Body: listOf(q, list, "Filter by name or address", func(s site.Site) string { return s.Name + " " + s.Slug })})
 }
 
 // siteForm gives the form of a site; hosts is nil where the actor may not change them.

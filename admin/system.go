@@ -29,22 +29,16 @@ func (h *Handler) mountSystem(get, post register) {
 // properties shows the settings in force on this node and where each comes from.
 func (h *Handler) properties(q *request) error {
 	type view struct {
-		Query   string
+		listBody[Property]
 		Changed bool
-		List    []Property
 		All     int
 	}
-	v := view{Query: clip(q.URL.Query().Get("q"), 100), Changed: q.URL.Query().Get("changed") != ""}
 	all := h.o.Properties()
-	v.All = len(all)
-	words := strings.Fields(strings.ToLower(v.Query))
-	for _, p := range all {
-		text := strings.ToLower(p.Name + " " + p.Value + " " + p.Help)
-		if v.Changed && p.Value == p.Default || slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(text, w) }) {
-			continue
-		}
-		v.List = append(v.List, p)
+	v := view{Changed: q.URL.Query().Get("changed") != "", All: len(all)}
+	if v.Changed {
+		all = slices.DeleteFunc(all, func(p Property) bool { return p.Value == p.Default })
 	}
+	v.listBody = listOf(q, all, "Filter by name, value or meaning", func(p Property) string { return p.Name + " " + p.Value + " " + p.Help })
 	return h.show(q, http.StatusOK, "properties", frame{Title: "Effective properties",
 		Purpose: "The settings in force on this node and where each comes from. They are changed in the properties file or the environment.", Body: v})
 }
@@ -92,11 +86,14 @@ func (h *Handler) clearCaches(q *request) error {
 	return q.done("/control/caches", "cleared")
 }
 
+// maxChanges is how many rows of the change log can be paged through.
+const maxChanges = 1000
+
 // changes shows the newest rows of the change log.
 func (h *Handler) changes(q *request) error {
 	type view struct {
+		listBody[change.Row]
 		Kind, ID string
-		Rows     []change.Row
 		Wrong    string
 	}
 	v := view{Kind: clip(strings.TrimSpace(q.URL.Query().Get("kind")), 60), ID: clip(strings.TrimSpace(q.URL.Query().Get("id")), 20)}
@@ -108,9 +105,11 @@ func (h *Handler) changes(q *request) error {
 		}
 	}
 	if v.Wrong == "" {
-		if v.Rows, err = h.o.Log.Recent(q.Context(), 200, f); err != nil {
+		rows, err := h.o.Log.Recent(q.Context(), maxChanges, f)
+		if err != nil {
 			return err
 		}
+		v.listBody = listOf(q, rows, "", func(change.Row) string { return "" })
 	}
 	return h.show(q, http.StatusOK, "changes", frame{Title: "Change log",
 		Purpose: "What was changed last, on all nodes. Caches, search and jobs follow this log.", Body: v})

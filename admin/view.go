@@ -30,7 +30,7 @@ func parse(assets *look.Assets) (map[string]*template.Template, error) {
 		"schedule":  schedule,
 		"firstLine": firstLine,
 	}
-	shared, err := template.New("").Funcs(funcs).ParseFS(files, "templates/layout.html", "templates/parts.html")
+	shared, err := template.New("").Funcs(funcs).ParseFS(files, "templates/layout.html", "templates/parts.html", "templates/list.html")
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func parse(assets *look.Assets) (map[string]*template.Template, error) {
 	out := map[string]*template.Template{}
 	for _, path := range names {
 		name := strings.TrimSuffix(strings.TrimPrefix(path, "templates/"), ".html")
-		if name == "layout" || name == "parts" {
+		if name == "layout" || name == "parts" || name == "list" {
 			continue
 		}
 		t, err := shared.Clone()

@@ -11,7 +11,7 @@ import (
 
 // finish checks what needs more than one value, and completes what follows from others.
 func (r *reader) finish(c *Config) {
-	for _, path := range []*string{&c.Files.Root, &c.Theme.Dir, &c.Server.Certificate, &c.Server.Key,
+	for _, path := range []*string{&c.Files.Root, &c.Server.Certificate, &c.Server.Key,
 		&c.Cluster.NATSCredentials, &c.Cluster.NATSCA, &c.Cluster.NATSCertificate, &c.Cluster.NATSKey} {
 		if *path != "" && !filepath.IsAbs(*path) {
 			*path = filepath.Join(c.Home, *path)
@@ -19,7 +19,6 @@ func (r *reader) finish(c *Config) {
 	}
 	r.inherit(c)
 	r.checkFiles(c)
-	r.checkLanguages(c)
 	r.checkCluster(c)
 	r.checkProxies(c)
 	if n := utf8.RuneCountInString(c.Admin.Password); n > 0 && n < c.Passwords.MinLength {
@@ -70,7 +69,6 @@ func (r *reader) inherit(c *Config) {
 			{"password", func() { to.Password = from.Password }},
 			{"maximumPoolSize", func() { to.MaximumPoolSize = from.MaximumPoolSize }},
 			{"minimumIdle", func() { to.MinimumIdle = from.MinimumIdle }},
-			{"connectionTimeout", func() { to.ConnectionTimeout = from.ConnectionTimeout }},
 			{"idleTimeout", func() { to.IdleTimeout = from.IdleTimeout }},
 			{"maxLifetime", func() { to.MaxLifetime = from.MaxLifetime }},
 		} {
@@ -120,17 +118,6 @@ func (r *reader) checkFile(name, path string) {
 	}
 	if info, err := os.Stat(path); err != nil || info.IsDir() {
 		r.wrong(name, "there is no file %q; the path of a file is expected", clip(path))
-	}
-}
-
-func (r *reader) checkLanguages(c *Config) {
-	for _, l := range c.Languages.Enabled {
-		if !slices.Contains(c.Languages.Known, l) {
-			r.wrong("locales.enabled", "%q is not among locales; add it there, or leave it out here", string(l))
-		}
-	}
-	if !slices.Contains(c.Languages.Enabled, c.Company.Locale) {
-		r.wrong("company.default.locale", "%q is not among locales.enabled; add it there, or choose one of them", string(c.Company.Locale))
 	}
 }
 

@@ -47,7 +47,6 @@ type Config struct {
 	Passwords Passwords
 	Languages Languages
 	Hosts     Hosts
-	Theme     Theme
 	Jobs      Jobs
 	Locks     Locks
 	Log       Log

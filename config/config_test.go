@@ -257,7 +257,7 @@ func TestLoad_FiltersPickValues(t *testing.T) {
 func TestLoad_ReportsEveryWrongValue(t *testing.T) {
 	_, err := ext(t, strings.Join([]string{
 		"counter.increment=many", "cluster.link.enabled=maybe", "cache.fresh.limit=1500", "cache.max.bytes=lots", "jdbc.default.url=jdbc:oracle:thin:@h",
-		"web.server.trusted.proxies=10.0.0.0/99", "dl.store.impl=com.example.Store", "locales=xx_YY_ZZ_11", "session.timeout=", "log.level=loud",
+		"web.server.trusted.proxies=10.0.0.0/99", "dl.store.impl=com.example.Store", "locales.enabled=xx_YY_ZZ_11", "session.timeout=", "log.level=loud",
 		"portal.instance.inet.socket.address=8080", "company.default.time.zone=Mars/Phobos", "admin.email.from.address=a@b\\r\\nBcc: c@d", "metrics.token=x", "change.poll.interval=-5s",
 	}, "\n"))
 	wants(t, err,
@@ -347,11 +347,11 @@ func TestLoad_BooleansAreLenientWithAWarning(t *testing.T) {
 }
 
 func TestLoad_UnitsOfLiferayStay(t *testing.T) {
-	c, err := ext(t, "session.timeout=15\njdbc.default.connectionTimeout=5000\njdbc.default.idleTimeout=90s\ncompany.security.auto.login.max.age=60\nportal.stale.grace=1d12h\ncache.max.bytes=2097152\ncache.region.page.max.bytes=1MiB\ncache.region.page.replication=copy")
+	c, err := ext(t, "session.timeout=15\njdbc.default.maxLifetime=5000\njdbc.default.idleTimeout=90s\ncompany.security.auto.login.max.age=60\nportal.stale.grace=1d12h\ncache.max.bytes=2097152\ncache.region.page.max.bytes=1MiB\ncache.region.page.replication=copy")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Session.Timeout != 15*time.Minute || c.Database.Default.ConnectionTimeout != 5*time.Second || c.Database.Default.IdleTimeout != 90*time.Second ||
+	if c.Session.Timeout != 15*time.Minute || c.Database.Default.MaxLifetime != 5*time.Second || c.Database.Default.IdleTimeout != 90*time.Second ||
 		c.Session.AutoLoginMaxAge != time.Minute || c.Cache.StaleGrace != 36*time.Hour || c.Cache.MaxBytes != 2<<20 ||
 		c.Cache.RegionMaxBytes["page"] != 1<<20 || c.Cache.RegionReplicate["page"] != "copy" {
 		t.Errorf("%+v", c)
@@ -374,7 +374,7 @@ func TestLoad_ReadSourceInheritsWhatIsNotSet(t *testing.T) {
 		t.Fatal(err)
 	}
 	read := c.Database.Read
-	if read.URL != "jdbc:postgresql://b/db" || read.Username != "u" || read.Password != "" || read.MaximumPoolSize != 9 || read.ConnectionTimeout != 30*time.Second {
+	if read.URL != "jdbc:postgresql://b/db" || read.Username != "u" || read.Password != "" || read.MaximumPoolSize != 9 || read.MaxLifetime != 30*time.Minute {
 		t.Errorf("%+v", read)
 	}
 	if c.Database.Write != (DataSource{}) {
@@ -389,8 +389,6 @@ func TestLoad_ValuesThatContradictEachOtherAreRefused(t *testing.T) {
 	for text, want := range map[string]string{
 		"web.server.https.certificate=c.pem":                             "web.server.https.key",
 		"web.server.https.key=k.pem\nweb.server.https.certificate=c.pem": "there is no file",
-		"locales.enabled=de_DE,fr_FR":                                    "company.default.locale",
-		"locales.enabled=en_US,cy_GB":                                    "cy-GB",
 		"cluster.link.discovery=static":                                  "cluster.link.discovery.static",
 		"cluster.link.discovery=dns":                                     "cluster.link.discovery.dns",
 		"cluster.heartbeat.timeout=1s":                                   "cluster.heartbeat.interval",

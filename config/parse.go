@@ -415,7 +415,7 @@ func locale() parser[stoa.Locale] {
 }
 
 func locales() parser[[]stoa.Locale] {
-	return simple("languages separated by commas, such as en_US,de_DE,ar_SA", func(raw string) ([]stoa.Locale, bool) {
+	return simple("languages separated by commas, such as en_US,de_DE,ar_SA, or an empty value", func(raw string) ([]stoa.Locale, bool) {
 		var out []stoa.Locale
 		for _, item := range splitList(raw) {
 			l, ok := parseLocale(item)
@@ -426,7 +426,7 @@ func locales() parser[[]stoa.Locale] {
 				out = append(out, l)
 			}
 		}
-		return out, len(out) > 0
+		return out, true
 	})
 }
 

@@ -34,7 +34,7 @@ type section struct {
 func sections() []section {
 	return []section{
 		sectionHome(), sectionListen(), sectionWebServer(), sectionLimits(),
-		sectionHosts(), sectionCompany(), sectionAdmin(), sectionPasswords(), sectionSession(), sectionLanguages(), sectionTheme(),
+		sectionHosts(), sectionCompany(), sectionAdmin(), sectionPasswords(), sectionSession(), sectionLanguages(),
 		sectionMail(),
 		sectionDatabase(), sectionReadWrite(), sectionSchema(), sectionCounter(), sectionCache(), sectionChange(),
 		sectionCluster(),

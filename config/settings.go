@@ -22,7 +22,6 @@ type Server struct {
 	Listen            string        // host:port of plain HTTP
 	ListenTLS         string        // host:port of HTTPS, used when Certificate is set
 	Certificate, Key  string        // absolute paths of PEM files; both empty or both set
-	Protocol          string        // "http", "https" or "": how other nodes reach this one
 	ReadHeaderTimeout time.Duration // for the header of a request
 	ReadTimeout       time.Duration // for a whole request with its body
 	WriteTimeout      time.Duration // for an answer
@@ -47,7 +46,6 @@ type Web struct {
 	HTTPPort          int    // -1: the port of the request
 	HTTPSPort         int    // -1: the port of the request
 	Protocol          string // "http", "https" or "": as the request came
-	ProxyPath         string // prefix that a proxy takes off, empty or beginning with /
 	ForwardedHost     Forwarded
 	ForwardedPort     Forwarded
 	ForwardedProtocol Forwarded
@@ -56,16 +54,15 @@ type Web struct {
 
 // DataSource is one database with its connection pool. An empty URL means that it is not configured.
 type DataSource struct {
-	Driver            string // class name as given; the URL decides
-	URL               string // as given: jdbc: or native
-	Username          string
-	Password          string
-	JNDIName          string // accepted for the sake of existing files; not used
-	MaximumPoolSize   int
-	MinimumIdle       int
-	ConnectionTimeout time.Duration // to wait for a connection
-	IdleTimeout       time.Duration
-	MaxLifetime       time.Duration // 0: for ever
+	Driver          string // class name as given; the URL decides
+	URL             string // as given: jdbc: or native
+	Username        string
+	Password        string
+	JNDIName        string // accepted for the sake of existing files; not used
+	MaximumPoolSize int
+	MinimumIdle     int
+	IdleTimeout     time.Duration
+	MaxLifetime     time.Duration // 0: for ever
 }
 
 // Database is the data sources and how they are used.
@@ -129,14 +126,12 @@ type Cluster struct {
 
 // Files is the store of document bytes and the limits of documents and images.
 type Files struct {
-	Store              string // StoreFileSystem or StoreAdvancedFileSystem
-	Root               string // absolute path of the store's folder
-	MaxFileBytes       int64
-	MaxImagePixels     int64 // width times height; larger pictures are kept but not scaled
-	ThumbnailsEnabled  bool
-	ThumbnailMaxHeight int // pixels
-	ThumbnailMaxWidth  int // pixels
-	OrphanAge          time.Duration
+	Store             string // StoreFileSystem or StoreAdvancedFileSystem
+	Root              string // absolute path of the store's folder
+	MaxFileBytes      int64
+	MaxImagePixels    int64 // width times height; larger pictures are kept but not scaled
+	ThumbnailsEnabled bool
+	OrphanAge         time.Duration
 }
 
 // Session is how long people stay signed in.
@@ -145,8 +140,7 @@ type Session struct {
 	CookieDomain        string        // empty: the host of the request
 	AutoLogin           bool          // "remember me" is offered
 	AutoLoginMaxAge     time.Duration
-	LoginDisabled       bool   // nobody can sign in
-	AuthType            string // "emailAddress", "screenName" or "userId"
+	LoginDisabled       bool // nobody can sign in
 	ThrottleWindow      time.Duration
 	ThrottleAccountMax  int // failed sign-ins for one account within the window
 	ThrottleAddressMax  int // failed sign-ins from one address within the window
@@ -159,7 +153,6 @@ type Company struct {
 	Name            string
 	Locale          stoa.Locale
 	TimeZone        *time.Location
-	HomeURL         string
 	VirtualHostName string
 }
 
@@ -170,7 +163,6 @@ type Admin struct {
 	EmailAddressPrefix string // before the @ and the web id of the company
 	FirstName          string
 	LastName           string
-	SetupWizard        bool // the first visit leads through the set-up
 }
 
 // Mail is how mail leaves. With an empty Host it is written to files in HOME/mail.
@@ -189,18 +181,12 @@ type Mail struct {
 
 // Passwords is the default password policy.
 type Passwords struct {
-	MinLength       int
-	ChangeRequired  bool // the first sign-in asks for a new password
-	Lockout         bool
-	MaxFailure      int           // failed sign-ins before the lockout
-	LockoutDuration time.Duration // 0: until an administrator unlocks
+	MinLength int
 }
 
-// Languages is what pages can be written in.
+// Languages is what the default site begins with.
 type Languages struct {
-	Known        []stoa.Locale
-	Enabled      []stoa.Locale
-	PrependStyle int // 0 to 3: when the address carries the language
+	Enabled []stoa.Locale // beside the default language
 }
 
 // Hosts is which Host headers are answered.
@@ -209,12 +195,6 @@ type Hosts struct {
 	Ignore          []string // never looked up as a virtual host
 	DefaultSiteName string
 	Strict          bool // unknown hosts get 404 instead of the default instance
-}
-
-// Theme is the look of the portal.
-type Theme struct {
-	Default string
-	Dir     string // absolute path of the folder of further themes
 }
 
 // Jobs is the scheduler.

@@ -39,7 +39,7 @@ func differing(a, b map[string]string) []string {
 
 func TestShared_NamesWhatDiffers(t *testing.T) {
 	base, all := shared(t, "salt", "")
-	if len(base) < 50 || len(all) != 8 || len(base["session.timeout"]) != 8 || base["log.level"] != "" {
+	if len(base) < 40 || len(all) != 8 || len(base["session.timeout"]) != 8 || base["log.level"] != "" {
 		t.Fatalf("%d settings, %q, %v", len(base), all, base)
 	}
 	for text, want := range map[string]string{

@@ -30,6 +30,22 @@ func sectionKnown() section {
 // values may refer to; * marks a secret.
 const knownNames = `
 resource.repositories.root=${liferay.home} | Older name of liferay.home; only references to it work.
+portal.instance.protocol | Nodes link at cluster.link.port, not by HTTP.
+portal.proxy.path | Not used yet: a proxy must leave paths as they are.
+company.default.home.url | Site settings choose the home page.
+company.security.auth.type=emailAddress | People sign in with their e-mail address or their screen name, whichever they type.
+setup.wizard.enabled | The first start gives a link to set the administrator's password.
+passwords.default.policy.change.required | Not used yet: a link by mail lets people choose a password.
+passwords.default.policy.lockout | auth.login.throttle slows guessing down and cannot lock anybody out for long.
+passwords.default.policy.lockout.duration | See auth.login.throttle.window.
+passwords.default.policy.max.failure | See auth.login.throttle.account.max.
+locales | A site may have any language.
+locale.prepend.friendly.url.style=3 | Addresses carry every language but the default one of the site.
+dl.file.entry.thumbnail.max.height | Pictures come in fixed widths.
+dl.file.entry.thumbnail.max.width | Pictures come in fixed widths.
+jdbc.default.connectionTimeout | Requests and statements have limits of their own (db.statement.timeout).
+jdbc.read.connectionTimeout | See jdbc.default.connectionTimeout.
+jdbc.write.connectionTimeout | See jdbc.default.connectionTimeout.
 schema.module.build.auto.upgrade | Applications bring their own versions.
 upgrade.database.transactions.disabled | Upgrades always run in transactions.
 upgrade.concurrent.fetch.size | Upgrades need no tuning.

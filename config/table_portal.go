@@ -20,10 +20,10 @@ func sectionHosts() section {
 			Doc:  "Host names that requests may carry beside the virtual hosts of sites; * means any. Any is safe because links in mail never use the host of a request; name your hosts when nothing else should be answered.",
 			kind: into(list(), func(c *Config) *[]string { return &c.Hosts.Valid })},
 		{Name: "virtual.hosts.ignore.hosts", Default: "127.0.0.1,localhost", Shared: true,
-			Doc:  "Host names that are never looked up as the virtual host of a site.",
+			Doc:  "Host names that lead to the default site even when a site was given one of them.",
 			kind: into(list(), func(c *Config) *[]string { return &c.Hosts.Ignore })},
 		{Name: "virtual.hosts.default.site.name", Default: "Guest", Shared: true,
-			Doc:  "The site that is shown without its name in the address.",
+			Doc:  "The site that is shown at hosts which no site has: its name in /web/NAME, which the first start gives to the first site.",
 			kind: into(someText(), func(c *Config) *string { return &c.Hosts.DefaultSiteName })},
 		{Name: "virtual.hosts.strict.access", Default: "false", Shared: true,
 			Doc:  "Whether an unknown host gets a 404 instead of the default instance.",
@@ -40,16 +40,13 @@ func sectionCompany() section {
 			Doc:  "Title of the first instance, as visitors see it.",
 			kind: into(someText(), func(c *Config) *string { return &c.Company.Name })},
 		{Name: "company.default.locale", Default: "en_US", Shared: true,
-			Doc:  "Language of the first instance. It must be among locales.enabled.",
+			Doc:  "Language of the first instance and of its default site.",
 			kind: into(locale(), func(c *Config) *stoa.Locale { return &c.Company.Locale })},
 		{Name: "company.default.time.zone", Default: "UTC", Shared: true,
 			Doc:  "Time zone in which dates are shown to guests.",
 			kind: into(timeZone(), func(c *Config) **time.Location { return &c.Company.TimeZone })},
-		{Name: "company.default.home.url", Default: "", Shared: true,
-			Doc:  "Path that / leads to; empty shows the first page of the default site.",
-			kind: into(sitePath(), func(c *Config) *string { return &c.Company.HomeURL })},
 		{Name: "company.default.virtual.host.name", Default: "localhost", Shared: true,
-			Doc:  "Host name of the first instance. Links in mail use it when web.server.host is empty.",
+			Doc:  "Host name that leads to the default site of the first instance.",
 			kind: into(hostName(), func(c *Config) *string { return &c.Company.VirtualHostName })},
 	}}
 }
@@ -71,9 +68,6 @@ func sectionAdmin() section {
 		{Name: "default.admin.last.name", Default: "Administrator",
 			Doc:  "Last name of the first administrator.",
 			kind: into(text(), func(c *Config) *string { return &c.Admin.LastName })},
-		{Name: "setup.wizard.enabled", Default: "true",
-			Doc:  "Whether the first visit leads through the set-up.",
-			kind: into(boolean(), func(c *Config) *bool { return &c.Admin.SetupWizard })},
 	}}
 }
 
@@ -82,18 +76,6 @@ func sectionPasswords() section {
 		{Name: "passwords.default.policy.min.length", Default: "10", Unit: "characters", Shared: true,
 			Doc:  "Shortest password that is accepted.",
 			kind: into(whole(1, 128), func(c *Config) *int { return &c.Passwords.MinLength })},
-		{Name: "passwords.default.policy.change.required", Default: "false", Shared: true,
-			Doc:  "Whether people must choose a new password when they sign in for the first time.",
-			kind: into(boolean(), func(c *Config) *bool { return &c.Passwords.ChangeRequired })},
-		{Name: "passwords.default.policy.lockout", Default: "false", Shared: true,
-			Doc:  "Whether too many failed sign-ins lock an account. Throttling (auth.login.throttle) works without it and cannot be used to lock somebody out for long.",
-			kind: into(boolean(), func(c *Config) *bool { return &c.Passwords.Lockout })},
-		{Name: "passwords.default.policy.max.failure", Default: "10", Unit: "failed sign-ins", Shared: true,
-			Doc:  "How many failed sign-ins lock an account when the lockout is on.",
-			kind: into(whole(1, 1000), func(c *Config) *int { return &c.Passwords.MaxFailure })},
-		{Name: "passwords.default.policy.lockout.duration", Default: "900", Unit: "seconds", Shared: true,
-			Doc:  "How long a locked account stays locked; 0 means until an administrator unlocks it.",
-			kind: into(counted(time.Second, 0, 31536000), func(c *Config) *time.Duration { return &c.Passwords.LockoutDuration })},
 		{Name: "passwords.default.policy.reset.ticket.max.age", Default: "86400", Unit: "seconds", Shared: true,
 			Doc:  "How long a link for choosing a new password works.",
 			kind: into(counted(time.Second, 60, 2592000), func(c *Config) *time.Duration { return &c.Session.ResetTicketLifetime })},
@@ -114,9 +96,6 @@ func sectionSession() section {
 		{Name: "company.security.auto.login.max.age", Default: "31536000", Unit: "seconds", Shared: true,
 			Doc:  "How long somebody who asked for it stays signed in.",
 			kind: into(counted(time.Second, 60, 315360000), func(c *Config) *time.Duration { return &c.Session.AutoLoginMaxAge })},
-		{Name: "company.security.auth.type", Default: "emailAddress", Shared: true,
-			Doc:  "What people sign in with.",
-			kind: into(oneOf("emailAddress", "screenName", "userId"), func(c *Config) *string { return &c.Session.AuthType })},
 		{Name: "auth.login.disabled", Default: "false", Shared: true,
 			Doc:  "Whether signing in is switched off, for instance while an upgrade runs.",
 			kind: into(boolean(), func(c *Config) *bool { return &c.Session.LoginDisabled })},
@@ -134,27 +113,9 @@ func sectionSession() section {
 
 func sectionLanguages() section {
 	return section{Title: "Languages", Props: []property{
-		{Name: "locales", Shared: true,
-			Default: "ar_SA,bg_BG,ca_ES,cs_CZ,da_DK,de_AT,de_CH,de_DE,el_GR,en_AU,en_CA,en_GB,en_US,es_AR,es_ES,es_MX,et_EE,eu_ES,fa_IR,fi_FI,fr_CA,fr_FR,gl_ES,he_IL,hi_IN,hr_HR,hu_HU,id_ID,it_IT,ja_JP,kk_KZ,ko_KR,lt_LT,lv_LV,ms_MY,nb_NO,nl_BE,nl_NL,pl_PL,pt_BR,pt_PT,ro_RO,ru_RU,sk_SK,sl_SI,sr_Latn_RS,sr_RS,sv_SE,ta_IN,th_TH,tr_TR,uk_UA,vi_VN,zh_CN,zh_TW",
-			Doc:     "Languages that an instance may enable.",
-			kind:    into(locales(), func(c *Config) *[]stoa.Locale { return &c.Languages.Known })},
-		{Name: "locales.enabled", Default: "en_US,ar_SA,ca_ES,de_DE,es_ES,fi_FI,fr_FR,hu_HU,it_IT,ja_JP,nl_NL,pt_BR,sv_SE,zh_CN", Shared: true,
-			Doc:  "Languages that are offered until an administrator changes them. Each must be among locales.",
+		{Name: "locales.enabled", Default: "", Shared: true,
+			Doc:  "Languages that the default site has from its first start, beside company.default.locale. Site settings change them later; every site has its own.",
 			kind: into(locales(), func(c *Config) *[]stoa.Locale { return &c.Languages.Enabled })},
-		{Name: "locale.prepend.friendly.url.style", Default: "3", Shared: true,
-			Doc:  "When an address carries the language: 0 never; 1 when it is not the default language; 2 always; 3 when it is neither the visitor's own nor the default language.",
-			kind: into(whole(0, 3), func(c *Config) *int { return &c.Languages.PrependStyle })},
-	}}
-}
-
-func sectionTheme() section {
-	return section{Title: "Look", Props: []property{
-		{Name: "portal.theme.default", Default: "stoa", Shared: true,
-			Doc:  "Theme of sites that have not chosen one.",
-			kind: into(someText(), func(c *Config) *string { return &c.Theme.Default })},
-		{Name: "portal.theme.dir", Default: "${liferay.home}/themes",
-			Doc:  "Folder of themes beside the built-in one. A relative path starts at liferay.home.",
-			kind: into(text(), func(c *Config) *string { return &c.Theme.Dir })},
 	}}
 }
 

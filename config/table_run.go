@@ -9,7 +9,7 @@ import (
 func sectionFiles() section {
 	return section{Title: "Documents and images", Props: []property{
 		{Name: "dl.store.impl", Default: StoreFileSystem, Shared: true,
-			Doc: "Where the bytes of documents are kept. Nodes of a cluster need a folder that all of them reach.",
+			Doc: "Where the bytes of documents are kept. Both file system stores are the same folder here. Nodes of a cluster need one that all of them reach.",
 			kind: into(oneOfOrLater([]string{StoreFileSystem, StoreAdvancedFileSystem}, []string{
 				"com.liferay.portal.store.db.DBStore", "com.liferay.portal.store.s3.S3Store", "com.liferay.portal.store.s3.IBMS3Store",
 				"com.liferay.portal.store.gcs.GCSStore", "com.liferay.portal.store.azure.AzureStore",
@@ -21,17 +21,11 @@ func sectionFiles() section {
 			Doc:  "Largest file that can be uploaded.",
 			kind: into(byteSize(1<<10), func(c *Config) *int64 { return &c.Files.MaxFileBytes })},
 		{Name: "dl.store.orphan.age", Default: "1d", Shared: true,
-			Doc:  "Age at which bytes that no document refers to are deleted.",
+			Doc:  "Age at which bytes that no file refers to, such as those of an upload that was cut off, are deleted.",
 			kind: into(period(time.Hour, 365*24*time.Hour), func(c *Config) *time.Duration { return &c.Files.OrphanAge })},
 		{Name: "dl.file.entry.thumbnail.enabled", Default: "true", Shared: true,
-			Doc:  "Whether small versions of pictures are made.",
+			Doc:  "Whether pictures are also served in smaller widths: 160, 320, 640, 960, 1280 and 1920 pixels.",
 			kind: into(boolean(), func(c *Config) *bool { return &c.Files.ThumbnailsEnabled })},
-		{Name: "dl.file.entry.thumbnail.max.height", Default: "300", Unit: "pixels", Shared: true,
-			Doc:  "Largest height of a small version.",
-			kind: into(whole(16, 4096), func(c *Config) *int { return &c.Files.ThumbnailMaxHeight })},
-		{Name: "dl.file.entry.thumbnail.max.width", Default: "300", Unit: "pixels", Shared: true,
-			Doc:  "Largest width of a small version.",
-			kind: into(whole(16, 4096), func(c *Config) *int { return &c.Files.ThumbnailMaxWidth })},
 		{Name: "image.max.pixels", Default: "40000000", Unit: "pixels", Shared: true,
 			Doc:  "Width times height of the largest picture that is scaled. Larger ones are kept and served as they are; scaling them would take too much memory.",
 			kind: into(pixels(), func(c *Config) *int64 { return &c.Files.MaxImagePixels })},

@@ -102,7 +102,7 @@ type lister struct {
 
 const listView = `{{if not .Items}}<p class="meta">{{.Word "Nothing here yet."}}</p>{{else if eq .Style "cards"}}<div class="card-grid">{{range .Items}}<article class="card"{{if .Lang}} lang="{{.Lang}}"{{end}}>{{if .Image}}<div class="card__image"><img src="{{.Image}}" alt="{{.Alt}}" loading="lazy"></div>{{end}}<h3 class="card__title"><a href="{{.URL}}">{{.Title}}</a></h3>{{if .Teaser}}<p>{{.Teaser}}</p>{{end}}</article>{{end}}</div>
 {{- else if eq .Style "titles"}}<ul class="link-list">{{range .Items}}<li><a href="{{.URL}}"{{if .Lang}} lang="{{.Lang}}"{{end}}>{{.Title}}</a></li>{{end}}</ul>
-{{- else}}<div class="post-list">{{range .Items}}<article class="post-item{{if .Image}} post-item--image{{end}}"{{if .Lang}} lang="{{.Lang}}"{{end}}>{{if .Image}}<div class="post-item__image"><img src="{{.Image}}" alt="{{.Alt}}" loading="lazy"></div>{{end}}<div><h3 class="post-item__title"><a href="{{.URL}}">{{.Title}}</a></h3><p class="meta">{{if .Date}}<time datetime="{{.Date}}">{{.Date}}</time>{{end}}{{if .Author}} {{$.Word "by"}} {{.Author}}{{end}}</p>{{if .Teaser}}<p>{{.Teaser}}</p>{{end}}</div></article>{{end}}</div>{{end}}
+{{- else}}<div class="post-list">{{range .Items}}<article class="post-item{{if .Image}} post-item--image{{end}}"{{if .Lang}} lang="{{.Lang}}"{{end}}>{{if .Image}}<a class="post-item__image" href="{{.URL}}" tabindex="-1" aria-hidden="true"><img src="{{.Image}}" alt="" loading="lazy"></a>{{end}}<div class="post-item__body"><p class="meta">{{if .Date}}<time datetime="{{.Date}}">{{.Day}}</time>{{end}}{{if .Author}}<span>{{.Author}}</span>{{end}}</p><h3 class="post-item__title"><a href="{{.URL}}">{{.Title}}</a></h3>{{if .Teaser}}<p class="post-item__summary">{{.Teaser}}</p>{{end}}</div></article>{{end}}</div>{{end}}
 {{- if or .Newer .Older}}<nav aria-label="{{.Word "Pages"}}"><ul class="pagination">{{if .Newer}}<li><a rel="prev" href="{{.Newer}}">{{.Word "Newer"}}</a></li>{{end}}<li><span aria-current="page">{{.Number}}</span></li>{{if .Older}}<li><a rel="next" href="{{.Older}}">{{.Word "Older"}}</a></li>{{end}}</ul></nav>{{end}}`
 
 type listData struct {
@@ -114,8 +114,8 @@ type listData struct {
 }
 
 type listItem struct {
-	Title, URL, Teaser, Image, Alt, Date, Author string
-	Lang                                         stoa.Locale
+	Title, URL, Teaser, Image, Alt, Date, Day, Author string
+	Lang                                              stoa.Locale
 }
 
 func (lister) Type() widget.Type {
@@ -205,7 +205,7 @@ func (w lister) item(ctx context.Context, r widget.Request, a Article) listItem 
 	text, lang := a.Find(r.Locale)
 	it := listItem{Title: text.Title, Teaser: text.Teaser, URL: link(r.Base, a.Slug), Author: a.AuthorName, Lang: lang}
 	if !a.Published.IsZero() {
-		it.Date = a.Published.Format(time.DateOnly)
+		it.Date, it.Day = a.Published.UTC().Format(time.RFC3339), r.Day(a.Published)
 	}
 	if !a.Locked {
 		it.Image, it.Alt = w.s.ImageOf(ctx, r.Site, a.Image, 640)

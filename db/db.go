@@ -31,6 +31,11 @@ type Options struct {
 	ConnectTimeout   time.Duration // per host; 0 = 2 s
 	StatementTimeout time.Duration // each statement; 0 = 15 s
 	WriteTimeout     time.Duration // a whole Write with its repetitions; 0 = 30 s
+	SlowStatement    time.Duration // statements that take longer are logged; 0 = none
+	IdleTime         time.Duration // an unused connection is closed after this; 0 = never
+	Lifetime         time.Duration // a connection is replaced after this; 0 = never
+	NoCreate         bool          // Migrate refuses an empty database (schema.run.enabled=false)
+	NoUpgrade        bool          // Migrate refuses an older schema (upgrade.database.auto.run=false)
 	IDBlock          int64         // ids reserved at a time (counter.increment); 0 = 100
 	BackupDir        string        // where a copy of an SQLite file goes before a migration; "" = beside it
 	Name             string        // shown by the server for the connections of this process; "" = "stoa"
@@ -193,6 +198,7 @@ type Queryer interface {
 
 // Query reads rows outside of any transaction, from the write source.
 func (d *DB) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	defer d.slow(time.Now(), query)
 	rows, err := d.pools.Load().read.QueryContext(ctx, d.dialect.Rebind(query), args...)
 	if err != nil {
 		return nil, d.wrap(err)
@@ -202,6 +208,7 @@ func (d *DB) Query(ctx context.Context, query string, args ...any) (*sql.Rows, e
 
 // QueryRow reads one row outside of any transaction, from the write source.
 func (d *DB) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
+	defer d.slow(time.Now(), query)
 	return d.pools.Load().read.QueryRowContext(ctx, d.dialect.Rebind(query), args...)
 }
 

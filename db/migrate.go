@@ -41,6 +41,9 @@ func (d *DB) Migrate(ctx context.Context) error {
 		return fmt.Errorf("look for pending migrations: %w", d.dsn.explain(err))
 	}
 	if pending {
+		if err := d.mayMigrate(ctx, target); err != nil {
+			return err
+		}
 		if err := d.backupFile(ctx); err != nil {
 			return err
 		}
@@ -58,6 +61,19 @@ func (d *DB) Migrate(ctx context.Context) error {
 		}
 	}
 	return d.readIncarnation(ctx)
+}
+
+// mayMigrate says no where the operator wants to see to the schema by hand.
+func (d *DB) mayMigrate(ctx context.Context, target int64) error {
+	var version int64
+	empty := d.QueryRow(ctx, "SELECT version FROM db_schema WHERE id = 1").Scan(&version) != nil // no table yet
+	switch {
+	case empty && d.opt.NoCreate:
+		return stoa.Invalid("schema.run.enabled", "the database %s is empty and schema.run.enabled is false: run stoa migrate, or set the property to true", d.dsn.label)
+	case !empty && d.opt.NoUpgrade:
+		return stoa.Invalid("upgrade.database.auto.run", "the database %s has schema %d, this binary needs %d, and upgrade.database.auto.run is false: run stoa migrate, or set the property to true", d.dsn.label, version, target)
+	}
+	return nil
 }
 
 // SchemaVersion is the number of the newest migration in this binary.

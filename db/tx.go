@@ -97,16 +97,19 @@ func (tx *Tx) Dialect() Dialect { return tx.db.dialect }
 
 // Exec runs a statement.
 func (tx *Tx) Exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	defer tx.db.slow(time.Now(), query)
 	return tx.tx.ExecContext(ctx, tx.db.dialect.Rebind(query), args...)
 }
 
 // Query reads rows.
 func (tx *Tx) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	defer tx.db.slow(time.Now(), query)
 	return tx.tx.QueryContext(ctx, tx.db.dialect.Rebind(query), args...)
 }
 
 // QueryRow reads one row.
 func (tx *Tx) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
+	defer tx.db.slow(time.Now(), query)
 	return tx.tx.QueryRowContext(ctx, tx.db.dialect.Rebind(query), args...)
 }
 

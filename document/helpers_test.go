@@ -28,12 +28,13 @@ type node struct {
 	acc   *access.Service
 	sites *site.Service
 	store *filestore.Dir
+	d     *db.DB
 }
 
 // newNode makes a node that keeps its bytes in dir; limits of 0 are the defaults.
 func newNode(t *testing.T, d *db.DB, dir string, maxBytes, maxPixels int64) *node {
 	t.Helper()
-	n := &node{}
+	n := &node{d: d}
 	c, err := cache.New(cache.Options{Proof: cache.Boottime, InTransaction: db.InWrite})
 	must(t, err)
 	t.Cleanup(c.Close)

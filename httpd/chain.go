@@ -41,6 +41,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f.limitBody(rw, r)
+	if s.o.NoCompression {
+		r.Header.Del("Accept-Encoding") // nobody encodes what was not asked for
+	}
 	routes := s.routes.Load()
 	if routes == nil {
 		s.fail(rw, r, stoa.Unavailable(nil, "the portal is starting; try again in a moment"))

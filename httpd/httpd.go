@@ -26,6 +26,7 @@ type Server struct {
 	o        Options
 	log      *slog.Logger
 	listener net.Listener
+	secured  net.Listener // speaks TLS beside listener; nil: there is only listener
 	http     *http.Server
 	routes   atomic.Pointer[http.Handler]
 	metrics  *metrics
@@ -68,8 +69,13 @@ func New(o Options, routes http.Handler) (*Server, error) {
 		s.Mount(routes)
 	}
 	s.http = newHTTPServer(&o, s, tlsConfig)
-	if s.listener, err = listen(o.Addr); err != nil {
+	if s.listener, err = listen("portal.instance.inet.socket.address", o.Addr); err != nil {
 		return nil, err
+	}
+	if o.TLSAddr != "" {
+		if s.secured, err = listen("web.server.https.listen", o.TLSAddr); err != nil {
+			return nil, errors.Join(err, s.listener.Close())
+		}
 	}
 	return s, nil
 }
@@ -87,7 +93,7 @@ func newHTTPServer(o *Options, h http.Handler, t tlsSettings) *http.Server {
 		ReadHeaderTimeout: o.ReadHeaderTimeout,
 		WriteTimeout:      o.WriteTimeout,
 		IdleTimeout:       o.IdleTimeout,
-		MaxHeaderBytes:    maxHeader,
+		MaxHeaderBytes:    o.MaxHeader,
 		Protocols:         &p,
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams: 100,
@@ -106,8 +112,21 @@ func (s *Server) Mount(routes http.Handler) { s.routes.Store(&routes) }
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
 // Port is the port of Addr.
-func (s *Server) Port() int {
-	a, err := netip.ParseAddrPort(s.listener.Addr().String())
+func (s *Server) Port() int { return port(s.listener) }
+
+// PortTLS is the port that speaks TLS, 0 when none does.
+func (s *Server) PortTLS() int {
+	switch {
+	case s.secured != nil:
+		return port(s.secured)
+	case s.o.TLSCert != "":
+		return s.Port()
+	}
+	return 0
+}
+
+func port(l net.Listener) int {
+	a, err := netip.ParseAddrPort(l.Addr().String())
 	if err != nil {
 		return 0
 	}
@@ -116,16 +135,37 @@ func (s *Server) Port() int {
 
 // Serve answers requests until Shutdown or Close. It returns nil after those and the reason otherwise.
 func (s *Server) Serve() error {
-	var err error
-	if s.http.TLSConfig != nil {
-		err = s.http.ServeTLS(s.listener, "", "")
+	if s.secured == nil {
+		return s.serve(s.listener, s.o.TLSCert != "")
+	}
+	done := make(chan error, 2)
+	go func() { done <- s.serve(s.listener, false) }()
+	go func() { done <- s.serve(s.secured, true) }()
+	first := <-done
+	if first != nil { // a server with one deaf ear is worse than none: it would look alive
+		first = errors.Join(first, s.Close())
+	}
+	return errors.Join(first, <-done)
+}
+
+func (s *Server) serve(l net.Listener, secure bool) (err error) {
+	if secure {
+		err = s.http.ServeTLS(l, "", "")
 	} else {
-		err = s.http.Serve(s.listener)
+		err = s.http.Serve(l)
 	}
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
-	return fmt.Errorf("serve HTTP on %s: %w", s.listener.Addr(), err)
+	return fmt.Errorf("serve HTTP on %s: %w", l.Addr(), err)
+}
+
+// deafen closes the listeners: net/http knows them only once Serve has begun.
+func (s *Server) deafen() {
+	s.listener.Close()
+	if s.secured != nil {
+		s.secured.Close()
+	}
 }
 
 // Drain makes /readyz say no and waits DrainDelay, or until ctx is done, so that a load balancer stops
@@ -151,7 +191,7 @@ func (s *Server) Draining() <-chan struct{} { return s.draining }
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.drainOnce.Do(func() { close(s.draining) })
 	err := s.http.Shutdown(ctx)
-	s.listener.Close() // net/http knows the listener only once Serve has begun
+	s.deafen()
 	if err == nil {
 		return nil
 	}
@@ -164,7 +204,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 func (s *Server) Close() error {
 	s.drainOnce.Do(func() { close(s.draining) })
 	err := s.http.Close()
-	s.listener.Close()
+	s.deafen()
 	return err
 }
 

@@ -11,9 +11,8 @@ import (
 	"github.com/stoa-portal/stoa"
 )
 
-// listen binds addr. Its errors say what stands in the way and what to do.
-func listen(addr string) (net.Listener, error) {
-	const property = "portal.instance.inet.socket.address"
+// listen binds addr, which the property holds. Its errors say what stands in the way and what to do.
+func listen(property, addr string) (net.Listener, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, stoa.Invalid(property, "%.80q is not an address to listen on; host:port such as 0.0.0.0:8080 is expected", addr)
@@ -26,6 +25,10 @@ func listen(addr string) (net.Listener, error) {
 	if err == nil {
 		return l, nil
 	}
+	how := "--port "
+	if property != "portal.instance.inet.socket.address" {
+		how = property + "=" + host + ":"
+	}
 	var msg string
 	var dns *net.DNSError
 	switch {
@@ -34,11 +37,11 @@ func listen(addr string) (net.Listener, error) {
 		if next > 65535 {
 			next = 8080
 		}
-		msg = fmt.Sprintf("port %d of %s is in use by another program; stop that program or choose another port, such as --port %d",
-			n, orAll(host), next)
+		msg = fmt.Sprintf("port %d of %s is in use by another program; stop that program or choose another port, such as %s%d",
+			n, orAll(host), how, next)
 	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
 		msg = fmt.Sprintf("the system does not let this account listen on port %d; ports below 1024 need a privilege: "+
-			"choose another one, such as --port 8080, and put a proxy before it", n)
+			"choose another one, such as %s8080, and put a proxy before it", n, how)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		msg = fmt.Sprintf("%s is not an address of this machine; 0.0.0.0 stands for all it has", host)
 	case errors.As(err, &dns):

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	maxHeader = 32 << 10 // bytes of all request headers together
+	maxHeader = 32 << 10 // bytes of all request headers together, by default
 	maxPath   = 2048     // bytes of a decoded path
 	maxQuery  = 8192     // bytes of a raw query
 )
@@ -23,6 +23,7 @@ const (
 type Options struct {
 	Addr            string // host:port; port 0 takes a free one
 	TLSCert, TLSKey string // PEM files; both or none. Read again when they change
+	TLSAddr         string // host:port that speaks TLS while Addr stays plain; empty: Addr speaks TLS when there is a certificate
 
 	TrustedProxies []netip.Prefix // only they may speak for others (X-Forwarded-*); none by default
 	ForwardedHost  Forwarded      // web.server.forwarded.host.*
@@ -34,9 +35,11 @@ type Options struct {
 	ValidHost      func(host string) bool // further names, such as the virtual hosts of sites; may be nil
 	TrustedOrigins []string               // "https://host" of other origins that may send forms here
 	FrameHosts     []string               // hosts whose pages may be embedded, such as "www.youtube-nocookie.com"
+	NoCompression  bool                   // answers are never encoded
 	HSTSMaxAge     time.Duration          // Strict-Transport-Security on https; 0 for half a year, negative for none
 	ErrorPage      ErrorPage              // nil for a plain page
 	MaxBody        int64                  // bytes of a request body where no handler says otherwise; 0 for 8 MiB
+	MaxHeader      int                    // bytes of all headers of a request together; 0 for 32 KiB
 
 	ReadHeaderTimeout time.Duration // for all headers of a request; 0 for 10 s
 	ReadTimeout       time.Duration // for each 64 KiB of a request body; 0 for 30 s
@@ -91,6 +94,9 @@ func (o *Options) check() error {
 	if (o.TLSCert == "") != (o.TLSKey == "") {
 		return stoa.Invalid("tls", "a certificate file and a key file belong together; only one of them is set")
 	}
+	if o.TLSCert == "" {
+		o.TLSAddr = ""
+	}
 	for _, d := range []struct {
 		v    *time.Duration
 		def  time.Duration
@@ -113,6 +119,12 @@ func (o *Options) check() error {
 	}
 	if o.MaxBody == 0 {
 		o.MaxBody = 8 << 20
+	}
+	if o.MaxHeader < 0 {
+		return stoa.Invalid("MaxHeader", "%d is below zero; a number of bytes is expected", o.MaxHeader)
+	}
+	if o.MaxHeader == 0 {
+		o.MaxHeader = maxHeader
 	}
 	if o.HSTSMaxAge == 0 {
 		o.HSTSMaxAge = 182 * 24 * time.Hour

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io"
 	"math/big"
 	"net/http"
@@ -103,6 +104,49 @@ func TestTLS_ServesHTTP2(t *testing.T) {
 	}
 	if _, err := tls.Dial("tcp", s.Addr().String(), &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS11}); err == nil {
 		t.Error("the server speaks TLS 1.1")
+	}
+}
+
+func TestTLS_HasAnAddressOfItsOwnBesidePlainHTTP(t *testing.T) {
+	cert, key, pool := writePair(t, t.TempDir(), 1)
+	s, _ := serving(t, Options{TLSCert: cert, TLSKey: key, TLSAddr: "127.0.0.1:0"}, func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, Scheme(r))
+	})
+	if s.PortTLS() == 0 || s.PortTLS() == s.Port() {
+		t.Fatalf("plain port %d, secure port %d", s.Port(), s.PortTLS())
+	}
+	c := client(t)
+	c.Transport.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: pool, ServerName: "localhost"}
+	for want, address := range map[string]string{"http": fmt.Sprintf("http://127.0.0.1:%d/", s.Port()), "https": fmt.Sprintf("https://127.0.0.1:%d/", s.PortTLS())} {
+		resp, err := c.Get(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, _ := io.ReadAll(resp.Body); string(b) != want {
+			t.Errorf("%s is answered as %q", address, b)
+		}
+		resp.Body.Close()
+	}
+}
+
+func TestServer_WithoutCertificateHasNoSecurePort(t *testing.T) {
+	s, _ := serving(t, Options{}, nil)
+	resp, err := client(t).Get("http://" + s.Addr().String() + "/") // by then net/http has set a TLS configuration of its own
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if p := s.PortTLS(); p != 0 {
+		t.Errorf("the secure port is %d", p)
+	}
+}
+
+func TestTLS_AddressInUseNamesTheProperty(t *testing.T) {
+	cert, key, _ := writePair(t, t.TempDir(), 1)
+	first, _ := newServer(t, Options{}, nil)
+	_, err := New(Options{Addr: "127.0.0.1:0", TLSCert: cert, TLSKey: key, TLSAddr: first.Addr().String()}, http.NotFoundHandler())
+	if err == nil || !strings.Contains(err.Error(), "web.server.https.listen") {
+		t.Errorf("got %v", err)
 	}
 }
 

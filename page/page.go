@@ -86,6 +86,7 @@ type Node struct {
 	Type, Target                    string
 	Hidden, Published               bool
 	Restricted, Protected, HasDraft bool
+	NoIndex                         bool // search engines shall leave it out
 	Version                         int64
 	Modified                        time.Time
 	Children                        []Node
@@ -134,23 +135,24 @@ type Options struct {
 
 // Service is the pages, menus and redirects of all sites. It is safe for concurrent use.
 type Service struct {
-	d         *db.DB
-	access    *access.Service
-	sites     *site.Service
-	log       *slog.Logger
-	reserved  map[string]bool
-	trees     *cache.Region[*tree]
-	pages     *cache.Region[Page]
-	byPath    *cache.Region[stoa.ID]
-	menus     *cache.Region[Menu]
-	redirects *cache.Region[string]
-	hashing   chan struct{} // places for the costly hashing of passwords
+	d          *db.DB
+	access     *access.Service
+	sites      *site.Service
+	log        *slog.Logger
+	reserved   map[string]bool
+	trees      *cache.Region[*tree]
+	pages      *cache.Region[Page]
+	byPath     *cache.Region[stoa.ID]
+	menus      *cache.Region[Menu]
+	redirects  *cache.Region[string]
+	parameters *cache.Region[[]string] // names of parameters in old addresses, by site
+	hashing    chan struct{}           // places for the costly hashing of passwords
 }
 
 // Reserved gives the first segments of addresses that belong to the portal itself.
 func Reserved() []string {
-	return []string{"control", "assets", "documents", "w", "web", "account", "api", "search", "sign-in", "sign-out",
-		"feed", "health", "metrics", "o", "group", "sitemap.xml", "robots.txt", "favicon.ico", "category", "tag"}
+	return []string{"control", "assets", "documents", "w", "web", "tags", "categories", "account", "api", "search", "sign-in", "sign-out",
+		"unlock", "feed.atom", "livez", "readyz", "health_check", "metrics", "o", "group", "sitemap.xml", "robots.txt", "favicon.ico"}
 }
 
 // New makes the service. It fails when a required option is missing.
@@ -174,5 +176,6 @@ func New(o Options) (*Service, error) {
 	s.byPath = cache.NewRegion(o.Cache, cache.RegionOptions{Name: "page-path"}, func(stoa.ID) int { return 16 })
 	s.menus = cache.NewRegion(o.Cache, cache.RegionOptions{Name: "menu"}, menuSize)
 	s.redirects = cache.NewRegion(o.Cache, cache.RegionOptions{Name: "redirect"}, func(v string) int { return len(v) + 16 })
+	s.parameters = cache.NewRegion(o.Cache, cache.RegionOptions{Name: "redirect-parameters"}, func(v []string) int { return 24 + 32*len(v) })
 	return s, nil
 }

@@ -2,6 +2,7 @@ package page
 
 import (
 	"context"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -350,4 +351,41 @@ func TestSlugify_MakesAddresses(t *testing.T) {
 			t.Errorf("Slugify(%q) = %q, want %q", in, got, want)
 		}
 	}
+}
+
+func TestRedirectOfQuery_LooksOnlyAtParametersThatOldAddressesHave(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		ask := func(path, query string) string {
+			t.Helper()
+			values, err := url.ParseQuery(query)
+			if err != nil {
+				t.Fatal(err)
+			}
+			to, _, err := w.RedirectOfQuery(w.guest, w.st.ID, path, values)
+			if err != nil {
+				t.Fatalf("%s?%s: %v", path, query, err)
+			}
+			return to
+		}
+		add := func(from, to string) {
+			t.Helper()
+			if err := w.d.Write(w.editor, func(ctx context.Context, tx *db.Tx) error { return w.AddRedirect(ctx, tx, w.st.ID, from, to) }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		add("/old", "/new")
+		if to := ask("/", "p=12"); to != "" { // now cached: no old address has a query
+			t.Errorf("no address with a query yet, but it leads to %q", to)
+		}
+		add("/?p=12", "/w/hello")
+		for query, want := range map[string]string{"p=12": "/w/hello", "utm_source=x&p=12&fbclid=1": "/w/hello", "p=13": "", "utm_source=x": "", "": ""} {
+			if to := ask("/", query); to != want {
+				t.Errorf("/?%s leads to %q, want %q", query, to, want)
+			}
+		}
+		if to := ask("/old", "p=12"); to != "" { // Redirect looks for a path alone, this does not
+			t.Errorf("/old?p=12 leads to %q", to)
+		}
+	})
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/stoa-portal/stoa"
@@ -72,23 +74,77 @@ func (s *Service) Redirect(ctx context.Context, siteID stoa.ID, address string) 
 		candidates = append(candidates, path)
 	}
 	for _, from := range candidates {
-		to, err := s.redirects.Get(ctx, siteID.String()+" "+from, func(ctx context.Context, l *cache.Load) (string, error) {
-			var to string
-			l.Scope(kindRedirect, siteID)
-			err := s.d.QueryRow(ctx, "SELECT target FROM page_redirect WHERE site = ? AND source_hash = ?", siteID, hashOf(from)).Scan(&to)
-			if errors.Is(err, sql.ErrNoRows) {
-				return "", stoa.NotFound("redirect", from)
-			}
-			return to, err
-		})
-		if err == nil {
-			return to, true, nil
-		}
-		if !stoa.Is(err, stoa.KindNotFound) {
-			return "", false, err
+		if to, ok, err = s.redirect(ctx, siteID, from); ok || err != nil {
+			return to, ok, err
 		}
 	}
 	return "", false, nil
+}
+
+// redirect looks for one address in its normal form.
+func (s *Service) redirect(ctx context.Context, siteID stoa.ID, from string) (to string, ok bool, err error) {
+	to, err = s.redirects.Get(ctx, siteID.String()+" "+from, func(ctx context.Context, l *cache.Load) (string, error) {
+		var to string
+		l.Scope(kindRedirect, siteID)
+		err := s.d.QueryRow(ctx, "SELECT target FROM page_redirect WHERE site = ? AND source_hash = ?", siteID, hashOf(from)).Scan(&to)
+		if errors.Is(err, sql.ErrNoRows) {
+			return "", stoa.NotFound("redirect", from)
+		}
+		return to, err
+	})
+	if stoa.Is(err, stoa.KindNotFound) {
+		return "", false, nil
+	}
+	return to, err == nil, err
+}
+
+// RedirectOfQuery says where a path leads when its query names what it showed, such as /?p=7, from the
+// cache. Anyone may ask. Parameters that no old address of the site has are left aside, so that those
+// which campaigns and crawlers add neither hide the address nor cost a look into the database.
+func (s *Service) RedirectOfQuery(ctx context.Context, siteID stoa.ID, path string, query url.Values) (to string, ok bool, err error) {
+	names, err := s.parameters.Get(ctx, siteID.String(), func(ctx context.Context, l *cache.Load) ([]string, error) {
+		l.Scope(kindRedirect, siteID)
+		return s.queryNames(ctx, siteID)
+	})
+	if err != nil {
+		return "", false, err
+	}
+	known := url.Values{}
+	for _, name := range names {
+		if values := query[name]; len(values) > 0 {
+			known[name] = values
+		}
+	}
+	from := cleanPath(path) + "?" + known.Encode()
+	if len(known) == 0 || len(from) > 2*maxPath {
+		return "", false, nil
+	}
+	return s.redirect(ctx, siteID, from)
+}
+
+// queryNames gives the names of the parameters in the old addresses of the site.
+func (s *Service) queryNames(ctx context.Context, siteID stoa.ID) ([]string, error) {
+	rows, err := s.d.Query(ctx, "SELECT source FROM page_redirect WHERE site = ? AND source LIKE ?", siteID, "%?%")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	names := map[string]bool{}
+	for rows.Next() {
+		var source string
+		if err := rows.Scan(&source); err != nil {
+			return nil, err
+		}
+		_, query, _ := strings.Cut(source, "?")
+		values, err := url.ParseQuery(query)
+		if err != nil {
+			continue // a stored address is in its normal form; what is not leads nowhere
+		}
+		for name := range values {
+			names[name] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(names)), rows.Err()
 }
 
 // Redirects lists the old addresses of the site by address, up to limit: needs Edit on the site.

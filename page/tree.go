@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -59,18 +60,22 @@ func (t *tree) build(parent stoa.ID, depth int, keep func(Node) bool) []Node {
 	return out
 }
 
-const nodeColumns = "id, site, parent, slug, path, title, place, page_type, target, hidden, published, restricted, password, version, modified, CASE WHEN draft = '' THEN 0 ELSE 1 END"
+const nodeColumns = "id, site, parent, slug, path, title, place, page_type, target, hidden, published, restricted, password, seo, version, modified, CASE WHEN draft = '' THEN 0 ELSE 1 END"
 
 func scanNode(r db.Scanner) (Node, error) {
 	var n Node
-	var title, password string
+	var title, password, rawSEO string
 	var modified int64
 	var draft int
-	err := r.Scan(&n.ID, &n.Site, &n.Parent, &n.Slug, &n.Path, &title, &n.Position, &n.Type, &n.Target, &n.Hidden, &n.Published, &n.Restricted, &password, &n.Version, &modified, &draft)
+	err := r.Scan(&n.ID, &n.Site, &n.Parent, &n.Slug, &n.Path, &title, &n.Position, &n.Type, &n.Target, &n.Hidden, &n.Published, &n.Restricted, &password, &rawSEO, &n.Version, &modified, &draft)
 	if err != nil {
 		return n, err
 	}
-	n.Protected, n.HasDraft, n.Modified = password != "", draft == 1, db.Time(modified)
+	var seo SEO
+	if err := json.Unmarshal([]byte(rawSEO), &seo); err != nil {
+		return n, fmt.Errorf("search settings of page %d: %w", n.ID, err)
+	}
+	n.Protected, n.NoIndex, n.HasDraft, n.Modified = password != "", seo.NoIndex, draft == 1, db.Time(modified)
 	return n, json.Unmarshal([]byte(title), &n.Title)
 }
 

@@ -78,7 +78,9 @@ type Input struct {
 	Image       string // address, or key of a file
 	Type        string // of Open Graph: "website" or "article"; empty = "website"
 	NoIndex     bool
-	Modified    time.Time
+	Published   time.Time // of an article; zero: not said
+	Modified    time.Time // the same
+	Author      string    // the same; a name
 }
 
 // Output is a finished document.

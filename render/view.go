@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/page"
@@ -19,6 +20,8 @@ type view struct {
 	Description      string
 	Canonical        string
 	Image, Type      string
+	Published        string // RFC 3339, like Modified; empty when it is no article
+	Modified, Author string
 	NoIndex          bool
 	Alternates       []widget.Alternate // addresses without origin
 	Origin           string
@@ -67,7 +70,7 @@ func (v *view) FullTitle() string {
 // request is what a placed widget renders for.
 func (v *view) request(in Input, w page.Placed) widget.Request {
 	return widget.Request{Site: in.Site, Page: v.info, Base: in.Prefix, Locale: in.Locale, Settings: w.Settings, Query: in.Query, Actor: in.Actor,
-		Edit: in.Edit, ID: w.ID, SignIn: v.SignIn, SignOut: v.SignOut, Account: v.Account, CSRF: in.CSRF}
+		Edit: in.Edit, ID: w.ID, SignIn: v.SignIn, SignOut: v.SignOut, Account: v.Account, CSRF: in.CSRF, Zone: in.Instance.Zone()}
 }
 
 // view gathers what the frame shows: titles, languages, navigation, footer.
@@ -84,6 +87,7 @@ func (s *Service) view(ctx context.Context, in Input) (*view, error) {
 	if v.Type == "" {
 		v.Type = "website"
 	}
+	v.Published, v.Modified, v.Author = stamp(in.Published), stamp(in.Modified), in.Author
 	if s.opt.Search != "" {
 		v.Search = in.Prefix + s.opt.Search
 	}
@@ -227,6 +231,23 @@ func fileAddress(st site.Site, key string) string {
 		return key
 	}
 	return "/documents/" + url.PathEscape(st.Slug) + "/image/" + url.PathEscape(key)
+}
+
+// stamp writes a time for machines; none is empty.
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+// OGLocale is how Open Graph writes a language, en_US; empty for one without a region, which it does not know.
+func (v *view) OGLocale() string {
+	language, region, ok := strings.Cut(v.Lang, "-")
+	if !ok || len(region) != 2 {
+		return ""
+	}
+	return language + "_" + region
 }
 
 func absolute(origin, address string) string {

@@ -1,6 +1,8 @@
 package richtext
 
 import (
+	"net/url"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,7 +14,8 @@ import (
 // Prepare makes sanitized HTML ready for a page. Wide tables and listings get a container that
 // scrolls by itself and can be reached by keyboard, pictures and frames load when they come near,
 // a picture alone in its paragraph that has a title becomes a figure with that title as caption,
-// and an address that stands alone in a paragraph or embed becomes a link. Preparing twice changes
+// an address that stands alone in a paragraph or embed becomes a link, and a link around a picture without
+// words gets the name of what it leads to. Preparing twice changes
 // nothing more. Input that cannot be parsed comes back as it is.
 func Prepare(src string) string {
 	root, err := parseFragment(src)
@@ -52,6 +55,8 @@ func prepareElement(n *html.Node) {
 		replace(n, box)
 		box.AppendChild(n)
 		return
+	case "a":
+		nameLink(n)
 	case "p":
 		if fig := captioned(n); fig != nil {
 			replace(n, fig)
@@ -106,6 +111,33 @@ func only(n *html.Node) *html.Node {
 		}
 	}
 	return found
+}
+
+// nameLink gives a link that holds nothing which can be read aloud, such as a picture without words, the last
+// part of its address as a name.
+func nameLink(a *html.Node) {
+	href := attr(a, "href")
+	if href == "" || attr(a, "aria-label") != "" || attr(a, "title") != "" || textOf(serialize(a, false)) != "" {
+		return
+	}
+	silent, pictures := true, 0
+	walk(a, func(n *html.Node) {
+		if n.Data == "img" {
+			pictures++
+			silent = silent && strings.TrimSpace(attr(n, "alt")) == ""
+		}
+	})
+	u, err := url.Parse(href)
+	if pictures == 0 || !silent || err != nil {
+		return
+	}
+	name := path.Base(strings.TrimSuffix(u.Path, "/"))
+	if name == "." || name == "/" {
+		name = u.Hostname()
+	}
+	if name != "" {
+		a.Attr = append([]html.Attribute{{Key: "aria-label", Val: name}}, a.Attr...) // where parsing puts it, so that preparing twice changes nothing
+	}
 }
 
 func linkBareAddress(n *html.Node) {

@@ -88,6 +88,10 @@ func TestPrepare_ForThePage(t *testing.T) {
 		{`<p>https://example.org/x</p>`, `<p><a href="https://example.org/x" rel="noopener">https://example.org/x</a></p>`},
 		{"<div class=\"wp-block-embed__wrapper\">\nhttps://example.org/x\n</div>", `<div class="wp-block-embed__wrapper"><a href="https://example.org/x" rel="noopener">https://example.org/x</a></div>`},
 		{`<p>see https://example.org/x</p>`, `<p>see https://example.org/x</p>`},
+		{`<a href="/2014/pier%20east.jpg"><img src="a.png" alt=" "></a>`, `<a aria-label="pier east.jpg" href="/2014/pier%20east.jpg"><img src="a.png" alt=" " loading="lazy" decoding="async"></a>`},
+		{`<a href="https://example.org/"><img src="a.png" alt=""></a>`, `<a aria-label="example.org" href="https://example.org/"><img src="a.png" alt="" loading="lazy" decoding="async"></a>`},
+		{`<a href="/x"><img src="a.png" alt="Pier"></a>`, `<a href="/x"><img src="a.png" alt="Pier" loading="lazy" decoding="async"></a>`},
+		{`<a href="/x"><img src="a.png" alt=""> Pier</a>`, `<a href="/x"><img src="a.png" alt="" loading="lazy" decoding="async"> Pier</a>`},
 	} {
 		got := Prepare(tc.in)
 		if got != tc.want {

@@ -164,7 +164,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		return err
 	}
 	s.onStop("users", func(context.Context) error { return s.Users.Close() })
-	if s.Sites, err = site.New(site.Options{DB: s.DB, Cache: s.Cache, Access: s.Access, StrictHosts: c.Hosts.Strict}); err != nil {
+	if s.Sites, err = site.New(site.Options{DB: s.DB, Cache: s.Cache, Access: s.Access, StrictHosts: c.Hosts.Strict, IgnoreHosts: c.Hosts.Ignore, DefaultSlug: s.defaultSlug()}); err != nil {
 		return err
 	}
 	if s.Taxonomy, err = taxonomy.New(taxonomy.Options{DB: s.DB, Cache: s.Cache, Access: s.Access}); err != nil {
@@ -208,7 +208,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	s.onStop("render", func(context.Context) error { theme.Close(); return nil })
 	visitors, err := web.New(web.Options{
 		Cache: s.Cache, Access: s.Access, Users: s.Users, Sites: s.Sites, Pages: s.Pages, Content: s.Content, Taxonomy: s.Taxonomy, Files: s.Files,
-		Render: theme, Assets: assets, Log: s.Log, Logger: s.log.With("component", "web"), CookieDomain: c.Session.CookieDomain, PublicHost: c.Web.Host, SignInDisabled: c.Session.LoginDisabled, OwnHosts: c.Hosts.Valid,
+		Render: theme, Assets: assets, Log: s.Log, Logger: s.log.With("component", "web"), CookieDomain: c.Session.CookieDomain, PublicHost: c.Web.Host, SignInDisabled: c.Session.LoginDisabled, NoRemember: !c.Session.AutoLogin, OwnHosts: c.Hosts.Valid,
 		RememberFor: c.Session.AutoLoginMaxAge, ReadYourWrites: c.Cache.ReadYourWritesBy,
 	})
 	if err != nil {
@@ -226,11 +226,11 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), cacheMetrics{s.Cache})
 	if s.http, err = httpd.New(httpd.Options{
-		Addr: c.Server.Listen, TLSCert: c.Server.Certificate, TLSKey: c.Server.Key,
+		Addr: c.Server.Listen, TLSAddr: c.Server.ListenTLS, TLSCert: c.Server.Certificate, TLSKey: c.Server.Key,
 		TrustedProxies: c.Web.TrustedProxies, ForwardedHost: httpd.Forwarded(c.Web.ForwardedHost), ForwardedPort: httpd.Forwarded(c.Web.ForwardedPort),
 		ForwardedProto: httpd.Forwarded(c.Web.ForwardedProtocol), Links: httpd.Links{Protocol: c.Web.Protocol, Host: c.Web.Host, HTTPPort: c.Web.HTTPPort, HTTPSPort: c.Web.HTTPSPort},
-		ValidHosts: c.Hosts.Valid, FrameHosts: []string{"www.youtube-nocookie.com", "www.youtube.com", "player.vimeo.com"}, ErrorPage: visitors.ErrorPage,
-		MaxBody: c.Server.MaxBodyBytes, ReadHeaderTimeout: c.Server.ReadHeaderTimeout, ReadTimeout: c.Server.ReadTimeout, WriteTimeout: c.Server.WriteTimeout,
+		ValidHosts: c.Hosts.Valid, ValidHost: s.siteHost, FrameHosts: []string{"www.youtube-nocookie.com", "www.youtube.com", "player.vimeo.com"}, ErrorPage: visitors.ErrorPage,
+		MaxBody: c.Server.MaxBodyBytes, MaxHeader: int(c.Server.MaxHeaderBytes), NoCompression: !c.Server.Compression, ReadHeaderTimeout: c.Server.ReadHeaderTimeout, ReadTimeout: c.Server.ReadTimeout, WriteTimeout: c.Server.WriteTimeout,
 		IdleTimeout: c.Server.IdleTimeout, DrainDelay: c.Server.DrainDelay, Logger: s.log.With("component", "http"), LogRequests: c.Log.Requests, Registry: registry,
 		MetricsAllowed: c.Health.MetricsAllowedAddresses, MetricsToken: c.Health.MetricsToken,
 		Ready: func(ctx context.Context) []httpd.Problem { return append(s.problems(ctx), storeProblem...) }, DataSource: s.dataSource(),
@@ -259,7 +259,8 @@ func (s *Server) openDatabase(ctx context.Context) (*db.DB, error) {
 	}
 	o := db.Options{
 		URL: source.URL, User: source.Username, Password: source.Password, MaxConns: source.MaximumPoolSize, MinIdle: source.MinimumIdle,
-		StatementTimeout: s.cfg.Database.StatementTimeout, IDBlock: int64(s.cfg.Database.CounterIncrement),
+		IdleTime: source.IdleTimeout, Lifetime: source.MaxLifetime, NoCreate: !s.cfg.Database.CreateSchema, NoUpgrade: !s.cfg.Database.MigrateOnStart,
+		StatementTimeout: s.cfg.Database.StatementTimeout, SlowStatement: s.cfg.Database.SlowStatement, IDBlock: int64(s.cfg.Database.CounterIncrement),
 		BackupDir: filepath.Join(s.cfg.Home, "data", "backup"), Logger: s.log,
 	}
 	for attempt := 0; ; attempt++ {
@@ -339,6 +340,10 @@ func (s *Server) registerJobs() error {
 	return errors.Join(
 		s.Jobs.Register(s.Content.Job()),
 		s.Jobs.Register(s.Locks.Job()),
+		s.Jobs.Register(job.Job{Name: "file.sweep", Does: "Deletes bytes that no file refers to", Kind: job.Once, Schedule: "@every 6h", Timeout: 30 * time.Minute, Run: func(ctx context.Context, _ job.Run) error {
+			_, err := s.Files.Sweep(stoa.WithActor(ctx, stoa.SystemActor()), s.now().Add(-s.cfg.Files.OrphanAge))
+			return err
+		}}),
 		s.Jobs.Register(job.Job{Name: "user.sweep", Does: "Clears away sessions and links that are over", Kind: job.Once, Schedule: "@every 30m", Timeout: time.Minute, Run: func(ctx context.Context, _ job.Run) error {
 			return s.Users.Sweep(stoa.WithActor(ctx, stoa.SystemActor()))
 		}}),

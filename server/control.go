@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -29,10 +30,17 @@ type ControlRequest struct {
 	Site     string `json:"site,omitempty"`  // name in /web/NAME; empty for the default site
 	HomePage string `json:"homePage,omitempty"`
 	DryRun   bool   `json:"dryRun,omitempty"`
+
+	// Progress is told how far a long command is; nil: nobody wants to know. Over the socket the node sends it
+	// back as answers before the last one when Reports is set, which Control does.
+	Progress func(done, total int) `json:"-"`
+	Reports  bool                  `json:"reports,omitempty"`
 }
 
-// ControlAnswer is the node's answer.
+// ControlAnswer is the node's answer, or before it, with Total, how far the command is.
 type ControlAnswer struct {
+	Done  int    `json:"done,omitempty"`
+	Total int    `json:"total,omitempty"`
 	Text  string `json:"text,omitempty"`  // for the operator
 	Error string `json:"error,omitempty"` // a sentence; Text is empty then
 }
@@ -66,7 +74,7 @@ func (s *Server) listenControl(h *home) (func(context.Context) error, error) {
 		return "The backup is in " + r.Dir, s.Backup(ctx, r.Dir)
 	}))
 	mux.HandleFunc("POST /import/wordpress", s.control(func(ctx context.Context, r ControlRequest) (string, error) {
-		return s.ImportWordPress(ctx, r, nil)
+		return s.ImportWordPress(ctx, r)
 	}))
 	mux.HandleFunc("POST /cluster/status", s.control(func(ctx context.Context, _ ControlRequest) (string, error) { return s.ClusterText(ctx) }))
 	mux.HandleFunc("POST /cluster/cache/clear", s.control(func(ctx context.Context, _ ControlRequest) (string, error) { return s.ClearCachesText(ctx) }))
@@ -100,15 +108,22 @@ func (s *Server) control(fn func(ctx context.Context, r ControlRequest) (string,
 	return func(w http.ResponseWriter, r *http.Request) {
 		var req ControlRequest
 		var answer ControlAnswer
+		w.Header().Set("Content-Type", "application/json")
+		out := json.NewEncoder(w)
 		err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<10)).Decode(&req)
+		if req.Reports {
+			req.Progress = func(done, total int) {
+				_ = out.Encode(ControlAnswer{Done: done, Total: total}) // the command that hung up does not want it
+				_ = http.NewResponseController(w).Flush()
+			}
+		}
 		if err == nil {
 			answer.Text, err = fn(stoa.WithActor(r.Context(), stoa.SystemActor()), req)
 		}
 		if err != nil {
 			answer = ControlAnswer{Error: err.Error()}
 		}
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(answer) // the command that hung up does not want it
+		_ = out.Encode(answer)
 	}
 }
 
@@ -126,6 +141,7 @@ func Control(ctx context.Context, home, command string, req ControlRequest) (tex
 		var d net.Dialer
 		return d.DialContext(ctx, "unix", path)
 	}}}
+	req.Reports = req.Progress != nil
 	body, err := json.Marshal(req)
 	if err != nil {
 		return "", false, err
@@ -145,8 +161,20 @@ func Control(ctx context.Context, home, command string, req ControlRequest) (tex
 	}
 	defer res.Body.Close()
 	var answer ControlAnswer
-	if err := json.NewDecoder(res.Body).Decode(&answer); err != nil {
-		return "", true, stoa.Unavailable(err, "the node on %s does not know the command %s; is it older?", home, command)
+	for in := json.NewDecoder(res.Body); ; {
+		answer = ControlAnswer{}
+		switch err := in.Decode(&answer); {
+		case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+			return "", true, stoa.Unavailable(err, "the node on %s went away while it ran the command", home)
+		case err != nil:
+			return "", true, stoa.Unavailable(err, "the node on %s does not know the command %s; is it older?", home, command)
+		}
+		if answer.Total == 0 {
+			break
+		}
+		if req.Progress != nil {
+			req.Progress(answer.Done, answer.Total)
+		}
 	}
 	if answer.Error != "" {
 		return "", true, errors.New(answer.Error)

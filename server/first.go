@@ -8,6 +8,7 @@ import (
 	"github.com/stoa-portal/stoa/content"
 	"github.com/stoa-portal/stoa/page"
 	"github.com/stoa-portal/stoa/site"
+	"github.com/stoa-portal/stoa/taxonomy"
 	"github.com/stoa-portal/stoa/user"
 )
 
@@ -20,9 +21,15 @@ func (s *Server) firstStart(ctx context.Context) error {
 	if locale == "" {
 		locale = "en"
 	}
+	locales := []stoa.Locale{locale}
+	for _, l := range c.Languages.Enabled {
+		if l != locale {
+			locales = append(locales, l)
+		}
+	}
 	inst, st, created, err := s.Sites.EnsureDefault(ctx, site.Defaults{
-		WebID: c.Company.WebID, Name: c.Company.Name, MailDomain: c.Company.WebID, Locale: locale, Locales: []stoa.Locale{locale},
-		TimeZone: c.Company.TimeZone.String(), SiteSlug: "guest", SiteName: c.Company.Name, Tagline: "A new portal, ready to be filled", HostName: c.Company.VirtualHostName,
+		WebID: c.Company.WebID, Name: c.Company.Name, MailDomain: c.Company.WebID, Locale: locale, Locales: locales,
+		TimeZone: c.Company.TimeZone.String(), SiteSlug: s.defaultSlug(), SiteName: c.Company.Name, Tagline: "A new portal, ready to be filled", HostName: c.Company.VirtualHostName,
 	})
 	if err != nil {
 		return fmt.Errorf("make the default site: %w", err)
@@ -44,6 +51,14 @@ func (s *Server) firstStart(ctx context.Context) error {
 		return nil
 	}
 	return s.welcome(ctx, st)
+}
+
+// defaultSlug is the name in /web/NAME of the site of virtual.hosts.default.site.name.
+func (s *Server) defaultSlug() string {
+	if slug := taxonomy.Slug(s.cfg.Hosts.DefaultSiteName); slug != "" && len(slug) <= 60 {
+		return slug
+	}
+	return "guest"
 }
 
 // welcome fills the new site with a page worth looking at and a first article.

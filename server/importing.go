@@ -11,7 +11,7 @@ import (
 
 // ImportWordPress brings a WordPress export into a site of the default instance and gives the report.
 // The file is read and checked whole before anything is written.
-func (s *Server) ImportWordPress(ctx context.Context, r ControlRequest, progress func(done, total int)) (string, error) {
+func (s *Server) ImportWordPress(ctx context.Context, r ControlRequest) (string, error) {
 	f, err := os.Open(r.File)
 	if err != nil {
 		return "", stoa.Invalid("file", "the export %s cannot be read: %v", r.File, err)
@@ -34,8 +34,8 @@ func (s *Server) ImportWordPress(ctx context.Context, r ControlRequest, progress
 			return "", err
 		}
 	}
-	w := wordpress.Writer{DB: s.DB, Sites: s.Sites, Pages: s.Pages, Content: s.Content, Taxonomy: s.Taxonomy, Files: s.Files}
-	report, err := w.Write(ctx, export, wordpress.WriteOptions{Site: st, HomePage: r.HomePage, MediaDir: r.Media, DryRun: r.DryRun, Progress: progress})
+	w := wordpress.Writer{DB: s.DB, Sites: s.Sites, Pages: s.Pages, Content: s.Content, Taxonomy: s.Taxonomy, Files: s.Files, Users: s.Users}
+	report, err := w.Write(ctx, export, wordpress.WriteOptions{Site: st, HomePage: r.HomePage, MediaDir: r.Media, DryRun: r.DryRun, Progress: r.Progress})
 	if err != nil {
 		return "", err
 	}

@@ -228,6 +228,26 @@ func TestImport_TwiceChangesNothingAndEveryNodeShowsIt(t *testing.T) {
 	})
 }
 
+func TestControl_ImportTellsHowFarItIs(t *testing.T) {
+	n := servertest.Start(t, 1)[0]
+	dir, err := filepath.Abs(filepath.Join("..", "importer", "wordpress", "testdata"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var steps [][2]int
+	report, running, err := server.Control(t.Context(), n.Home, "import/wordpress", server.ControlRequest{File: filepath.Join(dir, "small.xml"), Media: filepath.Join(dir, "media"),
+		Progress: func(done, total int) { steps = append(steps, [2]int{done, total}) }})
+	if err != nil || !running || !strings.Contains(report, "posts and pages imported now") {
+		t.Fatalf("%v, %v\n%s", running, err, report)
+	}
+	if len(steps) == 0 || steps[0][0] != 1 || steps[len(steps)-1][0] != steps[len(steps)-1][1] || len(steps) != steps[0][1] {
+		t.Errorf("the progress was %v", steps)
+	}
+	if _, running, err := server.Control(t.Context(), n.Home, "import/wordpress", server.ControlRequest{File: filepath.Join(dir, "none.xml"), Progress: func(int, int) {}}); err == nil || !running {
+		t.Errorf("a file that is not there: %v, %v", running, err)
+	}
+}
+
 // rows counts what an import writes, and the newest changes.
 func rows(t *testing.T, n *servertest.Node) [6]int64 {
 	t.Helper()

@@ -51,3 +51,10 @@ func (s *Server) ResetPassword(ctx context.Context, login string) (string, error
 	}
 	return "", stoa.NotFound("person with the e-mail address or screen name", login)
 }
+
+// siteHost reports whether a site has the host name, so that one which an editor gives to a site is answered
+// without a word in virtual.hosts.valid.hosts.
+func (s *Server) siteHost(host string) bool {
+	known, err := s.Sites.KnownHost(s.ctx, host)
+	return err == nil && known
+}

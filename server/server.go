@@ -106,13 +106,12 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	return s, nil
 }
 
-// URL is the address of the node as seen from its own machine.
+// URL is the address of the node as seen from its own machine, with HTTPS when it speaks that.
 func (s *Server) URL() string {
-	scheme := "http"
-	if s.cfg.Server.Certificate != "" {
-		scheme = "https"
+	if port := s.http.PortTLS(); port != 0 {
+		return fmt.Sprintf("https://localhost:%d", port)
 	}
-	return fmt.Sprintf("%s://localhost:%d", scheme, s.http.Port())
+	return fmt.Sprintf("http://localhost:%d", s.http.Port())
 }
 
 // Serve answers requests until Drain or Stop.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -31,6 +32,19 @@ type Instance struct {
 // Path is the way from the instance to itself, for permission checks.
 func (i Instance) Path() access.Path { return access.Path{{Kind: "instance", ID: i.ID}} }
 
+// Zone is the time zone that dates of the instance are written in: UTC when it has none, or one that this
+// machine does not know.
+func (i Instance) Zone() *time.Location {
+	z, err := time.LoadLocation(i.TimeZone)
+	if err != nil {
+		return time.UTC
+	}
+	return z
+}
+
+// HomePosts is the Site.Home of a site whose "/" is the list of its posts.
+const HomePosts = "posts"
+
 // Site is a set of pages, content and files under host names of its own.
 type Site struct {
 	ID       stoa.ID
@@ -40,7 +54,7 @@ type Site struct {
 	Tagline  string
 	Locale   stoa.Locale   // default language
 	Locales  []stoa.Locale // all languages, the default first
-	Home     string        // "" = the first page, "posts" = the list of posts, or the path of a page
+	Home     string        // "" = the first page, HomePosts, or the path of a page
 	Logo     string        // key of a file, or empty
 	Favicon  string        // key of a file, or empty
 	Footer   string        // plain text under the pages
@@ -75,7 +89,9 @@ type Options struct {
 	DB          *db.DB
 	Cache       *cache.Cache
 	Access      *access.Service
-	StrictHosts bool // virtual.hosts.strict.access: an unknown host is not found instead of the default site
+	StrictHosts bool     // virtual.hosts.strict.access: an unknown host is not found instead of the default site
+	IgnoreHosts []string // virtual.hosts.ignore.hosts: lead to the default site whatever is registered
+	DefaultSlug string   // virtual.hosts.default.site.name, as in /web/<slug>; empty or not there: the first site
 }
 
 // Service keeps instances, sites and hosts.
@@ -89,6 +105,7 @@ type Service struct {
 type Resolved struct {
 	Instance Instance
 	Site     Site
+	Named    bool // the host name was given to the site; false: it is the default site
 }
 
 // New makes the service.
@@ -223,17 +240,25 @@ func (s *Service) BySlug(ctx context.Context, instance stoa.ID, slug string) (Si
 // Resolve gives the instance and site that a host name leads to, from cache. A host that nobody
 // registered leads to the default site, unless hosts are strict. It checks no permission: pages do.
 func (s *Service) Resolve(ctx context.Context, host string) (Instance, Site, error) {
+	r, err := s.resolve(ctx, host)
+	return r.Instance, r.Site, err
+}
+
+func (s *Service) resolve(ctx context.Context, host string) (Resolved, error) {
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	if len(host) > 190 {
 		host = ""
 	}
-	r, err := s.hosts.Get(ctx, host, func(ctx context.Context, l *cache.Load) (Resolved, error) {
+	return s.hosts.Get(ctx, host, func(ctx context.Context, l *cache.Load) (Resolved, error) {
 		l.Scope("host", 0)
 		l.Scope("site", 0)
 		l.Scope("instance", 0)
+		if slices.Contains(s.opt.IgnoreHosts, host) {
+			return s.defaults(ctx)
+		}
 		h, err := db.One(ctx, s.opt.DB, scanHost, "SELECT name, instance, site FROM site_host WHERE name = ?", host)
 		if db.IsNoRows(err) {
-			if s.opt.StrictHosts {
+			if s.opt.StrictHosts && host != "" {
 				return Resolved{}, stoa.NotFound("site at the host", host)
 			}
 			return s.defaults(ctx)
@@ -241,7 +266,7 @@ func (s *Service) Resolve(ctx context.Context, host string) (Instance, Site, err
 		if err != nil {
 			return Resolved{}, err
 		}
-		var r Resolved
+		r := Resolved{Named: true}
 		if r.Instance, err = db.One(ctx, s.opt.DB, scanInstance, selectInstance+" WHERE id = ?", h.Instance); err != nil {
 			return r, fmt.Errorf("instance of the host %s: %w", host, err)
 		}
@@ -250,14 +275,16 @@ func (s *Service) Resolve(ctx context.Context, host string) (Instance, Site, err
 		}
 		return r, nil
 	})
-	return r.Instance, r.Site, err
 }
 
+// defaults gives the default site of the first instance.
 func (s *Service) defaults(ctx context.Context) (r Resolved, err error) {
 	if r.Instance, err = db.One(ctx, s.opt.DB, scanInstance, selectInstance+" ORDER BY id LIMIT 1"); err != nil {
 		return r, fmt.Errorf("default instance: %w", err)
 	}
-	if r.Site, err = db.One(ctx, s.opt.DB, scanSite, selectSite+" WHERE instance = ? ORDER BY id LIMIT 1", r.Instance.ID); err != nil {
+	r.Site, err = db.One(ctx, s.opt.DB, scanSite, selectSite+" WHERE instance = ? ORDER BY CASE WHEN slug = ? THEN 0 ELSE 1 END, id LIMIT 1",
+		r.Instance.ID, strings.ToLower(s.opt.DefaultSlug))
+	if err != nil {
 		return r, fmt.Errorf("default site: %w", err)
 	}
 	return r, nil
@@ -324,12 +351,14 @@ func (s *Service) Hosts(ctx context.Context, instance stoa.ID) ([]Host, error) {
 	return db.All(ctx, s.opt.DB, scanHost, "SELECT name, instance, site FROM site_host WHERE instance = ? ORDER BY name", instance)
 }
 
-// KnownHost reports whether somebody made the host name lead to a site. It checks no permission: a name
-// that the portal answers to is no secret.
+// KnownHost reports, from cache, whether somebody made the host name lead to a site. It checks no permission: a
+// name that is known tells nothing that a request to it does not.
 func (s *Service) KnownHost(ctx context.Context, host string) (bool, error) {
-	var n int
-	err := s.opt.DB.QueryRow(ctx, "SELECT count(*) FROM site_host WHERE name = ?", strings.ToLower(host)).Scan(&n)
-	return n > 0, err
+	r, err := s.resolve(ctx, host)
+	if stoa.Is(err, stoa.KindNotFound) {
+		return false, nil
+	}
+	return r.Named, err
 }
 
 // SetHosts replaces the host names of a site; the actor needs Manage on its instance.
@@ -379,7 +408,7 @@ func validate(st *Site) error {
 		return stoa.Invalid("tagline", "the tagline is longer than 500 bytes")
 	case len(st.Footer) > 20000:
 		return stoa.Invalid("footer", "the footer is longer than 20,000 bytes")
-	case st.Home != "" && st.Home != "posts" && !strings.HasPrefix(st.Home, "/"):
+	case st.Home != "" && st.Home != HomePosts && !strings.HasPrefix(st.Home, "/"):
 		return stoa.Invalid("home", "%q is not a home page: empty, posts or the path of a page such as /about is expected", st.Home)
 	case len(st.Home) > 190:
 		return stoa.Invalid("home", "the path of the home page is longer than 190 bytes")

@@ -181,11 +181,11 @@ func TestSites_TravelToOtherNodesAsTheyAre(t *testing.T) {
 			t.Fatal(err)
 		}
 		codec := cache.JSON[Resolved]()
-		raw, err := codec.Encode(Resolved{inst, st})
+		raw, err := codec.Encode(Resolved{Instance: inst, Site: st, Named: true})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := codec.Decode(raw); err != nil || !reflect.DeepEqual(got, Resolved{inst, st}) {
+		if got, err := codec.Decode(raw); err != nil || !reflect.DeepEqual(got, Resolved{Instance: inst, Site: st, Named: true}) {
 			t.Errorf("comes as %+v, %v; was sent as %+v, %+v", got, err, inst, st)
 		}
 	})

@@ -94,9 +94,21 @@ func (s *Service) sendReset(ctx context.Context, r reset) error {
 	return s.o.Mail.Send(ctx, mail.Message{
 		To:      []string{a.Email},
 		Subject: "Set a new password",
-		Text: fmt.Sprintf("Hello %s,\n\nsomebody, probably you, asked for a new password. Open this address within %d minutes to set one:\n\n%s/account/reset?token=%s\n\nIf it was not you, ignore this mail: nothing has changed.\n",
-			a.FullName(), int(s.o.ResetLifetime/time.Minute), r.base, url.QueryEscape(token)),
+		Text: fmt.Sprintf("Hello %s,\n\nsomebody, probably you, asked for a new password. Open this address within %s to set one:\n\n%s/account/reset?token=%s\n\nIf it was not you, ignore this mail: nothing has changed.\n",
+			a.FullName(), span(s.o.ResetLifetime), r.base, url.QueryEscape(token)),
 	})
+}
+
+// span says how long something lasts, in the largest unit that fits without rest.
+func span(d time.Duration) string {
+	n, unit := int(d/time.Minute), "minutes"
+	if d%time.Hour == 0 {
+		n, unit = int(d/time.Hour), "hours"
+	}
+	if n == 1 {
+		unit = strings.TrimSuffix(unit, "s")
+	}
+	return fmt.Sprintf("%d %s", n, unit)
 }
 
 // link makes a link that works once; an older one of the same purpose works no more.

@@ -120,6 +120,9 @@ func setDefault[T comparable](v *T, d T) {
 	}
 }
 
+// MinPassword is how many characters a password must have at least.
+func (s *Service) MinPassword() int { return s.o.MinPassword }
+
 // Close waits for the mail that is being sent and drops what is still waiting. It is safe to call twice.
 func (s *Service) Close() error {
 	s.closing.Do(func() {

@@ -46,6 +46,8 @@ func nextPath(s string) string {
 type peopleForm struct {
 	Title, Error, Field, Notice string
 	Login, Next, Token, Email   string
+	Remembers                   bool
+	MinPassword                 int
 }
 
 func (h *Handler) failed(w http.ResponseWriter, r *http.Request, err error, title, name string, f peopleForm) error {
@@ -55,6 +57,12 @@ func (h *Handler) failed(w http.ResponseWriter, r *http.Request, err error, titl
 		return err
 	}
 	f.Error = message(err)
+	return h.ask(w, r, status, title, name, f)
+}
+
+// ask shows a form for people.
+func (h *Handler) ask(w http.ResponseWriter, r *http.Request, status int, title, name string, f peopleForm) error {
+	f.Remembers, f.MinPassword = !h.opt.NoRemember, h.opt.Users.MinPassword()
 	return h.framed(w, r, status, title, name, f)
 }
 
@@ -86,7 +94,7 @@ func (h *Handler) signInForm(w http.ResponseWriter, r *http.Request) error {
 		http.Redirect(w, r, next, http.StatusSeeOther)
 		return nil
 	}
-	return h.framed(w, r, http.StatusOK, "Sign in", "sign-in.html", peopleForm{Next: next})
+	return h.ask(w, r, http.StatusOK, "Sign in", "sign-in.html", peopleForm{Next: next})
 }
 
 func (h *Handler) signIn(w http.ResponseWriter, r *http.Request) error {
@@ -94,7 +102,7 @@ func (h *Handler) signIn(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	v := visitOf(r)
-	remember := r.PostForm.Get("remember") != ""
+	remember := r.PostForm.Get("remember") != "" && !h.opt.NoRemember
 	next := nextPath(r.PostForm.Get("next"))
 	if h.opt.SignInDisabled {
 		return h.failed(w, r, stoa.Unauthorized("nobody can sign in just now: the operator has switched it off"), "Sign in", "sign-in.html", peopleForm{Login: r.PostForm.Get("login"), Next: next})
@@ -123,8 +131,14 @@ func (h *Handler) signOut(w http.ResponseWriter, r *http.Request) error {
 type accountView struct {
 	peopleForm
 	User     user.User
-	Sessions []user.Session
-	Current  stoa.ID
+	Sessions []sessionView
+}
+
+// sessionView is a session as its owner recognizes it.
+type sessionView struct {
+	user.Session
+	Agent   string
+	Current bool
 }
 
 func (h *Handler) account(w http.ResponseWriter, r *http.Request) error {
@@ -144,7 +158,11 @@ func (h *Handler) showAccount(w http.ResponseWriter, r *http.Request, status int
 	if err != nil {
 		return err
 	}
-	return h.framed(w, r, status, "My account", "account.html", accountView{peopleForm: peopleForm{Error: problem, Notice: notice}, User: u, Sessions: sessions, Current: visitOf(r).session.ID})
+	view := accountView{peopleForm: peopleForm{Error: problem, Notice: notice, MinPassword: h.opt.Users.MinPassword()}, User: u}
+	for _, s := range sessions {
+		view.Sessions = append(view.Sessions, sessionView{s, browserName(s.Agent), s.ID == visitOf(r).session.ID})
+	}
+	return h.framed(w, r, status, "My account", "account.html", view)
 }
 
 func (h *Handler) changePassword(w http.ResponseWriter, r *http.Request) error {
@@ -182,11 +200,11 @@ func (h *Handler) endSession(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (h *Handler) setupForm(w http.ResponseWriter, r *http.Request) error {
-	return h.framed(w, r, http.StatusOK, "Set your password", "password.html", peopleForm{Title: "Set your password", Token: r.URL.Query().Get("token"), Next: "/account/setup"})
+	return h.ask(w, r, http.StatusOK, "Set your password", "password.html", peopleForm{Title: "Set your password", Token: r.URL.Query().Get("token"), Next: "/account/setup"})
 }
 
 func (h *Handler) resetForm(w http.ResponseWriter, r *http.Request) error {
-	return h.framed(w, r, http.StatusOK, "Set a new password", "password.html", peopleForm{Title: "Set a new password", Token: r.URL.Query().Get("token"), Next: "/account/reset"})
+	return h.ask(w, r, http.StatusOK, "Set a new password", "password.html", peopleForm{Title: "Set a new password", Token: r.URL.Query().Get("token"), Next: "/account/reset"})
 }
 
 func (h *Handler) setup(w http.ResponseWriter, r *http.Request) error {
@@ -204,16 +222,16 @@ func (h *Handler) takePassword(w http.ResponseWriter, r *http.Request, title, ac
 	f := peopleForm{Title: title, Token: r.PostForm.Get("token"), Next: action}
 	if r.PostForm.Get("new") != r.PostForm.Get("again") {
 		f.Error = "The two passwords are not the same."
-		return h.framed(w, r, http.StatusUnprocessableEntity, title, "password.html", f)
+		return h.ask(w, r, http.StatusUnprocessableEntity, title, "password.html", f)
 	}
 	if err := use(r.Context(), f.Token, r.PostForm.Get("new")); err != nil {
 		return h.failed(w, r, err, title, "password.html", f)
 	}
-	return h.framed(w, r, http.StatusOK, "Sign in", "sign-in.html", peopleForm{Next: "/control/", Notice: "Your password is set. Sign in with it."})
+	return h.ask(w, r, http.StatusOK, "Sign in", "sign-in.html", peopleForm{Next: "/control/", Notice: "Your password is set. Sign in with it."})
 }
 
 func (h *Handler) forgotForm(w http.ResponseWriter, r *http.Request) error {
-	return h.framed(w, r, http.StatusOK, "Forgot your password?", "forgot.html", peopleForm{})
+	return h.ask(w, r, http.StatusOK, "Forgot your password?", "forgot.html", peopleForm{})
 }
 
 // mailOrigin is the beginning of links in mail. Whoever asks for a link chooses the Host header, and with
@@ -255,5 +273,5 @@ func (h *Handler) forgot(w http.ResponseWriter, r *http.Request) error {
 	if err != nil && !stoa.Is(err, stoa.KindNotFound) {
 		h.opt.Logger.Warn("a link for a new password could not be sent", "error", err)
 	}
-	return h.framed(w, r, http.StatusOK, "Look into your mail", "forgot.html", peopleForm{Notice: "If there is an account with this address, a link is on its way. It is good for one hour."})
+	return h.ask(w, r, http.StatusOK, "Look into your mail", "forgot.html", peopleForm{Notice: "If there is an account with this address, a link is on its way."})
 }

@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"encoding/xml"
 	"fmt"
 	"html/template"
 	"net/http"
@@ -18,6 +17,8 @@ import (
 	"github.com/stoa-portal/stoa/page"
 	"github.com/stoa-portal/stoa/render"
 	"github.com/stoa-portal/stoa/richtext"
+	"github.com/stoa-portal/stoa/site"
+	"github.com/stoa-portal/stoa/widget"
 )
 
 // perPage is how many entries a list shows.
@@ -27,6 +28,12 @@ const perPage = 10
 // addresses. It is for people who are signed in or have unlocked something; other guests come to it only when
 // something went wrong.
 func (h *Handler) view(w http.ResponseWriter, r *http.Request) error {
+	switch visitOf(r).path { // below /web/<site> and a language; the site of the host has routes of its own
+	case "/feed.atom":
+		return h.feed(w, r)
+	case "/sitemap.xml":
+		return h.sitemap(w, r)
+	}
 	body, err := h.compose(r.Context(), visitOf(r), pageNumber(r), httpd.Origin(r))
 	if err != nil {
 		return h.moved(w, r, err)
@@ -61,7 +68,7 @@ func pageKey(r *http.Request) string {
 // all the rest. Only visitor fills that cache, so what is in it was not routed elsewhere.
 func (h *Handler) warm(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if (r.Method == http.MethodGet || r.Method == http.MethodHead) && anonymous(r) && !carries(r) {
+		if (r.Method == http.MethodGet || r.Method == http.MethodHead) && anonymous(r) && !carries(r) && !asks(r) {
 			if c, _, ok := h.pages.Peek(pageKey(r)); ok {
 				c.ServeHTTP(w, r)
 				return
@@ -71,11 +78,21 @@ func (h *Handler) warm(next http.Handler) http.Handler {
 	})
 }
 
+// asks reports whether the query has more than the number of a page, so that it may be part of an old
+// address.
+func asks(r *http.Request) bool {
+	q := r.URL.RawQuery
+	return q != "" && (!strings.HasPrefix(q, "page=") || strings.ContainsAny(q, "&;"))
+}
+
 // visitor makes the page of a guest, once for all who wait for it, and puts it into the page cache; all
 // others, and everything that cannot be shown, go to next. What the site is, which language and who a
 // guest is are found out inside the load, so that their changes drop the page as well.
 func (h *Handler) visitor(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if asks(r) && h.oldAddress(w, r) {
+			return
+		}
 		if !anonymous(r) {
 			next.ServeHTTP(w, r)
 			return
@@ -116,18 +133,33 @@ func (h *Handler) visitor(next http.Handler) http.Handler {
 	})
 }
 
-// oldAddress leads to the new place of an address whose query named what it showed, such as /?p=7.
+// oldAddress leads to the new place of an address whose query named what it showed, such as /?p=7. The
+// path of such an address is one that still shows something.
 func (h *Handler) oldAddress(w http.ResponseWriter, r *http.Request) bool {
-	_, st, err := h.opt.Sites.Resolve(r.Context(), httpd.Host(r))
-	if err != nil {
+	ctx := cache.StaleOK(h.opt.Cache.Arrived(r.Context()))
+	v := &visit{}
+	var err error
+	if v.instance, v.site, err = h.opt.Sites.Resolve(ctx, httpd.Host(r)); err != nil {
 		return false
 	}
-	to, ok, err := h.opt.Pages.Redirect(r.Context(), st.ID, r.URL.Path+"?"+r.URL.RawQuery)
-	if err != nil || !ok || strings.HasPrefix(to, r.URL.Path+"?") {
+	guest, err := h.opt.Access.GuestActor(ctx, v.instance.ID)
+	if err != nil || h.split(stoa.WithActor(ctx, guest), v, r.URL.Path) != nil {
 		return false
 	}
-	http.Redirect(w, r, to, http.StatusMovedPermanently)
+	to, ok, err := h.opt.Pages.RedirectOfQuery(ctx, v.site.ID, v.path, r.URL.Query())
+	if err != nil || !ok {
+		return false
+	}
+	http.Redirect(w, r, v.address(to), http.StatusMovedPermanently)
 	return true
+}
+
+// address is where the target of an old address lies for the visit.
+func (v *visit) address(to string) string {
+	if strings.HasPrefix(to, "/") {
+		return v.prefix + to
+	}
+	return to
 }
 
 // pageNumber is the page of a list that is asked for, 1 for everything odd.
@@ -155,10 +187,7 @@ func (h *Handler) moved(w http.ResponseWriter, r *http.Request, err error) error
 	if redirectErr != nil || !ok {
 		return err
 	}
-	if strings.HasPrefix(to, "/") {
-		to = v.prefix + to
-	}
-	http.Redirect(w, r, to, http.StatusMovedPermanently)
+	http.Redirect(w, r, v.address(to), http.StatusMovedPermanently)
 	return nil
 }
 
@@ -187,7 +216,7 @@ func (h *Handler) compose(ctx context.Context, v *visit, number int, origin stri
 		if err = catErr; err == nil {
 			err = h.list(ctx, v, &in, number, c.Name, content.Filter{Category: c.ID})
 		}
-	case v.path == "/" && v.site.Home == "posts":
+	case v.path == "/" && v.site.Home == site.HomePosts:
 		err = h.list(ctx, v, &in, number, "", content.Filter{Kind: "post"})
 	default:
 		err = h.page(ctx, v, &in)
@@ -207,22 +236,34 @@ func (h *Handler) compose(ctx context.Context, v *visit, number int, origin stri
 	return out.HTML, nil
 }
 
+// home gives the page that "/" shows: the one of the site's settings, or the first. It is NotFound when the
+// site shows its posts there.
+func (h *Handler) home(ctx context.Context, v *visit) (page.Page, error) {
+	switch v.site.Home {
+	case "":
+		return h.opt.Pages.First(ctx, v.site.ID)
+	case site.HomePosts:
+		return page.Page{}, stoa.NotFound("page", "/")
+	}
+	return h.opt.Pages.ByPath(ctx, v.site.ID, v.site.Home)
+}
+
 // page fills the input with the page of the tree that has the path.
 func (h *Handler) page(ctx context.Context, v *visit, in *render.Input) error {
 	var p page.Page
 	var err error
-	switch {
-	case v.path != "/":
+	if v.path == "/" {
+		p, err = h.home(ctx, v)
+	} else {
 		p, err = h.opt.Pages.ByPath(ctx, v.site.ID, v.path)
-	case v.site.Home != "":
-		p, err = h.opt.Pages.ByPath(ctx, v.site.ID, v.site.Home)
-	default:
-		p, err = h.opt.Pages.First(ctx, v.site.ID)
 	}
 	if err != nil {
 		return err
 	}
 	in.Page = &p
+	if home, err := h.home(ctx, v); err == nil && home.ID == p.ID {
+		in.Path = "/" // the one address of the home page that search engines shall know
+	}
 	if p.Protected {
 		in.UnlockTo, in.Unlocked = unlockTo(v, "page", p.ID), v.opens(p.ID, p.Unlock)
 	}
@@ -244,14 +285,14 @@ func (h *Handler) page(ctx context.Context, v *visit, in *render.Input) error {
 type articleView struct {
 	Article    content.Article
 	Text       content.Text
+	Title      string
 	Body       template.HTML
+	Image, Alt string
 	Lang       string // when the text is not in the language of the page
 	Link       string
-	Prefix     string
 	Categories []link
 	Tags       []link
 	Locked     bool
-	Locale     stoa.Locale
 	UnlockTo   string
 	IsPage     bool
 	Summary    string
@@ -259,9 +300,20 @@ type articleView struct {
 
 type link struct{ Title, URL string }
 
-func (h *Handler) viewOf(ctx context.Context, v *visit, a content.Article) (articleView, error) {
-	out := articleView{Article: a, Text: a.In(v.locale), Prefix: v.prefix, Link: v.prefix + "/w/" + a.Slug, IsPage: a.Kind == "page", Locked: a.Locked}
-	out.Summary = out.Text.Teaser
+// viewOf gives what lists show of an article, with its image about as wide as width in pixels.
+func (h *Handler) viewOf(ctx context.Context, v *visit, a content.Article, width int) (articleView, error) {
+	out := articleView{Article: a, Link: v.prefix + escapePath(content.Address(a.Slug)), IsPage: a.Kind == content.KindPage, Locked: a.Locked}
+	text, lang := a.Find(v.locale)
+	out.Text, out.Title, out.Summary = text, text.Title, text.Teaser
+	if out.Title == "" {
+		out.Title = widget.Word(v.locale, "Untitled")
+	}
+	if lang.Language() != v.locale.Language() {
+		out.Lang = string(lang)
+	}
+	if !a.Locked {
+		out.Image, out.Alt = h.opt.Content.ImageOf(ctx, v.site, a.Image, width)
+	}
 	terms, err := h.opt.Taxonomy.Of(ctx, "article", a.ID, a.Site)
 	if err != nil {
 		return out, err
@@ -282,22 +334,30 @@ func (h *Handler) article(ctx context.Context, v *visit, in *render.Input, a con
 			return err
 		}
 	}
-	view, err := h.viewOf(ctx, v, a)
+	view, err := h.viewOf(ctx, v, a, 1280)
 	if err != nil {
 		return err
 	}
-	view.Locale, view.UnlockTo = v.locale, unlockTo(v, "article", a.ID)
+	view.UnlockTo = unlockTo(v, "article", a.ID)
 	if !a.Locked {
 		// Text was sanitized when it was saved; Prepare only adds what showing needs.
 		view.Body = template.HTML(richtext.Prepare(view.Text.Body))
+		in.Image = view.Image
 	}
-	in.Title, in.Description, in.Image = view.Text.Title, view.Summary, a.Image
-	in.Content, err = h.inner("article.html", view)
+	if a.Image != "" && strings.Contains(view.Text.Body, a.Image) {
+		view.Image = "" // the text shows it itself
+	}
+	in.Title, in.Description = view.Title, view.Summary
+	if !view.IsPage {
+		in.Type, in.Published, in.Modified, in.Author = "article", a.Published, a.Modified, a.AuthorName
+	}
+	in.Content, err = h.inner(v, "article.html", view)
 	return err
 }
 
 type listView struct {
 	Title      string
+	Site       string
 	Items      []articleView
 	Pages      []pageLink
 	Prev, Next string
@@ -319,9 +379,9 @@ func (h *Handler) list(ctx context.Context, v *visit, in *render.Input, number i
 	if number > last {
 		return stoa.NotFound("page", number)
 	}
-	data := listView{Title: title}
+	data := listView{Title: title, Site: v.site.Name}
 	for _, a := range found.Items {
-		view, err := h.viewOf(ctx, v, a)
+		view, err := h.viewOf(ctx, v, a, 640)
 		if err != nil {
 			return err
 		}
@@ -346,135 +406,8 @@ func (h *Handler) list(ctx context.Context, v *visit, in *render.Input, number i
 	if title == "" {
 		in.Title = v.site.Name
 	}
-	in.Content, err = h.inner("list.html", data)
+	in.Content, err = h.inner(v, "list.html", data)
 	return err
-}
-
-// robots tells crawlers where the site map is.
-func (h *Handler) robots(w http.ResponseWriter, r *http.Request) error {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	_, _ = fmt.Fprintf(w, "User-agent: *\nDisallow: /control/\nDisallow: /account\nDisallow: /sign-in\nSitemap: %s/sitemap.xml\n", httpd.Origin(r))
-	return nil
-}
-
-type sitemapURL struct {
-	Loc     string `xml:"loc"`
-	LastMod string `xml:"lastmod,omitempty"`
-}
-
-// sitemap lists what a guest may see, at most 50,000 addresses as the protocol allows.
-func (h *Handler) sitemap(w http.ResponseWriter, r *http.Request) error {
-	v := visitOf(r)
-	base := httpd.Origin(r) + v.prefix
-	var set struct {
-		XMLName xml.Name     `xml:"urlset"`
-		NS      string       `xml:"xmlns,attr"`
-		URLs    []sitemapURL `xml:"url"`
-	}
-	set.NS = "http://www.sitemaps.org/schemas/sitemap/0.9"
-	guest, err := h.opt.Access.GuestActor(r.Context(), v.instance.ID)
-	if err != nil {
-		return err
-	}
-	ctx := stoa.WithActor(r.Context(), guest)
-	nodes, err := h.opt.Pages.Visible(ctx, v.site.ID)
-	if err != nil {
-		return err
-	}
-	var walk func(list []page.Node)
-	walk = func(list []page.Node) {
-		for _, n := range list {
-			if n.Type != page.TypeLink && len(set.URLs) < 50000 {
-				set.URLs = append(set.URLs, sitemapURL{Loc: base + escapePath(n.Path), LastMod: n.Modified.UTC().Format(time.RFC3339)})
-			}
-			walk(n.Children)
-		}
-	}
-	walk(nodes)
-	for number := 1; number <= 500; number++ {
-		found, err := h.opt.Content.LiveList(ctx, v.site, content.Filter{Kind: "post", Page: number, PerPage: 100})
-		if err != nil {
-			return err
-		}
-		for _, a := range found.Items {
-			set.URLs = append(set.URLs, sitemapURL{Loc: base + "/w/" + url.PathEscape(a.Slug), LastMod: a.Modified.UTC().Format(time.RFC3339)})
-		}
-		if number*100 >= found.Total {
-			break
-		}
-	}
-	return writeXML(w, "application/xml; charset=utf-8", set)
-}
-
-type atomLink struct {
-	Href string `xml:"href,attr"`
-	Rel  string `xml:"rel,attr,omitempty"`
-}
-
-type atomText struct {
-	Type string `xml:"type,attr"`
-	Text string `xml:",chardata"`
-}
-
-type atomEntry struct {
-	Title   string   `xml:"title"`
-	ID      string   `xml:"id"`
-	Updated string   `xml:"updated"`
-	Link    atomLink `xml:"link"`
-	Author  string   `xml:"author>name"`
-	Summary atomText `xml:"summary"`
-}
-
-// feed gives the newest posts as Atom (RFC 4287).
-func (h *Handler) feed(w http.ResponseWriter, r *http.Request) error {
-	v := visitOf(r)
-	base := httpd.Origin(r) + v.prefix
-	guest, err := h.opt.Access.GuestActor(r.Context(), v.instance.ID)
-	if err != nil {
-		return err
-	}
-	found, err := h.opt.Content.LiveList(stoa.WithActor(r.Context(), guest), v.site, content.Filter{Kind: "post", Page: 1, PerPage: 20})
-	if err != nil {
-		return err
-	}
-	var feed struct {
-		XMLName xml.Name    `xml:"feed"`
-		NS      string      `xml:"xmlns,attr"`
-		Title   string      `xml:"title"`
-		ID      string      `xml:"id"`
-		Updated string      `xml:"updated"`
-		Links   []atomLink  `xml:"link"`
-		Entries []atomEntry `xml:"entry"`
-	}
-	feed.NS, feed.Title, feed.ID = "http://www.w3.org/2005/Atom", v.site.Name, base+"/"
-	feed.Links = []atomLink{{base + "/feed.atom", "self"}, {base + "/", ""}}
-	newest := v.site.Created
-	for _, a := range found.Items {
-		t := a.In(v.locale)
-		if a.Modified.After(newest) {
-			newest = a.Modified
-		}
-		author := a.AuthorName
-		if author == "" {
-			author = v.site.Name
-		}
-		summary := t.Teaser
-		where := base + "/w/" + url.PathEscape(a.Slug)
-		feed.Entries = append(feed.Entries, atomEntry{Title: t.Title, ID: where, Updated: a.Modified.UTC().Format(time.RFC3339), Link: atomLink{where, ""}, Author: author, Summary: atomText{"text", summary}})
-	}
-	feed.Updated = newest.UTC().Format(time.RFC3339)
-	return writeXML(w, "application/atom+xml; charset=utf-8", feed)
-}
-
-func writeXML(w http.ResponseWriter, contentType string, v any) error {
-	raw, err := xml.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("write XML: %w", err)
-	}
-	w.Header().Set("Content-Type", contentType)
-	w.Header().Set("Cache-Control", "no-cache")
-	_, _ = w.Write(append([]byte(xml.Header), raw...))
-	return nil
 }
 
 func escapePath(p string) string { return (&url.URL{Path: p}).EscapedPath() }

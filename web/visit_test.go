@@ -139,11 +139,15 @@ func TestGuest_OldAddressLeadsToTheNewOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	n.Poll(t)
-	for from, to := range map[string]string{"/2024/old": "/w/welcome", "/2024/old/": "/w/welcome", "/2024/old?utm=x": "/w/welcome", "/de/2024/old": "/de/w/welcome", "/gone?p=7": "/home"} {
+	for from, to := range map[string]string{"/2024/old": "/w/welcome", "/2024/old/": "/w/welcome", "/2024/old?utm=x": "/w/welcome", "/de/2024/old": "/de/w/welcome", "/gone?p=7": "/home",
+		"/?page_id=7": "/home", "/?utm_source=mail&page_id=7": "/home", "/de/?page_id=7": "/de/home", "/web/guest/?page_id=7": "/home"} {
+		n.Get(t, "/") // the front page is in the page cache, which does not look at queries
 		if got := n.Get(t, from); got.Status != 301 || got.Header.Get("Location") != to {
 			t.Errorf("%s: %d to %q, want 301 to %s", from, got.Status, got.Header.Get("Location"), to)
 		}
 	}
+	want(t, n.Get(t, "/?page_id=8"), 200, "Welcome to Stoa")
+	want(t, n.Get(t, "/?utm_source=mail"), 200, "Welcome to Stoa")
 }
 
 func TestGuest_ListsHavePages(t *testing.T) {
@@ -233,6 +237,65 @@ func TestHostile_PathsAreAnsweredWithoutHarm(t *testing.T) {
 	want(t, n.Get(t, "/"), 200, "Welcome to Stoa")
 }
 
+// at asks for the front page by another host name.
+func at(t *testing.T, n *servertest.Node, host string) servertest.Answer {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, n.URL+"/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Host = host
+	res, err := n.Client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(res.Body)
+	if err = errors.Join(err, res.Body.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return servertest.Answer{Status: res.StatusCode, Header: res.Header, Body: string(body)}
+}
+
+func TestGuest_HostOfASiteIsAnsweredWithoutAWordInTheProperties(t *testing.T) {
+	n := servertest.NewGroup(t, dbtest.SQLite).Join(map[string]string{"virtual.hosts.valid.hosts": "localhost"})
+	st, err := n.Sites.CreateSite(servertest.System(), site.Site{Instance: n.Site(t).Instance, Slug: "intra", Name: "Intranet", Locale: "en", Home: "posts"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := at(t, n, "intra.test"); got.Status < 400 || got.Status >= 500 {
+		t.Errorf("a host that nobody named: %d", got.Status)
+	}
+	if err := n.Sites.SetHosts(servertest.System(), st, []string{"intra.test"}); err != nil {
+		t.Fatal(err)
+	}
+	n.Poll(t)
+	want(t, at(t, n, "intra.test"), 200, "Intranet")
+	if got := at(t, n, "other.test"); got.Status < 400 || got.Status >= 500 {
+		t.Errorf("another host: %d", got.Status)
+	}
+}
+
+func TestGuest_DefaultSiteIsTheOneOfTheProperty(t *testing.T) {
+	g := servertest.NewGroup(t, dbtest.SQLite)
+	n := g.Join(map[string]string{"virtual.hosts.default.site.name": "Town Hall", "locales.enabled": "de_DE,en_US"})
+	if st := n.Site(t); st.Slug != "town-hall" || len(st.Locales) != 2 || !st.Has("de-DE") {
+		t.Errorf("the first site is called %q and has the languages %v", st.Slug, st.Locales)
+	}
+	if err := n.Sites.SetHosts(servertest.System(), n.Site(t), nil); err != nil {
+		t.Fatal(err)
+	}
+	st, err := n.Sites.CreateSite(servertest.System(), site.Site{Instance: n.Site(t).Instance, Slug: "intra", Name: "Intranet", Locale: "en", Home: "posts"})
+	if err == nil {
+		err = n.Sites.SetHosts(servertest.System(), st, []string{"localhost"})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.Poll(t)
+	want(t, n.Get(t, "/"), 200, "Welcome to Stoa") // localhost stands in virtual.hosts.ignore.hosts
+	want(t, n.Get(t, "/web/intra/"), 200, "Intranet")
+}
+
 func TestGuest_SitesBehindOneOriginDoNotShareTheirPages(t *testing.T) {
 	n := servertest.NewGroup(t, dbtest.SQLite).Join(map[string]string{"web.server.host": "public.test", "virtual.hosts.valid.hosts": "localhost,intra.test"})
 	st, err := n.Sites.CreateSite(servertest.System(), site.Site{Instance: n.Site(t).Instance, Slug: "intra", Name: "Intranet", Locale: "en", Home: "posts"})
@@ -245,20 +308,7 @@ func TestGuest_SitesBehindOneOriginDoNotShareTheirPages(t *testing.T) {
 	n.Poll(t)
 	for range 2 { // made, then from the cache
 		want(t, n.Get(t, "/"), 200, "Welcome to Stoa")
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, n.URL+"/", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Host = "intra.test"
-		res, err := n.Client.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		body, err := io.ReadAll(res.Body)
-		if err = errors.Join(err, res.Body.Close()); err != nil {
-			t.Fatal(err)
-		}
-		got := servertest.Answer{Status: res.StatusCode, Header: res.Header, Body: string(body)}
+		got := at(t, n, "intra.test")
 		want(t, got, 200, "Intranet", "http://public.test/")
 		without(t, got, "Welcome to Stoa")
 	}

@@ -51,6 +51,7 @@ type Options struct {
 	Log            *change.Log // nil: nobody is told where his writes are
 	Logger         *slog.Logger
 	SignInDisabled bool     // auth.login.disabled
+	NoRemember     bool     // company.security.auto.login=false: nobody is offered to stay signed in
 	PublicHost     string   // web.server.host; empty when the host of the request stands in links
 	OwnHosts       []string // names in virtual.hosts.valid.hosts, without patterns
 	CookieDomain   string
@@ -80,8 +81,6 @@ func New(o Options) (*Handler, error) {
 	}
 	t, err := template.New("").Funcs(template.FuncMap{
 		"icon": o.Assets.Icon,
-		"word": widget.Word,
-		"day":  func(t time.Time) string { return t.Format("2 January 2006") },
 		"iso":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	}).ParseFS(templates, "templates/*.html")
 	if err != nil {
@@ -143,7 +142,7 @@ func (h *Handler) Routes(mounts ...func(mux *http.ServeMux)) http.Handler {
 	for _, pattern := range []string{"GET /control", "GET /control/", "POST /control/"} {
 		mux.Handle(pattern, h.identify(inner))
 	}
-	return h.warm(h.follow(mux))
+	return h.warm(h.follow(httpd.Compress(mux)))
 }
 
 // identify finds out which site is asked for and who asks, and puts both into the context.
@@ -229,10 +228,28 @@ func (h *Handler) setSession(w http.ResponseWriter, r *http.Request, token strin
 	http.SetCookie(w, c)
 }
 
+// screen is what the package's own templates are given: their data, and the words and dates of the visit.
+type screen struct {
+	View any
+	Home string // address of the home page
+
+	locale stoa.Locale
+	zone   *time.Location
+}
+
+// Word gives one of the portal's own words in the language of the visit.
+func (s screen) Word(english string) string { return widget.Word(s.locale, english) }
+
+// Day writes the day of a time, Moment with hours and minutes, in the time zone of the instance.
+func (s screen) Day(t time.Time) string { return widget.Date(s.locale, t.In(s.zone)) }
+
+// Moment writes a time to the minute.
+func (s screen) Moment(t time.Time) string { return s.Day(t) + ", " + t.In(s.zone).Format("15:04") }
+
 // inner runs one of the package's own templates, whose result stands in the middle of the theme.
-func (h *Handler) inner(name string, data any) (template.HTML, error) {
+func (h *Handler) inner(v *visit, name string, data any) (template.HTML, error) {
 	var b strings.Builder
-	if err := h.tmpl.ExecuteTemplate(&b, name, data); err != nil {
+	if err := h.tmpl.ExecuteTemplate(&b, name, screen{View: data, Home: v.prefix + "/", locale: v.locale, zone: v.instance.Zone()}); err != nil {
 		return "", fmt.Errorf("web: template %s: %w", name, err)
 	}
 	return template.HTML(b.String()), nil
@@ -240,13 +257,13 @@ func (h *Handler) inner(name string, data any) (template.HTML, error) {
 
 // framed shows one of the package's own screens in the face of the site.
 func (h *Handler) framed(w http.ResponseWriter, r *http.Request, status int, title, name string, data any) error {
-	body, err := h.inner(name, data)
+	v := visitOf(r)
+	body, err := h.inner(v, name, data)
 	if err != nil {
 		return err
 	}
-	v := visitOf(r)
 	out, err := h.opt.Render.Page(r.Context(), render.Input{Instance: v.instance, Site: v.site, Locale: v.locale, Prefix: v.prefix, Actor: stoa.ActorFrom(r.Context()),
-		Query: r.URL.Query(), Path: v.path, Origin: httpd.Origin(r), Title: title, Content: body, NoIndex: true})
+		Query: r.URL.Query(), Path: v.path, Title: widget.Word(v.locale, title), Content: body, NoIndex: true})
 	if err != nil {
 		return err
 	}
@@ -270,7 +287,7 @@ func (h *Handler) ErrorPage(w http.ResponseWriter, r *http.Request, status int, 
 		title = http.StatusText(status)
 	}
 	if status == http.StatusNotFound { // what was looked for inside is of no use to a visitor
-		message = "it may have been moved or taken away, or the address has a typing error"
+		message = "It may have been moved or taken away, or the address has a typing error."
 	}
 	data := map[string]any{"Status": status, "Title": title, "Message": sentence(message), "Retry": retry}
 	if visitOf(r) != nil {

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/site"
@@ -83,6 +84,7 @@ type Request struct {
 	Page     PageInfo
 	Base     string // goes before addresses of the site: "", "/de", "/web/intranet"
 	Locale   stoa.Locale
+	Zone     *time.Location // that dates are written in; nil = UTC
 	Settings map[string]string
 	Query    url.Values
 	Actor    stoa.Actor

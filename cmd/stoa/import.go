@@ -30,8 +30,9 @@ func importCommand(f *flags) *cobra.Command {
 			if _, err := os.Stat(req.File); err != nil {
 				return fmt.Errorf("the export %s cannot be read: %w", req.File, err)
 			}
+			req.Progress = progress(os.Stderr)
 			return onNode(f, "import/wordpress", req, func(ctx context.Context, s *server.Server) (string, error) {
-				return s.ImportWordPress(ctx, req, progress(os.Stderr))
+				return s.ImportWordPress(ctx, req)
 			})
 		},
 	}

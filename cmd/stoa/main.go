@@ -25,7 +25,7 @@ func main() { os.Exit(run(os.Args[1:])) }
 func run(args []string) int {
 	root := command()
 	root.SetArgs(args)
-	if err := root.Execute(); err != nil {
+	if err := root.ExecuteContext(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, "stoa: "+strings.ReplaceAll(err.Error(), "\n", "\n      "))
 		return 1
 	}
@@ -53,7 +53,7 @@ func command() *cobra.Command {
 	root.PersistentFlags().StringVar(&f.external, "external-properties", "", "a further properties file, read after portal-ext.properties")
 	serve := &cobra.Command{Use: "serve", Short: "Run a node", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error { return serveNode(&f) }}
 	serve.Flags().StringVar(&f.port, "port", "", "port to listen on (default 8080)")
-	root.AddCommand(serve, configCommand(&f), userCommand(&f), backupCommand(&f), restoreCommand(&f), importCommand(&f), clusterCommand(&f),
+	root.AddCommand(serve, configCommand(&f), userCommand(&f), backupCommand(&f), restoreCommand(&f), importCommand(&f), migrateCommand(&f), clusterCommand(&f),
 		&cobra.Command{Use: "version", Short: "Print the version", Args: cobra.NoArgs, Run: func(c *cobra.Command, _ []string) {
 			fmt.Fprintln(c.OutOrStdout(), "stoa", stoa.Version)
 		}})
@@ -143,7 +143,7 @@ func askNode(f *flags, name string, req server.ControlRequest, alone func(ctx co
 	if !running && err == nil {
 		var own *config.Config
 		if own, err = config.Load(config.Options{Home: f.home, Environ: os.Environ(), External: f.external, Flags: map[string]string{
-			"portal.instance.inet.socket.address": "127.0.0.1:0"}}); err != nil {
+			"portal.instance.inet.socket.address": "127.0.0.1:0", "web.server.https.certificate": "", "web.server.https.key": ""}}); err != nil {
 			return "", err
 		}
 		s, openErr := server.New(ctx, server.Options{Config: own, Command: true, Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))})
@@ -176,6 +176,23 @@ func backupCommand(f *flags) *cobra.Command {
 			return "The backup is in " + dir, s.Backup(ctx, dir)
 		})
 	}}
+}
+
+func migrateCommand(f *flags) *cobra.Command {
+	return &cobra.Command{Use: "migrate", Short: "Bring the database up to this binary", Args: cobra.NoArgs,
+		Long: "Makes the tables of an empty database, or brings an older schema up to date. A node does the same at start,\nunless schema.run.enabled or upgrade.database.auto.run is false.",
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, err := f.load()
+			if err != nil {
+				return err
+			}
+			version, err := server.Migrate(c.Context(), cfg, slog.New(slog.NewTextHandler(os.Stderr, nil)))
+			if err != nil {
+				return err
+			}
+			fmt.Printf("The database has schema %d.\n", version)
+			return nil
+		}}
 }
 
 func restoreCommand(f *flags) *cobra.Command {

@@ -9,10 +9,12 @@ import (
 	"os"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/content"
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/document"
 	"github.com/stoa-portal/stoa/richtext"
@@ -75,6 +77,8 @@ func (f *folder) find(it *Item) (found, problem string) {
 	if u, err := url.Parse(it.AttachmentURL); err == nil {
 		if _, rel, ok := strings.Cut(u.Path, uploads); ok {
 			rels = append(rels, rel)
+		} else { // wordpress.com has the library of a site at the top of a host of its own
+			rels = append(rels, strings.TrimPrefix(u.Path, "/"))
 		}
 		bases = append(bases, path.Base(u.Path))
 	}
@@ -125,17 +129,86 @@ func (r *run) media(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("file %d in line %d (%s): %w", it.ID, it.Line, cut(it.AttachmentURL, 200), err)
 		}
+		if dir != nil && !r.opt.DryRun {
+			r.progress()
+		}
 		if f.ID == 0 {
 			continue
 		}
 		r.lib.items[it.ID] = f
 		for _, address := range []string{it.AttachmentURL, it.GUID} {
-			if p := r.lib.place(address); strings.Contains(p, uploads) {
+			if p := r.lib.place(address); namesFile(p) {
 				r.lib.files[p] = f
 			}
 		}
 	}
 	return nil
+}
+
+// namesFile reports whether a place is that of a file: the id of an item can also be an address such as /?p=7.
+func namesFile(place string) bool {
+	_, p, _ := strings.Cut(place, "/")
+	return path.Ext(p) != ""
+}
+
+// pictures lets the texts that an earlier run wrote, without these files, show them now. A text that somebody has
+// changed since belongs to them and stays.
+func (r *run) pictures(ctx context.Context, pages []*PageNode) error {
+	if r.report.MediaNew == 0 {
+		return nil
+	}
+	items := slices.Clone(r.plan.Posts)
+	for _, n := range pages {
+		items = append(items, n.Item)
+	}
+	for _, it := range items {
+		id := r.known["post/"+key(it)]
+		if id == 0 {
+			id = r.known["page/"+key(it)]
+		}
+		if id == 0 {
+			continue
+		}
+		if err := r.picture(ctx, id, it); err != nil {
+			return fmt.Errorf("show the files of item %d in line %d: %w", it.ID, it.Line, err)
+		}
+	}
+	return nil
+}
+
+func (r *run) picture(ctx context.Context, id stoa.ID, it *Item) error {
+	a, err := r.Content.Get(ctx, id)
+	if stoa.Is(err, stoa.KindNotFound) || err == nil && a.Number != 1 {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	d := content.Draft{Image: a.Image, Sticky: a.Sticky, Categories: a.Categories, Tags: a.Tags, Modified: a.Modified, Comment: "Files brought over from WordPress", Text: map[stoa.Locale]content.Text{}}
+	changed := false
+	if pic := r.plan.Thumbnail(it); pic != nil && d.Image == "" {
+		d.Image = r.lib.items[pic.ID].Key
+		changed = d.Image != ""
+	}
+	for l, t := range a.Text {
+		before := t.Body
+		t.Body = r.rewrite(before)
+		changed = changed || t.Body != before
+		d.Text[l] = t
+	}
+	if !changed {
+		return nil
+	}
+	saved, err := r.Content.Save(ctx, id, d, a.Version)
+	if err != nil {
+		return err
+	}
+	r.report.Pictured++
+	if a.Live == 0 && a.Pending == 0 {
+		return nil
+	}
+	_, err = r.Content.Publish(ctx, id, saved.Version, a.Publish)
+	return err
 }
 
 // bring gives the file of an attachment, which an earlier run brought or this one does; none, and no

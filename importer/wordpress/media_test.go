@@ -7,6 +7,7 @@ import (
 	"image/jpeg"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,13 +24,16 @@ import (
 	"github.com/stoa-portal/stoa/richtext"
 	"github.com/stoa-portal/stoa/site"
 	"github.com/stoa-portal/stoa/taxonomy"
+	"github.com/stoa-portal/stoa/user"
 )
 
 // portal is what an import writes to.
 type portal struct {
 	Writer
-	st    site.Site
-	store *filestore.Dir
+	st     site.Site
+	store  *filestore.Dir
+	cache  *cache.Cache
+	access *access.Service
 }
 
 func must(t *testing.T, err error) {
@@ -54,9 +58,9 @@ func newPortal(t *testing.T) *portal {
 	}})
 	must(t, err)
 	t.Cleanup(func() { _ = log.Close(context.Background()) })
-	p := &portal{Writer: Writer{DB: d}}
 	acc, err := access.New(access.Options{DB: d, Cache: c})
 	must(t, err)
+	p := &portal{Writer: Writer{DB: d}, cache: c, access: acc}
 	p.Sites, err = site.New(site.Options{DB: d, Cache: c, Access: acc})
 	must(t, err)
 	p.Taxonomy, err = taxonomy.New(taxonomy.Options{DB: d, Cache: c, Access: acc})
@@ -259,5 +263,84 @@ func TestMedia_BadFileIsReported(t *testing.T) {
 	}
 	if s := r.String(); !strings.Contains(s, "chart.png") || !strings.Contains(s, "damaged") || !strings.Contains(s, "is empty") {
 		t.Errorf("the report:\n%s", s)
+	}
+}
+
+// TestMedia_LaterRunShowsTheFilesItBrings leaves the folder out first, as people do.
+func TestMedia_LaterRunShowsTheFilesItBrings(t *testing.T) {
+	p := newPortal(t)
+	if first := p.run(t, "", false); first.New == 0 || first.MediaFound != 0 {
+		t.Fatalf("%d posts and pages, %d files", first.New, first.MediaFound)
+	}
+	edited, err := p.Content.Get(system(t), p.thing(t, "post", "202"))
+	must(t, err)
+	edited, err = p.Content.Save(system(t), edited.ID, content.Draft{Text: edited.Text, Comment: "mine"}, edited.Version)
+	must(t, err)
+	before, err := p.Content.Get(system(t), p.thing(t, "post", "201"))
+	must(t, err)
+	later := p.run(t, filepath.Join("testdata", "media"), false)
+	if later.New != 0 || later.MediaNew != 3 || later.Pictured == 0 {
+		t.Fatalf("%d posts, %d files, %d texts changed", later.New, later.MediaNew, later.Pictured)
+	}
+	after, err := p.Content.Get(system(t), before.ID)
+	must(t, err)
+	if after.Image == "" || after.Number != 2 || after.Live != 2 || !after.Published.Equal(before.Published) || !after.Modified.Equal(before.Modified) || after.Status != content.StatusPublished {
+		t.Errorf("before %+v\nafter %+v", before, after)
+	}
+	same, err := p.Content.Get(system(t), edited.ID)
+	must(t, err)
+	if same.Number != edited.Number {
+		t.Error("a text that somebody changed since was written over")
+	}
+	if third := p.run(t, filepath.Join("testdata", "media"), false); third.Pictured != 0 || third.MediaNew != 0 {
+		t.Errorf("a third run changes %d texts and brings %d files", third.Pictured, third.MediaNew)
+	}
+}
+
+func TestNamesFile_LeavesOutAddressesOfItems(t *testing.T) {
+	for place, want := range map[string]bool{"old.example/wp-content/uploads/2024/a.jpg": true, "blog.files.example/2013/03/a.JPG": true,
+		"old.example/": false, "old.example": false, "old.example/about": false, "": false} {
+		if got := namesFile(place); got != want {
+			t.Errorf("%q: %v", place, got)
+		}
+	}
+}
+
+func TestAuthors_GetLockedAccountsOnce(t *testing.T) {
+	p := newPortal(t)
+	people, err := user.New(user.Options{DB: p.DB, Cache: p.cache, Access: p.access})
+	must(t, err)
+	t.Cleanup(func() { _ = people.Close() })
+	p.Users = people
+	have, err := people.Create(system(t), user.User{Instance: p.st.Instance, ScreenName: "somebody", Email: "ben@harbour.example"}, "")
+	must(t, err)
+	first := p.run(t, "", false)
+	if first.Authors != 1 || !strings.Contains(first.String(), "1 accounts were made") {
+		t.Errorf("%d accounts\n%s", first.Authors, first)
+	}
+	list, err := people.List(system(t), p.st.Instance, user.Filter{})
+	must(t, err)
+	byName := map[string]user.User{}
+	for _, u := range list.Items {
+		byName[u.ScreenName] = u
+	}
+	made, ok := byName["anna"]
+	if len(byName) != 2 || !ok || made.Status != user.StatusLocked || made.Email != "anna@harbour.example" {
+		t.Fatalf("accounts: %+v", list.Items)
+	}
+	authors, err := db.All(t.Context(), p.DB, func(r db.Scanner) (name string, err error) {
+		var id stoa.ID
+		err = r.Scan(&id, &name)
+		if err == nil && (name == "Ben Okafor") != (id == have.ID) {
+			t.Errorf("%s has the account %d", name, id)
+		}
+		return name, err
+	}, "SELECT DISTINCT author, author_name FROM content_article")
+	must(t, err)
+	if !slices.Contains(authors, "Ben Okafor") {
+		t.Errorf("articles name %q: display names are expected", authors)
+	}
+	if second := p.run(t, "", false); second.Authors != 0 {
+		t.Errorf("a second run makes %d accounts", second.Authors)
 	}
 }

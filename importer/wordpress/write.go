@@ -16,6 +16,7 @@ import (
 	"github.com/stoa-portal/stoa/page"
 	"github.com/stoa-portal/stoa/site"
 	"github.com/stoa-portal/stoa/taxonomy"
+	"github.com/stoa-portal/stoa/user"
 )
 
 // batch is how many items are written in one transaction: a run that is cut off loses at most these.
@@ -29,6 +30,7 @@ type Writer struct {
 	Content  *content.Service
 	Taxonomy *taxonomy.Service
 	Files    *document.Service // nil: no files are brought over
+	Users    *user.Service     // nil: authors get no accounts
 }
 
 // WriteOptions say what is written where.
@@ -40,24 +42,6 @@ type WriteOptions struct {
 	Progress func(done, total int)
 }
 
-// Report accounts for every item of an export.
-type Report struct {
-	Items        int            // in the file
-	New          int            // posts and pages written by this run
-	Before       int            // posts and pages that an earlier run wrote
-	Menus        int            // entries of menus
-	Media        int            // files of the library that the export names
-	MediaFound   int            // those of them that the portal has now
-	MediaNew     int            // those of them that this run brought
-	MediaMissing int            // those of them that are not in the folder of media, or not fit to keep
-	Inline       int            // reusable blocks, shown where they are used
-	Skipped      map[string]int // by reason
-	Redirects    int            // old addresses that lead to new ones
-	Comments     int            // not brought over yet
-	Blocks       BlockReport
-	Warnings     []Warning
-}
-
 // run is one import in progress.
 type run struct {
 	Writer
@@ -66,6 +50,7 @@ type run struct {
 	plan   Plan
 	known  map[string]stoa.ID // kind/key → thing
 	lib    library
+	people map[string]person // by login
 	report Report
 	done   int
 	total  int
@@ -87,6 +72,9 @@ func (w Writer) Write(ctx context.Context, e *Export, o WriteOptions) (Report, e
 		return r.report, stoa.Invalid("home-page", "the export has no page with the slug %q", o.HomePage)
 	}
 	r.total = len(r.plan.Posts) + len(pages)
+	if o.MediaDir != "" {
+		r.total += len(r.plan.Media)
+	}
 	if o.DryRun {
 		for _, it := range r.plan.Posts {
 			r.count(it)
@@ -97,7 +85,9 @@ func (w Writer) Write(ctx context.Context, e *Export, o WriteOptions) (Report, e
 		return r.report, r.media(ctx)
 	}
 	steps := []func(context.Context) error{
+		func(ctx context.Context) error { return r.authors(ctx, e) },
 		r.media,
+		func(ctx context.Context) error { return r.pictures(ctx, pages) },
 		func(ctx context.Context) error { return r.terms(ctx, e) },
 		r.posts,
 		func(ctx context.Context) error { return r.pages(ctx, pages) },
@@ -211,7 +201,9 @@ func (r *run) draft(it *Item, kind string) (content.Draft, BlockReport) {
 		Kind: kind, Slug: it.Slug, Sticky: it.Sticky, Published: it.Date, Created: it.Date, Modified: it.Modified, Comment: "Imported from WordPress",
 		Text: map[stoa.Locale]content.Text{r.opt.Site.Locale: {Title: title, Summary: it.Excerpt, Body: html}},
 	}
-	d.AuthorName = it.Author
+	if p, ok := r.people[it.Author]; ok {
+		d.Author, d.AuthorName = p.account, p.name
+	}
 	if pic := r.plan.Thumbnail(it); pic != nil {
 		d.Image = r.lib.items[pic.ID].Key
 	}
@@ -494,7 +486,7 @@ func (r *run) settings(ctx context.Context, e *Export, pages []*PageNode) error 
 	if t := strings.TrimSpace(e.Site.Title); t != "" {
 		st.Name = cut(t, 190)
 	}
-	st.Tagline, st.Home = cut(e.Site.Description, 500), "posts"
+	st.Tagline, st.Home = cut(e.Site.Description, 500), site.HomePosts
 	if r.opt.HomePage != "" {
 		for _, n := range pages {
 			if n.Item.Slug == r.opt.HomePage {
@@ -537,44 +529,4 @@ func (r *run) wrote(id stoa.ID) bool {
 		}
 	}
 	return false
-}
-
-// String is the report for people.
-func (r Report) String() string {
-	var b strings.Builder
-	skipped := 0
-	for _, n := range r.Skipped {
-		skipped += n
-	}
-	fmt.Fprintf(&b, "%d items: %d posts and pages imported now, %d by an earlier run, %d menu entries, %d files named, %d reusable blocks shown where used, %d skipped.\n",
-		r.Items, r.New, r.Before, r.Menus, r.Media, r.Inline, skipped)
-	for _, reason := range slices.Sorted(maps.Keys(r.Skipped)) {
-		fmt.Fprintf(&b, "  skipped: %4d  %s\n", r.Skipped[reason], reason)
-	}
-	fmt.Fprintf(&b, "%d old addresses lead to new ones. %d comments are not brought over yet.\n", r.Redirects, r.Comments)
-	fmt.Fprintf(&b, "Of %d files of the library the portal has %d, %d of them by this run, and %d were not found; pictures without a file keep their old addresses.\n",
-		r.Media, r.MediaFound, r.MediaNew, r.MediaMissing)
-	if len(r.Blocks.NoEquivalent) > 0 {
-		b.WriteString("Blocks without an equivalent:")
-		for _, n := range slices.Sorted(maps.Keys(r.Blocks.NoEquivalent)) {
-			fmt.Fprintf(&b, " %s %d,", n, r.Blocks.NoEquivalent[n])
-		}
-		b.WriteString("\n")
-	}
-	for i, w := range r.Warnings {
-		if i == 20 {
-			fmt.Fprintf(&b, "  and %d more warnings\n", len(r.Warnings)-i)
-			break
-		}
-		fmt.Fprintf(&b, "  warning: line %d: %s\n", w.Line, w.Message)
-	}
-	return b.String()
-}
-
-// cut shortens a text to n bytes without breaking a letter.
-func cut(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	return strings.ToValidUTF8(s[:n], "")
 }
