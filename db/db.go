@@ -188,7 +188,7 @@ func Time(micros int64) time.Time {
 // Queryer is what reading code needs; *DB and *Tx have it.
 type Queryer interface {
 	Query(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-	QueryRow(ctx context.Context, query string, args ...any) *sql.Row
+	QueryRow(ctx context.Context, query string, args ...any) Scanner
 }
 
 // Query reads rows outside of any transaction, from the write source.
@@ -201,9 +201,14 @@ func (d *DB) Query(ctx context.Context, query string, args ...any) (*sql.Rows, e
 }
 
 // QueryRow reads one row outside of any transaction, from the write source.
-func (d *DB) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
-	return d.pools.Load().read.QueryRowContext(ctx, d.dialect.Rebind(query), args...)
+func (d *DB) QueryRow(ctx context.Context, query string, args ...any) Scanner {
+	return kindRow{d.pools.Load().read.QueryRowContext(ctx, d.dialect.Rebind(query), args...)}
 }
+
+// kindRow gives the errors of a row their kind: callers scan them directly.
+type kindRow struct{ row *sql.Row }
+
+func (r kindRow) Scan(dest ...any) error { return wrapUnavailable(r.row.Scan(dest...)) }
 
 // Scanner is a row that can be read once: *sql.Row and *sql.Rows are.
 type Scanner interface{ Scan(dest ...any) error }
