@@ -47,7 +47,7 @@ func (h *Handler) pages(q *request) error {
 	}
 	return h.show(q, http.StatusOK, "pages", frame{Title: "Pages", Purpose: "The pages of " + q.site.Name + " and their order in the navigation.",
 		Actions: []link{{Title: "New page", URL: "/control/pages/new", Icon: "plus", Primary: true}},
-		Body: listOf(q, pageRows(nodes, q.site, 0), "Filter by title or address", func(r pageRow) string { return r.Name + " " + r.Path })})
+		Body:    listOf(q, pageRows(nodes, q.site, 0), "Filter by title or address", func(r pageRow) string { return r.Name + " " + r.Path })})
 }
 
 // pageForm gives the form of what describes a page.

@@ -18,7 +18,7 @@ const (
 
 // Prune removes rows that no reader needs: older than CacheKeep, and older than Retention while a
 // durable reader has not read them. It works in batches of 1,000; fence is registered in each
-// transaction (cluster.Fence.Apply; nil without a cluster), so only the master prunes. Each batch moves
+// transaction (job.Run.Fence; nil without a cluster), so only one node prunes. Each batch moves
 // the writer's horizon in the same transaction: a reader that was away for longer sees that it missed
 // something. It gives the number of rows removed.
 func (l *Log) Prune(ctx context.Context, fence func(tx *db.Tx)) (removed int64, err error) {

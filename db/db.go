@@ -193,7 +193,7 @@ func Time(micros int64) time.Time {
 // Queryer is what reading code needs; *DB and *Tx have it.
 type Queryer interface {
 	Query(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-	QueryRow(ctx context.Context, query string, args ...any) *sql.Row
+	QueryRow(ctx context.Context, query string, args ...any) Scanner
 }
 
 // Query reads rows outside of any transaction, from the write source.
@@ -207,10 +207,15 @@ func (d *DB) Query(ctx context.Context, query string, args ...any) (*sql.Rows, e
 }
 
 // QueryRow reads one row outside of any transaction, from the write source.
-func (d *DB) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
+func (d *DB) QueryRow(ctx context.Context, query string, args ...any) Scanner {
 	defer d.slow(time.Now(), query)
-	return d.pools.Load().read.QueryRowContext(ctx, d.dialect.Rebind(query), args...)
+	return kindRow{d.pools.Load().read.QueryRowContext(ctx, d.dialect.Rebind(query), args...)}
 }
+
+// kindRow gives the errors of a row their kind: callers scan them directly.
+type kindRow struct{ row *sql.Row }
+
+func (r kindRow) Scan(dest ...any) error { return wrapUnavailable(r.row.Scan(dest...)) }
 
 // Scanner is a row that can be read once: *sql.Row and *sql.Rows are.
 type Scanner interface{ Scan(dest ...any) error }

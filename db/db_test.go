@@ -2,9 +2,11 @@ package db_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/db"
@@ -120,6 +122,20 @@ func TestWrite_ConcurrentIncrementsAreAllCounted(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestQueryRow_DatabaseThatDoesNotAnswerIsUnavailable(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		late, cancel := context.WithTimeout(context.Background(), -time.Second)
+		defer cancel()
+		var n int
+		if err := d.QueryRow(late, "SELECT 1").Scan(&n); !stoa.Is(err, stoa.KindUnavailable) {
+			t.Errorf("a query that got no answer: %v, want Unavailable", err)
+		}
+		if err := d.QueryRow(context.Background(), "SELECT next_id FROM db_counter WHERE name = 'nobody'").Scan(&n); !errors.Is(err, sql.ErrNoRows) {
+			t.Errorf("no row: %v, want sql.ErrNoRows", err)
+		}
+	})
 }
 
 func TestUpsertAndInsertIgnore(t *testing.T) {

@@ -108,7 +108,7 @@ func (tx *Tx) Query(ctx context.Context, query string, args ...any) (*sql.Rows, 
 }
 
 // QueryRow reads one row.
-func (tx *Tx) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
+func (tx *Tx) QueryRow(ctx context.Context, query string, args ...any) Scanner {
 	defer tx.db.slow(time.Now(), query)
 	return tx.tx.QueryRowContext(ctx, tx.db.dialect.Rebind(query), args...)
 }

@@ -147,6 +147,7 @@ func parsePostgres(o Options, raw, rest string) (dsn, error) {
 		cfg.Password = password
 	}
 	cfg.ConnectTimeout = o.ConnectTimeout
+	cfg.DialFunc = dialer(o.ConnectTimeout)
 	millis := o.StatementTimeout.Milliseconds()
 	for k, v := range map[string]string{
 		"timezone":                            "UTC",
@@ -178,6 +179,7 @@ func parseMySQL(o Options, raw, scheme, rest string) (dsn, error) {
 	cfg := mysql.NewConfig()
 	cfg.User, cfg.Passwd, cfg.Net, cfg.Addr, cfg.DBName = user, password, "tcp", first, name
 	cfg.Timeout = o.ConnectTimeout
+	cfg.DialFunc = dialer(o.ConnectTimeout)
 	cfg.ReadTimeout = o.StatementTimeout + 5*time.Second
 	cfg.WriteTimeout = o.StatementTimeout
 	cfg.ParseTime = true // the lock of the migrations keeps times; the portal itself stores none

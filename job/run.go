@@ -71,11 +71,21 @@ func (r Run) Commit(ctx context.Context, fn func(ctx context.Context, tx *db.Tx)
 // It commits only while the run's claim stands, otherwise it returns ErrLost. A run that is started
 // again must find out by itself which portions are done.
 func (r Run) Step(ctx context.Context, fn func(ctx context.Context, tx *db.Tx) error) error {
-	return r.fenced(ctx, fn, func(ctx context.Context, tx *db.Tx) (int64, error) {
-		// A write, not a read: reads do not keep a take-over out.
-		return tx.Affected(ctx, "UPDATE job_run SET message = '' WHERE id = ? AND claim = ? AND owner = ? AND state = ?",
-			r.ID, r.claim, r.s.o.Leader.Writer(), Running)
-	})
+	return r.fenced(ctx, fn, r.hold)
+}
+
+// Fence makes a transaction fail with ErrLost once another node has taken the run over, for jobs whose
+// work is in transactions that somebody else begins.
+func (r Run) Fence(tx *db.Tx) {
+	if r.claim != 0 { // EveryNode: there is no row
+		tx.Fence(once(r.hold))
+	}
+}
+
+// hold is a write, not a read: reads do not keep a take-over out.
+func (r Run) hold(ctx context.Context, tx *db.Tx) (int64, error) {
+	return tx.Affected(ctx, "UPDATE job_run SET message = '' WHERE id = ? AND claim = ? AND owner = ? AND state = ?",
+		r.ID, r.claim, r.s.o.Leader.Writer(), Running)
 }
 
 func (r Run) fenced(ctx context.Context, fn func(ctx context.Context, tx *db.Tx) error, last func(ctx context.Context, tx *db.Tx) (int64, error)) error {
@@ -87,15 +97,20 @@ func (r Run) fenced(ctx context.Context, fn func(ctx context.Context, tx *db.Tx)
 			return err
 		}
 		tx.Changed("job", r.ID, 0, r.claim)
-		tx.Fence(func(ctx context.Context, tx *db.Tx) error {
-			n, err := last(ctx, tx)
-			if err == nil && n != 1 {
-				err = ErrLost
-			}
-			return err
-		})
+		tx.Fence(once(last))
 		return nil
 	})
+}
+
+// once makes a fence of a statement that finds the row of the run, or else the run is lost.
+func once(last func(ctx context.Context, tx *db.Tx) (int64, error)) func(ctx context.Context, tx *db.Tx) error {
+	return func(ctx context.Context, tx *db.Tx) error {
+		n, err := last(ctx, tx)
+		if err == nil && n != 1 {
+			err = ErrLost
+		}
+		return err
+	}
 }
 
 // execute does one claimed run and writes down how it ended.

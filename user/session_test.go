@@ -266,6 +266,31 @@ func TestSignIn_ThrottleHoldsForTriesAtTheSameTime(t *testing.T) {
 	}
 }
 
+func TestSignIn_TriesAndSuccessesAtTheSameTimeDoNotFail(t *testing.T) {
+	for _, e := range dbtest.Engines() {
+		t.Run(string(e), func(t *testing.T) {
+			a, b := two(t, e)
+			var wg sync.WaitGroup
+			for i := range 6 {
+				n := []*node{a, b}[i%2]
+				wg.Go(func() {
+					for range 40 {
+						err := n.try(context.Background(), limit{"test:who", 1000})
+						if err == nil {
+							err = n.db.Write(context.Background(), func(ctx context.Context, tx *db.Tx) error { return succeeded(ctx, tx, "test:who", "test:from") })
+						}
+						if err != nil {
+							t.Error(err)
+							return
+						}
+					}
+				})
+			}
+			wg.Wait()
+		})
+	}
+}
+
 func TestTwoNodes_SessionsAndRolesHoldOnBoth(t *testing.T) {
 	for _, e := range dbtest.Engines() {
 		t.Run(string(e), func(t *testing.T) {

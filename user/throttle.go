@@ -50,12 +50,8 @@ func (s *Service) try(ctx context.Context, limits ...limit) error {
 		now := s.o.Now()
 		start := db.Micros(now.Add(-s.o.ThrottleWindow))
 		for _, l := range limits {
-			if _, err := tx.InsertIgnore(ctx, "user_attempt", db.Row{"subject": l.subject, "tries": 0, "since": db.Micros(now)}); err != nil {
-				return err
-			}
-			var tries int
-			var since int64
-			if err := tx.QueryRow(ctx, "SELECT tries, since FROM user_attempt WHERE subject = ?"+tx.Dialect().ForUpdate(), l.subject).Scan(&tries, &since); err != nil {
+			tries, since, err := lockTries(ctx, tx, l.subject, now)
+			if err != nil {
 				return err
 			}
 			if since <= start {
@@ -71,6 +67,21 @@ func (s *Service) try(ctx context.Context, limits ...limit) error {
 		}
 		return nil
 	})
+}
+
+// lockTries makes the row of a subject, if there is none, and locks it. Between the two somebody who signs
+// in may remove the one that was there; one's own nobody removes.
+func lockTries(ctx context.Context, tx *db.Tx, subject string, now time.Time) (tries int, since int64, err error) {
+	for range 10 {
+		if _, err := tx.InsertIgnore(ctx, "user_attempt", db.Row{"subject": subject, "tries": 0, "since": db.Micros(now)}); err != nil {
+			return 0, 0, err
+		}
+		err = tx.QueryRow(ctx, "SELECT tries, since FROM user_attempt WHERE subject = ?"+tx.Dialect().ForUpdate(), subject).Scan(&tries, &since)
+		if !db.IsNoRows(err) {
+			break
+		}
+	}
+	return tries, since, err
 }
 
 // succeeded forgets the tries of the account and gives the one just made back to the address. The

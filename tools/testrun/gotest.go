@@ -62,10 +62,10 @@ func newCollector(out *printer, rep *report, verbose bool) *collector {
 
 // runGoTest tests pkgs and prints as it goes.
 func (r *tierRun) runGoTest(ctx context.Context, pkgs []string) counts {
-	args := []string{"test", "-json", "-shuffle=on", "-timeout=" + r.opts.timeout.String(),
+	args := []string{"test", "-json", "-shuffle=on", "-timeout=" + max(r.opts.timeout, r.tier.timeout).String(),
 		fmt.Sprintf("-p=%d", parallelism(r.opts)), fmt.Sprintf("-count=%d", r.opts.count)}
 	race := r.race()
-	if len(race) == 0 && !r.opts.noRace {
+	if len(race) == 0 && !r.opts.noRace && !r.tier.noRace {
 		r.rep.skipf("race detector: there is no C compiler (package gcc)")
 	}
 	args = append(args, race...)

@@ -26,6 +26,7 @@ func needs() []need {
 		{"PostgreSQL", []string{"postgresql"}, func() bool { return os.Getenv(envPostgres) != "" || findPostgres() != "" }},
 		{"MariaDB", []string{"mariadb-server"}, func() bool { return os.Getenv(envMaria) != "" || findMaria() != "" }},
 		{"Chromium", []string{"chromium"}, func() bool { return findChromium() != "" }},
+		{"the network lab", []string{"iproute2", "nftables", "haproxy", "faketime"}, haveLab},
 	}
 }
 
@@ -140,6 +141,19 @@ func haveCompiler() bool {
 	cmd := exec.Command(cc, "-x", "c", "-fsyntax-only", "-")
 	cmd.Stdin = strings.NewReader("#include <stdlib.h>\nint main(void) { return 0; }\n")
 	return cmd.Run() == nil
+}
+
+// haveLab says whether the lab has its tools, or is left out because only root can make networks.
+func haveLab() bool {
+	if os.Geteuid() != 0 {
+		return true
+	}
+	for _, program := range []string{"ip", "nft", "haproxy", "faketime"} {
+		if firstProgram(program, "/usr/sbin/"+program) == "" {
+			return false
+		}
+	}
+	return true
 }
 
 // newest returns the last of the paths that match, "" for none. Version

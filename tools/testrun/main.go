@@ -56,7 +56,7 @@ func realMain(args []string, stdout, stderr io.Writer) int {
 	fs.IntVar(&o.parallel, "p", 0, "packages built and tested at a time; 0 chooses by processors and memory")
 	fs.IntVar(&o.count, "count", 1, "times to run each test")
 	fs.DurationVar(&o.timeout, "timeout", 10*time.Minute, "longest time one package may take")
-	fs.DurationVar(&o.deadline, "deadline", 38*time.Minute, "longest time the whole run may take; 0 for no limit")
+	fs.DurationVar(&o.deadline, "deadline", 50*time.Minute, "longest time the whole run may take; 0 for no limit")
 	fs.BoolVar(&o.noInstall, "no-install", false, "install nothing; what is missing is skipped")
 	fs.BoolVar(&o.noRace, "no-race", false, "leave the race detector out: much quicker to build")
 	fs.BoolVar(&o.verbose, "v", false, "print the output of passing tests, too")

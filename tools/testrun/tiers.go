@@ -23,8 +23,10 @@ type tier struct {
 	name     string
 	what     string
 	budget   time.Duration
-	services bool // wants the servers started
-	extra    bool // runs only when asked for by name
+	services bool          // wants the servers started
+	extra    bool          // runs only when asked for by name
+	noRace   bool          // what it tests is in other processes, which the race detector cannot see
+	timeout  time.Duration // longest time one package may take; 0 = that of the command line
 	run      func(context.Context, *tierRun) counts
 }
 
@@ -44,7 +46,7 @@ func tiers() []tier {
 		{name: "vet", what: "formatting, go vet, generated files", budget: time.Minute, run: runVet},
 		{name: "unit", what: "all packages, with the race detector", budget: 6 * time.Minute, services: true, run: runUnit},
 		{name: "browser", what: "screens in a real browser", budget: 2 * time.Minute, services: true, run: runBrowser},
-		{name: "lab", what: "real processes, networks and faults", budget: 15 * time.Minute, services: true, extra: true, run: runLab},
+		{name: "lab", what: "real processes, networks and faults", budget: 12 * time.Minute, noRace: true, timeout: 25 * time.Minute, run: runLab},
 	}
 }
 
@@ -151,7 +153,7 @@ func (r *tierRun) goCommand(ctx context.Context, args ...string) *exec.Cmd {
 // race returns the flag of the race detector. go vet gets it, too: it shares
 // compiled packages with the tests then, instead of compiling them twice.
 func (r *tierRun) race() []string {
-	if r.opts.noRace || !haveCompiler() {
+	if r.opts.noRace || r.tier.noRace || !haveCompiler() {
 		return nil
 	}
 	return []string{"-race"}

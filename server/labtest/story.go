@@ -1,0 +1,585 @@
+//go:build linux
+
+package labtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/stoa-portal/stoa/server/labtest/history"
+	"github.com/stoa-portal/stoa/server/labtest/load"
+	"github.com/stoa-portal/stoa/server/labtest/machine"
+)
+
+// word is one of the language of the stories. It gets what follows it.
+type word struct {
+	usage string
+	least int // arguments
+	run   func(ctx context.Context, w *world, args []string) error
+}
+
+// words are the language of the stories, beside what testscript knows. CONTRIBUTING.md explains them.
+func words() map[string]word {
+	return map[string]word{
+		"database": {"database [movable]", 0, startDatabase},
+		"clone":    {"clone", 0, cloneDatabase},
+		"relay":    {"relay NODE...", 1, useRelay},
+		"with":     {"with NODE NAME=VALUE...", 2, setProperties},
+		"start": {"start NODE...", 1, func(ctx context.Context, w *world, args []string) error {
+			return w.start(ctx, args...)
+		}},
+		"balancer": {"balancer NODE...", 1, startBalancer},
+		"people":   {"people at NODE... | at balancer [NAME=VALUE...]", 2, startPeople},
+		"run":      {"run DURATION", 1, runFor},
+
+		"crash":  {"crash NODE...|database", 1, crash},
+		"leave":  {"leave NODE...", 1, leave},
+		"roll":   {"roll NODE...", 1, roll},
+		"freeze": {"freeze NODE...|database [DURATION]", 1, freeze},
+		"thaw":   {"thaw NODE...|database", 1, thaw},
+		"cut":    {"cut NODE PEER...", 2, cut},
+		"mend":   {"mend", 0, mend},
+		"clock":  {"clock DURATION", 1, moveClock},
+		"stall":  {"stall NODE", 1, stall},
+		"release": {"release", 0, func(_ context.Context, w *world, _ []string) error {
+			w.relay.Release()
+			return nil
+		}},
+		"lose": {"lose N commits|answers", 2, lose},
+		"sql": {"sql STATEMENT", 1, func(ctx context.Context, w *world, args []string) error {
+			_, err := w.db.Query(ctx, strings.Join(args, " "))
+			return err
+		}},
+		"hold":    {"hold DURATION", 1, hold},
+		"restart": {"restart database", 1, restartDatabase},
+		"due":     {"due JOB DURATION", 2, makeDue},
+
+		"master":    {"master", 0, findMaster},
+		"worker":    {"worker", 0, findWorker},
+		"newmaster": {"newmaster WITHIN", 1, newMaster},
+		"ready":     {"ready NODE... WITHIN", 2, expectReady},
+		"marked":    {"marked NODE", 1, marked},
+		"answered":  {"answered reads|writes|all", 1, answered},
+		"waited":    {"waited LONGEST", 1, waited},
+		"recovered": {"recovered SHARE WITHIN", 2, recovered},
+		"rows":      {"rows EXPECTED STATEMENT", 2, rows},
+		"said":      {"said NODE PATTERN", 2, said},
+		"effects":   {"effects LEAST", 1, effects},
+		"settle":    {"settle", 0, func(ctx context.Context, w *world, _ []string) error { return w.settle(ctx) }},
+	}
+}
+
+func startDatabase(ctx context.Context, w *world, args []string) (err error) {
+	w.db, err = w.lab.Database(ctx, w.kit, w.engine, "database", atDatabase, slices.Contains(args, "movable"))
+	return err
+}
+
+// cloneDatabase copies database and files, as somebody does who wants to try something out: the nodes
+// c1, c2 … are started on the copy.
+func cloneDatabase(ctx context.Context, w *world, _ []string) (err error) {
+	w.begun()
+	defer w.ended()
+	if w.clone, err = w.db.Clone(ctx, "clone", atClone); err != nil {
+		return err
+	}
+	return os.CopyFS(filepath.Join(w.lab.Dir, "clone-files"), os.DirFS(filepath.Join(w.lab.Dir, "files")))
+}
+
+// useRelay puts a relay between nodes, which must not run yet, and the database.
+func useRelay(_ context.Context, w *world, args []string) error {
+	host, err := w.lab.Host("relay", atRelay)
+	if err != nil {
+		return err
+	}
+	if w.relay, err = host.Relay(w.db); err != nil {
+		return err
+	}
+	for _, name := range args {
+		w.via[name] = host
+	}
+	return nil
+}
+
+func setProperties(_ context.Context, w *world, args []string) error {
+	set := map[string]string{}
+	for _, kv := range args[1:] {
+		k, v, _ := strings.Cut(kv, "=")
+		set[k] = v
+	}
+	w.extra[args[0]] = set
+	return nil
+}
+
+func startBalancer(ctx context.Context, w *world, args []string) (err error) {
+	if w.balancer, err = w.lab.Host("balancer", atBalancer); err != nil {
+		return err
+	}
+	var hosts []*machine.Host
+	for _, name := range args {
+		n, err := w.node(name)
+		if err != nil {
+			return err
+		}
+		hosts = append(hosts, n.host)
+	}
+	_, err = w.balancer.Balance(ctx, webPort, hosts)
+	return err
+}
+
+func (w *world) node(name string) (*node, error) {
+	if n := w.nodes[name]; n != nil && n.proc != nil {
+		return n, nil
+	}
+	return nil, fmt.Errorf("there is no node %q", name)
+}
+
+// startPeople begins the load: people at NODE… with numbers that replace the usual ones.
+func startPeople(_ context.Context, w *world, args []string) error {
+	if w.load != nil {
+		return errors.New("there are people already")
+	}
+	w.loads++
+	o := load.Options{Login: adminLogin, Password: adminPassword, Writers: 6, Pause: 250 * time.Millisecond, Patience: 10 * time.Second, Readers: 12, Rate: 500, Leavers: 1,
+		Seed: w.seed + uint64(w.loads), Prefix: fmt.Sprintf("r%dw", w.loads)}
+	for _, arg := range args {
+		if arg == "at" || arg == "giveup" {
+			o.GiveUp = o.GiveUp || arg == "giveup"
+			continue
+		}
+		k, v, number := strings.Cut(arg, "=")
+		if !number {
+			if arg == "balancer" {
+				o.Targets = append(o.Targets, w.target(w.balancer, true))
+				continue
+			}
+			n, err := w.node(arg)
+			if err != nil {
+				return err
+			}
+			o.Targets = append(o.Targets, w.target(n.host, false))
+			continue
+		}
+		var err error
+		if d := map[string]*time.Duration{"pause": &o.Pause, "patience": &o.Patience}[k]; d != nil {
+			*d, err = time.ParseDuration(v)
+		} else if n := map[string]*int{"writers": &o.Writers, "readers": &o.Readers, "rate": &o.Rate, "leavers": &o.Leavers}[k]; n != nil {
+			*n, err = strconv.Atoi(v)
+		} else {
+			err = fmt.Errorf("people: %q is not understood", arg)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	l := load.New(o)
+	if err := l.Start(w.ctx); err != nil {
+		l.Stop()
+		l.Close()
+		return err
+	}
+	w.load = l
+	return nil
+}
+
+func runFor(ctx context.Context, _ *world, args []string) error {
+	d, err := time.ParseDuration(args[0])
+	if err != nil {
+		return err
+	}
+	return idle(ctx, d)
+}
+
+func crash(_ context.Context, w *world, args []string) error {
+	w.begun()
+	for _, name := range args {
+		if name == "database" {
+			w.db.Kill()
+			continue
+		}
+		n, err := w.node(name)
+		if err != nil {
+			return err
+		}
+		n.proc.Kill()
+	}
+	w.ended()
+	return nil
+}
+
+func leave(_ context.Context, w *world, args []string) error {
+	w.begun()
+	for _, name := range args {
+		n, err := w.node(name)
+		if err != nil {
+			return err
+		}
+		if err := n.stop(); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	w.ended()
+	return nil
+}
+
+// roll restarts nodes one after the other, as an upgrade does.
+func roll(ctx context.Context, w *world, args []string) error {
+	for _, name := range args {
+		if err := leave(ctx, w, []string{name}); err != nil {
+			return err
+		}
+		if err := w.start(ctx, name); err != nil {
+			return err
+		}
+		if err := idle(ctx, time.Second); err != nil { // the balancer finds it again
+			return err
+		}
+	}
+	return nil
+}
+
+func restartDatabase(ctx context.Context, w *world, _ []string) error {
+	return w.db.Start(ctx)
+}
+
+// freezer is what can stand still.
+type freezer interface {
+	Freeze()
+	Thaw()
+}
+
+func (w *world) freezers(names []string) (all []freezer, err error) {
+	for _, name := range names {
+		if name == "database" {
+			all = append(all, w.db)
+			continue
+		}
+		n, err := w.node(name)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, n.proc)
+	}
+	return all, nil
+}
+
+// freeze lets nodes or the database stand still, for as long, or until they are thawed.
+func freeze(ctx context.Context, w *world, args []string) error {
+	last := len(args) - 1
+	d, err := time.ParseDuration(args[last])
+	if err == nil {
+		args = args[:last]
+	}
+	all, err := w.freezers(args)
+	if err != nil {
+		return err
+	}
+	w.begun()
+	for _, f := range all {
+		f.Freeze()
+	}
+	if d == 0 {
+		return nil
+	}
+	return errors.Join(idle(ctx, d), thaw(ctx, w, args))
+}
+
+func thaw(_ context.Context, w *world, args []string) error {
+	all, err := w.freezers(args)
+	for _, f := range all {
+		f.Thaw()
+	}
+	w.ended()
+	return err
+}
+
+// host finds who is meant in a cut.
+func (w *world) host(name string) (*machine.Host, error) {
+	switch name {
+	case "database":
+		return w.db.Host, nil
+	case "people":
+		return w.people, nil
+	case "balancer":
+		return w.balancer, nil
+	}
+	n, err := w.node(name)
+	if err != nil {
+		return nil, err
+	}
+	return n.host, nil
+}
+
+func cut(_ context.Context, w *world, args []string) error {
+	a, err := w.host(args[0])
+	if err != nil {
+		return err
+	}
+	w.begun()
+	for _, name := range args[1:] {
+		b, err := w.host(name)
+		if err != nil {
+			return err
+		}
+		if via := w.via[args[0]]; name == "database" && via != nil {
+			b = via
+		}
+		if err := w.lab.Cut(a, b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func mend(_ context.Context, w *world, _ []string) error {
+	defer w.ended()
+	return w.lab.MendAll()
+}
+
+func moveClock(_ context.Context, w *world, args []string) error {
+	d, err := time.ParseDuration(args[0])
+	if err != nil {
+		return err
+	}
+	w.begun()
+	defer w.ended()
+	return w.db.SetClock(d)
+}
+
+// lose breaks transactions of writers at COMMIT and waits until it has happened.
+func lose(ctx context.Context, w *world, args []string) error {
+	n, err := strconv.Atoi(args[0])
+	if err != nil {
+		return err
+	}
+	harm := machine.LoseAnswer
+	if args[1] == "commits" {
+		harm = machine.LoseCommit
+	}
+	w.begun()
+	defer w.ended()
+	w.relay.Plan(harm, "", "The text of [", n)
+	return w.harmed(ctx, n)
+}
+
+// stall holds back the COMMIT with which a node renews the lease of the master.
+func stall(ctx context.Context, w *world, args []string) error {
+	n, err := w.node(args[0])
+	if err != nil {
+		return err
+	}
+	w.begun()
+	w.relay.Plan(machine.Stall, n.host.Addr, "master", 1)
+	return w.harmed(ctx, 1)
+}
+
+func (w *world) harmed(ctx context.Context, n int) error {
+	return await(ctx, time.Minute, func(context.Context) error {
+		if done := w.relay.Harmed(); done < n {
+			return fmt.Errorf("it happened to %d of %d transactions", done, n)
+		}
+		return nil
+	})
+}
+
+// findMaster sets $MASTER to the node that holds the lease, and $OTHER to one that does not.
+func findMaster(ctx context.Context, w *world, _ []string) error {
+	return await(ctx, 10*time.Second, func(ctx context.Context) error {
+		name, _, err := w.master(ctx)
+		if err == nil && name == "" {
+			err = errors.New("there is no master")
+		}
+		if err == nil {
+			w.set("MASTER", name)
+			var others []string
+			for n := range w.nodes {
+				if n != name && n[0] == 'n' {
+					others = append(others, n)
+				}
+			}
+			slices.Sort(others)
+			if len(others) > 0 {
+				w.set("OTHER", others[0])
+			}
+		}
+		return err
+	})
+}
+
+// findWorker waits until a node works on a job, and sets $WORKER to it.
+func findWorker(ctx context.Context, w *world, _ []string) error {
+	return await(ctx, 20*time.Second, func(ctx context.Context) error {
+		rows, err := w.db.Query(ctx, "SELECT n.name FROM job_run r JOIN cluster_node n ON n.writer = r.owner WHERE r.state = 'running'")
+		if err == nil && len(rows) == 0 {
+			err = errors.New("no job runs")
+		}
+		if err == nil {
+			w.set("WORKER", rows[0][0])
+		}
+		return err
+	})
+}
+
+// newMaster waits until another node than $MASTER renews the lease.
+func newMaster(ctx context.Context, w *world, args []string) error {
+	limit, err := time.ParseDuration(args[0])
+	if err != nil {
+		return err
+	}
+	old, begun := w.vars["MASTER"], time.Now()
+	err = await(ctx, limit, func(ctx context.Context) error {
+		name, _, err := w.master(ctx)
+		if err == nil && (name == "" || name == old) {
+			err = fmt.Errorf("the master is %q", name)
+		}
+		return err
+	})
+	if err == nil {
+		w.log("a new master after %.1f s", time.Since(begun).Seconds())
+	}
+	return err
+}
+
+func expectReady(ctx context.Context, w *world, args []string) error {
+	last := len(args) - 1
+	limit, err := time.ParseDuration(args[last])
+	if err != nil {
+		return err
+	}
+	begun := time.Now()
+	for _, name := range args[:last] {
+		n, err := w.node(name)
+		if err != nil {
+			return err
+		}
+		if err := await(ctx, limit-time.Since(begun), func(ctx context.Context) error { return w.ready(ctx, n) }); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	w.log("ready after %.1f s", time.Since(begun).Seconds())
+	return nil
+}
+
+// marked wants answers of a node that are marked stale since the newest fault began.
+func marked(_ context.Context, w *world, args []string) error {
+	n, oldest := 0, 0
+	for _, o := range w.load.Ops() {
+		if o.Node == args[0] && o.Sent >= w.fault[0] && o.Stale > 0 {
+			n, oldest = n+1, max(oldest, o.Stale)
+		}
+	}
+	if n == 0 {
+		return fmt.Errorf("no answer of %s is marked stale", args[0])
+	}
+	w.log("%d answers of %s are marked, up to %d s stale", n, args[0], oldest)
+	return nil
+}
+
+// answered wants every request since the people came to have worked.
+func answered(_ context.Context, w *world, args []string) error {
+	var bad []string
+	for _, o := range w.load.Ops() {
+		write := o.Kind == history.Write
+		if o.Outcome == history.OK || write && (args[0] == "reads" || o.Outcome == history.Failed) || !write && args[0] == "writes" {
+			continue
+		}
+		bad = append(bad, fmt.Sprintf("%s of %s on %s at %.3f s, %.3f s long: %s", o.Kind, o.Key, o.Node, o.Sent.Seconds(), (o.Done-o.Sent).Seconds(), o.Note))
+	}
+	if len(bad) > 0 {
+		return fmt.Errorf("%d requests were not answered:\n  %s", len(bad), strings.Join(bad[:min(10, len(bad))], "\n  "))
+	}
+	return nil
+}
+
+// waited wants no read since the newest fault began to have taken longer, answered or not.
+func waited(_ context.Context, w *world, args []string) error {
+	limit, err := time.ParseDuration(args[0])
+	if err != nil {
+		return err
+	}
+	var slowest history.Op
+	for _, o := range w.load.Ops() {
+		if o.Kind != history.Write && o.Sent >= w.fault[0] && o.Done-o.Sent > slowest.Done-slowest.Sent {
+			slowest = o
+		}
+	}
+	text := fmt.Sprintf("the slowest read took %.2f s: %s of %q on %s, %s %s", (slowest.Done - slowest.Sent).Seconds(), slowest.Kind, slowest.Key, slowest.Node, slowest.Outcome, slowest.Note)
+	if slowest.Done-slowest.Sent > limit {
+		return errors.New(text)
+	}
+	w.log("%s", text)
+	return nil
+}
+
+// recovered compares the fresh answers a second before the newest fault with those after it.
+func recovered(ctx context.Context, w *world, args []string) error {
+	share, err := strconv.ParseFloat(args[0], 64)
+	if err != nil {
+		return err
+	}
+	within, err := time.ParseDuration(args[1])
+	if err != nil {
+		return err
+	}
+	const window = 2 * time.Second
+	from := w.fault[1] + within - window
+	if err := idle(ctx, from+window-w.load.Now()); err != nil {
+		return err
+	}
+	before, after := 0, 0
+	for _, o := range w.load.Ops() {
+		switch {
+		case o.Outcome != history.OK || o.Stale > 0 || o.Kind == history.Write:
+		case o.Done > w.fault[0]-window && o.Done <= w.fault[0]:
+			before++
+		case o.Done > from && o.Done <= from+window:
+			after++
+		}
+	}
+	w.log("%.0f fresh answers a second before, %.0f within %s after", float64(before)/window.Seconds(), float64(after)/window.Seconds(), within)
+	if before == 0 || float64(after) < share*float64(before) {
+		return fmt.Errorf("%d answers in %s before the fault and %d after it, less than %v of them", before, window, after, share)
+	}
+	return nil
+}
+
+// rows waits until a query has the answer: values with a space, rows with a semicolon between them.
+func rows(ctx context.Context, w *world, args []string) error {
+	return await(ctx, 20*time.Second, func(ctx context.Context) error {
+		got, err := w.db.Query(ctx, strings.Join(args[1:], " "))
+		if err != nil {
+			return err
+		}
+		var lines []string
+		for _, r := range got {
+			lines = append(lines, strings.Join(r, " "))
+		}
+		if text := strings.Join(lines, ";"); text != args[0] {
+			return fmt.Errorf("the answer is %q, want %q", text, args[0])
+		}
+		return nil
+	})
+}
+
+func said(_ context.Context, w *world, args []string) error {
+	n, err := w.node(args[0])
+	if err != nil {
+		return err
+	}
+	re, err := regexp.Compile(strings.Join(args[1:], " "))
+	if err != nil {
+		return err
+	}
+	text, err := os.ReadFile(n.proc.Log)
+	if err == nil && !re.Match(text) {
+		err = fmt.Errorf("%s never said %q", args[0], re)
+	}
+	return err
+}

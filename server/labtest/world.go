@@ -1,0 +1,254 @@
+//go:build linux
+
+// Package labtest is the lab: portals as real processes on hosts of their own, real databases, a load
+// balancer, and faults. The stories in testdata/stories say what happens to them, in words that a person
+// reads; package load plays visitors and editors meanwhile, and package history judges what they saw.
+// It needs root, and says what it leaves out without.
+package labtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/stoa-portal/stoa/server/labtest/history"
+	"github.com/stoa-portal/stoa/server/labtest/load"
+	"github.com/stoa-portal/stoa/server/labtest/machine"
+)
+
+// The last parts of the addresses of hosts; those of nodes are their numbers.
+const (
+	atDatabase = 200
+	atClone    = 201
+	atBalancer = 210
+	atRelay    = 220
+	atPeople   = 250
+	atStranger = 100 // plus the number of a node of the clone
+)
+
+// rules are the promises of the portal.
+func rules(tokens bool) history.Rules {
+	return history.Rules{Bound: 2 * time.Second, Leave: 2 * time.Second, Grace: 5 * time.Minute, Tokens: tokens, Slack: 2 * time.Second}
+}
+
+// number is the last part of a node's address: n3 is 3, and c1, which belongs to a clone, 101.
+func number(name string) int {
+	var n int
+	if _, err := fmt.Sscanf(name, "n%d", &n); err == nil {
+		return n
+	}
+	_, _ = fmt.Sscanf(name, "c%d", &n) // what it does not fit is 100, which nobody has
+	return atStranger + n
+}
+
+// world is what one story plays in.
+type world struct {
+	stoa    string // the program
+	engine  machine.Engine
+	kit     *machine.Kit
+	seed    uint64
+	keepAll bool // histories that are well, too
+	log     func(format string, args ...any)
+	vars    map[string]string
+	setenv  func(name, value string) // of whoever plays the story; nil: only vars
+
+	ctx    context.Context // of what goes on beside the story; ends with it
+	cancel context.CancelFunc
+
+	lab      *machine.Lab
+	people   *machine.Host
+	db       *machine.Database
+	clone    *machine.Database
+	relay    *machine.Relay
+	balancer *machine.Host
+	nodes    map[string]*node
+	via      map[string]*machine.Host     // what stands between a node and the database
+	extra    map[string]map[string]string // properties of single nodes
+	load     *load.Load
+	loads    int
+	stopDue  func()           // ends what makes jobs fall due
+	counting bool             // the database counts the effects of jobs
+	fault    [2]time.Duration // begin and end of the newest one, by the clock of the load
+	faults   int
+	total    history.Report
+}
+
+func newWorld(stoa string, kit *machine.Kit, engine machine.Engine, dir string, seed uint64) (*world, error) {
+	lab, err := machine.New(dir)
+	if err != nil {
+		return nil, err
+	}
+	w := &world{stoa: stoa, engine: engine, kit: kit, seed: seed, lab: lab, stopDue: func() {},
+		nodes: map[string]*node{}, vars: map[string]string{}, via: map[string]*machine.Host{}, extra: map[string]map[string]string{}}
+	w.ctx, w.cancel = context.WithCancel(context.Background())
+	if w.people, err = lab.Host("people", atPeople); err != nil {
+		return nil, errors.Join(err, lab.Close())
+	}
+	return w, nil
+}
+
+// close ends everything, also what is in the middle of something.
+func (w *world) close() error {
+	w.cancel()
+	w.stopDue()
+	if w.load != nil {
+		w.load.Stop()
+		w.load.Close()
+	}
+	err := w.lab.Close()
+	if w.relay != nil {
+		err = errors.Join(err, w.relay.Close())
+	}
+	return err
+}
+
+// set gives a variable of the story its value.
+func (w *world) set(name, value string) {
+	w.vars[name] = value
+	if w.setenv != nil {
+		w.setenv(name, value)
+	}
+}
+
+// settle lets everything become well, ends the load, reads everything once more and judges.
+func (w *world) settle(ctx context.Context) error {
+	if w.load == nil {
+		return errors.New("there are no people whose experience could be judged")
+	}
+	w.load.Stop()
+	if err := w.lab.MendAll(); err != nil {
+		return err
+	}
+	for name, n := range w.nodes {
+		if n.proc == nil || !n.proc.Running() {
+			continue
+		}
+		if err := n.proc.Await(ctx, func(ctx context.Context) error { return w.ready(ctx, n) }); err != nil {
+			return fmt.Errorf("%s in the end: %w", name, err)
+		}
+	}
+	if err := idle(ctx, rules(false).Bound); err != nil {
+		return err
+	}
+	settleErr := w.load.Settle(ctx)
+	ops := w.load.Ops()
+	r := history.Judge(ops, rules(w.load.Tokens()))
+	w.total.Add(r)
+	w.log("%s", r)
+	if !w.load.Tokens() {
+		w.log("the portal gives no tokens of writes: that writers see their own writes at once was checked on the same node only")
+	}
+	err := settleErr
+	if len(r.Violations) > 0 {
+		err = errors.Join(err, fmt.Errorf("%d violations", len(r.Violations)))
+	}
+	if odd := w.load.Odd(); len(odd) > 0 {
+		err = errors.Join(err, fmt.Errorf("%d odd answers:\n  %s", len(odd), strings.Join(odd[:min(5, len(odd))], "\n  ")))
+	}
+	if r.Acknowledged == 0 || r.Decided == 0 {
+		err = errors.Join(err, fmt.Errorf("nothing was put to the test: %s", r))
+	}
+	if err != nil || w.keepAll {
+		err = errors.Join(err, w.keep(ops))
+	}
+	w.load.Close()
+	w.load = nil
+	return err
+}
+
+// keep saves a history that failed, to be judged again.
+func (w *world) keep(ops []history.Op) error {
+	f, err := os.CreateTemp("", "stoa-history-*.jsonl")
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(f.Close(), history.Save(f.Name(), ops)); err != nil {
+		return err
+	}
+	w.log("the history is kept in %s; judge it again with: go test ./server/labtest/history -run Replay -args -replay %[1]s", f.Name())
+	return nil
+}
+
+// idle waits while the load goes on.
+func idle(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+// await asks again and again until check gives nil.
+func await(ctx context.Context, limit time.Duration, check func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	var last error
+	for {
+		err := check(ctx)
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() == nil || last == nil {
+			last = err // not the end of the wait itself
+		}
+		if idle(ctx, 20*time.Millisecond) != nil {
+			return fmt.Errorf("not within %s: %w", limit, last)
+		}
+	}
+}
+
+// begun and ended note a fault, for what is expected after it.
+func (w *world) begun() {
+	w.faults++
+	if w.load != nil {
+		w.fault = [2]time.Duration{w.load.Now(), w.load.Now()}
+	}
+}
+
+func (w *world) ended() {
+	if w.load != nil {
+		w.fault[1] = w.load.Now()
+	}
+}
+
+// loud is what no log of a node should say.
+var loud = regexp.MustCompile(`level=ERROR|status=500|^panic:|^fatal error:`)
+
+// logs keeps what the processes of a failed story said, and gives the last lines and the loud ones.
+func (w *world) logs() string {
+	kept, err := os.MkdirTemp("", "stoa-lab-logs-")
+	if err != nil {
+		return err.Error()
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "all that was said is kept in %s\n", kept)
+	names, _ := filepath.Glob(filepath.Join(w.lab.Dir, "*.log")) // the pattern is good
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(kept, filepath.Base(name)), text, 0o644)
+		}
+		if err != nil {
+			fmt.Fprintln(&b, err)
+			continue
+		}
+		fmt.Fprintf(&b, "---- %s\n", filepath.Base(name))
+		lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+		shown := 0
+		for i, line := range lines {
+			if shouts := loud.MatchString(line); shouts && shown < 5 || i >= len(lines)-5 {
+				shown++
+				fmt.Fprintf(&b, "%.400s\n", line)
+			}
+		}
+	}
+	return b.String()
+}
