@@ -146,43 +146,51 @@ func (s *Service) read(ctx context.Context, q db.Queryer, t Thing, lock string) 
 	return v, err == nil, err
 }
 
-// may asks whether the actor may edit the thing at all.
-func (s *Service) may(ctx context.Context, t Thing) error {
-	if (t.Kind != Article && t.Kind != Page) || t.ID <= 0 {
-		return fmt.Errorf("lock: %s %d is nothing that is locked", t.Kind, t.ID)
-	}
-	if !stoa.ActorFrom(ctx).SignedIn() {
-		return stoa.Unauthorized("sign in to edit this %s", t.Kind)
-	}
-	return s.o.Access.Check(ctx, access.Edit, t.Path)
+// editor is somebody who may edit the thing.
+type editor struct {
+	stoa.Actor
+	manages bool // may take the lock over from others
 }
 
-// state is how a lock looks to the actor.
-func (s *Service) state(ctx context.Context, t Thing, v row, found bool) State {
+func (s *Service) editor(ctx context.Context, t Thing) (editor, error) {
+	if (t.Kind != Article && t.Kind != Page) || t.ID <= 0 {
+		return editor{}, fmt.Errorf("lock: %s %d is nothing that is locked", t.Kind, t.ID)
+	}
+	e := editor{Actor: stoa.ActorFrom(ctx)}
+	if !e.SignedIn() {
+		return editor{}, stoa.Unauthorized("sign in to edit this %s", t.Kind)
+	}
+	e.manages = s.o.Access.Can(ctx, access.Manage, t.Path)
+	return e, s.o.Access.Check(ctx, access.Edit, t.Path)
+}
+
+// sees is how a lock looks to the editor.
+func (e editor) sees(v row, found bool) State {
 	if !found || v.releasedBy != "" {
 		return State{Status: Free}
 	}
-	own := v.Owner == stoa.ActorFrom(ctx).User
-	return State{Lock: v.Lock, Own: own, MayTake: own || s.o.Access.Can(ctx, access.Manage, t.Path)}
+	own := v.Owner == e.User
+	return State{Lock: v.Lock, Own: own, MayTake: own || e.manages}
 }
 
 // Look tells who has the lock, without touching it: Held or Free. It needs Edit.
 func (s *Service) Look(ctx context.Context, t Thing) (State, error) {
-	if err := s.may(ctx, t); err != nil {
+	e, err := s.editor(ctx, t)
+	if err != nil {
 		return State{}, err
 	}
 	v, found, err := s.read(ctx, s.o.DB, t, "")
 	if err != nil {
 		return State{}, fmt.Errorf("lock: look who edits %s %d: %w", t.Kind, t.ID, err)
 	}
-	return s.state(ctx, t, v, found), nil
+	return e.sees(v, found), nil
 }
 
 // Open is for a window that opens the thing: it gets the lock when nobody has it or another window of the
 // same person, which learns of it at its next Renew. Mine or Held. It needs Edit.
 func (s *Service) Open(ctx context.Context, t Thing) (State, error) {
-	return s.take(ctx, t, rand.Text(), func(v row, found bool) Status {
-		if !found || v.releasedBy != "" || v.Owner == stoa.ActorFrom(ctx).User {
+	return s.take(ctx, t, rand.Text(), func(e editor, v row, found bool) Status {
+		if !found || v.releasedBy != "" || v.Owner == e.User {
 			return Mine
 		}
 		return Held
@@ -192,8 +200,8 @@ func (s *Service) Open(ctx context.Context, t Thing) (State, error) {
 // Renew is the sign of life of the window that the token names. A lock that has ended meanwhile is taken
 // again; one that was taken over is Held, one that an administrator released is Released. It needs Edit.
 func (s *Service) Renew(ctx context.Context, t Thing, token string) (State, error) {
-	return s.take(ctx, t, token, func(v row, found bool) Status {
-		mine := v.token == token && v.Owner == stoa.ActorFrom(ctx).User
+	return s.take(ctx, t, token, func(e editor, v row, found bool) Status {
+		mine := v.token == token && v.Owner == e.User
 		switch {
 		case !found, mine && v.releasedBy == "", !mine && v.releasedBy != "":
 			return Mine
@@ -210,8 +218,8 @@ func (s *Service) TakeOver(ctx context.Context, t Thing, token string) (State, e
 	if token == "" {
 		token = rand.Text()
 	}
-	st, err := s.take(ctx, t, token, func(v row, found bool) Status {
-		if held := s.state(ctx, t, v, found); held.Status == Held && !held.MayTake {
+	st, err := s.take(ctx, t, token, func(e editor, v row, found bool) Status {
+		if held := e.sees(v, found); held.Status == Held && !held.MayTake {
 			return Held
 		}
 		return Mine
@@ -223,28 +231,29 @@ func (s *Service) TakeOver(ctx context.Context, t Thing, token string) (State, e
 }
 
 // take locks the row and does what decide says of it: Mine writes, everything else only tells.
-func (s *Service) take(ctx context.Context, t Thing, token string, decide func(v row, found bool) Status) (State, error) {
-	if err := s.may(ctx, t); err != nil {
+func (s *Service) take(ctx context.Context, t Thing, token string, decide func(e editor, v row, found bool) Status) (State, error) {
+	e, err := s.editor(ctx, t)
+	if err != nil {
 		return State{}, err
 	}
 	if token == "" || len(token) > 40 {
 		return State{}, stoa.Invalid("lock", "a window has a name of 1 to 40 bytes")
 	}
 	var st State
-	err := s.o.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+	err = s.o.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
 		for range 3 { // two windows may both find no row
 			v, found, err := s.read(ctx, tx, t, tx.Dialect().ForUpdate())
 			if err != nil {
 				return err
 			}
-			if st = s.state(ctx, t, v, found); decide(v, found) != Mine {
+			if st = e.sees(v, found); decide(e, v, found) != Mine {
 				if v.releasedBy != "" {
 					st = State{Lock: v.Lock, Status: Released, ReleasedBy: v.releasedBy, MayTake: true}
 				}
 				return nil
 			}
 			var done bool
-			if st, done, err = s.write(ctx, tx, t, token, v, found); err != nil || done {
+			if st, done, err = s.write(ctx, tx, e, t, token, v, found); err != nil || done {
 				return err
 			}
 		}
@@ -257,13 +266,12 @@ func (s *Service) take(ctx context.Context, t Thing, token string, decide func(v
 }
 
 // write gives the lock to the window; done is false when another one was faster.
-func (s *Service) write(ctx context.Context, tx *db.Tx, t Thing, token string, v row, found bool) (st State, done bool, err error) {
-	actor := stoa.ActorFrom(ctx)
-	goesOn := found && v.Owner == actor.User && v.releasedBy == ""
+func (s *Service) write(ctx context.Context, tx *db.Tx, e editor, t Thing, token string, v row, found bool) (st State, done bool, err error) {
+	goesOn := found && v.Owner == e.User && v.releasedBy == ""
 	if !goesOn {
 		v.Taken = tx.Now()
 	}
-	v.Kind, v.ID, v.Instance, v.Title, v.Owner, v.OwnerName = t.Kind, t.ID, t.Path.Instance(), clip(t.Title), actor.User, clip(actor.Name)
+	v.Kind, v.ID, v.Instance, v.Title, v.Owner, v.OwnerName = t.Kind, t.ID, t.Path.Instance(), clip(t.Title), e.User, clip(e.Name)
 	v.Renewed, v.beat = tx.Now(), v.beat+1
 	for _, r := range t.Path {
 		if r.Kind == "site" {

@@ -8,12 +8,29 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/db/dbtest"
 	"github.com/stoa-portal/stoa/server/servertest"
 	"github.com/stoa-portal/stoa/user"
 )
 
 var lockToken = regexp.MustCompile(`name="lock" value="([A-Z2-7]+)"`)
 var lockRef = regexp.MustCompile(`name="one" value="([^"]+)"`)
+
+func TestLock_EndsWithoutASignOfLife(t *testing.T) {
+	g := servertest.NewGroup(t, dbtest.SQLite)
+	n := g.Join(map[string]string{"lock.expiration.time.article": "1"})
+	n.SignIn(t)
+	id := n.Publish(t, "tides", "The tides", "<p>High water at noon.</p>")
+	mustSee(t, n.Get(t, "/control/content/"+id.String()), http.StatusOK, "Edit article")
+	mustSee(t, n.Get(t, "/control/jobs"), http.StatusOK, "lock.expire")
+	eventually(t, "the lock to end", func() bool {
+		if _, err := n.Locks.Expire(servertest.System()); err != nil {
+			t.Fatal(err)
+		}
+		list, err := n.Locks.List(servertest.System(), n.Site(t).Instance)
+		return err == nil && len(list) == 0
+	})
+}
 
 func TestLock_TakenOnOneNodeSeenAndReleasedOnTheOther(t *testing.T) {
 	onEngines(t, 2, func(t *testing.T, nodes []*servertest.Node) {
