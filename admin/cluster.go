@@ -19,7 +19,7 @@ type Nodes interface {
 	Cluster(ctx context.Context) (cluster.Status, error)
 	// EmptyCaches drops every cached value on every node and gives the place of the order in the change log.
 	EmptyCaches(ctx context.Context) (change.Position, error)
-	// Emptied asks every node whether it has followed that order.
+	// Emptied asks every node whether it has followed that order; NotFound if there was none.
 	Emptied(ctx context.Context, p change.Position) ([]cluster.Answer[bool], error)
 	// Forget takes a dead node off the list.
 	Forget(ctx context.Context, writer int64) error
@@ -97,14 +97,19 @@ func (h *Handler) cluster(q *request) error {
 		if n.State == cluster.Live {
 			v.Live = append(v.Live, n)
 		}
-		if n.Answered() {
+		if n.Answered() && !n.Command {
 			v.Answered++
 		}
 	}
 	v.Matrix = latencies(v.Live)
 	if p, ok := position(q.URL.Query().Get("emptied")); ok {
-		if v.Emptied, err = h.confirmations(q, p); err != nil {
+		if v.Emptied, err = h.confirmations(q, p); err != nil && !stoa.Is(err, stoa.KindNotFound) {
 			return err
+		}
+		for _, n := range v.Rows {
+			if v.Emptied != nil && n.State != cluster.Live {
+				v.Emptied.Open = append(v.Emptied.Open, n.Name)
+			}
 		}
 	}
 	return h.show(q, http.StatusOK, "cluster", frame{Title: "Nodes",

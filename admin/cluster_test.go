@@ -76,10 +76,16 @@ func (n *nodes) EmptyCaches(context.Context) (change.Position, error) {
 func (n *nodes) Emptied(_ context.Context, p change.Position) ([]cluster.Answer[bool], error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if p != (change.Position{Writer: 7, N: 42}) {
+		return nil, stoa.NotFound("order", p.N)
+	}
 	var out []cluster.Answer[bool]
 	for _, m := range n.asked.Members {
+		if !m.Live {
+			continue
+		}
 		a := cluster.Answer[bool]{Member: m, Value: true}
-		if n.open[m.Name] || p != (change.Position{Writer: 7, N: 42}) {
+		if n.open[m.Name] {
 			a.Err = stoa.Unavailable(nil, "the node %s did not answer", m.Name)
 		}
 		out = append(out, a)
@@ -101,9 +107,9 @@ func TestCluster_OneNodeIsRightAndTellsTheWayToTwo(t *testing.T) {
 	w := newWorld(t)
 	a := w.get(w.admin, "/control/cluster")
 	w.want("one node", a, http.StatusOK, "Nothing is wrong", "a cluster of one", "node-1", "A second node", "dl.store.file.system.root.dir", "operate/cluster.md", "Enough for one", "Not there yet")
-	w.without("one node", a, "How long a hint takes", "Settings that differ", "from the file to")
+	w.without("one node", a, "How long a hint takes", "Settings that differ", "an SQLite file")
 	w.nodes.set(1, func(a *cluster.Asked) { a.Lonely, a.Link = true, "off" })
-	w.want("one node on a file", w.get(w.admin, "/control/cluster"), http.StatusOK, "Nothing is wrong", "from the file to PostgreSQL or MariaDB", "A second node needs cluster.link.enabled=true")
+	w.want("one node on a file", w.get(w.admin, "/control/cluster"), http.StatusOK, "Nothing is wrong", "an SQLite file belongs to one process", "A second node needs cluster.link.enabled=true")
 }
 
 func TestCluster_SaysWhatIsWrongBeforeAnythingElse(t *testing.T) {
@@ -149,7 +155,9 @@ func TestCluster_EmptyingShowsWhoHasConfirmed(t *testing.T) {
 	w.want("not all", w.get(w.admin, a.location), http.StatusOK, "Caches emptied: node-1.", "Not confirmed yet: node-2.")
 	w.nodes.open["node-2"] = false
 	w.want("all", w.get(w.admin, a.location), http.StatusOK, "Caches emptied: node-1, node-2.")
-	for _, odd := range []string{"x", "7", "7.x", "-7.1", "99999999999999999999.1"} {
+	w.nodes.set(3, func(a *cluster.Asked) { a.Members[2].Live, a.Members[2].State = false, "dead" })
+	w.want("one is gone", w.get(w.admin, a.location), http.StatusOK, "Caches emptied: node-1, node-2.", "Not confirmed yet: node-3.")
+	for _, odd := range []string{"x", "7", "7.41", "7.x", "-7.1", "99999999999999999999.1"} {
 		w.without("nonsense "+odd, w.get(w.admin, "/control/cluster?emptied="+odd), "Caches emptied", "Not confirmed")
 	}
 }

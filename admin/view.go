@@ -33,6 +33,12 @@ func parse(assets *look.Assets) (map[string]*template.Template, error) {
 			return short(d)
 		},
 		"clock": clockTag,
+		"lately": func(t time.Time) template.HTML {
+			if time.Since(t) < 12*time.Hour {
+				return clockTag(t)
+			}
+			return timeTag(t)
+		},
 		"names": func(list []string) string { return strings.Join(list, ", ") },
 		"say":   sentence,
 		"dict":  dict,
@@ -77,6 +83,9 @@ func timeTag(t time.Time) template.HTML {
 
 // clockTag writes a time of the day to the second; the script of the panel turns it into the viewer's zone.
 func clockTag(t time.Time) template.HTML {
+	if t.IsZero() {
+		return "–"
+	}
 	t = t.UTC()
 	return template.HTML(`<time datetime="` + t.Format(time.RFC3339) + `" data-clock>` + t.Format("15:04:05") + ` UTC</time>`)
 }

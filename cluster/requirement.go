@@ -8,8 +8,8 @@ import (
 // How far a requirement of a cluster is met.
 const (
 	Met      = "met"
-	ForOne   = "one"     // enough for one node, not for a second
-	NotMet   = "not met" //
+	ForOne   = "one" // enough for one node, not for a second
+	NotMet   = "not met"
 	NotKnown = "not known"
 	NotYet   = "not yet" // this version of Stoa does not have it
 )
@@ -24,9 +24,14 @@ type Requirement struct {
 // Requirements says how far the five things that a cluster needs are met, as far as the answers tell.
 func (s Status) Requirements() []Requirement {
 	var live, mute []string
+	known := 0
 	failing := map[string][]string{} // by requirement of Problem: names of nodes
 	for _, n := range s.Nodes {
-		if n.State != Live || n.Command {
+		if n.State == Left || n.Command {
+			continue
+		}
+		known++
+		if n.State != Live {
 			continue
 		}
 		live = append(live, n.Name)
@@ -53,10 +58,10 @@ func (s Status) Requirements() []Requirement {
 		files.State, files.Text = NotMet, strings.Join(bad, ", ")+" found another store, or none, when it started."
 	case len(mute) > 0:
 		files.State, files.Text = NotKnown, strings.Join(mute, ", ")+" did not answer; the others found this cluster's store when they started."
-	case len(live) == 1:
+	case known == 1:
 		files.State, files.Text = ForOne, "A second node needs the same folder (dl.store.file.system.root.dir)."
 	default:
-		files.State, files.Text = Met, "Each node found this cluster's store when it started."
+		files.State, files.Text = Met, "This cluster's store was there when each node started: "+all+"."
 	}
 	link := Requirement{Name: "Cluster Link"}
 	apart := 0
@@ -64,14 +69,16 @@ func (s Status) Requirements() []Requirement {
 		apart += len(n.Unlinked)
 	}
 	switch {
-	case s.Link == "off" && len(live) == 1:
+	case s.Link == "off" && known == 1:
 		link.State, link.Text = ForOne, "Off. A second node needs cluster.link.enabled=true on both."
 	case s.Link == "off":
 		link.State, link.Text = NotMet, "Off on "+s.Asker+"; changes reach it through the database."
 	case apart > 0 || len(mute) > 0:
 		link.State, link.Text = NotMet, "On, but not between all nodes; changes travel through the database where it is missing."
-	case len(live) == 1:
+	case known == 1:
 		link.State, link.Text = Met, "On, and ready for a second node."
+	case len(live) == 1:
+		link.State, link.Text = Met, "On, but no other node lives."
 	case s.Link == "outside":
 		link.State, link.Text = Met, "On, over message servers outside the nodes."
 	default:

@@ -19,7 +19,7 @@ type Report struct {
 	Values      map[string]string `json:"values"`      // the same, as they may be shown
 	Position    uint64            `json:"position"`    // its own changes below are settled
 	ProofAge    time.Duration     `json:"proofAge"`    // since its newest proof of freshness; −1 without one
-	Heads       map[string]uint64 `json:"heads"`       // by writer: how far it has followed the log
+	Heads       map[string]uint64 `json:"heads"`       // by writer: how many of its changes are applied here
 	HintsSent   uint64            `json:"hintsSent"`
 	HintsGot    uint64            `json:"hintsGot"`
 	HintsLost   uint64            `json:"hintsLost"`
@@ -221,6 +221,10 @@ func (s *Status) judge(unreachable []Member) {
 		s.Wrong = append(s.Wrong, Wrong{fmt.Sprintf(format, args...), mend})
 	}
 	live, versions, jobs := 0, map[string][]string{}, map[bool][]string{}
+	mute := map[string]bool{} // who does not answer has a sentence of its own
+	for _, n := range s.Nodes {
+		mute[n.Name] = mute[n.Name] || !n.Answered()
+	}
 	for _, n := range s.Nodes {
 		switch n.State {
 		case Live:
@@ -232,7 +236,7 @@ func (s *Status) judge(unreachable []Member) {
 			wrong("look whether its process and its machine run and reach the database; it comes back by itself, or the master declares it dead",
 				"%s has given no sign of life for %s.", n.Name, n.Quiet.Round(time.Second))
 		case Dead:
-			wrong("look at its log and its machine and start it again; one that only hung joins again by itself; one that is not to come back can be forgotten in Control Panel → Cluster",
+			wrong("look at its log and its machine and start it again; if it only hung, it joins again by itself; if it is not to come back, forget it in Control Panel → Cluster → Nodes",
 				"%s is gone without saying goodbye: it was killed, crashed, hangs, or is cut off from the database.", n.Name)
 		}
 		if n.State != Live {
@@ -257,8 +261,8 @@ func (s *Status) judge(unreachable []Member) {
 		if n.ProofAge < 0 || n.ProofAge > proofTolerance {
 			wrong("see its log; the database may be slow, or read-only for it", "%s cannot prove its caches fresh, so it asks the database for everything.", n.Name)
 		}
-		if len(n.Unlinked) > 0 {
-			wrong("open the ports of their addresses between them; changes reach them through the database meanwhile, within two seconds", "%s has no connection to %s.", n.Name, strings.Join(n.Unlinked, ", "))
+		if to := slices.DeleteFunc(slices.Clone(n.Unlinked), func(name string) bool { return mute[name] }); len(to) > 0 {
+			wrong("open the ports of their addresses between them; changes reach them through the database meanwhile, within two seconds", "%s has no connection to %s.", n.Name, strings.Join(to, ", "))
 		}
 		if n.ClockOffset.Abs() > clockTolerance {
 			wrong("let its clock be set over the network (NTP)", "The clock of %s is %s off the database's. Nothing depends on it but the times that people see.", n.Name, n.ClockOffset)

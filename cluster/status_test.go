@@ -136,3 +136,13 @@ func TestDifference_NamesTheValueOfMostNodesFirst(t *testing.T) {
 		t.Errorf("%+v", d)
 	}
 }
+
+// Who is cut off from a node that is gone needs no advice about ports.
+func TestStatus_NoConnectionToAMuteNodeIsNotSaidTwice(t *testing.T) {
+	a := three()
+	a.Answers[0].Value.Unlinked = []string{"node-2"}
+	a.Answers[1].Err, a.Members[1].Quiet = errors.New("late"), 3*time.Second
+	if s := NewStatus(a); len(s.Wrong) != 1 || !strings.HasPrefix(s.Wrong[0].Text, "node-2 does not answer") {
+		t.Errorf("%+v", s.Wrong)
+	}
+}

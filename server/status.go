@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -48,7 +49,7 @@ func (s *Server) report() cluster.Report {
 		r.LogLevel = strings.ToLower(s.level.Level().String())
 	}
 	for _, w := range st.Writers {
-		r.Heads[strconv.FormatInt(w.Writer, 10)] = w.Head
+		r.Heads[strconv.FormatInt(w.Writer, 10)] = w.Head + uint64(w.Hinted)
 	}
 	for _, c := range s.Cache.Stats() {
 		r.Incoherent += c.Incoherences
@@ -127,10 +128,18 @@ func (s *Server) EmptyCaches(ctx context.Context) (change.Position, error) {
 	return receipts.Positions()[0], nil
 }
 
-// Emptied asks every node whether it has emptied its caches as the row at p orders, until the deadline of ctx.
+// Emptied asks every node whether it has emptied its caches as the row at p orders, until the deadline of
+// ctx. An order that the log does not show (any more) is a NotFound error.
 func (s *Server) Emptied(ctx context.Context, p change.Position) ([]cluster.Answer[bool], error) {
 	if err := operators(ctx, "look at the cluster"); err != nil {
 		return nil, err
+	}
+	orders, err := s.Log.Recent(ctx, 1000, change.Filter{Kind: change.Everything})
+	if err != nil {
+		return nil, err
+	}
+	if !slices.ContainsFunc(orders, func(r change.Row) bool { return r.Writer == p.Writer && r.N == p.N }) {
+		return nil, stoa.NotFound("order to empty the caches", p.N)
 	}
 	return s.await.All(ctx, []change.Position{p}), nil
 }
