@@ -4,7 +4,6 @@
 package admin
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"html/template"
@@ -53,18 +52,17 @@ type Options struct {
 	Log      *change.Log
 	Files    *document.Service
 
-	MaxUpload int64          // bytes that the files of one form may have together; 0 means 100 MiB
-	LogLevel  *slog.LevelVar // how much this node logs; nil: cannot be seen or changed here
+	MaxUpload int64 // bytes that the files of one form may have together; 0 means 100 MiB
+	Nodes     Nodes // nil: no screens of nodes and log levels
 
 	Render    *render.Service   // required with Pages: shows pages in the page editor
 	Catalogue *widget.Catalogue // required with Pages: the page editor's palette
 
-	Properties  func() []Property           // nil: no screen of properties
-	Caches      func() []cache.RegionStats  // nil: no screen of caches
-	ClearCaches func(context.Context) error // drops what this node's caches, or all nodes', hold; nil: cannot be cleared
-	SiteOf      func(r *http.Request) (site.Instance, site.Site, error)
-	Logger      *slog.Logger     // nil: discarded
-	Now         func() time.Time // nil: time.Now
+	Properties func() []Property          // nil: no screen of properties
+	Caches     func() []cache.RegionStats // nil: no screen of caches
+	SiteOf     func(r *http.Request) (site.Instance, site.Site, error)
+	Logger     *slog.Logger     // nil: discarded
+	Now        func() time.Time // nil: time.Now
 }
 
 // Handler is the control panel. It is safe for concurrent use.
@@ -134,8 +132,8 @@ func (h *Handler) Mount(mux *http.ServeMux) {
 	if h.o.Files != nil {
 		h.mountFiles(get, post)
 	}
-	if h.o.LogLevel != nil {
-		h.mountLogLevel(get, post)
+	if h.o.Nodes != nil {
+		h.mountCluster(get, post)
 	}
 	if h.o.Jobs != nil {
 		h.mountJobs(get, post)

@@ -28,20 +28,22 @@ func TestPanel_GuestIsSentToSignIn(t *testing.T) {
 func TestPanel_PersonWithoutPermissionIsRefused(t *testing.T) {
 	w := newWorld(t)
 	for _, path := range []string{"/control/", "/control/content", "/control/content/new", "/control/pages", "/control/users", "/control/roles",
-		"/control/settings", "/control/sites", "/control/properties", "/control/caches", "/control/changes", "/control/jobs", "/control/locks", "/control/log", "/control/groups",
+		"/control/settings", "/control/sites", "/control/properties", "/control/caches", "/control/changes", "/control/jobs", "/control/locks", "/control/log", "/control/groups", "/control/cluster",
 		"/control/files", "/control/files/images", "/control/categories", "/control/menus"} {
 		if a := w.get(w.nobody, path); a.status != http.StatusForbidden && a.status != http.StatusNotFound {
 			t.Errorf("%s for somebody without permission: %d", path, a.status)
 		}
 	}
-	for _, path := range []string{"/control/users", "/control/roles", "/control/settings", "/control/sites", "/control/properties", "/control/caches", "/control/changes", "/control/jobs", "/control/locks", "/control/log", "/control/groups"} {
+	for _, path := range []string{"/control/users", "/control/roles", "/control/settings", "/control/sites", "/control/properties", "/control/caches", "/control/changes", "/control/jobs", "/control/locks", "/control/log", "/control/groups", "/control/cluster"} {
 		if a := w.get(w.editor, path); a.status != http.StatusForbidden {
 			t.Errorf("%s for an editor: %d", path, a.status)
 		}
 	}
-	w.want("clear by an editor", w.post(w.editor, "/control/caches/clear"), http.StatusForbidden)
-	if w.cleared != 0 {
-		t.Error("an editor emptied the caches")
+	for _, path := range []string{"/control/cluster/empty", "/control/cluster/forget", "/control/log"} {
+		w.want(path+" by an editor", w.post(w.editor, path, "writer", "3", "node", "0", "level", "debug"), http.StatusForbidden)
+	}
+	if len(w.nodes.did) > 0 {
+		t.Errorf("an editor did %v", w.nodes.did)
 	}
 	a := w.get(w.editor, "/control/")
 	w.want("overview", a, http.StatusOK, "Web content", "Quay &amp; Sons", `aria-current="page"`)
@@ -63,12 +65,8 @@ func TestSystem_ScreensShowWhatThereIs(t *testing.T) {
 	a := w.get(w.admin, "/control/properties?changed=1&q=SESSION")
 	w.want("changed properties", a, http.StatusOK, "session.timeout")
 	w.without("changed properties", a, "web.server.port")
-	w.want("caches", w.get(w.admin, "/control/caches"), http.StatusOK, "article-list", "Empty the caches",
+	w.want("caches", w.get(w.admin, "/control/caches"), http.StatusOK, "article-list", "Empty all caches",
 		"<td>invalidate</td>", "<td>copy</td>", "Copies between nodes", "3,456")
-	w.want("clear", w.post(w.admin, "/control/caches/clear"), http.StatusSeeOther)
-	if w.cleared != 1 {
-		t.Errorf("cleared %d times", w.cleared)
-	}
 	w.want("changes", w.get(w.admin, "/control/changes"), http.StatusOK, "Change log")
 	w.want("changes of nothing", w.get(w.admin, "/control/changes?id=x"), http.StatusOK, "positive whole number")
 }

@@ -109,17 +109,3 @@ func TestFiles_EditorUploadsAndChooses(t *testing.T) {
 	}
 	w.want("after no number", w.get(w.editor, "/control/files/images?after=x"), http.StatusUnprocessableEntity, `{"message":"`)
 }
-
-func TestLogLevel_IsShownAndSet(t *testing.T) {
-	w := newWorld(t)
-	w.want("shown", w.get(w.admin, "/control/log"), http.StatusOK, `value="info" selected`)
-	w.want("by an editor", w.post(w.editor, "/control/log", "level", "debug"), http.StatusForbidden)
-	w.want("no level", w.post(w.admin, "/control/log", "level", "loud"), http.StatusUnprocessableEntity, `id="f-level-error"`)
-	if w.level.Level() != 0 {
-		t.Errorf("level %v before it was set", w.level.Level())
-	}
-	w.want("set", w.post(w.admin, "/control/log", "level", "debug"), http.StatusSeeOther)
-	if w.level.Level() != -4 {
-		t.Errorf("level %v after debug was set", w.level.Level())
-	}
-}

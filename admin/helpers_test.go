@@ -3,7 +3,6 @@ package admin
 import (
 	"context"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -58,13 +57,12 @@ type world struct {
 	editor   stoa.Actor
 	author   stoa.Actor // may edit, not publish
 	nobody   stoa.Actor // signed in, no more
-	cleared  int
 	files    *document.Service
-	level    slog.LevelVar
 	jobs     *job.Service
 	locks    *lock.Service
 	panel    *Handler
 	db       *db.DB
+	nodes    *nodes
 }
 
 func newWorld(t *testing.T) *world {
@@ -82,7 +80,7 @@ func newWorld(t *testing.T) *world {
 	}})
 	must(t, err)
 	t.Cleanup(func() { must(t, log.Close(context.Background())) })
-	w := &world{t: t, mux: http.NewServeMux()}
+	w := &world{t: t, mux: http.NewServeMux(), nodes: newNodes()}
 	w.access, err = access.New(access.Options{DB: d, Cache: c})
 	must(t, err)
 	w.sites, err = site.New(site.Options{DB: d, Cache: c, Access: w.access})
@@ -137,7 +135,7 @@ func newWorld(t *testing.T) *world {
 	theme, err := render.New(render.Options{Pages: w.pages, Catalogue: catalogue, Assets: assets})
 	must(t, err)
 	t.Cleanup(theme.Close)
-	h, err := New(Options{Render: theme, Catalogue: catalogue, Access: w.access, Sites: w.sites, Taxonomy: w.tax, Content: w.content, Pages: w.pages, Users: w.users, Jobs: w.jobs, Locks: w.locks, Log: log, Assets: assets, Files: w.files, LogLevel: &w.level,
+	h, err := New(Options{Render: theme, Catalogue: catalogue, Access: w.access, Sites: w.sites, Taxonomy: w.tax, Content: w.content, Pages: w.pages, Users: w.users, Jobs: w.jobs, Locks: w.locks, Log: log, Assets: assets, Files: w.files, Nodes: w.nodes,
 		Properties: func() []Property {
 			return []Property{{Name: "session.timeout", Value: "45m", Default: "30m", Source: "stoa.properties:3", Help: "How long a session lasts."},
 				{Name: "web.server.port", Value: "8080", Default: "8080", Source: "default"}}
@@ -145,7 +143,6 @@ func newWorld(t *testing.T) *world {
 		Caches: func() []cache.RegionStats {
 			return append(c.Stats(), cache.RegionStats{Name: "shared", Mode: "copy", Offered: 12, Accepted: 3456, Declined: 7})
 		},
-		ClearCaches: func(context.Context) error { w.cleared++; c.DropAll("test"); return nil },
 		SiteOf: func(*http.Request) (site.Instance, site.Site, error) {
 			st, err := w.sites.Site(system, w.site.ID)
 			return w.instance, st, err

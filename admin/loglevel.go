@@ -3,15 +3,12 @@ package admin
 import (
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/cluster"
 )
-
-func (h *Handler) mountLogLevel(get, post register) {
-	get("/control/log", manageInstance, h.logLevel)
-	post("/control/log", manageInstance, h.logLevel)
-}
 
 // logLevels are the levels that can be chosen, from the most to the fewest lines.
 func logLevels() []option {
@@ -19,36 +16,57 @@ func logLevels() []option {
 		{Value: "warn", Label: "Warn: what may need attention"}, {Value: "error", Label: "Error: only what went wrong"}}
 }
 
-// logLevel shows how much this node writes to its log, and changes it until the node ends.
+// logLevel shows how much the nodes write to their logs, and changes it until they end.
 func (h *Handler) logLevel(q *request) error {
-	f := &form{Fields: []*field{{Name: "level", Label: "Level", Kind: "select", Options: logLevels(), Value: strings.ToLower(h.o.LogLevel.Level().String()),
-		Help: "Holds at once and until this node restarts; the property log.level says how it starts."}}}
+	st, err := h.look(q)
+	if err != nil {
+		return err
+	}
+	type view struct {
+		Form  *form
+		Nodes []cluster.NodeStatus
+	}
+	where := &field{Name: "node", Label: "Node", Kind: "select", Options: []option{{Value: "0", Label: "All nodes"}}, Value: "0"}
+	level := &field{Name: "level", Label: "Level", Kind: "select", Options: logLevels(), Value: "info",
+		Help: "Holds at once and until the node restarts; the property log.level says how it starts."}
+	v := view{Form: &form{Fields: []*field{where, level}}}
+	for _, n := range st.Nodes {
+		if n.State != cluster.Live || n.Command {
+			continue
+		}
+		v.Nodes = append(v.Nodes, n)
+		where.Options = append(where.Options, option{Value: n.Writer, Label: n.Name})
+		if n.Self && n.LogLevel != "" {
+			level.Value = n.LogLevel
+		}
+	}
 	if q.Method == http.MethodPost {
-		f.read(q)
-		err := h.setLogLevel(q, f.text("level"))
+		v.Form.read(q)
+		err := h.setLogLevel(q, v.Form.text("node"), v.Form.text("level"))
 		if err == nil {
 			return q.done("/control/log", "saved")
 		}
-		if !f.fail(err) {
+		if !v.Form.fail(err) {
 			return err
 		}
 	}
-	return h.show(q, f.Status(), "loglevel", frame{Title: "Log level", Purpose: "How much this node writes to its log. Other nodes keep theirs.", Narrow: true, Body: f})
+	return h.show(q, v.Form.Status(), "loglevel", frame{Title: "Log level", Purpose: "How much the nodes write to their logs.", Narrow: true, Body: v})
 }
 
-func (h *Handler) setLogLevel(q *request, name string) error {
+func (h *Handler) setLogLevel(q *request, node, name string) error {
+	writer, err := strconv.ParseInt(node, 10, 64)
+	if err != nil || writer < 0 {
+		return stoa.Invalid("node", "%.30q is no node; choose one, or all", node)
+	}
 	for _, o := range logLevels() {
 		if o.Value != name {
 			continue
 		}
 		var l slog.Level
-		if err := l.UnmarshalText([]byte(name)); err != nil {
+		if err := l.UnmarshalText([]byte(strings.ToUpper(name))); err != nil {
 			return err
 		}
-		before := h.o.LogLevel.Level()
-		h.o.LogLevel.Set(l)
-		h.log.Log(q.Context(), max(l, slog.LevelWarn), "the log level was changed", "from", before, "to", l, "by", q.actor.Name)
-		return nil
+		return h.o.Nodes.SetLogLevel(q.Context(), writer, l)
 	}
 	return stoa.Invalid("level", "%.30q is no level: debug, info, warn or error is expected", name)
 }

@@ -76,11 +76,11 @@ func (w *world) browse(actor stoa.Actor) (ctx context.Context, base string) {
 	return ctx, server.URL
 }
 
-// until waits for an expression to become true in the page; doc is the page in the middle.
+// until waits for an expression to become true in the page; doc is the page in the middle, where there is one.
 func until(t *testing.T, ctx context.Context, what, js string) {
 	t.Helper()
 	wait := `new Promise((done, fail) => { const start = Date.now(); (function look() {
-  let ok = false; try { const doc = document.querySelector("iframe").contentDocument; ok = !!(` + js + `); } catch (e) { ok = false; }
+  let ok = false; try { const doc = document.querySelector("iframe")?.contentDocument; ok = !!(` + js + `); } catch (e) { ok = false; }
   if (ok) done(true); else if (Date.now() - start > 15000) done(false); else setTimeout(look, 30); })(); })`
 	ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool](wait, chromedp.EvalAwaitPromise))
 	for i := 0; err != nil && i < 5 && ctx.Err() == nil; i++ { // the browser went on to another page meanwhile
@@ -88,14 +88,14 @@ func until(t *testing.T, ctx context.Context, what, js string) {
 	}
 	must(t, err)
 	if !ok {
-		state, _ := chromedp.Run(ctx, chromedp.Evaluate[string](`document.querySelector("[data-state]").textContent + " | " + document.querySelector(".toasts").textContent + " | " + document.querySelector("iframe").contentDocument.querySelector("main").innerHTML + " | " + seen.join()`))
+		state, _ := chromedp.Run(ctx, chromedp.Evaluate[string](`document.querySelector("[data-state]")?.textContent + " | " + document.querySelector(".toasts").textContent + " | " + (document.querySelector("iframe")?.contentDocument || document).querySelector("main").innerHTML + " | " + seen.join()`))
 		t.Fatalf("%s: not after 15 s: %s\n%s", what, js, state)
 	}
 }
 
 func act(t *testing.T, ctx context.Context, js string) {
 	t.Helper()
-	must(t, chromedp.Do(ctx, chromedp.Evaluate[chromedp.Void](`(() => { const doc = document.querySelector("iframe").contentDocument; `+js+` })()`)))
+	must(t, chromedp.Do(ctx, chromedp.Evaluate[chromedp.Void](`(() => { const doc = document.querySelector("iframe")?.contentDocument; `+js+` })()`)))
 }
 
 func press(key, more string) string {

@@ -199,6 +199,8 @@ type link struct {
 	Title, URL, Icon string
 	Primary, Current bool
 	Count            string
+
+	Ask, AskText, AskButton string // a button that sends a form to URL after this question
 }
 
 type pill struct{ Kind, Text string }
@@ -232,8 +234,8 @@ func note(key string) string {
 		return "Moved."
 	case "discarded":
 		return "The draft was discarded."
-	case "cleared":
-		return "The caches were emptied."
+	case "forgotten":
+		return "Forgotten."
 	case "started":
 		return "Started."
 	case "paused":
@@ -304,13 +306,15 @@ func (h *Handler) rail(q *request) []group {
 	add("Site", when(rules, "Sites", "/control/sites", "site"), when(manages, "Site settings", "/control/settings", "settings"))
 	add("People", when(rules && h.o.Users != nil, "Users", "/control/users", "user"),
 		when(rules && h.o.Users != nil, "User groups", "/control/groups", "users"), when(rules, "Roles", "/control/roles", "role"))
-	add("System",
-		when(rules && h.o.Properties != nil, "Effective properties", "/control/properties", "list"),
+	add("Cluster",
+		when(rules && h.o.Nodes != nil, "Nodes", "/control/cluster", "cluster"),
 		when(rules && h.o.Caches != nil, "Caches", "/control/caches", "cache"),
 		when(rules && h.o.Log != nil, "Change log", "/control/changes", "log"),
 		when(rules && h.o.Jobs != nil, "Jobs", "/control/jobs", "clock"),
-		when(rules && h.o.Locks != nil, "Locks", "/control/locks", "lock"),
-		when(rules && h.o.LogLevel != nil, "Log level", "/control/log", "filter"))
+		when(rules && h.o.Locks != nil, "Locks", "/control/locks", "lock"))
+	add("Configuration",
+		when(rules && h.o.Properties != nil, "Effective properties", "/control/properties", "list"),
+		when(rules && h.o.Nodes != nil, "Log level", "/control/log", "filter"))
 	return out
 }
 

@@ -17,9 +17,6 @@ func (h *Handler) mountSystem(get, post register) {
 	}
 	if h.o.Caches != nil {
 		get("/control/caches", manageInstance, h.caches)
-		if h.o.ClearCaches != nil {
-			post("/control/caches/clear", manageInstance, h.clearCaches)
-		}
 	}
 	if h.o.Log != nil {
 		get("/control/changes", manageInstance, h.changes)
@@ -50,12 +47,15 @@ func (h *Handler) caches(q *request) error {
 		Rate int // hits per hundred
 	}
 	type view struct {
-		Rows      []row
-		Copies    []row // those in mode copy
-		Total     row
-		Clearable bool
+		Rows   []row
+		Copies []row // those in mode copy
+		Total  row
 	}
-	v := view{Clearable: h.o.ClearCaches != nil}
+	var v view
+	var actions []link
+	if h.o.Nodes != nil {
+		actions = append(actions, emptyButton())
+	}
 	for _, s := range h.o.Caches() {
 		v.Rows = append(v.Rows, row{s, rate(s)})
 		v.Total.Entries += s.Entries
@@ -68,7 +68,8 @@ func (h *Handler) caches(q *request) error {
 	slices.SortFunc(v.Rows, func(a, b row) int { return strings.Compare(a.Name, b.Name) })
 	v.Copies = slices.DeleteFunc(slices.Clone(v.Rows), func(r row) bool { return r.Mode != "copy" })
 	return h.show(q, http.StatusOK, "caches", frame{Title: "Caches",
-		Purpose: "What this node keeps in memory. Changes drop what they touch by themselves; emptying is never needed for correctness.", Body: v})
+		Purpose: "What this node keeps in memory. Changes drop what they touch by themselves; emptying is never needed for correctness.",
+		Actions: actions, Body: v})
 }
 
 func rate(s cache.RegionStats) int {
@@ -76,14 +77,6 @@ func rate(s cache.RegionStats) int {
 		return 0
 	}
 	return int(s.Hits * 100 / (s.Hits + s.Misses))
-}
-
-func (h *Handler) clearCaches(q *request) error {
-	if err := h.o.ClearCaches(q.Context()); err != nil {
-		return err
-	}
-	h.log.InfoContext(q.Context(), "the caches were emptied from the control panel", "user", q.actor.User)
-	return q.done("/control/caches", "cleared")
 }
 
 // maxChanges is how many rows of the change log can be paged through.

@@ -24,6 +24,23 @@ func parse(assets *look.Assets) (map[string]*template.Template, error) {
 		"bytes": byteCount,
 		"count": count,
 		"took":  took,
+		"short": short,
+		"span":  span,
+		"signed": func(d time.Duration) string {
+			if d > 0 {
+				return "+" + short(d)
+			}
+			return short(d)
+		},
+		"clock": clockTag,
+		"lately": func(t time.Time) template.HTML {
+			if time.Since(t) < 12*time.Hour {
+				return clockTag(t)
+			}
+			return timeTag(t)
+		},
+		"names": func(list []string) string { return strings.Join(list, ", ") },
+		"say":   sentence,
 		"dict":  dict,
 		"lower": strings.ToLower,
 
@@ -62,6 +79,62 @@ func timeTag(t time.Time) template.HTML {
 	}
 	t = t.UTC()
 	return template.HTML(`<time datetime="` + t.Format(time.RFC3339) + `" data-relative>` + t.Format("2 January 2006, 15:04") + ` UTC</time>`)
+}
+
+// clockTag writes a time of the day to the second; the script of the panel turns it into the viewer's zone.
+func clockTag(t time.Time) template.HTML {
+	if t.IsZero() {
+		return "–"
+	}
+	t = t.UTC()
+	return template.HTML(`<time datetime="` + t.Format(time.RFC3339) + `" data-clock>` + t.Format("15:04:05") + ` UTC</time>`)
+}
+
+// short writes a span of time with about two digits, as 0.42 ms, 12 ms or 1.5 s.
+func short(d time.Duration) string {
+	size, sign := d, ""
+	if d < 0 {
+		size, sign = -d, "−"
+	}
+	ms := float64(size) / float64(time.Millisecond)
+	switch {
+	case size == 0:
+		return "0"
+	case ms < 9.95:
+		return sign + strconv.FormatFloat(ms, 'f', 2-digits(ms), 64) + " ms"
+	case ms < 999.5:
+		return sign + strconv.FormatFloat(ms, 'f', 0, 64) + " ms"
+	case size < time.Minute:
+		return sign + strconv.FormatFloat(ms/1000, 'f', 1, 64) + " s"
+	}
+	return sign + span(size)
+}
+
+// digits is how many digits ms has before the point, as far as short cares.
+func digits(ms float64) int {
+	if ms < 0.995 {
+		return 0
+	}
+	return 1
+}
+
+// span writes how long something has lasted, in the two largest units.
+func span(d time.Duration) string {
+	units := []struct {
+		size time.Duration
+		name string
+	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "min"}, {time.Second, "s"}}
+	for i, u := range units {
+		if d < u.size && i < len(units)-1 {
+			continue
+		}
+		out := strconv.FormatInt(int64(d/u.size), 10) + " " + u.name
+		if i+1 < len(units) && d%u.size >= units[i+1].size {
+			out += " " + strconv.FormatInt(int64(d%u.size/units[i+1].size), 10) + " " + units[i+1].name
+		}
+		return out
+	}
+	return ""
 }
 
 // byteCount writes a number of bytes for people.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -153,7 +154,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	storeProblem := s.checkStore(ctx, files)
+	s.store = s.checkStore(ctx, files)
 
 	// The domain.
 	if s.Access, err = access.New(access.Options{DB: s.DB, Cache: s.Cache}); err != nil {
@@ -217,8 +218,8 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	panel, err := admin.New(admin.Options{
 		Access: s.Access, Users: s.Users, Sites: s.Sites, Pages: s.Pages, Content: s.Content, Taxonomy: s.Taxonomy, Jobs: s.Jobs, Locks: s.Locks,
 		Assets: assets, Log: s.Log, Logger: s.log.With("component", "admin"), Caches: s.Cache.Stats, SiteOf: visitors.SiteOf,
-		ClearCaches: s.ClearCaches, Properties: s.properties, Render: theme, Catalogue: catalogue,
-		Files: s.Files, MaxUpload: c.Files.MaxFileBytes, LogLevel: o.Level,
+		Nodes: s, Properties: s.properties, Render: theme, Catalogue: catalogue,
+		Files: s.Files, MaxUpload: c.Files.MaxFileBytes,
 	})
 	if err != nil {
 		return err
@@ -233,11 +234,13 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		MaxBody: c.Server.MaxBodyBytes, MaxHeader: int(c.Server.MaxHeaderBytes), NoCompression: !c.Server.Compression, ReadHeaderTimeout: c.Server.ReadHeaderTimeout, ReadTimeout: c.Server.ReadTimeout, WriteTimeout: c.Server.WriteTimeout,
 		IdleTimeout: c.Server.IdleTimeout, DrainDelay: c.Server.DrainDelay, Logger: s.log.With("component", "http"), LogRequests: c.Log.Requests, Registry: registry,
 		MetricsAllowed: c.Health.MetricsAllowedAddresses, MetricsToken: c.Health.MetricsToken,
-		Ready: func(ctx context.Context) []httpd.Problem { return append(s.problems(ctx), storeProblem...) }, DataSource: s.dataSource(),
+		Ready: s.problems, DataSource: s.dataSource(),
 	}, visitors.Routes(panel.Mount)); err != nil {
 		return err
 	}
 	s.onStop("http", func(context.Context) error { return s.http.Close() })
+	s.examine(ctx)
+	s.every(2*time.Second, s.examine)
 	if !s.command {
 		if err := s.Jobs.Start(s.ctx); err != nil {
 			return err
@@ -299,7 +302,7 @@ func (s *Server) checkStore(ctx context.Context, files filestore.Store) []httpd.
 
 // problems names what keeps the node from being ready.
 func (s *Server) problems(ctx context.Context) []httpd.Problem {
-	var out []httpd.Problem
+	out := slices.Clone(s.store)
 	if err := s.DB.Check(ctx); err != nil {
 		out = append(out, httpd.Problem{Requirement: "database", Message: err.Error(), Mend: "check that the server of jdbc.default.url runs and answers"})
 	} else if age := change.Boottime() - s.Log.Proof(); age > 5*time.Second {
@@ -313,19 +316,6 @@ func (s *Server) dataSource() func(context.Context) error {
 		return nil
 	}
 	return s.DB.Check
-}
-
-// ClearCaches drops every cached value on every node: the order is a row of the log, so it reaches
-// nodes that are away as well.
-func (s *Server) ClearCaches(ctx context.Context) error {
-	actor := stoa.ActorFrom(ctx)
-	if !actor.Admin && !actor.System {
-		return stoa.Forbidden("only administrators may clear the caches")
-	}
-	return s.DB.Write(ctx, func(_ context.Context, tx *db.Tx) error {
-		tx.Changed(change.Everything, 0, 0, 0)
-		return nil
-	})
 }
 
 func (s *Server) properties() []admin.Property {

@@ -52,6 +52,12 @@ func (s *Server) openLink(ctx context.Context, o Options, writer int64) (*link, 
 	if s.shared, s.settings, err = s.cfg.Shared(id); err != nil {
 		return nil, err
 	}
+	s.values = map[string]string{}
+	for _, v := range s.cfg.Effective() {
+		if s.shared[v.Name] != "" {
+			s.values[v.Name] = v.Masked
+		}
+	}
 	if o.Transport != nil {
 		return &link{transport: o.Transport, trusted: true}, nil
 	}
@@ -148,9 +154,10 @@ func (s *Server) openCalls(l *link) error {
 		}
 		return true, s.Log.Await(ctx, p)
 	})
-	s.status = cluster.NewMethod(s.Calls, "cluster.status", func(ctx context.Context, _ cluster.Member, _ struct{}) (NodeReport, error) {
-		return s.report(ctx), nil
+	s.status = cluster.NewMethod(s.Calls, "cluster.status", func(context.Context, cluster.Member, struct{}) (cluster.Report, error) {
+		return s.report(), nil
 	})
+	s.levels = cluster.NewMethod(s.Calls, "log.level", s.takeLevel)
 	s.probe, err = cluster.NewProbe(cluster.ProbeOptions{Transport: l.transport, Members: s.Node, Clock: change.Boottime, Logger: s.log})
 	if err != nil {
 		return err

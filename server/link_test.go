@@ -8,9 +8,8 @@ import (
 	"time"
 
 	"github.com/stoa-portal/stoa"
-	"github.com/stoa-portal/stoa/change"
+	"github.com/stoa-portal/stoa/cluster"
 	"github.com/stoa-portal/stoa/db/dbtest"
-	"github.com/stoa-portal/stoa/server"
 	"github.com/stoa-portal/stoa/server/servertest"
 )
 
@@ -48,9 +47,9 @@ func eventually(t *testing.T, what string, ok func() bool) {
 }
 
 // meshed waits until every node hears every other and measures it.
-func meshed(t *testing.T, nodes []*servertest.Node) server.ClusterStatus {
+func meshed(t *testing.T, nodes []*servertest.Node) cluster.Status {
 	t.Helper()
-	var st server.ClusterStatus
+	var st cluster.Status
 	eventually(t, "all nodes to hear each other", func() bool {
 		var err error
 		if st, err = nodes[0].Cluster(servertest.System()); err != nil {
@@ -108,18 +107,14 @@ func TestLink_HintsCarryChanges(t *testing.T) {
 		for _, n := range nodes[1:] {
 			eventually(t, "the page on another node", func() bool { return n.Guest(t).Get(t, "/w/first").Status == http.StatusOK })
 		}
-		ctx, receipts := change.WithReceipts(servertest.System())
-		if err := a.ClearCaches(ctx); err != nil {
+		p, err := a.EmptyCaches(servertest.System())
+		if err != nil {
 			t.Fatal(err)
 		}
-		p := receipts.Positions()
-		if len(p) != 1 {
-			t.Fatalf("positions %v", p)
-		}
 		for _, n := range nodes[1:] {
-			eventually(t, "the hint", func() bool { return n.Log.Applied(p[0]) })
+			eventually(t, "the hint", func() bool { return n.Log.Applied(p) })
 		}
-		if err := a.Confirm(t.Context(), p[0]); err != nil {
+		if err := a.Confirm(t.Context(), p); err != nil {
 			t.Errorf("not every node confirmed what it has applied: %v", err)
 		}
 		for _, n := range nodes[1:] {
@@ -159,7 +154,7 @@ func TestCluster_SaysWhatIsWrong(t *testing.T) {
 	linked(t, 1, nil, func(t *testing.T, g *servertest.Group, nodes []*servertest.Node) {
 		g.Join(map[string]string{"scheduler.enabled": "false"})
 		g.Join(map[string]string{"cluster.link.enabled": "false"})
-		var st server.ClusterStatus
+		var st cluster.Status
 		eventually(t, "the words", func() bool {
 			var err error
 			if st, err = nodes[0].Cluster(servertest.System()); err != nil {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/stoa-portal/stoa/access"
@@ -61,10 +62,15 @@ type Server struct {
 	link     *link
 	probe    *cluster.Probe
 	await    cluster.Method[[]change.Position, bool]
-	status   cluster.Method[struct{}, NodeReport]
+	status   cluster.Method[struct{}, cluster.Report]
+	levels   cluster.Method[levelOrder, bool]
+	level    *slog.LevelVar    // nil: cannot be changed
 	shared   map[string]string // digests of the settings that must be the same on all nodes
+	values   map[string]string // those settings as they may be shown
 	settings string            // one digest of them all
-	address  string            // host:port for people
+	store    []httpd.Problem   // what is wrong with the file store
+	checkup  atomic.Pointer[checkup]
+	address  string // host:port for people
 	started  time.Time
 	command  bool
 
@@ -99,7 +105,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	run, cancel := context.WithCancel(context.Background())
-	s := &Server{cfg: o.Config, log: o.Logger, ctx: run, cancel: cancel, started: time.Now(), command: o.Command}
+	s := &Server{cfg: o.Config, log: o.Logger, ctx: run, cancel: cancel, started: time.Now(), command: o.Command, level: o.Level}
 	if err := s.build(ctx, o); err != nil {
 		return nil, errors.Join(err, s.Stop(context.WithoutCancel(ctx)))
 	}

@@ -68,6 +68,32 @@ func TestEnsureAdmin_OnceAndWithAOneTimeLink(t *testing.T) {
 	}
 }
 
+// Every node of a new cluster prints a link, and whoever takes any of them is right; the others end with it.
+func TestEnsureAdmin_LinkOfEachNodeWorksUntilOneIsUsed(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		n := newNode(t, d)
+		o := AdminOptions{EmailPrefix: "test", MailDomain: "example.com", ScreenName: "test"}
+		var tokens [3]string
+		for i := range tokens {
+			var err error
+			if tokens[i], _, err = n.EnsureAdmin(asSystem(), instance, o); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, token := range tokens {
+			if err := n.CheckSetup(context.Background(), token); err != nil {
+				t.Errorf("a link of a start: %v", err)
+			}
+		}
+		if err := n.UseSetup(context.Background(), tokens[0], secret); err != nil {
+			t.Fatal(err)
+		}
+		for _, token := range tokens {
+			wantKind(t, "a link after one was used", n.UseSetup(context.Background(), token, secret+"2"), stoa.KindInvalid)
+		}
+	})
+}
+
 func TestResetPassword_ByMail(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		n := newNode(t, d)

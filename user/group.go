@@ -342,7 +342,8 @@ func (s *Service) EnsureAdmin(ctx context.Context, instance stoa.ID, o AdminOpti
 		}
 		if n > 0 {
 			// A first start that failed after this point has shown its link to nobody: as long as the
-			// only administrator has no password, each start gives a new one.
+			// only administrator has no password, each start gives a new one. Those that other nodes
+			// have shown work as well, until one is used.
 			if n > 1 || o.Password != "" {
 				return nil
 			}
@@ -352,7 +353,7 @@ func (s *Service) EnsureAdmin(ctx context.Context, instance stoa.ID, o AdminOpti
 				return nil
 			}
 			if err == nil {
-				setupToken, err = s.link(ctx, tx, id, purposeSetup, s.o.SetupLifetime)
+				setupToken, err = s.anotherLink(ctx, tx, id, purposeSetup, s.o.SetupLifetime)
 			}
 			return err
 		}

@@ -116,6 +116,11 @@ func (s *Service) link(ctx context.Context, tx *db.Tx, id stoa.ID, purpose strin
 	if _, err := tx.Exec(ctx, "DELETE FROM user_link WHERE account = ? AND purpose = ?", id, purpose); err != nil {
 		return "", err
 	}
+	return s.anotherLink(ctx, tx, id, purpose, lifetime)
+}
+
+// anotherLink makes a link beside those that there are; the first that is used ends the others.
+func (s *Service) anotherLink(ctx context.Context, tx *db.Tx, id stoa.ID, purpose string, lifetime time.Duration) (string, error) {
 	token, digest := newToken()
 	err := tx.Insert(ctx, "user_link", db.Row{"digest": digest, "account": id, "purpose": purpose, "expires": db.Micros(s.o.Now().Add(lifetime))})
 	if err != nil {
@@ -208,6 +213,9 @@ func (s *Service) use(ctx context.Context, purpose, token, password string) erro
 		}
 		if n == 0 {
 			return errLink()
+		}
+		if _, err := tx.Exec(ctx, "DELETE FROM user_link WHERE account = ? AND purpose = ?", a.ID, purpose); err != nil {
+			return err
 		}
 		return storePassword(ctx, tx, a, hash, 0)
 	})

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/stoa-portal/stoa/cluster"
 	"github.com/stoa-portal/stoa/server"
 )
 
@@ -27,7 +28,7 @@ func clusterCommand(f *flags) *cobra.Command {
 			fmt.Fprintln(c.OutOrStdout(), text)
 			return nil
 		}
-		var st server.ClusterStatus
+		var st cluster.Status
 		if err := json.Unmarshal([]byte(text), &st); err != nil {
 			return fmt.Errorf("the node's answer cannot be read; is it of another version? %w", err)
 		}
@@ -45,7 +46,7 @@ func clusterCommand(f *flags) *cobra.Command {
 }
 
 // printCluster shows the cluster as tables for people.
-func printCluster(w io.Writer, st server.ClusterStatus) error {
+func printCluster(w io.Writer, st cluster.Status) error {
 	fmt.Fprintf(w, "Cluster Link %s, database %s, master %s\n\n", st.Link, st.Database, orNone(st.Master))
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "NODE\tSTATE\tHOST\tFOR NODES\tFOR PEOPLE\tVERSION\tUPTIME\tCLOCK\tBEHIND\tPROOF\tHINTS SENT\tGOT\tLOST\tREPAIRED")
@@ -57,7 +58,7 @@ func printCluster(w io.Writer, st server.ClusterStatus) error {
 		if n.Master {
 			state += ", master"
 		}
-		if n.State != "live" || n.Error != "" {
+		if !n.Answered() {
 			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t\t%s\n", name, state, n.Host, n.Address, n.Version)
 			continue
 		}
@@ -79,7 +80,7 @@ func printCluster(w io.Writer, st server.ClusterStatus) error {
 	return nil
 }
 
-func printLatencies(w io.Writer, st server.ClusterStatus) {
+func printLatencies(w io.Writer, st cluster.Status) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	any := false
 	for _, n := range st.Nodes {

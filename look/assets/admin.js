@@ -366,6 +366,46 @@
   }
   setInterval(function () { if (!document.hidden) document.querySelectorAll("time[data-relative]").forEach(showTime); }, 30000);
 
+  function showClock(el) {
+    var at = new Date(el.getAttribute("datetime"));
+    if (!isNaN(at)) { el.textContent = at.toLocaleTimeString(locale, { hour12: false }); el.title = exact.format(at); }
+  }
+
+  // ---- Screens that stay new: what did not change is left alone, so nothing jumps ------------------
+  function patch(old, now) {
+    if (old.isEqualNode(now)) return;
+    if (old.nodeName !== now.nodeName) { old.replaceWith(now); return; }
+    if (old.nodeType !== Node.ELEMENT_NODE) { old.data = now.data; return; }
+    Array.from(old.attributes).forEach(function (a) { if (!now.hasAttribute(a.name)) old.removeAttribute(a.name); });
+    Array.from(now.attributes).forEach(function (a) { if (old.getAttribute(a.name) !== a.value) old.setAttribute(a.name, a.value); });
+    var at = old.firstChild;
+    Array.from(now.childNodes).forEach(function (n) {
+      var same = n.id ? Array.from(old.children).find(function (c) { return c.id === n.id; }) : at && !at.id && at.nodeName === n.nodeName ? at : null;
+      if (!same) { old.insertBefore(n, at); return; }
+      if (same === at) at = at.nextSibling; else old.insertBefore(same, at);
+      patch(same, n);
+    });
+    while (at) { var next = at.nextSibling; at.remove(); at = next; }
+  }
+  function keepNew(box) {
+    var wait = Number(box.dataset.refresh) * 1000, timer;
+    function look() {
+      clearTimeout(timer);
+      if (!box.isConnected) return;
+      fetch(location.href, { headers: { "Stoa-Refresh": "1" }, credentials: "same-origin", signal: AbortSignal.timeout(10000) }).then(function (r) {
+        if (!r.ok || r.redirected) throw new Error("HTTP " + r.status);
+        return r.text();
+      }).then(function (html) {
+        var now = new DOMParser().parseFromString(html, "text/html").getElementById(box.id);
+        if (!now) throw new Error("the screen is another one");
+        enhance(now);
+        patch(box, document.adoptNode(now));
+      }).catch(function () { box.classList.add("is-old"); }).then(function () { clearTimeout(timer); if (!document.hidden) timer = setTimeout(look, wait); });
+    }
+    document.addEventListener("visibilitychange", function () { if (!document.hidden) look(); });
+    timer = setTimeout(look, wait);
+  }
+
   // ---- Progress ----------------------------------------------------------------------------------
   function follow(box) {
     var url = box.dataset.progress, wait = Number(box.dataset.interval) || 1000, failures = 0;
@@ -406,9 +446,11 @@
       scope.querySelectorAll(selector).forEach(fn);
     }
     each("time[data-relative]", showTime);
+    each("time[data-clock]", showClock);
     each("[data-tabs]", tabs);
     each("[data-bulk]", showBulk);
     each("[data-progress]", follow);
+    each("[data-refresh]", function (el) { if (el.ownerDocument === document) keepNew(el); });
     each("[data-toast]", function (el) { armToast(el, el.dataset.toast); });
     each("pre.code, .scroll-x", function (el) { if (el.scrollWidth > el.clientWidth + 1 && el.tabIndex < 0) el.tabIndex = 0; });
     each("[data-theme-switch], [data-js-only]", function (el) { el.hidden = false; });
