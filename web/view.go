@@ -119,6 +119,10 @@ func (h *Handler) visitor(next http.Handler) http.Handler {
 			}
 			return httpd.NewCached(http.StatusOK, "text/html; charset=utf-8", "no-cache", body), nil
 		})
+		if stoa.Is(err, stoa.KindUnavailable) {
+			httpd.Error(w, r, err) // whatever asks the database again makes the visitor wait for it again
+			return
+		}
 		if err != nil {
 			next.ServeHTTP(w, r) // finds the old address, or shows what is wrong
 			return
