@@ -101,7 +101,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		Apply:      func(rows []change.Row) { s.Cache.Invalidate(cacheChanges(rows), nil) },
 		TrustHints: s.link.trusted,
 		Send:       func(hint []byte) { s.send(cluster.SubjectHints, hint) },
-		Confirm:    s.Confirm, ConfirmLimit: c.Cache.FreshLimit + change.Bound/4,
+		Confirm:    s.Confirm, ConfirmLimit: cmp.Or(o.ConfirmLimit, c.Cache.FreshLimit+change.Bound/4),
 	})
 	if err != nil {
 		return err

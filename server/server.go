@@ -36,6 +36,10 @@ type Options struct {
 	Transport cluster.Transport // how nodes send each other messages; nil = a node that is alone
 	Command   bool              // the node lives for one command of the operator: it runs no jobs
 	NoSync    bool              // tests only: files need not survive a power cut
+
+	// ConfirmLimit is for tests: how long whoever takes something away waits for nodes that do not answer.
+	// 0 = as long as they could still serve what was there before.
+	ConfirmLimit time.Duration
 }
 
 // Server is one running node. Its parts are exported for the commands and the tests.

@@ -97,6 +97,7 @@ func seesContent(t *testing.T, nodes []*servertest.Node) {
 	step(t, nodes, func(a *servertest.Node) { a.Publish(t, "tides", "Tides of the bay", "<p>High water at noon.</p>") },
 		func(n *servertest.Node) bool { return n.Guest(t).Get(t, "/w/tides").Status == http.StatusNotFound },
 		func(n *servertest.Node) {
+			mustSee(t, carrying(t, n, writer, isToken).Get(t, "/"), http.StatusOK, "Tides of the bay") // from the page cache
 			mustSee(t, carrying(t, n, writer, isToken).Get(t, "/w/tides"), http.StatusOK, "High water at noon.")
 			mustSee(t, n.As(writer).Get(t, "/"), http.StatusOK, "Tides of the bay")
 		})

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stoa-portal/stoa/db/dbtest"
 )
@@ -54,11 +55,12 @@ func Balance(t testing.TB, nodes []*Node) (address string, served func() []int64
 }
 
 // StartDeaf runs n nodes that hear no messages and look at the change log twice a minute only, so that
-// what one of them knows of another's writes it was made to look for.
+// what one of them knows of another's writes it was made to look for. What takes something away waits for
+// them for a moment only, though they may serve what was before for a minute.
 func StartDeaf(t testing.TB, e dbtest.Engine, n int) []*Node {
 	t.Helper()
 	g := NewGroup(t, e)
-	g.Silent = true
+	g.Silent, g.confirm = true, 20*time.Millisecond
 	nodes := make([]*Node, n)
 	for i := range nodes {
 		nodes[i] = g.Join(map[string]string{"cache.fresh.limit": "1m", "change.poll.interval": "30s", "cluster.heartbeat.timeout": "1h"})

@@ -50,6 +50,7 @@ type Group struct {
 	// engine must be a server.
 	Linked bool
 
+	confirm time.Duration // server.Options.ConfirmLimit
 	t       testing.TB
 	hub     *cluster.Hub
 	address string
@@ -125,10 +126,8 @@ func (g *Group) Join(flags map[string]string) *Node {
 	default:
 		transport = g.hub.Join(filepath.Base(c.Home))
 	}
-	level := new(slog.LevelVar)
-	level.Set(slog.LevelWarn)
-	s, err := server.New(ctx, server.Options{Config: c, Transport: transport, NoSync: true, Level: level,
-		Logger: slog.New(slog.NewTextHandler(testLog{g.t}, &slog.HandlerOptions{Level: level}))})
+	s, err := server.New(ctx, server.Options{Config: c, Transport: transport, NoSync: true, ConfirmLimit: g.confirm,
+		Logger: slog.New(slog.NewTextHandler(testLog{g.t}, &slog.HandlerOptions{Level: slog.LevelWarn}))})
 	if err != nil {
 		g.t.Fatalf("servertest: start a node: %v", err)
 	}
