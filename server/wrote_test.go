@@ -52,9 +52,6 @@ func edit(t *testing.T, n *servertest.Node, path string, fields url.Values) {
 	}
 }
 
-// What takes something away needs no token: its writer is answered once every node has it
-// (TestTakingAway). The others are here.
-//
 // TestWrote_WriterSeesItAtOnceOnNodesThatHeardNothing has a control for each step: the same request
 // without the cookie of the write meets the state from before, or the step would prove nothing.
 func TestWrote_WriterSeesItAtOnceOnNodesThatHeardNothing(t *testing.T) {
@@ -67,6 +64,7 @@ func TestWrote_WriterSeesItAtOnceOnNodesThatHeardNothing(t *testing.T) {
 			t.Run("person", func(t *testing.T) { seesPerson(t, nodes) })
 			t.Run("crossing answers", func(t *testing.T) { seesBothOfCrossingAnswers(t, nodes) })
 			t.Run("every click on another node", func(t *testing.T) { seesAfterEveryClick(t, nodes) })
+			t.Run("sign-out", func(t *testing.T) { seesSignOut(t, nodes) })
 		})
 	}
 }
@@ -180,6 +178,38 @@ func seesAfterEveryClick(t *testing.T, nodes []*servertest.Node) {
 		text := fmt.Sprintf("Text %d.", i)
 		edit(t, &all, "/control/content/"+id.String(), url.Values{"site": {all.Site(t).ID.String()}, "kind": {"post"}, "slug": {"clicks"}, "title": {"Clicks"}, "body": {"<p>" + text + "</p>"}, "do": {"publish"}})
 		mustSee(t, all.Get(t, "/w/clicks"), http.StatusOK, text)
+	}
+	if out := all.Post(t, "/sign-out", nil); out.Status != http.StatusSeeOther {
+		t.Fatalf("sign out: %d", out.Status)
+	}
+	mustSee(t, all.Get(t, "/w/clicks"), http.StatusOK, "Text 4.")
+}
+
+// seesSignOut uses the session that a thief would have kept.
+func seesSignOut(t *testing.T, nodes []*servertest.Node) {
+	a := nodes[0]
+	stolen := carrying(t, a, a.Client, isSession).Client
+	for _, n := range nodes {
+		mustSee(t, n.As(a.Client).Get(t, "/account"), http.StatusOK, servertest.AdminLogin)
+	}
+	step(t, nodes,
+		func(a *servertest.Node) {
+			if out := a.Post(t, "/sign-out", nil); out.Status != http.StatusSeeOther {
+				t.Fatalf("sign out: %d", out.Status)
+			}
+		},
+		func(n *servertest.Node) bool { return n.As(stolen).Get(t, "/account").Status == http.StatusOK },
+		func(n *servertest.Node) {
+			both := carrying(t, n, a.Client, isToken)
+			both.Client.Jar.SetCookies(address(t, n), stolen.Jar.Cookies(address(t, n)))
+			if got := both.Get(t, "/account"); got.Status != http.StatusSeeOther {
+				t.Errorf("%s: the ended session gets %d", n.URL, got.Status)
+			}
+		})
+	c := nodes[2].Guest(t)
+	c.SignIn(t)
+	for _, n := range nodes {
+		mustSee(t, n.As(c.Client).Get(t, "/account"), http.StatusOK, servertest.AdminLogin)
 	}
 }
 
