@@ -72,6 +72,7 @@ var testModules = []string{
 	"pgregory.net/rapid", "go.uber.org/goleak", "github.com/rogpeppe/go-internal",
 	"github.com/chromedp/chromedp", "github.com/chromedp/cdproto",
 	"github.com/anishathalye/porcupine", "golang.org/x/net",
+	"github.com/nats-io/nats-server/v2", // a message server that is not ours
 }
 
 // allowedModules lists, per folder and what is below it, the modules its code
