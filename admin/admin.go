@@ -110,7 +110,7 @@ func (h *Handler) Mount(mux *http.ServeMux) {
 		mux.Handle("POST "+path, h.handle(need, fn))
 	}
 	mux.Handle("GET /control", http.RedirectHandler("/control/", http.StatusSeeOther))
-	get("/control/{$}", editSite, h.dashboard)
+	get("/control/{$}", somebody, h.dashboard)
 	get("/control/", editSite, h.unknown)
 	post("/control/", editSite, h.unknown)
 	post("/control/site/choose", viewSite, h.chooseSite)

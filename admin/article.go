@@ -350,6 +350,7 @@ func (h *Handler) openArticle(q *request, e *editing) error {
 }
 
 func (h *Handler) showArticle(q *request, e editing) error {
+	h.previews(q, e.Form)
 	e.Action = "/control/content/new"
 	if !e.New {
 		e.Action = "/control/content/" + e.Article.ID.String() + "?lang=" + url.QueryEscape(string(e.Lang))

@@ -53,7 +53,7 @@ func (h *Handler) articleForm(ctx context.Context, st site.Site, zone *time.Loca
 		{Name: "kind", Label: "Kind", Kind: "select", Options: kinds, Value: a.Kind},
 		{Name: "categories", Label: "Categories", Kind: "checks", Options: tree(categories), Values: idStrings(a.Categories)},
 		{Name: "tags", Label: "Tags", Kind: "text", Value: strings.Join(names, ", "), Optional: true, Help: "Separated by commas."},
-		{Name: "image", Label: "Image", Kind: "mono", Value: a.Image, Optional: true, Help: "The key of a file of this site, shown in lists and above the text."},
+		{Name: "image", Label: "Image", Kind: "mono", Value: a.Image, Optional: true, Help: "Shown in lists and above the text."},
 		{Name: "author", Label: "Author", Kind: "text", Value: a.AuthorName, Optional: true, Help: "The name that is shown; your own when left empty."},
 		{Name: "sticky", Label: "Before all others in lists", Kind: "check", Value: check(a.Sticky)},
 		{Name: "comment", Label: "What was changed", Kind: "text", Optional: true, Help: "For the list of versions."},
@@ -61,7 +61,9 @@ func (h *Handler) articleForm(ctx context.Context, st site.Site, zone *time.Loca
 	}}
 	if h.o.Files != nil {
 		body := f.Field("body")
-		body.UploadURL, body.ImagesURL = "/control/files/upload?site="+st.ID.String(), "/control/files/images?site="+st.ID.String()
+		body.UploadURL, body.ImagesURL = pictureURLs(st.ID)
+		image := f.Field("image")
+		image.Kind, image.UploadURL, image.ImagesURL = "image", body.UploadURL, body.ImagesURL
 	}
 	if a.Protected {
 		f.Fields = append(f.Fields, &field{Name: "open", Label: "Readers need no password any more", Kind: "check"})

@@ -28,6 +28,12 @@ type overview struct {
 
 // dashboard is the first screen: what there is and what was worked on last.
 func (h *Handler) dashboard(q *request) error {
+	if err := h.permit(q, editSite); err != nil {
+		if rows, perr := h.editablePages(q); perr == nil && len(rows) > 0 { // somebody who looks after a page or two
+			return q.done("/control/pages", "")
+		}
+		return err
+	}
 	o := overview{Content: h.o.Content != nil, Pages: h.o.Pages != nil}
 	if o.Content {
 		list, err := h.o.Content.List(q.Context(), q.site, content.Filter{PerPage: 8})

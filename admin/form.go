@@ -15,7 +15,7 @@ import (
 // field is an input of a form: what it asks, what is in it and what is wrong with that.
 type field struct {
 	Name, Label, Help string
-	Kind              string // text, title, mono, email, password, datetime, number, textarea, editor, select, check, checks, color
+	Kind              string // text, title, mono, email, password, datetime, number, textarea, editor, image, select, check, checks, color
 	Value             string
 	Values            []string // checks: what is chosen
 	Options           []option
@@ -26,8 +26,9 @@ type field struct {
 	Error             string
 	Off               bool   // cannot be changed
 	Autofill          string // autocomplete attribute
-	UploadURL         string // editor: where pictures are sent; empty: none can be added
-	ImagesURL         string // editor: where pictures are listed
+	UploadURL         string // editor and image: where pictures are sent; empty: none can be added
+	ImagesURL         string // editor and image: where pictures are listed
+	Preview           string // image: address of a small version of what is chosen
 }
 
 type option struct {
@@ -61,6 +62,38 @@ func (f *field) Chosen() []option {
 		}
 	}
 	return out
+}
+
+// picture gives a field that holds the key of a picture of the site, which the person chooses by sight.
+func (h *Handler) picture(q *request, f field) *field {
+	if h.o.Files == nil {
+		f.Kind = "mono"
+		return &f
+	}
+	f.Kind = "image"
+	f.UploadURL, f.ImagesURL = pictureURLs(q.site.ID)
+	h.preview(q, &f)
+	return &f
+}
+
+func pictureURLs(site stoa.ID) (upload, images string) {
+	return "/control/files/upload?site=" + site.String(), "/control/files/images?site=" + site.String()
+}
+
+// preview looks for the picture that a field holds; an address stands for itself.
+func (h *Handler) preview(q *request, f *field) {
+	if f.Preview = f.Value; f.Value != "" && !strings.Contains(f.Value, "/") {
+		f.Preview, _ = h.o.Files.Image(q.Context(), q.site, f.Value, 320)
+	}
+}
+
+// previews is preview for all fields of a form that was sent.
+func (h *Handler) previews(q *request, f *form) {
+	for _, x := range f.Fields {
+		if x.Kind == "image" {
+			h.preview(q, x)
+		}
+	}
 }
 
 // form is a list of fields that keeps what somebody typed, and says what is wrong with it.

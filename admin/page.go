@@ -1,7 +1,9 @@
 package admin
 
 import (
+	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -12,12 +14,15 @@ import (
 )
 
 func (h *Handler) mountPages(get, post register) {
-	get("/control/pages", editSite, h.pages)
+	get("/control/pages", somebody, h.pages)
 	get("/control/pages/new", editSite, h.newPage)
 	post("/control/pages/new", editSite, h.newPage)
-	get("/control/pages/{id}", editSite, h.page)
-	post("/control/pages/{id}", editSite, h.page)
-	post("/control/pages/{id}/{do}", editSite, h.pageAction)
+	// Permission may be granted on a single page, so each of these asks for it there.
+	get("/control/pages/{id}", somebody, h.page)
+	post("/control/pages/{id}", somebody, h.page)
+	get("/control/pages/{id}/permissions", somebody, h.permissions)
+	post("/control/pages/{id}/permissions", somebody, h.permissions)
+	post("/control/pages/{id}/{do}", somebody, h.pageAction)
 }
 
 // pageRow is a page in the list, with how deep it is.
@@ -39,15 +44,38 @@ func pageRows(nodes []page.Node, st site.Site, depth int) []pageRow {
 	return out
 }
 
+// editablePages gives the pages that the actor may edit, as rows of the tree.
+func (h *Handler) editablePages(q *request) ([]pageRow, error) {
+	if h.o.Pages == nil {
+		return nil, nil
+	}
+	nodes, err := h.o.Pages.Tree(q.Context(), q.site.ID)
+	if err != nil {
+		return nil, err
+	}
+	var failed error
+	rows := slices.DeleteFunc(pageRows(nodes, q.site, 0), func(r pageRow) bool {
+		path, err := h.o.Pages.Path(q.Context(), page.Page{ID: r.ID, Site: r.Site, Parent: r.Parent, Restricted: r.Restricted})
+		failed = errors.Join(failed, err)
+		return err != nil || !h.o.Access.Can(q.Context(), access.Edit, path)
+	})
+	return rows, failed
+}
+
 // pages lists the pages of the site as a tree.
 func (h *Handler) pages(q *request) error {
-	nodes, err := h.o.Pages.Tree(q.Context(), q.site.ID)
+	rows, err := h.editablePages(q)
 	if err != nil {
 		return err
 	}
-	return h.show(q, http.StatusOK, "pages", frame{Title: "Pages", Purpose: "The pages of " + q.site.Name + " and their order in the navigation.",
-		Actions: []link{{Title: "New page", URL: "/control/pages/new", Icon: "plus", Primary: true}},
-		Body:    listOf(q, pageRows(nodes, q.site, 0), "Filter by title or address", func(r pageRow) string { return r.Name + " " + r.Path })})
+	var actions []link
+	if err := h.permit(q, editSite); err == nil {
+		actions = []link{{Title: "New page", URL: "/control/pages/new", Icon: "plus", Primary: true}}
+	} else if len(rows) == 0 {
+		return err
+	}
+	return h.show(q, http.StatusOK, "pages", frame{Title: "Pages", Purpose: "The pages of " + q.site.Name + " and their order in the navigation.", Actions: actions,
+		Body: listOf(q, rows, "Filter by title or address", func(r pageRow) string { return r.Name + " " + r.Path })})
 }
 
 // pageForm gives the form of what describes a page.
@@ -85,16 +113,25 @@ func (h *Handler) pageForm(q *request, p page.Page) (*form, error) {
 	if p.ID == 0 {
 		slug.SlugFrom = "f-title." + string(locales[0])
 	}
+	articles := &field{Name: "article", Label: "Article", Kind: "select", Help: "For pages of the type An article."}
+	if articles.Options, err = h.articleOptions(q); err != nil {
+		return nil, err
+	}
+	target := &field{Name: "target", Label: "Link", Kind: "text", Optional: true, Help: "For pages of the type A link: a path such as /about, or an address with https://."}
+	if p.Type == page.TypeArticle {
+		h.chooseArticle(q, articles, p.Target)
+	} else {
+		target.Value = p.Target
+	}
 	f.Fields = append(f.Fields, slug,
 		&field{Name: "parent", Label: "Below", Kind: "select", Options: parents, Value: p.Parent.String()},
 		&field{Name: "type", Label: "Type", Kind: "select", Value: p.Type, Options: []option{{Value: page.TypeWidgets, Label: "Widgets"},
 			{Value: page.TypeArticle, Label: "An article"}, {Value: page.TypeLink, Label: "A link"}}},
-		&field{Name: "target", Label: "Target", Kind: "text", Value: p.Target, Optional: true, Help: "The number of the article, or the address that the link leads to. Empty for pages of widgets."},
+		articles, target,
 		&field{Name: "hidden", Label: "Not in the navigation", Kind: "check", Value: check(p.Hidden)},
-		&field{Name: "template", Label: "Template", Kind: "text", Value: p.Template, Optional: true, Help: "The name of a page template of the theme."},
 		&field{Name: "seo.title", Label: "Title for search engines", Kind: "text", Value: p.SEO.Title, Optional: true},
 		&field{Name: "seo.description", Label: "Description for search engines", Kind: "textarea", Rows: 3, Value: p.SEO.Description, Optional: true},
-		&field{Name: "seo.image", Label: "Image for link previews", Kind: "text", Value: p.SEO.Image, Optional: true, Help: "An address."},
+		h.picture(q, field{Name: "seo.image", Label: "Image for link previews", Value: p.SEO.Image, Optional: true}),
 		&field{Name: "noindex", Label: "Keep search engines away", Kind: "check", Value: check(p.SEO.NoIndex)},
 		&field{Name: "restricted", Label: "Only for those with permission on this page itself", Kind: "check", Value: check(p.Restricted), Help: "Permission on the site does not reach it then."},
 		&field{Name: "password", Label: "Password for visitors", Kind: "password", Optional: true, Autofill: "new-password", Help: "Empty leaves it as it is."})
@@ -125,6 +162,32 @@ func (f *form) seo() page.SEO {
 	return page.SEO{Title: f.text("seo.title"), Description: f.text("seo.description"), Image: f.text("seo.image"), NoIndex: f.on("noindex")}
 }
 
+// target is what the page leads to, by its type.
+func (f *form) target() string {
+	switch f.text("type") {
+	case page.TypeArticle:
+		return f.text("article")
+	case page.TypeLink:
+		return f.text("target")
+	}
+	return ""
+}
+
+// chooseArticle marks the article with the number, which may be one that the list does not reach.
+func (h *Handler) chooseArticle(q *request, f *field, id string) {
+	f.Value = id
+	if id == "" || slices.ContainsFunc(f.Options, func(o option) bool { return o.Value == id }) {
+		return
+	}
+	o := option{Value: id, Label: "Article " + id}
+	if n, err := stoa.ParseID(id); err == nil {
+		if a, err := h.o.Content.Get(q.Context(), n); err == nil {
+			o.Label = clip(a.In(q.site.Locale).Title, 80)
+		}
+	}
+	f.Options = append(f.Options, o)
+}
+
 // parent reads the page above; 0 is the top.
 func (f *form) parent() stoa.ID {
 	id, _ := strconv.ParseInt(f.text("parent"), 10, 64) // what is no number is the top
@@ -137,6 +200,7 @@ type pageEditing struct {
 	Page      page.Page
 	New       bool
 	Publishes bool
+	Manages   bool
 	Site      stoa.ID
 }
 
@@ -160,8 +224,8 @@ func (h *Handler) newPage(q *request) error {
 	}
 	f.read(q)
 	made, err := h.o.Pages.Create(q.Context(), q.site, page.NewPage{Parent: f.parent(), Slug: f.text("slug"), Title: titles(f, nil), Position: -1,
-		Hidden: f.on("hidden"), Type: f.text("type"), Target: f.text("target"), Publish: q.PostForm.Get("do") == "publish",
-		Restricted: f.on("restricted"), Password: f.text("password"), SEO: f.seo(), Template: f.text("template")})
+		Hidden: f.on("hidden"), Type: f.text("type"), Target: f.target(), Publish: q.PostForm.Get("do") == "publish",
+		Restricted: f.on("restricted"), Password: f.text("password"), SEO: f.seo()})
 	if err == nil {
 		return q.done("/control/pages/"+made.ID.String(), "created")
 	}
@@ -198,7 +262,8 @@ func (h *Handler) page(q *request) error {
 	if err != nil {
 		return err
 	}
-	e := pageEditing{Form: f, Page: p, Site: q.site.ID, Publishes: h.o.Access.Can(q.Context(), access.Publish, path)}
+	e := pageEditing{Form: f, Page: p, Site: q.site.ID, Publishes: h.o.Access.Can(q.Context(), access.Publish, path),
+		Manages: h.o.Access.Can(q.Context(), access.Manage, path)}
 	if q.Method != http.MethodPost {
 		return h.showPage(q, e)
 	}
@@ -234,8 +299,8 @@ func (h *Handler) page(q *request) error {
 // savePage saves what describes the page, then its place and its password where the form changes them. The
 // page that it gives together with an error is what was saved until then.
 func (h *Handler) savePage(q *request, f *form, p page.Page) (page.Page, error) {
-	p.Title, p.Slug, p.Hidden, p.Type, p.Target = titles(f, p.Title), f.text("slug"), f.on("hidden"), f.text("type"), f.text("target")
-	p.Restricted, p.SEO, p.Template, p.Version = f.on("restricted"), f.seo(), f.text("template"), f.Version
+	p.Title, p.Slug, p.Hidden, p.Type, p.Target = titles(f, p.Title), f.text("slug"), f.on("hidden"), f.text("type"), f.target()
+	p.Restricted, p.SEO, p.Version = f.on("restricted"), f.seo(), f.Version
 	saved, err := h.o.Pages.Update(q.Context(), p)
 	if err != nil {
 		return page.Page{}, err
@@ -258,11 +323,15 @@ func (h *Handler) savePage(q *request, f *form, p page.Page) (page.Page, error) 
 }
 
 func (h *Handler) showPage(q *request, e pageEditing) error {
+	h.previews(q, e.Form)
 	f := frame{Title: "New page", Back: &link{Title: "Pages", URL: "/control/pages"}, Body: e}
 	if !e.New {
 		f.Title = e.Page.In(q.site.Locale, q.site.Locale)
 		f.Pill = pagePill(e.Page.Published, e.Page.HasDraft)
 		f.Actions = []link{{Title: "View", URL: e.Page.Path, Icon: "external"}}
+		if e.Manages {
+			f.Actions = append(f.Actions, link{Title: "Permissions", URL: "/control/pages/" + e.Page.ID.String() + "/permissions", Icon: "key"})
+		}
 		if e.Page.Type == page.TypeWidgets {
 			f.Actions = append(f.Actions, link{Title: "Edit layout", URL: "/control/pages/" + e.Page.ID.String() + "/edit", Icon: "layout", Primary: true})
 		}

@@ -22,11 +22,11 @@ import (
 )
 
 func (h *Handler) mountPageEditor(get, post register) {
-	get("/control/pages/{id}/edit", editSite, h.pageEditor)
-	post("/control/pages/{id}/edit", editSite, h.publishFromEditor)
-	get("/control/pages/{id}/canvas", editSite, h.canvas)
-	get("/control/pages/{id}/part", editSite, h.partSettings)
-	post("/control/pages/{id}/draft", editSite, h.changeDraft)
+	get("/control/pages/{id}/edit", somebody, h.pageEditor)
+	post("/control/pages/{id}/edit", somebody, h.publishFromEditor)
+	get("/control/pages/{id}/canvas", somebody, h.canvas)
+	get("/control/pages/{id}/part", somebody, h.partSettings)
+	post("/control/pages/{id}/draft", somebody, h.changeDraft)
 }
 
 // widgetPage gives the page of the address when it is one with a layout.

@@ -86,8 +86,7 @@ func (h *Handler) places(q *request) ([]place, error) {
 
 // grantForm asks for what the role may do at each place.
 func (h *Handler) grantForm(q *request, role stoa.ID, places []place) (*form, error) {
-	options := []option{{Value: "none", Label: "Nothing"}, {Value: access.View.String(), Label: "View"}, {Value: access.Edit.String(), Label: "Edit"},
-		{Value: access.Publish.String(), Label: "Publish"}, {Value: access.Manage.String(), Label: "Manage"}}
+	options := actionOptions()
 	f := &form{}
 	for _, p := range places {
 		grants, err := h.o.Access.Grants(q.Context(), p.path[0])

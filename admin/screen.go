@@ -29,6 +29,7 @@ const (
 	viewSite
 	manageSite
 	manageInstance
+	somebody // who is signed in: the screen itself finds out what they may do
 )
 
 // request is one request to the panel, by somebody who is signed in.
@@ -105,6 +106,8 @@ func (h *Handler) place(q *request) (err error) {
 
 func (h *Handler) permit(q *request, n need) error {
 	switch n {
+	case somebody:
+		return nil
 	case viewSite:
 		return h.o.Access.Check(q.Context(), access.View, q.site.Path())
 	case manageSite:
@@ -299,7 +302,7 @@ func (h *Handler) rail(q *request) []group {
 	}
 	add("Content", when(edits, "Overview", "/control/", "home"),
 		when(edits && h.o.Content != nil, "Web content", "/control/content", "article"),
-		when(edits && h.o.Pages != nil, "Pages", "/control/pages", "page"),
+		when(h.o.Pages != nil && (edits || strings.HasPrefix(q.URL.Path, "/control/pages")), "Pages", "/control/pages", "page"),
 		when(edits && h.o.Pages != nil, "Menus", "/control/menus", "menu"),
 		when(edits && h.o.Files != nil, "Files", "/control/files", "file"),
 		when(edits && h.o.Taxonomy != nil, "Categories", "/control/categories", "category"))

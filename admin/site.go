@@ -28,7 +28,7 @@ func (h *Handler) sites(q *request) error {
 }
 
 // siteForm gives the form of a site; hosts is nil where the actor may not change them.
-func siteForm(s site.Site, hosts []string) *form {
+func (h *Handler) siteForm(q *request, s site.Site, hosts []string) *form {
 	var others []string
 	for _, l := range s.Locales {
 		if l != s.Locale {
@@ -41,13 +41,15 @@ func siteForm(s site.Site, hosts []string) *form {
 		{Name: "tagline", Label: "Tagline", Kind: "text", Value: s.Tagline, Optional: true, Help: "A few words on what the site is."},
 		{Name: "locale", Label: "Default language", Kind: "text", Value: string(s.Locale), Help: "A code such as en or de-AT."},
 		{Name: "locales", Label: "Further languages", Kind: "text", Value: strings.Join(others, ", "), Optional: true, Help: "Codes, separated by commas."},
-		{Name: "home", Label: "Home page", Kind: "text", Value: s.Home, Optional: true, Help: "Empty for the first page, posts for the list of posts, or the address of a page such as /about."},
-		{Name: "logo", Label: "Logo", Kind: "mono", Value: s.Logo, Optional: true, Help: "The key of a file of this site."},
-		{Name: "favicon", Label: "Icon of the browser tab", Kind: "mono", Value: s.Favicon, Optional: true, Help: "The key of a file of this site."},
+		{Name: "home", Label: "Home page", Kind: "select", Value: s.Home, Options: h.homes(q, s)},
 		{Name: "footer", Label: "Footer", Kind: "textarea", Rows: 3, Value: s.Footer, Optional: true, Help: "Plain text under all pages."},
 	}}
 	if s.ID == 0 {
-		f.Field("slug").SlugFrom = "f-name"
+		f.Field("slug").SlugFrom = "f-name" // pictures come when there is a site to put them into
+	} else {
+		at := slices.IndexFunc(f.Fields, func(x *field) bool { return x.Name == "footer" })
+		f.Fields = slices.Insert(f.Fields, at, h.picture(q, field{Name: "logo", Label: "Logo", Value: s.Logo, Optional: true, Help: "Shown before the name of the site."}),
+			h.picture(q, field{Name: "favicon", Label: "Icon of the browser tab", Value: s.Favicon, Optional: true, Help: "A square picture."}))
 	}
 	if hosts != nil {
 		f.Fields = append(f.Fields, &field{Name: "hosts", Label: "Host names", Kind: "textarea", Rows: 3, Value: strings.Join(hosts, "\n"), Optional: true,
@@ -56,9 +58,28 @@ func siteForm(s site.Site, hosts []string) *form {
 	return f
 }
 
+// homes are the pages that may be the home page of the site.
+func (h *Handler) homes(q *request, s site.Site) []option {
+	out := []option{{Label: "The first page"}, {Value: site.HomePosts, Label: "The list of posts"}}
+	if h.o.Pages != nil && s.ID != 0 {
+		if nodes, err := h.o.Pages.Tree(q.Context(), s.ID); err == nil { // else the pages are left out
+			for _, r := range pageRows(nodes, s, 0) {
+				out = append(out, option{Value: r.Path, Label: strings.Repeat("– ", r.Depth) + r.Name})
+			}
+		}
+	}
+	if !slices.ContainsFunc(out, func(o option) bool { return o.Value == s.Home }) {
+		out = append(out, option{Value: s.Home, Label: s.Home}) // what was chosen stays
+	}
+	return out
+}
+
 func (f *form) site(s *site.Site) {
 	s.Name, s.Slug, s.Tagline, s.Home, s.Footer = f.text("name"), f.text("slug"), f.text("tagline"), f.text("home"), f.text("footer")
-	s.Logo, s.Favicon, s.Locale, s.Locales = f.text("logo"), f.text("favicon"), stoa.Locale(f.text("locale")), nil
+	if f.has("logo") {
+		s.Logo, s.Favicon = f.text("logo"), f.text("favicon")
+	}
+	s.Locale, s.Locales = stoa.Locale(f.text("locale")), nil
 	for code := range strings.FieldsFuncSeq(f.text("locales"), func(r rune) bool { return r == ',' || r == ' ' }) {
 		s.Locales = append(s.Locales, stoa.Locale(code))
 	}
@@ -83,7 +104,7 @@ func (h *Handler) hosts(q *request) ([]string, error) {
 }
 
 func (h *Handler) newSite(q *request) error {
-	f := siteForm(site.Site{Locale: q.instance.Locale}, nil)
+	f := h.siteForm(q, site.Site{Locale: q.instance.Locale}, nil)
 	if q.Method == http.MethodPost {
 		f.read(q)
 		s := site.Site{Instance: q.instance.ID}
@@ -113,7 +134,7 @@ func (h *Handler) settings(q *request) error {
 	if err != nil {
 		return err
 	}
-	f := siteForm(q.site, hosts)
+	f := h.siteForm(q, q.site, hosts)
 	if q.Method != http.MethodPost {
 		return h.showSettings(q, f)
 	}
@@ -136,7 +157,7 @@ func (h *Handler) settings(q *request) error {
 			return serr
 		}
 		if now.Version != s.Version {
-			f.stale(siteForm(now, hosts))
+			f.stale(h.siteForm(q, now, hosts))
 			return h.showSettings(q, f)
 		}
 		err = inField("slug", err)
@@ -158,5 +179,6 @@ func (f *form) hostText() string {
 }
 
 func (h *Handler) showSettings(q *request, f *form) error {
+	h.previews(q, f)
 	return h.show(q, f.Status(), "form", frame{Title: "Site settings", Purpose: "What " + q.site.Name + " is called, which languages it speaks and where it is found.", Narrow: true, Body: f})
 }

@@ -99,6 +99,9 @@ func (s *Service) view(ctx context.Context, in Input) (*view, error) {
 	}
 	v.FooterText = lines(in.Site.Footer)
 	v.Logo, v.Icon = fileAddress(in.Site, in.Site.Logo), fileAddress(in.Site, in.Site.Favicon)
+	if v.Icon == "" {
+		v.Icon = s.opt.Assets.URL("favicon.svg")
+	}
 	image := in.Image
 	path := in.Path
 	if p := in.Page; p != nil {

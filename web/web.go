@@ -134,6 +134,7 @@ func (h *Handler) Routes(mounts ...func(mux *http.ServeMux)) http.Handler {
 	for from, to := range map[string]string{"/c/portal/login": "/sign-in", "/group/control_panel": "/control/"} {
 		mux.Handle("GET "+from, http.RedirectHandler(to, http.StatusMovedPermanently))
 	}
+	mux.Handle("GET /favicon.ico", http.RedirectHandler(h.opt.Assets.URL("favicon.svg"), http.StatusFound)) // who asks without having seen a page
 	mux.Handle("GET /{path...}", h.visitor(h.identify(httpd.Handle(h.view))))
 	inner := http.NewServeMux()
 	for _, m := range mounts {

@@ -22,7 +22,8 @@
     var box = document.createElement("span");
     box.className = "image-missing";
     box.appendChild(icon("image"));
-    box.appendChild(document.createTextNode(img.alt || root.dataset.imageMissing || "Image not available"));
+    var link = img.closest("a[aria-label]"); // named by what it leads to, when the picture has no words
+    box.appendChild(document.createTextNode(img.alt || link && link.getAttribute("aria-label") || root.dataset.imageMissing || "Image not available"));
     img.replaceWith(box);
   }
   document.addEventListener("error", function (e) {

@@ -1,0 +1,75 @@
+package admin
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/content"
+	"github.com/stoa-portal/stoa/page"
+)
+
+func TestPagePermissions_GrantedOnOnePageReachIt(t *testing.T) {
+	w := newWorld(t)
+	quay := w.newPage(w.editor, "Quay", "do", "publish")
+	w.newPage(w.editor, "Other", "do", "publish")
+	roles, err := w.access.RoleIDs(as(w.admin), w.instance.ID)
+	must(t, err)
+	everybody := "role-" + roles[access.RoleUser].String()
+
+	w.want("before", w.get(w.nobody, quay), http.StatusForbidden)
+	w.want("the list before", w.get(w.nobody, "/control/pages"), http.StatusForbidden)
+	w.want("by an editor", w.get(w.editor, quay+"/permissions"), http.StatusForbidden)
+	w.want("by an editor, sent", w.post(w.editor, quay+"/permissions", everybody, "manage"), http.StatusForbidden)
+	a := w.get(w.admin, quay+"/permissions")
+	w.want("form", a, http.StatusOK, "Editor", "May publish this page by what is granted above it.", "Guest")
+	w.without("form", a, ">Administrator<")
+	w.want("nonsense", w.post(w.admin, quay+"/permissions", everybody, "rule"), http.StatusUnprocessableEntity)
+	w.want("grant", w.post(w.admin, quay+"/permissions", everybody, "edit"), http.StatusSeeOther)
+	w.want("granted", w.get(w.admin, quay+"/permissions"), http.StatusOK, `value="edit" selected`)
+
+	w.want("the page", w.get(w.nobody, quay), http.StatusOK, "Quay")
+	list := w.get(w.nobody, "/control/pages")
+	w.want("the list", list, http.StatusOK, "Quay")
+	w.without("the list", list, "Other", "New page")
+	w.want("the overview leads to the pages", w.get(w.nobody, "/control/"), http.StatusSeeOther)
+	w.want("publish", w.post(w.nobody, quay+"/publish", "version", w.version(w.get(w.nobody, quay))), http.StatusForbidden)
+	w.want("take away", w.post(w.admin, quay+"/permissions", everybody, "none"), http.StatusSeeOther)
+	w.want("after", w.get(w.nobody, quay), http.StatusForbidden)
+}
+
+func TestPages_ShowTheArticleThatWasChosen(t *testing.T) {
+	w := newWorld(t)
+	a, err := w.content.Create(as(w.editor), w.site, content.Draft{Text: map[stoa.Locale]content.Text{"en": {Title: "The pier", Body: "<p>x</p>"}}})
+	must(t, err)
+	made := w.post(w.editor, "/control/pages/new", "title.en", "Pier", "type", "article", "article", a.ID.String(), "parent", "0")
+	w.want("create", made, http.StatusSeeOther)
+	at := made.path()
+	p, err := w.pages.Get(as(w.editor), w.idOf(at, "/control/pages/"))
+	must(t, err)
+	if p.Type != page.TypeArticle || p.Target != a.ID.String() {
+		t.Errorf("the page is of the type %s and shows %q", p.Type, p.Target)
+	}
+	shown := w.get(w.editor, at)
+	w.want("form", shown, http.StatusOK, `value="`+a.ID.String()+`" selected`, "The pier")
+	w.want("becomes a link", w.post(w.editor, at, "version", w.version(shown), "title.en", "Pier", "slug", "pier", "type", "link", "target", "/about", "article", a.ID.String(), "parent", "0"), http.StatusSeeOther)
+	if p, err = w.pages.Get(as(w.editor), p.ID); err != nil || p.Target != "/about" {
+		t.Errorf("the link leads to %q, %v", p.Target, err)
+	}
+}
+
+func TestSiteSettings_PicturesAndHomePageAreChosen(t *testing.T) {
+	w := newWorld(t)
+	w.newPage(w.editor, "Quay", "do", "publish")
+	a := w.get(w.admin, "/control/settings")
+	w.want("form", a, http.StatusOK, "data-image ", `value="/quay"`, "The list of posts")
+	sent := []string{"version", w.version(a), "site", w.site.ID.String(), "name", "Quay", "slug", "guest", "locale", "en", "locales", "de", "home", "/quay", "logo", "/logo.svg", "favicon", "", "hosts", ""}
+	w.want("save", w.post(w.admin, "/control/settings", sent...), http.StatusSeeOther)
+	a = w.get(w.admin, "/control/settings")
+	w.want("saved", a, http.StatusOK, `value="/quay" selected`, `src="/logo.svg"`)
+	if got := strings.Count(a.body, "data-image "); got != 2 {
+		t.Errorf("%d pictures can be chosen, want 2", got)
+	}
+}
