@@ -8,6 +8,7 @@ const (
 	holdLimit     = 2 * time.Second         // the holder acts this long after its last renewal was sent
 	takeoverAfter = 2500 * time.Millisecond // a contender must have seen no change for this long
 	leaseTick     = 500 * time.Millisecond  // between renewals, and between looks of a contender
+	blindAfter    = 2 * time.Second         // a contender that did not see the row for longer begins to count anew
 )
 
 // leaseRow is a lease as the database has it; the zero value is "no row yet".
@@ -18,9 +19,10 @@ type leaseRow struct{ holder, epoch, beat int64 }
 type leaseCore struct {
 	me int64
 
-	row   leaseRow      // as seen last
-	seen  bool          // row was read at least once
-	since time.Duration // when row was first seen so
+	row    leaseRow      // as seen last
+	seen   bool          // row was read at least once
+	since  time.Duration // when row was first seen so
+	looked time.Duration // when row was seen last
 
 	held  bool
 	epoch int64
@@ -41,10 +43,12 @@ func (c *leaseCore) renewing(now time.Duration) bool {
 
 // saw is told what a read of the row that has just ended showed.
 func (c *leaseCore) saw(now time.Duration, row leaseRow) {
-	if !c.seen || row != c.row {
-		// Not when the read was sent: the beat may have been raised after that.
+	if !c.seen || row != c.row || now-c.looked > blindAfter {
+		// Not when the read was sent: the beat may have been raised after that. And when the database, or
+		// this machine, stood still, so did the holder's renewals.
 		c.row, c.seen, c.since = row, true, now
 	}
+	c.looked = now
 }
 
 // claimable reports whether the lease may be claimed by compare-and-set on the row as seen.

@@ -254,3 +254,42 @@ func TestLeaseCore_AnotherNodeTakesOverWithinFourSeconds(t *testing.T) {
 		t.Fatalf("%+v", s.row)
 	}
 }
+
+func TestLeaseCore_WhoSawNothingForLongBeginsToCountAnew(t *testing.T) {
+	c := leaseCore{me: 2}
+	row := leaseRow{holder: 1, epoch: 1, beat: 7}
+	c.saw(0, row)
+	now := 3 * time.Second // the database stood still, so the holder could not renew either
+	c.saw(now, row)
+	for range takeoverAfter / leaseTick {
+		if c.claimable(now) {
+			t.Fatalf("claimable at %s: silence counts in which nothing could be seen", now)
+		}
+		now += leaseTick
+		c.saw(now, row)
+	}
+	if !c.claimable(now) {
+		t.Fatalf("not claimable at %s, after %s of silence that was seen", now, takeoverAfter)
+	}
+}
+
+func TestRoster_WhoSawNothingForLongDeclaresNobodyDead(t *testing.T) {
+	r := newRoster(1, 2500*time.Millisecond)
+	rows := []Member{{Writer: 2, State: stateUp, Beat: 7}}
+	r.saw(0, rows)
+	now := 3 * time.Second
+	if events := r.saw(now, rows); len(events) != 0 {
+		t.Fatalf("%+v", events)
+	}
+	var events []Event
+	for len(events) == 0 && now < 10*time.Second {
+		now += 500 * time.Millisecond
+		events = r.saw(now, rows)
+	}
+	if now != 6*time.Second || events[0].Joined {
+		t.Fatalf("at %s: %+v", now, events)
+	}
+	if events := r.saw(now+3*time.Second, rows); len(events) != 0 {
+		t.Fatalf("the dead came back: %+v", events)
+	}
+}

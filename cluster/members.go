@@ -46,6 +46,7 @@ type Event struct {
 type roster struct {
 	self      int64
 	deadAfter time.Duration
+	looked    time.Duration // the newest look ended
 	known     map[int64]*sighting
 }
 
@@ -61,6 +62,9 @@ func newRoster(self int64, deadAfter time.Duration) *roster {
 // saw takes the rows of a read that has just ended and gives what changed. A row seen for the first
 // time counts as living until it has been quiet for long enough.
 func (r *roster) saw(now time.Duration, rows []Member) (events []Event) {
+	// Whoever saw nothing for long, because the database or this machine stood still, cannot tell who did.
+	blind := now-r.looked > r.deadAfter*4/5
+	r.looked = now
 	present := map[int64]bool{}
 	for _, m := range rows {
 		present[m.Writer] = true
@@ -68,7 +72,7 @@ func (r *roster) saw(now time.Duration, rows []Member) (events []Event) {
 		if s == nil {
 			s = &sighting{since: now}
 			r.known[m.Writer] = s
-		} else if m.Beat != s.m.Beat || m.Epoch != s.m.Epoch {
+		} else if blind && s.m.Live || m.Beat != s.m.Beat || m.Epoch != s.m.Epoch {
 			s.since = now
 		}
 		was := s.m.Live

@@ -48,7 +48,7 @@ type NodeOptions struct {
 	// Guest says that the node lives for one command: it does not become the master.
 	Guest bool
 
-	Heartbeat time.Duration        // between looks at the other nodes; 0 = 500 ms
+	Heartbeat time.Duration        // between looks at the other nodes; 0 = a fifth of DeadAfter
 	DeadAfter time.Duration        // without a beat; 0 = 2.5 s
 	Clock     func() time.Duration // nil = change.Boottime
 	Now       func() time.Time     // information in rows only; nil = time.Now
@@ -90,11 +90,11 @@ func Join(ctx context.Context, o NodeOptions) (*Node, error) {
 	if o.DB == nil || o.Writer <= 0 {
 		return nil, errors.New("cluster: NodeOptions.DB and a positive Writer are required")
 	}
-	if o.Heartbeat <= 0 {
-		o.Heartbeat = 500 * time.Millisecond
-	}
 	if o.DeadAfter <= 0 {
 		o.DeadAfter = 2500 * time.Millisecond
+	}
+	if o.Heartbeat <= 0 {
+		o.Heartbeat = o.DeadAfter / 5
 	}
 	if o.Clock == nil {
 		o.Clock = change.Boottime
