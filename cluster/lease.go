@@ -165,6 +165,12 @@ func (l *Lease) read(ctx context.Context) (row leaseRow, err error) {
 }
 
 func (l *Lease) claim(ctx context.Context, seen, want leaseRow) error {
+	var endErr error
+	if seen.holder != 0 && seen.holder != want.holder {
+		// A transaction of the old holder that has passed its fence holds the row until its COMMIT, which
+		// may never come. Where its session cannot be ended, the claim waits for the server's time-out.
+		_, endErr = l.d.EndSessions(ctx, seen.holder)
+	}
 	sent := l.clock()
 	won := false
 	err := l.d.Control(ctx, func(tx *db.Tx) error {
@@ -180,10 +186,10 @@ func (l *Lease) claim(ctx context.Context, seen, want leaseRow) error {
 	})
 	if err != nil {
 		// It may have happened all the same: then the row shows this node, and is claimed again.
-		return fmt.Errorf("claim the lease %s: %w", l.name, err)
+		return errors.Join(fmt.Errorf("claim the lease %s: %w", l.name, err), endErr)
 	}
 	l.update(func(c *leaseCore) { c.claimed(sent, want, won) })
-	return nil
+	return endErr
 }
 
 const touchLease = "UPDATE cluster_lease SET beat = beat + 1 WHERE name = ? AND holder = ? AND epoch = ?"
