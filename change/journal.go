@@ -96,9 +96,27 @@ func (l *Log) Settle(ctx context.Context, n uint64) (committed bool, err error) 
 	return committed, nil
 }
 
+// ErrForgotten says that the log was pruned past a number: what became of it can no longer be told.
+var ErrForgotten = errors.New("the change log was pruned past this transaction before it was known what became of it")
+
 // bury writes a tombstone unless its number was committed.
 func (l *Log) bury(ctx context.Context, tombstone Row) (committed bool, err error) {
-	err = l.d.Control(ctx, func(tx *db.Tx) error { return insertRows(ctx, tx, []Row{tombstone}) })
+	err = l.d.Control(ctx, func(tx *db.Tx) error {
+		if err := insertRows(ctx, tx, []Row{tombstone}); err != nil {
+			return err
+		}
+		// A row that was pruned is no duplicate. The horizon moves in the transaction that prunes, so it is
+		// seen to have moved by whoever could insert.
+		var horizon uint64
+		err := tx.QueryRow(ctx, "SELECT horizon FROM change_writer WHERE writer = ?", tombstone.Writer).Scan(&horizon)
+		switch {
+		case db.IsNoRows(err): // a restored database that never heard of the writer
+			return nil
+		case err == nil && tombstone.N < horizon:
+			return ErrForgotten
+		}
+		return err
+	})
 	if err == nil || !db.IsDuplicate(err) {
 		return false, err
 	}
@@ -137,9 +155,13 @@ func (l *Log) settleDoubtful() {
 			}
 			ctx, cancel := context.WithTimeout(l.ctx, 5*time.Second)
 			committed, err := l.Settle(ctx, n)
-			if err == nil {
+			switch {
+			case err == nil:
 				l.log.Info("an unknown outcome was found out", "n", n, "committed", committed)
 				l.core.Done(l.opt.Clock(), n, p.changes, committed)
+			case errors.Is(err, ErrForgotten):
+				l.log.Warn("it will never be known whether a transaction was committed: this node was away for longer than the change log is kept", "n", n)
+				l.core.Done(l.opt.Clock(), n, nil, false)
 			}
 			cancel()
 		}

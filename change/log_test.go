@@ -425,6 +425,33 @@ func TestLog_AnOutcomeThatNobodyCouldTellIsAskedAboutAgain_Rule27(t *testing.T) 
 	})
 }
 
+// Rule 27: whoever was away until the row was pruned is not told that it was never committed.
+func TestLog_AnOutcomeThatWasPrunedIsNotTakenForARollback_Rule27(t *testing.T) {
+	servers(t, 3, func(t *testing.T, d []*db.DB) {
+		later := func() time.Time { return time.Now().Add(2 * time.Hour) }
+		a, b := open(t, d[0], func(o *change.Options) { o.PollInterval = 10 * time.Millisecond }), open(t, d[1], func(o *change.Options) { o.Now = later })
+		h := a.hold(d[2], 5)
+		h.commit(t) // and a is frozen before it has the answer
+		if _, err := b.Bury(t.Context(), a.Writer()); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := b.Prune(t.Context(), nil); n != 1 || err != nil {
+			t.Fatalf("%d rows pruned, %v", n, err)
+		}
+		if committed, err := a.Settle(t.Context(), h.n); !errors.Is(err, change.ErrForgotten) {
+			t.Fatalf("committed %v, %v", committed, err)
+		}
+		run, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- a.Run(run) }()
+		eventually(t, "the number is given up", func() bool { s := a.Status(); return s.Doubtful == 0 && s.Low == h.n+1 })
+		stop()
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 // Rule 27: a deadline that ends during COMMIT leaves the outcome to the server; it is asked.
 func TestLog_ACommitCutOffByItsDeadlineIsAskedAbout_Rule27(t *testing.T) {
 	for _, c := range []struct {

@@ -156,6 +156,9 @@ func (l *Log) Bury(ctx context.Context, writer int64) (tombstones int, err error
 	}
 	for _, n := range gaps {
 		committed, err := l.bury(ctx, Row{Writer: writer, N: n, Low: gaps[0], At: l.opt.Now()})
+		if errors.Is(err, ErrForgotten) {
+			continue // another node has buried it
+		}
 		if err != nil {
 			return tombstones, fmt.Errorf("settle change %d of writer %d: %w", n, writer, err)
 		}
