@@ -133,6 +133,7 @@ func (w *World) heal() {
 	for _, n := range w.nodes {
 		n.cut = false
 		n.thaw()
+		n.fail(errTimeout, func(*call) bool { return true }) // what was lost is lost
 		n.boot()
 		n.move()
 	}

@@ -239,6 +239,7 @@ type call struct {
 	since time.Duration
 	then  func(error)
 	done  bool
+	stays bool // it is answered by the old server, too, when the node moves to another
 }
 
 // session begins a transaction. It is registered at the server with its first statement; a model need
@@ -249,23 +250,23 @@ func (n *node) session() *tx {
 }
 
 // call sends a statement of a transaction; then is told how it ended, once, at the node.
-func (n *node) call(t *tx, exec func(t *tx, reply func(error)), then func(error)) {
+func (n *node) call(t *tx, exec func(t *tx, reply func(error)), then func(error)) *call {
 	c := &call{n: n, t: t, since: n.clock(), then: then}
 	n.calls = append(n.calls, c)
 	life, s := n.life, t.s
 	if n.renewing || s != n.server {
 		n.do(time.Millisecond, func() { c.finish(errGone) })
-		return
+		return c
 	}
 	answer := func(err error) {
-		if n.cut || n.server != s {
+		if n.cut || n.server != s && !c.stays {
 			return // lost
 		}
 		n.w.after(n.w.latency(), func() { n.arrive(life, func() { c.finish(err) }) })
 	}
 	t.broken = func() { answer(errEnded) }
 	if n.cut {
-		return
+		return c
 	}
 	n.w.after(n.w.latency(), func() {
 		s.run(func() {
@@ -277,6 +278,7 @@ func (n *node) call(t *tx, exec func(t *tx, reply func(error)), then func(error)
 			exec(t, answer)
 		})
 	})
+	return c
 }
 
 // run executes a statement when the server is not frozen.
@@ -342,16 +344,15 @@ func (n *node) move() {
 		n.held = append(n.held, n.move)
 		return
 	}
-	old := n.server
 	n.w.tracef("%s moves to %s", n, n.w.primary.name)
 	n.server, n.renewing = n.w.primary, true
-	for _, t := range append([]*tx(nil), old.open...) {
-		if t.owner == n.writer {
-			t.broken = nil
-			t.kill()
+	for _, c := range n.calls {
+		if !c.stays {
+			c.t.broken = nil
+			c.t.kill()
 		}
 	}
-	n.fail(errGone, func(*call) bool { return true })
+	n.fail(errGone, func(c *call) bool { return !c.stays })
 	n.do(time.Millisecond, func() {
 		n.renewing = false
 		n.recheck()
@@ -392,6 +393,11 @@ func (n *node) tick() {
 	n.contend()
 	n.look()
 	if n.lease.Acting(n.clock()) {
+		for _, o := range n.w.nodes {
+			if o != n && o.joined && o.lease.Acting(o.clock()) {
+				n.w.failf("%s and %s both act as the master", n, o)
+			}
+		}
 		n.reign()
 	}
 }

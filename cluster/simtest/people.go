@@ -194,8 +194,9 @@ func (a *ask) send() {
 	}
 	a.n.w.stats.Loads++
 	got := asked{}
+	stays := a.n.w.chance(0.5)
 	do := func() {
-		a.n.call(a.n.session(), func(t *tx, reply func(error)) {
+		c := a.n.call(a.n.session(), func(t *tx, reply func(error)) {
 			got.p = part{what: a.what, state: t.s.data.things[a.what], deposed: t.s.deposed}
 			t.end()
 			reply(nil)
@@ -205,6 +206,7 @@ func (a *ask) send() {
 			}
 			a.back <- got
 		})
+		c.stays = stays
 	}
 	a.n.arrive(a.life, do)
 }

@@ -14,7 +14,7 @@ import (
 
 var (
 	seed  = flag.Uint64("seed", 0, "run the world of this seed alone and tell everything that happens in it")
-	seeds = flag.Uint64("seeds", 1000, "how many worlds to run")
+	seeds = flag.Uint64("seeds", 300, "how many worlds to run")
 	first = flag.Uint64("first", 1, "the seed of the first of them")
 )
 
