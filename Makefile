@@ -28,6 +28,14 @@ quick: bin/testrun ## like test, without the race detector and without a browser
 services: bin/testrun ## start PostgreSQL and MariaDB for tests run by hand, print their addresses, wait for Ctrl-C
 	@exec bin/testrun $(ARGS) services
 
+.PHONY: mutants
+mutants: bin/testrun ## plant each mistake of tools/mutants in turn: the tests must catch it (MUTANTS="name ...")
+	@exec bin/testrun -tier mutant -mutants "$(or $(MUTANTS),all)" -deadline 0 $(ARGS)
+
+.PHONY: worlds
+worlds: ## simulate SEEDS (10000) whole clusters; SEED=n replays one and tells what happens in it
+	$(GO) test $(if $(SEED),-v) -count=1 -timeout 0 -run TestWorld_Keeps ./cluster/simtest -args -seeds=$(or $(SEEDS),10000) $(if $(SEED),-seed=$(SEED))
+
 .PHONY: lint
 lint: ## formatting, go vet, generated files, and the rules of the house
 	@$(MAKE) --no-print-directory test ARGS="-tier vet"

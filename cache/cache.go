@@ -67,7 +67,9 @@ type Options struct {
 	Offer func(b []byte)
 	// Build names the program that the node runs: only the same one takes its offers.
 	Build string
-
+	// Woken, if not nil, is called by everybody whose wait for a load has ended, before he goes on. A
+	// simulation lets them go on one by one; a portal leaves it nil.
+	Woken func(ctx context.Context)
 	// Logger gets what nobody else will report, such as incoherences; default: discarded.
 	Logger *slog.Logger
 }

@@ -330,6 +330,9 @@ func (r *region) await(ctx context.Context, q *request, f *flight) (val any, inf
 	for {
 		select {
 		case <-f.done:
+			if r.cache.o.Woken != nil {
+				r.cache.o.Woken(ctx)
+			}
 			return nil, Info{}, true, nil
 		case <-late:
 			if val, info, ok := r.staleCopy(q); ok {

@@ -13,16 +13,16 @@ import (
 // confirm waits until every live node has applied a write that takes something away, or until those
 // that have not could no longer serve what was there before (coherence rule 22).
 func (l *Log) confirm(ctx context.Context, n uint64) {
-	l.stats.tookAway.Add(1)
+	l.core.stats.tookAway.Add(1)
 	if l.opt.Confirm == nil {
 		return
 	}
 	// Whoever went away meanwhile does not shorten it: the answer is a promise.
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), l.opt.ConfirmLimit, fmt.Errorf("no answer within %s", l.opt.ConfirmLimit))
 	defer cancel()
-	if err := l.opt.Confirm(ctx, Position{Writer: l.own.writer, N: n}); err != nil {
+	if err := l.opt.Confirm(ctx, Position{Writer: l.Writer(), N: n}); err != nil {
 		<-ctx.Done() // who does not answer us may still answer visitors, as long as its last proof lasts
-		l.stats.unconfirmed.Add(1)
+		l.core.stats.unconfirmed.Add(1)
 		l.log.Info("not every node has confirmed that something was taken away", "n", n, "error", err)
 	}
 }
@@ -53,11 +53,7 @@ func (l *Log) takeAgain(lost []commit) {
 		if err != nil {
 			continue
 		}
-		l.mu.Lock()
-		for i := range l.lost {
-			l.lost[i].TakenAgain = l.lost[i].TakenAgain || l.lost[i].N == c.rows[0].N
-		}
-		l.mu.Unlock()
+		l.core.takenAgain(c.rows[0].N)
 	}
 }
 

@@ -67,9 +67,7 @@ type position struct {
 }
 
 func (c *Cursor) load(ctx context.Context) error {
-	c.l.mu.Lock()
-	c.era = c.l.era
-	c.l.mu.Unlock()
+	c.era = c.l.core.Era()
 	positions, err := db.All(ctx, c.l.d, func(s db.Scanner) (p position, err error) { return p, s.Scan(&p.writer, &p.n) },
 		"SELECT writer, n FROM change_reader WHERE name = ?", c.name)
 	if err != nil {
@@ -96,7 +94,7 @@ func (c *Cursor) Restart(ctx context.Context) error {
 		if err := c.l.causal(ctx, tx); err != nil {
 			return err
 		}
-		writers, _, err := readChunk(ctx, tx, nil, 0)
+		writers, _, err := sqlSource{ctx, tx}.Rows(nil, 0)
 		if err != nil {
 			return err
 		}
@@ -108,8 +106,8 @@ func (c *Cursor) Restart(ctx context.Context) error {
 		if err := tx.Insert(ctx, "change_reader", db.Row{"name": c.name, "writer": 0, "n": 0, "at": at}); err != nil {
 			return err
 		}
-		for w, row := range writers {
-			n := max(row.low, row.horizon, 1) - 1 // settled: what is in flight is delivered later
+		for w, state := range writers {
+			n := state.settled() // what is in flight is delivered later
 			r.begin(w, n)
 			if err := tx.Insert(ctx, "change_reader", db.Row{"name": c.name, "writer": w, "n": int64(n), "at": at}); err != nil {
 				return err
@@ -183,11 +181,11 @@ func (c *Cursor) look(ctx context.Context, max int) (rows []Row, ack func(contex
 // read asks about the writers from the pivot on, and about the others when those have nothing.
 func (c *Cursor) read(ctx context.Context, r *reader, max int) ([]answer, []int64, error) {
 	qs := r.questions()
-	split, _ := slices.BinarySearchFunc(qs, c.pivot, func(q question, w int64) int {
+	split, _ := slices.BinarySearchFunc(qs, c.pivot, func(q Question, w int64) int {
 		switch {
-		case q.writer < w:
+		case q.Writer < w:
 			return -1
-		case q.writer > w:
+		case q.Writer > w:
 			return 1
 		}
 		return 0
@@ -197,7 +195,7 @@ func (c *Cursor) read(ctx context.Context, r *reader, max int) ([]answer, []int6
 	}
 	var answers []answer
 	var gone []int64
-	for i, part := range [][]question{qs[split:], qs[:split]} {
+	for i, part := range [][]Question{qs[split:], qs[:split]} {
 		if i == 1 && len(part) == 0 {
 			break
 		}
@@ -205,10 +203,10 @@ func (c *Cursor) read(ctx context.Context, r *reader, max int) ([]answer, []int6
 		if err != nil {
 			return nil, nil, err
 		}
-		var fresh []question
+		var fresh []Question
 		for _, w := range unasked {
 			if r.streams[w] == nil {
-				fresh = append(fresh, question{writer: w})
+				fresh = append(fresh, Question{Writer: w})
 			}
 		}
 		if len(fresh) > 0 && !hasRows(a) {
@@ -227,9 +225,9 @@ func (c *Cursor) read(ctx context.Context, r *reader, max int) ([]answer, []int6
 }
 
 // page reads at most max rows, but one whole transaction at least.
-func (c *Cursor) page(ctx context.Context, qs []question, max int) (answers []answer, unasked, gone []int64, err error) {
+func (c *Cursor) page(ctx context.Context, qs []Question, max int) (answers []answer, unasked, gone []int64, err error) {
 	for ; ; max *= 4 {
-		answers, unasked, gone, err = read(ctx, c.l.d, qs, max)
+		answers, unasked, gone, err = read(sqlSource{ctx, c.l.d}, qs, max)
 		if err != nil {
 			return nil, nil, nil, err
 		}
@@ -286,10 +284,7 @@ func (c *Cursor) settle(ctx context.Context, next *reader) error {
 // sameEra goes back to the stored position when the database was replaced: what this process read may
 // not have happened in the new history.
 func (c *Cursor) sameEra(ctx context.Context) error {
-	c.l.mu.Lock()
-	same := c.era == c.l.era
-	c.l.mu.Unlock()
-	if same {
+	if c.era == c.l.core.Era() {
 		return nil
 	}
 	return c.load(ctx)

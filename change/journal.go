@@ -38,15 +38,14 @@ func (l *Log) Append(ctx context.Context, tx *db.Tx, changes []db.Change) (uint6
 			return 0, fmt.Errorf("change kind %q: 1 to %d bytes are expected", c.Kind, maxKind)
 		}
 	}
-	if away := l.opt.Clock() - time.Duration(l.alive.Load()); away > writerLife {
+	if away := l.opt.Clock() - time.Duration(l.core.alive.Load()); away > writerLife {
 		return 0, stoa.Unavailable(nil, "this node was cut off from the database for %s, so the others may have forgotten it: restart it", away.Round(time.Minute))
 	}
 	begun := l.opt.Clock()
-	n, low := l.own.begin(tx.Now(), changes)
+	n, rows := l.core.Number(tx.Now(), changes)
 	if again, ok := tx.Taken(); ok {
-		l.own.takesAway(n, again)
+		l.core.own.takesAway(n, again)
 	}
-	rows := rowsOf(l.own.writer, n, low, tx.Now(), changes)
 	for first := 0; first < len(rows); first += rowsPerInsert {
 		part := rows[first:min(first+rowsPerInsert, len(rows))]
 		if err := insertRows(ctx, tx, part); err != nil {
@@ -75,9 +74,8 @@ func insertRows(ctx context.Context, tx *db.Tx, rows []Row) error {
 // dropped from the caches first. Then its key is written again: the database waits for the old
 // transaction, "duplicate" means that it was committed, and success that it never will be.
 func (l *Log) Settle(ctx context.Context, n uint64) (committed bool, err error) {
-	p := l.own.pending(n)
-	if p == nil { // settleDoubtful was faster
-		return l.committed(ctx, l.own.writer, n)
+	if l.core.own.pending(n) == nil { // settleDoubtful was faster
+		return l.committed(ctx, l.Writer(), n)
 	}
 	select {
 	case l.settler <- struct{}{}:
@@ -85,28 +83,45 @@ func (l *Log) Settle(ctx context.Context, n uint64) (committed bool, err error) 
 	case <-ctx.Done():
 		return false, ctx.Err()
 	}
-	l.mu.Lock()
-	l.apply(rowsOf(l.own.writer, n, 0, p.at, p.changes))
-	l.mu.Unlock()
-	committed, err = l.bury(ctx, l.own.writer, n, l.own.low())
+	tombstone, open := l.core.Doubt(n, l.opt.Now())
+	if !open {
+		return l.committed(ctx, l.Writer(), n)
+	}
+	committed, err = l.bury(ctx, tombstone)
 	if err != nil {
-		l.own.doubt(n)
-		l.stats.unknown.Add(1)
+		l.core.own.doubt(n)
+		l.core.stats.unknown.Add(1)
 		return false, fmt.Errorf("settle change %d: %w", n, err)
 	}
 	return committed, nil
 }
 
-// bury writes a tombstone for a number unless it was committed.
-func (l *Log) bury(ctx context.Context, writer int64, n, low uint64) (committed bool, err error) {
+// ErrForgotten says that the log was pruned past a number: what became of it can no longer be told.
+var ErrForgotten = errors.New("the change log was pruned past this transaction before it was known what became of it")
+
+// bury writes a tombstone unless its number was committed.
+func (l *Log) bury(ctx context.Context, tombstone Row) (committed bool, err error) {
 	err = l.d.Control(ctx, func(tx *db.Tx) error {
-		return insertRows(ctx, tx, []Row{{Writer: writer, N: n, Low: low, At: l.opt.Now()}})
+		if err := insertRows(ctx, tx, []Row{tombstone}); err != nil {
+			return err
+		}
+		// A row that was pruned is no duplicate. The horizon moves in the transaction that prunes, so it is
+		// seen to have moved by whoever could insert.
+		var horizon uint64
+		err := tx.QueryRow(ctx, "SELECT horizon FROM change_writer WHERE writer = ?", tombstone.Writer).Scan(&horizon)
+		switch {
+		case db.IsNoRows(err): // a restored database that never heard of the writer
+			return nil
+		case err == nil && tombstone.N < horizon:
+			return ErrForgotten
+		}
+		return err
 	})
 	if err == nil || !db.IsDuplicate(err) {
 		return false, err
 	}
 	// Either the transaction was committed, or an earlier tombstone whose COMMIT was not answered.
-	return l.committed(ctx, writer, n)
+	return l.committed(ctx, tombstone.Writer, tombstone.N)
 }
 
 // committed looks at the row of a number whose outcome is decided: it is a change or a tombstone.
@@ -122,7 +137,7 @@ func (l *Log) committed(ctx context.Context, writer int64, n uint64) (bool, erro
 // settleDoubtful tries again, beside the reads of the log, to find out about COMMITs whose outcome no
 // writer waits for any more. One attempt can take as long as a COMMIT hangs.
 func (l *Log) settleDoubtful() {
-	ns := l.own.doubtful()
+	ns := l.core.own.doubtful()
 	if len(ns) == 0 || !l.settling.CompareAndSwap(false, true) {
 		return
 	}
@@ -134,15 +149,19 @@ func (l *Log) settleDoubtful() {
 	l.wg.Go(func() {
 		defer l.settling.Store(false)
 		for _, n := range ns {
-			p := l.own.pending(n)
+			p := l.core.own.pending(n)
 			if p == nil {
 				continue
 			}
 			ctx, cancel := context.WithTimeout(l.ctx, 5*time.Second)
 			committed, err := l.Settle(ctx, n)
-			if err == nil {
+			switch {
+			case err == nil:
 				l.log.Info("an unknown outcome was found out", "n", n, "committed", committed)
-				l.done(n, p.changes, committed)
+				l.core.Done(l.opt.Clock(), n, p.changes, committed)
+			case errors.Is(err, ErrForgotten):
+				l.log.Warn("it will never be known whether a transaction was committed: this node was away for longer than the change log is kept", "n", n)
+				l.core.Done(l.opt.Clock(), n, nil, false)
 			}
 			cancel()
 		}
@@ -154,55 +173,10 @@ func (l *Log) settleDoubtful() {
 // waited for until the others have applied it too.
 func (l *Log) Done(ctx context.Context, n uint64, changes []db.Change, committed bool) {
 	if r, ok := ctx.Value(receiptsKey{}).(*Receipts); ok && committed {
-		r.add(Position{Writer: l.own.writer, N: n})
+		r.add(Position{Writer: l.Writer(), N: n})
 	}
-	if l.done(n, changes, committed) {
+	if l.core.Done(l.opt.Clock(), n, changes, committed) {
 		l.confirm(ctx, n)
-	}
-}
-
-// done settles the number and reports whether it was committed and took something away.
-func (l *Log) done(n uint64, changes []db.Change, committed bool) (took bool) {
-	p := l.own.pending(n)
-	if p == nil {
-		return false // the outcome was found out by settleDoubtful in the meantime
-	}
-	var rows []Row
-	l.mu.Lock()
-	l.moving()
-	if committed {
-		rows = rowsOf(l.own.writer, n, 0, p.at, changes)
-		l.apply(rows)
-		l.remember(commit{rows: rows, again: p.again})
-	}
-	first := l.own.settle(n)
-	l.mu.Unlock()
-	if !committed {
-		l.stats.rolledBack.Add(1)
-		return false
-	}
-	if !first {
-		return false
-	}
-	l.stats.committed.Add(1)
-	if l.opt.Send != nil {
-		l.outbox.put(n, rows)
-	}
-	return p.takes
-}
-
-// remember keeps own commits for a minute, to see which ones a fail-over lost. l.mu is held.
-func (l *Log) remember(c commit) {
-	const most = 4096
-	now := l.opt.Clock()
-	c.at = now
-	l.recent = append(l.recent, c)
-	drop := 0
-	for drop < len(l.recent) && (now-l.recent[drop].at > time.Minute || len(l.recent)-drop > most) {
-		drop++
-	}
-	if drop > 0 && (drop > 256 || drop == len(l.recent)) {
-		l.recent = append([]commit(nil), l.recent[drop:]...)
 	}
 }
 

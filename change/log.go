@@ -62,24 +62,12 @@ type Log struct {
 	opt    Options
 	d      *db.DB
 	log    *slog.Logger
-	own    *own
+	core   *Core
 	galera atomic.Bool
 
-	// mu orders everything that is applied: what a reader's state says was applied has been.
-	mu     sync.Mutex
-	reader *reader
+	subsMu sync.Mutex // held while rows are given to subs
 	subs   map[int]func([]Row)
 	subID  int
-	seqs   map[int64]uint64 // the newest hint of each other writer
-	recent []commit         // own commits of the last minute, oldest first
-	rebase bool             // the database's history changed: start over at its present heads
-	era    int              // counts the histories; a read begun in an earlier one proves nothing
-	lost   []Lost           // own commits that a new history lacks
-
-	stand atomic.Pointer[[]Standing] // what Standing gave last; nil after anything changed
-
-	proof atomic.Int64 // Clock when the newest proof was sent
-	alive atomic.Int64 // Clock at the newest sign that the database knows this writer
 
 	// SQLite only: the heartbeat beside the reads.
 	beaten  time.Duration // Clock when the newest one was sent; of the flight in progress
@@ -87,21 +75,12 @@ type Log struct {
 	beatErr error
 
 	flight   flights
-	outbox   outbox
 	settler  chan struct{} // one settlement at a time, so that a poll always finds a control connection
 	settling atomic.Bool   // settleDoubtful is at work
 
 	ctx    context.Context
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
-	stats  counters
-}
-
-// commit is a write of this process that may yet be lost in a fail-over.
-type commit struct {
-	at    time.Duration
-	rows  []Row
-	again []func(ctx context.Context, tx *db.Tx) error // take away again what it took
 }
 
 // Open registers this process as a writer, makes the Log the journal of the database handle, and takes
@@ -137,12 +116,13 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	l := &Log{
-		opt: o, d: o.DB, log: o.Logger.With("component", "change"), own: newOwn(o.Writer),
-		subs: map[int]func([]Row){}, seqs: map[int64]uint64{}, settler: make(chan struct{}, 1),
+		opt: o, d: o.DB, log: o.Logger.With("component", "change"),
+		subs: map[int]func([]Row){}, settler: make(chan struct{}, 1),
 	}
+	l.core = NewCore(o.Writer, o.TrustHints, l.apply)
+	l.core.outbox.shut = o.Send == nil
 	l.ctx, l.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	l.flight.freed = make(chan struct{}, 1)
-	l.outbox.wake = make(chan struct{}, 1)
 	if err := l.begin(ctx); err != nil {
 		l.cancel()
 		return nil, fmt.Errorf("open the change log: %w", err)
@@ -162,7 +142,7 @@ func setDefault(d *time.Duration, v time.Duration) {
 }
 
 // Writer is the id of this process life.
-func (l *Log) Writer() int64 { return l.own.writer }
+func (l *Log) Writer() int64 { return l.core.own.writer }
 
 // Run reads the log every PollInterval until ctx ends. An error of a read is logged when it begins and
 // when it ends; meanwhile there is no proof.
@@ -201,10 +181,10 @@ func (l *Log) Close(ctx context.Context) error {
 	l.cancel()
 	l.flight.mu.Unlock()
 	l.wg.Wait()
-	low := l.own.low()
+	low := l.core.Low()
 	err := l.d.Control(ctx, func(tx *db.Tx) error {
 		_, err := tx.Exec(ctx, "UPDATE change_writer SET low = ?, beat = beat + 1, seen = ? WHERE writer = ? AND low <= ?",
-			int64(low), db.Micros(l.opt.Now()), l.own.writer, int64(low))
+			int64(low), db.Micros(l.opt.Now()), l.Writer(), int64(low))
 		return err
 	})
 	if err != nil {
@@ -215,46 +195,37 @@ func (l *Log) Close(ctx context.Context) error {
 
 // Proof is when, by Clock, the newest proof of freshness was sent: everything committed before then is
 // applied here. 0 means that there is none.
-func (l *Log) Proof() time.Duration { return time.Duration(l.proof.Load()) }
+func (l *Log) Proof() time.Duration { return l.core.Proof() }
 
 // Subscribe lets another follower in this process see rows right after they were applied to the
 // caches. fn must be quick and must not call the Log. After stop returned, fn is not called again.
 func (l *Log) Subscribe(fn func(rows []Row)) (stop func()) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.subsMu.Lock()
+	defer l.subsMu.Unlock()
 	l.subID++
 	id := l.subID
 	l.subs[id] = fn
 	return func() {
-		l.mu.Lock()
-		defer l.mu.Unlock()
+		l.subsMu.Lock()
+		defer l.subsMu.Unlock()
 		delete(l.subs, id)
 	}
 }
 
-// apply hands rows to the caches and then to the other followers. l.mu is held.
+// apply hands rows to the caches and then to the other followers.
 func (l *Log) apply(rows []Row) {
-	if len(rows) == 0 {
-		return
-	}
-	l.stats.applied.Add(uint64(len(rows)))
 	if l.opt.Apply != nil {
 		l.opt.Apply(rows)
 	}
+	l.subsMu.Lock()
+	defer l.subsMu.Unlock()
 	for _, fn := range l.subs {
 		fn(rows)
 	}
 }
 
 // Applied reports whether what the position names has been applied on this node.
-func (l *Log) Applied(p Position) bool {
-	if p.Writer == l.own.writer {
-		return l.own.applied(p.N)
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.reader.applied(p)
-}
+func (l *Log) Applied(p Position) bool { return l.core.Applied(p) }
 
 // Await returns when every position has been applied here, or after one read of the log that began
 // after the call, which has then shown every write acknowledged before it. So a forged position costs
@@ -268,10 +239,6 @@ func (l *Log) Await(ctx context.Context, positions []Position) error {
 
 // newIncarnation is told by the database handle that its history changed. The next read starts over.
 func (l *Log) newIncarnation(_, _ int64) {
-	l.mu.Lock()
-	l.rebase = true
-	l.era++
-	l.proof.Store(0)
-	l.mu.Unlock()
+	l.core.NewHistory()
 	l.ask()
 }

@@ -86,6 +86,61 @@ func TestLog_ACommitThatHangsIsSeenWheneverItComes_Rule1(t *testing.T) {
 	})
 }
 
+// Rule 1: neither does a clock; this commit bears a time of an hour ago.
+func TestLog_NoClockTakesPartInFollowing_Rule1(t *testing.T) {
+	for _, e := range []dbtest.Engine{dbtest.Postgres, dbtest.MariaDB} {
+		t.Run(string(e), func(t *testing.T) {
+			address := dbtest.URL(t, e)
+			handle := func(wrong time.Duration) *db.DB {
+				d, err := db.Open(t.Context(), db.Options{URL: address, Now: func() time.Time { return time.Now().Add(wrong) }})
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { _ = d.Close() })
+				if err := d.Migrate(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				return d
+			}
+			a, b := open(t, handle(0)), open(t, handle(0))
+			late := a.hold(handle(-time.Hour), 1)
+			a.write("article", 2)
+			b.poll()
+			late.commit(t)
+			b.poll()
+			if b.times(change.Position{Writer: a.Writer(), N: late.n}) != 1 {
+				t.Fatal("the late commit was missed")
+			}
+		})
+	}
+}
+
+// What others hear of must be there when they look.
+func TestLog_WhatIsAppliedAndSentIsCommitted(t *testing.T) {
+	engines(t, 2, func(t *testing.T, d []*db.DB) {
+		var a *node
+		told := make(chan error, 2)
+		look := func() {
+			var rows int
+			err := d[1].QueryRow(context.Background(), "SELECT COUNT(*) FROM change_log WHERE writer = ?", a.Writer()).Scan(&rows)
+			if err == nil && rows != 1 {
+				err = fmt.Errorf("%d rows are in the database", rows)
+			}
+			told <- err
+		}
+		a = open(t, d[0], func(o *change.Options) {
+			o.Apply = func([]change.Row) { look() }
+			o.Send = func([]byte) { look() }
+		})
+		a.write("article", 1)
+		for _, what := range []string{"applied", "sent"} {
+			if err := <-told; err != nil {
+				t.Errorf("%s too early: %v", what, err)
+			}
+		}
+	})
+}
+
 // Rule 2: the cost is the changes, not the changes times a window.
 func TestLog_EachChangeIsReadOnce_Rule2(t *testing.T) {
 	engines(t, 2, func(t *testing.T, d []*db.DB) {
@@ -421,6 +476,33 @@ func TestLog_AnOutcomeThatNobodyCouldTellIsAskedAboutAgain_Rule27(t *testing.T) 
 		b.poll()
 		if b.times(p) != 1 {
 			t.Fatal("the other node missed it")
+		}
+	})
+}
+
+// Rule 27: whoever was away until the row was pruned is not told that it was never committed.
+func TestLog_AnOutcomeThatWasPrunedIsNotTakenForARollback_Rule27(t *testing.T) {
+	servers(t, 3, func(t *testing.T, d []*db.DB) {
+		later := func() time.Time { return time.Now().Add(2 * time.Hour) }
+		a, b := open(t, d[0], func(o *change.Options) { o.PollInterval = 10 * time.Millisecond }), open(t, d[1], func(o *change.Options) { o.Now = later })
+		h := a.hold(d[2], 5)
+		h.commit(t) // and a is frozen before it has the answer
+		if _, err := b.Bury(t.Context(), a.Writer()); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := b.Prune(t.Context(), nil); n != 1 || err != nil {
+			t.Fatalf("%d rows pruned, %v", n, err)
+		}
+		if committed, err := a.Settle(t.Context(), h.n); !errors.Is(err, change.ErrForgotten) {
+			t.Fatalf("committed %v, %v", committed, err)
+		}
+		run, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- a.Run(run) }()
+		eventually(t, "the number is given up", func() bool { s := a.Status(); return s.Doubtful == 0 && s.Low == h.n+1 })
+		stop()
+		if err := <-done; err != nil {
+			t.Fatal(err)
 		}
 	})
 }

@@ -25,7 +25,7 @@ func (l *Log) Prune(ctx context.Context, fence func(tx *db.Tx)) (removed int64, 
 	if fence == nil {
 		fence = func(*db.Tx) {}
 	}
-	writers, _, err := readChunk(ctx, l.d, nil, 0)
+	writers, _, err := sqlSource{ctx, l.d}.Rows(nil, 0)
 	if err != nil {
 		return 0, err
 	}
@@ -107,7 +107,7 @@ func (l *Log) slowest(ctx context.Context, q db.Queryer, writer, low int64) (int
 
 // forget removes the row of a writer that has been silent for forgetAfter and has nothing in the log.
 func (l *Log) forget(ctx context.Context, writer int64, fence func(*db.Tx)) error {
-	if writer == l.own.writer {
+	if writer == l.Writer() {
 		return nil
 	}
 	return l.d.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
@@ -147,26 +147,18 @@ func (l *Log) forget(ctx context.Context, writer int64, fence func(*db.Tx)) erro
 // turns out to live: then a transaction in flight there fails and nothing is lost. It gives the number
 // of tombstones.
 func (l *Log) Bury(ctx context.Context, writer int64) (tombstones int, err error) {
-	if writer == l.own.writer {
+	if writer == l.Writer() {
 		return 0, errors.New("change: a writer does not bury itself")
 	}
-	writers, _, err := readChunk(ctx, l.d, nil, 0)
-	if err != nil {
+	gaps, head, err := Unsettled(sqlSource{ctx, l.d}, writer)
+	if err != nil || head == 0 {
 		return 0, err
 	}
-	row, found := writers[writer]
-	if !found {
-		return 0, nil
-	}
-	answers, _, _, err := read(ctx, l.d, []question{{writer: writer, after: max(row.low, row.horizon, 1) - 1}}, 0)
-	if err != nil || len(answers) == 0 {
-		return 0, err
-	}
-	r := newReader(false)
-	r.take(answers)
-	s := r.streams[writer]
-	for _, n := range s.gaps {
-		committed, err := l.bury(ctx, writer, n, s.gaps[0])
+	for _, n := range gaps {
+		committed, err := l.bury(ctx, Row{Writer: writer, N: n, Low: gaps[0], At: l.opt.Now()})
+		if errors.Is(err, ErrForgotten) {
+			continue // another node has buried it
+		}
 		if err != nil {
 			return tombstones, fmt.Errorf("settle change %d of writer %d: %w", n, writer, err)
 		}
@@ -175,7 +167,7 @@ func (l *Log) Bury(ctx context.Context, writer int64) (tombstones int, err error
 		}
 	}
 	err = l.d.Control(ctx, func(tx *db.Tx) error {
-		_, err := tx.Exec(ctx, "UPDATE change_writer SET low = ? WHERE writer = ? AND low < ?", int64(s.head+1), writer, int64(s.head+1))
+		_, err := tx.Exec(ctx, "UPDATE change_writer SET low = ? WHERE writer = ? AND low < ?", int64(head+1), writer, int64(head+1))
 		return err
 	})
 	if err != nil {

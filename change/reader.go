@@ -33,11 +33,11 @@ type stream struct {
 // maxHinted bounds what forged or early hints can make a reader remember per writer.
 const maxHinted = 1 << 14
 
-// question is what to ask the log about one writer: every row with n > after or n in gaps.
-type question struct {
-	writer int64
-	after  uint64
-	gaps   []uint64
+// Question is what to ask the log about one writer: every row with n > After or n in Gaps.
+type Question struct {
+	Writer int64
+	After  uint64
+	Gaps   []uint64
 }
 
 // answer is what one snapshot of the database says to a question. Low and horizon are of the writer's
@@ -75,12 +75,12 @@ func (s *stream) open(n uint64) bool {
 }
 
 // questions says what to ask the log, in the order of the writers.
-func (r *reader) questions() []question {
-	qs := make([]question, 0, len(r.streams))
+func (r *reader) questions() []Question {
+	qs := make([]Question, 0, len(r.streams))
 	for w, s := range r.streams {
-		qs = append(qs, question{writer: w, after: s.head, gaps: slices.Clone(s.gaps)})
+		qs = append(qs, Question{Writer: w, After: s.head, Gaps: slices.Clone(s.gaps)})
 	}
-	slices.SortFunc(qs, func(a, b question) int { return cmp.Compare(a.writer, b.writer) })
+	slices.SortFunc(qs, func(a, b Question) int { return cmp.Compare(a.Writer, b.Writer) })
 	return qs
 }
 

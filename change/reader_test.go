@@ -48,7 +48,7 @@ type simReader struct {
 }
 
 type simFlight struct {
-	lk    look
+	lk    Look
 	until int // commits before the read
 	begun int
 }
@@ -56,7 +56,7 @@ type simFlight struct {
 type sim struct {
 	t       *rapid.T
 	rows    map[int64]map[uint64][]Row
-	known   map[int64]writerRow
+	known   map[int64]WriterState
 	writers []*simWriter
 	readers []*simReader
 	commits int
@@ -65,7 +65,7 @@ type sim struct {
 }
 
 func newSim(t *rapid.T) *sim {
-	s := &sim{t: t, rows: map[int64]map[uint64][]Row{}, known: map[int64]writerRow{}}
+	s := &sim{t: t, rows: map[int64]map[uint64][]Row{}, known: map[int64]WriterState{}}
 	for range 2 {
 		s.addWriter()
 	}
@@ -78,7 +78,7 @@ func newSim(t *rapid.T) *sim {
 func (s *sim) addWriter() {
 	s.nextID++
 	w := &simWriter{own: newOwn(s.nextID)}
-	s.known[w.writer] = writerRow{low: 1}
+	s.known[w.writer] = WriterState{Low: 1}
 	s.rows[w.writer] = map[uint64][]Row{}
 	s.writers = append(s.writers, w)
 }
@@ -89,14 +89,14 @@ func (s *sim) addReader(trust, durable bool) {
 	if durable {
 		s.restart(r)
 	} else {
-		var qs []question
+		var qs []Question
 		for w, row := range s.known {
-			qs = append(qs, question{writer: w, after: max(row.low, row.horizon, 1) - 1})
+			qs = append(qs, row.unsettled(w))
 		}
-		slices.SortFunc(qs, func(a, b question) int { return int(a.writer - b.writer) })
+		slices.SortFunc(qs, func(a, b Question) int { return int(a.Writer - b.Writer) })
 		s.disturb()
 		r.over = s.commits
-		answers, _, _, err := gather(s.fetch(0), qs, 0)
+		answers, _, _, err := read(s, qs, 0)
 		if err != nil {
 			s.t.Fatal(err)
 		}
@@ -110,28 +110,35 @@ func (s *sim) restart(r *simReader) {
 	r.over = s.commits
 	r.reader, r.stored = newReader(false), map[int64]uint64{}
 	for w, row := range s.known {
-		n := max(row.low, row.horizon, 1) - 1
+		n := row.settled()
 		r.begin(w, n)
 		r.stored[w] = n
 	}
 }
 
-// fetch is what one statement reads: one snapshot.
-func (s *sim) fetch(limit int) func([]question) (map[int64]writerRow, []Row, error) {
-	return func(qs []question) (map[int64]writerRow, []Row, error) {
-		var rows []Row
-		for _, q := range qs {
-			for _, n := range slices.Sorted(maps.Keys(s.rows[q.writer])) {
-				if n > q.after || slices.Contains(q.gaps, n) {
-					rows = append(rows, s.rows[q.writer][n]...)
-				}
+// Rows is what one statement reads: one snapshot.
+func (s *sim) Rows(qs []Question, limit int) (map[int64]WriterState, []Row, error) {
+	var rows []Row
+	for _, q := range qs {
+		for _, n := range slices.Sorted(maps.Keys(s.rows[q.Writer])) {
+			if n > q.After || slices.Contains(q.Gaps, n) {
+				rows = append(rows, s.rows[q.Writer][n]...)
 			}
 		}
-		if limit > 0 && len(rows) > limit+1 {
-			rows = rows[:limit+1]
-		}
-		return maps.Clone(s.known), rows, nil
 	}
+	if limit > 0 && len(rows) > limit+1 {
+		rows = rows[:limit+1]
+	}
+	return maps.Clone(s.known), rows, nil
+}
+
+func (s *sim) Has(writer int64, ns []uint64) (found []uint64, err error) {
+	for _, n := range ns {
+		if s.rows[writer][n] != nil {
+			found = append(found, n)
+		}
+	}
+	return found, nil
 }
 
 // disturb lets something be committed between two statements of a read.
@@ -292,7 +299,7 @@ func (s *sim) published(w *simWriter) {
 	if len(w.publishes) == 0 || !found {
 		return
 	}
-	row.low = w.publishes[0] // as UPDATE … SET low does, even below what Bury wrote
+	row.Low = w.publishes[0] // as UPDATE … SET low does, even below what Bury wrote
 	w.publishes = w.publishes[1:]
 	s.known[w.writer] = row
 }
@@ -302,20 +309,17 @@ func (s *sim) buryWriter(w *simWriter) {
 	if !found {
 		return
 	}
-	answers, _, _, err := gather(s.fetch(0), []question{{writer: w.writer, after: max(row.low, row.horizon, 1) - 1}}, 0)
+	gaps, head, err := Unsettled(s, w.writer)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	r := newReader(false)
-	r.take(answers)
-	st := r.streams[w.writer]
-	for _, n := range st.gaps {
-		if !s.bury(w.txs[n-1], st.gaps[0]) {
+	for _, n := range gaps {
+		if !s.bury(w.txs[n-1], gaps[0]) {
 			return
 		}
 	}
 	row = s.known[w.writer]
-	row.low = max(row.low, st.head+1)
+	row.Low = max(row.Low, head+1)
 	s.known[w.writer] = row
 	w.buried = w.crashed
 	s.steps++
@@ -333,9 +337,9 @@ func (s *sim) prune(w *simWriter, below uint64) {
 		}
 	}
 	for n := range s.rows[w.writer] {
-		if n < min(below, row.low) {
+		if n < min(below, row.Low) {
 			delete(s.rows[w.writer], n)
-			row.horizon = max(row.horizon, n+1)
+			row.Horizon = max(row.Horizon, n+1)
 		}
 	}
 	s.known[w.writer] = row
@@ -349,7 +353,7 @@ func (s *sim) forget(w *simWriter) {
 	}
 	for _, r := range s.readers {
 		// Readers read at least once a day (writerLife), or start over.
-		if r.streams[w.writer] == nil || !r.durable && r.landed < w.ended || r.durable && r.stored[w.writer]+1 < row.horizon {
+		if r.streams[w.writer] == nil || !r.durable && r.landed < w.ended || r.durable && r.stored[w.writer]+1 < row.Horizon {
 			return
 		}
 	}
@@ -398,9 +402,9 @@ func (s *sim) snapshot(r *simReader) {
 	s.steps++
 	f := &simFlight{until: s.commits, begun: s.steps}
 	var err error
-	f.lk, err = catchUp(-1, r.questions(), func(qs []question) ([]answer, []int64, []int64, error) {
+	f.lk.answers, f.lk.gone, err = catchUp(-1, r.questions(), func(qs []Question) ([]answer, []int64, []int64, error) {
 		s.disturb()
-		return gather(s.fetch(0), qs, 0)
+		return read(s, qs, 0)
 	})
 	if err != nil {
 		s.t.Fatal(err)
@@ -458,25 +462,25 @@ func (s *sim) follow(r *simReader, limit, fate int) (idle bool) {
 		}
 	}
 	next := r.clone()
-	var lk look
+	var lk Look
 	for ; ; limit *= 4 {
-		answers, unasked, gone, err := gather(s.fetch(limit), next.questions(), limit)
+		answers, unasked, gone, err := read(s, next.questions(), limit)
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		var fresh []question
+		var fresh []Question
 		for _, w := range unasked {
-			fresh = append(fresh, question{writer: w})
+			fresh = append(fresh, Question{Writer: w})
 		}
 		if len(fresh) > 0 && !hasRows(answers) {
 			s.disturb()
-			more, _, _, err := gather(s.fetch(limit), fresh, limit)
+			more, _, _, err := read(s, fresh, limit)
 			if err != nil {
 				s.t.Fatal(err)
 			}
 			answers = append(answers, more...)
 		}
-		lk = look{answers: answers, gone: gone}
+		lk = Look{answers: answers, gone: gone}
 		if hasRows(answers) || !partial(answers) {
 			break
 		}
@@ -515,7 +519,7 @@ func (s *sim) finish(t *rapid.T) {
 		if w.crashed {
 			s.buryWriter(w)
 		} else if row, found := s.known[w.writer]; found {
-			row.low = w.low()
+			row.Low = w.low()
 			s.known[w.writer] = row
 		}
 	}

@@ -37,10 +37,10 @@ func FuzzParsePosition(f *testing.F) {
 // The outcome of an unanswered COMMIT may be found out by the reader of the log before the writer gets
 // round to it; the writer is told the place all the same.
 func TestDone_WriterGetsTheReceiptAlthoughAnotherSettled(t *testing.T) {
-	l := &Log{own: newOwn(7)}
+	l := &Log{opt: Options{Clock: Boottime}, core: NewCore(7, false, nil)}
 	for _, committed := range []bool{true, false} {
-		n, _ := l.own.begin(time.Now(), nil)
-		l.own.settle(n)
+		n, _ := l.core.own.begin(time.Now(), nil)
+		l.core.own.settle(n)
 		ctx, receipts := WithReceipts(t.Context())
 		l.Done(ctx, n, nil, committed)
 		var want []Position

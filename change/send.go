@@ -11,6 +11,8 @@ type outbox struct {
 	txs  []hintTx
 	rows int
 	full bool
+	shut bool   // there is nobody to send to
+	seq  uint64 // of the newest message
 	wake chan struct{}
 }
 
@@ -19,6 +21,10 @@ const maxOutbox = 20_000
 
 func (o *outbox) put(n uint64, rows []Row) {
 	o.mu.Lock()
+	if o.shut {
+		o.mu.Unlock()
+		return
+	}
 	if len(rows) > maxHintRows {
 		rows = nil
 	}
@@ -39,38 +45,39 @@ func (o *outbox) put(n uint64, rows []Row) {
 	}
 }
 
-func (o *outbox) take() []hintTx {
+// messages gives the hints that wait: what was committed meanwhile travels together, in messages of at
+// most 64 KiB.
+func (o *outbox) messages(writer int64) (out [][]byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	txs := o.txs
 	o.txs, o.rows, o.full = nil, 0, false
-	return txs
+	for len(txs) > 0 {
+		o.seq++
+		b := appendHintHead(make([]byte, 0, 512), writer, o.seq)
+		taken := 0
+		for _, tx := range txs {
+			size := len(b)
+			b = appendHintTx(b, tx.n, tx.rows)
+			if len(b) > maxHintSize && taken > 0 {
+				b = b[:size]
+				break
+			}
+			taken++
+		}
+		if len(b) > maxHintSize { // one transaction that is too big: announce it
+			b = appendHintTx(appendHintHead(b[:0], writer, o.seq), txs[0].n, nil)
+		}
+		txs = txs[taken:]
+		out = append(out, b)
+	}
+	return out
 }
 
-// send carries hints to the other nodes: what was committed within HintDelay travels together, in
-// messages of at most 64 KiB. A full message goes at once.
+// send carries hints to the other nodes, gathered for HintDelay.
 func (l *Log) send() {
-	var seq uint64
 	flush := func() {
-		txs := l.outbox.take()
-		for len(txs) > 0 {
-			seq++
-			b := appendHintHead(make([]byte, 0, 512), l.own.writer, seq)
-			sent := 0
-			for _, tx := range txs {
-				size := len(b)
-				b = appendHintTx(b, tx.n, tx.rows)
-				if len(b) > maxHintSize && sent > 0 {
-					b = b[:size]
-					break
-				}
-				sent++
-			}
-			if len(b) > maxHintSize { // one transaction that is too big: announce it
-				b = appendHintTx(appendHintHead(b[:0], l.own.writer, seq), txs[0].n, nil)
-			}
-			txs = txs[sent:]
-			l.stats.hintsSent.Add(1)
+		for _, b := range l.core.Hints() {
 			l.opt.Send(b)
 		}
 	}
@@ -79,7 +86,7 @@ func (l *Log) send() {
 		case <-l.ctx.Done():
 			flush()
 			return
-		case <-l.outbox.wake:
+		case <-l.core.outbox.wake:
 		}
 		timer := time.NewTimer(l.opt.HintDelay)
 		select {
@@ -95,49 +102,7 @@ func (l *Log) send() {
 // the next read of the log. A message that was lost before this one asks for a read. What is not a hint
 // is counted and ignored; a forged one costs reloads and nothing else.
 func (l *Log) Hint(b []byte) {
-	h, err := decodeHint(b)
-	if err != nil {
-		l.stats.hintsBad.Add(1)
-		return
-	}
-	if h.writer == l.own.writer {
-		return
-	}
-	l.stats.hintsReceived.Add(1)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.moving()
-	wanted := l.follow(h.writer, h.seq)
-	var rows []Row
-	for _, tx := range h.txs {
-		switch {
-		case tx.rows == nil:
-			wanted = true
-		case l.reader.hint(h.writer, tx.n, tx.rows):
-			rows = append(rows, tx.rows...)
-		}
-	}
-	l.apply(rows)
-	if wanted {
+	if l.core.Hint(b) {
 		l.ask()
 	}
-}
-
-// follow notes the number of a message and reports whether one before it is missing. l.mu is held.
-func (l *Log) follow(writer int64, seq uint64) (missing bool) {
-	const mostSenders = 4096 // forged ones must not fill the memory
-	last, known := l.seqs[writer]
-	switch {
-	case !known:
-		if len(l.seqs) >= mostSenders {
-			clear(l.seqs)
-		}
-		l.seqs[writer] = seq
-		return seq != 1
-	case seq <= last: // late or twice
-		return false
-	}
-	l.seqs[writer] = seq
-	l.stats.hintsLost.Add(seq - last - 1)
-	return seq != last+1
 }

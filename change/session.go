@@ -14,38 +14,27 @@ func (l *Log) begin(ctx context.Context) error {
 	if err := l.findGalera(ctx); err != nil {
 		return err
 	}
-	sent := l.opt.Clock()
-	var answers []answer
-	err := l.control(ctx, func(tx *db.Tx) (err error) {
+	l.core.trust = l.opt.TrustHints && !l.galera.Load()
+	lk := l.core.Look(l.opt.Clock())
+	err := l.control(ctx, func(tx *db.Tx) error {
 		if err := l.causal(ctx, tx); err != nil {
 			return err
 		}
 		if err := l.register(ctx, tx); err != nil {
 			return err
 		}
-		answers, err = l.present(ctx, tx)
-		return err
+		return lk.Read(sqlSource{ctx, tx})
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		l.core.Join(lk)
 	}
-	l.reader = l.standing(answers)
-	l.alive.Store(int64(sent))
-	return nil
-}
-
-// standing is a reader for which everything in the answers is applied already.
-func (l *Log) standing(answers []answer) *reader {
-	r := newReader(l.opt.TrustHints && !l.galera.Load())
-	r.take(answers)
-	r.repaired = 0
-	return r
+	return err
 }
 
 // register makes the row that lets readers know of this writer before its first change.
 func (l *Log) register(ctx context.Context, tx *db.Tx) error {
 	_, err := tx.InsertIgnore(ctx, "change_writer", db.Row{
-		"writer": l.own.writer, "low": int64(l.own.low()), "horizon": 0, "beat": 0, "seen": db.Micros(l.opt.Now()),
+		"writer": l.Writer(), "low": int64(l.core.Low()), "horizon": 0, "beat": 0, "seen": db.Micros(l.opt.Now()),
 	})
 	return err
 }

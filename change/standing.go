@@ -20,24 +20,27 @@ const maxHintsAhead = 1024
 // Standing gives how far this node has followed every writer, its own changes among them, by writer.
 // What it holds has been applied, and a load that begins now reads it: hints count only where they are
 // trusted. Nobody may change the list.
-func (l *Log) Standing() []Standing {
-	if known := l.stand.Load(); known != nil {
+func (c *Core) Standing() []Standing {
+	if known := c.stand.Load(); known != nil {
 		return *known
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	list := make([]Standing, 0, len(l.reader.streams)+1)
-	for w, s := range l.reader.streams {
-		list = append(list, s.standing(w, l.reader.trust))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	list := make([]Standing, 0, len(c.reader.streams)+1)
+	for w, s := range c.reader.streams {
+		list = append(list, s.standing(w, c.reader.trust))
 	}
-	list = append(list, l.own.standing())
+	list = append(list, c.own.standing())
 	slices.SortFunc(list, func(a, b Standing) int { return cmp.Compare(a.Writer, b.Writer) })
-	l.stand.Store(&list)
+	c.stand.Store(&list)
 	return list
 }
 
-// moving is called before anything that Standing tells of changes. l.mu is held until it is applied.
-func (l *Log) moving() { l.stand.Store(nil) }
+// Standing gives how far this node has followed every writer; see Core.Standing.
+func (l *Log) Standing() []Standing { return l.core.Standing() }
+
+// moving is called before anything that Standing tells of changes. c.mu is held until it is applied.
+func (c *Core) moving() { c.stand.Store(nil) }
 
 func (s *stream) standing(writer int64, trust bool) Standing {
 	st := Standing{Writer: writer, Head: s.head, Gaps: slices.Clone(s.gaps)}

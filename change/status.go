@@ -81,23 +81,24 @@ type WriterStatus struct {
 
 // Status gives the present numbers.
 func (l *Log) Status() Status {
+	c := l.core
 	s := Status{
-		Writer: l.own.writer, Low: l.own.low(), Doubtful: len(l.own.doubtful()), ProofAge: -1,
-		Committed: l.stats.committed.Load(), RolledBack: l.stats.rolledBack.Load(), Unknown: l.stats.unknown.Load(),
-		Read: l.stats.read.Load(), Applied: l.stats.applied.Load(), Overruns: l.stats.overruns.Load(),
-		HintsSent: l.stats.hintsSent.Load(), HintsGot: l.stats.hintsReceived.Load(), HintsLost: l.stats.hintsLost.Load(), HintsBad: l.stats.hintsBad.Load(),
-		TookAway: l.stats.tookAway.Load(), Unconfirmed: l.stats.unconfirmed.Load(),
+		Writer: l.Writer(), Low: c.Low(), Doubtful: len(c.own.doubtful()), ProofAge: -1,
+		Committed: c.stats.committed.Load(), RolledBack: c.stats.rolledBack.Load(), Unknown: c.stats.unknown.Load(),
+		Read: c.stats.read.Load(), Applied: c.stats.applied.Load(), Overruns: c.stats.overruns.Load(),
+		HintsSent: c.stats.hintsSent.Load(), HintsGot: c.stats.hintsReceived.Load(), HintsLost: c.stats.hintsLost.Load(), HintsBad: c.stats.hintsBad.Load(),
+		TookAway: c.stats.tookAway.Load(), Unconfirmed: c.stats.unconfirmed.Load(),
 	}
 	if p := l.Proof(); p != 0 {
 		s.ProofAge = l.opt.Clock() - p
 	}
-	l.stats.mu.Lock()
-	s.Polls, s.PollsFailed, s.PollTook, s.PollError = l.stats.polls, l.stats.failed, l.stats.lastTook, l.stats.lastErr
-	l.stats.mu.Unlock()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	s.Confirmed, s.Repaired, s.Lost = l.reader.again, l.reader.repaired, slices.Clone(l.lost)
-	for w, st := range l.reader.streams {
+	c.stats.mu.Lock()
+	s.Polls, s.PollsFailed, s.PollTook, s.PollError = c.stats.polls, c.stats.failed, c.stats.lastTook, c.stats.lastErr
+	c.stats.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s.Confirmed, s.Repaired, s.Lost = c.reader.again, c.reader.repaired, slices.Clone(c.lost)
+	for w, st := range c.reader.streams {
 		s.Writers = append(s.Writers, WriterStatus{Writer: w, Head: st.head, Gaps: len(st.gaps), Hinted: len(st.hinted)})
 	}
 	slices.SortFunc(s.Writers, func(a, b WriterStatus) int { return cmp.Compare(a.Writer, b.Writer) })

@@ -52,12 +52,12 @@ type Lease struct {
 	step sync.Mutex // one look or renewal at a time
 
 	mu      sync.Mutex
-	core    leaseCore
+	core    LeaseCore
 	changed chan struct{} // closed and replaced when held or epoch may have changed
 }
 
 func newLease(d *db.DB, name string, holder int64, clock func() time.Duration) *Lease {
-	return &Lease{name: name, d: d, clock: clock, core: leaseCore{me: holder}, changed: make(chan struct{})}
+	return &Lease{name: name, d: d, clock: clock, core: NewLeaseCore(holder), changed: make(chan struct{})}
 }
 
 // Held reports whether this node may act under the lease now. It is advice: the answer can be over the
@@ -65,20 +65,20 @@ func newLease(d *db.DB, name string, holder int64, clock func() time.Duration) *
 func (l *Lease) Held() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.core.acting(l.clock())
+	return l.core.Acting(l.clock())
 }
 
 // Holder is the writer that had the lease when this node last looked, 0 when nobody had it.
 func (l *Lease) Holder() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.core.acting(l.clock()) {
+	if l.core.Acting(l.clock()) {
 		return l.core.me
 	}
-	if l.core.row.holder == l.core.me {
+	if l.core.row.Holder == l.core.me {
 		return 0 // it ran out, or was given back
 	}
-	return l.core.row.holder
+	return l.core.row.Holder
 }
 
 // state gives the epoch and how long this node may act yet, and a channel closed at the next change.
@@ -86,13 +86,13 @@ func (l *Lease) state() (epoch int64, left time.Duration, changed <-chan struct{
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.clock()
-	if l.core.acting(now) {
+	if l.core.Acting(now) {
 		left = holdLimit - (now - l.core.sent)
 	}
 	return l.core.epoch, left, l.changed
 }
 
-func (l *Lease) update(fn func(c *leaseCore)) {
+func (l *Lease) update(fn func(c *LeaseCore)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	fn(&l.core)
@@ -128,7 +128,7 @@ func (l *Lease) advance(ctx context.Context) error {
 	l.step.Lock()
 	defer l.step.Unlock()
 	var renewing bool
-	l.update(func(c *leaseCore) { renewing = c.renewing(l.clock()) })
+	l.update(func(c *LeaseCore) { renewing = c.Renewing(l.clock()) })
 	if renewing {
 		return l.renew(ctx)
 	}
@@ -137,11 +137,12 @@ func (l *Lease) advance(ctx context.Context) error {
 		return err
 	}
 	var claim bool
-	var seen, want leaseRow
-	l.update(func(c *leaseCore) {
+	var seen, want LeaseRow
+	l.update(func(c *LeaseCore) {
 		now := l.clock()
-		c.saw(now, row)
-		claim, seen, want = c.claimable(now), c.row, c.claim()
+		c.Saw(now, row)
+		claim = c.Claimable(now)
+		seen, want = c.Claim()
 	})
 	if !claim || l.lookOn {
 		return nil
@@ -149,11 +150,11 @@ func (l *Lease) advance(ctx context.Context) error {
 	return l.claim(ctx, seen, want)
 }
 
-func (l *Lease) read(ctx context.Context) (row leaseRow, err error) {
+func (l *Lease) read(ctx context.Context) (row LeaseRow, err error) {
 	err = l.d.Control(ctx, func(tx *db.Tx) error {
-		err := tx.QueryRow(ctx, "SELECT holder, epoch, beat FROM cluster_lease WHERE name = ?", l.name).Scan(&row.holder, &row.epoch, &row.beat)
+		err := tx.QueryRow(ctx, "SELECT holder, epoch, beat FROM cluster_lease WHERE name = ?", l.name).Scan(&row.Holder, &row.Epoch, &row.Beat)
 		if errors.Is(err, sql.ErrNoRows) {
-			row = leaseRow{}
+			row = LeaseRow{}
 			return nil
 		}
 		return err
@@ -164,26 +165,32 @@ func (l *Lease) read(ctx context.Context) (row leaseRow, err error) {
 	return row, nil
 }
 
-func (l *Lease) claim(ctx context.Context, seen, want leaseRow) error {
+func (l *Lease) claim(ctx context.Context, seen, want LeaseRow) error {
+	var endErr error
+	if seen.Holder != 0 && seen.Holder != want.Holder {
+		// A transaction of the old holder that has passed its fence holds the row until its COMMIT, which
+		// may never come. Where its session cannot be ended, the claim waits for the server's time-out.
+		_, endErr = l.d.EndSessions(ctx, seen.Holder)
+	}
 	sent := l.clock()
 	won := false
 	err := l.d.Control(ctx, func(tx *db.Tx) error {
-		if seen == (leaseRow{}) {
+		if seen == (LeaseRow{}) {
 			var err error
-			won, err = tx.InsertIgnore(ctx, "cluster_lease", db.Row{"name": l.name, "holder": want.holder, "epoch": want.epoch, "beat": want.beat})
+			won, err = tx.InsertIgnore(ctx, "cluster_lease", db.Row{"name": l.name, "holder": want.Holder, "epoch": want.Epoch, "beat": want.Beat})
 			return err
 		}
 		n, err := tx.Affected(ctx, "UPDATE cluster_lease SET holder = ?, epoch = ?, beat = ? WHERE name = ? AND holder = ? AND epoch = ? AND beat = ?",
-			want.holder, want.epoch, want.beat, l.name, seen.holder, seen.epoch, seen.beat)
+			want.Holder, want.Epoch, want.Beat, l.name, seen.Holder, seen.Epoch, seen.Beat)
 		won = n == 1
 		return err
 	})
 	if err != nil {
 		// It may have happened all the same: then the row shows this node, and is claimed again.
-		return fmt.Errorf("claim the lease %s: %w", l.name, err)
+		return errors.Join(fmt.Errorf("claim the lease %s: %w", l.name, err), endErr)
 	}
-	l.update(func(c *leaseCore) { c.claimed(sent, want, won) })
-	return nil
+	l.update(func(c *LeaseCore) { c.Claimed(sent, want, won) })
+	return endErr
 }
 
 const touchLease = "UPDATE cluster_lease SET beat = beat + 1 WHERE name = ? AND holder = ? AND epoch = ?"
@@ -201,7 +208,7 @@ func (l *Lease) renew(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("renew the lease %s: %w", l.name, err)
 	}
-	l.update(func(c *leaseCore) { c.renewed(sent, n == 1) })
+	l.update(func(c *LeaseCore) { c.Renewed(sent, n == 1) })
 	return nil
 }
 
@@ -211,9 +218,9 @@ func (l *Lease) release(ctx context.Context) error {
 	l.step.Lock()
 	defer l.step.Unlock()
 	var holder, epoch int64
-	l.update(func(c *leaseCore) {
+	l.update(func(c *LeaseCore) {
 		holder, epoch = c.me, c.epoch
-		c.release()
+		c.Release()
 	})
 	if epoch == 0 {
 		return nil

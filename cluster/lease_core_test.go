@@ -15,14 +15,14 @@ import (
 type simLeases struct {
 	t     *rapid.T
 	now   time.Duration
-	row   leaseRow
+	row   LeaseRow
 	nodes []*simNode
 	wins  int
 	top   int64 // the highest epoch that was won
 }
 
 type simNode struct {
-	leaseCore
+	LeaseCore
 	rate   float64
 	offset time.Duration
 	op     *simOp
@@ -31,11 +31,11 @@ type simNode struct {
 type simOp struct {
 	kind     string
 	sent     time.Duration // by the node's clock
-	seen     leaseRow
-	want     leaseRow
+	seen     LeaseRow
+	want     LeaseRow
 	epoch    int64
 	executed bool
-	row      leaseRow
+	row      LeaseRow
 	ok       bool
 }
 
@@ -50,10 +50,11 @@ func (s *simLeases) send(n *simNode) {
 	}
 	now := s.clock(n)
 	switch {
-	case n.renewing(now):
+	case n.Renewing(now):
 		n.op = &simOp{kind: "renew", sent: now, epoch: n.epoch}
-	case n.claimable(now) && rapid.Bool().Draw(s.t, "claims"):
-		n.op = &simOp{kind: "claim", sent: now, seen: n.row, want: n.claim()}
+	case n.Claimable(now) && rapid.Bool().Draw(s.t, "claims"):
+		n.op = &simOp{kind: "claim", sent: now}
+		n.op.seen, n.op.want = n.Claim()
 	default:
 		n.op = &simOp{kind: "read", sent: now}
 	}
@@ -70,20 +71,20 @@ func (s *simLeases) execute(n *simNode) {
 	case "read":
 		op.row = s.row
 	case "renew":
-		if op.ok = s.row.holder == n.me && s.row.epoch == op.epoch; op.ok {
-			s.row.beat++
+		if op.ok = s.row.Holder == n.me && s.row.Epoch == op.epoch; op.ok {
+			s.row.Beat++
 		}
 	case "claim":
 		if op.ok = s.row == op.seen; op.ok {
-			if op.want.epoch <= s.top {
-				s.t.Fatalf("epoch %d was won after epoch %d: old fences hold again", op.want.epoch, s.top)
+			if op.want.Epoch <= s.top {
+				s.t.Fatalf("epoch %d was won after epoch %d: old fences hold again", op.want.Epoch, s.top)
 			}
-			s.row, s.top = op.want, op.want.epoch
+			s.row, s.top = op.want, op.want.Epoch
 			s.wins++
 		}
 	case "release":
-		if s.row.holder == n.me && s.row.epoch == op.epoch {
-			s.row = leaseRow{epoch: s.row.epoch + 1, beat: s.row.beat + 1}
+		if s.row.Holder == n.me && s.row.Epoch == op.epoch {
+			s.row = LeaseRow{Epoch: s.row.Epoch + 1, Beat: s.row.Beat + 1}
 		}
 	}
 }
@@ -100,22 +101,22 @@ func (s *simLeases) answer(n *simNode, lost bool) {
 	}
 	switch op.kind {
 	case "read":
-		n.saw(s.clock(n), op.row)
+		n.Saw(s.clock(n), op.row)
 	case "renew":
-		n.renewed(op.sent, op.ok)
+		n.Renewed(op.sent, op.ok)
 	case "claim":
-		n.claimed(op.sent, op.want, op.ok)
+		n.Claimed(op.sent, op.want, op.ok)
 	}
 }
 
 func (s *simLeases) check(t *rapid.T) {
 	acting := 0
 	for _, n := range s.nodes {
-		if !n.acting(s.clock(n)) {
+		if !n.Acting(s.clock(n)) {
 			continue
 		}
 		acting++
-		if s.row.holder != n.me || s.row.epoch != n.epoch {
+		if s.row.Holder != n.me || s.row.Epoch != n.epoch {
 			t.Fatalf("node %d acts under epoch %d, the row is %+v", n.me, n.epoch, s.row)
 		}
 	}
@@ -130,7 +131,7 @@ func TestLeaseCore_NeverTwoHoldersAct_Rule25(t *testing.T) {
 		s := &simLeases{t: t}
 		for i := range 3 {
 			s.nodes = append(s.nodes, &simNode{
-				leaseCore: leaseCore{me: int64(i + 1)},
+				LeaseCore: LeaseCore{me: int64(i + 1)},
 				rate:      rapid.SampledFrom([]float64{0.9, 1, 1.1}).Draw(t, "rate"),
 				offset:    time.Duration(rapid.IntRange(0, 1_000_000).Draw(t, "offset")) * time.Millisecond,
 			})
@@ -191,7 +192,7 @@ func TestLeaseCore_NeverTwoHoldersAct_Rule25(t *testing.T) {
 			"late": func(t *rapid.T) {
 				n := node(t)
 				for i, op := range late {
-					if op.kind == "read" || op.kind != "read" && op.want.holder != 0 && op.want.holder != n.me {
+					if op.kind == "read" || op.kind != "read" && op.want.Holder != 0 && op.want.Holder != n.me {
 						continue
 					}
 					held := n.op
@@ -208,7 +209,7 @@ func TestLeaseCore_NeverTwoHoldersAct_Rule25(t *testing.T) {
 					return
 				}
 				n.op = &simOp{kind: "release", epoch: n.epoch}
-				n.release()
+				n.Release()
 			},
 			"": s.check,
 		})
@@ -220,18 +221,18 @@ func TestLeaseCore_NeverTwoHoldersAct_Rule25(t *testing.T) {
 }
 
 func TestLeaseCore_AnotherNodeTakesOverWithinFourSeconds(t *testing.T) {
-	s := &simLeases{nodes: []*simNode{{leaseCore: leaseCore{me: 1}, rate: 1}, {leaseCore: leaseCore{me: 2}, rate: 1}}}
+	s := &simLeases{nodes: []*simNode{{LeaseCore: LeaseCore{me: 1}, rate: 1}, {LeaseCore: LeaseCore{me: 2}, rate: 1}}}
 	step := func(n *simNode) { // Lease.advance
 		now := s.clock(n)
-		if n.renewing(now) {
-			s.row.beat++
-			n.renewed(now, true)
+		if n.Renewing(now) {
+			s.row.Beat++
+			n.Renewed(now, true)
 			return
 		}
-		n.saw(now, s.row)
-		if n.claimable(now) {
-			s.row = n.claim()
-			n.claimed(now, s.row, true)
+		n.Saw(now, s.row)
+		if n.Claimable(now) {
+			_, s.row = n.Claim()
+			n.Claimed(now, s.row, true)
 		}
 	}
 	for range 20 {
@@ -240,17 +241,56 @@ func TestLeaseCore_AnotherNodeTakesOverWithinFourSeconds(t *testing.T) {
 		step(s.nodes[1])
 		s.now += leaseTick / 2
 	}
-	if !s.nodes[0].acting(s.clock(s.nodes[0])) || s.nodes[1].acting(s.clock(s.nodes[1])) || s.row.epoch != 1 {
+	if !s.nodes[0].Acting(s.clock(s.nodes[0])) || s.nodes[1].Acting(s.clock(s.nodes[1])) || s.row.Epoch != 1 {
 		t.Fatalf("the first node does not keep the lease: %+v", s.row)
 	}
 	dead := s.now
-	for !s.nodes[1].acting(s.clock(s.nodes[1])) {
+	for !s.nodes[1].Acting(s.clock(s.nodes[1])) {
 		step(s.nodes[1])
 		if s.now += leaseTick; s.now-dead > 4*time.Second {
 			t.Fatalf("no new holder %s after the death of the old one", s.now-dead)
 		}
 	}
-	if s.row.epoch != 2 || s.nodes[0].acting(s.clock(s.nodes[0])) {
+	if s.row.Epoch != 2 || s.nodes[0].Acting(s.clock(s.nodes[0])) {
 		t.Fatalf("%+v", s.row)
+	}
+}
+
+func TestLeaseCore_WhoSawNothingForLongBeginsToCountAnew(t *testing.T) {
+	c := LeaseCore{me: 2}
+	row := LeaseRow{Holder: 1, Epoch: 1, Beat: 7}
+	c.Saw(0, row)
+	now := 3 * time.Second // the database stood still, so the holder could not renew either
+	c.Saw(now, row)
+	for range takeoverAfter / leaseTick {
+		if c.Claimable(now) {
+			t.Fatalf("claimable at %s: silence counts in which nothing could be seen", now)
+		}
+		now += leaseTick
+		c.Saw(now, row)
+	}
+	if !c.Claimable(now) {
+		t.Fatalf("not claimable at %s, after %s of silence that was seen", now, takeoverAfter)
+	}
+}
+
+func TestRoster_WhoSawNothingForLongDeclaresNobodyDead(t *testing.T) {
+	r := NewRoster(1, 2500*time.Millisecond)
+	rows := []Member{{Writer: 2, State: stateUp, Beat: 7}}
+	r.Saw(0, rows)
+	now := 3 * time.Second
+	if events := r.Saw(now, rows); len(events) != 0 {
+		t.Fatalf("%+v", events)
+	}
+	var events []Event
+	for len(events) == 0 && now < 10*time.Second {
+		now += 500 * time.Millisecond
+		events = r.Saw(now, rows)
+	}
+	if now != 6*time.Second || events[0].Joined {
+		t.Fatalf("at %s: %+v", now, events)
+	}
+	if events := r.Saw(now+3*time.Second, rows); len(events) != 0 {
+		t.Fatalf("the dead came back: %+v", events)
 	}
 }

@@ -41,11 +41,12 @@ type Event struct {
 	Joined bool // false: it left, died or was removed
 }
 
-// roster tells the living from the dead by whether their beats change. It does no I/O; times are of
-// the own clock.
-type roster struct {
+// Roster tells the living from the dead by whether their beats change. It does no I/O and reads no clock;
+// times are of the own one.
+type Roster struct {
 	self      int64
 	deadAfter time.Duration
+	looked    time.Duration // the newest look ended
 	known     map[int64]*sighting
 }
 
@@ -54,13 +55,17 @@ type sighting struct {
 	since time.Duration // when the beat was first seen as it is
 }
 
-func newRoster(self int64, deadAfter time.Duration) *roster {
-	return &roster{self: self, deadAfter: deadAfter, known: map[int64]*sighting{}}
+// NewRoster gives a roster that counts those as dead whose beat stood still for deadAfter.
+func NewRoster(self int64, deadAfter time.Duration) *Roster {
+	return &Roster{self: self, deadAfter: deadAfter, known: map[int64]*sighting{}}
 }
 
-// saw takes the rows of a read that has just ended and gives what changed. A row seen for the first
+// Saw takes the rows of a read that has just ended and gives what changed. A row seen for the first
 // time counts as living until it has been quiet for long enough.
-func (r *roster) saw(now time.Duration, rows []Member) (events []Event) {
+func (r *Roster) Saw(now time.Duration, rows []Member) (events []Event) {
+	// Whoever saw nothing for long, because the database or this machine stood still, cannot tell who did.
+	blind := now-r.looked > r.deadAfter*4/5
+	r.looked = now
 	present := map[int64]bool{}
 	for _, m := range rows {
 		present[m.Writer] = true
@@ -68,7 +73,7 @@ func (r *roster) saw(now time.Duration, rows []Member) (events []Event) {
 		if s == nil {
 			s = &sighting{since: now}
 			r.known[m.Writer] = s
-		} else if m.Beat != s.m.Beat || m.Epoch != s.m.Epoch {
+		} else if blind && s.m.Live || m.Beat != s.m.Beat || m.Epoch != s.m.Epoch {
 			s.since = now
 		}
 		was := s.m.Live
@@ -92,8 +97,8 @@ func (r *roster) saw(now time.Duration, rows []Member) (events []Event) {
 	return events
 }
 
-// members lists all rows, the living first, then by name.
-func (r *roster) members() []Member {
+// Members lists all rows, the living first, then by name.
+func (r *Roster) Members() []Member {
 	out := make([]Member, 0, len(r.known))
 	for _, s := range r.known {
 		out = append(out, s.m)

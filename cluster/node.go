@@ -48,7 +48,7 @@ type NodeOptions struct {
 	// Guest says that the node lives for one command: it does not become the master.
 	Guest bool
 
-	Heartbeat time.Duration        // between looks at the other nodes; 0 = 500 ms
+	Heartbeat time.Duration        // between looks at the other nodes; 0 = a fifth of DeadAfter
 	DeadAfter time.Duration        // without a beat; 0 = 2.5 s
 	Clock     func() time.Duration // nil = change.Boottime
 	Now       func() time.Time     // information in rows only; nil = time.Now
@@ -69,7 +69,7 @@ type Node struct {
 	lookedFor time.Duration // when that was done last
 
 	mu       sync.Mutex
-	roster   *roster
+	roster   *Roster
 	watchers map[int]func(Event)
 	watchID  int
 	leases   map[string]*Lease
@@ -90,11 +90,11 @@ func Join(ctx context.Context, o NodeOptions) (*Node, error) {
 	if o.DB == nil || o.Writer <= 0 {
 		return nil, errors.New("cluster: NodeOptions.DB and a positive Writer are required")
 	}
-	if o.Heartbeat <= 0 {
-		o.Heartbeat = 500 * time.Millisecond
-	}
 	if o.DeadAfter <= 0 {
 		o.DeadAfter = 2500 * time.Millisecond
+	}
+	if o.Heartbeat <= 0 {
+		o.Heartbeat = o.DeadAfter / 5
 	}
 	if o.Clock == nil {
 		o.Clock = change.Boottime
@@ -120,7 +120,7 @@ func Join(ctx context.Context, o NodeOptions) (*Node, error) {
 	}
 	n := &Node{
 		opt: o, d: o.DB, log: o.Logger.With("component", "cluster"), id: o.NodeID,
-		roster: newRoster(o.Writer, o.DeadAfter), watchers: map[int]func(Event){}, leases: map[string]*Lease{},
+		roster: NewRoster(o.Writer, o.DeadAfter), watchers: map[int]func(Event){}, leases: map[string]*Lease{},
 		stranger: make(chan struct{}, 1),
 	}
 	n.epoch.Store(1)
@@ -292,7 +292,7 @@ func (n *Node) look(ctx context.Context) error {
 		return err
 	}
 	n.mu.Lock()
-	events := n.roster.saw(n.opt.Clock(), rows)
+	events := n.roster.Saw(n.opt.Clock(), rows)
 	fns := make([]func(Event), 0, len(n.watchers))
 	for _, fn := range n.watchers {
 		fns = append(fns, fn)
@@ -364,7 +364,7 @@ func (n *Node) read(ctx context.Context) ([]Member, error) {
 func (n *Node) Members() []Member {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.roster.members()
+	return n.roster.Members()
 }
 
 // Self is this node's own row.

@@ -38,7 +38,8 @@ type Options struct {
 	NoUpgrade        bool          // Migrate refuses an older schema (upgrade.database.auto.run=false)
 	IDBlock          int64         // ids reserved at a time (counter.increment); 0 = 100
 	BackupDir        string        // where a copy of an SQLite file goes before a migration; "" = beside it
-	Name             string        // shown by the server for the connections of this process; "" = "stoa"
+	Name             string        // shown by the server for the sessions of this process; "" = "stoa"
+	Writer           int64         // the process life that the sessions belong to, by which others can end them (EndSessions); 0 = nobody can
 	Logger           *slog.Logger
 	Now              func() time.Time
 }
@@ -54,6 +55,7 @@ type DB struct {
 	history history
 	journal Journal
 	ids     idBlock
+	unnamed sync.Once // says once that sessions cannot be named
 
 	closing   chan struct{}
 	closeOnce sync.Once

@@ -49,7 +49,7 @@ func isTransient(err error) bool {
 	case errors.As(err, &pg):
 		return slices.Contains([]string{"40001", "40P01", "55P03", "25006", "57P01", "57P02", "57P03"}, pg.Code) || strings.HasPrefix(pg.Code, "08")
 	case errors.As(err, &my):
-		return slices.Contains([]uint16{1213, 1205, 1020, 1047, 1290}, my.Number)
+		return slices.Contains([]uint16{1213, 1205, 1020, 1047, 1290, 1927}, my.Number)
 	case errors.As(err, &lite):
 		c := lite.Code() & 0xff
 		return c == sqlite3.SQLITE_BUSY || c == sqlite3.SQLITE_LOCKED

@@ -43,17 +43,8 @@ func (d *DB) OnIncarnation(fn func(old, now int64)) {
 	d.history.changed = append(d.history.changed, fn)
 }
 
-// checkHistory runs on each new connection: it sets the session up and compares the fingerprint.
+// checkHistory compares the fingerprint that a new connection shows with the pool's.
 func (d *DB) checkHistory(ctx context.Context, conn driver.Conn) error {
-	if d.dialect == MySQL {
-		e, ok := conn.(driver.ExecerContext)
-		if !ok {
-			return fmt.Errorf("driver %T cannot execute", conn)
-		}
-		if _, err := e.ExecContext(ctx, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", nil); err != nil {
-			return err
-		}
-	}
 	fp, err := d.readFingerprint(ctx, conn)
 	if err != nil {
 		return err

@@ -17,10 +17,10 @@ import (
 	sqlite "modernc.org/sqlite"
 )
 
-// connector makes connections and lets each new one tell which history of the data it shows.
+// connector makes connections, sets each new one up and lets it tell which history of the data it shows.
 type connector struct {
 	driver.Connector
-	check func(context.Context, driver.Conn) error
+	d *DB
 }
 
 // Connect opens a connection; one that shows another history than the pool's is closed again.
@@ -29,7 +29,10 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.check(ctx, conn); err != nil {
+	if err = c.d.setUp(ctx, conn); err == nil {
+		err = c.d.checkHistory(ctx, conn)
+	}
+	if err != nil {
 		_ = conn.Close()
 		return nil, err
 	}
@@ -62,7 +65,7 @@ func (d *DB) openPools() (*pools, error) {
 }
 
 func (d *DB) serverPools(base driver.Connector) *pools {
-	c := &connector{Connector: base, check: d.checkHistory}
+	c := &connector{base, d}
 	main := sql.OpenDB(c)
 	main.SetMaxOpenConns(d.opt.MaxConns)
 	main.SetMaxIdleConns(max(d.opt.MinIdle, d.opt.MaxConns/4))
@@ -89,7 +92,7 @@ func (d *DB) openSQLite() (*pools, error) {
 	writeDSN := dsnFor(pragmas)
 	drv := &sqlite.Driver{}
 	open := func(dsn string, n int) *sql.DB {
-		p := sql.OpenDB(&connector{Connector: sqliteConnector{drv, dsn}, check: d.checkHistory})
+		p := sql.OpenDB(&connector{sqliteConnector{drv, dsn}, d})
 		p.SetMaxOpenConns(n)
 		p.SetMaxIdleConns(n)
 		return p

@@ -151,12 +151,14 @@ func parsePostgres(o Options, raw, rest string) (dsn, error) {
 	millis := o.StatementTimeout.Milliseconds()
 	for k, v := range map[string]string{
 		"timezone":                            "UTC",
-		"application_name":                    o.Name,
+		"application_name":                    applicationName(o),
 		"default_transaction_isolation":       "read committed",
 		"statement_timeout":                   itoa(millis),
 		"lock_timeout":                        itoa(millis),
-		"idle_in_transaction_session_timeout": "5000",
-		"tcp_user_timeout":                    "5000",
+		"idle_in_transaction_session_timeout": itoa(idleWrite.Milliseconds()),
+		"tcp_user_timeout":                    itoa(vanished.Milliseconds()),
+		"tcp_keepalives_idle":                 itoa(int64(vanished.Seconds())),
+		"tcp_keepalives_interval":             "1",
 		"client_min_messages":                 "warning",
 	} {
 		cfg.RuntimeParams[k] = v
@@ -182,11 +184,11 @@ func parseMySQL(o Options, raw, scheme, rest string) (dsn, error) {
 	cfg.DialFunc = dialer(o.ConnectTimeout)
 	cfg.ReadTimeout = o.StatementTimeout + 5*time.Second
 	cfg.WriteTimeout = o.StatementTimeout
-	cfg.ParseTime = true // the lock of the migrations keeps times; the portal itself stores none
+	cfg.Logger = &mysql.NopLogger{} // what it would print is in the errors as well
+	cfg.ParseTime = true            // the lock of the migrations keeps times; the portal itself stores none
 	cfg.InterpolateParams = true
 	cfg.ClientFoundRows = true // an UPDATE counts the rows it matched, as the other dialects do
 	cfg.Params = map[string]string{
-		"time_zone":                "'+00:00'",
 		"sql_mode":                 "'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
 		"innodb_lock_wait_timeout": itoa(max(1, int64(o.StatementTimeout.Seconds()))),
 	}

@@ -50,8 +50,10 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		s.log.Warn(w)
 	}
 
-	// The database: open, migrate, and the change log on top of it.
-	if s.DB, err = s.openDatabase(ctx); err != nil {
+	// The database: open, migrate, and the change log on top of it. Everything this life of the node does
+	// there bears its number.
+	writer := change.NewWriter()
+	if s.DB, err = s.openDatabase(ctx, writer); err != nil {
 		return err
 	}
 	s.onStop("database", func(context.Context) error { return s.DB.Close() })
@@ -61,7 +63,6 @@ func (s *Server) build(ctx context.Context, o Options) error {
 
 	// The node row, the caches and the log need each other: the log beats the node's heart and drops
 	// cached values, the caches ask the log how fresh they are.
-	writer := change.NewWriter()
 	hostname, err := os.Hostname()
 	if err != nil {
 		hostname = "localhost"
@@ -255,7 +256,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	return nil
 }
 
-func (s *Server) openDatabase(ctx context.Context) (*db.DB, error) {
+func (s *Server) openDatabase(ctx context.Context, writer int64) (*db.DB, error) {
 	source := s.cfg.Database.Default
 	if s.cfg.Database.Write.URL != "" {
 		source = s.cfg.Database.Write
@@ -264,7 +265,7 @@ func (s *Server) openDatabase(ctx context.Context) (*db.DB, error) {
 		URL: source.URL, User: source.Username, Password: source.Password, MaxConns: source.MaximumPoolSize, MinIdle: source.MinimumIdle,
 		IdleTime: source.IdleTimeout, Lifetime: source.MaxLifetime, NoCreate: !s.cfg.Database.CreateSchema, NoUpgrade: !s.cfg.Database.MigrateOnStart,
 		StatementTimeout: s.cfg.Database.StatementTimeout, SlowStatement: s.cfg.Database.SlowStatement, IDBlock: int64(s.cfg.Database.CounterIncrement),
-		BackupDir: filepath.Join(s.cfg.Home, "data", "backup"), Logger: s.log,
+		BackupDir: filepath.Join(s.cfg.Home, "data", "backup"), Writer: writer, Logger: s.log,
 	}
 	for attempt := 0; ; attempt++ {
 		d, err := db.Open(ctx, o)

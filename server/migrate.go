@@ -17,7 +17,7 @@ func Migrate(ctx context.Context, c *config.Config, log *slog.Logger) (version i
 	}
 	defer func() { err = errors.Join(err, h.close()) }()
 	c.Database.CreateSchema, c.Database.MigrateOnStart = true, true
-	d, err := (&Server{cfg: c, log: log}).openDatabase(ctx)
+	d, err := (&Server{cfg: c, log: log}).openDatabase(ctx, 0)
 	if err != nil {
 		return 0, err
 	}

@@ -26,11 +26,15 @@ import (
 	"time"
 )
 
+// everything is the pattern of all packages.
+const everything = "./..."
+
 // options is the command line.
 type options struct {
 	tiers     string
 	packages  string
 	run       string
+	mutants   string
 	envFile   string
 	parallel  int
 	count     int
@@ -50,8 +54,9 @@ func realMain(args []string, stdout, stderr io.Writer) int {
 	fs := flag.NewFlagSet("testrun", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	fs.StringVar(&o.tiers, "tier", "", "tiers to run, separated by commas; empty runs the default ones: "+strings.Join(defaultTiers(), ", "))
-	fs.StringVar(&o.packages, "pkg", "./...", "package patterns to test, separated by spaces")
+	fs.StringVar(&o.packages, "pkg", everything, "package patterns to test, separated by spaces")
 	fs.StringVar(&o.run, "run", "", "run only the tests this regular expression matches")
+	fs.StringVar(&o.mutants, "mutants", "", "mutants that the tier mutant plants: names separated by spaces, or all; empty plants the one of the day")
 	fs.StringVar(&o.envFile, "env-file", "", "with services: write the export lines to this file, too")
 	fs.IntVar(&o.parallel, "p", 0, "packages built and tested at a time; 0 chooses by processors and memory")
 	fs.IntVar(&o.count, "count", 1, "times to run each test")

@@ -45,6 +45,8 @@ func tiers() []tier {
 	return []tier{
 		{name: "vet", what: "formatting, go vet, generated files", budget: time.Minute, run: runVet},
 		{name: "unit", what: "all packages, with the race detector", budget: 6 * time.Minute, services: true, run: runUnit},
+		{name: "worlds", what: "ten thousand simulated clusters, others each day", budget: 2 * time.Minute, run: runWorlds},
+		{name: "mutant", what: "a planted mistake that the tests must catch, another each day", budget: 2 * time.Minute, services: true, run: runMutant},
 		{name: "browser", what: "screens in a real browser", budget: 2 * time.Minute, services: true, run: runBrowser},
 		{name: "lab", what: "real processes, networks and faults", budget: 12 * time.Minute, noRace: true, timeout: 25 * time.Minute, run: runLab},
 	}

@@ -1,0 +1,140 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+func all(t *testing.T) []mutant {
+	t.Helper()
+	ms, err := readCatalogue(catalogue)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ms
+}
+
+// A mutant whose lines were changed, or whose test was renamed, is noticed at once and not on its day.
+func TestCatalogue_FitsTheSource(t *testing.T) {
+	root := filepath.Join("..", "..")
+	for _, m := range all(t) {
+		if _, err := m.plant(root, t.TempDir()); err != nil {
+			t.Errorf("%s: %v", m.name, err)
+		}
+		for _, x := range m.tests {
+			var source bytes.Buffer
+			files, err := filepath.Glob(filepath.Join(root, x.pkg, "*_test.go"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range files {
+				raw, err := os.ReadFile(f)
+				if err != nil {
+					t.Fatal(err)
+				}
+				source.Write(raw)
+			}
+			if !regexp.MustCompile(`func [A-Za-z0-9_]*` + x.run).Match(source.Bytes()) {
+				t.Errorf("%s: %s has no test %s", m.name, x.pkg, x.run)
+			}
+		}
+	}
+}
+
+func TestOfDay_EachHasItsDay(t *testing.T) {
+	ms := all(t)
+	day := time.Date(2026, 11, 26, 0, 0, 0, 0, time.UTC)
+	seen := map[string]bool{}
+	for i := range ms {
+		m := ofDay(ms, day.AddDate(0, 0, i))
+		if again := ofDay(ms, day.AddDate(0, 0, i).Add(23*time.Hour)); again.name != m.name {
+			t.Errorf("one day has %s and %s", m.name, again.name)
+		}
+		seen[m.name] = true
+	}
+	if len(seen) != len(ms) {
+		t.Errorf("%d of %d mutants in as many days", len(seen), len(ms))
+	}
+}
+
+const sum = `package sum
+
+func Sum(a, b int) int {
+	return a + b
+}
+`
+
+// module writes a program whose test looks at half of what it does.
+func module(t *testing.T) (root string) {
+	t.Helper()
+	root = t.TempDir()
+	for name, text := range map[string]string{
+		"go.mod":     "module example.org/sum\n\ngo 1.26.0\n",
+		"sum/sum.go": sum,
+		"sum/sum_test.go": `package sum
+
+import "testing"
+
+func TestSum(t *testing.T) {
+	if Sum(2, 2) != 4 {
+		t.Error("wrong")
+	}
+}
+
+func TestSkipped(t *testing.T) { t.Skip("no server") }
+func TestBroken(t *testing.T)  { t.Error("anyway") }
+`,
+	} {
+		p := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(p, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return root
+}
+
+func TestHunt_TellsTheCaughtFromTheRest(t *testing.T) {
+	root := module(t)
+	for _, c := range []struct{ name, test, change, want string }{
+		{"caught", "TestSum", "-\treturn a + b\n+\treturn a - b\n", ""},
+		{"not caught", "TestSum", "-\treturn a + b\n+\treturn a * b\n", "NOT CAUGHT"},
+		{"does not compile", "TestSum", "-\treturn a + b\n+\treturn c\n", "does not compile"},
+		{"does not fit", "TestSum", "-\treturn b + a\n+\treturn b\n", "does not fit"},
+		{"no such test", "TestProduct", "-\treturn a + b\n+\treturn a\n", "has no test"},
+		{"skipped", "TestSkipped", "-\treturn a + b\n+\treturn a\n", "was skipped"},
+		{"fails anyway", "TestBroken", "-\treturn a + b\n+\treturn a\n", "does not pass either"},
+	} {
+		m, err := parse(c.name, "Wrong.\ntest ./sum "+c.test+"\nfile sum/sum.go\n"+c.change)
+		if err != nil {
+			t.Fatal(err)
+		}
+		killers, err := m.hunt(t.Context(), root)
+		switch {
+		case c.want == "" && (err != nil || killers != "TestSum"):
+			t.Errorf("%s: %q, %v", c.name, killers, err)
+		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
+			t.Errorf("%s: %q, %v; want %q", c.name, killers, err, c.want)
+		}
+	}
+	if raw, err := os.ReadFile(filepath.Join(root, "sum", "sum.go")); err != nil || string(raw) != sum {
+		t.Errorf("the tree was changed: %s, %v", raw, err)
+	}
+}
+
+func TestParse_SaysWhatIsWrong(t *testing.T) {
+	for _, text := range []string{"", "Wrong.\n", "Wrong.\ntest ./sum\nfile a.go\n-x\n", "Wrong.\ntest ./sum (\nfile a.go\n-x\n", "Wrong.\ntest ./sum TestSum\nfile a.go\nx\n"} {
+		if _, err := parse("x", text); err == nil {
+			t.Errorf("%q is taken for a mutant", text)
+		}
+	}
+}
