@@ -31,11 +31,11 @@ func (s *Server) SetLogLevel(ctx context.Context, writer int64, level slog.Level
 	var failed []string
 	for _, a := range answers {
 		if a.Err != nil {
-			failed = append(failed, a.Member.Name)
+			failed = append(failed, a.Member.Name+" ("+a.Err.Error()+")")
 		}
 	}
 	if len(failed) > 0 {
-		return stoa.Invalid("node", "no answer came from %s, which may log as before; the other nodes have the new level", strings.Join(failed, ", "))
+		return stoa.Invalid("node", "it may be as before on %s; the other nodes have the new level", strings.Join(failed, ", "))
 	}
 	return nil
 }

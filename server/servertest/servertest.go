@@ -126,8 +126,10 @@ func (g *Group) Join(flags map[string]string) *Node {
 	default:
 		transport = g.hub.Join(filepath.Base(c.Home))
 	}
-	s, err := server.New(ctx, server.Options{Config: c, Transport: transport, NoSync: true, ConfirmLimit: g.confirm,
-		Logger: slog.New(slog.NewTextHandler(testLog{g.t}, &slog.HandlerOptions{Level: slog.LevelWarn}))})
+	level := new(slog.LevelVar)
+	level.Set(slog.LevelWarn)
+	s, err := server.New(ctx, server.Options{Config: c, Transport: transport, NoSync: true, ConfirmLimit: g.confirm, Level: level,
+		Logger: slog.New(slog.NewTextHandler(testLog{g.t}, &slog.HandlerOptions{Level: level}))})
 	if err != nil {
 		g.t.Fatalf("servertest: start a node: %v", err)
 	}
