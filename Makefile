@@ -41,6 +41,15 @@ lint: ## formatting, go vet, generated files, and the rules of the house
 	@$(MAKE) --no-print-directory test ARGS="-tier vet"
 	$(GO) test -count=1 .
 
+.PHONY: lab
+lab: bin/testrun ## as root: the stories of server/labtest, real processes and faults (ARGS="-run Stories/postgres/freeze", STOA_LAB_LONG=1)
+	@exec bin/testrun -tier lab $(ARGS)
+
+SOAK ?= 30m
+.PHONY: soak
+soak: ## as root: random faults for SOAK (30m) under the eyes of the checker (ARGS="-engines postgres -seed 7")
+	@$(GO) test -count=1 -timeout 0 -run '^TestSoak$$' -v ./server/labtest -args -soak $(SOAK) $(ARGS)
+
 # Each fuzz target runs by itself: Go fuzzes one at a time.
 FUZZTIME ?= 30s
 .PHONY: fuzz

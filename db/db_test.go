@@ -138,6 +138,31 @@ func TestQueryRow_DatabaseThatDoesNotAnswerIsUnavailable(t *testing.T) {
 	})
 }
 
+// A clock of the server that is set forward ends sessions that were idle for no time at all.
+func TestWrite_IsRepeatedWhenTheServerEndsAnIdleSession(t *testing.T) {
+	d := dbtest.Open(t, dbtest.Postgres)
+	tries := 0
+	err := d.Write(context.Background(), func(ctx context.Context, tx *db.Tx) error {
+		if tries++; tries > 1 {
+			return nil
+		}
+		var pid int
+		if err := tx.QueryRow(ctx, "SELECT pg_backend_pid() FROM (SELECT set_config('idle_in_transaction_session_timeout', '20ms', true)) AS s").Scan(&pid); err != nil {
+			return err
+		}
+		for alive := 1; alive > 0; {
+			if err := d.QueryRow(ctx, "SELECT count(*) FROM pg_stat_activity WHERE pid = ?", pid).Scan(&alive); err != nil {
+				return err
+			}
+		}
+		_, err := tx.Exec(ctx, "SELECT 1")
+		return err
+	})
+	if err != nil || tries != 2 {
+		t.Errorf("%d tries: %v, want the second one to succeed", tries, err)
+	}
+}
+
 func TestUpsertAndInsertIgnore(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		if err := d.Write(t.Context(), func(ctx context.Context, tx *db.Tx) error {

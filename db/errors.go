@@ -47,7 +47,7 @@ func isTransient(err error) bool {
 	case errors.Is(err, errOtherHistory), errors.Is(err, driver.ErrBadConn):
 		return true
 	case errors.As(err, &pg):
-		return slices.Contains([]string{"40001", "40P01", "55P03", "25006", "57P01", "57P02", "57P03"}, pg.Code) || strings.HasPrefix(pg.Code, "08")
+		return slices.Contains([]string{"40001", "40P01", "55P03", "25006", "57P01", "57P02", "57P03", "25P03"}, pg.Code) || strings.HasPrefix(pg.Code, "08")
 	case errors.As(err, &my):
 		return slices.Contains([]uint16{1213, 1205, 1020, 1047, 1290, 1927}, my.Number)
 	case errors.As(err, &lite):
@@ -84,7 +84,7 @@ func isConnection(err error) bool {
 	case err == nil:
 		return false
 	case errors.As(err, &pg):
-		return strings.HasPrefix(pg.Code, "57P") || strings.HasPrefix(pg.Code, "08") || pg.Code == "57014"
+		return strings.HasPrefix(pg.Code, "57P") || strings.HasPrefix(pg.Code, "08") || pg.Code == "57014" || pg.Code == "25P03"
 	case errors.As(err, &my):
 		return my.Number == 1053 || my.Number == 1927 || my.Number == 1040 || my.Number == 1969
 	case errors.As(err, &connect), errors.As(err, &netErr):

@@ -18,12 +18,13 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/stoa-portal/stoa/server/labtest/history"
 	"github.com/stoa-portal/stoa/server/labtest/machine"
 )
 
 var (
 	engines = flag.String("engines", "postgres,mariadb", "database servers to play the stories on")
-	long    = flag.Bool("long", false, "play the long stories, and all on every database server")
+	long    = flag.Bool("long", os.Getenv("STOA_LAB_LONG") != "", "play the long stories, and all on every database server")
 	keep    = flag.Bool("keep", false, "keep the history of every story, not only of those that failed")
 	seed    = flag.Uint64("seed", 0, "of what people do; 0 chooses one")
 )
@@ -123,14 +124,55 @@ func (t oneByOne) Verbose() bool { return testing.Verbose() }
 // TestStories plays every story of testdata/stories on every database server.
 func TestStories(t *testing.T) {
 	stoa, kit := prepare(t)
+	var total history.Report
 	for e := range strings.SplitSeq(*engines, ",") {
-		t.Run(e, func(t *testing.T) { play(t, stoa, kit, machine.Engine(e)) })
+		t.Run(e, func(t *testing.T) { play(t, stoa, kit, machine.Engine(e), &total) })
+	}
+	t.Logf("all stories: %s", total)
+	const least = 50_000
+	if flag.Lookup("test.run").Value.String() == "" && total.Reads < least {
+		t.Errorf("%d reads were checked, and %d are wanted at least", total.Reads, least)
+	}
+}
+
+// TestWords_StoriesAreWellFormed reads the stories where they cannot be played.
+func TestWords_StoriesAreWellFormed(t *testing.T) {
+	stories, err := filepath.Glob("testdata/stories/*.txtar")
+	if err != nil || len(stories) == 0 {
+		t.Fatalf("no stories: %v", err)
+	}
+	known := words()
+	for _, name := range stories {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text[0] != '#' {
+			t.Errorf("%s does not say what it is about", name)
+		}
+		judged := false
+		for i, line := range strings.Split(string(text), "\n") {
+			f := strings.Fields(line)
+			for len(f) > 0 && (f[0][0] == '[' || f[0] == "!") {
+				f = f[1:]
+			}
+			if len(f) == 0 || f[0][0] == '#' || f[0] == "skip" {
+				continue
+			}
+			if w, ok := known[f[0]]; !ok || len(f)-1 < w.least {
+				t.Errorf("%s:%d: %q is not a line of a story (%s)", name, i+1, line, w.usage)
+			}
+			judged = judged || f[0] == "settle"
+		}
+		if !judged {
+			t.Errorf("%s is not judged: settle is missing", name)
+		}
 	}
 }
 
 type worldKey struct{}
 
-func play(t *testing.T, stoa string, kit *machine.Kit, engine machine.Engine) {
+func play(t *testing.T, stoa string, kit *machine.Kit, engine machine.Engine, total *history.Report) {
 	number := chooseSeed()
 	t.Logf("-seed %d", number)
 	cmds := map[string]func(*testscript.TestScript, bool, []string){}
@@ -173,6 +215,7 @@ func play(t *testing.T, stoa string, kit *machine.Kit, engine machine.Engine) {
 			w, dir := openWorld(env.T(), stoa, kit, engine, number)
 			env.Values[worldKey{}] = w
 			env.Defer(func() {
+				total.Add(w.total)
 				if err := errors.Join(w.close(), os.RemoveAll(dir)); err != nil {
 					env.T().Fatal(err)
 				}

@@ -48,6 +48,7 @@ func (w *world) properties(n *node, via *machine.Host, extra map[string]string) 
 		"jdbc.default.minimumIdle":                "2",
 		"dl.store.file.system.root.dir":           filepath.Join(w.lab.Dir, files),
 		"default.admin.password":                  adminPassword,
+		"cluster.link.enabled":                    "true",
 		"cluster.link.channel.logic.name.control": n.host.Name,
 		"shutdown.drain.delay":                    "1s",
 		"auth.login.throttle.address.max":         "100000",

@@ -21,16 +21,20 @@ import (
 
 var soakNodes = []string{"n1", "n2", "n3", "n4"}
 
-// opening are the lines that every soak begins with: half of the nodes have the relay before them.
-func opening() []string {
-	return []string{"database movable", "relay n1 n2", "start " + strings.Join(soakNodes, " ")}
+// opening are the lines that a soak begins with. The relay stands before all nodes or before half of them.
+func opening(relayed bool) []string {
+	behind := soakNodes[:len(soakNodes)/2]
+	if relayed {
+		behind = soakNodes
+	}
+	return []string{"database movable", "relay " + strings.Join(behind, " "), "start " + strings.Join(soakNodes, " ")}
 }
 
 // round is one load with troubles, from the first request to the judgement.
-func round(rnd *rand.Rand, engine machine.Engine, troubles int) []string {
+func round(rnd *rand.Rand, engine machine.Engine, relayed bool, troubles int) []string {
 	lines := []string{"people at " + strings.Join(soakNodes, " ") + " readers=16 rate=1000 leavers=2", "due content.publish 700ms", "run 2s"}
 	for range troubles {
-		lines = append(lines, trouble(rnd, engine)...)
+		lines = append(lines, trouble(rnd, engine, relayed)...)
 		lines = append(lines, "run "+span(rnd, 500*time.Millisecond, 4*time.Second))
 	}
 	return append(lines, "clock 0s", "run 3s", "settle", "effects 1")
@@ -46,7 +50,7 @@ func span(rnd *rand.Rand, least, most time.Duration) string {
 }
 
 // trouble draws one trouble and its end.
-func trouble(rnd *rand.Rand, engine machine.Engine) []string {
+func trouble(rnd *rand.Rand, engine machine.Engine, relayed bool) []string {
 	node := soakNodes[rnd.IntN(len(soakNodes))]
 	others := strings.Join(slices.DeleteFunc(slices.Clone(soakNodes), func(n string) bool { return n == node }), " ")
 	long := span(rnd, 400*time.Millisecond, 20*time.Second)
@@ -68,6 +72,9 @@ func trouble(rnd *rand.Rand, engine machine.Engine) []string {
 		{fmt.Sprintf("lose %d commits", 1+rnd.IntN(3))},
 		{"clock 1h", "run " + span(rnd, time.Second, 4*time.Second), "clock 0s"},
 		{"clock -1h", "run " + span(rnd, time.Second, 4*time.Second), "clock 0s"},
+	}
+	if relayed {
+		all = append(all, []string{"master", "stall $MASTER", "freeze $MASTER", "newmaster 6s", "run " + long, "thaw $MASTER", "release"})
 	}
 	if engine == machine.Postgres {
 		all = append(all, []string{"hold " + long})
@@ -95,7 +102,7 @@ func kinds(lines []string) string {
 	n := map[string]int{}
 	for _, l := range lines {
 		switch f := strings.Fields(l); f[0] {
-		case "crash", "freeze", "cut", "lose", "clock", "hold", "leave":
+		case "crash", "freeze", "cut", "lose", "clock", "hold", "leave", "stall":
 			n[f[0]]++
 		}
 	}

@@ -170,10 +170,8 @@ func (c *client) write(ctx context.Context, t Target, path, key string, value, v
 		o.Note = err.Error()
 	case a.status == http.StatusSeeOther && strings.Contains(location, "done=published"):
 		o.Outcome = history.OK
-		for _, k := range a.header.Values("Set-Cookie") {
-			if !strings.HasPrefix(k, "stoa_session=") {
-				c.l.sawToken()
-			}
+		if !strings.Contains(strings.Join(a.header.Values("Set-Cookie"), "\n"), "stoa_wrote_") {
+			c.l.oddity("a save on %s gives no token, with which other nodes would know of it", t.Name)
 		}
 	case a.status == http.StatusConflict:
 		o.Outcome, o.Note = history.Failed, "conflict"
@@ -184,12 +182,6 @@ func (c *client) write(ctx context.Context, t Target, path, key string, value, v
 		}
 	}
 	return o, location
-}
-
-func (l *Load) sawToken() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.tokens = true
 }
 
 // reading is a read and the entity tag of its answer, with the value it stands for in front.

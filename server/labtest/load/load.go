@@ -52,10 +52,9 @@ type Load struct {
 	writers []*writer
 	member  *client
 
-	mu     sync.Mutex
-	ops    []history.Op
-	odd    []string
-	tokens bool // the portal gave a token of a write
+	mu  sync.Mutex
+	ops []history.Op
+	odd []string
 }
 
 // New makes a load that stands still.
@@ -76,13 +75,6 @@ func (l *Load) Odd() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Clone(l.odd)
-}
-
-// Tokens reports whether the portal gives writers tokens, with which every node knows their writes.
-func (l *Load) Tokens() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.tokens
 }
 
 func (l *Load) record(o history.Op) {
@@ -338,9 +330,7 @@ func (w *writer) birth(ctx context.Context, t Target) {
 func (w *writer) readOwn(ctx context.Context, t Target, key string) {
 	for _, at := range []Target{t, w.l.next(w.rnd, t)} {
 		o := w.c.readArticle(ctx, at, key, "")
-		if !at.Many || w.l.Tokens() {
-			o.Session = w.c.session
-		}
+		o.Session = w.c.session
 		w.l.record(o.Op)
 	}
 }
