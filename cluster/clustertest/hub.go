@@ -63,7 +63,7 @@ func (h *Hub) Partition(groups ...[]string) {
 // Heal ends the partition. What was sent meanwhile is lost.
 func (h *Hub) Heal() { h.Partition() }
 
-// Freeze holds what is on its way to the member until Thaw.
+// Freeze holds what is on its way to the member, and what it sends, until Thaw.
 func (h *Hub) Freeze(name string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -90,7 +90,7 @@ func (h *Hub) Dropped() int {
 	return h.dropped
 }
 
-// Held counts messages that wait for a frozen member.
+// Held counts messages to and from a frozen member that wait.
 func (h *Hub) Held(name string) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -121,7 +121,11 @@ type transport struct {
 func (t *transport) Publish(ctx context.Context, subject string, data []byte) error {
 	framed := binary.AppendUvarint(nil, uint64(len(t.name)))
 	framed = append(framed, t.name...)
-	return t.inner.Publish(ctx, subject, append(framed, data...))
+	framed = append(framed, data...)
+	if t.hub.hold(t.name, func() { _ = t.inner.Publish(context.WithoutCancel(ctx), subject, framed) }) {
+		return nil
+	}
+	return t.inner.Publish(ctx, subject, framed)
 }
 
 // Subscribe delivers what the faults let through, one message at a time.
@@ -192,13 +196,18 @@ func (h *Hub) route(from, to string, deliver func()) {
 }
 
 func (h *Hub) arrive(to string, deliver func()) {
-	h.mu.Lock()
-	held, frozen := h.frozen[to]
-	if frozen {
-		h.frozen[to] = append(held, deliver)
-	}
-	h.mu.Unlock()
-	if !frozen {
+	if !h.hold(to, deliver) {
 		deliver()
 	}
+}
+
+// hold keeps what a frozen member would do now until it thaws.
+func (h *Hub) hold(name string, fn func()) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	held, frozen := h.frozen[name]
+	if frozen {
+		h.frozen[name] = append(held, fn)
+	}
+	return frozen
 }

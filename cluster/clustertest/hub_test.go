@@ -92,7 +92,10 @@ func TestHub_DelaysMakeMessagesOvertake(t *testing.T) {
 func TestHub_PartitionLosesAndFreezeHolds(t *testing.T) {
 	hub := clustertest.NewHub(1)
 	a, b, c := hub.Join("a"), hub.Join("b"), hub.Join("c")
-	var inB, inC inbox
+	var inA, inB, inC inbox
+	if _, err := a.Subscribe("s", inA.put); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := b.Subscribe("s", inB.put); err != nil {
 		t.Fatal(err)
 	}
@@ -122,8 +125,13 @@ func TestHub_PartitionLosesAndFreezeHolds(t *testing.T) {
 	send(3)
 	inC.waitFor(t, has(2, 3))
 	inB.waitFor(t, func([]int) bool { return hub.Held("b") == 2 })
+	if err := b.Publish(t.Context(), "s", []byte{9}); err != nil || hub.Held("b") != 3 {
+		t.Fatalf("%v: %d messages are held, of which one is from the frozen member", err, hub.Held("b"))
+	}
 	hub.Thaw("b")
 	inB.waitFor(t, has(1, 2, 3))
+	inA.waitFor(t, has(9))
+	inC.waitFor(t, has(2, 3, 9))
 	for _, tr := range []interface{ Close() error }{a, b, c} {
 		if err := tr.Close(); err != nil {
 			t.Fatal(err)

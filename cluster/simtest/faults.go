@@ -10,7 +10,8 @@ import (
 // plan is what kind of world it is.
 type plan struct {
 	nodes         int
-	trust         bool // hints count as applied
+	trust         bool   // hints count as applied
+	replication   string // of the caches
 	ring, places  int
 	bytes         int64
 	visits, edits time.Duration // between two of them, at most
@@ -42,8 +43,7 @@ func (w *World) draw() plan {
 			p.faults = append(p.faults, f)
 		}
 	}
-	// Loads from a deposed primary are older than hints from the new one.
-	p.trust = w.chance(0.3) && !slices.Contains(p.faults, "fail over")
+	p.trust, p.replication = w.chance(0.6), pick(w, []string{"invalidate", "copy"})
 	return p
 }
 

@@ -116,17 +116,26 @@ func (t *tx) raise() (number int64) {
 }
 
 func (n *node) caches() {
+	core := n.core
 	c, err := cache.New(cache.Options{
-		Proof: n.core.Proof, Clock: n.clock, Incarnation: n.incarnation.Load,
-		Woken: n.gate(), RingSize: n.w.plan.ring, ReadThroughMax: n.w.plan.places, LoadTimeout: timeout,
+		Proof: core.Proof, Clock: n.clock, Incarnation: n.incarnation.Load, Replication: n.w.plan.replication, Build: "the same",
+		Standing: func() []cache.Standing {
+			applied := core.Standing()
+			out := make([]cache.Standing, len(applied))
+			for i, a := range applied {
+				out[i] = cache.Standing(a)
+			}
+			return out
+		},
+		Offer: n.offer, Woken: n.gate(), RingSize: n.w.plan.ring, ReadThroughMax: n.w.plan.places, LoadTimeout: timeout,
 	})
 	if err != nil {
 		n.w.failf("%v", err)
 		return
 	}
 	n.cache = c
-	n.articles = cache.NewRegion(c, cache.RegionOptions{Name: "article", MaxBytes: n.w.plan.bytes, StaleForGuests: true}, func(part) int { return 64 })
-	n.pages = cache.NewRegion(c, cache.RegionOptions{Name: "page", MaxBytes: n.w.plan.bytes, StaleForGuests: true}, func(p []part) int { return 64 * len(p) })
+	n.articles = cache.NewRegion(c, cache.RegionOptions{Name: "article", MaxBytes: n.w.plan.bytes, StaleForGuests: true}, func(part) int { return 64 }, cache.JSON[part]())
+	n.pages = cache.NewRegion(c, cache.RegionOptions{Name: "page", MaxBytes: n.w.plan.bytes, StaleForGuests: true}, func(p []part) int { return 64 * len(p) }, cache.JSON[[]part]())
 }
 
 // gate gives cache.Options.Woken: who has waited goes on when the world says so.
@@ -153,7 +162,7 @@ func (n *node) apply(rows []change.Row) {
 	}
 	changes := make([]cache.Change, len(rows))
 	for i, r := range rows {
-		changes[i] = cache.Change{Kind: r.Kind, ID: int64(r.ID), Scope: int64(r.Scope)}
+		changes[i] = cache.Change{Kind: r.Kind, ID: int64(r.ID), Scope: int64(r.Scope), Writer: r.Writer, N: r.N}
 	}
 	n.cache.Invalidate(changes, nil)
 }
@@ -173,6 +182,9 @@ func (n *node) kill() {
 func (n *node) stop() {
 	n.up, n.joined = false, false
 	if n.cache != nil {
+		for _, r := range n.cache.Stats() {
+			n.w.stats.Taken += int(r.Accepted)
+		}
 		close(n.ended)
 		n.cache.Close()
 	}
@@ -476,26 +488,53 @@ func (n *node) hear(b []byte) {
 	}
 }
 
-// tell sends what was committed to the others, who may or may not hear it.
+// tell sends what was committed to the others.
 func (n *node) tell() {
-	w := n.w
 	for _, b := range n.core.Hints() {
-		for _, o := range w.nodes {
-			if o == n || !o.up {
-				continue
-			}
-			w.stats.Hints++
-			copies := 1
-			if w.chance(w.plan.duplicate) {
-				copies = 2
-			}
-			if w.sides[n.index] != w.sides[o.index] || w.chance(w.plan.drop) {
-				copies = 0
-				w.stats.Lost++
-			}
-			for range copies {
-				o.do(w.between(50*time.Microsecond, 300*time.Microsecond+w.plan.late), func() { o.hear(b) })
-			}
+		n.w.stats.Hints++
+		n.broadcast(func(o *node) { o.hear(b) })
+	}
+}
+
+// offer is cache.Options.Offer; loads call it.
+func (n *node) offer(b []byte) {
+	n.w.mu.Lock()
+	n.w.offers = append(n.w.offers, offer{n, b})
+	n.w.mu.Unlock()
+}
+
+// offer is a value that a node has loaded and sends to the others.
+type offer struct {
+	n *node
+	b []byte
+}
+
+func (o offer) send() {
+	o.n.w.stats.Offers++
+	o.n.broadcast(func(to *node) {
+		if to.joined {
+			to.cache.Accept(o.b)
+		}
+	})
+}
+
+// broadcast sends a message to the other nodes, who may or may not hear it.
+func (n *node) broadcast(hear func(o *node)) {
+	w := n.w
+	for _, o := range w.nodes {
+		if o == n || !o.up {
+			continue
+		}
+		copies := 1
+		if w.chance(w.plan.duplicate) {
+			copies = 2
+		}
+		if w.sides[n.index] != w.sides[o.index] || w.chance(w.plan.drop) {
+			copies = 0
+			w.stats.Lost++
+		}
+		for range copies {
+			o.do(w.between(50*time.Microsecond, 300*time.Microsecond+w.plan.late), func() { hear(o) })
 		}
 	}
 }

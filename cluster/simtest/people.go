@@ -1,6 +1,7 @@
 package simtest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,9 +22,9 @@ const (
 
 // part is what a visitor sees of one thing.
 type part struct {
-	what    thing
-	state   state
-	deposed bool // it was read from a primary that is not the primary any more
+	What    thing
+	State   state
+	Deposed bool // it was read from a primary that is not the primary any more
 }
 
 // ledger knows what was acknowledged when.
@@ -118,7 +119,7 @@ func (r *request) serve() {
 			ctx = cache.StaleOK(ctx)
 		}
 		a := answer{req: r}
-		if r.what.kind == "article" {
+		if r.what.Kind == "article" {
 			var p part
 			p, a.info, a.err = n.articles.GetInfo(ctx, r.what.key(), n.loadArticle(r.what))
 			a.seen = []part{p}
@@ -132,25 +133,25 @@ func (r *request) serve() {
 	}()
 }
 
-func (t thing) key() string { return fmt.Sprint(t.id) }
+func (t thing) key() string { return fmt.Sprint(t.ID) }
 
 func (n *node) loadArticle(what thing) func(context.Context, *cache.Load) (part, error) {
 	return func(ctx context.Context, l *cache.Load) (part, error) {
-		l.Thing(what.kind, stoa.ID(what.id))
+		l.Thing(what.Kind, stoa.ID(what.ID))
 		return n.read(ctx, what)
 	}
 }
 
 func (n *node) loadPage(what thing) func(context.Context, *cache.Load) ([]part, error) {
 	return func(ctx context.Context, l *cache.Load) ([]part, error) {
-		l.Thing(what.kind, stoa.ID(what.id))
+		l.Thing(what.Kind, stoa.ID(what.ID))
 		own, err := n.read(ctx, what)
 		if err != nil {
 			return nil, err
 		}
 		seen := []part{own}
 		for i := range int64(shown) {
-			a := thing{"article", what.id + i}
+			a := thing{"article", what.ID + i}
 			p, err := n.articles.Get(ctx, a.key(), n.loadArticle(a))
 			if err != nil {
 				return nil, err
@@ -197,7 +198,7 @@ func (a *ask) send() {
 	stays := a.n.w.chance(0.5)
 	do := func() {
 		c := a.n.call(a.n.session(), func(t *tx, reply func(error)) {
-			got.p = part{what: a.what, state: t.s.data.things[a.what], deposed: t.s.deposed}
+			got.p = part{What: a.what, State: t.s.data.things[a.what], Deposed: t.s.deposed}
 			t.end()
 			reply(nil)
 		}, func(err error) {
@@ -234,19 +235,19 @@ func (w *World) check(a answer) {
 		since = a.at - time.Duration(float64(a.info.Stale)/r.n.rate) - bound
 	}
 	for _, p := range a.seen {
-		floor := w.ledger.floor(p.what, since)
-		own, mine := r.own[p.what]
+		floor := w.ledger.floor(p.What, since)
+		own, mine := r.own[p.What]
 		switch {
-		case r.last && p.state != w.primary.data.things[p.what]:
-			w.failf("at the end %s shows %v of %v, the database has %v: stale for ever", r.n, p.state, p.what, w.primary.data.things[p.what])
-		case p.deposed:
+		case r.last && p.State != w.primary.data.things[p.What]:
+			w.failf("at the end %s shows %v of %v, the database has %v: stale for ever", r.n, p.State, p.What, w.primary.data.things[p.What])
+		case p.Deposed:
 			// Read through to a database that does not know yet that it is deposed: see DESIGN.md of change.
 			w.stats.Deposed++
-		case p.state.version < floor:
+		case p.State.Version < floor:
 			w.failf("request %d for %v, which arrived at %s on %s, sees version %d of %v; version %d was acknowledged by %s (hit %v, marked stale %s)",
-				r.id, r.what, r.arrival, r.n, p.state.version, p.what, floor, since, a.info.Hit, a.info.Stale)
-		case mine && a.info.Stale == 0 && p.state.version < own.version:
-			w.failf("request %d for %v on %s: who saved version %d of %v sees version %d", r.id, r.what, r.n, own.version, p.what, p.state.version)
+				r.id, r.what, r.arrival, r.n, p.State.Version, p.What, floor, since, a.info.Hit, a.info.Stale)
+		case mine && a.info.Stale == 0 && p.State.Version < own.Version:
+			w.failf("request %d for %v on %s: who saved version %d of %v sees version %d", r.id, r.what, r.n, own.Version, p.What, p.State.Version)
 		}
 	}
 }
@@ -261,20 +262,14 @@ func (w *World) edit() {
 		what := []thing{w.subject()}
 		if other := w.subject(); other != what[0] && w.chance(0.2) {
 			what = append(what, other)
-			slices.SortFunc(what, func(a, b thing) int { return compare(a, b) })
+			slices.SortFunc(what, compare)
 		}
 		n.save(what)
 	}
 }
 
 func compare(a, b thing) int {
-	if a.kind != b.kind {
-		if a.kind < b.kind {
-			return -1
-		}
-		return 1
-	}
-	return int(a.id - b.id)
+	return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.ID, b.ID))
 }
 
 // save is db.Write: the statements, the append to the log, COMMIT.
@@ -291,9 +286,9 @@ func (n *node) save(what []thing) {
 		}
 		var changes []db.Change
 		for _, x := range what {
-			c := db.Change{Kind: x.kind, ID: stoa.ID(x.id), Scope: 7, Version: int64(made[x].version)}
+			c := db.Change{Kind: x.Kind, ID: stoa.ID(x.ID), Scope: 7, Version: int64(made[x].Version)}
 			if w.chance(0.05) {
-				c = db.Change{Kind: x.kind, Scope: 7}
+				c = db.Change{Kind: x.Kind, Scope: 7}
 			}
 			changes = append(changes, c)
 		}
@@ -334,7 +329,7 @@ func (t *tx) edit(what []thing, id int, made map[thing]state, reply func(error))
 	}
 	x := what[0]
 	t.lock(fmt.Sprint(x), func() {
-		made[x] = state{t.s.data.things[x].version + 1, id}
+		made[x] = state{t.s.data.things[x].Version + 1, id}
 		t.edit(what[1:], id, made, reply)
 	})
 }
@@ -397,7 +392,7 @@ func (s saved) done(committed, told bool) {
 	w.stats.Saved++
 	w.ledger.tell(s.id, true)
 	for x, state := range s.made {
-		w.ledger.ack(w.now(), x, state.version)
+		w.ledger.ack(w.now(), x, state.Version)
 	}
 	var x thing
 	for y := range s.made {

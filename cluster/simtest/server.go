@@ -12,14 +12,14 @@ import (
 
 // thing is a row that people edit: an article, or what a page has of its own.
 type thing struct {
-	kind string
-	id   int64
+	Kind string
+	ID   int64
 }
 
 // state is one state of a thing.
 type state struct {
-	version int
-	save    int // which save made it
+	Version int
+	Save    int // which save made it
 }
 
 // data is what one history of the database has committed.

@@ -7,6 +7,7 @@
 package simtest
 
 import (
+	"bytes"
 	"cmp"
 	"container/heap"
 	"fmt"
@@ -53,6 +54,7 @@ type World struct {
 	mu      sync.Mutex // guards what goroutines of the caches hand over
 	asks    []*ask
 	gates   []gate
+	offers  []offer
 	answers []answer
 }
 
@@ -60,7 +62,8 @@ type World struct {
 type Stats struct {
 	Events, Requests, Hits, Loads, Stale, Errors, Deposed int
 	Saved, Rejected, Unknown, Takeovers, Effects          int
-	Hints, Lost, Overruns, Freezes, Kills, Failovers      int
+	Hints, Offers, Taken, Lost, Overruns                  int
+	Freezes, Kills, Failovers                             int
 }
 
 // Add sums up.
@@ -135,24 +138,30 @@ func (w *World) settle() {
 	for w.waiting > 0 {
 		synctest.Wait()
 		w.mu.Lock()
-		asks, answers := w.asks, w.answers
-		w.asks, w.answers = nil, nil
+		asks, answers, offers := w.asks, w.answers, w.offers
+		w.asks, w.answers, w.offers = nil, nil, nil
 		slices.SortFunc(w.gates, func(a, b gate) int { return cmp.Compare(a.id, b.id) })
 		if len(w.gates) > 0 {
 			close(w.gates[0].open)
 			w.gates = w.gates[1:]
-		} else if len(asks)+len(answers) == 0 {
+		} else if len(asks)+len(answers)+len(offers) == 0 {
 			w.mu.Unlock()
 			return
 		}
 		w.mu.Unlock()
 		slices.SortFunc(asks, func(a, b *ask) int {
-			return cmp.Or(cmp.Compare(a.n.index, b.n.index), cmp.Compare(a.what.kind, b.what.kind), cmp.Compare(a.what.id, b.what.id))
+			return cmp.Or(cmp.Compare(a.n.index, b.n.index), compare(a.what, b.what))
+		})
+		slices.SortFunc(offers, func(a, b offer) int {
+			return cmp.Or(cmp.Compare(a.n.index, b.n.index), bytes.Compare(a.b, b.b))
 		})
 		slices.SortFunc(answers, func(a, b answer) int { return cmp.Compare(a.req.id, b.req.id) })
 		for _, a := range asks {
 			w.tracef("%s loads %v", a.n, a.what)
 			a.send()
+		}
+		for _, o := range offers {
+			o.send()
 		}
 		for _, a := range answers {
 			w.tracef("%s answers request %d of %s: %v, %+v, failed: %v", a.req.n, a.req.id, a.req.arrival, a.seen, a.info, a.err != nil)

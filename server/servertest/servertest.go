@@ -18,6 +18,7 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/cluster"
+	"github.com/stoa-portal/stoa/cluster/clustertest"
 	"github.com/stoa-portal/stoa/config"
 	"github.com/stoa-portal/stoa/db/dbtest"
 	"github.com/stoa-portal/stoa/server"
@@ -39,6 +40,9 @@ type Node struct {
 	URL    string       // "http://localhost:port", without a slash at the end
 	Client *http.Client // has a cookie jar of its own and follows no redirects
 	Home   string
+
+	name string       // in the hub
+	link *dbtest.Link // to the database server; nil without
 }
 
 // Group is a set of nodes that share a database, files and messages; more can join while it runs.
@@ -49,10 +53,14 @@ type Group struct {
 	// Linked makes nodes that join open real links to each other, as processes do, instead of the hub. The
 	// engine must be a server.
 	Linked bool
+	// Breakable makes nodes that join reach the database server over a link of their own, which Freeze and
+	// Cut hold. An SQLite file has no server, so there they hold messages only.
+	Breakable bool
 
 	confirm time.Duration // server.Options.ConfirmLimit
 	t       testing.TB
-	hub     *cluster.Hub
+	hub     *clustertest.Hub
+	engine  dbtest.Engine
 	address string
 	files   string
 	dir     string
@@ -80,7 +88,7 @@ func StartOn(t testing.TB, e dbtest.Engine, n int) []*Node {
 func NewGroup(t testing.TB, e dbtest.Engine) *Group {
 	t.Helper()
 	dir := t.TempDir()
-	return &Group{t: t, hub: cluster.NewHub(), address: dbtest.URL(t, e), files: filepath.Join(dir, "files"), dir: dir}
+	return &Group{t: t, hub: clustertest.NewHub(1), engine: e, address: dbtest.URL(t, e), files: filepath.Join(dir, "files"), dir: dir}
 }
 
 // Config gives the configuration of one more node; flags are properties that beat those of the group.
@@ -116,15 +124,20 @@ func (g *Group) Config(flags map[string]string) *config.Config {
 func (g *Group) Join(flags map[string]string) *Node {
 	g.t.Helper()
 	c := g.Config(flags)
+	n := &Node{Client: NewClient(g.t), Home: c.Home, name: filepath.Base(c.Home)}
+	if g.Breakable && g.engine != dbtest.SQLite {
+		n.link = dbtest.NewLink(g.t, g.address)
+		c.Database.Default.URL = n.link.URL
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	var transport cluster.Transport
 	switch {
 	case g.Linked: // the node makes its own
 	case g.Silent:
-		transport = cluster.NewHub().Join(filepath.Base(c.Home))
+		transport = cluster.NewHub().Join(n.name)
 	default:
-		transport = g.hub.Join(filepath.Base(c.Home))
+		transport = g.hub.Join(n.name)
 	}
 	level := new(slog.LevelVar)
 	level.Set(slog.LevelWarn)
@@ -135,8 +148,9 @@ func (g *Group) Join(flags map[string]string) *Node {
 	}
 	served := make(chan error, 1)
 	go func() { served <- s.Serve() }()
-	n := &Node{Server: s, URL: s.URL(), Client: NewClient(g.t), Home: c.Home}
+	n.Server, n.URL = s, s.URL()
 	g.t.Cleanup(func() {
+		g.Thaw(n) // or it would wait for the database
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		n.Client.CloseIdleConnections()
