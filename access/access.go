@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/stoa-portal/stoa"
@@ -154,7 +155,7 @@ func (s *Service) check(ctx context.Context, actor stoa.Actor, a Action, p Path)
 	if instance == 0 {
 		return fmt.Errorf("access: the path %v does not lead to an instance", p)
 	}
-	best, err := s.best(ctx, actor, instance, p)
+	best, err := s.best(ctx, actor, instance, p, a)
 	switch {
 	case err != nil:
 		return err
@@ -168,8 +169,10 @@ func (s *Service) check(ctx context.Context, actor stoa.Actor, a Action, p Path)
 	return stoa.Forbidden("you may %s this %s but not %s it", best, p[0].Kind, a)
 }
 
-// best is the greatest action that the actor may do, 0 when there is none.
-func (s *Service) best(ctx context.Context, actor stoa.Actor, instance stoa.ID, p Path) (Action, error) {
+// best is the greatest action that the actor may do, 0 when there is none; once it is enough nothing more is looked
+// at. It begins at the outermost resource whose grants reach the first thing of p: most of what is allowed is
+// granted on a whole site or instance, and what lies within can only add to that.
+func (s *Service) best(ctx context.Context, actor stoa.Actor, instance stoa.ID, p Path, enough Action) (Action, error) {
 	if actor.Instance != instance {
 		return 0, nil
 	}
@@ -180,7 +183,10 @@ func (s *Service) best(ctx context.Context, actor stoa.Actor, instance stoa.ID, 
 	if len(actor.Roles) == 0 {
 		return 0, nil
 	}
-	for _, r := range p {
+	if own := slices.IndexFunc(p, func(r Resource) bool { return r.Own }); own >= 0 {
+		p = p[:own+1]
+	}
+	for _, r := range slices.Backward(p) {
 		grants, err := s.on(ctx, r, instance)
 		if err != nil {
 			return 0, fmt.Errorf("find out who may use %s %d: %w", r.Kind, r.ID, err)
@@ -190,7 +196,7 @@ func (s *Service) best(ctx context.Context, actor stoa.Actor, instance stoa.ID, 
 				best = g.Action
 			}
 		}
-		if r.Own || best == Manage {
+		if best >= enough {
 			break
 		}
 	}

@@ -4,6 +4,7 @@
 package admin
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"html/template"
@@ -61,8 +62,11 @@ type Options struct {
 	Properties func() []Property          // nil: no screen of properties
 	Caches     func() []cache.RegionStats // nil: no screen of caches
 	SiteOf     func(r *http.Request) (site.Instance, site.Site, error)
-	Logger     *slog.Logger     // nil: discarded
-	Now        func() time.Time // nil: time.Now
+	// CreateInstance makes a virtual instance and gives the path at its host where its administrator sets a
+	// password; nil: no screen of instances.
+	CreateInstance func(context.Context, site.Defaults) (setup string, err error)
+	Logger         *slog.Logger     // nil: discarded
+	Now            func() time.Time // nil: time.Now
 }
 
 // Handler is the control panel. It is safe for concurrent use.
@@ -140,6 +144,9 @@ func (h *Handler) Mount(mux *http.ServeMux) {
 	}
 	if h.o.Locks != nil {
 		h.mountLocks(get, post)
+	}
+	if h.o.CreateInstance != nil {
+		h.mountInstances(get, post)
 	}
 	h.mountRoles(get, post)
 	h.mountSites(get, post)

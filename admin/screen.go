@@ -306,7 +306,7 @@ func (h *Handler) rail(q *request) []group {
 		when(edits && h.o.Pages != nil, "Menus", "/control/menus", "menu"),
 		when(edits && h.o.Files != nil, "Files", "/control/files", "file"),
 		when(edits && h.o.Taxonomy != nil, "Categories", "/control/categories", "category"))
-	add("Site", when(rules, "Sites", "/control/sites", "site"), when(manages, "Site settings", "/control/settings", "settings"))
+	add("Site", when(rules && h.o.CreateInstance != nil && h.isDefault(q), "Virtual instances", "/control/instances", "globe"), when(rules, "Sites", "/control/sites", "site"), when(manages, "Site settings", "/control/settings", "settings"))
 	add("People", when(rules && h.o.Users != nil, "Users", "/control/users", "user"),
 		when(rules && h.o.Users != nil, "User groups", "/control/groups", "users"), when(rules, "Roles", "/control/roles", "role"))
 	add("Cluster",
@@ -319,6 +319,12 @@ func (h *Handler) rail(q *request) []group {
 		when(rules && h.o.Properties != nil, "Effective properties", "/control/properties", "list"),
 		when(rules && h.o.Nodes != nil, "Log level", "/control/log", "filter"))
 	return out
+}
+
+// isDefault reports whether the panel is that of the default instance, from which the others are made.
+func (h *Handler) isDefault(q *request) bool {
+	inst, _, err := h.o.Sites.Resolve(q.Context(), "")
+	return err == nil && inst.ID == q.instance.ID
 }
 
 func (h *Handler) unknown(q *request) error { return stoa.NotFound("screen", q.URL.Path) }

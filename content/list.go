@@ -69,8 +69,9 @@ func (s *Service) Get(ctx context.Context, id stoa.ID) (Article, error) {
 	return a.Article, s.words(ctx, &a.Article)
 }
 
-// Live gives the version that visitors see, from the cache. The body of an article with a password
-// is left out. It needs View; an article that is not visible is NotFound, for editors too.
+// Live gives the version that visitors see, from the cache, with bodies that are ready to be shown (see
+// richtext.Prepare). The body of an article with a password is left out. It needs View; an article that is not
+// visible is NotFound, for editors too.
 func (s *Service) Live(ctx context.Context, id stoa.ID) (Article, error) {
 	a, err := s.live.Get(ctx, id.String(), func(ctx context.Context, l *cache.Load) (Article, error) {
 		l.Thing("article", id) // also when there is none: ids are never used again
@@ -85,6 +86,7 @@ func (s *Service) Live(ctx context.Context, id stoa.ID) (Article, error) {
 			return Article{}, err
 		}
 		a.lock()
+		a.prepare()
 		return a.Article, s.words(ctx, &a.Article)
 	})
 	if err != nil {

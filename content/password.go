@@ -14,6 +14,7 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/richtext"
 )
 
 // The password of an article is shared by its readers and guards one text, so the costs are small.
@@ -99,7 +100,16 @@ func (s *Service) Unlocked(ctx context.Context, id stoa.ID, token string) (Artic
 	if err := a.fill(ctx, s.o.DB, a.Live); err != nil {
 		return Article{}, err
 	}
+	a.prepare()
 	return a.Article, s.words(ctx, &a.Article)
+}
+
+// prepare makes the bodies ready to be shown, once for all views of a cached article.
+func (a *Article) prepare() {
+	for l, t := range a.Text {
+		t.Body = richtext.Prepare(t.Body)
+		a.Text[l] = t
+	}
 }
 
 // visible reads the row of an article that visitors see.

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/stoa-portal/stoa"
-	"github.com/stoa-portal/stoa/richtext"
 	"github.com/stoa-portal/stoa/site"
 	"github.com/stoa-portal/stoa/widget"
 )
@@ -76,7 +75,7 @@ func (w display) Render(ctx context.Context, r widget.Request) (widget.Result, e
 		return widget.Result{}, err
 	}
 	text, lang := a.Find(r.Locale)
-	d := displayData{Request: r, Lang: lang, Locked: a.Locked, URL: link(r.Base, a.Slug), Body: template.HTML(richtext.Prepare(text.Body))}
+	d := displayData{Request: r, Lang: lang, Locked: a.Locked, URL: link(r.Base, a.Slug), Body: template.HTML(text.Body)} // made safe when it was saved
 	if r.Setting("heading", "true") == "true" {
 		d.Title = text.Title
 	}

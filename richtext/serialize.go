@@ -62,13 +62,15 @@ func writeNode(b *strings.Builder, n *html.Node, marks bool) {
 	}
 }
 
-func escapeText(s string) string {
-	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "\u00a0", "&nbsp;", "\r", "&#13;").Replace(s)
-}
+// The replacers are built once: a text has thousands of pieces.
+var (
+	inText = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "\u00a0", "&nbsp;", "\r", "&#13;")
+	inAttr = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "\u00a0", "&nbsp;", "\r", "&#13;")
+)
 
-func escapeAttr(s string) string {
-	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "\u00a0", "&nbsp;", "\r", "&#13;").Replace(s)
-}
+func escapeText(s string) string { return inText.Replace(s) }
+
+func escapeAttr(s string) string { return inAttr.Replace(s) }
 
 func isMore(comment string) bool {
 	c := strings.TrimSpace(comment)

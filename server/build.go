@@ -218,7 +218,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	}
 	panel, err := admin.New(admin.Options{
 		Access: s.Access, Users: s.Users, Sites: s.Sites, Pages: s.Pages, Content: s.Content, Taxonomy: s.Taxonomy, Jobs: s.Jobs, Locks: s.Locks,
-		Assets: assets, Log: s.Log, Logger: s.log.With("component", "admin"), Caches: s.Cache.Stats, SiteOf: visitors.SiteOf,
+		Assets: assets, Log: s.Log, Logger: s.log.With("component", "admin"), Caches: s.Cache.Stats, SiteOf: visitors.SiteOf, CreateInstance: s.CreateInstance,
 		Nodes: s, Properties: s.properties, Render: theme, Catalogue: catalogue,
 		Files: s.Files, MaxUpload: c.Files.MaxFileBytes,
 	})

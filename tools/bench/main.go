@@ -116,6 +116,9 @@ func measure(ctx context.Context, s settings, dir string) (*result, error) {
 	if r.allocs, r.nsPerOp, err = handlerAllocs(ctx); err != nil {
 		return nil, err
 	}
+	if r.personCPU, err = personCPU(ctx); err != nil {
+		return nil, err
+	}
 	var node *process
 	for i := range s.starts {
 		home := filepath.Join(dir, fmt.Sprintf("home-%d", i))
