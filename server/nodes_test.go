@@ -275,8 +275,8 @@ func TestClearCaches_ReachesEveryNode(t *testing.T) {
 		if entries(b, "page-cache") == 0 {
 			t.Fatal("the page cache of B holds nothing, so clearing would prove nothing")
 		}
-		out := a.Post(t, "/control/caches/clear", nil)
-		if out.Status != http.StatusSeeOther || !strings.Contains(out.Header.Get("Location"), "done=cleared") {
+		out := a.Post(t, "/control/cluster/empty", nil)
+		if out.Status != http.StatusSeeOther || !strings.Contains(out.Header.Get("Location"), "emptied=") {
 			t.Fatalf("clear: %d to %q\n%s", out.Status, out.Header.Get("Location"), out.Body)
 		}
 		for _, n := range nodes {
