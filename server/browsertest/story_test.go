@@ -211,7 +211,7 @@ func TestEditor_PanelFitsANarrowWindow(t *testing.T) {
 	address, _ := servertest.Balance(t, servertest.Start(t, 2))
 	b := open(t, address)
 	b.signIn(t)
-	for _, path := range []string{"/control/", "/control/content", "/control/content/new", "/control/pages", "/control/properties", "/control/caches", "/control/changes", "/control/jobs", "/control/jobs/lock.expire", "/control/locks"} {
+	for _, path := range []string{"/control/", "/control/content", "/control/content/new", "/control/pages", "/control/properties", "/control/caches", "/control/cluster", "/control/log", "/control/changes", "/control/jobs", "/control/jobs/lock.expire", "/control/locks"} {
 		b.visit(t, path, 390)
 		b.fits(t, path+" at 390 px")
 		b.shoot(t, "panel"+strings.ReplaceAll(strings.TrimSuffix(strings.TrimPrefix(path, "/control"), "/"), "/", "-")+"-390")
