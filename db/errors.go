@@ -68,7 +68,7 @@ func definite(err error) bool {
 		return !strings.HasPrefix(pg.Code, "57P") && !strings.HasPrefix(pg.Code, "08")
 	case errors.As(err, &my):
 		return my.Number != 1053 && my.Number != 1317 && my.Number != 1927
-	case errors.As(err, &lite):
+	case errors.As(err, &lite), pgconn.SafeToRetry(err): // the latter was not sent at all
 		return true
 	}
 	// The end of the context says nothing: pgx gives it up while COMMIT is on its way.
@@ -87,7 +87,7 @@ func isConnection(err error) bool {
 		return strings.HasPrefix(pg.Code, "57P") || strings.HasPrefix(pg.Code, "08") || pg.Code == "57014" || pg.Code == "25P03"
 	case errors.As(err, &my):
 		return my.Number == 1053 || my.Number == 1927 || my.Number == 1040 || my.Number == 1969
-	case errors.As(err, &connect), errors.As(err, &netErr):
+	case errors.As(err, &connect), errors.As(err, &netErr), pgconn.SafeToRetry(err):
 		return true
 	}
 	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysql.ErrInvalidConn) || errors.Is(err, io.ErrUnexpectedEOF) ||

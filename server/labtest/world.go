@@ -7,6 +7,7 @@
 package labtest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -137,6 +138,7 @@ func (w *world) settle(ctx context.Context) error {
 	}
 	settleErr := w.load.Settle(ctx)
 	ops := w.load.Ops()
+	settleErr = errors.Join(settleErr, w.kept(ctx, ops))
 	r := history.Judge(ops, rules())
 	w.total.Add(r)
 	w.log("%s", r)
@@ -156,6 +158,28 @@ func (w *world) settle(ctx context.Context) error {
 	w.load.Close()
 	w.load = nil
 	return err
+}
+
+// kept looks in the database for every save that was acknowledged, also those that others have followed:
+// it made one version of the article, and not two.
+func (w *world) kept(ctx context.Context, ops []history.Op) error {
+	rows, err := w.db.Query(ctx, "SELECT title, count(*) FROM content_text WHERE title LIKE 'Article %' GROUP BY title")
+	if err != nil {
+		return err
+	}
+	times := map[string]string{}
+	for _, r := range rows {
+		times[r[0]] = r[1]
+	}
+	var errs []error
+	for _, o := range ops {
+		n := times[load.Title(o.Key, o.Value)]
+		if o.Kind != history.Write || strings.HasPrefix(o.Key, history.SessionKey) || n == "1" || n == "" && o.Outcome != history.OK {
+			continue
+		}
+		errs = append(errs, fmt.Errorf("%s: %d, written on %s at %.3f s (%s), is there %s times", o.Key, o.Value, o.Node, o.Sent.Seconds(), o.Outcome, cmp.Or(n, "0")))
+	}
+	return errors.Join(errs[:min(10, len(errs))]...)
 }
 
 // keep saves a history that failed, to be judged again.

@@ -123,6 +123,9 @@ func (c *client) signIn(ctx context.Context, t Target) error {
 // stamp is the mark of a number in titles and texts.
 func stamp(key string, value int64) string { return fmt.Sprintf("[%s=%d]", key, value) }
 
+// Title is the title of an article while it has the value.
+func Title(key string, value int64) string { return "Article " + stamp(key, value) }
+
 var (
 	stamps   = regexp.MustCompile(`\[([a-z0-9.-]+)=([0-9]+)\]`)
 	headings = regexp.MustCompile(`(?s)<h1[^>]*>(.*?)</h1>`)
@@ -161,7 +164,7 @@ func input(body, name string) string {
 // write saves and publishes an article through its form.
 func (c *client) write(ctx context.Context, t Target, path, key string, value, version int64) (o history.Op, location string) {
 	form := url.Values{"site": {c.l.site}, "version": {strconv.FormatInt(version, 10)}, "kind": {"post"}, "slug": {key},
-		"title": {"Article " + stamp(key, value)}, "body": {"<p>The text of " + stamp(key, value) + ".</p>"}, "do": {"publish"}}
+		"title": {Title(key, value)}, "body": {"<p>The text of " + stamp(key, value) + ".</p>"}, "do": {"publish"}}
 	a, err := c.do(ctx, t, c.l.o.Patience, http.MethodPost, path, form, "")
 	o = history.Op{Kind: history.Write, Key: key, Value: value, Node: t.Name, Session: c.session, Sent: a.sent, Done: a.done, Outcome: history.Unknown}
 	location = a.header.Get("Location")

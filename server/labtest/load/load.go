@@ -105,7 +105,7 @@ func (l *Load) Start(ctx context.Context) error {
 		return fmt.Errorf("the form of a new article on %s has no site; it answers %d", l.o.Targets[0].Name, form.status)
 	}
 	for i := range l.o.Writers {
-		w := &writer{l: l, c: l.newClient(fmt.Sprint("writer ", i)), key: fmt.Sprintf("%s%d", l.o.Prefix, i), rnd: l.random(100 + i), step: 2}
+		w := &writer{l: l, c: l.newClient(fmt.Sprint("writer ", i)), key: fmt.Sprintf("%s%d", l.o.Prefix, i), rnd: l.random(100 + i)}
 		l.writers = append(l.writers, w)
 		if err := w.begin(ctx); err != nil {
 			return err
@@ -253,6 +253,10 @@ func (l *Load) next(rnd *rand.Rand, not Target) Target {
 	}
 }
 
+// versionsPerWrite is what a save with publication adds to the version of an article. Were it another
+// number, every write would meet a conflict and ask for the version.
+const versionsPerWrite = 2
+
 // writer owns one article and writes ever higher numbers into it, each time through another node.
 type writer struct {
 	l    *Load
@@ -264,7 +268,6 @@ type writer struct {
 
 	value   int64
 	version int64 // that the next form must carry; 0 = ask
-	step    int64 // how much a write adds to the version
 }
 
 func (w *writer) child(n int64) string { return fmt.Sprintf("%s-%d", w.key, n) }
@@ -310,7 +313,7 @@ func (w *writer) run(ctx context.Context) {
 			w.version = 0
 			continue
 		}
-		w.version += w.step
+		w.version += versionsPerWrite
 		w.readOwn(ctx, t, w.key)
 	}
 }

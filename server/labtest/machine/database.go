@@ -107,6 +107,9 @@ func runAs(account string, argv ...string) (err error) {
 	return nil
 }
 
+// mariadb is the server's program.
+const mariadb = "/usr/sbin/mariadbd"
+
 func postgresBin() (string, error) {
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb") // the pattern is good
 	if len(found) == 0 {
@@ -202,7 +205,7 @@ func (d *Database) Start(ctx context.Context) error {
 		if err := os.WriteFile(init, []byte("CREATE OR REPLACE USER stoa@'%' IDENTIFIED BY 'stoa';\nGRANT ALL PRIVILEGES ON *.* TO stoa@'%';\n"), 0o644); err != nil {
 			return err
 		}
-		c.Argv = []string{"/usr/sbin/mariadbd", "--no-defaults", "--datadir=" + d.dir, "--socket=" + d.dir + "/sock", "--pid-file=" + d.dir + "/pid",
+		c.Argv = []string{mariadb, "--no-defaults", "--datadir=" + d.dir, "--socket=" + d.dir + "/sock", "--pid-file=" + d.dir + "/pid",
 			"--bind-address=" + d.Host.Addr, "--port=3306", "--skip-name-resolve", "--init-file=" + init, "--skip-log-bin", "--max-connections=300",
 			"--innodb-buffer-pool-size=64M", "--innodb-log-file-size=32M", "--innodb-flush-log-at-trx-commit=2", "--innodb-doublewrite=0",
 			"--innodb-flush-method=nosync", "--character-set-server=utf8mb4", "--performance-schema=off", "--server-id=1"}

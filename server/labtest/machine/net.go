@@ -47,12 +47,15 @@ type Host struct {
 func Missing() []string {
 	var missing []string
 	if os.Geteuid() != 0 {
-		missing = append(missing, "root (network namespaces)")
+		missing = append(missing, "root, for network namespaces")
 	}
-	for program, pkg := range map[string]string{"ip": "iproute2", "nft": "nftables", "haproxy": "haproxy", "faketime": "faketime", "unshare": "util-linux"} {
-		if _, err := exec.LookPath(program); err != nil {
-			missing = append(missing, program+" (package "+pkg+")")
+	for _, need := range [][2]string{{"ip", "iproute2"}, {"nft", "nftables"}, {"haproxy", "haproxy"}, {"faketime", "faketime"}, {"psql", "postgresql"}, {mariadb, "mariadb-server"}} {
+		if _, err := exec.LookPath(need[0]); err != nil {
+			missing = append(missing, need[0]+" (package "+need[1]+")")
 		}
+	}
+	if _, err := postgresBin(); err != nil {
+		missing = append(missing, err.Error())
 	}
 	return missing
 }
