@@ -333,7 +333,11 @@ func (n *Node) Roll() string {
 	var parts []string
 	for _, m := range n.Members() {
 		if m.Live {
-			parts = append(parts, m.Name+"@"+m.Address)
+			name := m.Name
+			if m.Address != "" {
+				name += "@" + m.Address
+			}
+			parts = append(parts, name)
 		}
 	}
 	return strings.Join(parts, " ")
