@@ -104,7 +104,7 @@ func configCommand(f *flags) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		cfg.Print(c.OutOrStdout())
+		cfg.Print(c.OutOrStdout(), !terminal(os.Stdout))
 		return nil
 	}}
 	cmd.AddCommand(&cobra.Command{Use: "docs [FILE]", Short: "Write the reference of all properties", Args: cobra.MaximumNArgs(1), RunE: func(_ *cobra.Command, args []string) error {
