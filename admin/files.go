@@ -165,15 +165,19 @@ func (h *Handler) addFiles(q *request) error {
 	if err == nil {
 		return q.done("/control/files", "uploaded")
 	}
-	if status := uploadStatus(err); status != 0 {
+	if status := h.uploadStatus(q, err); status != 0 {
 		return h.showFiles(q, status, sentence(message(err)))
 	}
 	return err
 }
 
-// uploadStatus is the status of errors that the person can do something about; 0 for others.
-func uploadStatus(err error) int {
+// uploadStatus is the status of errors that are told where the file was chosen; 0 for others. What is not the
+// person's fault, such as a full disk, is also logged.
+func (h *Handler) uploadStatus(q *request, err error) int {
 	switch stoa.KindOf(err) {
+	case stoa.KindUnavailable:
+		h.log.WarnContext(q.Context(), "a file could not be kept", "request", stoa.RequestIDFrom(q.Context()), "error", err)
+		return http.StatusServiceUnavailable
 	case stoa.KindInvalid:
 		return http.StatusUnprocessableEntity
 	case stoa.KindTooLarge:
@@ -213,7 +217,7 @@ func (h *Handler) uploadFile(q *request) error {
 	if err == nil {
 		return q.json(http.StatusOK, q.fileRow(list[0]).picked())
 	}
-	if status := uploadStatus(err); status != 0 {
+	if status := h.uploadStatus(q, err); status != 0 {
 		return q.json(status, map[string]string{"message": sentence(message(err))})
 	}
 	return err
@@ -224,7 +228,7 @@ func (h *Handler) images(q *request) error {
 	in := q.URL.Query()
 	rows, next, err := h.filePage(q, document.Filter{Query: clip(in.Get("q"), 200), ImagesOnly: true}, in.Get("after"))
 	if err != nil {
-		if status := uploadStatus(err); status != 0 {
+		if status := h.uploadStatus(q, err); status != 0 {
 			return q.json(status, map[string]string{"message": sentence(message(err))})
 		}
 		return err

@@ -8,6 +8,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"testing"
 
 	"github.com/stoa-portal/stoa"
@@ -107,5 +108,10 @@ func TestFiles_EditorUploadsAndChooses(t *testing.T) {
 	if len(page.Items) != 1 || page.Items[0].URL != one.URL || page.Items[0].Thumb != one.URL+"?w=160" || page.Next != "" {
 		t.Errorf("images: %+v", page)
 	}
+	must(t, os.RemoveAll(w.store))
+	lost := w.send(w.editor, "/control/files/upload", picture(t), "boat.png")
+	w.want("no store", lost, http.StatusServiceUnavailable, `{"message":"The file store cannot be written`)
+	w.without("the place of the store", lost, w.store)
+	w.want("no store for the form", w.send(w.editor, "/control/files", picture(t), "boat.png"), http.StatusServiceUnavailable, "The file store cannot be written", "boat.png")
 	w.want("after no number", w.get(w.editor, "/control/files/images?after=x"), http.StatusUnprocessableEntity, `{"message":"`)
 }

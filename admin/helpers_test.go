@@ -58,6 +58,7 @@ type world struct {
 	author   stoa.Actor // may edit, not publish
 	nobody   stoa.Actor // signed in, no more
 	files    *document.Service
+	store    string // directory of the files
 	jobs     *job.Service
 	locks    *lock.Service
 	panel    *Handler
@@ -94,7 +95,8 @@ func newWorld(t *testing.T) *world {
 	must(t, err)
 	w.pages, err = page.New(page.Options{DB: d, Cache: c, Access: w.access, Sites: w.sites})
 	must(t, err)
-	store, err := filestore.OpenDir(t.TempDir(), filestore.DirOptions{NoSync: true})
+	w.store = t.TempDir()
+	store, err := filestore.OpenDir(w.store, filestore.DirOptions{NoSync: true})
 	must(t, err)
 	w.files, err = document.New(document.Options{DB: d, Cache: c, Access: w.access, Store: store})
 	must(t, err)

@@ -29,6 +29,7 @@ type jobGroup struct {
 
 // jobsView is what the screen of jobs shows.
 type jobsView struct {
+	listing
 	Idle   idleNodes
 	Groups []jobGroup
 }
@@ -58,12 +59,20 @@ func (h *Handler) jobs(q *request) error {
 		return err
 	}
 	v := jobsView{Idle: idle(o)}
+	rows, l := sieve(q, o.Jobs, "Filter by what it does, name or node", func(s job.State) string {
+		words := s.Does + " " + s.Name + " " + s.Last.Node
+		for _, n := range s.Nodes {
+			words += " " + n.Node
+		}
+		return words
+	})
+	v.listing = l
 	for _, g := range []jobGroup{
 		{Kind: job.Once, Title: "Once in the cluster", Text: "By a schedule, on whichever node has a place free. A time that has come takes effect once, whatever fails."},
 		{Kind: job.EveryNode, Title: "On every node", Text: "By a schedule, on each node for itself."},
 		{Kind: job.Durable, Title: "Queues", Text: "What was put into a queue is done once, on whichever node has a place free, also after all nodes were stopped."},
 	} {
-		for _, s := range o.Jobs {
+		for _, s := range rows {
 			if s.Kind == g.Kind {
 				g.Jobs = append(g.Jobs, s)
 			}
@@ -75,12 +84,15 @@ func (h *Handler) jobs(q *request) error {
 	return h.show(q, http.StatusOK, "jobs", frame{Title: "Jobs", Purpose: "Work that the portal does by itself. Every node shows the same list.", Body: v})
 }
 
+// maxRuns is how many runs of a job can be paged through.
+const maxRuns = 500
+
 // runs shows the last runs of one job.
 func (h *Handler) runs(q *request) error {
 	type view struct {
+		listBody[job.Record]
 		Job  job.State
 		Idle idleNodes
-		Runs []job.Record
 	}
 	o, err := h.o.Jobs.Overview(q.Context())
 	if err != nil {
@@ -92,9 +104,11 @@ func (h *Handler) runs(q *request) error {
 	}
 	v := view{Job: o.Jobs[i], Idle: idle(o)}
 	if v.Job.Kind != job.EveryNode {
-		if v.Runs, err = h.o.Jobs.Runs(q.Context(), v.Job.Name, 50); err != nil {
+		all, err := h.o.Jobs.Runs(q.Context(), v.Job.Name, maxRuns)
+		if err != nil {
 			return err
 		}
+		v.listBody = listOf(q, all, "Filter by outcome, message or node", func(r job.Record) string { return r.State + " " + r.Message + " " + r.Node })
 	}
 	f := frame{Title: cmp.Or(v.Job.Does, v.Job.Name), Purpose: "The job " + v.Job.Name + " and its last runs.", Back: &link{Title: "Jobs", URL: "/control/jobs"}, Body: v}
 	if v.Job.Paused {

@@ -70,6 +70,8 @@ func TestJobs_ThreeKindsWithTheirRunsAndOrders(t *testing.T) {
 	w.want("a queue cannot be run", w.post(w.admin, "/control/jobs/post/run"), http.StatusUnprocessableEntity)
 	w.want("resume", w.post(w.admin, "/control/jobs/post/resume"), http.StatusSeeOther)
 	w.eventually("the letter", "/control/jobs/post", "Done")
+	w.want("runs that are done", w.get(w.admin, "/control/jobs/post?q=done"), http.StatusOK, `pill--ok`)
+	w.want("runs that failed", w.get(w.admin, "/control/jobs/post?q=failed"), http.StatusOK, "Nothing fits", `href="/control/jobs/post"`)
 }
 
 func TestSchedule_InWords(t *testing.T) {

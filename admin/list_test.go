@@ -45,7 +45,9 @@ func TestLists_ArePagedAndFiltered(t *testing.T) {
 
 func TestLists_OtherListsHaveTheirFilter(t *testing.T) {
 	w := newWorld(t)
-	for path, row := range map[string]string{"/control/sites": "/web/guest<", "/control/properties": "web.server.port<"} {
+	w.get(w.editor, w.write(w.editor, "Harbour", "<p>Ships.</p>"))
+	for path, row := range map[string]string{"/control/sites": "/web/guest<", "/control/properties": "web.server.port<", "/control/jobs": "content.publish<",
+		"/control/locks": "Harbour<", "/control/caches": ">article<"} {
 		w.want(path, w.get(w.admin, path), http.StatusOK, row, `type="search"`)
 		w.without(path+" filtered", w.get(w.admin, path+"?q=zeppelin"), row)
 	}

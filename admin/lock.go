@@ -195,14 +195,16 @@ func (h *Handler) locks(q *request) error {
 		return err
 	}
 	type view struct {
-		Rows []lockRow
+		listBody[lockRow]
 		More bool
 	}
 	v := view{More: len(list) == lock.MaxList}
+	var all []lockRow
 	for _, l := range list {
 		ref := l.Kind + ":" + l.ID.String() + ":" + strconv.FormatInt(db.Micros(l.Taken), 10)
-		v.Rows = append(v.Rows, lockRow{l, ref, lockURL(l.Kind, l.ID), l.Owner == q.actor.User})
+		all = append(all, lockRow{l, ref, lockURL(l.Kind, l.ID), l.Owner == q.actor.User})
 	}
+	v.listBody = listOf(q, all, "Filter by title or person", func(r lockRow) string { return r.Title + " " + r.OwnerName })
 	return h.show(q, http.StatusOK, "locks", frame{Title: "Locks",
 		Purpose: "Who is editing what, on every node. When a lock is released its owner is told, loses no text, and others can edit.", Body: v})
 }

@@ -47,26 +47,28 @@ func (h *Handler) caches(q *request) error {
 		Rate int // hits per hundred
 	}
 	type view struct {
-		Rows   []row
+		listBody[row]
 		Copies []row // those in mode copy
-		Total  row
+		Sum    row
 	}
 	var v view
+	var all []row
 	var actions []link
 	if h.o.Nodes != nil {
 		actions = append(actions, emptyButton())
 	}
 	for _, s := range h.o.Caches() {
-		v.Rows = append(v.Rows, row{s, rate(s)})
-		v.Total.Entries += s.Entries
-		v.Total.Bytes += s.Bytes
-		v.Total.Hits += s.Hits
-		v.Total.Misses += s.Misses
-		v.Total.Incoherences += s.Incoherences
+		all = append(all, row{s, rate(s)})
+		v.Sum.Entries += s.Entries
+		v.Sum.Bytes += s.Bytes
+		v.Sum.Hits += s.Hits
+		v.Sum.Misses += s.Misses
+		v.Sum.Incoherences += s.Incoherences
 	}
-	v.Total.Rate = rate(v.Total.RegionStats)
-	slices.SortFunc(v.Rows, func(a, b row) int { return strings.Compare(a.Name, b.Name) })
-	v.Copies = slices.DeleteFunc(slices.Clone(v.Rows), func(r row) bool { return r.Mode != "copy" })
+	v.Sum.Rate = rate(v.Sum.RegionStats)
+	slices.SortFunc(all, func(a, b row) int { return strings.Compare(a.Name, b.Name) })
+	v.listBody = listOf(q, all, "Filter by region or mode", func(r row) string { return r.Name + " " + r.Mode })
+	v.Copies = slices.DeleteFunc(slices.Clone(all), func(r row) bool { return r.Mode != "copy" })
 	return h.show(q, http.StatusOK, "caches", frame{Title: "Caches",
 		Purpose: "What this node keeps in memory. Changes drop what they touch by themselves; emptying is never needed for correctness.",
 		Actions: actions, Body: v})

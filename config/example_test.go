@@ -3,6 +3,7 @@ package config
 import (
 	"bytes"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -86,7 +87,7 @@ func TestPrint_FitsATerminalAndShowsNoSecret(t *testing.T) {
 		"cluster.link.auth.value=hunter2\nbus=nats://u:hunter2@bus:4222\n"})
 	c := load(t, Options{WorkDir: dir, Flags: map[string]string{"port": "9000"}})
 	var out bytes.Buffer
-	c.Print(&out)
+	c.Print(&out, false)
 	for _, secret := range []string{"my-secret-pw", "hunter2", "\x1b", "\x07"} {
 		if strings.Contains(out.String(), secret) {
 			t.Errorf("%q is shown:\n%s", secret, out.String())
@@ -122,6 +123,22 @@ func TestPrint_FitsATerminalAndShowsNoSecret(t *testing.T) {
 	if i, j := strings.Index(out.String(), "not used by Stoa"), strings.Index(out.String(), "ehcache.multi.vm"); i < 0 || j < i {
 		t.Error("names without a use do not stand in their own group")
 	}
+}
+
+func TestPrint_WholeRowsForPrograms(t *testing.T) {
+	long := "jdbc:postgresql://a-host-with-a-long-name.example.org:5432/portal?user=stoa&password=hunter2&sslmode=verify-full"
+	c := load(t, Options{WorkDir: write(t, map[string]string{"portal-ext.properties": "jdbc.default.url=" + long + "\n"})})
+	var out bytes.Buffer
+	c.Print(&out, true)
+	for l := range strings.Lines(out.String()) {
+		if f := strings.Fields(l); len(f) > 0 && f[0] == "jdbc.default.url" {
+			if want := []string{strings.Replace(long, "hunter2", "********", 1), "portal-ext.properties:1"}; !slices.Equal(f[1:], want) {
+				t.Errorf("the row has %q, want %q", f[1:], want)
+			}
+			return
+		}
+	}
+	t.Error("the property is not printed")
 }
 
 func TestMaskURL_HidesPasswordsOnly(t *testing.T) {

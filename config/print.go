@@ -18,43 +18,50 @@ const (
 
 // Print writes the effective values for people: aligned columns of name, value and source that fit a
 // terminal of 100 columns, secrets masked, what Stoa does not use at the end. Long values go on in the
-// next line. What the writer returns as an error is lost, as with any output to a terminal.
-func (c *Config) Print(w io.Writer) {
-	var b bytes.Buffer
+// next line; whole keeps them in one, for programs such as grep. What the writer returns as an error is lost,
+// as with any output to a terminal.
+func (c *Config) Print(w io.Writer, whole bool) {
+	b := table{whole: whole}
 	b.WriteString("Home: " + visible(c.Home) + "\n")
 	b.WriteString("Read, the last one counts: the defaults")
 	for _, f := range c.sources {
 		b.WriteString(", " + visible(f))
 	}
 	b.WriteString(", the environment, the command line\n\n")
-	row(&b, "PROPERTY", "VALUE", "FROM")
+	b.row("PROPERTY", "VALUE", "FROM")
 	var unused, unknown []Value
 	for _, v := range c.effective {
 		switch {
 		case v.Used:
-			printValue(&b, v)
+			b.value(v)
 		case !v.Known:
 			unknown = append(unknown, v)
 		case v.Source != "not set" && v.Source != "default":
 			unused = append(unused, v)
 		}
 	}
-	printGroup(&b, "Known, but not used by Stoa:", unused)
-	printGroup(&b, "Not known, ignored:", unknown)
+	b.group("Known, but not used by Stoa:", unused)
+	b.group("Not known, ignored:", unknown)
 	_, _ = w.Write(b.Bytes())
 }
 
-func printGroup(b *bytes.Buffer, title string, values []Value) {
+// table is what Print makes.
+type table struct {
+	bytes.Buffer
+	whole bool // a row is one line, however long
+}
+
+func (b *table) group(title string, values []Value) {
 	if len(values) == 0 {
 		return
 	}
 	b.WriteString("\n" + title + "\n")
 	for _, v := range values {
-		printValue(b, v)
+		b.value(v)
 	}
 }
 
-func printValue(b *bytes.Buffer, v Value) {
+func (b *table) value(v Value) {
 	value := visible(v.Masked)
 	switch {
 	case v.Source == "not set":
@@ -62,11 +69,15 @@ func printValue(b *bytes.Buffer, v Value) {
 	case value == "":
 		value = "(empty)"
 	}
-	row(b, visible(v.Name), value, visible(v.Source))
+	b.row(visible(v.Name), value, visible(v.Source))
 }
 
 // row writes one line, or several when a column does not fit.
-func row(b *bytes.Buffer, name, value, source string) {
+func (b *table) row(name, value, source string) {
+	if b.whole {
+		b.WriteString(pad(name, nameWidth) + " " + pad(value, valueWidth) + " " + source + "\n")
+		return
+	}
 	names, values, sources := wrap(name, nameWidth), wrap(value, valueWidth), wrap(source, sourceWidth)
 	for i := range max(len(names), len(values), len(sources)) {
 		line := pad(at(names, i), nameWidth) + " " + pad(at(values, i), valueWidth) + " " + at(sources, i)

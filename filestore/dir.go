@@ -322,14 +322,13 @@ func (d *Dir) readIdentity() (string, error) {
 	}
 	id := strings.TrimSpace(string(b))
 	if CheckKey(id) != nil {
-		return "", stoa.Unavailable(nil, "the file %s does not hold the identity of a file store; restore it from a backup",
-			d.path(identityName))
+		return "", stoa.Unavailable(errors.New(d.path(identityName)), "the file with the identity of the file store is damaged; restore it from a backup")
 	}
 	return id, nil
 }
 
-// unavailable turns an error of the file system into a sentence that names the directory and, where
-// one is known, the way out.
+// unavailable turns an error of the file system into a sentence that names, where one is known, the way out.
+// Visitors may see the sentence, so the directory stands in the cause.
 func (d *Dir) unavailable(verb string, err error) error {
 	why, fix := "see the log", "check the directory"
 	switch {
@@ -350,7 +349,7 @@ func (d *Dir) unavailable(verb string, err error) error {
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
 		why, fix = "too many files are open", "raise the limit for open files of this process"
 	}
-	return stoa.Unavailable(err, "the file store in %s cannot be %s: %s; %s", d.root, verb, why, fix)
+	return stoa.Unavailable(fmt.Errorf("%s: %w", d.root, err), "the file store cannot be %s: %s; %s", verb, why, fix)
 }
 
 func taken(key string) error {

@@ -120,12 +120,15 @@ func TestOpenDir_FileInTheWayNamesDirectory(t *testing.T) {
 	}
 }
 
-// wantSentence checks that the error is Unavailable and says each of the parts.
-func wantSentence(t *testing.T, err error, parts ...string) {
+// wantSentence checks that the error is Unavailable, says each of the parts to people, and where only to the log.
+func wantSentence(t *testing.T, err error, where string, parts ...string) {
 	t.Helper()
 	var e *stoa.Error
 	if !errors.As(err, &e) || e.Kind != stoa.KindUnavailable {
 		t.Fatalf("error %v, want Unavailable", err)
+	}
+	if strings.Contains(e.Message, where) || !strings.Contains(err.Error(), where) {
+		t.Errorf("the message is %q and the error %q; only the error names %s", e.Message, err, where)
 	}
 	for _, p := range parts {
 		if !strings.Contains(e.Message, p) {

@@ -128,7 +128,7 @@ func (d *Dir) sweep(before time.Time, log *slog.Logger) error {
 		if err := os.Remove(d.path(tmpName, e.Name())); err == nil {
 			swept++
 		} else if !errors.Is(err, fs.ErrNotExist) {
-			return stoa.Unavailable(err, "the leftover file %s cannot be removed; remove it by hand", d.path(tmpName, e.Name()))
+			return stoa.Unavailable(err, "a leftover file of the file store cannot be removed; remove it by hand")
 		}
 	}
 	if swept > 0 {

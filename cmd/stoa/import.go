@@ -44,9 +44,15 @@ func importCommand(f *flags) *cobra.Command {
 	return cmd
 }
 
+// terminal reports whether a person looks at what is written to w, not a file or another program.
+func terminal(w *os.File) bool {
+	st, err := w.Stat()
+	return err == nil && st.Mode()&os.ModeCharDevice != 0
+}
+
 // progress draws a bar on a terminal line; elsewhere, such as in a log file, there is none.
 func progress(w *os.File) func(done, total int) {
-	if st, err := w.Stat(); err != nil || st.Mode()&os.ModeCharDevice == 0 {
+	if !terminal(w) {
 		return nil
 	}
 	return func(done, total int) {

@@ -91,7 +91,7 @@ func serveNode(f *flags) error {
 	case <-ctx.Done():
 	}
 	stop() // a second signal ends the process at once
-	log.Info("leaving: not ready, then finishing requests")
+	log.Info("leaving: not ready for new requests, then finishing those that run; a second signal ends at once", "wait", c.Server.DrainDelay)
 	leave, cancel := context.WithTimeout(context.Background(), c.Server.DrainDelay+c.Server.StopTimeout)
 	defer cancel()
 	err = s.Drain(leave)
@@ -104,7 +104,7 @@ func configCommand(f *flags) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		cfg.Print(c.OutOrStdout())
+		cfg.Print(c.OutOrStdout(), !terminal(os.Stdout))
 		return nil
 	}}
 	cmd.AddCommand(&cobra.Command{Use: "docs [FILE]", Short: "Write the reference of all properties", Args: cobra.MaximumNArgs(1), RunE: func(_ *cobra.Command, args []string) error {
