@@ -50,8 +50,8 @@ func TestMachine_CutLetsNothingPassUntilMended(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	reach := func() error {
-		ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
+	reach := func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
 		defer cancel()
 		c, err := a.Dial(ctx, "tcp4", b.Addr+":80")
 		if err == nil {
@@ -59,20 +59,21 @@ func TestMachine_CutLetsNothingPassUntilMended(t *testing.T) {
 		}
 		return err
 	}
-	if err := reach(); err != nil {
+	ctx := context.Background()
+	if err := await(ctx, 10*time.Second, reach); err != nil {
 		t.Fatalf("before the cut: %v", err)
 	}
 	if err := lab.Cut(a, b); err != nil {
 		t.Fatal(err)
 	}
 	var silence net.Error
-	if err := reach(); !errors.As(err, &silence) || !silence.Timeout() {
+	if err := reach(ctx); !errors.As(err, &silence) || !silence.Timeout() {
 		t.Errorf("over the cut: %v, want silence", err)
 	}
 	if err := lab.Mend(a, b); err != nil {
 		t.Fatal(err)
 	}
-	if err := reach(); err != nil {
+	if err := await(ctx, 10*time.Second, reach); err != nil {
 		t.Errorf("after it is mended: %v", err)
 	}
 	addrs, err := net.InterfaceAddrs()

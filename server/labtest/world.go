@@ -101,11 +101,11 @@ func (w *world) close() error {
 		w.load.Stop()
 		w.load.Close()
 	}
-	err := w.lab.Close()
+	var err error
 	if w.relay != nil {
-		err = errors.Join(err, w.relay.Close())
+		err = w.relay.Close()
 	}
-	return err
+	return errors.Join(err, w.lab.Close())
 }
 
 // set gives a variable of the story its value.

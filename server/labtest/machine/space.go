@@ -4,8 +4,10 @@ package machine
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"runtime"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,6 +19,10 @@ type space struct {
 	file *os.File // of the namespace
 	work chan func()
 	done chan struct{}
+
+	mu     sync.Mutex
+	visits sync.WaitGroup
+	closed bool
 }
 
 func newSpace() (*space, error) {
@@ -60,8 +66,16 @@ func (s *space) inside(fn func() error) error {
 // visit runs fn on a thread that is in the namespace for as long. Sockets are opened there: they stay
 // in the namespace they were made in, and several can be made at a time.
 func (s *space) visit(fn func() error) error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return net.ErrClosed
+	}
+	s.visits.Add(1)
+	s.mu.Unlock()
 	out := make(chan error, 1)
 	go func() {
+		defer s.visits.Done()
 		runtime.LockOSThread()
 		home, err := ownNamespace()
 		if err == nil {
@@ -81,7 +95,12 @@ func (s *space) visit(fn func() error) error {
 	return <-out
 }
 
+// close waits for visitors, and lets no more in.
 func (s *space) close() error {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.visits.Wait()
 	close(s.work)
 	<-s.done
 	return s.file.Close()
