@@ -11,8 +11,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/stoa-portal/stoa/server/labtest/machine"
 )
 
 // A soak plays stories that nobody wrote: random troubles one after the other, and in between
@@ -31,10 +29,10 @@ func opening(relayed bool) []string {
 }
 
 // round is one load with troubles, from the first request to the judgement.
-func round(rnd *rand.Rand, engine machine.Engine, relayed bool, troubles int) []string {
+func round(rnd *rand.Rand, relayed bool, troubles int) []string {
 	lines := []string{"people at " + strings.Join(soakNodes, " ") + " readers=16 rate=1000 leavers=2", "due content.publish 700ms", "run 2s"}
 	for range troubles {
-		lines = append(lines, trouble(rnd, engine, relayed)...)
+		lines = append(lines, trouble(rnd, relayed)...)
 		lines = append(lines, "run "+span(rnd, 500*time.Millisecond, 4*time.Second))
 	}
 	return append(lines, "clock 0s", "run 3s", "settle", "effects 1")
@@ -50,7 +48,7 @@ func span(rnd *rand.Rand, least, most time.Duration) string {
 }
 
 // trouble draws one trouble and its end.
-func trouble(rnd *rand.Rand, engine machine.Engine, relayed bool) []string {
+func trouble(rnd *rand.Rand, relayed bool) []string {
 	node := soakNodes[rnd.IntN(len(soakNodes))]
 	others := strings.Join(slices.DeleteFunc(slices.Clone(soakNodes), func(n string) bool { return n == node }), " ")
 	long := span(rnd, 400*time.Millisecond, 20*time.Second)
@@ -70,14 +68,12 @@ func trouble(rnd *rand.Rand, engine machine.Engine, relayed bool) []string {
 		{"crash database", "run " + span(rnd, 200*time.Millisecond, 5*time.Second), "restart database", "ready " + strings.Join(soakNodes, " ") + " 20s"},
 		{fmt.Sprintf("lose %d answers", 1+rnd.IntN(3))},
 		{fmt.Sprintf("lose %d commits", 1+rnd.IntN(3))},
+		{"hold " + long},
 		{"clock 1h", "run " + span(rnd, time.Second, 4*time.Second), "clock 0s"},
 		{"clock -1h", "run " + span(rnd, time.Second, 4*time.Second), "clock 0s"},
 	}
 	if relayed {
 		all = append(all, []string{"master", "stall $MASTER", "freeze $MASTER", "newmaster 6s", "run " + long, "thaw $MASTER", "release"})
-	}
-	if engine == machine.Postgres {
-		all = append(all, []string{"hold " + long})
 	}
 	return all[rnd.IntN(len(all))]
 }

@@ -55,7 +55,7 @@ func soakOnce(t *testing.T, stoa string, kit *machine.Kit, engine machine.Engine
 	began := time.Now()
 	w.log = func(format string, args ...any) { fmt.Printf("           "+format+"\n", args...) }
 	relayed := rnd.IntN(2) == 0
-	for lines := opening(relayed); ; lines = round(rnd, engine, relayed, 5+rnd.IntN(5)) {
+	for lines := opening(relayed); ; lines = round(rnd, relayed, 5+rnd.IntN(5)) {
 		for _, line := range lines {
 			fmt.Printf("%7.1f s  %s\n", time.Since(began).Seconds(), line)
 			played = append(played, line)

@@ -36,9 +36,10 @@ func words() map[string]word {
 		"start": {"start NODE...", 1, func(ctx context.Context, w *world, args []string) error {
 			return w.start(ctx, args...)
 		}},
-		"balancer": {"balancer NODE...", 1, startBalancer},
-		"people":   {"people at NODE... | at balancer [NAME=VALUE...]", 2, startPeople},
-		"run":      {"run DURATION", 1, runFor},
+		"balancer":  {"balancer NODE...", 1, startBalancer},
+		"people":    {"people at NODE...|balancer [NAME=VALUE...] [giveup]", 2, startPeople},
+		"strangers": {"strangers at NODE...", 2, startStrangers},
+		"run":       {"run DURATION", 1, runFor},
 
 		"crash":  {"crash NODE...|database", 1, crash},
 		"leave":  {"leave NODE...", 1, leave},
@@ -143,51 +144,58 @@ func (w *world) node(name string) (*node, error) {
 }
 
 // startPeople begins the load: people at NODE… with numbers that replace the usual ones.
-func startPeople(_ context.Context, w *world, args []string) error {
+func startPeople(_ context.Context, w *world, args []string) (err error) {
 	if w.load != nil {
 		return errors.New("there are people already")
 	}
+	w.load, err = w.newLoad(args)
+	return err
+}
+
+// startStrangers begins a load at the nodes of the clone.
+func startStrangers(_ context.Context, w *world, args []string) (err error) {
+	w.strangers, err = w.newLoad(args)
+	return err
+}
+
+func (w *world) newLoad(args []string) (*load.Load, error) {
 	w.loads++
 	o := load.Options{Login: adminLogin, Password: adminPassword, Writers: 6, Pause: 250 * time.Millisecond, Patience: 10 * time.Second, Readers: 12, Rate: 500, Leavers: 1,
 		Seed: w.seed + uint64(w.loads), Prefix: fmt.Sprintf("r%dw", w.loads)}
+	durations := map[string]*time.Duration{"pause": &o.Pause, "patience": &o.Patience}
+	numbers := map[string]*int{"writers": &o.Writers, "readers": &o.Readers, "rate": &o.Rate, "leavers": &o.Leavers}
 	for _, arg := range args {
-		if arg == "at" || arg == "giveup" {
-			o.GiveUp = o.GiveUp || arg == "giveup"
-			continue
-		}
-		k, v, number := strings.Cut(arg, "=")
-		if !number {
-			if arg == "balancer" {
-				o.Targets = append(o.Targets, w.target(w.balancer, true))
-				continue
-			}
-			n, err := w.node(arg)
-			if err != nil {
-				return err
-			}
-			o.Targets = append(o.Targets, w.target(n.host, false))
-			continue
-		}
+		k, v, set := strings.Cut(arg, "=")
 		var err error
-		if d := map[string]*time.Duration{"pause": &o.Pause, "patience": &o.Patience}[k]; d != nil {
-			*d, err = time.ParseDuration(v)
-		} else if n := map[string]*int{"writers": &o.Writers, "readers": &o.Readers, "rate": &o.Rate, "leavers": &o.Leavers}[k]; n != nil {
-			*n, err = strconv.Atoi(v)
-		} else {
-			err = fmt.Errorf("people: %q is not understood", arg)
+		switch {
+		case set && durations[k] != nil:
+			*durations[k], err = time.ParseDuration(v)
+		case set && numbers[k] != nil:
+			*numbers[k], err = strconv.Atoi(v)
+		case set:
+			err = fmt.Errorf("%q is not understood", arg)
+		case arg == "at":
+		case arg == "giveup":
+			o.GiveUp = true
+		case arg == "balancer":
+			o.Targets = append(o.Targets, w.target(w.balancer, true))
+		default:
+			var n *node
+			if n, err = w.node(arg); err == nil {
+				o.Targets = append(o.Targets, w.target(n.host, false))
+			}
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
 	l := load.New(o)
 	if err := l.Start(w.ctx); err != nil {
 		l.Stop()
 		l.Close()
-		return err
+		return nil, err
 	}
-	w.load = l
-	return nil
+	return l, nil
 }
 
 func runFor(ctx context.Context, _ *world, args []string) error {

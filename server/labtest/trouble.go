@@ -13,18 +13,20 @@ import (
 	"github.com/stoa-portal/stoa/server/labtest/machine"
 )
 
-// hold lets one COMMIT of a writer hang for as long, as a synchronous standby that is gone does, while
-// all others go on. The server process stands still as well, so that giving up does not end the wait.
+// hold lets COMMIT hang for as long. On PostgreSQL it is one of a writer, as when a synchronous standby is
+// gone, while all others go on; the server process stands still as well, so that giving up does not end
+// the wait. On MariaDB it is every COMMIT, as during the last stage of a backup.
 func hold(ctx context.Context, w *world, args []string) error {
 	d, err := time.ParseDuration(args[0])
 	if err != nil {
 		return err
 	}
-	if w.engine != machine.Postgres {
-		return errors.New("only PostgreSQL lets a single COMMIT wait")
-	}
 	w.begun()
 	defer w.ended()
+	if w.engine == machine.MariaDB {
+		_, err := w.db.Query(ctx, fmt.Sprintf("BACKUP STAGE START; BACKUP STAGE BLOCK_COMMIT; SELECT SLEEP(%.3f); BACKUP STAGE END", d.Seconds()))
+		return err
+	}
 	for _, sql := range []string{
 		`CREATE OR REPLACE FUNCTION lab_hold() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM set_config('synchronous_commit', 'on', true); RETURN NEW; END $$`,
 		`CREATE OR REPLACE TRIGGER lab_hold BEFORE UPDATE ON content_article FOR EACH ROW WHEN (NEW.slug LIKE '%0' AND NEW.slug NOT LIKE '%-%') EXECUTE FUNCTION lab_hold()`,

@@ -61,22 +61,23 @@ type world struct {
 	ctx    context.Context // of what goes on beside the story; ends with it
 	cancel context.CancelFunc
 
-	lab      *machine.Lab
-	people   *machine.Host
-	db       *machine.Database
-	clone    *machine.Database
-	relay    *machine.Relay
-	balancer *machine.Host
-	nodes    map[string]*node
-	via      map[string]*machine.Host     // what stands between a node and the database
-	extra    map[string]map[string]string // properties of single nodes
-	load     *load.Load
-	loads    int
-	stopDue  func()           // ends what makes jobs fall due
-	counting bool             // the database counts the effects of jobs
-	fault    [2]time.Duration // begin and end of the newest one, by the clock of the load
-	faults   int
-	total    history.Report
+	lab       *machine.Lab
+	people    *machine.Host
+	db        *machine.Database
+	clone     *machine.Database
+	relay     *machine.Relay
+	balancer  *machine.Host
+	nodes     map[string]*node
+	via       map[string]*machine.Host     // what stands between a node and the database
+	extra     map[string]map[string]string // properties of single nodes
+	load      *load.Load
+	strangers *load.Load // at the nodes of the clone
+	loads     int
+	stopDue   func()           // ends what makes jobs fall due
+	counting  bool             // the database counts the effects of jobs
+	fault     [2]time.Duration // begin and end of the newest one, by the clock of the load
+	faults    int
+	total     history.Report
 }
 
 func newWorld(stoa string, kit *machine.Kit, engine machine.Engine, dir string, seed uint64) (*world, error) {
@@ -97,9 +98,11 @@ func newWorld(stoa string, kit *machine.Kit, engine machine.Engine, dir string, 
 func (w *world) close() error {
 	w.cancel()
 	w.stopDue()
-	if w.load != nil {
-		w.load.Stop()
-		w.load.Close()
+	for _, l := range []*load.Load{w.load, w.strangers} {
+		if l != nil {
+			l.Stop()
+			l.Close()
+		}
 	}
 	var err error
 	if w.relay != nil {
@@ -116,12 +119,15 @@ func (w *world) set(name, value string) {
 	}
 }
 
-// settle lets everything become well, ends the load, reads everything once more and judges.
+// settle lets everything become well, ends the loads, reads everything once more and judges.
 func (w *world) settle(ctx context.Context) error {
 	if w.load == nil {
 		return errors.New("there are no people whose experience could be judged")
 	}
 	w.load.Stop()
+	if w.strangers != nil {
+		w.strangers.Stop()
+	}
 	if err := w.lab.MendAll(); err != nil {
 		return err
 	}
@@ -136,17 +142,28 @@ func (w *world) settle(ctx context.Context) error {
 	if err := idle(ctx, rules().Bound); err != nil {
 		return err
 	}
-	settleErr := w.load.Settle(ctx)
-	ops := w.load.Ops()
-	settleErr = errors.Join(settleErr, w.kept(ctx, ops))
+	err := w.judge(ctx, w.load, w.db)
+	w.load = nil
+	if w.strangers != nil {
+		err = errors.Join(err, w.judge(ctx, w.strangers, w.clone))
+		w.strangers = nil
+	}
+	return err
+}
+
+// judge holds what the people of a load saw, and what the database has, to the promises.
+func (w *world) judge(ctx context.Context, l *load.Load, db *machine.Database) error {
+	defer l.Close()
+	err := l.Settle(ctx)
+	ops := l.Ops()
+	err = errors.Join(err, kept(ctx, db, ops))
 	r := history.Judge(ops, rules())
 	w.total.Add(r)
 	w.log("%s", r)
-	err := settleErr
 	if len(r.Violations) > 0 {
 		err = errors.Join(err, fmt.Errorf("%d violations", len(r.Violations)))
 	}
-	if odd := w.load.Odd(); len(odd) > 0 {
+	if odd := l.Odd(); len(odd) > 0 {
 		err = errors.Join(err, fmt.Errorf("%d odd answers:\n  %s", len(odd), strings.Join(odd[:min(5, len(odd))], "\n  ")))
 	}
 	if r.Acknowledged == 0 || r.Decided == 0 {
@@ -155,15 +172,13 @@ func (w *world) settle(ctx context.Context) error {
 	if err != nil || w.keepAll {
 		err = errors.Join(err, w.keep(ops))
 	}
-	w.load.Close()
-	w.load = nil
 	return err
 }
 
 // kept looks in the database for every save that was acknowledged, also those that others have followed:
 // it made one version of the article, and not two.
-func (w *world) kept(ctx context.Context, ops []history.Op) error {
-	rows, err := w.db.Query(ctx, "SELECT title, count(*) FROM content_text WHERE title LIKE 'Article %' GROUP BY title")
+func kept(ctx context.Context, db *machine.Database, ops []history.Op) error {
+	rows, err := db.Query(ctx, "SELECT title, count(*) FROM content_text WHERE title LIKE 'Article %' GROUP BY title")
 	if err != nil {
 		return err
 	}

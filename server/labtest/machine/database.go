@@ -269,8 +269,6 @@ func (d *Database) Query(ctx context.Context, sql string) ([][]string, error) {
 }
 
 func (d *Database) query(ctx context.Context, name, sql string) ([][]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
-	defer cancel()
 	var argv []string
 	if d.Engine == Postgres {
 		argv = []string{"psql", "-h", d.Host.Addr, "-U", "stoa", "-d", cmp.Or(name, "postgres"), "-XqAt", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-c", sql}
