@@ -115,6 +115,7 @@ func (h *Handler) Mount(mux *http.ServeMux) {
 	}
 	mux.Handle("GET /control", http.RedirectHandler("/control/", http.StatusSeeOther))
 	get("/control/{$}", somebody, h.dashboard)
+	get("/control/find", somebody, h.find)
 	get("/control/", editSite, h.unknown)
 	post("/control/", editSite, h.unknown)
 	post("/control/site/choose", viewSite, h.chooseSite)

@@ -186,6 +186,7 @@ type frame struct {
 	Rich    bool // the screen has the rich text editor
 	Locks   bool // the screen keeps a lock
 	Narrow  bool
+	Query   string // what the search above looks for
 	Body    any
 
 	Rail     []group
