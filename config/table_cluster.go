@@ -38,7 +38,7 @@ func sectionCluster() section {
 			Doc:  "Name of the cluster. Nodes with another name are another cluster, even on the same message server.",
 			kind: into(channelName(), func(c *Config) *string { return &c.Cluster.ChannelNameControl })},
 		{Name: "cluster.link.channel.name.transport.0", Default: "liferay-channel-transport-0",
-			Doc:  "Name of the channel that carries the news of changes.",
+			Doc:  "Name of the channel that carries the news of changes. It is accepted and has no use: one connection carries everything, under the name of the control channel.",
 			kind: transportName(func(c *Config) *map[string]string { return &c.Cluster.ChannelNameTransport })},
 		{Name: "cluster.link.channel.name.transport.<n>", NoValue: true,
 			Doc:  "The same for further transport channels, 1 to 9.",

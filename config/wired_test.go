@@ -15,10 +15,14 @@ import (
 
 // notYet are settings that packages to come will read, by path in Config; * stands for a whole group. Whoever
 // gives one a use takes it out.
-var notYet = []string{"Cluster.*", "Cache.RegionMaxBytes", "Cache.RegionReplicate", "Database.Read"}
+var notYet = []string{"Database.Read"}
 
-// unreadByDesign are settings that are accepted for the sake of existing files, as their help says.
-var unreadByDesign = []string{"DataSource.Driver", "DataSource.JNDIName", "Files.Store", "Health.ObfuscatedProperties"}
+// unreadByDesign are settings that are accepted for the sake of existing files, as their help says, and those that
+// others read through methods of this package.
+var unreadByDesign = []string{
+	"DataSource.Driver", "DataSource.JNDIName", "Files.Store", "Health.ObfuscatedProperties", "Cluster.ChannelNameTransport",
+	"Cluster.AutodetectAddress", "Cluster.BindAddressControl", "Cluster.BindAddressTransport", "Cache.RegionMaxBytes", "Cache.RegionReplicate",
+}
 
 // TestSettings_AreReadBySomebody finds the fields of Config that no code outside this package mentions: properties
 // that the reference explains and that do nothing.

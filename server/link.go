@@ -42,7 +42,7 @@ func (l *link) lost() {
 
 // openLink begins to listen for other nodes. Nobody is let in before follow.
 func (s *Server) openLink(ctx context.Context, o Options, writer int64) (*link, error) {
-	c := s.cfg.Cluster
+	c := s.cfg
 	log := s.log.With("component", "link")
 	// Two clusters may share a network and a message server: who they are stands in their databases.
 	id, err := cluster.Fact(ctx, s.DB, "cluster", rand.Text())
@@ -61,22 +61,22 @@ func (s *Server) openLink(ctx context.Context, o Options, writer int64) (*link, 
 	if o.Transport != nil {
 		return &link{transport: o.Transport, trusted: true}, nil
 	}
-	if !c.Enabled {
+	if !c.Cluster.Enabled {
 		return &link{transport: cluster.NewHub().Join(strconv.FormatInt(writer, 10)), trusted: true}, nil
 	}
-	id = c.ChannelNameControl + "-" + id
+	id = c.Cluster.ChannelNameControl + "-" + id
 	l := &link{}
 	lost := func(reason string) {
 		log.Debug("messages may be lost; the change log is read", "reason", reason)
 		l.lost()
 	}
-	if len(c.NATSURLs) > 0 {
-		t, err := nats.Connect(nats.OutsideOptions{URLs: c.NATSURLs, Credentials: c.NATSCredentials, CA: c.NATSCA, Certificate: c.NATSCertificate, Key: c.NATSKey, Cluster: id, Secret: c.AuthValue, Lost: lost, Logger: log})
+	if len(c.Cluster.NATSURLs) > 0 {
+		t, err := nats.Connect(nats.OutsideOptions{URLs: c.Cluster.NATSURLs, Credentials: c.Cluster.NATSCredentials, CA: c.Cluster.NATSCA, Certificate: c.Cluster.NATSCertificate, Key: c.Cluster.NATSKey, Cluster: id, Secret: c.Cluster.AuthValue, Lost: lost, Logger: log})
 		if err != nil {
 			return nil, err
 		}
-		l.transport, l.trusted = t, c.AuthValue != ""
-		if c.AuthValue == "" {
+		l.transport, l.trusted = t, c.Cluster.AuthValue != ""
+		if c.Cluster.AuthValue == "" {
 			l.callsOff = nats.ErrNoSecret
 		}
 		return l, nil
@@ -93,19 +93,19 @@ func (s *Server) openLink(ctx context.Context, o Options, writer int64) (*link, 
 		return nil, err
 	}
 	inside, err := nats.Listen(nats.Options{
-		Identity: identity, Cluster: id, Name: strconv.FormatInt(writer, 10), Listen: address.Listen, Port: c.Port, Tries: portTries,
-		Advertise: address.Advertise, Secret: c.AuthValue, Lost: lost, Logger: log,
+		Identity: identity, Cluster: id, Name: strconv.FormatInt(writer, 10), Listen: address.Listen, Port: c.Cluster.Port, Tries: portTries,
+		Advertise: address.Advertise, Secret: c.Cluster.AuthValue, Lost: lost, Logger: log,
 	})
 	if err != nil {
 		return nil, err
 	}
-	l.transport, l.inside, l.address, l.row, l.trusted = inside, inside, inside.Address(), identity.Row(c.AuthValue, id), true
+	l.transport, l.inside, l.address, l.row, l.trusted = inside, inside, inside.Address(), identity.Row(c.Cluster.AuthValue, id), true
 	return l, nil
 }
 
 // addressOptions says where the node finds its own address.
-func addressOptions(c config.Cluster, d *db.DB) cluster.AddressOptions {
-	o := cluster.AddressOptions{Bind: c.Bind(), Advertise: c.AdvertiseAddress, Route: c.Autodetect()}
+func addressOptions(c *config.Config, d *db.DB) cluster.AddressOptions {
+	o := cluster.AddressOptions{Bind: c.Cluster.Bind(), Advertise: c.Cluster.AdvertiseAddress, Route: c.Cluster.Autodetect()}
 	if o.Route == config.AutodetectDatabase {
 		o.Route = d.Server()
 	}
@@ -117,13 +117,13 @@ func (s *Server) follow(l *link) error {
 	if l.inside == nil {
 		return nil
 	}
-	c := s.cfg.Cluster
-	d := nats.Discovery{Port: c.Port}
-	switch c.Discovery {
+	c := s.cfg
+	d := nats.Discovery{Port: c.Cluster.Port}
+	switch c.Cluster.Discovery {
 	case "static":
-		d.Static = c.StaticPeers
+		d.Static = c.Cluster.StaticPeers
 	case "dns":
-		d.DNS = c.DNSName
+		d.DNS = c.Cluster.DNSName
 	}
 	ctx, cancel := context.WithCancel(s.ctx)
 	done, err := l.inside.Follow(ctx, s.Node, d)
@@ -136,7 +136,7 @@ func (s *Server) follow(l *link) error {
 		<-done
 		return nil
 	})
-	s.log.Info("cluster link", "name", s.Node.Self().Name, "cluster", c.ChannelNameControl, "physical address", l.address)
+	s.log.Info("cluster link", "name", s.Node.Self().Name, "cluster", c.Cluster.ChannelNameControl, "physical address", l.address)
 	return nil
 }
 
