@@ -6,7 +6,7 @@ ARGS ?=
 
 .PHONY: help
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build bin/stoa, one file without C libraries
@@ -65,6 +65,12 @@ fuzz: ## fuzz every parser for FUZZTIME (30s) each
 bench: ## measure a built stoa against nginx and net/http, write docs/benchmarks.md (ARGS='-note "2 shared cores"')
 	@$(GO) build -buildvcs=false -o bin/bench ./tools/bench
 	@exec bin/bench -out docs/benchmarks.md $(ARGS)
+
+# Starts PostgreSQL and MariaDB of its own. Wants haproxy, wrk, a JDK and jgroups.jar (Debian: libjgroups-java); says what it left out.
+.PHONY: bench-cluster
+bench-cluster: bin/testrun ## measure three nodes, against JGroups where there is one, write docs/benchmarks-cluster.md (ARGS="-only hints,calls -rounds 3")
+	@$(GO) build -buildvcs=false -o bin/bench ./tools/bench
+	@exec bin/bench cluster -out docs/benchmarks-cluster.md $(ARGS)
 
 
 .PHONY: docs

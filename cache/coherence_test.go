@@ -615,8 +615,8 @@ func TestRing_ForgetsAndRemembersExactly(t *testing.T) {
 		c.Invalidate([]Change{{Kind: "a", ID: int64(i + 1), Scope: int64(i%5 + 1)}}, nil)
 	}
 	k := c.index.kinds["a"]
-	if len(k.thingLast) != 16 || len(k.scopeLast) != 5 {
-		t.Errorf("the ring of 16 remembers %d things and %d scopes, want 16 and 5", len(k.thingLast), len(k.scopeLast))
+	if len(k.things) != 16 || len(k.scopes) != 5 {
+		t.Errorf("the ring of 16 remembers %d things and %d scopes, want 16 and 5", len(k.things), len(k.scopes))
 	}
 	if !c.index.touched(990, []Tag{{Kind: "a", ID: 991}}) || c.index.touched(991, []Tag{{Kind: "a", ID: 991}}) {
 		t.Error("the number of a change within the ring is wrong")

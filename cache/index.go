@@ -17,10 +17,7 @@ type index struct {
 	trail *trails             // nil while no region is in copy mode
 }
 
-type slot struct {
-	kind      *kindTag
-	id, scope int64
-}
+type slot struct{ thing, scope *bucket }
 
 // kindTag holds, for one kind, the linked entries and the last numbers. The numbers of single
 // things and scopes are remembered for as long as the ring is, those of whole kinds for ever.
@@ -29,16 +26,34 @@ type kindTag struct {
 	allThings uint64 // last change with id 0: of things whose scope is not known
 	allScopes uint64 // last change with scope 0
 	things    map[int64]*bucket
-	scopes    map[int64]*bucket // key 0: any scope
-	thingLast map[int64]uint64
-	scopeLast map[int64]uint64
+	scopes    map[int64]*bucket
+	anyScope  bucket // entries that depend on the kind in every scope
 }
 
-// bucket is the list of the entries that carry one tag.
+// bucket is one tag: the list of the entries that carry it, and the number of its last change. It stays
+// in its map for as long as it has either.
 type bucket struct {
 	head *link
-	in   map[int64]*bucket // where to remove the bucket when it is empty; nil for index.star
+	last uint64            // 0: none that the ring remembers
+	in   map[int64]*bucket // nil for index.star and kindTag.anyScope, which stay
 	id   int64
+}
+
+// bucketIn gives the bucket of a tag, a new one if there is none.
+func bucketIn(m map[int64]*bucket, id int64) *bucket {
+	b := m[id]
+	if b == nil {
+		b = &bucket{in: m, id: id}
+		m[id] = b
+	}
+	return b
+}
+
+// tidy removes the bucket from its map if nothing needs it any more.
+func (b *bucket) tidy() {
+	if b.head == nil && b.last == 0 && b.in != nil {
+		delete(b.in, b.id)
+	}
 }
 
 // link is one (entry, tag) pair.
@@ -55,10 +70,7 @@ func newIndex(ringSize int) *index {
 func (x *index) kind(name string) *kindTag {
 	k := x.kinds[name]
 	if k == nil {
-		k = &kindTag{
-			things: map[int64]*bucket{}, scopes: map[int64]*bucket{},
-			thingLast: map[int64]uint64{}, scopeLast: map[int64]uint64{},
-		}
+		k = &kindTag{things: map[int64]*bucket{}, scopes: map[int64]*bucket{}}
 		x.kinds[name] = k
 	}
 	return k
@@ -69,26 +81,32 @@ func (x *index) kind(name string) *kindTag {
 func (x *index) begin(changes []Change) (last uint64, victims []*entry, whole bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	for _, ch := range changes {
+	var k *kindTag
+	var name string
+	var scope *bucket // of the change before: those of one transaction are mostly in one scope
+	for i := range changes {
+		ch := &changes[i]
 		x.begun++
 		n := x.begun
 		at := &x.ring[n%uint64(len(x.ring))]
 		x.forget(*at, n)
 		*at = slot{}
 		if x.trail != nil {
-			x.trail.note(n, &ch)
+			x.trail.note(n, ch)
 		}
 		if ch.Kind == everything || ch.Kind == "" {
 			x.all = n
 			whole = true
 			continue
 		}
-		k := x.kind(ch.Kind)
-		*at = slot{kind: k, id: ch.ID, scope: ch.Scope}
+		if k == nil || ch.Kind != name {
+			k, name, scope = x.kind(ch.Kind), ch.Kind, nil
+		}
 		k.any = n
 		if ch.ID != 0 {
-			k.thingLast[ch.ID] = n
-			victims = x.take(victims, k.things[ch.ID])
+			b := bucketIn(k.things, ch.ID)
+			at.thing, b.last = b, n
+			victims = x.take(victims, b)
 		} else {
 			// The scope of a thing is not in its tag, so all things of the kind go.
 			k.allThings = n
@@ -97,15 +115,18 @@ func (x *index) begin(changes []Change) (last uint64, victims []*entry, whole bo
 			}
 		}
 		if ch.Scope != 0 {
-			k.scopeLast[ch.Scope] = n
-			victims = x.take(victims, k.scopes[ch.Scope])
-			victims = x.take(victims, k.scopes[0])
+			if scope == nil || scope.id != ch.Scope || scope.last == 0 {
+				scope = bucketIn(k.scopes, ch.Scope)
+			}
+			at.scope, scope.last = scope, n
+			victims = x.take(victims, scope)
 		} else {
 			k.allScopes = n
 			for _, b := range k.scopes {
 				victims = x.take(victims, b)
 			}
 		}
+		victims = x.take(victims, &k.anyScope)
 		victims = x.take(victims, &x.star)
 	}
 	return x.begun, victims, whole
@@ -113,21 +134,18 @@ func (x *index) begin(changes []Change) (last uint64, victims []*entry, whole bo
 
 // forget removes what the ring slot that number n takes over had been remembered for.
 func (x *index) forget(old slot, n uint64) {
-	if old.kind == nil {
-		return
-	}
 	was := n - uint64(len(x.ring))
-	if old.kind.thingLast[old.id] == was {
-		delete(old.kind.thingLast, old.id)
-	}
-	if old.kind.scopeLast[old.scope] == was {
-		delete(old.kind.scopeLast, old.scope)
+	for _, b := range [...]*bucket{old.thing, old.scope} {
+		if b != nil && b.last == was {
+			b.last = 0
+			b.tidy()
+		}
 	}
 }
 
 // take unlinks every entry of the bucket and appends them to victims.
 func (x *index) take(victims []*entry, b *bucket) []*entry {
-	for b != nil && b.head != nil {
+	for b.head != nil {
 		e := b.head.entry
 		x.unlinkLocked(e)
 		victims = append(victims, e)
@@ -160,11 +178,11 @@ func (x *index) touchedLocked(asOf uint64, tags []Tag) bool {
 		}
 		switch {
 		case t.ID != 0:
-			if k.allThings > asOf || k.thingLast[t.ID] > asOf {
+			if b := k.things[t.ID]; k.allThings > asOf || b != nil && b.last > asOf {
 				return true
 			}
 		case t.Scope != 0:
-			if k.allScopes > asOf || k.scopeLast[t.Scope] > asOf {
+			if b := k.scopes[t.Scope]; k.allScopes > asOf || b != nil && b.last > asOf {
 				return true
 			}
 		default:
@@ -199,16 +217,13 @@ func (x *index) bucketFor(t Tag) *bucket {
 		return &x.star
 	}
 	k := x.kind(t.Kind)
-	m, id := k.scopes, t.Scope
-	if t.ID != 0 {
-		m, id = k.things, t.ID
+	switch {
+	case t.ID != 0:
+		return bucketIn(k.things, t.ID)
+	case t.Scope != 0:
+		return bucketIn(k.scopes, t.Scope)
 	}
-	b := m[id]
-	if b == nil {
-		b = &bucket{in: m, id: id}
-		m[id] = b
-	}
-	return b
+	return &k.anyScope
 }
 
 // unlink takes the entry out of the index; doing it twice does nothing.
@@ -229,9 +244,7 @@ func (x *index) unlinkLocked(e *entry) {
 		if l.next != nil {
 			l.next.prev = l.prev
 		}
-		if l.bucket.head == nil && l.bucket.in != nil {
-			delete(l.bucket.in, l.bucket.id)
-		}
+		l.bucket.tidy()
 	}
 	e.links = nil
 }

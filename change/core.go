@@ -26,10 +26,11 @@ type Core struct {
 	mu     sync.Mutex
 	reader *reader
 	seqs   map[int64]uint64 // the newest hint of each other writer
-	recent []commit         // own commits of the last minute, oldest first
-	rebase bool             // start over at the present heads of the database
-	era    int              // counts the histories; a look begun in an earlier one proves nothing
-	lost   []Lost           // own commits that a new history lacks
+	hints  hintDecoder
+	recent []commit // own commits of the last minute, oldest first
+	rebase bool     // start over at the present heads of the database
+	era    int      // counts the histories; a look begun in an earlier one proves nothing
+	lost   []Lost   // own commits that a new history lacks
 
 	stand atomic.Pointer[[]Standing] // what Standing gave last; nil after anything changed
 	proof atomic.Int64               // when the newest proof was sent
@@ -138,7 +139,9 @@ func (c *Core) Hints() [][]byte {
 // Hint takes a message of another node. wanted asks for a read of the log: a message before this one was
 // lost, or says no more than that.
 func (c *Core) Hint(b []byte) (wanted bool) {
-	h, err := decodeHint(b)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	h, err := c.hints.decode(b)
 	if err != nil {
 		c.stats.hintsBad.Add(1)
 		return false
@@ -147,17 +150,15 @@ func (c *Core) Hint(b []byte) (wanted bool) {
 		return false
 	}
 	c.stats.hintsReceived.Add(1)
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.moving()
 	wanted = c.follow(h.writer, h.seq)
-	var rows []Row
+	rows := c.hints.rows[:0] // those that are new here
 	for _, tx := range h.txs {
 		switch {
 		case tx.rows == nil:
 			wanted = true
 		case c.reader.hint(h.writer, tx.n, tx.rows):
-			rows = append(rows, tx.rows...)
+			rows = append(rows, tx.rows...) // in place: they stand where they are or after it
 		}
 	}
 	c.give(rows)

@@ -56,72 +56,81 @@ func appendHintTx(b []byte, n uint64, rows []Row) []byte {
 
 var errHint = errors.New("not a hint of the change log")
 
-// decodeHint reads a message from another node. Nothing in it is trusted: sizes are bounded by what was
-// received.
-func decodeHint(b []byte) (hint, error) {
-	var h hint
+// hintDecoder reads messages. What it gives is good until the next one: at a high rate of changes the
+// rows would otherwise be most of what a node throws away.
+type hintDecoder struct {
+	b    []byte
+	at   int // in b
+	bad  bool
+	txs  []hintTx
+	rows []Row
+	last string // the kind of the newest row; the next one's is mostly the same
+}
+
+// decode reads a message. Nothing in it is trusted: sizes are bounded by what was received.
+func (d *hintDecoder) decode(b []byte) (hint, error) {
 	if len(b) < 9 || len(b) > 2*maxHintSize {
-		return h, fmt.Errorf("%w: %d bytes", errHint, len(b))
+		return hint{}, fmt.Errorf("%w: %d bytes", errHint, len(b))
 	}
 	if b[0] != hintVersion {
-		return h, fmt.Errorf("%w: version %d", errHint, b[0])
+		return hint{}, fmt.Errorf("%w: version %d", errHint, b[0])
 	}
-	h.writer = int64(binary.LittleEndian.Uint64(b[1:9]))
-	d := hintDecoder{b: b[9:]}
+	h := hint{writer: int64(binary.LittleEndian.Uint64(b[1:9]))}
+	d.b, d.at, d.bad, d.txs, d.rows = b, 9, false, d.txs[:0], d.rows[:0]
 	h.seq = d.uvarint()
-	for len(d.b) > 0 && !d.bad {
+	for d.at < len(b) && !d.bad {
 		tx := hintTx{n: d.uvarint()}
 		count := d.uvarint()
 		if tx.n == 0 || count > maxHintRows {
 			d.bad = true
 		}
+		first := len(d.rows)
 		for i := 0; i < int(count) && !d.bad; i++ {
 			r := Row{Writer: h.writer, N: tx.n, Part: i}
 			r.Kind = d.kind()
 			r.ID, r.Scope, r.Version = stoa.ID(d.varint()), stoa.ID(d.varint()), d.varint()
 			r.At = time.UnixMicro(d.varint()).UTC()
-			tx.rows = append(tx.rows, r)
+			d.rows = append(d.rows, r)
 		}
-		h.txs = append(h.txs, tx)
+		if count > 0 {
+			tx.rows = d.rows[first:len(d.rows):len(d.rows)]
+		}
+		d.txs = append(d.txs, tx)
 	}
 	if d.bad || h.writer <= 0 || h.seq == 0 {
 		return hint{}, errHint
 	}
+	h.txs = d.txs
 	return h, nil
 }
 
-type hintDecoder struct {
-	b   []byte
-	bad bool
-}
+func (d *hintDecoder) fail() { d.bad, d.at = true, len(d.b) }
 
 func (d *hintDecoder) uvarint() uint64 {
-	v, n := binary.Uvarint(d.b)
+	v, n := binary.Uvarint(d.b[d.at:])
 	if n <= 0 {
-		d.bad, d.b = true, nil
+		d.fail()
 		return 0
 	}
-	d.b = d.b[n:]
+	d.at += n
 	return v
 }
 
 func (d *hintDecoder) varint() int64 {
-	v, n := binary.Varint(d.b)
-	if n <= 0 {
-		d.bad, d.b = true, nil
-		return 0
-	}
-	d.b = d.b[n:]
-	return v
+	v := d.uvarint()
+	return int64(v>>1) ^ -int64(v&1)
 }
 
 func (d *hintDecoder) kind() string {
 	n := d.uvarint()
-	if d.bad || n == 0 || n > maxKind || n > uint64(len(d.b)) {
-		d.bad, d.b = true, nil
+	if d.bad || n == 0 || n > maxKind || n > uint64(len(d.b)-d.at) {
+		d.fail()
 		return ""
 	}
-	s := string(d.b[:n])
-	d.b = d.b[n:]
-	return s
+	kind := d.b[d.at : d.at+int(n)]
+	d.at += int(n)
+	if string(kind) != d.last {
+		d.last = string(kind)
+	}
+	return d.last
 }

@@ -28,7 +28,8 @@ type Options struct {
 	Writer int64 // id of this process life (NewWriter); 0 = a new one
 
 	// Apply drops from this node's caches what the rows name. It runs before the writer is answered and
-	// before a proof counts, one call at a time. It must be quick and must not call the Log or the DB.
+	// before a proof counts, one call at a time. It must be quick and must not call the Log or the DB, nor
+	// keep rows.
 	Apply func(rows []Row)
 	// Beat is the heartbeat of the node (cluster.Node.Beat); it runs in the transaction that reads the
 	// log. Its error means there is no proof.
@@ -198,7 +199,8 @@ func (l *Log) Close(ctx context.Context) error {
 func (l *Log) Proof() time.Duration { return l.core.Proof() }
 
 // Subscribe lets another follower in this process see rows right after they were applied to the
-// caches. fn must be quick and must not call the Log. After stop returned, fn is not called again.
+// caches. fn must be quick, must not call the Log and must not keep rows. After stop returned, fn is not
+// called again.
 func (l *Log) Subscribe(fn func(rows []Row)) (stop func()) {
 	l.subsMu.Lock()
 	defer l.subsMu.Unlock()

@@ -52,7 +52,7 @@ type answer struct {
 }
 
 func newReader(trust bool) *reader {
-	return &reader{digest: digester{maphash.MakeSeed()}, trust: trust, streams: map[int64]*stream{}}
+	return &reader{digest: digester{seed: maphash.MakeSeed()}, trust: trust, streams: map[int64]*stream{}}
 }
 
 // next is the smallest number that this reader still needs.

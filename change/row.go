@@ -74,22 +74,25 @@ func rowsOf(writer int64, n, low uint64, at time.Time, changes []db.Change) []Ro
 	return rows
 }
 
-// digester makes digests of the rows of one transaction, to tell whether a hint and the log agree.
-type digester struct{ seed maphash.Seed }
+// digester makes digests of the rows of one transaction, to tell whether a hint and the log agree. It is
+// used by one goroutine at a time.
+type digester struct {
+	seed maphash.Seed
+	b    []byte
+}
 
-func (d digester) of(rows []Row) uint64 {
-	var h maphash.Hash
-	h.SetSeed(d.seed)
-	var b []byte
-	for _, r := range rows {
-		b = binary.AppendUvarint(b[:0], uint64(len(r.Kind)))
+func (d *digester) of(rows []Row) uint64 {
+	b := d.b[:0]
+	for i := range rows {
+		r := &rows[i]
+		b = binary.AppendUvarint(b, uint64(len(r.Kind)))
 		b = append(b, r.Kind...)
 		b = binary.AppendVarint(b, int64(r.ID))
 		b = binary.AppendVarint(b, int64(r.Scope))
 		b = binary.AppendVarint(b, r.Version)
-		_, _ = h.Write(b)
 	}
-	return h.Sum64()
+	d.b = b
+	return maphash.Bytes(d.seed, b)
 }
 
 // tombstone is the kind of a row that only says that its number will never be committed.

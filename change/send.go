@@ -19,6 +19,9 @@ type outbox struct {
 // maxOutbox bounds the rows that wait to be sent; above it the others are told to read the log.
 const maxOutbox = 20_000
 
+// usualRow is about what a row takes in a message, in bytes.
+const usualRow = 32
+
 func (o *outbox) put(n uint64, rows []Row) {
 	o.mu.Lock()
 	if o.shut {
@@ -50,17 +53,17 @@ func (o *outbox) put(n uint64, rows []Row) {
 func (o *outbox) messages(writer int64) (out [][]byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	txs := o.txs
+	txs, size := o.txs, min(64+usualRow*o.rows, maxHintSize)
 	o.txs, o.rows, o.full = nil, 0, false
 	for len(txs) > 0 {
 		o.seq++
-		b := appendHintHead(make([]byte, 0, 512), writer, o.seq)
+		b := appendHintHead(make([]byte, 0, size), writer, o.seq)
 		taken := 0
 		for _, tx := range txs {
-			size := len(b)
+			before := len(b)
 			b = appendHintTx(b, tx.n, tx.rows)
 			if len(b) > maxHintSize && taken > 0 {
-				b = b[:size]
+				b = b[:before]
 				break
 			}
 			taken++

@@ -99,7 +99,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	s.Log, err = change.Open(ctx, change.Options{
 		DB: s.DB, Writer: writer, Beat: s.Node.Beat, PollInterval: c.Database.ChangePollInterval,
 		Retention: c.Database.ChangeRetention, Logger: s.log.With("component", "change"),
-		Apply:      func(rows []change.Row) { s.Cache.Invalidate(cacheChanges(rows), nil) },
+		Apply:      dropFrom(s.Cache),
 		TrustHints: s.link.trusted,
 		Send:       func(hint []byte) { s.send(cluster.SubjectHints, hint) },
 		Confirm:    s.Confirm, ConfirmLimit: cmp.Or(o.ConfirmLimit, c.Cache.FreshLimit+change.Bound/4),

@@ -110,11 +110,16 @@ func hashOfProgram() (string, error) {
 	return hex.EncodeToString(h.Sum(nil)[:12]), nil
 }
 
-// cacheChanges turns rows of the log into what caches drop.
-func cacheChanges(rows []change.Row) []cache.Change {
-	out := make([]cache.Change, len(rows))
-	for i, r := range rows {
-		out[i] = cache.Change{Kind: r.Kind, ID: int64(r.ID), Scope: int64(r.Scope), Writer: r.Writer, N: r.N}
+// dropFrom gives what the change log does with rows: it drops from the caches what they name. Rows come one
+// call at a time, so that the list can be used again.
+func dropFrom(c *cache.Cache) func(rows []change.Row) {
+	var changes []cache.Change
+	return func(rows []change.Row) {
+		changes = changes[:0]
+		for i := range rows {
+			r := &rows[i]
+			changes = append(changes, cache.Change{Kind: r.Kind, ID: int64(r.ID), Scope: int64(r.Scope), Writer: r.Writer, N: r.N})
+		}
+		c.Invalidate(changes, nil)
 	}
-	return out
 }

@@ -122,6 +122,19 @@ func get(ctx context.Context, c *http.Client, address string, keep bool) ([]byte
 	return body.Bytes(), res.Header, nil
 }
 
+// body reads an answer that must be 200.
+func body(res *http.Response, err error) (string, error) {
+	if err != nil {
+		return "", err
+	}
+	defer res.Body.Close()
+	raw, err := io.ReadAll(res.Body)
+	if err == nil && res.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s answers %s", res.Request.URL, res.Status)
+	}
+	return string(raw), err
+}
+
 func plainClient() *http.Client {
 	return &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: connections}}
 }

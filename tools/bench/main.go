@@ -1,5 +1,7 @@
 // Command bench measures a built stoa against nginx and against a bare net/http program that serve the
 // same bytes, and times its first start and an import. It writes a table for docs/benchmarks.md.
+// "bench cluster" measures three nodes, for docs/benchmarks-cluster.md; "bench member" is one of the
+// processes that it starts.
 package main
 
 import (
@@ -16,7 +18,16 @@ import (
 )
 
 func main() {
-	if err := run(); err != nil {
+	var err error
+	switch word := append(os.Args, "")[1]; word {
+	case "cluster":
+		err = runCluster(os.Args[2:])
+	case "member":
+		err = runMember(os.Args[2:])
+	default:
+		err = run()
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -102,17 +113,25 @@ func findExport() (string, error) {
 	return "", fmt.Errorf("there is no export to import: tried %q; run this at the root of the source or set STOA_TEST_WORDPRESS", candidates)
 }
 
+// buildStoa makes the program that is measured.
+func buildStoa(ctx context.Context, out string) error {
+	build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-trimpath", "-o", out, "./cmd/stoa")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	build.Stderr = os.Stderr
+	if err := build.Run(); err != nil {
+		return fmt.Errorf("build stoa: %w", err)
+	}
+	return nil
+}
+
 // measure runs everything and gives the numbers.
 func measure(ctx context.Context, s settings, dir string) (*result, error) {
 	r := &result{at: time.Now(), note: s.note, export: filepath.Base(s.export), loadBefore: loadAverage()}
 	stoa := filepath.Join(dir, "stoa")
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", stoa, "./cmd/stoa")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	build.Stderr = os.Stderr
-	if err := build.Run(); err != nil {
-		return nil, fmt.Errorf("build stoa: %w", err)
+	err := buildStoa(ctx, stoa)
+	if err != nil {
+		return nil, err
 	}
-	var err error
 	if r.allocs, r.nsPerOp, err = handlerAllocs(ctx); err != nil {
 		return nil, err
 	}

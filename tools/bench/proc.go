@@ -25,13 +25,19 @@ type process struct {
 }
 
 // start runs a server with its output in a file.
-func start(p *process, cmd *exec.Cmd, log string) error {
-	out, err := os.Create(log)
+func start(p *process, cmd *exec.Cmd, log string) error { return startWith(p, cmd, log, true) }
+
+// startWith is start; stdout says whether that goes to the file as well or is the caller's.
+func startWith(p *process, cmd *exec.Cmd, log string, stdout bool) error {
+	out, err := os.OpenFile(log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
 		return err
 	}
 	defer out.Close()
-	cmd.Stdout, cmd.Stderr = out, out
+	cmd.Stderr = out
+	if stdout {
+		cmd.Stdout = out
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	p.cmd, p.log, p.done = cmd, log, make(chan error, 1)
 	if err := cmd.Start(); err != nil {
@@ -39,6 +45,15 @@ func start(p *process, cmd *exec.Cmd, log string) error {
 	}
 	go func() { p.done <- cmd.Wait() }() // stop waits for it
 	return nil
+}
+
+// logTail is the end of what the process said.
+func (p *process) logTail() string {
+	raw, err := os.ReadFile(p.log)
+	if err != nil {
+		return err.Error()
+	}
+	return string(raw[max(0, len(raw)-4000):])
 }
 
 // stop ends the server and waits for it. A second call does nothing.
@@ -55,6 +70,15 @@ func (p *process) stop() error {
 	return err
 }
 
+// leave waits for a process that ends by itself, at most for the limit.
+func (p *process) leave(limit time.Duration) {
+	select {
+	case err := <-p.done:
+		p.done <- err // for stop
+	case <-time.After(limit):
+	}
+}
+
 // ready asks until the page is there, and gives the time since begin.
 func (p *process) ready(ctx context.Context, begin time.Time) (time.Duration, error) {
 	c := &http.Client{Timeout: 5 * time.Second}
@@ -66,8 +90,7 @@ func (p *process) ready(ctx context.Context, begin time.Time) (time.Duration, er
 		select {
 		case err := <-p.done:
 			p.done <- err
-			text, _ := os.ReadFile(p.log)
-			return 0, fmt.Errorf("%s ended: %w\n%s", p.name, err, text)
+			return 0, fmt.Errorf("%s ended: %w\n%s", p.name, err, p.logTail())
 		case <-ctx.Done():
 			return 0, ctx.Err()
 		case <-time.After(2 * time.Millisecond):

@@ -42,6 +42,7 @@ type options struct {
 	deadline  time.Duration
 	noInstall bool
 	noRace    bool
+	durable   bool
 	verbose   bool
 }
 
@@ -64,6 +65,7 @@ func realMain(args []string, stdout, stderr io.Writer) int {
 	fs.DurationVar(&o.deadline, "deadline", 50*time.Minute, "longest time the whole run may take; 0 for no limit")
 	fs.BoolVar(&o.noInstall, "no-install", false, "install nothing; what is missing is skipped")
 	fs.BoolVar(&o.noRace, "no-race", false, "leave the race detector out: much quicker to build")
+	fs.BoolVar(&o.durable, "durable", false, "servers keep what they confirm, as real ones do: slower, for what is measured")
 	fs.BoolVar(&o.verbose, "v", false, "print the output of passing tests, too")
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -129,7 +131,7 @@ func serveServices(ctx context.Context, o options, out *printer) int {
 		}
 		defer func() { _ = os.Remove(o.envFile) }()
 	}
-	quiet.printf("servers are up; Ctrl-C stops them\n")
+	out.printf("# servers are up; Ctrl-C stops them\n") // a comment to the shell, and the end of the list to a program
 	select {
 	case <-ctx.Done():
 		return 0

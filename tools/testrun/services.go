@@ -266,6 +266,14 @@ func onFreePort(ctx context.Context, try func(port int) error) error {
 	return last
 }
 
+// forgetful are settings of a server that may lose everything, which makes it quick; none when it may not.
+func (e *environment) forgetful(settings ...string) []string {
+	if e.opts.durable {
+		return nil
+	}
+	return settings
+}
+
 func (e *environment) startPostgres(ctx context.Context) (string, error) {
 	bin := findPostgres()
 	if bin == "" {
@@ -289,12 +297,10 @@ func (e *environment) startPostgres(ctx context.Context) (string, error) {
 	var url string
 	err = onFreePort(ctx, func(port int) error {
 		argv := []string{bin + "/postgres", "-D", data}
-		for _, kv := range []string{
-			"listen_addresses=127.0.0.1", "port=" + strconv.Itoa(port), "unix_socket_directories=" + dir,
-			"fsync=off", "full_page_writes=off", "synchronous_commit=off", "max_connections=400",
-			"shared_buffers=64MB", "autovacuum_naptime=10min", "wal_level=minimal", "max_wal_senders=0",
-			"max_wal_size=512MB", "log_min_messages=fatal", "timezone=UTC",
-		} {
+		for _, kv := range append([]string{
+			"listen_addresses=127.0.0.1", "port=" + strconv.Itoa(port), "unix_socket_directories=" + dir, "max_connections=400",
+			"shared_buffers=64MB", "max_wal_size=512MB", "log_min_messages=fatal", "timezone=UTC",
+		}, e.forgetful("autovacuum_naptime=10min", "fsync=off", "full_page_writes=off", "synchronous_commit=off", "wal_level=minimal", "max_wal_senders=0")...) {
 			argv = append(argv, "-c", kv)
 		}
 		// SIGQUIT: shut down at once, children and all.
@@ -351,15 +357,15 @@ func (e *environment) startMaria(ctx context.Context) (string, error) {
 	}
 	var url string
 	err = onFreePort(ctx, func(port int) error {
-		p, err := startProcess("MariaDB", filepath.Join(e.dir, "mariadb.log"), who, syscall.SIGKILL, dir,
-			program, "--no-defaults", "--datadir="+data, "--tmpdir="+dir,
-			"--socket="+filepath.Join(dir, "sock"), "--pid-file="+filepath.Join(dir, "pid"),
-			"--bind-address=127.0.0.1", "--port="+strconv.Itoa(port), "--skip-name-resolve",
-			"--init-file="+init, "--skip-log-bin", "--max-connections=400", "--table-open-cache=2000",
+		p, err := startProcess("MariaDB", filepath.Join(e.dir, "mariadb.log"), who, syscall.SIGKILL, dir, append([]string{
+			program, "--no-defaults", "--datadir=" + data, "--tmpdir=" + dir,
+			"--socket=" + filepath.Join(dir, "sock"), "--pid-file=" + filepath.Join(dir, "pid"),
+			"--bind-address=127.0.0.1", "--port=" + strconv.Itoa(port), "--skip-name-resolve",
+			"--init-file=" + init, "--skip-log-bin", "--max-connections=400", "--table-open-cache=2000",
 			"--innodb-buffer-pool-size=128M", "--innodb-log-file-size=48M",
-			"--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0", "--innodb-flush-method=nosync",
 			"--character-set-server=utf8mb4",
-			"--max-allowed-packet=64M", "--performance-schema=off")
+			"--max-allowed-packet=64M", "--performance-schema=off",
+		}, e.forgetful("--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0", "--innodb-flush-method=nosync")...)...)
 		if err != nil {
 			return err
 		}
