@@ -68,10 +68,11 @@ func definite(err error) bool {
 		return !strings.HasPrefix(pg.Code, "57P") && !strings.HasPrefix(pg.Code, "08")
 	case errors.As(err, &my):
 		return my.Number != 1053 && my.Number != 1317 && my.Number != 1927
-	case errors.As(err, &lite), pgconn.SafeToRetry(err): // the latter was not sent at all
+	case errors.As(err, &lite):
 		return true
 	}
-	// The end of the context says nothing: pgx gives it up while COMMIT is on its way.
+	// The end of the context says nothing: pgx gives it up while COMMIT is on its way. Nor does pgx's word
+	// that it is safe to retry: it says so of "conn closed", also when the answer to COMMIT was lost.
 	return errors.Is(err, sql.ErrTxDone)
 }
 

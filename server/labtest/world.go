@@ -176,7 +176,7 @@ func (w *world) judge(ctx context.Context, l *load.Load, db *machine.Database) e
 }
 
 // kept looks in the database for every save that was acknowledged, also those that others have followed:
-// it made one version of the article, and not two.
+// it made one version of the article, and not two; one that was refused made none.
 func kept(ctx context.Context, db *machine.Database, ops []history.Op) error {
 	rows, err := db.Query(ctx, "SELECT title, count(*) FROM content_text WHERE title LIKE 'Article %' GROUP BY title")
 	if err != nil {
@@ -189,7 +189,7 @@ func kept(ctx context.Context, db *machine.Database, ops []history.Op) error {
 	var errs []error
 	for _, o := range ops {
 		n := times[load.Title(o.Key, o.Value)]
-		if o.Kind != history.Write || strings.HasPrefix(o.Key, history.SessionKey) || n == "1" || n == "" && o.Outcome != history.OK {
+		if o.Kind != history.Write || strings.HasPrefix(o.Key, history.SessionKey) || n == "1" && o.Outcome != history.Failed || n == "" && o.Outcome != history.OK {
 			continue
 		}
 		errs = append(errs, fmt.Errorf("%s: %d, written on %s at %.3f s (%s), is there %s times", o.Key, o.Value, o.Node, o.Sent.Seconds(), o.Outcome, cmp.Or(n, "0")))
