@@ -83,7 +83,7 @@ func (k *Kit) initMariaDB() error {
 	if err := ownDir(dir, "mysql"); err != nil {
 		return err
 	}
-	return runAs("mysql", "mariadb-install-db", "--no-defaults", "--datadir="+dir, "--auth-root-authentication-method=normal", "--skip-test-db",
+	return runAs("mysql", "mariadb-install-db", "--no-defaults", "--datadir="+dir, "--tmpdir="+dir, "--auth-root-authentication-method=normal", "--skip-test-db",
 		"--skip-name-resolve", "--innodb-flush-log-at-trx-commit=0", "--innodb-log-file-size=32M", "--skip-log-bin")
 }
 
@@ -205,7 +205,7 @@ func (d *Database) Start(ctx context.Context) error {
 		if err := os.WriteFile(init, []byte("CREATE OR REPLACE USER stoa@'%' IDENTIFIED BY 'stoa';\nGRANT ALL PRIVILEGES ON *.* TO stoa@'%';\n"), 0o644); err != nil {
 			return err
 		}
-		c.Argv = []string{mariadb, "--no-defaults", "--datadir=" + d.dir, "--socket=" + d.dir + "/sock", "--pid-file=" + d.dir + "/pid",
+		c.Argv = []string{mariadb, "--no-defaults", "--datadir=" + d.dir, "--tmpdir=" + d.dir, "--socket=" + d.dir + "/sock", "--pid-file=" + d.dir + "/pid",
 			"--bind-address=" + d.Host.Addr, "--port=3306", "--skip-name-resolve", "--init-file=" + init, "--skip-log-bin", "--max-connections=300",
 			"--innodb-buffer-pool-size=64M", "--innodb-log-file-size=32M", "--innodb-flush-log-at-trx-commit=2", "--innodb-doublewrite=0",
 			"--innodb-flush-method=nosync", "--character-set-server=utf8mb4", "--performance-schema=off", "--server-id=1"}
