@@ -108,7 +108,7 @@ func openWorld(t testscript.T, stoa string, kit *machine.Kit, engine machine.Eng
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.keepAll = *keep
+	w.keepDir, w.keepAll = base(), *keep
 	return w, dir
 }
 
@@ -121,7 +121,18 @@ func (t oneByOne) Run(name string, fn func(testscript.T)) {
 }
 func (t oneByOne) Verbose() bool { return testing.Verbose() }
 
-// TestStories plays every story of testdata/stories on every database server.
+// stories lists the files of the stories for a database server: the core for each, and all for PostgreSQL
+// or in the long form.
+func stories(engine machine.Engine) []string {
+	core, _ := filepath.Glob("testdata/stories/core/*.txtar") // the patterns are good
+	more, _ := filepath.Glob("testdata/stories/more/*.txtar")
+	if engine == machine.Postgres || *long {
+		return append(core, more...)
+	}
+	return core
+}
+
+// TestStories plays the stories of testdata/stories on every database server.
 func TestStories(t *testing.T) {
 	stoa, kit := prepare(t)
 	var total history.Report
@@ -137,12 +148,12 @@ func TestStories(t *testing.T) {
 
 // TestWords_StoriesAreWellFormed reads the stories where they cannot be played.
 func TestWords_StoriesAreWellFormed(t *testing.T) {
-	stories, err := filepath.Glob("testdata/stories/*.txtar")
-	if err != nil || len(stories) == 0 {
-		t.Fatalf("no stories: %v", err)
+	all := stories(machine.Postgres)
+	if len(all) == 0 {
+		t.Fatal("there are no stories")
 	}
 	known := words()
-	for _, name := range stories {
+	for _, name := range all {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
@@ -201,7 +212,7 @@ func play(t *testing.T, stoa string, kit *machine.Kit, engine machine.Engine, to
 		}
 	}
 	testscript.RunT(oneByOne{t}, testscript.Params{
-		Dir: "testdata/stories", Cmds: cmds, RequireExplicitExec: true,
+		Files: stories(engine), Cmds: cmds, RequireExplicitExec: true,
 		Condition: func(cond string) (bool, error) {
 			switch cond {
 			case "postgres", "mariadb":

@@ -53,7 +53,8 @@ type world struct {
 	engine  machine.Engine
 	kit     *machine.Kit
 	seed    uint64
-	keepAll bool // histories that are well, too
+	keepDir string // where histories and logs of stories that failed go
+	keepAll bool   // histories that are well, too
 	log     func(format string, args ...any)
 	vars    map[string]string
 	setenv  func(name, value string) // of whoever plays the story; nil: only vars
@@ -199,7 +200,7 @@ func kept(ctx context.Context, db *machine.Database, ops []history.Op) error {
 
 // keep saves a history that failed, to be judged again.
 func (w *world) keep(ops []history.Op) error {
-	f, err := os.CreateTemp("", "stoa-history-*.jsonl")
+	f, err := os.CreateTemp(w.keepDir, "stoa-history-*.jsonl")
 	if err != nil {
 		return err
 	}
@@ -260,7 +261,7 @@ var loud = regexp.MustCompile(`level=ERROR|status=500|^panic:|^fatal error:`)
 
 // logs keeps what the processes of a failed story said, and gives the last lines and the loud ones.
 func (w *world) logs() string {
-	kept, err := os.MkdirTemp("", "stoa-lab-logs-")
+	kept, err := os.MkdirTemp(w.keepDir, "stoa-lab-logs-")
 	if err != nil {
 		return err.Error()
 	}
