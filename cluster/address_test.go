@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/change"
@@ -51,10 +52,10 @@ func TestFindAddress(t *testing.T) {
 	}
 }
 
-// joinAt starts a node whose beats are raised by hand.
+// joinAt starts a node whose beats are raised by hand. It waits two heartbeats of its own for a sign of life of others.
 func joinAt(t *testing.T, d *db.DB, host, address string) (*cluster.Node, error) {
 	t.Helper()
-	n, err := cluster.Join(t.Context(), cluster.NodeOptions{DB: d, Writer: change.NewWriter(), Home: filepath.Join(t.TempDir(), host), Host: host, HostID: host, Address: address})
+	n, err := cluster.Join(t.Context(), cluster.NodeOptions{DB: d, Writer: change.NewWriter(), Home: filepath.Join(t.TempDir(), host), Host: host, HostID: host, Address: address, Heartbeat: time.Second})
 	if err == nil {
 		t.Cleanup(func() { _ = n.Leave(t.Context()) })
 	}

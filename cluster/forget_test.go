@@ -13,7 +13,8 @@ import (
 // Only a dead node can be forgotten, and one that was only frozen is expelled when it comes back.
 func TestForget_ExpelsADeadNode(t *testing.T) {
 	engines(t, 2, func(t *testing.T, d []*db.DB) {
-		a, b := join(t, d[0]), join(t, d[1])
+		a := join(t, d[0])
+		b := join(t, d[1], func(o *cluster.NodeOptions) { o.Guest = true }) // the master is a, however slow it is
 		beating(t, d[0], a)
 		if err := a.Forget(t.Context(), b.Writer()); !stoa.Is(err, stoa.KindConflict) {
 			t.Fatalf("a living node was forgotten: %v", err)

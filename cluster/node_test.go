@@ -187,7 +187,8 @@ func TestNode_OneIsMasterAndTheNextFollowsWhenItLeaves(t *testing.T) {
 // Rule 25: a node declared dead has lost its claims, and may live on with a new epoch.
 func TestNode_WhoIsDeclaredDeadIsFencedAndMayComeBack_Rule25(t *testing.T) {
 	engines(t, 2, func(t *testing.T, d []*db.DB) {
-		a, b := join(t, d[0]), join(t, d[1])
+		a := join(t, d[0])
+		b := join(t, d[1], func(o *cluster.NodeOptions) { o.Guest = true }) // the master is a, however slow it is
 		beating(t, d[0], a)
 		claim, epoch := b.Fence(), b.Epoch()
 		work := func(f cluster.Fence) error {
@@ -264,7 +265,8 @@ func TestJoin_ACopiedHomeGetsAnIDOfItsOwn(t *testing.T) {
 	engines(t, 3, func(t *testing.T, d []*db.DB) {
 		home, copied := t.TempDir(), t.TempDir()
 		at := func(dir string) func(o *cluster.NodeOptions) {
-			return func(o *cluster.NodeOptions) { o.Home = dir; o.Heartbeat = 100 * time.Millisecond }
+			// Who joins waits two heartbeats of its own for a sign of life.
+			return func(o *cluster.NodeOptions) { o.Home = dir; o.Heartbeat = time.Second }
 		}
 		a := join(t, d[0], at(home))
 		die := beating(t, d[0], a)

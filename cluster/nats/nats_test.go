@@ -186,8 +186,10 @@ func TestLink_StrangerGetsNothing(t *testing.T) {
 	until(t, "the refusal in the log", func() bool {
 		return strings.Contains(all[0].log.String(), "no living node of this database has the certificate "+stranger.fp[:16])
 	})
-	if stranger.Routes() != 0 || all[0].Routes() != 1 || all[1].Routes() != 1 {
-		t.Fatalf("routes: stranger %d, members %d and %d; want 0, 1, 1", stranger.Routes(), all[0].Routes(), all[1].Routes())
+	// Where two dialled each other at once, both connections may have been given up: they dial again.
+	until(t, "the members to have each other", func() bool { return all[0].Routes() == 1 && all[1].Routes() == 1 })
+	if stranger.Routes() != 0 {
+		t.Fatalf("the stranger has %d routes", stranger.Routes())
 	}
 	for _, subject := range []string{cluster.SubjectHints, "call"} {
 		if err := stranger.Publish(context.Background(), subject, []byte("hostile")); err != nil {
@@ -256,9 +258,10 @@ func TestLink_SecondFactorAndClusterName(t *testing.T) {
 			until(t, "the refusal in a log", func() bool {
 				return strings.Contains(a.log.String()+b.log.String()+x.log.String(), "refused")
 			})
-			if a.Routes() != 1 || b.Routes() != 1 || x.Routes() != 0 {
-				t.Errorf("routes %d, %d and %d; want 1, 1 and 0", a.Routes(), b.Routes(), x.Routes())
+			if x.Routes() != 0 {
+				t.Errorf("who has not the secret has %d routes", x.Routes())
 			}
+			until(t, "the two to have each other still", func() bool { return a.Routes() == 1 && b.Routes() == 1 })
 		})
 	}
 }
