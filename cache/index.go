@@ -106,7 +106,9 @@ func (x *index) begin(changes []Change) (last uint64, victims []*entry, whole bo
 		if ch.ID != 0 {
 			b := bucketIn(k.things, ch.ID)
 			at.thing, b.last = b, n
-			victims = x.take(victims, b)
+			if b.head != nil {
+				victims = x.take(victims, b)
+			}
 		} else {
 			// The scope of a thing is not in its tag, so all things of the kind go.
 			k.allThings = n
@@ -119,15 +121,18 @@ func (x *index) begin(changes []Change) (last uint64, victims []*entry, whole bo
 				scope = bucketIn(k.scopes, ch.Scope)
 			}
 			at.scope, scope.last = scope, n
-			victims = x.take(victims, scope)
+			if scope.head != nil {
+				victims = x.take(victims, scope)
+			}
 		} else {
 			k.allScopes = n
 			for _, b := range k.scopes {
 				victims = x.take(victims, b)
 			}
 		}
-		victims = x.take(victims, &k.anyScope)
-		victims = x.take(victims, &x.star)
+		if k.anyScope.head != nil || x.star.head != nil {
+			victims = x.take(x.take(victims, &k.anyScope), &x.star)
+		}
 	}
 	return x.begun, victims, whole
 }

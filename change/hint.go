@@ -1,9 +1,11 @@
 package change
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/stoa-portal/stoa"
@@ -64,7 +66,11 @@ type hintDecoder struct {
 	bad  bool
 	txs  []hintTx
 	rows []Row
-	last string // the kind of the newest row; the next one's is mostly the same
+
+	// The newest kind and time, and how they stand in b.
+	lastKind           string
+	lastTime           time.Time
+	kindText, timeText []byte
 }
 
 // decode reads a message. Nothing in it is trusted: sizes are bounded by what was received.
@@ -77,6 +83,7 @@ func (d *hintDecoder) decode(b []byte) (hint, error) {
 	}
 	h := hint{writer: int64(binary.LittleEndian.Uint64(b[1:9]))}
 	d.b, d.at, d.bad, d.txs, d.rows = b, 9, false, d.txs[:0], d.rows[:0]
+	d.kindText, d.timeText = nil, nil // of a message whose bytes may be others by now
 	h.seq = d.uvarint()
 	for d.at < len(b) && !d.bad {
 		tx := hintTx{n: d.uvarint()}
@@ -85,12 +92,16 @@ func (d *hintDecoder) decode(b []byte) (hint, error) {
 			d.bad = true
 		}
 		first := len(d.rows)
+		if !d.bad {
+			d.rows = slices.Grow(d.rows, int(count))
+		}
 		for i := 0; i < int(count) && !d.bad; i++ {
-			r := Row{Writer: h.writer, N: tx.n, Part: i}
+			d.rows = d.rows[:first+i+1]
+			r := &d.rows[first+i] // in place: every field is set
+			r.Writer, r.N, r.Part, r.Low, r.Again = h.writer, tx.n, i, 0, false
 			r.Kind = d.kind()
 			r.ID, r.Scope, r.Version = stoa.ID(d.varint()), stoa.ID(d.varint()), d.varint()
-			r.At = time.UnixMicro(d.varint()).UTC()
-			d.rows = append(d.rows, r)
+			r.At = d.time()
 		}
 		if count > 0 {
 			tx.rows = d.rows[first:len(d.rows):len(d.rows)]
@@ -107,6 +118,20 @@ func (d *hintDecoder) decode(b []byte) (hint, error) {
 func (d *hintDecoder) fail() { d.bad, d.at = true, len(d.b) }
 
 func (d *hintDecoder) uvarint() uint64 {
+	// Most numbers are small: this is what binary.Uvarint does, for as many bytes as ids mostly have.
+	if b := d.b[d.at:]; len(b) >= 3 {
+		switch {
+		case b[0] < 0x80:
+			d.at++
+			return uint64(b[0])
+		case b[1] < 0x80:
+			d.at += 2
+			return uint64(b[0]&0x7f) | uint64(b[1])<<7
+		case b[2] < 0x80:
+			d.at += 3
+			return uint64(b[0]&0x7f) | uint64(b[1]&0x7f)<<7 | uint64(b[2])<<14
+		}
+	}
 	v, n := binary.Uvarint(d.b[d.at:])
 	if n <= 0 {
 		d.fail()
@@ -121,7 +146,13 @@ func (d *hintDecoder) varint() int64 {
 	return int64(v>>1) ^ -int64(v&1)
 }
 
+// kind and time read what is mostly the same in the next row of a transaction, and then it is not read anew.
+
 func (d *hintDecoder) kind() string {
+	if d.again(d.kindText) {
+		return d.lastKind
+	}
+	from := d.at
 	n := d.uvarint()
 	if d.bad || n == 0 || n > maxKind || n > uint64(len(d.b)-d.at) {
 		d.fail()
@@ -129,8 +160,28 @@ func (d *hintDecoder) kind() string {
 	}
 	kind := d.b[d.at : d.at+int(n)]
 	d.at += int(n)
-	if string(kind) != d.last {
-		d.last = string(kind)
+	d.kindText = d.b[from:d.at]
+	if string(kind) != d.lastKind {
+		d.lastKind = string(kind)
 	}
-	return d.last
+	return d.lastKind
+}
+
+func (d *hintDecoder) time() time.Time {
+	if d.again(d.timeText) {
+		return d.lastTime
+	}
+	from := d.at
+	d.lastTime = time.UnixMicro(d.varint()).UTC()
+	d.timeText = d.b[from:d.at]
+	return d.lastTime
+}
+
+// again skips a text that was read before if it comes next.
+func (d *hintDecoder) again(text []byte) bool {
+	if len(text) == 0 || !bytes.HasPrefix(d.b[d.at:], text) {
+		return false
+	}
+	d.at += len(text)
+	return true
 }

@@ -13,8 +13,9 @@ func BenchmarkHint(b *testing.B) {
 	c := NewCore(7, true, func(rows []Row) { applied += len(rows) })
 	c.reader = newReader(true)
 	var rows []Row
+	at := time.Now()
 	for i := range 47 {
-		rows = append(rows, Row{Kind: "article", ID: stoa.ID(1000 + i), Scope: 20101, Version: 12, At: time.Now()})
+		rows = append(rows, Row{Kind: "article", ID: stoa.ID(1000 + i), Scope: 20101, Version: 12, At: at})
 	}
 	n := uint64(0)
 	messages := make([][]byte, 1000)

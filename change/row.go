@@ -83,13 +83,18 @@ type digester struct {
 
 func (d *digester) of(rows []Row) uint64 {
 	b := d.b[:0]
+	kind := ""
 	for i := range rows {
 		r := &rows[i]
-		b = binary.AppendUvarint(b, uint64(len(r.Kind)))
-		b = append(b, r.Kind...)
-		b = binary.AppendVarint(b, int64(r.ID))
-		b = binary.AppendVarint(b, int64(r.Scope))
-		b = binary.AppendVarint(b, r.Version)
+		if r.Kind != kind || i == 0 {
+			kind = r.Kind
+			b = append(append(b, 1, byte(len(kind))), kind...) // at most maxKind
+		} else {
+			b = append(b, 0)
+		}
+		b = binary.LittleEndian.AppendUint64(b, uint64(r.ID))
+		b = binary.LittleEndian.AppendUint64(b, uint64(r.Scope))
+		b = binary.LittleEndian.AppendUint64(b, uint64(r.Version))
 	}
 	d.b = b
 	return maphash.Bytes(d.seed, b)
