@@ -158,7 +158,11 @@ func (c *Core) Hint(b []byte) (wanted bool) {
 		case tx.rows == nil:
 			wanted = true
 		case c.reader.hint(h.writer, tx.n, tx.rows):
-			rows = append(rows, tx.rows...) // in place: they stand where they are or after it
+			at := len(rows)
+			rows = c.hints.rows[:at+len(tx.rows)] // in place: they stand where they are to be, or after it
+			if &rows[at] != &tx.rows[0] {
+				copy(rows[at:], tx.rows)
+			}
 		}
 	}
 	c.give(rows)

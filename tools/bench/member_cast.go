@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"strconv"
 	"sync"
 	"time"
@@ -137,7 +138,11 @@ func (m *member) prepare(ctx context.Context, n, size int) error {
 		p.message = m.made.Hints()[0]
 		m.prepared, p = append(m.prepared, p), prepared{}
 	}
-	return m.fill(ctx)
+	if err := m.fill(ctx); err != nil {
+		return err
+	}
+	runtime.GC() // of what making them left behind
+	return nil
 }
 
 // castTogether is how many hints of hintBytes the log puts into one message of 64 KiB.
