@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 )
 
@@ -90,11 +91,7 @@ func (c *Cached) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h["Cache-Control"] = c.cacheControl
 	}
 	if c.Gzip != nil {
-		if len(h["Vary"]) == 0 {
-			h["Vary"] = varyEncoding
-		} else {
-			h.Add("Vary", "Accept-Encoding")
-		}
+		variesByEncoding(h)
 	}
 	if c.Status == http.StatusOK && matches(r, c.ETag) {
 		notModified(w)
@@ -115,5 +112,15 @@ func (c *Cached) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(c.Status)
 	if r.Method != http.MethodHead {
 		w.Write(body)
+	}
+}
+
+// variesByEncoding says once that the answer depends on the encodings that the client understands.
+func variesByEncoding(h http.Header) {
+	switch {
+	case len(h["Vary"]) == 0:
+		h["Vary"] = varyEncoding
+	case !slices.Contains(h["Vary"], "Accept-Encoding"):
+		h.Add("Vary", "Accept-Encoding")
 	}
 }

@@ -90,7 +90,7 @@ func (c *compressor) decide(size int) error {
 	}
 	able := h.Get("Content-Encoding") == "" && h.Get("Content-Range") == "" && compressible(h.Get("Content-Type")) && hasBody(c.status)
 	if able {
-		h.Add("Vary", "Accept-Encoding")
+		variesByEncoding(h)
 	}
 	if able && c.accepts && size >= compressFrom {
 		h.Set("Content-Encoding", "gzip")

@@ -304,3 +304,15 @@ func FuzzParseCached(f *testing.F) {
 		}
 	})
 }
+
+// A page that is made for a HEAD request goes through both, and a cache keyed by Vary should not be told twice.
+func TestCached_VariesByEncodingOnce(t *testing.T) {
+	page := NewCached(http.StatusOK, "text/html; charset=utf-8", "no-cache", bytes.Repeat([]byte("<p>word</p>"), 500))
+	for _, method := range []string{http.MethodGet, http.MethodHead} {
+		w := httptest.NewRecorder()
+		Compress(page).ServeHTTP(w, httptest.NewRequest(method, "/", nil))
+		if got := w.Header()["Vary"]; len(got) != 1 || got[0] != "Accept-Encoding" {
+			t.Errorf("%s: Vary is %q", method, got)
+		}
+	}
+}
