@@ -46,10 +46,18 @@ func words() map[string]word {
 		"roll":   {"roll NODE...", 1, roll},
 		"freeze": {"freeze NODE...|database [DURATION]", 1, freeze},
 		"thaw":   {"thaw NODE...|database", 1, thaw},
-		"cut":    {"cut NODE PEER...", 2, cut},
-		"mend":   {"mend", 0, mend},
-		"clock":  {"clock DURATION", 1, moveClock},
-		"stall":  {"stall NODE", 1, stall},
+		"cut": {"cut NODE PEER...", 2, func(_ context.Context, w *world, args []string) error {
+			return cut(w, (*machine.Lab).Cut, args)
+		}},
+		"deafen": {"deafen NODE PEER...", 2, func(_ context.Context, w *world, args []string) error {
+			return cut(w, (*machine.Lab).Deafen, args)
+		}},
+		"disturb": {"disturb NODE PEER...", 2, func(_ context.Context, w *world, args []string) error {
+			return cut(w, (*machine.Lab).Disturb, args)
+		}},
+		"mend":  {"mend", 0, mend},
+		"clock": {"clock DURATION", 1, moveClock},
+		"stall": {"stall NODE", 1, stall},
 		"release": {"release", 0, func(_ context.Context, w *world, _ []string) error {
 			w.relay.Release()
 			return nil
@@ -326,7 +334,8 @@ func (w *world) host(name string) (*machine.Host, error) {
 	return n.host, nil
 }
 
-func cut(_ context.Context, w *world, args []string) error {
+// cut does something to the links between a host and others.
+func cut(w *world, how func(l *machine.Lab, a, b *machine.Host) error, args []string) error {
 	a, err := w.host(args[0])
 	if err != nil {
 		return err
@@ -340,7 +349,7 @@ func cut(_ context.Context, w *world, args []string) error {
 		if via := w.via[args[0]]; name == "database" && via != nil {
 			b = via
 		}
-		if err := w.lab.Cut(a, b); err != nil {
+		if err := how(w.lab, a, b); err != nil {
 			return err
 		}
 	}

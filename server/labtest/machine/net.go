@@ -60,12 +60,15 @@ func Missing() []string {
 	return missing
 }
 
-// cuts holds the pairs of ports between which nothing passes, in the direction that is named.
+// cuts holds the pairs of ports between which nothing passes, or every fourth packet is lost, in the
+// direction that is named.
 const cuts = `table bridge lab {
 	set cuts { type ifname . ifname; }
+	set lossy { type ifname . ifname; }
 	chain relay {
 		type filter hook forward priority 0; policy accept;
 		iifname . oifname @cuts drop
+		iifname . oifname @lossy numgen random mod 4 0 drop
 	}
 }`
 
@@ -120,17 +123,27 @@ func (l *Lab) Host(name string, last int) (*Host, error) {
 }
 
 // Cut lets nothing pass between the two hosts, silently, as a broken switch does.
-func (l *Lab) Cut(a, b *Host) error { return l.cut("add", a, b) }
+func (l *Lab) Cut(a, b *Host) error { return l.link("add", "cuts", a, b) }
 
-// Mend undoes Cut.
-func (l *Lab) Mend(a, b *Host) error { return l.cut("delete", a, b) }
-
-func (l *Lab) cut(verb string, a, b *Host) error {
-	return l.bridge.run("nft", "-f", "-", fmt.Sprintf("%s element bridge lab cuts { %q . %q, %[3]q . %[2]q }", verb, a.port, b.port))
+// Deafen lets nothing that b sends come to a. What a sends arrives.
+func (l *Lab) Deafen(a, b *Host) error {
+	return l.bridge.run("nft", "-f", "-", fmt.Sprintf("add element bridge lab cuts { %q . %q }", b.port, a.port))
 }
 
-// MendAll undoes every Cut.
-func (l *Lab) MendAll() error { return l.bridge.run("nft", "-f", "-", "flush set bridge lab cuts") }
+// Disturb loses every fourth packet between the two hosts, at random.
+func (l *Lab) Disturb(a, b *Host) error { return l.link("add", "lossy", a, b) }
+
+// Mend undoes Cut.
+func (l *Lab) Mend(a, b *Host) error { return l.link("delete", "cuts", a, b) }
+
+func (l *Lab) link(verb, set string, a, b *Host) error {
+	return l.bridge.run("nft", "-f", "-", fmt.Sprintf("%s element bridge lab %s { %q . %q, %[4]q . %[3]q }", verb, set, a.port, b.port))
+}
+
+// MendAll undoes every Cut, Deafen and Disturb.
+func (l *Lab) MendAll() error {
+	return l.bridge.run("nft", "-f", "-", "flush set bridge lab cuts\nflush set bridge lab lossy\n")
+}
 
 // Close ends every process of the lab and removes the network.
 func (l *Lab) Close() error {
