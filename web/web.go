@@ -80,8 +80,9 @@ func New(o Options) (*Handler, error) {
 		o.Now = time.Now
 	}
 	t, err := template.New("").Funcs(template.FuncMap{
-		"icon": o.Assets.Icon,
-		"iso":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+		"icon":  o.Assets.Icon,
+		"asset": o.Assets.URL,
+		"iso":   func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	}).ParseFS(templates, "templates/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("web: templates: %w", err)
@@ -241,6 +242,10 @@ type screen struct {
 // Word gives one of the portal's own words in the language of the visit.
 func (s screen) Word(english string) string { return widget.Word(s.locale, english) }
 
+// Language and RTL are what the element html says of the page.
+func (s screen) Language() string { return s.locale.Language() }
+func (s screen) RTL() bool        { return s.locale.RTL() }
+
 // Day writes the day of a time, Moment with hours and minutes, in the time zone of the instance.
 func (s screen) Day(t time.Time) string { return widget.Date(s.locale, t.In(s.zone)) }
 
@@ -287,16 +292,35 @@ func (h *Handler) ErrorPage(w http.ResponseWriter, r *http.Request, status int, 
 	if title == "" {
 		title = http.StatusText(status)
 	}
-	if status == http.StatusNotFound { // what was looked for inside is of no use to a visitor
+	switch status { // what was looked for inside, and which part is away, is of no use to a visitor
+	case http.StatusNotFound:
 		message = "It may have been moved or taken away, or the address has a typing error."
+	case http.StatusServiceUnavailable:
+		message = "Please try again in a moment."
 	}
-	data := map[string]any{"Status": status, "Title": title, "Message": sentence(message), "Retry": retry}
-	if visitOf(r) != nil {
+	data := map[string]any{"Status": status, "Title": title, "Message": sentence(message), "Again": ""}
+	if retry && r.Method == http.MethodGet {
+		data["Again"] = r.URL.RequestURI()
+	}
+	locale := spoken(r)
+	if v := visitOf(r); v != nil {
 		if err := h.framed(w, r, status, title, "error.html", data); err == nil {
 			return
 		}
+		locale = v.locale
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	_ = h.tmpl.ExecuteTemplate(w, "plain-error.html", data)
+	_ = h.tmpl.ExecuteTemplate(w, "plain-error.html", screen{View: data, Home: "/", locale: locale}) // a visitor who went away does not want it
+}
+
+// spoken is the language that the browser asks for first: where the site cannot be found, that is all there is.
+func spoken(r *http.Request) stoa.Locale {
+	first, _, _ := strings.Cut(r.Header.Get("Accept-Language"), ",")
+	first, _, _ = strings.Cut(first, ";")
+	l, err := stoa.ParseLocale(strings.TrimSpace(first))
+	if err != nil || !widget.Speaks(l) {
+		return "en"
+	}
+	return l
 }

@@ -78,6 +78,9 @@ func Word(l stoa.Locale, english string) string {
 	return english
 }
 
+// Speaks reports whether Word knows the language.
+func Speaks(l stoa.Locale) bool { return l.Language() == "en" || words[l.Language()] != nil }
+
 func newView(text string) *template.Template {
 	return template.Must(template.New("view").Parse(text))
 }

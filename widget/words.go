@@ -16,6 +16,7 @@ var words = map[string]map[string]string{
 		"Too many tries": "Zu viele Versuche", "Somebody else was first": "Jemand anderes war schneller", "That was too large": "Das war zu groß",
 		"Something in the form is not right": "Im Formular stimmt etwas nicht", "Please sign in": "Bitte anmelden", "Protected": "Geschützt",
 		"It may have been moved or taken away, or the address has a typing error.": "Sie wurde verschoben oder entfernt, oder die Adresse enthält einen Tippfehler.",
+		"Try again": "Noch einmal versuchen", "Please try again in a moment.": "Bitte versuchen Sie es gleich noch einmal.",
 		"Go to the home page": "Zur Startseite", "E-mail address or screen name": "E-Mail-Adresse oder Benutzername", "E-mail address": "E-Mail-Adresse",
 		"New password": "Neues Passwort", "Current password": "Bisheriges Passwort", "Once more": "Noch einmal", "Set the password": "Passwort setzen",
 		"Set your password": "Passwort festlegen", "Set a new password": "Neues Passwort festlegen", "Change the password": "Passwort ändern",
@@ -34,6 +35,8 @@ var words = map[string]map[string]string{
 		"Nothing here yet.": "Rien ici pour l’instant.", "Password": "Mot de passe", "Open": "Ouvrir", "This page does not exist": "Cette page n’existe pas",
 		"This page is not open to you": "Cette page ne vous est pas accessible", "Something went wrong": "Une erreur est survenue",
 		"The portal cannot answer just now": "Le portail ne peut pas répondre pour l’instant", "Go to the home page": "Aller à l’accueil",
+		"Try again": "Réessayer", "Please try again in a moment.": "Veuillez réessayer dans un instant.",
+
 		"It may have been moved or taken away, or the address has a typing error.": "Elle a peut-être été déplacée ou retirée, ou l’adresse contient une faute de frappe.",
 		"This page is protected": "Cette page est protégée", "Enter the password to read on.": "Saisissez le mot de passe pour lire la suite.", "That password is not right.": "Ce mot de passe n’est pas le bon.",
 		"E-mail address or screen name": "Adresse e-mail ou nom d’utilisateur", "Keep me signed in": "Rester connecté", "Forgot your password?": "Mot de passe oublié ?",
@@ -45,6 +48,8 @@ var words = map[string]map[string]string{
 		"Nothing here yet.": "Todavía no hay nada.", "Password": "Contraseña", "Open": "Abrir", "This page does not exist": "Esta página no existe",
 		"This page is not open to you": "Esta página no está abierta para usted", "Something went wrong": "Algo ha fallado",
 		"The portal cannot answer just now": "El portal no puede responder en este momento", "Go to the home page": "Ir a la página de inicio",
+		"Try again": "Intentar de nuevo", "Please try again in a moment.": "Inténtelo de nuevo en un momento.",
+
 		"It may have been moved or taken away, or the address has a typing error.": "Puede que se haya movido o retirado, o que la dirección tenga un error.",
 		"This page is protected": "Esta página está protegida", "Enter the password to read on.": "Introduzca la contraseña para seguir leyendo.", "That password is not right.": "La contraseña no es correcta.",
 		"E-mail address or screen name": "Correo electrónico o nombre de usuario", "Keep me signed in": "Mantener la sesión", "Forgot your password?": "¿Ha olvidado la contraseña?",
