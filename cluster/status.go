@@ -129,10 +129,7 @@ func NewStatus(a Asked) Status {
 		answers[x.Member.Writer] = x
 	}
 	var self Member
-	for _, m := range a.Members {
-		if !m.Live && slices.ContainsFunc(a.Members, func(o Member) bool { return o.Node == m.Node && (o.Live || o.Started.After(m.Started)) }) {
-			continue // an earlier life of a node that has come back
-		}
+	for _, m := range current(a.Members) {
 		n := NodeStatus{
 			Name: m.Name, Node: m.Node, Writer: strconv.FormatInt(m.Writer, 10), Host: m.Host, Address: m.Address, Version: m.Version,
 			Started: m.Started, Seen: m.Seen, Quiet: m.Quiet, State: m.State, Self: m.Self, Master: m.Writer == a.Master && m.Live,
@@ -160,6 +157,13 @@ func NewStatus(a Asked) Status {
 	out.compare()
 	out.judge(Unreachable(self, a.Members))
 	return out
+}
+
+// current leaves out earlier lives of nodes that have come back.
+func current(members []Member) []Member {
+	return slices.DeleteFunc(slices.Clone(members), func(m Member) bool {
+		return !m.Live && slices.ContainsFunc(members, func(o Member) bool { return o.Node == m.Node && (o.Live || o.Started.After(m.Started)) })
+	})
 }
 
 // compare finds settings that differ and how far each node is behind.
@@ -236,7 +240,7 @@ func (s *Status) judge(unreachable []Member) {
 			wrong("look whether its process and its machine run and reach the database; it comes back by itself, or the master declares it dead",
 				"%s has given no sign of life for %s.", n.Name, n.Quiet.Round(time.Second))
 		case Dead:
-			wrong("look at its log and its machine and start it again; if it only hung, it joins again by itself; if it is not to come back, forget it in Control Panel → Cluster → Nodes",
+			wrong("look at its log and its machine and start it again; if it only hung, it joins again by itself; if it is not to come back, forget it: Control Panel → Cluster → Nodes, or stoa cluster forget",
 				"%s is gone without saying goodbye: it was killed, crashed, hangs, or is cut off from the database.", n.Name)
 		}
 		if n.State != Live {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/stoa-portal/stoa"
 )
 
 // three gives three nodes that are well.
@@ -144,5 +146,45 @@ func TestStatus_NoConnectionToAMuteNodeIsNotSaidTwice(t *testing.T) {
 	a.Answers[1].Err, a.Members[1].Quiet = errors.New("late"), 3*time.Second
 	if s := NewStatus(a); len(s.Wrong) != 1 || !strings.HasPrefix(s.Wrong[0].Text, "node-2 does not answer") {
 		t.Errorf("%+v", s.Wrong)
+	}
+}
+
+// Who is to be forgotten is found by name or id among the dead; whoever else is named hears what would be right.
+func TestLost_FindsTheDeadNodeOrSaysWhoCouldBeMeant(t *testing.T) {
+	a := three()
+	a.Members[1].State, a.Members[1].Live = stateDead, false
+	a.Members[2].Live, a.Members[2].Quiet = false, 2*time.Second
+	a.Members = append(a.Members,
+		Member{Writer: 4, Node: "id-4", Name: "node-4", State: stateLeft, Started: time.Unix(4, 0)},
+		Member{Writer: 5, Node: "id-5", Name: "twin", Host: "h5", State: stateDead, Started: time.Unix(5, 0)},
+		Member{Writer: 6, Node: "id-6", Name: "twin", Host: "h6", State: stateDead, Started: time.Unix(6, 0)},
+		Member{Writer: 7, Node: "id-1", Name: "node-1", State: stateDead, Started: time.Unix(-1, 0)}, // an earlier life of node-1
+		Member{Writer: 8, Node: "id-8", Name: "node-8", State: stateDead, Started: time.Unix(8, 0)},
+		Member{Writer: 9, Node: "id-9", Name: "node-8", State: stateUp, Live: true, Started: time.Unix(9, 0)}, // another home under the name of a dead one
+	)
+	for _, c := range []struct {
+		name   string
+		writer int64
+		kind   stoa.Kind
+		words  string
+	}{
+		{"node-2", 2, 0, ""},
+		{"id-2", 2, 0, ""},
+		{"id-5", 5, 0, ""},
+		{"node-8", 8, 0, ""},
+		{"twin", 0, stoa.KindConflict, "2 dead nodes are called twin: name one by its id, which is one of id-5 (h5, started 1970-01-01 00:00:05); id-6 (h6, "},
+		{"node-1", 0, stoa.KindConflict, "node-1 has not been declared dead: its last sign of life was seen 0s ago."},
+		{"node-3", 0, stoa.KindConflict, "node-3 has not been declared dead: its last sign of life was seen 2s ago."},
+		{"id-4", 0, stoa.KindConflict, "node-4 has left or was forgotten already, so there is nothing to do; these are dead: node-2, twin, twin, node-8"},
+		{"nobody", 0, stoa.KindNotFound, `there is no node with the name or id "nobody"; these are dead: node-2, twin, twin, node-8`},
+		{"", 0, stoa.KindNotFound, "there is no node"},
+	} {
+		m, err := Lost(a.Members, c.name)
+		if m.Writer != c.writer || stoa.KindOf(err) != c.kind || err != nil && !strings.HasPrefix(err.Error(), c.words) {
+			t.Errorf("%q: %d, %v", c.name, m.Writer, err)
+		}
+	}
+	if _, err := Lost(three().Members, "nobody"); err == nil || !strings.HasSuffix(err.Error(), "; no node is dead") {
+		t.Error(err)
 	}
 }

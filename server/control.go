@@ -22,6 +22,7 @@ func SocketPath(home string) string { return filepath.Join(home, "run", "stoa.so
 // ControlRequest is what a command asks of the node that runs on its home.
 type ControlRequest struct {
 	Login string `json:"login,omitempty"` // reset-password: e-mail address or screen name
+	Node  string `json:"node,omitempty"`  // cluster/forget: name or id
 	Dir   string `json:"dir,omitempty"`   // backup: absolute path of a folder that does not exist yet
 
 	// import/wordpress
@@ -78,6 +79,7 @@ func (s *Server) listenControl(h *home) (func(context.Context) error, error) {
 	}))
 	mux.HandleFunc("POST /cluster/status", s.control(func(ctx context.Context, _ ControlRequest) (string, error) { return s.ClusterText(ctx) }))
 	mux.HandleFunc("POST /cluster/cache/clear", s.control(func(ctx context.Context, _ ControlRequest) (string, error) { return s.ClearCachesText(ctx) }))
+	mux.HandleFunc("POST /cluster/forget", s.control(func(ctx context.Context, r ControlRequest) (string, error) { return s.ForgetText(ctx, r.Node) }))
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second}
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(l) }()

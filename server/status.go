@@ -175,6 +175,24 @@ func (s *Server) Forget(ctx context.Context, writer int64) error {
 	return s.Node.Forget(ctx, writer)
 }
 
+// ForgetText is Forget for commands: the node is named by its name or id.
+func (s *Server) ForgetText(ctx context.Context, name string) (string, error) {
+	if err := operators(ctx, "forget nodes"); err != nil {
+		return "", err
+	}
+	if err := s.Node.Look(ctx); err != nil {
+		return "", err
+	}
+	m, err := cluster.Lost(s.Node.Members(), name)
+	if err == nil {
+		err = s.Forget(ctx, m.Writer)
+	}
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s (%s) is forgotten. Should it come back after all, restart it.", m.Name, m.Host), nil
+}
+
 // Confirm waits until every other living node has applied the change at p; the error names those that
 // have not when ctx ends.
 func (s *Server) Confirm(ctx context.Context, p change.Position) error {

@@ -41,7 +41,14 @@ func clusterCommand(f *flags) *cobra.Command {
 			return s.ClearCachesText(ctx)
 		})
 	}})
-	cmd.AddCommand(status, cache)
+	forget := &cobra.Command{Use: "forget NODE", Short: "Take a node that was killed and is not to come back off the list", Args: cobra.ExactArgs(1),
+		Long: "Takes a dead node off the list, as the button in Control Panel → Cluster → Nodes does. NODE is its name or its id.\nA node that only hung is expelled: should it come back after all, it has to be restarted.\nOne that runs is never forgotten, and one that was stopped has left by itself.",
+		RunE: func(_ *cobra.Command, args []string) error {
+			return onNode(f, "cluster/forget", server.ControlRequest{Node: args[0]}, func(ctx context.Context, s *server.Server) (string, error) {
+				return s.ForgetText(ctx, args[0])
+			})
+		}}
+	cmd.AddCommand(status, cache, forget)
 	return cmd
 }
 
