@@ -47,9 +47,9 @@ func isTransient(err error) bool {
 	case errors.Is(err, errOtherHistory), errors.Is(err, driver.ErrBadConn):
 		return true
 	case errors.As(err, &pg):
-		return slices.Contains([]string{"40001", "40P01", "55P03", "25006", "57P01", "57P02", "57P03", "25P03"}, pg.Code) || strings.HasPrefix(pg.Code, "08")
+		return slices.Contains([]string{"40001", "40P01", "55P03"}, pg.Code) || pgAway(pg.Code) && pg.Code != pgCanceled
 	case errors.As(err, &my):
-		return slices.Contains([]uint16{1213, 1205, 1020, 1047, 1290, 1927}, my.Number)
+		return slices.Contains([]uint16{1213, 1205, 1020}, my.Number) || myAway(my.Number) && !slices.Contains(myCanceled, my.Number)
 	case errors.As(err, &lite):
 		c := lite.Code() & 0xff
 		return c == sqlite3.SQLITE_BUSY || c == sqlite3.SQLITE_LOCKED
@@ -67,7 +67,7 @@ func definite(err error) bool {
 	case errors.As(err, &pg):
 		return !strings.HasPrefix(pg.Code, "57P") && !strings.HasPrefix(pg.Code, "08")
 	case errors.As(err, &my):
-		return my.Number != 1053 && my.Number != 1317 && my.Number != 1927
+		return my.Number != 1317 && !slices.Contains(myEnded, my.Number)
 	case errors.As(err, &lite):
 		return true
 	}
@@ -76,23 +76,61 @@ func definite(err error) bool {
 	return errors.Is(err, sql.ErrTxDone)
 }
 
+// isConnection reports whether err says that the database is away: it does not answer, lets nobody in, is
+// starting or stopping, or lets nothing be written. None of that is a fault of the program.
 func isConnection(err error) bool {
 	var pg *pgconn.PgError
 	var my *mysql.MySQLError
-	var connect *pgconn.ConnectError
-	var netErr net.Error
+	var connect *connectError
 	switch {
 	case err == nil:
 		return false
-	case errors.As(err, &pg):
-		return strings.HasPrefix(pg.Code, "57P") || strings.HasPrefix(pg.Code, "08") || pg.Code == "57014" || pg.Code == "25P03"
-	case errors.As(err, &my):
-		return my.Number == 1053 || my.Number == 1927 || my.Number == 1040 || my.Number == 1969
-	case errors.As(err, &connect), errors.As(err, &netErr), pgconn.SafeToRetry(err):
+	case errors.As(err, &connect): // whatever the server has against a new connection
 		return true
+	case errors.As(err, &pg):
+		return pgAway(pg.Code)
+	case errors.As(err, &my):
+		return myAway(my.Number)
 	}
-	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysql.ErrInvalidConn) || errors.Is(err, io.ErrUnexpectedEOF) ||
-		errors.Is(err, io.EOF) || errors.Is(err, sql.ErrConnDone) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errOtherHistory)
+	return isNetwork(err) || pgconn.SafeToRetry(err) || errors.Is(err, sql.ErrConnDone) || errors.Is(err, errOtherHistory)
+}
+
+// isNetwork reports whether err says that nothing came back, not even an error.
+func isNetwork(err error) bool {
+	var pg *pgconn.ConnectError
+	var netErr net.Error
+	return errors.As(err, &pg) || errors.As(err, &netErr) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysql.ErrInvalidConn) ||
+		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// connectError is why a connection could not be made.
+type connectError struct{ error }
+
+func (e *connectError) Unwrap() error { return e.error }
+
+// pgCanceled ends a statement that took too long.
+const pgCanceled = "57014"
+
+// pgAway knows the codes of a PostgreSQL that is away, read only or full: connection exceptions, starting,
+// stopping, in recovery, no more connections, sessions ended for standing still.
+func pgAway(code string) bool {
+	return strings.HasPrefix(code, "08") || strings.HasPrefix(code, "57P") ||
+		slices.Contains([]string{"25006", "25P03", "25P04", "53300", "55000", pgCanceled}, code)
+}
+
+// Numbers of MariaDB and MySQL.
+var (
+	// myEnded ends a session, whatever it was doing.
+	myEnded = []uint16{1053, 1152, 1158, 1159, 1160, 1161, 1927, 2006, 2013, 3169, 4031}
+	// myCanceled ends a statement that took too long.
+	myCanceled = []uint16{1317, 1969, 3024}
+	// myClosed lets nobody in, or nothing be written: too many connections (of a user), the host is blocked, not
+	// synced in Galera, read only in three ways.
+	myClosed = []uint16{1040, 1047, 1129, 1203, 1226, 1290, 1792, 1836}
+)
+
+func myAway(number uint16) bool {
+	return slices.Contains(myEnded, number) || slices.Contains(myCanceled, number) || slices.Contains(myClosed, number)
 }
 
 func isDiskFull(err error) bool {

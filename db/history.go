@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"syscall"
 
+	"github.com/go-sql-driver/mysql"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stoa-portal/stoa"
 )
 
@@ -100,14 +102,17 @@ func (d *DB) readFingerprint(ctx context.Context, conn driver.Conn) (string, err
 		if err != nil {
 			return "", err
 		}
-		system := "?"
-		if s, err := queryRaw(ctx, conn, "SELECT system_identifier FROM pg_control_system()"); err == nil {
-			system = fmt.Sprint(s[0])
+		system, ok, err := tell(ctx, conn, "SELECT system_identifier FROM pg_control_system()")
+		if err != nil {
+			return "", err
+		}
+		if !ok {
+			system = "?"
 		}
 		return fmt.Sprintf("postgres %s %v", system, v[0]), nil
 	case MySQL:
-		if v, err := queryRaw(ctx, conn, "SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'WSREP_CLUSTER_STATE_UUID' AND VARIABLE_VALUE <> ''"); err == nil {
-			return fmt.Sprintf("galera %v", v[0]), nil
+		if galera, ok, err := tell(ctx, conn, "SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'WSREP_CLUSTER_STATE_UUID' AND VARIABLE_VALUE <> ''"); ok || err != nil {
+			return "galera " + galera, err
 		}
 		v, err := queryRaw(ctx, conn, "SELECT @@server_id, @@hostname, @@port")
 		if err != nil {
@@ -115,8 +120,12 @@ func (d *DB) readFingerprint(ctx context.Context, conn driver.Conn) (string, err
 		}
 		start := "0"
 		for _, from := range []string{"information_schema.GLOBAL_STATUS", "performance_schema.global_status"} {
-			if s, err := queryRaw(ctx, conn, "SELECT CAST(UNIX_TIMESTAMP() - VARIABLE_VALUE AS SIGNED) FROM "+from+" WHERE VARIABLE_NAME = 'UPTIME'"); err == nil {
-				start = fmt.Sprint(s[0])
+			s, ok, err := tell(ctx, conn, "SELECT CAST(UNIX_TIMESTAMP() - VARIABLE_VALUE AS SIGNED) FROM "+from+" WHERE VARIABLE_NAME = 'UPTIME'")
+			if err != nil {
+				return "", err
+			}
+			if ok {
+				start = s
 				break
 			}
 		}
@@ -131,6 +140,21 @@ func (d *DB) readFingerprint(ctx context.Context, conn driver.Conn) (string, err
 		}
 		return "sqlite " + st.Name(), nil
 	}
+}
+
+// tell asks for what some servers refuse to tell; ok is false then. Everything else that goes wrong is an
+// error: a connection that breaks off meanwhile does not show another history.
+func tell(ctx context.Context, conn driver.Conn, query string) (value string, ok bool, err error) {
+	v, err := queryRaw(ctx, conn, query)
+	var pg *pgconn.PgError
+	var my *mysql.MySQLError
+	switch {
+	case err == nil:
+		return fmt.Sprint(v[0]), true, nil
+	case IsNoRows(err), (errors.As(err, &pg) || errors.As(err, &my)) && !isConnection(err):
+		return "", false, nil
+	}
+	return "", false, err
 }
 
 // sameHistory compares fingerprints. The start of a MySQL server is computed from its uptime and

@@ -27,14 +27,14 @@ type connector struct {
 func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	conn, err := c.Connector.Connect(ctx)
 	if err != nil {
-		return nil, err
+		return nil, &connectError{err}
 	}
 	if err = c.d.setUp(ctx, conn); err == nil {
 		err = c.d.checkHistory(ctx, conn)
 	}
 	if err != nil {
 		_ = conn.Close()
-		return nil, err
+		return nil, &connectError{err}
 	}
 	return conn, nil
 }
