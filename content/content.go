@@ -206,21 +206,14 @@ func (a *Article) fill(ctx context.Context, q db.Queryer, number int) error {
 	if err != nil {
 		return err
 	}
-	rows, err := q.Query(ctx, "SELECT locale, title, summary, teaser, body FROM content_text WHERE article = ? AND number = ?", a.ID, number)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
 	a.Text, a.Shown = map[stoa.Locale]Text{}, number
-	for rows.Next() {
+	return db.Each(ctx, q, func(row db.Scanner) error {
 		var l stoa.Locale
 		var t Text
-		if err := rows.Scan(&l, &t.Title, &t.Summary, &t.Teaser, &t.Body); err != nil {
-			return err
-		}
+		err := row.Scan(&l, &t.Title, &t.Summary, &t.Teaser, &t.Body)
 		a.Text[l] = t
-	}
-	return rows.Err()
+		return err
+	}, "SELECT locale, title, summary, teaser, body FROM content_text WHERE article = ? AND number = ?", a.ID, number)
 }
 
 // words adds the categories and tags.

@@ -227,26 +227,21 @@ func (s *Service) heads(ctx context.Context, items []Article) error {
 		items[i].Text = map[stoa.Locale]Text{}
 		place[items[i].ID], ids[i] = &items[i], items[i].ID
 	}
-	rows, err := s.o.DB.Query(ctx, `SELECT t.article, t.number, t.locale, t.title, t.summary, t.teaser, v.default_locale, v.image
-		FROM content_text t JOIN content_version v ON v.article = t.article AND v.number = t.number
-		JOIN content_article a ON a.id = t.article AND (t.number = a.live OR t.number = a.number)
-		WHERE t.article IN `+db.In(len(ids)), db.Args(ids)...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
+	return db.Each(ctx, s.o.DB, func(row db.Scanner) error {
 		var id stoa.ID
 		var number int
 		var l, def stoa.Locale
 		var image string
 		var t Text
-		if err := rows.Scan(&id, &number, &l, &t.Title, &t.Summary, &t.Teaser, &def, &image); err != nil {
+		if err := row.Scan(&id, &number, &l, &t.Title, &t.Summary, &t.Teaser, &def, &image); err != nil {
 			return err
 		}
 		if a := place[id]; a != nil && a.Shown == number {
 			a.Text[l], a.Default, a.Image = t, def, image
 		}
-	}
-	return rows.Err()
+		return nil
+	}, `SELECT t.article, t.number, t.locale, t.title, t.summary, t.teaser, v.default_locale, v.image
+		FROM content_text t JOIN content_version v ON v.article = t.article AND v.number = t.number
+		JOIN content_article a ON a.id = t.article AND (t.number = a.live OR t.number = a.number)
+		WHERE t.article IN `+db.In(len(ids)), db.Args(ids)...)
 }

@@ -224,23 +224,31 @@ type Scanner interface{ Scan(dest ...any) error }
 
 // All reads every row of a query through scan.
 func All[T any](ctx context.Context, q Queryer, scan func(Scanner) (T, error), query string, args ...any) ([]T, error) {
-	rows, err := q.Query(ctx, query, args...)
+	var out []T
+	err := Each(ctx, q, func(s Scanner) error {
+		v, err := scan(s)
+		out = append(out, v)
+		return err
+	}, query, args...)
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
-	var out []T
-	for rows.Next() {
-		v, err := scan(rows)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, v)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, wrapUnavailable(err)
-	}
 	return out, nil
+}
+
+// Each gives every row of a query to scan, until that fails.
+func Each(ctx context.Context, q Queryer, scan func(Scanner) error, query string, args ...any) error {
+	rows, err := q.Query(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return wrapUnavailable(rows.Err())
 }
 
 // One reads the first row of a query through scan. It returns sql.ErrNoRows when there is none.

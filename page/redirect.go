@@ -124,27 +124,23 @@ func (s *Service) RedirectOfQuery(ctx context.Context, siteID stoa.ID, path stri
 
 // queryNames gives the names of the parameters in the old addresses of the site.
 func (s *Service) queryNames(ctx context.Context, siteID stoa.ID) ([]string, error) {
-	rows, err := s.d.Query(ctx, "SELECT source FROM page_redirect WHERE site = ? AND source LIKE ?", siteID, "%?%")
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
 	names := map[string]bool{}
-	for rows.Next() {
+	err := db.Each(ctx, s.d, func(row db.Scanner) error {
 		var source string
-		if err := rows.Scan(&source); err != nil {
-			return nil, err
+		if err := row.Scan(&source); err != nil {
+			return err
 		}
 		_, query, _ := strings.Cut(source, "?")
 		values, err := url.ParseQuery(query)
 		if err != nil {
-			continue // a stored address is in its normal form; what is not leads nowhere
+			return nil // a stored address is in its normal form; what is not leads nowhere
 		}
 		for name := range values {
 			names[name] = true
 		}
-	}
-	return slices.Sorted(maps.Keys(names)), rows.Err()
+		return nil
+	}, "SELECT source FROM page_redirect WHERE site = ? AND source LIKE ?", siteID, "%?%")
+	return slices.Sorted(maps.Keys(names)), err
 }
 
 // Redirects lists the old addresses of the site by address, up to limit: needs Edit on the site.

@@ -123,20 +123,13 @@ func flatten(n *PageNode) []*PageNode {
 }
 
 func (r *run) load(ctx context.Context) error {
-	rows, err := r.DB.Query(ctx, "SELECT kind, source_key, thing FROM importer_item WHERE site = ? AND source = ?", r.opt.Site.ID, r.source)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
+	return db.Each(ctx, r.DB, func(row db.Scanner) error {
 		var kind, key string
 		var thing stoa.ID
-		if err := rows.Scan(&kind, &key, &thing); err != nil {
-			return err
-		}
+		err := row.Scan(&kind, &key, &thing)
 		r.known[kind+"/"+key] = thing
-	}
-	return rows.Err()
+		return err
+	}, "SELECT kind, source_key, thing FROM importer_item WHERE site = ? AND source = ?", r.opt.Site.ID, r.source)
 }
 
 // note writes down in the transaction what became of an item, and tells the run after the commit.
