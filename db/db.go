@@ -57,7 +57,9 @@ type DB struct {
 	ids     idBlock
 	unnamed sync.Once // says once that sessions cannot be named
 
-	closing   chan struct{}
+	away      away
+	life      context.Context // ends with Close
+	end       context.CancelFunc
 	closeOnce sync.Once
 	wg        sync.WaitGroup
 }
@@ -111,17 +113,31 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &DB{opt: o, dsn: parsed, dialect: parsed.dialect, log: o.Logger.With("component", "db"), closing: make(chan struct{})}
+	d := newDB(ctx, o, parsed)
 	p, err := d.openPools()
 	if err != nil {
+		d.end()
 		return nil, err
 	}
 	d.pools.Store(p)
 	if err := d.ping(ctx); err != nil {
-		_ = p.close()
+		_ = d.Close()
 		return nil, err
 	}
 	return d, nil
+}
+
+// newDB is a handle without connections.
+func newDB(ctx context.Context, o Options, parsed dsn) *DB {
+	d := &DB{opt: o, dsn: parsed, dialect: parsed.dialect, log: o.Logger.With("component", "db"), away: away{wires: map[*wire]bool{}}}
+	d.life, d.end = context.WithCancel(context.WithoutCancel(ctx))
+	switch {
+	case parsed.pg != nil:
+		parsed.pg.DialFunc = d.dial(parsed.pg.DialFunc)
+	case parsed.my != nil:
+		parsed.my.DialFunc = d.dial(parsed.my.DialFunc)
+	}
+	return d
 }
 
 // ping makes the first connection, which also reads the fingerprint of the server's history.
@@ -153,7 +169,9 @@ func (d *DB) Server() string { return d.dsn.server() }
 func (d *DB) Close() error {
 	var err error
 	d.closeOnce.Do(func() {
-		close(d.closing)
+		d.away.mu.Lock() // so that nothing begins while what did is waited for
+		d.end()
+		d.away.mu.Unlock()
 		d.wg.Wait()
 		err = d.pools.Load().close()
 	})

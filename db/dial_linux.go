@@ -15,7 +15,7 @@ func giveUpVanished(network, _ string, c syscall.RawConn) error {
 	}
 	var err error
 	if failed := c.Control(func(fd uintptr) {
-		err = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpUserTimeout, int(vanished.Milliseconds()))
+		err = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpUserTimeout, int(unheard.Milliseconds()))
 	}); failed != nil {
 		return failed
 	}

@@ -24,7 +24,7 @@ func TestDial_NoticesAVanishedHost_Rule39(t *testing.T) {
 	}
 	for name, c := range map[string]struct{ level, option, want int }{
 		"SO_KEEPALIVE":     {syscall.SOL_SOCKET, syscall.SO_KEEPALIVE, 1},
-		"TCP_USER_TIMEOUT": {syscall.IPPROTO_TCP, tcpUserTimeout, 5000},
+		"TCP_USER_TIMEOUT": {syscall.IPPROTO_TCP, tcpUserTimeout, 2000},
 	} {
 		var got int
 		if cerr := raw.Control(func(fd uintptr) { got, err = syscall.GetsockoptInt(int(fd), c.level, c.option) }); cerr != nil || err != nil {

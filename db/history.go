@@ -60,10 +60,8 @@ func (d *DB) checkHistory(ctx context.Context, conn driver.Conn) error {
 	case sameHistory(d.history.fingerprint, fp):
 		return nil
 	}
-	select {
-	case <-d.closing:
+	if d.life.Err() != nil {
 		return errOtherHistory
-	default:
 	}
 	d.log.Warn("the database shows another history", "was", d.history.fingerprint, "is", fp)
 	d.history.fingerprint = fp

@@ -23,8 +23,20 @@ type connector struct {
 	d *DB
 }
 
-// Connect opens a connection; one that shows another history than the pool's is closed again.
+// Connect opens a connection; one that shows another history than the pool's is closed again. While the
+// server does not answer it fails at once.
 func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
+	if err := c.d.away.admit(ctx); err != nil {
+		return nil, &connectError{err}
+	}
+	conn, err := c.connect(ctx)
+	if silent(err) && ctx.Err() == nil { // whoever did not want to wait does not know
+		c.d.missed(err)
+	}
+	return conn, err
+}
+
+func (c *connector) connect(ctx context.Context) (driver.Conn, error) {
 	conn, err := c.Connector.Connect(ctx)
 	if err != nil {
 		return nil, &connectError{err}
@@ -49,22 +61,13 @@ func (c sqliteConnector) Connect(context.Context) (driver.Conn, error) { return 
 func (c sqliteConnector) Driver() driver.Driver                        { return c.drv }
 
 func (d *DB) openPools() (*pools, error) {
-	switch d.dialect {
-	case SQLite:
+	if d.dialect == SQLite {
 		return d.openSQLite()
-	case Postgres:
-		base := stdlib.GetConnector(*d.dsn.pg)
-		return d.serverPools(base), nil
-	default:
-		base, err := mysql.NewConnector(d.dsn.my)
-		if err != nil {
-			return nil, fmt.Errorf("database %s: %w", d.dsn.label, err)
-		}
-		return d.serverPools(base), nil
 	}
-}
-
-func (d *DB) serverPools(base driver.Connector) *pools {
+	base, err := d.base()
+	if err != nil {
+		return nil, err
+	}
 	c := &connector{base, d}
 	main := sql.OpenDB(c)
 	main.SetMaxOpenConns(d.opt.MaxConns)
@@ -74,7 +77,31 @@ func (d *DB) serverPools(base driver.Connector) *pools {
 	control := sql.OpenDB(c)
 	control.SetMaxOpenConns(2)
 	control.SetMaxIdleConns(2)
-	return &pools{write: main, read: main, control: control}
+	return &pools{write: main, read: main, control: control}, nil
+}
+
+// base makes bare connections to the server.
+func (d *DB) base() (driver.Connector, error) {
+	if d.dialect == Postgres {
+		return stdlib.GetConnector(*d.dsn.pg), nil
+	}
+	c, err := mysql.NewConnector(d.dsn.my)
+	if err != nil {
+		return nil, fmt.Errorf("database %s: %w", d.dsn.label, err)
+	}
+	return mysqlConnector{c, d.opt.ConnectTimeout}, nil
+}
+
+// mysqlConnector bounds the whole greeting, as pgx does, and not its first packet alone.
+type mysqlConnector struct {
+	driver.Connector
+	timeout time.Duration
+}
+
+func (c mysqlConnector) Connect(ctx context.Context) (driver.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	return c.Connector.Connect(ctx)
 }
 
 // openSQLite makes one connection for writing, because SQLite has one writer at a time and waiting in

@@ -156,8 +156,8 @@ func parsePostgres(o Options, raw, rest string) (dsn, error) {
 		"statement_timeout":                   itoa(millis),
 		"lock_timeout":                        itoa(millis),
 		"idle_in_transaction_session_timeout": itoa(idleWrite.Milliseconds()),
-		"tcp_user_timeout":                    itoa(vanished.Milliseconds()),
-		"tcp_keepalives_idle":                 itoa(int64(vanished.Seconds())),
+		"tcp_user_timeout":                    itoa(unheardThere.Milliseconds()),
+		"tcp_keepalives_idle":                 itoa(int64(unheardThere.Seconds())),
 		"tcp_keepalives_interval":             "1",
 		"client_min_messages":                 "warning",
 	} {

@@ -1,0 +1,187 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/stoa-portal/stoa"
+)
+
+const (
+	// awayPatience is how long those who need a new connection wait, once the server did not answer, for the
+	// attempt that finds out whether it still does not: one connection may have been lost alone.
+	awayPatience = 250 * time.Millisecond
+	// awayPause is between two attempts.
+	awayPause = 250 * time.Millisecond
+)
+
+// away remembers that the server does not answer, so that only one attempt at a time waits for it, and
+// everybody else who needs a new connection is refused at once.
+type away struct {
+	mu    sync.Mutex
+	gap   *gap           // nil while the server answers
+	wires map[*wire]bool // the connections in use
+}
+
+// gap is a time without answers.
+type gap struct {
+	cause error
+	until time.Time     // whoever needs a connection waits until then
+	over  chan struct{} // closed when the server answers again
+}
+
+// admit returns when the server is to be asked for a connection, or why it is not.
+func (a *away) admit(ctx context.Context) error {
+	a.mu.Lock()
+	g := a.gap
+	a.mu.Unlock()
+	if g == nil {
+		return nil
+	}
+	timer := time.NewTimer(time.Until(g.until))
+	defer timer.Stop()
+	select {
+	case <-g.over:
+		return nil
+	case <-timer.C:
+		return stoa.Unavailable(g.cause, "the database does not answer; try again in a moment")
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// silent reports whether err says that the server did not answer, not even with an error.
+func silent(err error) bool {
+	var pg *pgconn.PgError
+	var my *mysql.MySQLError
+	return isNetwork(err) && !errors.As(err, &pg) && !errors.As(err, &my)
+}
+
+// missed is told of an attempt to connect that the server did not answer.
+func (d *DB) missed(cause error) {
+	d.away.mu.Lock()
+	defer d.away.mu.Unlock()
+	if d.away.gap != nil || d.life.Err() != nil {
+		return
+	}
+	g := &gap{cause: cause, until: time.Now().Add(awayPatience), over: make(chan struct{})}
+	d.away.gap = g
+	d.wg.Go(func() { d.look(g) })
+}
+
+// look tries to connect until the server answers.
+func (d *DB) look(g *gap) {
+	began := time.Now()
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	for said := false; ; {
+		select {
+		case <-d.life.Done():
+			return
+		case <-pause.C:
+		}
+		err := d.try()
+		if !silent(err) {
+			d.away.mu.Lock()
+			d.away.gap = nil
+			d.away.mu.Unlock()
+			close(g.over)
+			if said {
+				d.log.Info("the database answers again", "after", time.Since(began).Round(time.Millisecond))
+			}
+			return
+		}
+		if !said && d.life.Err() == nil {
+			d.log.Warn("the database does not answer: who needs it is refused at once until it does", "error", err)
+			said = true
+		}
+		pause.Reset(awayPause)
+	}
+}
+
+// try makes a connection and closes it.
+func (d *DB) try() error {
+	base, err := d.base()
+	if err != nil {
+		return err
+	}
+	conn, err := (&connector{base, d}).connect(d.life)
+	if err != nil {
+		return err
+	}
+	_ = conn.Close()
+	return nil
+}
+
+// wire is a connection to the server that knows when the other end has vanished.
+type wire struct {
+	*net.TCPConn
+	d *DB
+}
+
+// dial makes connections that are closed together once one of them finds that the server has vanished: else
+// each would have to find it out by itself, and requests that meet several of them wait several times.
+func (d *DB) dial(plain dialFunc) dialFunc {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := plain(ctx, network, address)
+		tcp, ok := conn.(*net.TCPConn)
+		if err != nil || !ok {
+			return conn, err
+		}
+		w := &wire{tcp, d}
+		d.away.mu.Lock()
+		defer d.away.mu.Unlock()
+		d.away.wires[w] = true
+		return w, nil
+	}
+}
+
+// Read tells the others of a server that has vanished.
+func (w *wire) Read(b []byte) (int, error) {
+	n, err := w.TCPConn.Read(b)
+	w.see(err)
+	return n, err
+}
+
+// Write tells the others of a server that has vanished.
+func (w *wire) Write(b []byte) (int, error) {
+	n, err := w.TCPConn.Write(b)
+	w.see(err)
+	return n, err
+}
+
+// Close ends the connection.
+func (w *wire) Close() error {
+	w.d.away.mu.Lock()
+	delete(w.d.away.wires, w)
+	w.d.away.mu.Unlock()
+	return w.TCPConn.Close()
+}
+
+func (w *wire) see(err error) {
+	if errors.Is(err, syscall.ETIMEDOUT) || errors.Is(err, syscall.EHOSTUNREACH) || errors.Is(err, syscall.ENETUNREACH) {
+		w.d.vanished(w.RemoteAddr().String(), err)
+	}
+}
+
+// vanished closes the connections to a host that answers nothing any more (coherence rule 39).
+func (d *DB) vanished(address string, cause error) {
+	d.missed(cause)
+	var lost []*wire
+	d.away.mu.Lock()
+	for w := range d.away.wires {
+		if w.RemoteAddr().String() == address {
+			lost = append(lost, w)
+		}
+	}
+	d.away.mu.Unlock()
+	for _, w := range lost {
+		_ = w.Close()
+	}
+}
