@@ -295,6 +295,11 @@ func (d *DB) Control(ctx context.Context, fn func(tx *Tx) error) error {
 
 func (d *DB) controlTx(ctx context.Context, pool *sql.DB, fn func(tx *Tx) error) error {
 	sqlTx, err := pool.BeginTx(ctx, nil)
+	// A connection that the server has ended shows it here, where nothing has begun yet.
+	var connect *connectError
+	for tries := 0; tries < 2 && isTransient(err) && !errors.As(err, &connect); tries++ {
+		sqlTx, err = pool.BeginTx(ctx, nil)
+	}
 	if err != nil {
 		return wrapUnavailable(err)
 	}
