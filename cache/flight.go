@@ -387,8 +387,13 @@ func (r *region) staleCopy(q *request) (any, Info, bool) {
 		return nil, Info{}, false
 	}
 	now := c.o.Clock()
-	// A copy that is still here has survived all changes up to the newest proof.
-	known := min(max(proof, e.loaded), e.expires)
+	// A copy that is still here has survived all changes up to the newest proof. That it was loaded since does not
+	// make it newer: it may come from a primary that was deposed and does not know it.
+	known := proof
+	if proof == 0 {
+		known = e.loaded
+	}
+	known = min(known, e.expires)
 	if now-known > c.o.StaleGrace {
 		return nil, Info{}, false
 	}

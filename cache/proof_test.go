@@ -497,3 +497,58 @@ func TestNew_SaysWhatIsWrong(t *testing.T) {
 	}()
 	newRegion(c, "twice")
 }
+
+// The mark of what is shown without a proof counts from the proof that there was when it was begun: a later one need not
+// cover what was read before it.
+func TestGuard12_MarkCountsFromTheProofBeforeTheAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, w := virtualWorld(t)
+		proof := c.o.Clock()
+		w.proof.Store(int64(proof))
+		time.Sleep(c.o.FreshLimit)
+		if !c.Proven() {
+			t.Error("a proof within the limit is not enough")
+		}
+		time.Sleep(time.Millisecond)
+		if c.Proven() {
+			t.Error("a proof over the limit is enough")
+		}
+		age := c.Unproven()
+		time.Sleep(time.Second)
+		w.proof.Store(int64(c.o.Clock()))
+		if got, ok := age(); !ok || got != c.o.FreshLimit+time.Second+time.Millisecond {
+			t.Errorf("the age is %s, %v", got, ok)
+		}
+		time.Sleep(c.o.StaleGrace)
+		if got, ok := age(); ok {
+			t.Errorf("%s is within the grace", got)
+		}
+		w.proof.Store(0)
+		if _, ok := c.Unproven()(); ok || c.Proven() {
+			t.Error("without any proof the age is known")
+		}
+	})
+}
+
+// A copy that was loaded after the newest proof is as old as that proof: who answered may have been deposed.
+func TestGuard12_StaleCopyLoadedWithoutAProofCountsFromTheProof(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, w := virtualWorld(t)
+		pages := guestRegion(c)
+		w.proof.Store(int64(c.o.Clock()))
+		time.Sleep(4 * time.Second)
+		if _, err := pages.Get(context.Background(), "p", func(_ context.Context, l *Load) (string, error) {
+			l.Thing("article", 1)
+			return "page", nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(6 * time.Second)
+		v, info, err := pages.GetInfo(StaleOK(context.Background()), "p", func(context.Context, *Load) (string, error) {
+			return "", stoa.Unavailable(nil, "away")
+		})
+		if v != "page" || info.Stale != 10*time.Second || err != nil {
+			t.Errorf("%q, %s stale, %v", v, info.Stale, err)
+		}
+	})
+}

@@ -221,6 +221,25 @@ func (m *moment) after(c *Cache) {
 	}
 }
 
+// Proven reports whether a proof of freshness is young enough. A request that arrives then reads, wherever it reads, what
+// was committed up to that proof at least. One that arrives without needs a proof of its own, sent after its arrival,
+// or a mark: what it loads may come from a primary that was deposed and does not know it.
+func (c *Cache) Proven() bool {
+	m := c.before(state{})
+	m.after(c)
+	return m.proven
+}
+
+// Unproven is for the mark of an answer that is made from now on although nothing proves it: age gives how old it may be
+// when it is ready. ok is false when that is not known, or more than the grace, so that it must not be shown at all.
+func (c *Cache) Unproven() (age func() (age time.Duration, ok bool)) {
+	proof := c.o.Proof() // a later one need not cover what was read before it
+	return func() (time.Duration, bool) {
+		age := max(c.o.Clock()-proof, 1)
+		return age, proof != 0 && age <= c.o.StaleGrace
+	}
+}
+
 // fresh reports whether the entry, looked up within m, may be served as fresh.
 func (e *entry) fresh(m *moment) bool {
 	return e != nil && m.now < e.expires && (m.proven || e.loaded > m.arrival)

@@ -213,7 +213,9 @@ func TestLog_ReadsAreShared_Rule9(t *testing.T) {
 		var flying, most, reads atomic.Int32
 		begun, release := make(chan struct{}, 1), make(chan struct{})
 		block := atomic.Bool{}
+		var later atomic.Int64
 		a := open(t, d[0], func(o *change.Options) {
+			o.Clock = func() time.Duration { return change.Boottime() + time.Duration(later.Load()) }
 			o.Beat = func(context.Context, *db.Tx, uint64) error {
 				most.Store(max(most.Load(), flying.Add(1)))
 				reads.Add(1)
@@ -236,8 +238,15 @@ func TestLog_ReadsAreShared_Rule9(t *testing.T) {
 		for range 500 {
 			<-joined
 		}
+		later.Store(int64(change.Bound + time.Second))
+		if !a.Hangs() {
+			t.Error("a read that has waited for longer than the bound does not hang")
+		}
 		close(release)
 		wg.Wait()
+		if a.Hangs() {
+			t.Error("a read that has ended hangs")
+		}
 		if most.Load() != 1 || reads.Load() > 20 {
 			t.Fatalf("%d reads, %d at once", reads.Load(), most.Load())
 		}

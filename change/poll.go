@@ -18,7 +18,7 @@ type flights struct {
 	next   *flight       // begins when the one in flight has ended; callers join it
 	freed  chan struct{} // held by the flight in progress
 	begun  time.Duration // Clock when the newest one began
-	flying bool
+	flying bool          // it has not ended
 }
 
 type flight struct {
@@ -39,6 +39,14 @@ func (l *Log) Poll(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// Hangs reports whether the read of the log in flight has waited for the database for longer than Bound: whoever joins the
+// next one cannot expect it to be answered sooner.
+func (l *Log) Hangs() bool {
+	l.flight.mu.Lock()
+	defer l.flight.mu.Unlock()
+	return l.flight.flying && l.opt.Clock()-l.flight.begun > Bound
 }
 
 // Refresh makes sure that the log is read soon, without waiting for it: messages may have been lost.
@@ -88,8 +96,13 @@ func (l *Log) fly(f *flight) {
 	}
 	l.flight.mu.Lock()
 	l.flight.next = nil
-	l.flight.begun = l.opt.Clock()
+	l.flight.begun, l.flight.flying = l.opt.Clock(), true
 	l.flight.mu.Unlock()
+	defer func() {
+		l.flight.mu.Lock()
+		l.flight.flying = false
+		l.flight.mu.Unlock()
+	}()
 	ctx, cancel := context.WithTimeout(l.ctx, l.opt.PollTimeout)
 	defer cancel()
 	f.err = l.prove(ctx)

@@ -89,7 +89,7 @@ func asks(r *http.Request) bool {
 // guest is are found out inside the load, so that their changes drop the page as well.
 func (h *Handler) visitor(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if asks(r) && h.oldAddress(w, r) {
+		if asks(r) && behind(r) == nil && h.oldAddress(w, r) {
 			return
 		}
 		if !anonymous(r) {
@@ -126,7 +126,15 @@ func (h *Handler) visitor(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r) // finds the old address, or shows what is wrong
 			return
 		}
-		if info.Stale > 0 || behind(r) != nil {
+		if late := behind(r); late != nil {
+			age, ok := late.age()
+			if !ok {
+				httpd.Error(w, r, late.err)
+				return
+			}
+			info.Stale = max(info.Stale, age)
+		}
+		if info.Stale > 0 {
 			seconds := strconv.Itoa(int(info.Stale/time.Second) + 1)
 			w.Header().Set("Cache-Control", "no-store")
 			w.Header().Set("Age", seconds)

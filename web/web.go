@@ -150,8 +150,8 @@ func (h *Handler) Routes(mounts ...func(mux *http.ServeMux)) http.Handler {
 // identify finds out which site is asked for and who asks, and puts both into the context.
 func (h *Handler) identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := behind(r); err != nil {
-			httpd.Error(w, r, err)
+		if late := behind(r); late != nil {
+			httpd.Error(w, r, late.err)
 			return
 		}
 		v := &visit{keys: keysOf(r)}

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -34,7 +35,8 @@ func carries(r *http.Request) bool {
 	return len(r.Header[afterHeader]) > 0
 }
 
-// follow answers a request that names writes when this node has applied them, and tells each request
+// follow answers a request that names writes when this node has applied them, and one that arrives while nothing
+// proves that this node is up to date when that is proven for the time of its arrival. It tells each request
 // which writes it has made. It knows of those that were made before the header of the answer goes out: a
 // handler that streams writes first, or the reader of the stream cannot count on seeing the rest elsewhere.
 func (h *Handler) follow(next http.Handler) http.Handler {
@@ -44,9 +46,9 @@ func (h *Handler) follow(next http.Handler) http.Handler {
 			return
 		}
 		ctx, receipts := change.WithReceipts(r.Context())
-		if carries(r) {
+		if carries(r) || !h.opt.Cache.Proven() {
 			if err := h.catchUp(r); err != nil {
-				ctx = context.WithValue(ctx, behindKey{}, err)
+				ctx = context.WithValue(ctx, behindKey{}, &late{err, h.opt.Cache.Unproven()})
 			}
 		}
 		httpd.BeforeHeader(w, func(header http.Header) { h.confirm(header, r, receipts.Positions()) })
@@ -56,29 +58,54 @@ func (h *Handler) follow(next http.Handler) http.Handler {
 
 type behindKey struct{}
 
-// behind says why this node could not apply the writes that the request names: what it has may be from
-// before. A guest gets a page marked as such, everybody else this error.
-func behind(r *http.Request) error {
-	err, _ := r.Context().Value(behindKey{}).(error)
-	return err
+// late is a node that could not do what behind tells of, and how old its answer may be.
+type late struct {
+	err error
+	age func() (time.Duration, bool)
 }
 
-// catchUp waits until this node has applied the writes that the request names. Whoever names one that
-// does not exist costs one read of the log, shared by all who wait.
+// behind says why this node could not apply the writes that the request names, or not prove that it is up to
+// date: what it has, and what its database shows, may be from before. A guest gets a page marked as such, everybody else the error.
+func behind(r *http.Request) *late {
+	l, _ := r.Context().Value(behindKey{}).(*late)
+	return l
+}
+
+// guestPatience is how long a guest who has written nothing waits for a proof: a page that says how old it is
+// is there sooner.
+const guestPatience = 250 * time.Millisecond
+
+// errHangs is why nobody waits for a database that others have waited for in vain.
+var errHangs = errors.New("the change log has been waiting for the database for too long")
+
+// catchUp waits until this node has applied the writes that the request names, and is proven to be up to date.
+// Whoever names a write that does not exist costs one read of the log, shared by all who wait.
 func (h *Handler) catchUp(r *http.Request) error {
-	ctx, cancel := context.WithTimeout(r.Context(), change.Bound)
+	wrote, limit := carries(r), change.Bound
+	if !wrote && anonymous(r) {
+		limit = guestPatience
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), limit)
 	defer cancel()
 	positions, readable := places(r)
 	var err error
-	if readable {
+	switch {
+	case readable && h.opt.Cache.Proven():
 		err = h.opt.Log.Await(ctx, positions)
-	} else {
+	case h.opt.Log.Hangs():
+		err = errHangs
+	default:
 		err = h.opt.Log.Poll(ctx)
 	}
-	if err != nil {
-		return httpd.RetryAfter(stoa.Unavailable(err, "this node cannot show yet what you have just changed; try again in a moment"), time.Second)
+	switch {
+	case err == nil:
+		return nil
+	case wrote:
+		err = stoa.Unavailable(err, "this node cannot show yet what you have just changed; try again in a moment")
+	default:
+		err = stoa.Unavailable(err, "this node cannot tell at the moment whether what it would show is up to date; try again in a moment")
 	}
-	return nil
+	return httpd.RetryAfter(err, time.Second)
 }
 
 // places reads what the request names; readable is false when it names too much, or something that is no
