@@ -230,6 +230,10 @@ func (c *Cache) Proven() bool {
 	return m.proven
 }
 
+// GuestPatience is how long a guest waits for such a proof (cache.readthrough.wait): a page that says how old it is is
+// there sooner.
+func (c *Cache) GuestPatience() time.Duration { return c.o.ReadThroughWait }
+
 // Unproven is for the mark of an answer that is made from now on although nothing proves it: age gives how old it may be
 // when it is ready. ok is false when that is not known, or more than the grace, so that it must not be shown at all.
 func (c *Cache) Unproven() (age func() (age time.Duration, ok bool)) {

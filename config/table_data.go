@@ -122,13 +122,13 @@ func sectionCounter() section {
 func sectionCache() section {
 	return section{Title: "Caches", Props: []property{
 		{Name: "cache.fresh.limit", Default: "1500ms", Shared: true,
-			Doc:  "How old the last proof may be that this node has seen every change. Beyond it, reads go to the database.",
+			Doc:  "How old the last proof may be that this node has seen every change. Beyond it, a request waits for a proof of its own, and reads go to the database.",
 			kind: into(period(100*time.Millisecond, time.Minute), func(c *Config) *time.Duration { return &c.Cache.FreshLimit })},
 		{Name: "cache.readthrough.max", Default: "16", Unit: "loads",
 			Doc:  "How many loads may go to the database at once while there is no such proof.",
 			kind: into(whole(1, 10000), func(c *Config) *int { return &c.Cache.ReadThroughMax })},
 		{Name: "cache.readthrough.wait", Default: "250ms",
-			Doc:  "How long a load waits for its turn then, before a guest gets an older copy.",
+			Doc:  "How long a load waits for its turn then, and a guest for a proof, before he gets an older copy.",
 			kind: into(period(0, time.Minute), func(c *Config) *time.Duration { return &c.Cache.ReadThroughWait })},
 		{Name: "cache.max.age", Default: "1h",
 			Doc:  "Age at which every entry is dropped, whatever happened.",

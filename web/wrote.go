@@ -71,10 +71,6 @@ func behind(r *http.Request) *late {
 	return l
 }
 
-// guestPatience is how long a guest who has written nothing waits for a proof: a page that says how old it is
-// is there sooner.
-const guestPatience = 250 * time.Millisecond
-
 // errHangs is why nobody waits for a database that others have waited for in vain.
 var errHangs = errors.New("the change log has been waiting for the database for too long")
 
@@ -83,7 +79,7 @@ var errHangs = errors.New("the change log has been waiting for the database for 
 func (h *Handler) catchUp(r *http.Request) error {
 	wrote, limit := carries(r), change.Bound
 	if !wrote && anonymous(r) {
-		limit = guestPatience
+		limit = h.opt.Cache.GuestPatience()
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), limit)
 	defer cancel()

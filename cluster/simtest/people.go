@@ -108,8 +108,6 @@ func (w *World) send(r *request) {
 	r.n.arrive(r.n.life, r.serve)
 }
 
-const guestPatience = 250 * time.Millisecond
-
 // serve waits for a proof when there is none, as package web does: a guest not for long, and then he gets what there
 // is with a mark.
 func (r *request) serve() {
@@ -138,7 +136,7 @@ func (r *request) serve() {
 	n.poll(then)
 	limit := change.Bound
 	if r.guest {
-		limit = guestPatience
+		limit = n.cache.GuestPatience()
 	}
 	n.w.after(limit, func() { n.arrive(life, func() { then(errNoProof) }) })
 }
