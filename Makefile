@@ -29,8 +29,8 @@ services: bin/testrun ## start PostgreSQL and MariaDB for tests run by hand, pri
 	@exec bin/testrun $(ARGS) services
 
 .PHONY: mutants
-mutants: bin/testrun ## plant each mistake of tools/mutants in turn: the tests must catch it (MUTANTS="name ...")
-	@exec bin/testrun -tier mutant -mutants "$(or $(MUTANTS),all)" -deadline 0 $(ARGS)
+mutants: bin/testrun ## plant each mistake of tools/mutants in turn: the tests must catch it (MUTANTS="name ...", LAB=1 as root: the lab, too)
+	@exec bin/testrun -tier mutant -mutants "$(or $(MUTANTS),all)" $(if $(LAB),-lab) -deadline 0 $(ARGS)
 
 .PHONY: worlds
 worlds: ## simulate SEEDS (10000) whole clusters; SEED=n replays one and tells what happens in it
@@ -42,7 +42,7 @@ lint: ## formatting, go vet, generated files, and the rules of the house
 	$(GO) test -count=1 .
 
 .PHONY: lab
-lab: bin/testrun ## as root: the stories of server/labtest, real processes and faults (ARGS="-run Stories/postgres/freeze", STOA_LAB_LONG=1)
+lab: bin/testrun ## as root: the stories of server/labtest, real processes and faults (ARGS="-run Stories/postgres/freeze")
 	@exec bin/testrun -tier lab $(ARGS)
 
 SOAK ?= 30m

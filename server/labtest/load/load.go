@@ -31,6 +31,7 @@ type Options struct {
 	Password string
 	Writers  int           // each with an article of its own
 	Pause    time.Duration // of a writer between two writes, on average
+	Rest     time.Duration // of a writer after ten writes, at least: the next must not hide that the last is not seen
 	Patience time.Duration // of a writer with one save; it is uncertain then
 	Readers  int           // shared out among the targets: one that hangs keeps only its own from reading
 	Rate     int           // reads a second of all readers together; 0 = as many as they can
@@ -105,7 +106,7 @@ func (l *Load) Start(ctx context.Context) error {
 		return fmt.Errorf("the form of a new article on %s has no site; it answers %d", l.o.Targets[0].Name, form.status)
 	}
 	for i := range l.o.Writers {
-		w := &writer{l: l, c: l.newClient(fmt.Sprint("writer ", i)), key: fmt.Sprintf("%s%d", l.o.Prefix, i), rnd: l.random(100 + i)}
+		w := &writer{l: l, c: l.newClient(fmt.Sprint("writer ", i)), friend: l.newClient(""), key: fmt.Sprintf("%s%d", l.o.Prefix, i), rnd: l.random(100 + i)}
 		l.writers = append(l.writers, w)
 		if err := w.begin(ctx); err != nil {
 			return err
@@ -149,6 +150,7 @@ func (l *Load) wait(ctx context.Context, d time.Duration) bool {
 func (l *Load) Close() {
 	for _, w := range l.writers {
 		w.c.close()
+		w.friend.close()
 	}
 	if l.member != nil {
 		l.member.close()
@@ -163,21 +165,41 @@ func (l *Load) Settle(ctx context.Context) error {
 	for _, key := range l.keys() {
 		for _, t := range l.o.Targets {
 			for _, c := range []*client{guest, l.member} {
-				for { // a node may refuse for a moment, such as while it drops old connections
-					o := c.readArticle(ctx, t, key, "")
-					o.Last = true
-					l.record(o.Op)
-					if o.Outcome == history.OK && o.Stale == 0 {
-						break
-					}
-					if err := pause(ctx, 200*time.Millisecond); err != nil {
-						return fmt.Errorf("%s does not answer for %s in the end: %s", t.Name, key, o.Note)
-					}
+				err := l.last(ctx, func() []history.Op { return []history.Op{c.readArticle(ctx, t, key, "").Op} })
+				if err != nil {
+					return err
 				}
 			}
 		}
 	}
+	for _, t := range l.o.Targets {
+		for _, c := range []*client{guest, l.member} {
+			if err := l.last(ctx, func() []history.Op { return c.readList(ctx, t) }); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
+}
+
+// last repeats a read until it is answered: a node may refuse for a moment, such as while it drops old
+// connections.
+func (l *Load) last(ctx context.Context, read func() []history.Op) error {
+	for {
+		bad := false
+		var o history.Op
+		for _, o = range read() {
+			o.Last = true
+			l.record(o)
+			bad = bad || o.Outcome != history.OK || o.Stale > 0
+		}
+		if !bad {
+			return nil
+		}
+		if err := pause(ctx, 200*time.Millisecond); err != nil {
+			return fmt.Errorf("%s does not answer for %q in the end: %s", o.Node, o.Key, o.Note)
+		}
+	}
 }
 
 func pause(ctx context.Context, d time.Duration) error {
@@ -259,12 +281,13 @@ const versionsPerWrite = 2
 
 // writer owns one article and writes ever higher numbers into it, each time through another node.
 type writer struct {
-	l    *Load
-	c    *client
-	key  string
-	id   string // of the article
-	rnd  *rand.Rand
-	born atomic.Int64 // articles that it made beside its own
+	l      *Load
+	c      *client
+	friend *client // a guest who is told what was written
+	key    string
+	id     string // of the article
+	rnd    *rand.Rand
+	born   atomic.Int64 // articles that it made beside its own
 
 	value   int64
 	version int64 // that the next form must carry; 0 = ask
@@ -295,6 +318,9 @@ func (w *writer) run(ctx context.Context) {
 		t := w.l.o.Targets[w.rnd.IntN(len(w.l.o.Targets))]
 		if round%10 == 0 {
 			w.birth(ctx, t)
+			if !w.l.wait(ctx, w.l.o.Rest+time.Duration(w.rnd.Int64N(int64(w.l.o.Rest)/2+1))) {
+				return
+			}
 			continue
 		}
 		if w.version == 0 {
@@ -329,12 +355,16 @@ func (w *writer) birth(ctx context.Context, t Target) {
 	}
 }
 
-// readOwn looks for what was just written, on the same node and on another.
+// readOwn looks for what was just written, on the same node and on another, and lets a friend look there, for
+// whom pages are made that many share.
 func (w *writer) readOwn(ctx context.Context, t Target, key string) {
+	w.friend.after = w.c.wrote
 	for _, at := range []Target{t, w.l.next(w.rnd, t)} {
-		o := w.c.readArticle(ctx, at, key, "")
-		o.Session = w.c.session
-		w.l.record(o.Op)
+		ops := append(w.friend.readList(ctx, at), w.friend.readArticle(ctx, at, key, "").Op, w.c.readArticle(ctx, at, key, "").Op)
+		for _, o := range ops {
+			o.Session = w.c.session
+			w.l.record(o)
+		}
 	}
 }
 
