@@ -42,7 +42,7 @@ lint: ## formatting, go vet, generated files, and the rules of the house
 	$(GO) test -count=1 .
 
 .PHONY: lab
-lab: bin/testrun ## as root: the stories of server/labtest, real processes and faults (ARGS="-run Stories/postgres/freeze", STOA_LAB_LONG=1)
+lab: bin/testrun ## as root: the stories of server/labtest, real processes and faults (ARGS="-run Stories/postgres/freeze")
 	@exec bin/testrun -tier lab $(ARGS)
 
 SOAK ?= 30m

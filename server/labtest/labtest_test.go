@@ -24,7 +24,6 @@ import (
 
 var (
 	engines = flag.String("engines", "postgres,mariadb", "database servers to play the stories on")
-	long    = flag.Bool("long", os.Getenv("STOA_LAB_LONG") != "", "play the long stories, and all on every database server")
 	keep    = flag.Bool("keep", false, "keep the history of every story, not only of those that failed")
 	seed    = flag.Uint64("seed", 0, "of what people do; 0 chooses one")
 )
@@ -121,16 +120,7 @@ func (t oneByOne) Run(name string, fn func(testscript.T)) {
 }
 func (t oneByOne) Verbose() bool { return testing.Verbose() }
 
-// stories lists the files of the stories for a database server: the core for each, and all for PostgreSQL
-// or in the long form.
-func stories(engine machine.Engine) []string {
-	core, _ := filepath.Glob("testdata/stories/core/*.txtar") // the patterns are good
-	more, _ := filepath.Glob("testdata/stories/more/*.txtar")
-	if engine == machine.Postgres || *long {
-		return append(core, more...)
-	}
-	return core
-}
+const storyDir = "testdata/stories"
 
 // TestStories plays the stories of testdata/stories on every database server.
 func TestStories(t *testing.T) {
@@ -148,7 +138,7 @@ func TestStories(t *testing.T) {
 
 // TestWords_StoriesAreWellFormed reads the stories where they cannot be played.
 func TestWords_StoriesAreWellFormed(t *testing.T) {
-	all := stories(machine.Postgres)
+	all, _ := filepath.Glob(storyDir + "/*.txtar") // the pattern is good
 	if len(all) == 0 {
 		t.Fatal("there are no stories")
 	}
@@ -212,13 +202,10 @@ func play(t *testing.T, stoa string, kit *machine.Kit, engine machine.Engine, to
 		}
 	}
 	testscript.RunT(oneByOne{t}, testscript.Params{
-		Files: stories(engine), Cmds: cmds, RequireExplicitExec: true,
+		Dir: storyDir, Cmds: cmds, RequireExplicitExec: true,
 		Condition: func(cond string) (bool, error) {
-			switch cond {
-			case "postgres", "mariadb":
+			if cond == string(machine.Postgres) || cond == string(machine.MariaDB) {
 				return cond == string(engine), nil
-			case "long":
-				return *long, nil
 			}
 			return false, fmt.Errorf("there is no condition %q", cond)
 		},
