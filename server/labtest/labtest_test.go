@@ -25,6 +25,7 @@ import (
 var (
 	engines = flag.String("engines", "postgres,mariadb", "database servers to play the stories on")
 	keep    = flag.Bool("keep", false, "keep the history of every story, not only of those that failed")
+	overlay = flag.String("overlay", "", "build the program with files replaced, as go build -overlay does; tools/mutants plants mistakes so")
 	seed    = flag.Uint64("seed", 0, "of what people do; 0 chooses one")
 )
 
@@ -79,7 +80,7 @@ func prepare(t *testing.T) (stoa string, kit *machine.Kit) {
 	t.Helper()
 	dir := labDir(t)
 	stoa = filepath.Join(dir, "stoa")
-	build := exec.Command("go", "build", "-buildvcs=false", "-o", stoa, "github.com/stoa-portal/stoa/cmd/stoa")
+	build := exec.Command("go", "build", "-buildvcs=false", "-overlay", *overlay, "-o", stoa, "github.com/stoa-portal/stoa/cmd/stoa")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build the program: %v\n%s", err, out)

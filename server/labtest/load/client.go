@@ -221,7 +221,8 @@ func (c *client) readArticle(ctx context.Context, t Target, key, known string) r
 	return r
 }
 
-// readList asks for the front page, which lists the newest articles, and gives a read of each.
+// readList asks for the front page, which lists the newest articles, and gives a read of each that is this
+// load's.
 func (c *client) readList(ctx context.Context, t Target) []history.Op {
 	a, err := c.get(ctx, t, "/", "")
 	if err != nil || a.status != http.StatusOK {
@@ -231,9 +232,11 @@ func (c *client) readList(ctx context.Context, t Target) []history.Op {
 	}
 	var ops []history.Op
 	for key, v := range readStamps(a.body) {
-		o := c.reading(t, key, a, nil)
-		o.Value, o.Outcome = v, history.OK
-		ops = append(ops, o)
+		if strings.HasPrefix(key, c.l.o.Prefix) {
+			o := c.reading(t, key, a, nil)
+			o.Value, o.Outcome = v, history.OK
+			ops = append(ops, o)
+		}
 	}
 	return ops
 }

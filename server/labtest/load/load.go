@@ -31,6 +31,7 @@ type Options struct {
 	Password string
 	Writers  int           // each with an article of its own
 	Pause    time.Duration // of a writer between two writes, on average
+	Rest     time.Duration // of a writer after ten writes, at least: the next must not hide that the last is not seen
 	Patience time.Duration // of a writer with one save; it is uncertain then
 	Readers  int           // shared out among the targets: one that hangs keeps only its own from reading
 	Rate     int           // reads a second of all readers together; 0 = as many as they can
@@ -163,21 +164,41 @@ func (l *Load) Settle(ctx context.Context) error {
 	for _, key := range l.keys() {
 		for _, t := range l.o.Targets {
 			for _, c := range []*client{guest, l.member} {
-				for { // a node may refuse for a moment, such as while it drops old connections
-					o := c.readArticle(ctx, t, key, "")
-					o.Last = true
-					l.record(o.Op)
-					if o.Outcome == history.OK && o.Stale == 0 {
-						break
-					}
-					if err := pause(ctx, 200*time.Millisecond); err != nil {
-						return fmt.Errorf("%s does not answer for %s in the end: %s", t.Name, key, o.Note)
-					}
+				err := l.last(ctx, func() []history.Op { return []history.Op{c.readArticle(ctx, t, key, "").Op} })
+				if err != nil {
+					return err
 				}
 			}
 		}
 	}
+	for _, t := range l.o.Targets {
+		for _, c := range []*client{guest, l.member} {
+			if err := l.last(ctx, func() []history.Op { return c.readList(ctx, t) }); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
+}
+
+// last repeats a read until it is answered: a node may refuse for a moment, such as while it drops old
+// connections.
+func (l *Load) last(ctx context.Context, read func() []history.Op) error {
+	for {
+		bad := false
+		var o history.Op
+		for _, o = range read() {
+			o.Last = true
+			l.record(o)
+			bad = bad || o.Outcome != history.OK || o.Stale > 0
+		}
+		if !bad {
+			return nil
+		}
+		if err := pause(ctx, 200*time.Millisecond); err != nil {
+			return fmt.Errorf("%s does not answer for %q in the end: %s", o.Node, o.Key, o.Note)
+		}
+	}
 }
 
 func pause(ctx context.Context, d time.Duration) error {
@@ -295,6 +316,9 @@ func (w *writer) run(ctx context.Context) {
 		t := w.l.o.Targets[w.rnd.IntN(len(w.l.o.Targets))]
 		if round%10 == 0 {
 			w.birth(ctx, t)
+			if !w.l.wait(ctx, w.l.o.Rest+time.Duration(w.rnd.Int64N(int64(w.l.o.Rest)/2+1))) {
+				return
+			}
 			continue
 		}
 		if w.version == 0 {
@@ -329,12 +353,14 @@ func (w *writer) birth(ctx context.Context, t Target) {
 	}
 }
 
-// readOwn looks for what was just written, on the same node and on another.
+// readOwn looks for what was just written, on the same node and on another, by itself and in the list.
 func (w *writer) readOwn(ctx context.Context, t Target, key string) {
 	for _, at := range []Target{t, w.l.next(w.rnd, t)} {
-		o := w.c.readArticle(ctx, at, key, "")
-		o.Session = w.c.session
-		w.l.record(o.Op)
+		ops := []history.Op{w.c.readArticle(ctx, at, key, "").Op}
+		for _, o := range append(ops, w.c.readList(ctx, at)...) {
+			o.Session = w.c.session
+			w.l.record(o)
+		}
 	}
 }
 
