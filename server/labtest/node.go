@@ -50,6 +50,7 @@ func (w *world) properties(n *node, via *machine.Host, extra map[string]string) 
 		"default.admin.password":                  adminPassword,
 		"cluster.link.enabled":                    "true",
 		"cluster.link.channel.logic.name.control": n.host.Name,
+		"metrics.allowed.addresses":               w.people.Addr,
 		"shutdown.drain.delay":                    "1s",
 		"auth.login.throttle.address.max":         "100000",
 	}

@@ -63,6 +63,7 @@ func words() map[string]word {
 			return nil
 		}},
 		"lose": {"lose N commits|answers", 2, lose},
+		"lag":  {"lag NODE... DURATION [commits]", 2, lag},
 		"sql": {"sql STATEMENT", 1, func(ctx context.Context, w *world, args []string) error {
 			_, err := w.db.Query(ctx, strings.Join(args, " "))
 			return err
@@ -80,6 +81,7 @@ func words() map[string]word {
 		"unanswered": {"unanswered MOST", 1, unanswered},
 		"waited":     {"waited LONGEST", 1, waited},
 		"recovered":  {"recovered SHARE WITHIN", 2, recovered},
+		"counted":    {"counted NODE LEAST REGION COUNTER", 4, counted},
 		"rows":       {"rows EXPECTED STATEMENT", 2, rows},
 		"said":       {"said NODE PATTERN", 2, said},
 		"effects":    {"effects LEAST", 1, effects},
@@ -168,9 +170,9 @@ func startStrangers(_ context.Context, w *world, args []string) (err error) {
 
 func (w *world) newLoad(args []string) (*load.Load, error) {
 	w.loads++
-	o := load.Options{Login: adminLogin, Password: adminPassword, Writers: 6, Pause: 250 * time.Millisecond, Patience: 10 * time.Second, Readers: 12, Rate: 500, Leavers: 1,
+	o := load.Options{Login: adminLogin, Password: adminPassword, Writers: 6, Pause: 100 * time.Millisecond, Rest: 2500 * time.Millisecond, Patience: 10 * time.Second, Readers: 12, Rate: 500, Leavers: 1,
 		Seed: w.seed + uint64(w.loads), Prefix: fmt.Sprintf("r%dw", w.loads)}
-	durations := map[string]*time.Duration{"pause": &o.Pause, "patience": &o.Patience}
+	durations := map[string]*time.Duration{"pause": &o.Pause, "rest": &o.Rest, "patience": &o.Patience}
 	numbers := map[string]*int{"writers": &o.Writers, "readers": &o.Readers, "rate": &o.Rate, "leavers": &o.Leavers}
 	for _, arg := range args {
 		k, v, set := strings.Cut(arg, "=")
@@ -398,6 +400,28 @@ func stall(ctx context.Context, w *world, args []string) error {
 	return w.harmed(ctx, 1)
 }
 
+// lag lets all that nodes send reach the database so much later, as if it were far away, or only COMMITs.
+func lag(_ context.Context, w *world, args []string) error {
+	last := len(args) - 1
+	commits := args[last] == "commits"
+	if commits {
+		last--
+	}
+	by, err := time.ParseDuration(args[last])
+	if err != nil {
+		return err
+	}
+	w.begun()
+	for _, name := range args[:last] {
+		n, err := w.node(name)
+		if err != nil {
+			return err
+		}
+		w.relay.Lag(n.host.Addr, by, commits)
+	}
+	return nil
+}
+
 func (w *world) harmed(ctx context.Context, n int) error {
 	return await(ctx, time.Minute, func(context.Context) error {
 		if done := w.relay.Harmed(); done < n {
@@ -459,10 +483,11 @@ func newMaster(ctx context.Context, w *world, args []string) error {
 		}
 		return err
 	})
-	if err == nil {
-		w.log("a new master after %.1f s", time.Since(begun).Seconds())
+	if err != nil {
+		return fmt.Errorf("%w: %w", errBroken, err)
 	}
-	return err
+	w.log("a new master after %.1f s", time.Since(begun).Seconds())
+	return nil
 }
 
 func expectReady(ctx context.Context, w *world, args []string) error {
@@ -584,6 +609,40 @@ func recovered(ctx context.Context, w *world, args []string) error {
 		return fmt.Errorf("%d answers in %s before the fault and %d after it, less than %v of them", before, window, after, share)
 	}
 	return nil
+}
+
+// counted waits until a counter of a cache region of a node has grown by so much since it was last asked for.
+func counted(ctx context.Context, w *world, args []string) error {
+	n, err := w.node(args[0])
+	if err != nil {
+		return err
+	}
+	least, err := strconv.Atoi(args[1])
+	if err != nil {
+		return err
+	}
+	series := fmt.Sprintf("stoa_cache{region=%q,what=%q} ", args[2], args[3])
+	before, now := w.counts[args[0]+series], 0
+	err = await(ctx, 5*time.Second, func(ctx context.Context) error {
+		status, body, err := w.ask(ctx, n.host.Addr, "/metrics")
+		if err != nil {
+			return err
+		}
+		_, value, there := strings.Cut(body, "\n"+series)
+		value, _, _ = strings.Cut(value, "\n")
+		if now, err = strconv.Atoi(value); err != nil || !there {
+			return fmt.Errorf("%s answers %d and has no counter %s", args[0], status, series)
+		}
+		if now-before < least {
+			return fmt.Errorf("%s %s of %s is %d more, want %d", args[2], args[3], args[0], now-before, least)
+		}
+		return nil
+	})
+	w.counts[args[0]+series] = now
+	if err == nil {
+		w.log("%d more: %s %s of %s", now-before, args[2], args[3], args[0])
+	}
+	return err
 }
 
 // rows waits until a query has the answer: values with a space, rows with a semicolon between them.

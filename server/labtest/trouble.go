@@ -13,7 +13,7 @@ import (
 	"github.com/stoa-portal/stoa/server/labtest/machine"
 )
 
-// hold lets COMMIT hang for as long. On PostgreSQL it is one of a writer, as when a synchronous standby is
+// hold lets COMMIT hang for as long. On PostgreSQL it is one that publishes, as when a synchronous standby is
 // gone, while all others go on; the server process stands still as well, so that giving up does not end
 // the wait. On MariaDB it is every COMMIT, as during the last stage of a backup.
 func hold(ctx context.Context, w *world, args []string) error {
@@ -29,7 +29,7 @@ func hold(ctx context.Context, w *world, args []string) error {
 	}
 	for _, sql := range []string{
 		`CREATE OR REPLACE FUNCTION lab_hold() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM set_config('synchronous_commit', 'on', true); RETURN NEW; END $$`,
-		`CREATE OR REPLACE TRIGGER lab_hold BEFORE UPDATE ON content_article FOR EACH ROW WHEN (NEW.slug LIKE '%0' AND NEW.slug NOT LIKE '%-%') EXECUTE FUNCTION lab_hold()`,
+		`CREATE OR REPLACE TRIGGER lab_hold BEFORE UPDATE ON content_article FOR EACH ROW WHEN (NEW.slug LIKE '%0' AND NEW.slug NOT LIKE '%-%' AND NEW.live <> OLD.live) EXECUTE FUNCTION lab_hold()`,
 		`ALTER SYSTEM SET synchronous_standby_names = 'nobody'`, `SELECT pg_reload_conf()`,
 	} {
 		if _, err := w.db.Query(ctx, sql); err != nil {
@@ -144,7 +144,7 @@ func effects(ctx context.Context, w *world, args []string) error {
 		return err
 	}
 	if len(twice)+len(without) > 0 {
-		return fmt.Errorf("took effect more than once: %v; not at all: %v", twice, without)
+		return fmt.Errorf("%w: took effect more than once: %v; not at all: %v", errBroken, twice, without)
 	}
 	sum, err := w.db.Query(ctx, "SELECT count(*), count(DISTINCT e.owner), max(r.attempt), sum(r.attempt) FROM lab_effect e JOIN job_run r ON r.job = e.job AND r.fire = e.fire")
 	if err != nil {

@@ -78,6 +78,7 @@ type world struct {
 	counting  bool             // the database counts the effects of jobs
 	fault     [2]time.Duration // begin and end of the newest one, by the clock of the load
 	faults    int
+	counts    map[string]int // counters of nodes, when they were last asked for
 	total     history.Report
 }
 
@@ -87,7 +88,7 @@ func newWorld(stoa string, kit *machine.Kit, engine machine.Engine, dir string, 
 		return nil, err
 	}
 	w := &world{stoa: stoa, engine: engine, kit: kit, seed: seed, lab: lab, stopDue: func() {},
-		nodes: map[string]*node{}, vars: map[string]string{}, via: map[string]*machine.Host{}, extra: map[string]map[string]string{}}
+		nodes: map[string]*node{}, vars: map[string]string{}, via: map[string]*machine.Host{}, extra: map[string]map[string]string{}, counts: map[string]int{}}
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	if w.people, err = lab.Host("people", atPeople); err != nil {
 		return nil, errors.Join(err, lab.Close())
@@ -152,6 +153,10 @@ func (w *world) settle(ctx context.Context) error {
 	return err
 }
 
+// errBroken is the judgement that a promise of the portal does not hold, other than that a story went wrong
+// in another way; tools/mutants looks for its words.
+var errBroken = errors.New("a promise was broken")
+
 // judge holds what the people of a load saw, and what the database has, to the promises.
 func (w *world) judge(ctx context.Context, l *load.Load, db *machine.Database) error {
 	defer l.Close()
@@ -162,7 +167,7 @@ func (w *world) judge(ctx context.Context, l *load.Load, db *machine.Database) e
 	w.total.Add(r)
 	w.log("%s", r)
 	if len(r.Violations) > 0 {
-		err = errors.Join(err, fmt.Errorf("%d violations", len(r.Violations)))
+		err = errors.Join(err, fmt.Errorf("%w: %d violations", errBroken, len(r.Violations)))
 	}
 	if odd := l.Odd(); len(odd) > 0 {
 		err = errors.Join(err, fmt.Errorf("%d odd answers:\n  %s", len(odd), strings.Join(odd[:min(5, len(odd))], "\n  ")))
@@ -177,23 +182,35 @@ func (w *world) judge(ctx context.Context, l *load.Load, db *machine.Database) e
 }
 
 // kept looks in the database for every save that was acknowledged, also those that others have followed:
-// it made one version of the article, and not two; one that was refused made none.
+// it made one version of the article, and not two; one that was refused made none. What was read last of
+// all is what the database shows the public, also where a save was uncertain.
 func kept(ctx context.Context, db *machine.Database, ops []history.Op) error {
-	rows, err := db.Query(ctx, "SELECT title, count(*) FROM content_text WHERE title LIKE 'Article %' GROUP BY title")
+	rows, err := db.Query(ctx, "SELECT t.title, count(*), max(CASE WHEN t.number = a.live THEN 1 ELSE 0 END) FROM content_text t JOIN content_article a ON a.id = t.article WHERE t.title LIKE 'Article %' GROUP BY t.title")
 	if err != nil {
 		return err
 	}
-	times := map[string]string{}
+	times, live := map[string]string{}, map[string]bool{}
 	for _, r := range rows {
-		times[r[0]] = r[1]
+		times[r[0]], live[r[0]] = r[1], r[2] == "1"
 	}
+	shown := map[string]int64{}
 	var errs []error
 	for _, o := range ops {
-		n := times[load.Title(o.Key, o.Value)]
-		if o.Kind != history.Write || strings.HasPrefix(o.Key, history.SessionKey) || n == "1" && o.Outcome != history.Failed || n == "" && o.Outcome != history.OK {
+		if o.Kind != history.Write || strings.HasPrefix(o.Key, history.SessionKey) {
 			continue
 		}
-		errs = append(errs, fmt.Errorf("%s: %d, written on %s at %.3f s (%s), is there %s times", o.Key, o.Value, o.Node, o.Sent.Seconds(), o.Outcome, cmp.Or(n, "0")))
+		title := load.Title(o.Key, o.Value)
+		if live[title] {
+			shown[o.Key] = o.Value
+		}
+		if n := times[title]; !(n == "1" && o.Outcome != history.Failed || n == "" && o.Outcome != history.OK) {
+			errs = append(errs, fmt.Errorf("%w: %s: %d, written on %s at %.3f s (%s), is there %s times", errBroken, o.Key, o.Value, o.Node, o.Sent.Seconds(), o.Outcome, cmp.Or(n, "0")))
+		}
+	}
+	for _, o := range ops {
+		if o.Last && o.Outcome == history.OK && o.Stale == 0 && o.Value != shown[o.Key] {
+			errs = append(errs, fmt.Errorf("%w: in the end %s shows %d of %s, and the database has %d", errBroken, o.Node, o.Value, o.Key, shown[o.Key]))
+		}
 	}
 	return errors.Join(errs[:min(10, len(errs))]...)
 }

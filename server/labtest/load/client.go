@@ -27,6 +27,8 @@ type client struct {
 	session string
 	jar     http.CookieJar
 	stolen  []*http.Cookie // sent in place of the jar's, whatever answers say
+	after   string         // places in the change log that answers must show, for Stoa-After
+	wrote   string         // the places of its newest write
 
 	mu    sync.Mutex
 	nodes map[string]*http.Client
@@ -78,6 +80,9 @@ func (c *client) do(ctx context.Context, t Target, limit time.Duration, method, 
 	}
 	if tag != "" {
 		req.Header.Set("If-None-Match", tag)
+	}
+	if c.after != "" {
+		req.Header.Set("Stoa-After", c.after)
 	}
 	cookies := c.stolen
 	if cookies == nil {
@@ -172,8 +177,8 @@ func (c *client) write(ctx context.Context, t Target, path, key string, value, v
 	case err != nil:
 		o.Note = err.Error()
 	case a.status == http.StatusSeeOther && strings.Contains(location, "done=published"):
-		o.Outcome = history.OK
-		if !strings.Contains(strings.Join(a.header.Values("Set-Cookie"), "\n"), "stoa_wrote_") {
+		o.Outcome, c.wrote = history.OK, a.header.Get("Stoa-Wrote")
+		if c.wrote == "" || !strings.Contains(strings.Join(a.header.Values("Set-Cookie"), "\n"), "stoa_wrote_") {
 			c.l.oddity("a save on %s gives no token, with which other nodes would know of it", t.Name)
 		}
 	case a.status == http.StatusConflict:

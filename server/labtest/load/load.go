@@ -106,7 +106,7 @@ func (l *Load) Start(ctx context.Context) error {
 		return fmt.Errorf("the form of a new article on %s has no site; it answers %d", l.o.Targets[0].Name, form.status)
 	}
 	for i := range l.o.Writers {
-		w := &writer{l: l, c: l.newClient(fmt.Sprint("writer ", i)), key: fmt.Sprintf("%s%d", l.o.Prefix, i), rnd: l.random(100 + i)}
+		w := &writer{l: l, c: l.newClient(fmt.Sprint("writer ", i)), friend: l.newClient(""), key: fmt.Sprintf("%s%d", l.o.Prefix, i), rnd: l.random(100 + i)}
 		l.writers = append(l.writers, w)
 		if err := w.begin(ctx); err != nil {
 			return err
@@ -150,6 +150,7 @@ func (l *Load) wait(ctx context.Context, d time.Duration) bool {
 func (l *Load) Close() {
 	for _, w := range l.writers {
 		w.c.close()
+		w.friend.close()
 	}
 	if l.member != nil {
 		l.member.close()
@@ -280,12 +281,13 @@ const versionsPerWrite = 2
 
 // writer owns one article and writes ever higher numbers into it, each time through another node.
 type writer struct {
-	l    *Load
-	c    *client
-	key  string
-	id   string // of the article
-	rnd  *rand.Rand
-	born atomic.Int64 // articles that it made beside its own
+	l      *Load
+	c      *client
+	friend *client // a guest who is told what was written
+	key    string
+	id     string // of the article
+	rnd    *rand.Rand
+	born   atomic.Int64 // articles that it made beside its own
 
 	value   int64
 	version int64 // that the next form must carry; 0 = ask
@@ -353,11 +355,13 @@ func (w *writer) birth(ctx context.Context, t Target) {
 	}
 }
 
-// readOwn looks for what was just written, on the same node and on another, by itself and in the list.
+// readOwn looks for what was just written, on the same node and on another, and lets a friend look there, for
+// whom pages are made that many share.
 func (w *writer) readOwn(ctx context.Context, t Target, key string) {
+	w.friend.after = w.c.wrote
 	for _, at := range []Target{t, w.l.next(w.rnd, t)} {
-		ops := []history.Op{w.c.readArticle(ctx, at, key, "").Op}
-		for _, o := range append(ops, w.c.readList(ctx, at)...) {
+		ops := append(w.friend.readList(ctx, at), w.friend.readArticle(ctx, at, key, "").Op, w.c.readArticle(ctx, at, key, "").Op)
+		for _, o := range ops {
 			o.Session = w.c.session
 			w.l.record(o)
 		}

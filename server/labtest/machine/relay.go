@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"time"
 )
 
 // Relay stands between nodes and a database server and can do harm at the worst moment: when a node has
@@ -23,6 +24,7 @@ type Relay struct {
 
 	mu   sync.Mutex
 	plan plan
+	lags map[string]lag // by the address of the node
 }
 
 // Harm is what a relay does to a COMMIT.
@@ -34,6 +36,12 @@ const (
 	LoseCommit                 // the connection breaks before it reaches the server
 	Stall                      // it does not reach the server, and the connection stays, until Relay.Release
 )
+
+// lag is how much later than sent something of a node reaches the server.
+type lag struct {
+	by      time.Duration
+	commits bool // only COMMITs
+}
 
 // plan is what is to happen to coming transactions.
 type plan struct {
@@ -51,7 +59,7 @@ func (h *Host) Relay(d *Database) (*Relay, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Relay{Host: h, listener: l, to: fmt.Sprintf("%s:%d", d.Host.Addr, d.Port())}
+	r := &Relay{Host: h, listener: l, lags: map[string]lag{}, to: fmt.Sprintf("%s:%d", d.Host.Addr, d.Port())}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.wg.Go(func() {
 		for {
@@ -70,6 +78,13 @@ func (r *Relay) Plan(harm Harm, from, mark string, n int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.plan = plan{harm: harm, from: from, mark: []byte(mark), left: n, release: make(chan struct{})}
+}
+
+// Lag lets everything a node sends reach the server so much later, or only its COMMITs.
+func (r *Relay) Lag(from string, by time.Duration, commits bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lags[from] = lag{by, commits}
 }
 
 // Harmed counts the transactions that were harmed since Plan.
@@ -109,7 +124,15 @@ func (r *Relay) serve(client net.Conn) {
 	both.Go(func() {
 		defer end()
 		pass(client, server, func(b []byte) bool {
-			harm, release := r.decide(from, b, &marked)
+			harm, release, late := r.decide(from, b, &marked)
+			if late > 0 {
+				t := time.NewTimer(late)
+				defer t.Stop()
+				select {
+				case <-t.C:
+				case <-r.ctx.Done():
+				}
+			}
 			switch harm {
 			case LoseCommit:
 				return false
@@ -139,21 +162,25 @@ func (r *Relay) serve(client net.Conn) {
 }
 
 // decide says what happens to what a node sends. marked remembers that the transaction carries the mark.
-func (r *Relay) decide(from string, b []byte, marked *bool) (harm Harm, release <-chan struct{}) {
+func (r *Relay) decide(from string, b []byte, marked *bool) (harm Harm, release <-chan struct{}, late time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	commit := bytes.Contains(bytes.ToLower(b), []byte("commit"))
+	if l := r.lags[from]; commit || !l.commits {
+		late = l.by
+	}
 	p := &r.plan
 	if p.left == 0 || p.from != "" && p.from != from {
-		return 0, nil
+		return 0, nil, late
 	}
 	*marked = *marked || bytes.Contains(b, p.mark)
-	if !*marked || !bytes.Contains(bytes.ToLower(b), []byte("commit")) {
-		return 0, nil
+	if !*marked || !commit {
+		return 0, nil, late
 	}
 	*marked = false
 	p.left--
 	p.done++
-	return p.harm, p.release
+	return p.harm, p.release, late
 }
 
 // pass copies from one side to the other for as long as ok says so.
