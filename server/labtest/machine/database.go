@@ -208,7 +208,7 @@ func (d *Database) Start(ctx context.Context) error {
 		c.Argv = []string{mariadb, "--no-defaults", "--datadir=" + d.dir, "--tmpdir=" + d.dir, "--socket=" + d.dir + "/sock", "--pid-file=" + d.dir + "/pid",
 			"--bind-address=" + d.Host.Addr, "--port=3306", "--skip-name-resolve", "--init-file=" + init, "--skip-log-bin", "--max-connections=300",
 			"--innodb-buffer-pool-size=64M", "--innodb-log-file-size=32M", "--innodb-flush-log-at-trx-commit=2", "--innodb-doublewrite=0",
-			"--innodb-flush-method=nosync", "--character-set-server=utf8mb4", "--performance-schema=off", "--server-id=1"}
+			"--innodb-flush-method=nosync", "--innodb-file-per-table=0", "--character-set-server=utf8mb4", "--performance-schema=off", "--server-id=1"}
 	}
 	var err error
 	if d.proc, err = d.Host.Start(c); err != nil {
