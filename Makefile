@@ -29,8 +29,8 @@ services: bin/testrun ## start PostgreSQL and MariaDB for tests run by hand, pri
 	@exec bin/testrun $(ARGS) services
 
 .PHONY: mutants
-mutants: bin/testrun ## plant each mistake of tools/mutants in turn: the tests must catch it (MUTANTS="name ...")
-	@exec bin/testrun -tier mutant -mutants "$(or $(MUTANTS),all)" -deadline 0 $(ARGS)
+mutants: bin/testrun ## plant each mistake of tools/mutants in turn: the tests must catch it (MUTANTS="name ...", LAB=1 as root: the lab, too)
+	@exec bin/testrun -tier mutant -mutants "$(or $(MUTANTS),all)" $(if $(LAB),-lab) -deadline 0 $(ARGS)
 
 .PHONY: worlds
 worlds: ## simulate SEEDS (10000) whole clusters; SEED=n replays one and tells what happens in it

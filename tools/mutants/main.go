@@ -7,10 +7,12 @@
 //	mutants -list          the catalogue
 //	mutants -day           the one that is due today; each has its day
 //	mutants [name ...]     those named, or all
+//	mutants -lab …         as root: stories of the lab must catch them as well
 //
-// A mutant is a file of catalogue: sentences that say what is wrong, then the tests that must fail, then
-// files with the lines to take out (-), to put in (+) and to find around them. Tests that need database
-// servers find them as in "make test", which is how it is run: make mutants.
+// A mutant is a file of catalogue: sentences that say what is wrong, then the tests that must fail, the
+// stories of the lab in which a promise must be seen broken from outside, and the files with the lines to
+// take out (-), to put in (+) and to find around them. Tests that need database servers find them as in
+// "make test", which is how it is run: make mutants, as root with LAB=1 for the stories.
 package main
 
 import (
@@ -40,6 +42,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs := flag.NewFlagSet("mutants", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	list := fs.Bool("list", false, "list the catalogue and run nothing")
+	lab := fs.Bool("lab", false, "play the stories of the lab, too, on programs with the mistake; for root")
 	day := fs.Bool("day", false, "run the one that is due on -date")
 	date := fs.String("date", time.Now().UTC().Format(time.DateOnly), "the day of -day")
 	if err := fs.Parse(args); err != nil {
@@ -82,7 +85,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	code := 0
 	for _, m := range chosen {
 		start := time.Now()
-		killers, err := m.hunt(ctx, ".")
+		killers, err := m.hunt(ctx, ".", *lab)
 		if ctx.Err() != nil {
 			return 1
 		}

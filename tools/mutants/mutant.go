@@ -28,11 +28,18 @@ type mutant struct {
 	edits []edit
 }
 
-// test names tests of one package that must fail.
+// test names tests of one package that must fail, or a story of the lab.
 type test struct {
 	pkg, run string
 	args     []string
+	lab      string // engine/story: the program that it is played with has the mistake, not the test
 }
+
+const labPackage = "./server/labtest"
+
+// broken is what the lab says when a promise does not hold. A story that fails otherwise, such as because a
+// node ended, proves nothing about who judges.
+const broken = "a promise was broken"
 
 // edit replaces lines of a file, which must stand in it exactly once.
 type edit struct {
@@ -78,7 +85,13 @@ func parse(name, text string) (mutant, error) {
 			if _, err := regexp.Compile(f[1]); err != nil {
 				return m, fmt.Errorf("line %d: %w", n+1, err)
 			}
-			m.tests = append(m.tests, test{f[0], f[1], f[2:]})
+			m.tests = append(m.tests, test{pkg: f[0], run: f[1], args: f[2:]})
+		case first == "lab":
+			engine, story, ok := strings.Cut(rest, "/")
+			if !ok {
+				return m, fmt.Errorf("line %d: a database server and a story are expected after \"lab\", such as postgres/calm", n+1)
+			}
+			m.tests = append(m.tests, test{pkg: labPackage, run: fmt.Sprintf("^TestStories$/^%s$/^%s$", engine, story), args: []string{"-engines", engine}, lab: rest})
 		case first == "file":
 			m.edits = append(m.edits, edit{file: rest})
 		case len(m.edits) == 0:
@@ -102,16 +115,16 @@ func parse(name, text string) (mutant, error) {
 		}
 	}
 	m.what = strings.TrimSpace(strings.Join(words, " "))
-	if m.what == "" || len(m.tests) == 0 || len(m.edits) == 0 {
+	if m.what == "" || !slices.ContainsFunc(m.tests, func(t test) bool { return t.lab == "" }) || len(m.edits) == 0 {
 		return m, fmt.Errorf("words, a test and a file are expected")
 	}
 	return m, nil
 }
 
-// hunt plants the mutant and runs its tests, which must pass without it. It gives the tests that caught
-// it. An error says that one of those named did not, that the mutant does not fit the source any more, or
+// hunt plants the mutant and runs its tests, those of the lab if told so, which must pass without it. It
+// gives the tests that caught it. An error says that one of those named did not, that the mutant does not fit the source any more, or
 // does not compile.
-func (m mutant) hunt(ctx context.Context, root string) (killers string, err error) {
+func (m mutant) hunt(ctx context.Context, root string, lab bool) (killers string, err error) {
 	dir, err := os.MkdirTemp("", "stoa-mutant")
 	if err != nil {
 		return "", err
@@ -123,6 +136,9 @@ func (m mutant) hunt(ctx context.Context, root string) (killers string, err erro
 	}
 	var all []string
 	for i, t := range m.tests {
+		if t.lab != "" && !lab {
+			continue
+		}
 		binary := filepath.Join(dir, fmt.Sprint(i, ".test"))
 		if err := t.pass(ctx, root, binary); err != nil {
 			return "", err
@@ -204,6 +220,10 @@ func (t test) fail(ctx context.Context, root, overlay, binary string) ([]string,
 		return nil, fmt.Errorf("NOT CAUGHT by %s of %s\n%s", t.run, t.pkg, last(out, 20))
 	case len(names) == 0:
 		return nil, fmt.Errorf("%s of %s ended without a failing test: %w\n%s", t.run, t.pkg, err, last(out, 40))
+	case t.lab != "" && !bytes.Contains(out, []byte(broken)):
+		return nil, fmt.Errorf("%s failed, but not because %s: %w\n%s", t.lab, broken, err, last(out, 40))
+	case t.lab != "":
+		return []string{t.lab}, nil
 	}
 	return slices.Compact(names), nil
 }
@@ -215,10 +235,13 @@ var (
 
 // execute builds the package's tests and runs those named.
 func (t test) execute(ctx context.Context, root, overlay, binary string) ([]byte, error) {
+	args := append([]string{"-test.run", t.run, "-test.v", "-test.failfast", "-test.timeout", "5m"}, t.args...)
+	if t.lab != "" {
+		args, overlay = append(args, "-overlay", overlay), ""
+	}
 	if out, err := command(ctx, root, "go", "test", "-c", "-overlay", overlay, "-o", binary, t.pkg).CombinedOutput(); err != nil {
 		return out, fmt.Errorf("%w: %s: %w\n%s", errBuild, t.pkg, err, out)
 	}
-	args := append([]string{"-test.run", t.run, "-test.v", "-test.failfast", "-test.timeout", "5m"}, t.args...)
 	return command(ctx, filepath.Join(root, t.pkg), binary, args...).CombinedOutput()
 }
 

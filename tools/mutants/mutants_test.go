@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -29,6 +30,12 @@ func TestCatalogue_FitsTheSource(t *testing.T) {
 			t.Errorf("%s: %v", m.name, err)
 		}
 		for _, x := range m.tests {
+			if engine, story := path.Split(x.lab); story != "" {
+				if _, err := os.Stat(filepath.Join(root, labPackage, "testdata/stories", story+".txtar")); err != nil || engine != "postgres/" && engine != "mariadb/" {
+					t.Errorf("%s: there is no story %s (%v)", m.name, x.lab, err)
+				}
+				continue
+			}
 			var source bytes.Buffer
 			files, err := filepath.Glob(filepath.Join(root, x.pkg, "*_test.go"))
 			if err != nil {
@@ -91,6 +98,31 @@ func TestSum(t *testing.T) {
 func TestSkipped(t *testing.T) { t.Skip("no server") }
 func TestBroken(t *testing.T)  { t.Error("anyway") }
 `,
+		"server/labtest/labtest_test.go": `package labtest
+
+import (
+	"flag"
+	"testing"
+)
+
+var (
+	engines = flag.String("engines", "", "")
+	overlay = flag.String("overlay", "", "")
+)
+
+func TestStories(t *testing.T) {
+	t.Run(*engines, func(t *testing.T) {
+		for story, says := range map[string]string{"calm": "a promise was broken: 2 violations", "crash": "n1 ended"} {
+			t.Run(story, func(t *testing.T) {
+				if *overlay != "" {
+					t.Error(says)
+				}
+			})
+		}
+		t.Run("blind", func(t *testing.T) {})
+	})
+}
+`,
 	} {
 		p := filepath.Join(root, name)
 		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
@@ -118,7 +150,7 @@ func TestHunt_TellsTheCaughtFromTheRest(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		killers, err := m.hunt(t.Context(), root)
+		killers, err := m.hunt(t.Context(), root, false)
 		switch {
 		case c.want == "" && (err != nil || killers != "TestSum"):
 			t.Errorf("%s: %q, %v", c.name, killers, err)
@@ -131,8 +163,27 @@ func TestHunt_TellsTheCaughtFromTheRest(t *testing.T) {
 	}
 }
 
+func TestHunt_AStoryMustFailByTheJudgement(t *testing.T) {
+	root := module(t)
+	for story, want := range map[string]string{"calm": "", "crash": "not because", "blind": "NOT CAUGHT"} {
+		m, err := parse(story, "Wrong.\ntest ./sum TestSum\nlab postgres/"+story+"\nfile sum/sum.go\n-\treturn a + b\n+\treturn a - b\n")
+		if err != nil {
+			t.Fatal(err)
+		}
+		killers, err := m.hunt(t.Context(), root, true)
+		if want == "" && (err != nil || killers != "TestSum, postgres/calm") || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %q, %v; want %q", story, killers, err, want)
+		}
+	}
+	raw, err := os.ReadFile(filepath.Join("..", "..", labPackage, "world.go"))
+	if err != nil || !strings.Contains(string(raw), `errors.New("`+broken+`")`) {
+		t.Errorf("the lab does not say %q when it judges (%v)", broken, err)
+	}
+}
+
 func TestParse_SaysWhatIsWrong(t *testing.T) {
-	for _, text := range []string{"", "Wrong.\n", "Wrong.\ntest ./sum\nfile a.go\n-x\n", "Wrong.\ntest ./sum (\nfile a.go\n-x\n", "Wrong.\ntest ./sum TestSum\nfile a.go\nx\n"} {
+	for _, text := range []string{"", "Wrong.\n", "Wrong.\ntest ./sum\nfile a.go\n-x\n", "Wrong.\ntest ./sum (\nfile a.go\n-x\n", "Wrong.\ntest ./sum TestSum\nfile a.go\nx\n",
+		"Wrong.\nlab postgres/calm\nfile a.go\n-x\n", "Wrong.\ntest ./sum TestSum\nlab calm\nfile a.go\n-x\n"} {
 		if _, err := parse("x", text); err == nil {
 			t.Errorf("%q is taken for a mutant", text)
 		}

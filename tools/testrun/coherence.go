@@ -52,6 +52,9 @@ func runMutant(ctx context.Context, r *tierRun) counts {
 		return counts{}
 	}
 	args := []string{"run", "./" + folder}
+	if r.opts.lab {
+		args = append(args, "-lab")
+	}
 	switch r.opts.mutants {
 	case "":
 		args = append(args, "-day")

@@ -40,6 +40,7 @@ type options struct {
 	count     int
 	timeout   time.Duration
 	deadline  time.Duration
+	lab       bool
 	noInstall bool
 	noRace    bool
 	durable   bool
@@ -58,6 +59,7 @@ func realMain(args []string, stdout, stderr io.Writer) int {
 	fs.StringVar(&o.packages, "pkg", everything, "package patterns to test, separated by spaces")
 	fs.StringVar(&o.run, "run", "", "run only the tests this regular expression matches")
 	fs.StringVar(&o.mutants, "mutants", "", "mutants that the tier mutant plants: names separated by spaces, or all; empty plants the one of the day")
+	fs.BoolVar(&o.lab, "lab", false, "stories of the lab, too, must catch the mutants; for root")
 	fs.StringVar(&o.envFile, "env-file", "", "with services: write the export lines to this file, too")
 	fs.IntVar(&o.parallel, "p", 0, "packages built and tested at a time; 0 chooses by processors and memory")
 	fs.IntVar(&o.count, "count", 1, "times to run each test")
