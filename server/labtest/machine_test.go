@@ -87,7 +87,7 @@ func TestMachine_CutLetsNothingPassUntilMended(t *testing.T) {
 	}
 }
 
-func TestMachine_RelayLosesAnswersAndCommits(t *testing.T) {
+func TestMachine_RelayLosesAndDelaysCommits(t *testing.T) {
 	lab, kit := openLab(t)
 	ctx := context.Background()
 	db, err := lab.Database(ctx, kit, machine.Postgres, "database", atDatabase, false)
@@ -130,6 +130,11 @@ func TestMachine_RelayLosesAnswersAndCommits(t *testing.T) {
 		if err != nil || (len(rows) == 1) != c.there {
 			t.Errorf("%s: the table has %v (%v)", c.word, rows, err)
 		}
+	}
+	relay.Lag(host.Addr, 300*time.Millisecond, true)
+	begun := time.Now()
+	if err := insert("late"); err != nil || time.Since(begun) < 300*time.Millisecond {
+		t.Errorf("late: after %s, %v", time.Since(begun), err)
 	}
 }
 

@@ -72,6 +72,7 @@ func trouble(rnd *rand.Rand, relayed bool) []string {
 		{fmt.Sprintf("lose %d answers", 1+rnd.IntN(3))},
 		{fmt.Sprintf("lose %d commits", 1+rnd.IntN(3))},
 		{"hold " + long},
+		{"lag " + node + " 1200ms commits", "run " + long, "lag " + node + " 0s"},
 		{"clock 1h", "run " + span(rnd, time.Second, 4*time.Second), "clock 0s"},
 		{"clock -1h", "run " + span(rnd, time.Second, 4*time.Second), "clock 0s"},
 	}
@@ -101,7 +102,7 @@ func kinds(lines []string) string {
 	n := map[string]int{}
 	for _, l := range lines {
 		switch f := strings.Fields(l); f[0] {
-		case "crash", "freeze", "cut", "lose", "clock", "hold", "leave", "stall":
+		case "crash", "freeze", "cut", "lose", "clock", "hold", "leave", "stall", "lag":
 			n[f[0]]++
 		}
 	}

@@ -37,7 +37,7 @@ const (
 	Stall                      // it does not reach the server, and the connection stays, until Relay.Release
 )
 
-// lag is how much later than sent something of a node reaches the server.
+// lag is how much later than it was sent something of a node reaches the server.
 type lag struct {
 	by      time.Duration
 	commits bool // only COMMITs
