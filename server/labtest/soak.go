@@ -102,7 +102,7 @@ func kinds(lines []string) string {
 	n := map[string]int{}
 	for _, l := range lines {
 		switch f := strings.Fields(l); f[0] {
-		case "crash", "freeze", "cut", "lose", "clock", "hold", "leave", "stall", "lag":
+		case "crash", "freeze", "cut", "deafen", "disturb", "lose", "clock", "hold", "leave", "stall", "lag":
 			n[f[0]]++
 		}
 	}
