@@ -61,9 +61,9 @@ type World struct {
 // Stats say what a world has come through.
 type Stats struct {
 	Events, Requests, Hits, Loads, Stale, Errors, Deposed int
-	Saved, Rejected, Unknown, Takeovers, Effects                  int
-	Hints, Offers, Taken, Lost, Overruns                          int
-	Freezes, Kills, Failovers                                     int
+	Saved, Rejected, Unknown, Takeovers, Effects          int
+	Hints, Offers, Taken, Lost, Overruns                  int
+	Freezes, Kills, Failovers                             int
 }
 
 // Add sums up.

@@ -181,17 +181,21 @@ func recovered(ctx context.Context, w *world, args []string) error {
 	if err := idle(ctx, from+window-w.load.Now()); err != nil {
 		return err
 	}
-	before, after := 0, 0
+	before, after, marked, failed := 0, 0, 0, 0
 	for _, o := range w.load.Ops() {
-		switch {
+		switch late := o.Done > from && o.Done <= from+window; {
+		case late && o.Stale > 0:
+			marked++
+		case late && o.Outcome != history.OK:
+			failed++
 		case o.Outcome != history.OK || o.Stale > 0 || o.Kind == history.Write:
 		case o.Done > w.fault[0]-window && o.Done <= w.fault[0]:
 			before++
-		case o.Done > from && o.Done <= from+window:
+		case late:
 			after++
 		}
 	}
-	w.log("%.0f fresh answers a second before, %.0f within %s after", float64(before)/window.Seconds(), float64(after)/window.Seconds(), within)
+	w.log("%.0f fresh answers a second before, %.0f within %s after; %d were marked and %d failed in these %s", float64(before)/window.Seconds(), float64(after)/window.Seconds(), within, marked, failed, window)
 	if before == 0 || float64(after) < share*float64(before) {
 		return fmt.Errorf("%d answers in %s before the fault and %d after it, less than %v of them", before, window, after, share)
 	}
