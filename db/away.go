@@ -111,7 +111,7 @@ func (d *DB) try() error {
 	if err != nil {
 		return err
 	}
-	conn, err := (&connector{base, d}).connect(d.life)
+	conn, err := (&connector{base, d, d.pools.Load().past}).connect(d.life)
 	if err != nil {
 		return err
 	}

@@ -69,6 +69,7 @@ type pools struct {
 	write   *sql.DB // transactions that write; SQLite: one connection
 	read    *sql.DB // statements that only read; the same pool but for SQLite
 	control *sql.DB // two connections for the change log, the heartbeat and the leases, so that load cannot starve them
+	past    *past
 }
 
 func (p *pools) close() error {

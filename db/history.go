@@ -25,11 +25,15 @@ const counterJump = 1 << 24
 // history tells one past of the data from another. The fingerprint is what the server says of itself;
 // the number (the incarnation) counts the changes of fingerprint and lives in the database.
 type history struct {
-	mu          sync.Mutex
-	fingerprint string       // of the connections in the pool; "" before the first
-	number      atomic.Int64 // 0 until the row was read
-	changed     []func(old, now int64)
+	mu       sync.Mutex
+	number   atomic.Int64 // 0 until the row was read
+	changed  []func(old, now int64)
+	renewing bool
+	seen     string // the other fingerprint that was logged last
 }
+
+// past is the history that the connections of some pools belong to. history.mu guards it.
+type past struct{ fingerprint string } // "" before the first connection
 
 // errOtherHistory ends a connection that shows another past of the data than the pool's.
 var errOtherHistory = errors.New("the database server was replaced (fail-over, restore or restart): connections are being renewed")
@@ -45,8 +49,9 @@ func (d *DB) OnIncarnation(fn func(old, now int64)) {
 	d.history.changed = append(d.history.changed, fn)
 }
 
-// checkHistory compares the fingerprint that a new connection shows with the pool's.
-func (d *DB) checkHistory(ctx context.Context, conn driver.Conn) error {
+// checkHistory compares the fingerprint that a new connection shows with that of its pool, which takes no
+// connection to another history.
+func (d *DB) checkHistory(ctx context.Context, conn driver.Conn, pool *past) error {
 	fp, err := d.readFingerprint(ctx, conn)
 	if err != nil {
 		return err
@@ -54,39 +59,50 @@ func (d *DB) checkHistory(ctx context.Context, conn driver.Conn) error {
 	d.history.mu.Lock()
 	defer d.history.mu.Unlock()
 	switch {
-	case d.history.fingerprint == "":
-		d.history.fingerprint = fp
+	case pool.fingerprint == "":
+		pool.fingerprint = fp
 		return nil
-	case sameHistory(d.history.fingerprint, fp):
+	case sameHistory(pool.fingerprint, fp):
 		return nil
 	}
-	if d.life.Err() != nil {
+	if d.life.Err() != nil || d.history.renewing {
 		return errOtherHistory
 	}
-	d.log.Warn("the database shows another history", "was", d.history.fingerprint, "is", fp)
-	d.history.fingerprint = fp
-	d.wg.Go(func() { d.renew() })
+	if d.history.seen != fp {
+		d.log.Warn("the database shows another history", "was", pool.fingerprint, "is", fp)
+		d.history.seen = fp
+	}
+	d.history.renewing = true
+	d.wg.Go(func() { d.renew(fp) })
 	return errOtherHistory
 }
 
-// renew replaces all connections and writes the new incarnation down.
-func (d *DB) renew() {
+// renew writes the new incarnation down and replaces all connections.
+func (d *DB) renew(fingerprint string) {
+	defer func() {
+		d.history.mu.Lock()
+		d.history.renewing = false
+		d.history.mu.Unlock()
+	}()
 	p, err := d.openPools()
 	if err != nil {
 		d.log.Error("the connections to the database could not be renewed", "error", err)
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), d.opt.WriteTimeout)
+	p.past.fingerprint = fingerprint
+	ctx, cancel := context.WithTimeout(d.life, d.opt.WriteTimeout)
 	defer cancel()
 	// The number is raised on the new connections before anybody else uses them, so that no proof of
-	// freshness from the new history can vouch for values of the old one.
-	number, err := d.raiseIncarnation(ctx, p.write)
-	old := d.pools.Swap(p)
+	// freshness from the new history can vouch for values of the old one. When that fails they are not
+	// used at all: whoever needs a connection next begins anew.
+	number, err := d.raiseIncarnation(ctx, p)
 	if err != nil {
-		d.log.Error("the incarnation of the database could not be read", "error", err)
-	} else {
-		d.setIncarnation(number)
+		d.log.Warn("the incarnation of the database could not be raised: nothing uses its new history before", "error", err)
+		_ = p.close()
+		return
 	}
+	old := d.pools.Swap(p)
+	d.setIncarnation(number)
 	d.ids.drop()
 	go func() { _ = old.close() }() // waits for statements in flight, which is not ours to wait for
 }
@@ -173,7 +189,7 @@ func sameHistory(a, b string) bool {
 
 // readIncarnation learns the number on the connections in use.
 func (d *DB) readIncarnation(ctx context.Context) error {
-	number, err := d.raiseIncarnation(ctx, d.pools.Load().write)
+	number, err := d.raiseIncarnation(ctx, d.pools.Load())
 	if err == nil {
 		d.setIncarnation(number)
 	}
@@ -182,13 +198,13 @@ func (d *DB) readIncarnation(ctx context.Context) error {
 
 // raiseIncarnation compares the fingerprint with the one in the database and raises the incarnation,
 // with every id counter, when they differ. The first of several nodes to see it does it for all.
-func (d *DB) raiseIncarnation(ctx context.Context, pool *sql.DB) (int64, error) {
-	d.history.mu.Lock()
-	fp := d.history.fingerprint
-	d.history.mu.Unlock()
+func (d *DB) raiseIncarnation(ctx context.Context, p *pools) (int64, error) {
 	var number int64
-	err := d.controlTx(ctx, pool, func(tx *Tx) error {
+	err := d.controlTx(ctx, p.write, func(tx *Tx) error {
 		var stored string
+		d.history.mu.Lock()
+		fp := p.past.fingerprint // known, as there is a connection
+		d.history.mu.Unlock()
 		err := tx.QueryRow(ctx, "SELECT number, fingerprint FROM db_incarnation WHERE id = 1"+d.dialect.ForUpdate()).Scan(&number, &stored)
 		if errors.Is(err, sql.ErrNoRows) {
 			number = 1

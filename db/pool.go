@@ -20,7 +20,8 @@ import (
 // connector makes connections, sets each new one up and lets it tell which history of the data it shows.
 type connector struct {
 	driver.Connector
-	d *DB
+	d    *DB
+	past *past // of the pool
 }
 
 // Connect opens a connection; one that shows another history than the pool's is closed again. While the
@@ -42,7 +43,7 @@ func (c *connector) connect(ctx context.Context) (driver.Conn, error) {
 		return nil, &connectError{err}
 	}
 	if err = c.d.setUp(ctx, conn); err == nil {
-		err = c.d.checkHistory(ctx, conn)
+		err = c.d.checkHistory(ctx, conn, c.past)
 	}
 	if err != nil {
 		_ = conn.Close()
@@ -68,7 +69,7 @@ func (d *DB) openPools() (*pools, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &connector{base, d}
+	c := &connector{base, d, &past{}}
 	main := sql.OpenDB(c)
 	main.SetMaxOpenConns(d.opt.MaxConns)
 	main.SetMaxIdleConns(max(d.opt.MinIdle, d.opt.MaxConns/4))
@@ -77,7 +78,7 @@ func (d *DB) openPools() (*pools, error) {
 	control := sql.OpenDB(c)
 	control.SetMaxOpenConns(2)
 	control.SetMaxIdleConns(2)
-	return &pools{write: main, read: main, control: control}, nil
+	return &pools{write: main, read: main, control: control, past: c.past}, nil
 }
 
 // base makes bare connections to the server.
@@ -117,14 +118,14 @@ func (d *DB) openSQLite() (*pools, error) {
 	readDSN := dsnFor(pragmas)
 	pragmas.Set("_txlock", "immediate")
 	writeDSN := dsnFor(pragmas)
-	drv := &sqlite.Driver{}
+	drv, past := &sqlite.Driver{}, &past{}
 	open := func(dsn string, n int) *sql.DB {
-		p := sql.OpenDB(&connector{sqliteConnector{drv, dsn}, d})
+		p := sql.OpenDB(&connector{sqliteConnector{drv, dsn}, d, past})
 		p.SetMaxOpenConns(n)
 		p.SetMaxIdleConns(n)
 		return p
 	}
-	return &pools{write: open(writeDSN, 1), read: open(readDSN, 8), control: open(writeDSN, 1)}, nil
+	return &pools{write: open(writeDSN, 1), read: open(readDSN, 8), control: open(writeDSN, 1), past: past}, nil
 }
 
 // queryRaw reads the first row of a query on a connection that is not in a pool yet.

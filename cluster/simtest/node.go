@@ -365,18 +365,18 @@ func (n *node) move() {
 		}
 	}
 	n.fail(errGone, func(c *call) bool { return !c.stays })
-	n.do(time.Millisecond, func() {
-		n.renewing = false
-		n.recheck()
-	})
+	n.do(time.Millisecond, n.recheck)
 }
 
 // recheck is db.Recheck: it raises the incarnation if need be and takes it over.
 func (n *node) recheck() {
-	if !n.joined {
+	if !n.joined { // join raises it
+		n.renewing = false
 		return
 	}
 	var number int64
+	renewing := n.renewing
+	n.renewing = false // for this call alone: nothing else uses the new connections before
 	n.call(n.session(), func(t *tx, reply func(error)) {
 		t.lock("incarnation", func() {
 			number = t.raise()
@@ -387,6 +387,7 @@ func (n *node) recheck() {
 			n.do(200*time.Millisecond, n.recheck)
 			return
 		}
+		n.renewing = false
 		if number != n.incarnation.Swap(number) {
 			n.w.tracef("%s sees incarnation %d", n, number)
 			n.cache.DropAll("another history")
@@ -394,6 +395,7 @@ func (n *node) recheck() {
 		}
 		n.poll(nil)
 	})
+	n.renewing = renewing
 }
 
 // tick is what a node does twice a second.
