@@ -57,7 +57,33 @@ func command() *cobra.Command {
 		&cobra.Command{Use: "version", Short: "Print the version", Args: cobra.NoArgs, Run: func(c *cobra.Command, _ []string) {
 			fmt.Fprintln(c.OutOrStdout(), "stoa", stoa.Version)
 		}})
+	explain(root)
 	return root
+}
+
+// explain lets the commands say what would be right when they are called with something else.
+func explain(c *cobra.Command) {
+	var known []string
+	for _, sub := range c.Commands() {
+		explain(sub)
+		known = append(known, sub.Name())
+	}
+	switch right := c.Args; {
+	case right != nil:
+		c.Args = func(c *cobra.Command, args []string) error {
+			if err := right(c, args); err != nil {
+				return fmt.Errorf("%w; what is understood is: %s", err, c.UseLine())
+			}
+			return nil
+		}
+	case !c.Runnable() && c.HasParent():
+		c.RunE = func(c *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return fmt.Errorf("there is no command %q; after %q comes one of %s", args[0], c.CommandPath(), strings.Join(known, ", "))
+			}
+			return c.Help()
+		}
+	}
 }
 
 func serveNode(f *flags) error {
