@@ -79,17 +79,22 @@ func New(o Options) (*Handler, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	t, err := template.New("").Funcs(template.FuncMap{
-		"icon":  o.Assets.Icon,
-		"asset": o.Assets.URL,
-		"iso":   func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-	}).ParseFS(templates, "templates/*.html")
+	t, err := screens(o.Assets)
 	if err != nil {
 		return nil, fmt.Errorf("web: templates: %w", err)
 	}
 	pages := cache.NewRegion(o.Cache, cache.RegionOptions{Name: "page-cache", StaleForGuests: true}, func(c *httpd.Cached) int { return c.Size() + 300 },
 		cache.Codec[*httpd.Cached]{Encode: (*httpd.Cached).MarshalBinary, Decode: httpd.ParseCached})
 	return &Handler{opt: o, tmpl: t, tries: &tries{free: map[netip.Prefix]time.Time{}}, pages: pages}, nil
+}
+
+// screens reads the package's own templates.
+func screens(a *look.Assets) (*template.Template, error) {
+	return template.New("").Funcs(template.FuncMap{
+		"icon":  a.Icon,
+		"asset": a.URL,
+		"iso":   func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+	}).ParseFS(templates, "templates/*.html")
 }
 
 // visit is what is known about a request once host, language and person are.
@@ -300,7 +305,7 @@ func (h *Handler) ErrorPage(w http.ResponseWriter, r *http.Request, status int, 
 	}
 	data := map[string]any{"Status": status, "Title": title, "Message": sentence(message), "Again": ""}
 	if retry && r.Method == http.MethodGet {
-		data["Again"] = r.URL.RequestURI()
+		data["Again"] = nextPath(r.URL.RequestURI())
 	}
 	locale := spoken(r)
 	if v := visitOf(r); v != nil {
