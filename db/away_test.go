@@ -111,7 +111,7 @@ func TestAway_VanishedServerLosesAllConnectionsAtOnce_Rule39(t *testing.T) {
 	d := handle(t, "postgres", m.Addr().String(), time.Minute)
 	dial := func(l net.Listener) net.Conn {
 		t.Helper()
-		c, err := d.dsn.pg.DialFunc(t.Context(), "tcp", l.Addr().String())
+		c, err := d.dsn.hosts[0].pg.DialFunc(t.Context(), "tcp", l.Addr().String())
 		if err != nil {
 			t.Fatal(err)
 		}

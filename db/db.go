@@ -132,11 +132,12 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 func newDB(ctx context.Context, o Options, parsed dsn) *DB {
 	d := &DB{opt: o, dsn: parsed, dialect: parsed.dialect, log: o.Logger.With("component", "db"), away: away{wires: map[*wire]bool{}}}
 	d.life, d.end = context.WithCancel(context.WithoutCancel(ctx))
-	switch {
-	case parsed.pg != nil:
-		parsed.pg.DialFunc = d.dial(parsed.pg.DialFunc)
-	case parsed.my != nil:
-		parsed.my.DialFunc = d.dial(parsed.my.DialFunc)
+	for _, h := range parsed.hosts {
+		if h.pg != nil {
+			h.pg.DialFunc = d.dial(h.pg.DialFunc)
+		} else {
+			h.my.DialFunc = d.dial(h.my.DialFunc)
+		}
 	}
 	return d
 }

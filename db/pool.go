@@ -83,14 +83,19 @@ func (d *DB) openPools() (*pools, error) {
 
 // base makes bare connections to the server.
 func (d *DB) base() (driver.Connector, error) {
-	if d.dialect == Postgres {
-		return stdlib.GetConnector(*d.dsn.pg), nil
+	return d.dsn.hosts[0].connector(d.opt.ConnectTimeout)
+}
+
+// connector makes bare connections to this one server.
+func (h host) connector(timeout time.Duration) (driver.Connector, error) {
+	if h.pg != nil {
+		return stdlib.GetConnector(*h.pg), nil
 	}
-	c, err := mysql.NewConnector(d.dsn.my)
+	c, err := mysql.NewConnector(h.my)
 	if err != nil {
-		return nil, fmt.Errorf("database %s: %w", d.dsn.label, err)
+		return nil, fmt.Errorf("database server %s: %w", h, err)
 	}
-	return mysqlConnector{c, d.opt.ConnectTimeout}, nil
+	return mysqlConnector{c, timeout}, nil
 }
 
 // mysqlConnector bounds the whole greeting, as pgx does, and not its first packet alone.
@@ -168,15 +173,10 @@ func OpenPlain(ctx context.Context, o Options) (*sql.DB, error) {
 		return nil, err
 	}
 	var base driver.Connector
-	switch parsed.dialect {
-	case Postgres:
-		base = stdlib.GetConnector(*parsed.pg)
-	case MySQL:
-		if base, err = mysql.NewConnector(parsed.my); err != nil {
-			return nil, fmt.Errorf("database %s: %w", parsed.label, err)
-		}
-	default:
+	if parsed.dialect == SQLite {
 		base = sqliteConnector{&sqlite.Driver{}, "file:" + (&url.URL{Path: parsed.path}).EscapedPath()}
+	} else if base, err = parsed.hosts[0].connector(o.ConnectTimeout); err != nil {
+		return nil, err
 	}
 	p := sql.OpenDB(base)
 	if o.MaxConns > 0 {
