@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/tls"
 	"database/sql/driver"
+	"errors"
 	"net"
 	"net/url"
 	"path/filepath"
@@ -56,7 +57,13 @@ func (d dsn) explain(err error) error {
 	if stoa.KindOf(err) != stoa.KindInternal {
 		return err
 	}
+	var two errTwoWritable
+	var ref *errRefused
 	switch {
+	case errors.As(err, &two):
+		return stoa.Unavailable(err, "of the database servers of %s, %s and %s both take writes, so none is used: demote the wrong one", d.label, two.a, two.b)
+	case errors.As(err, &ref):
+		return stoa.Unavailable(err, "%s; %s", ref.Text(), ref.Mend())
 	case isCorrupt(err):
 		return stoa.Unavailable(err, "the database %s is damaged or is not a database: restore it from a backup (stoa restore) or from the copies in data/backup", d.label)
 	case isDiskFull(err):
