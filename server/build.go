@@ -275,6 +275,7 @@ func (s *Server) openDatabase(ctx context.Context, writer int64) (*db.DB, error)
 		StatementTimeout: s.cfg.Database.StatementTimeout, SlowStatement: s.cfg.Database.SlowStatement, IDBlock: int64(s.cfg.Database.CounterIncrement),
 		BackupDir: filepath.Join(s.cfg.Home, "data", "backup"), Writer: writer, Logger: s.log, LossAccept: s.cfg.Database.LossAccept,
 		MemoryFile: filepath.Join(s.cfg.Home, "data", "history.json"), Clock: change.Boottime,
+		OnRestored: user.EndAll,
 	}
 	for attempt := 0; ; attempt++ {
 		d, err := db.Open(ctx, o)
