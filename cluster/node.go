@@ -70,7 +70,7 @@ type Node struct {
 
 	mu       sync.Mutex
 	roster   *Roster
-	watchers map[int]func(Event)
+	watchers map[int]func(MemberEvent)
 	watchID  int
 	leases   map[string]*Lease
 	left     bool
@@ -120,7 +120,7 @@ func Join(ctx context.Context, o NodeOptions) (*Node, error) {
 	}
 	n := &Node{
 		opt: o, d: o.DB, log: o.Logger.With("component", "cluster"), id: o.NodeID,
-		roster: NewRoster(o.Writer, o.DeadAfter), watchers: map[int]func(Event){}, leases: map[string]*Lease{},
+		roster: NewRoster(o.Writer, o.DeadAfter), watchers: map[int]func(MemberEvent){}, leases: map[string]*Lease{},
 		stranger: make(chan struct{}, 1),
 	}
 	n.epoch.Store(1)
@@ -293,7 +293,7 @@ func (n *Node) look(ctx context.Context) error {
 	}
 	n.mu.Lock()
 	events := n.roster.Saw(n.opt.Clock(), rows)
-	fns := make([]func(Event), 0, len(n.watchers))
+	fns := make([]func(MemberEvent), 0, len(n.watchers))
 	for _, fn := range n.watchers {
 		fns = append(fns, fn)
 	}
@@ -316,7 +316,7 @@ func (n *Node) look(ctx context.Context) error {
 }
 
 // describe names who joined (+) and who left or died (−).
-func describe(events []Event) string {
+func describe(events []MemberEvent) string {
 	var parts []string
 	for _, e := range events {
 		sign := "-"
@@ -416,7 +416,7 @@ func (n *Node) Trusts(ctx context.Context, fingerprint string) bool {
 
 // Watch tells fn of nodes that join or leave, one event at a time. fn must be quick and must not call
 // stop. Events from before Watch are in Members.
-func (n *Node) Watch(fn func(Event)) (stop func()) {
+func (n *Node) Watch(fn func(MemberEvent)) (stop func()) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.watchID++
