@@ -201,11 +201,11 @@ func ReadEvents(ctx context.Context, d *db.DB, ids ...stoa.ID) (marked int64, er
 }
 
 // PruneEvents deletes what has been read for long, and what is more than can be kept: first what has been read, then
-// what matters least. One node calls it with its fence (the zero Fence lets nothing through; nil: none).
-func PruneEvents(ctx context.Context, d *db.DB, fence interface{ Apply(*db.Tx) }) (deleted int64, err error) {
+// what matters least. One node calls it; fence, if not nil, is applied to the transaction.
+func PruneEvents(ctx context.Context, d *db.DB, fence func(tx *db.Tx)) (deleted int64, err error) {
 	err = d.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
 		if fence != nil {
-			fence.Apply(tx)
+			fence(tx)
 		}
 		n, err := tx.Affected(ctx, "DELETE FROM cluster_event WHERE read_at > 0 AND read_at < ?", db.Micros(tx.Now().Add(-eventsKept)))
 		if err != nil {

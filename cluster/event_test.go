@@ -60,7 +60,9 @@ func TestEvents_StayUntilTheyAreRead(t *testing.T) {
 		if err != nil || len(events) != 2 || events[0].ReadBy != "Ada" || events[0].ReadAt.IsZero() {
 			t.Fatalf("%+v, %v", events, err)
 		}
-		if err := d.Write(ctx, func(ctx context.Context, tx *db.Tx) error { return cluster.RecordEvent(ctx, tx, cluster.Event{Code: "x.y"}) }); !stoa.Is(err, stoa.KindInvalid) {
+		if err := d.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+			return cluster.RecordEvent(ctx, tx, cluster.Event{Code: "x.y"})
+		}); !stoa.Is(err, stoa.KindInvalid) {
 			t.Error(err)
 		}
 	})

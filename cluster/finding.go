@@ -35,6 +35,7 @@ const (
 	CodeNodeBack       = "node.back"
 	CodeNodeSilent     = "node.silent"
 	CodeNodeMute       = "node.mute"
+	CodeNodeFrozen     = "node.frozen"
 	CodeNodeTwins      = "node.twins"
 	CodeNodeNotReady   = "node.notready"
 	CodeMasterNone     = "master.none"
@@ -129,7 +130,7 @@ func (o folder) follows(f, cause Finding) bool {
 			return within(f.Nodes, cause.Nodes)
 		case CodeLinkCut:
 			return touches(f.Nodes, cause.Nodes) || touches(f.to, cause.Nodes)
-		case CodeMasterNone:
+		case CodeMasterNone, CodeNodeNone:
 			return cause.Code == CodeNodeSilent // the lease is free when it has run out
 		}
 	case cause.Code == CodeLinkOff || cause.Code == CodeLinkChannel || cause.Code == CodeLinkLoopback:
@@ -141,6 +142,8 @@ func (o folder) follows(f, cause Finding) bool {
 		}
 	case cause.Code == CodeHostLoopback:
 		return f.Code == CodeLinkLoopback && touches(f.Nodes, cause.Nodes)
+	case cause.Code == CodeNodeFrozen:
+		return f.Code == CodeNodeSilent && within(f.Nodes, cause.Nodes)
 	case cause.Code == CodeVersionDiffer:
 		return slices.Contains(f.to, CodeVersionDiffer)
 	case cause.Code == CodeNodeMute:
@@ -176,8 +179,12 @@ func (o folder) fold(all []Finding) []Finding {
 			continue
 		}
 		for j := range all {
-			if j != i && root(j) == i {
-				f.Follows = append(f.Follows, all[j])
+			if j == i || root(j) != i {
+				continue
+			}
+			f.Follows = append(f.Follows, all[j])
+			if f.Severity == Warning && all[j].Severity == Critical {
+				f.Severity = Critical
 			}
 		}
 		out = append(out, f)

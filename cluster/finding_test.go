@@ -197,6 +197,15 @@ func TestStatus_FromRowsAlone(t *testing.T) {
 		t.Errorf("%s", codes(s.Wrong))
 	}
 	for i := range a.Members {
+		a.Members[i].Settings, a.Members[i].Live = "", false
+	}
+	a.Master = 0
+	a.Found = []Finding{{Code: CodeNodeFrozen, Nodes: []string{"node-1", "node-2", "node-3"}, Text: "pid 7", Mend: "x"}}
+	if s = NewStatus(a); codes(s.Wrong) != "node.frozen[node.silent node.none]" || s.Wrong[0].Severity != Critical {
+		t.Errorf("%s", codes(s.Wrong))
+	}
+	a.Found = nil
+	for i := range a.Members {
 		a.Members[i].State, a.Members[i].Live = stateLeft, false
 	}
 	if s = NewStatus(a); codes(s.Wrong) != CodeNodeNone || s.Well() {

@@ -350,19 +350,7 @@ func (n *Node) Look(ctx context.Context) error {
 	return n.look(ctx)
 }
 
-func (n *Node) read(ctx context.Context) ([]Member, error) {
-	rows, err := db.All(ctx, n.d, func(s db.Scanner) (m Member, err error) {
-		var started, seen int64
-		err = s.Scan(&m.Writer, &m.Node, &m.Name, &m.Address, &m.Host, &m.Version, &m.Settings, &m.Fingerprint, &m.State, &m.Epoch, &m.Beat, &started, &seen, &m.Detail)
-		m.Host, m.HostID, _ = strings.Cut(m.Host, "#")
-		m.Started, m.Seen = db.Time(started), db.Time(seen)
-		return m, err
-	}, "SELECT writer, node, name, address, host, version, settings, fingerprint, state, epoch, beat, started, seen, detail FROM cluster_node")
-	if err != nil {
-		return nil, fmt.Errorf("read the members: %w", err)
-	}
-	return rows, nil
-}
+func (n *Node) read(ctx context.Context) ([]Member, error) { return ReadMembers(ctx, n.d) }
 
 // Members lists all nodes that have a row, the living first.
 func (n *Node) Members() []Member {

@@ -49,7 +49,9 @@ func TestStatus_NamesEachThingThatIsWrong(t *testing.T) {
 		{"silent", func(a *Asked) { a.Members[1].Live, a.Members[1].Quiet = false, 12*time.Second }, "node-2 has given no sign of life for 12s."},
 		{"frozen a moment ago", func(a *Asked) { a.Answers[1].Err, a.Members[1].Quiet = errors.New("late"), 4*time.Second }, "node-2 does not answer and has given no sign of life for 4s."},
 		{"cut link", func(a *Asked) { a.Answers[1].Err = errors.New("late") }, "node-2 does not answer calls: late."},
-		{"not ready", func(a *Asked) { a.Answers[1].Value.Problems = []Problem{{Requirement: "database", Message: "it is away", Mend: "start it"}} }, "node-2 is not ready (database): it is away."},
+		{"not ready", func(a *Asked) {
+			a.Answers[1].Value.Problems = []Problem{{Requirement: "database", Message: "it is away", Mend: "start it"}}
+		}, "node-2 is not ready (database): it is away."},
 		{"no proof", func(a *Asked) { a.Answers[1].Value.ProofAge = -1 }, "node-2 cannot prove its caches fresh"},
 		{"old proof", func(a *Asked) { a.Answers[1].Value.ProofAge = 6 * time.Second }, "node-2 cannot prove its caches fresh"},
 		{"no route", func(a *Asked) { a.Answers[1].Value.Unlinked = []string{"node-3"} }, "node-2 has no connection to node-3."},
@@ -112,8 +114,12 @@ func TestRequirements_FollowFromTheAnswers(t *testing.T) {
 		{"one node on a file", "one, one, not yet, one, not yet", func(a *Asked) { a.Members, a.Answers, a.Lonely, a.Link = a.Members[:1], a.Answers[:1], true, "off" }},
 		{"ready for a second", "met, one, not yet, met, not yet", func(a *Asked) { a.Members, a.Answers = a.Members[:1], a.Answers[:1] }},
 		{"link off", "met, met, not yet, not met, not yet", func(a *Asked) { a.Link = "off" }},
-		{"another store", "met, not met, not yet, met, not yet", func(a *Asked) { a.Answers[2].Value.Problems = []Problem{{Requirement: "file store", Message: "x", Mend: "y"}} }},
-		{"no database", "not met, met, not yet, met, not yet", func(a *Asked) { a.Answers[2].Value.Problems = []Problem{{Requirement: "database", Message: "x", Mend: "y"}} }},
+		{"another store", "met, not met, not yet, met, not yet", func(a *Asked) {
+			a.Answers[2].Value.Problems = []Problem{{Requirement: "file store", Message: "x", Mend: "y"}}
+		}},
+		{"no database", "not met, met, not yet, met, not yet", func(a *Asked) {
+			a.Answers[2].Value.Problems = []Problem{{Requirement: "database", Message: "x", Mend: "y"}}
+		}},
 		{"no answer", "met, not known, not yet, not met, not yet", func(a *Asked) { a.Answers[2].Err = errors.New("late") }},
 		{"no route", "met, met, not yet, not met, not yet", func(a *Asked) { a.Answers[2].Value.Unlinked = []string{"node-1"} }},
 		{"outside", "met, met, not yet, met, not yet", func(a *Asked) { a.Link = "outside" }},
