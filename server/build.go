@@ -57,6 +57,9 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		return err
 	}
 	s.onStop("database", func(context.Context) error { return s.DB.Close() })
+	if err := s.adviseDatabase(ctx); err != nil {
+		return err
+	}
 	if err := s.DB.Migrate(ctx); err != nil {
 		return err
 	}
