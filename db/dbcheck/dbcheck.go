@@ -172,7 +172,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 		l.report, l.hosts, l.trips, l.wait = &r, len(looks), o.Trips, o.Wait
 		if err := l.look(ctx, o); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", l.Name, err))
-			l.host.Error = err.Error()
+			l.host.Error, l.host.Role = err.Error(), RoleAway
 			l.add("host-away", Critical, "see that the server runs, that this machine may connect, and that user and password are right",
 				"the server %s could not be looked at: %v", l.Name, err)
 		}
@@ -191,8 +191,16 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	return r, ctx.Err()
 }
 
+// hostLimit is how long one server is looked at, so that one that hangs leaves time for the others.
+const hostLimit = 15 * time.Second
+
+// freeLimit is how long a further connection is waited for, which a server or pooler may have none of.
+const freeLimit = 3 * time.Second
+
 // look asks one server.
 func (l *look) look(ctx context.Context, o Options) error {
+	ctx, cancel := context.WithTimeout(ctx, hostLimit)
+	defer cancel()
 	q, err := l.Open()
 	if err != nil {
 		return err
@@ -246,15 +254,22 @@ func (l *look) oneServer(ctx context.Context) error {
 	if l.Dialect == db.MySQL {
 		query = "SELECT concat(@@server_id, ' ', @@hostname, ':', @@port)"
 	}
+	ctx, cancel := context.WithTimeout(ctx, freeLimit)
+	defer cancel()
 	seen := map[string]bool{}
-	for range 4 {
+	for n := range 4 {
 		c, err := l.q.Conn(ctx)
-		if err != nil {
-			return err
-		}
-		defer c.Close()
 		var v string
-		if err := c.QueryRowContext(ctx, query).Scan(&v); err != nil {
+		if err == nil {
+			defer c.Close()
+			err = c.QueryRowContext(ctx, query).Scan(&v)
+		}
+		if err != nil && n > 0 {
+			l.add("connections", Warning, "raise the limit of the server (max_connections) or of the pooler (default_pool_size), or end what holds its connections",
+				"%s gave %d connections at the same time and no more: %v", l.Name, n, err)
+			return nil
+		}
+		if err != nil {
 			return err
 		}
 		seen[v] = true

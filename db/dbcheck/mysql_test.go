@@ -17,6 +17,7 @@ func binlog(id int, more ...string) []string {
 const makeStoa = "CREATE DATABASE stoa CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
 
 func TestRun_MariaDBAsTheDocsSetItUpIsFit(t *testing.T) {
+	t.Parallel()
 	s := startMaria(t)
 	execute(t, s.url("boss", "boss", ""), makeStoa, "CREATE USER stoa@'%' IDENTIFIED BY 'stoa'", "GRANT ALL PRIVILEGES ON stoa.* TO stoa@'%'")
 	r := check(t, at(s.url("stoa", "stoa", "stoa")))
@@ -28,6 +29,7 @@ func TestRun_MariaDBAsTheDocsSetItUpIsFit(t *testing.T) {
 }
 
 func TestRun_MariaDBAsHostersSetItUp(t *testing.T) {
+	t.Parallel()
 	s := startMaria(t, binlog(1, "--innodb-flush-log-at-trx-commit=2", "--innodb-doublewrite=0", "--innodb-flush-method=nosync", "--max-allowed-packet=1M", "--max-connections=20",
 		"--wait-timeout=4", "--autocommit=0", "--binlog-format=STATEMENT")...)
 	execute(t, s.url("boss", "boss", ""), "SET autocommit = 1", "CREATE DATABASE lportal CHARACTER SET latin1", "CREATE USER stoa@'%' IDENTIFIED BY 'stoa'",
@@ -60,6 +62,7 @@ func TestRun_MariaDBAsHostersSetItUp(t *testing.T) {
 }
 
 func TestRun_MariaDBReplica(t *testing.T) {
+	t.Parallel()
 	p, s := startMaria(t, binlog(1)...), startMaria(t, binlog(2)...)
 	for _, x := range []*server{p, s} {
 		execute(t, x.url("boss", "boss", ""), "SET sql_log_bin = 0", makeStoa, "CREATE USER stoa@'%' IDENTIFIED BY 'stoa'", "GRANT ALL PRIVILEGES ON stoa.* TO stoa@'%'")
@@ -114,6 +117,7 @@ func TestRun_MariaDBReplica(t *testing.T) {
 
 // One member shows what is wrong with its settings; a cluster of three is the lab's.
 func TestRun_Galera(t *testing.T) {
+	t.Parallel()
 	lib := program(t, "Galera (package galera-4)", "/usr/lib/galera/libgalera_smm.so")
 	group := freePort(t)
 	s := startMaria(t, binlog(1, "--wsrep-on=ON", "--wsrep-provider="+lib, "--wsrep-cluster-name=t", "--wsrep-new-cluster", "--wsrep-cluster-address=gcomm://",

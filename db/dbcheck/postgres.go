@@ -123,28 +123,25 @@ func (l *look) pooler(ctx context.Context) error {
 		return err
 	}
 	defer b.Close()
-	tx, err := b.BeginTx(ctx, nil)
-	if err != nil {
-		if !refused(err) {
+	free, cancel := context.WithTimeout(ctx, freeLimit)
+	defer cancel()
+	var other uint32
+	tx, err := b.BeginTx(free, nil)
+	if err == nil {
+		defer func() { _ = tx.Rollback() }()
+		err = tx.QueryRowContext(free, "SELECT pg_backend_pid()").Scan(&other)
+	}
+	switch {
+	case err != nil && refused(err):
+		l.host.Pooler = "statement"
+	case err != nil && free.Err() == nil:
+		return err
+	case err == nil: // otherwise the pooler has no second session, and does not give away the first
+		if err := a.QueryRowContext(ctx, "SELECT pg_backend_pid()").Scan(&second); err != nil {
 			return err
 		}
-		l.host.Pooler = "statement"
-	} else {
-		defer func() { _ = tx.Rollback() }()
-		var other uint32
-		err = tx.QueryRowContext(ctx, "SELECT pg_backend_pid()").Scan(&other)
-		switch {
-		case err != nil && refused(err):
-			l.host.Pooler = "statement"
-		case err != nil:
-			return err
-		default:
-			if err := a.QueryRowContext(ctx, "SELECT pg_backend_pid()").Scan(&second); err != nil {
-				return err
-			}
-			if other == first || second != first {
-				l.host.Pooler = "transaction"
-			}
+		if other == first || second != first {
+			l.host.Pooler = "transaction"
 		}
 	}
 	if l.host.Pooler != "session" {

@@ -2,6 +2,7 @@ package dbcheck_test
 
 import (
 	"fmt"
+	"net"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -54,6 +55,7 @@ func wellSet(t *testing.T) *server {
 }
 
 func TestRun_PostgresAsTheDocsSetItUpIsFit(t *testing.T) {
+	t.Parallel()
 	s := wellSet(t)
 	r := check(t, at(s.url("stoa", "stoa", "stoa")))
 	want(t, r)
@@ -74,6 +76,7 @@ func TestRun_PostgresAsTheDocsSetItUpIsFit(t *testing.T) {
 }
 
 func TestRun_PostgresWithSettingsThatLoseSaves(t *testing.T) {
+	t.Parallel()
 	s := startPostgres(t, nil, "fsync=off", "full_page_writes=off", "synchronous_commit=off", "max_connections=20", "idle_session_timeout=5s")
 	execute(t, s.url("boss", "", "postgres"), "CREATE ROLE stoa LOGIN", "CREATE ROLE other LOGIN",
 		"CREATE DATABASE lat ENCODING 'LATIN1' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
@@ -119,6 +122,7 @@ func TestRun_PostgresWithSettingsThatLoseSaves(t *testing.T) {
 }
 
 func TestRun_PoolerModes(t *testing.T) {
+	t.Parallel()
 	s := wellSet(t)
 	for mode, codes := range map[string][]string{"session": {"pooler-session"}, "transaction": {"pooler"}, "statement": {"pooler"}} {
 		t.Run(mode, func(t *testing.T) {
@@ -132,7 +136,33 @@ func TestRun_PoolerModes(t *testing.T) {
 	}
 }
 
+func TestRun_PoolerWithoutASecondSession(t *testing.T) {
+	t.Parallel()
+	p := startPooler(t, wellSet(t), "session", "default_pool_size = 1")
+	want(t, check(t, at(p.url("stoa", "stoa", "stoa"))), "pooler-session", "connections")
+}
+
+func TestRun_ServerThatHangsLeavesTimeForTheOthers(t *testing.T) {
+	t.Parallel()
+	s := wellSet(t)
+	l, err := net.Listen("tcp4", "127.0.0.1:0") // connections are made and never answered
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for _, order := range []string{"%[1]d,127.0.0.1:%[2]d", "%[2]d,127.0.0.1:%[1]d"} {
+		hosts := fmt.Sprintf("127.0.0.1:"+order, s.port, l.Addr().(*net.TCPAddr).Port)
+		begun := time.Now()
+		r := check(t, at("postgres://stoa:stoa@"+hosts+"/stoa?sslmode=disable"))
+		want(t, r, "host-away", "asynchronous", "demotion")
+		if took := time.Since(begun); took > 30*time.Second {
+			t.Errorf("the look took %s", took)
+		}
+	}
+}
+
 func TestRun_Replicas(t *testing.T) {
+	t.Parallel()
 	p := wellSet(t)
 	s := startPostgres(t, p)
 	both := fmt.Sprintf("postgres://stoa:stoa@127.0.0.1:%d,127.0.0.1:%d/stoa?sslmode=disable", p.port, s.port)
@@ -194,6 +224,7 @@ func TestRun_Replicas(t *testing.T) {
 }
 
 func TestRun_ReadsOnlyAFileOfSQLite(t *testing.T) {
+	t.Parallel()
 	name := filepath.Join(t.TempDir(), "stoa.db")
 	if _, err := dbcheck.Run(t.Context(), at("sqlite:"+name)); stoa.KindOf(err) != stoa.KindUnavailable {
 		t.Errorf("a file that is not there gives %v", err)

@@ -12,6 +12,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -234,7 +235,7 @@ func startMaria(t *testing.T, settings ...string) *server {
 }
 
 // startPooler starts PgBouncer before a server.
-func startPooler(t *testing.T, to *server, mode string) *server {
+func startPooler(t *testing.T, to *server, mode string, more ...string) *server {
 	t.Helper()
 	pgbouncer := program(t, "PgBouncer (package pgbouncer)", "/usr/sbin/pgbouncer")
 	attr := account(t, "postgres")
@@ -242,7 +243,7 @@ func startPooler(t *testing.T, to *server, mode string) *server {
 	s.url = postgresURL(s.port)
 	users, ini := filepath.Join(s.dir, "users.txt"), filepath.Join(s.dir, "pgbouncer.ini")
 	text := fmt.Sprintf("[databases]\n* = host=127.0.0.1 port=%d\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = %d\n"+
-		"auth_type = trust\nauth_file = %s\npool_mode = %s\nunix_socket_dir =\n", to.port, s.port, users, mode)
+		"auth_type = trust\nauth_file = %s\npool_mode = %s\nunix_socket_dir =\n%s\n", to.port, s.port, users, mode, strings.Join(more, "\n"))
 	for name, content := range map[string]string{users: "\"boss\" \"\"\n\"stoa\" \"stoa\"\n", ini: text} {
 		if err := os.WriteFile(name, []byte(content), 0o644); err != nil {
 			t.Fatal(err)

@@ -298,3 +298,17 @@ func (r *run) batches(ctx context.Context, count int, fn func(ctx context.Contex
 	}
 	return g.Wait()
 }
+
+// pause is how long SQLite's one writer is left to others after each batch: they ask for it now and then and are not
+// told when it is free, so without a pause they would hardly ever get it.
+const pause = 15 * time.Millisecond
+
+func (r *run) breathe(ctx context.Context) {
+	if r.DB.Dialect() != db.SQLite {
+		return
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(pause):
+	}
+}

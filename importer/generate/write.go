@@ -219,6 +219,7 @@ func (r *run) makeArticles(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		r.breathe(ctx)
 		mu.Lock()
 		defer mu.Unlock()
 		for i, id := range made {
