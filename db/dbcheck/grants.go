@@ -102,9 +102,9 @@ func (l *look) mysqlPrivileges(ctx context.Context) {
 	if !g.has("TRIGGER") {
 		l.add("trigger", Warning, fmt.Sprintf("GRANT TRIGGER ON `%s`.* TO %s;", l.Database(), quoted),
 			"the user %s may make no triggers: stoa db copy has to keep the portal read-only while it copies", user)
-	} else if on(l.settings["log_bin"]) && !on(l.settings["log_bin_trust_function_creators"]) && !g.global["SUPER"] && !g.global["ALL PRIVILEGES"] && l.host.Product == "MySQL" {
+	} else if on(l.settings["log_bin"]) && !on(l.settings["log_bin_trust_function_creators"]) && !g.global["SUPER"] && !g.global["ALL PRIVILEGES"] {
 		l.add("trigger", Note, "SET GLOBAL log_bin_trust_function_creators = ON; while stoa db copy runs",
-			"the user %s may make no triggers while the server writes a binary log", user)
+			"the user %s may make no triggers while the server writes a binary log: stoa db copy would keep the portal read-only", user)
 	}
 	if over, what := l.writesAnyway(g); over {
 		sev := Note

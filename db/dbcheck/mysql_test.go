@@ -74,16 +74,16 @@ func TestRun_MariaDBReplica(t *testing.T) {
 	// Two servers that both take writes: whoever set this up forgot read_only.
 	execute(t, p.url("boss", "boss", ""), "RESET MASTER")
 	execute(t, boss, "RESET MASTER", "SET GLOBAL gtid_slave_pos = ''", follow, "START SLAVE")
-	want(t, check(t, at(both)), "two-writable", "asynchronous", "demotion", "not-visible")
+	want(t, check(t, at(both)), "two-writable", "asynchronous", "demotion", "not-visible", "trigger")
 	for _, x := range []*server{p, s} {
 		execute(t, x.url("boss", "boss", ""), "SET sql_log_bin = 0", "GRANT REPLICA MONITOR, BINLOG MONITOR ON *.* TO stoa@'%'")
 	}
-	want(t, check(t, at(both)), "two-writable", "writable-replica", "asynchronous", "demotion")
+	want(t, check(t, at(both)), "two-writable", "writable-replica", "asynchronous", "demotion", "trigger")
 
 	execute(t, boss, "SET GLOBAL read_only = 1")
 	execute(t, p.url("boss", "boss", ""), "CREATE TABLE stoa.one (id INTEGER PRIMARY KEY)", "INSERT INTO stoa.one VALUES (1)")
 	r := check(t, at(both))
-	want(t, r, "asynchronous", "demotion")
+	want(t, r, "asynchronous", "demotion", "trigger")
 	if h := r.Hosts[1]; h.Role != dbcheck.RoleReplica || h.Lag == nil || r.Hosts[0].Replicas != 1 || r.Replication != "asynchronous" {
 		t.Errorf("the report is %+v", r)
 	}
@@ -103,7 +103,7 @@ func TestRun_MariaDBReplica(t *testing.T) {
 	}
 	execute(t, p.url("boss", "boss", ""), "SET GLOBAL rpl_semi_sync_master_enabled = 1")
 	r = check(t, at(both))
-	want(t, r, "writes-anyway", "sync-binlog", "asynchronous", "demotion", "-lag")
+	want(t, r, "writes-anyway", "sync-binlog", "asynchronous", "demotion", "-lag", "trigger")
 	for _, f := range r.Findings {
 		if f.Code == "writes-anyway" && f.Severity != dbcheck.Critical {
 			t.Errorf("a user that may write to a replica is a %s", f.Severity)
@@ -126,7 +126,7 @@ func TestRun_Galera(t *testing.T) {
 	execute(t, s.url("boss", "boss", ""), "SET wsrep_OSU_method = 'TOI'", makeStoa, "CREATE USER stoa@'%' IDENTIFIED BY 'stoa'", "GRANT ALL PRIVILEGES ON stoa.* TO stoa@'%'",
 		"CREATE TABLE stoa.nokey (id INTEGER)")
 	r := check(t, at(s.url("stoa", "stoa", "stoa")))
-	want(t, r, "galera-size", "galera-osu", "galera-sync-wait", "galera-keys", "galera-promise")
+	want(t, r, "galera-size", "galera-osu", "galera-sync-wait", "galera-keys", "galera-promise", "trigger")
 	if !r.Hosts[0].Galera || r.Hosts[0].History == "" {
 		t.Errorf("the host is %+v", r.Hosts[0])
 	}
