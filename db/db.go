@@ -10,6 +10,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -42,6 +43,7 @@ type Options struct {
 	Writer           int64         // the process life that the sessions belong to, by which others can end them (EndSessions); 0 = nobody can
 	Logger           *slog.Logger
 	Now              func() time.Time
+	Migrations       fs.FS // holds migrations/*.sql; nil = those of this binary
 }
 
 // DB is a handle on one database. It is safe for concurrent use.
@@ -62,6 +64,8 @@ type DB struct {
 	end       context.CancelFunc
 	closeOnce sync.Once
 	wg        sync.WaitGroup
+	only      func()                                                  // gives an SQLite file back to other processes
+	interrupt func(migration string, statement int, after bool) error // of tests
 }
 
 // pools are the connections of one history of the server: when the history changes, all are replaced.
@@ -115,9 +119,14 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		return nil, err
 	}
 	d := newDB(ctx, o, parsed)
+	if err := d.claimFile(); err != nil {
+		d.end()
+		return nil, err
+	}
 	p, err := d.openPools()
 	if err != nil {
 		d.end()
+		d.only()
 		return nil, err
 	}
 	d.pools.Store(p)
@@ -130,7 +139,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 
 // newDB is a handle without connections.
 func newDB(ctx context.Context, o Options, parsed dsn) *DB {
-	d := &DB{opt: o, dsn: parsed, dialect: parsed.dialect, log: o.Logger.With("component", "db"), away: away{wires: map[*wire]bool{}}}
+	d := &DB{opt: o, dsn: parsed, dialect: parsed.dialect, log: o.Logger.With("component", "db"), away: away{wires: map[*wire]bool{}}, only: func() {}}
 	d.life, d.end = context.WithCancel(context.WithoutCancel(ctx))
 	switch {
 	case parsed.pg != nil:
@@ -175,6 +184,7 @@ func (d *DB) Close() error {
 		d.away.mu.Unlock()
 		d.wg.Wait()
 		err = d.pools.Load().close()
+		d.only()
 	})
 	return err
 }
