@@ -181,7 +181,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	if s.Access, err = access.New(access.Options{DB: s.DB, Cache: s.Cache}); err != nil {
 		return err
 	}
-	mailer := mail.New(mailOptions(c))
+	mailer := mail.New(mailOptions(c, s.DB.Unproven))
 	if s.Users, err = user.New(userOptions(c, s, mailer)); err != nil {
 		return err
 	}
@@ -298,7 +298,7 @@ func (s *Server) openDatabase(ctx context.Context, writer int64) (*db.DB, error)
 		IdleTime: source.IdleTimeout, Lifetime: source.MaxLifetime, NoCreate: !s.cfg.Database.CreateSchema, NoUpgrade: !s.cfg.Database.MigrateOnStart,
 		StatementTimeout: s.cfg.Database.StatementTimeout, SlowStatement: s.cfg.Database.SlowStatement, IDBlock: int64(s.cfg.Database.CounterIncrement),
 		BackupDir: filepath.Join(s.cfg.Home, "data", "backup"), Writer: writer, Logger: s.log, LossAccept: s.cfg.Database.LossAccept,
-		MemoryFile: filepath.Join(s.cfg.Home, "data", "history.json"), Clock: change.Boottime,
+		MemoryFile: memoryFile(s.cfg), Clock: change.Boottime,
 		OnRestored: user.EndAll,
 	}
 	for attempt := 0; ; attempt++ {
@@ -368,6 +368,9 @@ func (s *Server) registerJobs() error {
 		s.Jobs.Register(s.Content.Job()),
 		s.Jobs.Register(s.Locks.Job()),
 		s.Jobs.Register(job.Job{Name: "file.sweep", Does: "Deletes bytes that no file refers to", Kind: job.Once, Schedule: "@every 6h", Timeout: 30 * time.Minute, Run: func(ctx context.Context, _ job.Run) error {
+			if s.DB.Unproven() { // the files may be another portal's
+				return nil
+			}
 			_, err := s.Files.Sweep(stoa.WithActor(ctx, stoa.SystemActor()), s.now().Add(-s.cfg.Files.OrphanAge))
 			return err
 		}}),
