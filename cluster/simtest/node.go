@@ -32,6 +32,7 @@ type node struct {
 
 	writer      int64
 	incarnation atomic.Int64
+	beats       int64 // heartbeats begun
 	core        *change.Core
 	cache       *cache.Cache
 	ended       chan struct{} // closed with the caches
@@ -430,6 +431,8 @@ func (n *node) poll(then func(error)) {
 	waiting := n.next
 	n.polling, n.next = true, nil
 	core, lk, number := n.core, n.core.Look(n.clock()), n.incarnation.Load()
+	n.beats++
+	beat, writer := n.beats, n.writer
 	n.call(n.session(), func(t *tx, reply func(error)) {
 		if t.s.data.incarnation != number {
 			reply(errHistory)
@@ -438,12 +441,17 @@ func (n *node) poll(then func(error)) {
 		if err := lk.Read(t.s.data); err != nil {
 			n.w.failf("%v", err)
 		}
-		n.beat(t, lk.Rebase(), core.Low(), reply)
+		n.beat(t, lk.Rebase(), core.Low(), beat, reply)
 	}, func(err error) {
 		n.polling = false
 		if err == nil {
+			// What change.Log tells the other nodes: this beat is committed.
+			n.broadcast(func(o *node) { o.core.Heard(o.clock(), writer, beat) })
 			var out change.Landed
 			out, err = n.core.Land(lk)
+			if len(out.Apart) > 0 { // there is one database whose commits are answered
+				n.w.failf("%s takes the writers %v for nodes on another database", n, out.Apart)
+			}
 			if out.Overrun {
 				n.w.stats.Overruns++
 				n.w.tracef("%s was away for too long", n)
@@ -467,12 +475,12 @@ func (n *node) poll(then func(error)) {
 }
 
 // beat is the heartbeat behind a read of the log, and its COMMIT.
-func (n *node) beat(t *tx, rebase bool, low uint64, reply func(error)) {
+func (n *node) beat(t *tx, rebase bool, low uint64, beat int64, reply func(error)) {
 	t.lock(fmt.Sprint("node ", t.owner), func() {
 		t.write(func(d *data) {
 			state, found := d.writers[t.owner]
 			if found || rebase {
-				state.Low = low
+				state.Low, state.Beat = low, max(state.Beat, beat)
 				d.writers[t.owner] = state
 			}
 			m := d.members[t.owner]
