@@ -18,7 +18,9 @@ func contentServer(t *testing.T, c Content, body string) *Server {
 	s, _ := newServer(t, Options{}, func(w http.ResponseWriter, r *http.Request) {
 		c := c
 		c.Body = strings.NewReader(body)
-		ServeContent(w, r, c)
+		if err := ServeContent(w, r, c); err != nil {
+			t.Error(err)
+		}
 	})
 	return s
 }
@@ -105,7 +107,9 @@ func TestServeContent_Caching(t *testing.T) {
 func TestServeContent_LargeOverNetwork(t *testing.T) {
 	body := bytes.Repeat([]byte("0123456789abcdef"), 100_000)
 	s, book := serving(t, Options{}, func(w http.ResponseWriter, r *http.Request) {
-		ServeContent(w, r, Content{Name: "f", Type: "text/plain", Body: bytes.NewReader(body)})
+		if err := ServeContent(w, r, Content{Name: "f", Type: "text/plain", Body: bytes.NewReader(body)}); err != nil {
+			t.Error(err)
+		}
 	})
 	for rng, want := range map[string][]byte{"": body, "bytes=262144-524287": body[262144:524288], "bytes=1-1599998": body[1:1599999]} {
 		req, _ := http.NewRequest("GET", "http://"+s.Addr().String()+"/", nil)

@@ -72,7 +72,7 @@ type Server struct {
 	shared   map[string]string // digests of the settings that must be the same on all nodes
 	values   map[string]string // those settings as they may be shown
 	settings string            // one digest of them all
-	store    []httpd.Problem   // what is wrong with the file store
+	files    files
 	checkup  atomic.Pointer[checkup]
 	address  string // host:port for people
 	started  time.Time
