@@ -87,7 +87,8 @@ func New(o Options) (*Service, error) {
 		return nil, errors.New("document: DB, Cache, Access and Store are required")
 	}
 	if o.MaxBytes < 0 || o.MaxPixels < 0 || o.OrphanAge < 0 {
-		return nil, fmt.Errorf("document: MaxBytes %d, MaxPixels %d and OrphanAge %s must not be negative", o.MaxBytes, o.MaxPixels, o.OrphanAge)
+		return nil, fmt.Errorf("document: MaxBytes %d, MaxPixels %d and OrphanAge %s must not be negative",
+			o.MaxBytes, o.MaxPixels, o.OrphanAge)
 	}
 	if o.OrphanAge == 0 {
 		o.OrphanAge = 7 * 24 * time.Hour

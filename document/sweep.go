@@ -186,7 +186,8 @@ func (s *Service) removeOrphans(ctx context.Context, before time.Time, w *Swept)
 		size int64
 	}
 	due, err := db.All(ctx, s.opt.DB, func(r db.Scanner) (o orphan, err error) { return o, r.Scan(&o.key, &o.size) },
-		fmt.Sprintf("SELECT file_key, size FROM document_orphan WHERE found < ? ORDER BY found LIMIT %d", sweepBatch), db.Micros(before))
+		fmt.Sprintf("SELECT file_key, size FROM document_orphan WHERE found < ? ORDER BY found LIMIT %d", sweepBatch),
+		db.Micros(before))
 	if err != nil || len(due) == 0 {
 		return false, err
 	}

@@ -99,7 +99,8 @@ func TestCheck_SweepsOldLeftoversOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	now := time.Now()
-	for p, age := range map[string]time.Duration{old: 25 * time.Hour, claim: 25 * time.Hour, probe: 25 * time.Hour, young: 23 * time.Hour} {
+	const long = 25 * time.Hour
+	for p, age := range map[string]time.Duration{old: long, claim: long, probe: long, young: 23 * time.Hour} {
 		if err := os.Chtimes(p, now.Add(-age), now.Add(-age)); err != nil {
 			t.Fatal(err)
 		}

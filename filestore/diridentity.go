@@ -30,7 +30,9 @@ func (d *Dir) Identity(ctx context.Context) (string, error) {
 func (d *Dir) identity(in *os.Root) (string, error) {
 	b, err := readSmall(in, identityName, identityBytes)
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", &stoa.Error{Kind: stoa.KindNotFound, Message: "the file store has no identity yet", Err: errors.New(d.root)}
+		return "", &stoa.Error{
+			Kind: stoa.KindNotFound, Message: "the file store has no identity yet", Err: errors.New(d.root),
+		}
 	}
 	if err != nil {
 		return "", d.fault("read", err)
@@ -53,8 +55,9 @@ func (d *Dir) same(in *os.Root) error {
 	switch {
 	case stoa.Is(err, stoa.KindNotFound):
 		return unavailable(&Fault{
-			Code: CodeMissing, Why: d.root + " holds no file store: its file system is not mounted, or the files were moved away",
-			Fix: "mount the file store at " + d.root,
+			Code: CodeMissing,
+			Why:  d.root + " holds no file store: its file system is not mounted, or the files were moved away",
+			Fix:  "mount the file store at " + d.root,
 		}, "the file store is not there; check that its file system is mounted")
 	case err != nil:
 		return err
@@ -70,7 +73,8 @@ func (d *Dir) same(in *os.Root) error {
 // Make implements Driver. What it makes is open to the owner only; a root that is there keeps its mode.
 func (d *Dir) Make(ctx context.Context, propose string) (string, error) {
 	if CheckKey(propose) != nil {
-		return "", stoa.Invalid("identity", "%q cannot be the identity of a store: the letters of a key are expected", propose)
+		return "", stoa.Invalid("identity",
+			"%q cannot be the identity of a store: the letters of a key are expected", propose)
 	}
 	if err := ctx.Err(); err != nil {
 		return "", err
@@ -182,7 +186,8 @@ func (d *Dir) closeToOthers(in *os.Root) {
 	for _, dir := range []string{tmpName, dataName, historyName} {
 		if st, err := in.Lstat(dir); err == nil && st.IsDir() && st.Mode().Perm()&0o077 != 0 {
 			if err := in.Chmod(dir, 0o700); err != nil {
-				d.o.Logger.Warn("other accounts of this machine may look into the file store", "directory", d.root+"/"+dir, "error", err)
+				d.o.Logger.Warn("other accounts of this machine may look into the file store",
+					"directory", d.root+"/"+dir, "error", err)
 			}
 		}
 	}
@@ -191,20 +196,22 @@ func (d *Dir) closeToOthers(in *os.Root) {
 // fault turns an error of the file system into a sentence that names, where one is known, the way out.
 // Visitors may see the sentence, so the directory stands in the fault.
 func (d *Dir) fault(verb string, err error) error {
-	code, why, fix := CodeUnreadable, "see the log", "check the directory"
+	code, why, fix := CodeUnreadable, "", "check the directory"
 	switch {
 	case errors.Is(err, syscall.ENOSPC):
 		code, why, fix = CodeFull, "the disk is full", "free some space or move the store to a larger disk"
 	case errors.Is(err, syscall.EDQUOT):
 		code, why, fix = CodeFull, "the disk quota is used up", "raise the quota or free some space"
 	case errors.Is(err, syscall.EFBIG):
-		code, why, fix = CodeFull, "the file is larger than the system allows", "raise the limit for file sizes of this process"
+		code, why = CodeFull, "the file is larger than the system allows"
+		fix = "raise the limit for file sizes of this process"
 	case errors.Is(err, syscall.EROFS):
 		code, why, fix = CodeReadOnly, "the file system is read-only", "mount it so that it can be written"
 	case errors.Is(err, fs.ErrPermission):
 		why, fix = "permission was denied", "make the account that runs Stoa the owner of the directory"
 	case errors.Is(err, syscall.ENOTDIR):
-		code, why, fix = CodeMissing, "a file stands where a directory is needed", "move the file away or name another directory"
+		code, why = CodeMissing, "a file stands where a directory is needed"
+		fix = "move the file away or name another directory"
 	case errors.Is(err, fs.ErrNotExist):
 		code, why, fix = CodeMissing, "the directory is gone", "check that its file system is mounted"
 	case errors.Is(err, syscall.ENOTCONN), errors.Is(err, syscall.ESTALE), errors.Is(err, syscall.ETIMEDOUT),
@@ -216,7 +223,15 @@ func (d *Dir) fault(verb string, err error) error {
 	if code == CodeFull {
 		fix += free(d.root)
 	}
+	said := why
+	if why == "" {
+		why, said = "see the log", err.Error()
+		if no := syscall.Errno(0); errors.As(err, &no) {
+			said = no.Error()
+		}
+	}
 	sentence, _, _ := strings.Cut(fix, " (")
-	return unavailable(&Fault{Code: code, Why: fmt.Sprintf("the file store in %s cannot be %s: %s", d.root, verb, why), Fix: fix, Err: err},
+	reason := fmt.Sprintf("the file store in %s cannot be %s: %s", d.root, verb, said)
+	return unavailable(&Fault{Code: code, Why: reason, Fix: fix, Err: err},
 		"the file store cannot be %s: %s; %s", verb, why, sentence)
 }

@@ -125,7 +125,8 @@ func (g *Guard) store() (Store, error) {
 	b := g.bound.Load()
 	if b == nil {
 		return nil, unavailable(&Fault{
-			Code: CodeUnknown, Why: "it is not known yet which file store is the cluster's", Fix: "wait for the node; its log says what it waits for",
+			Code: CodeUnknown, Why: "it is not known yet which file store is the cluster's",
+			Fix: "wait for the node; its log says what it waits for",
 		}, "the file store is not ready yet; try again in a moment")
 	}
 	return b.store, nil
@@ -134,8 +135,9 @@ func (g *Guard) store() (Store, error) {
 // noAnswer is the error of an operation that took too long.
 func (g *Guard) noAnswer(limit time.Duration) error {
 	return unavailable(&Fault{
-		Code: CodeNoAnswer, Why: fmt.Sprintf("the file store in %s has not answered for %s", g.driver, limit.Round(100*time.Millisecond)),
-		Fix: "check the server of the file system and the network to it; nothing has to be restarted",
+		Code: CodeNoAnswer,
+		Why:  fmt.Sprintf("the file store in %s has not answered for %s", g.driver, limit.Round(100*time.Millisecond)),
+		Fix:  "check the server of the file system and the network to it; nothing has to be restarted",
 	}, "the file store does not answer; try again in a moment")
 }
 
@@ -151,7 +153,8 @@ var errClosed = errors.New("filestore: the guard is closed")
 
 // call runs fn inside of the store and waits for it, for limit at most. When fn comes back later than that, undo is
 // given its result. fn must not touch what belongs to the caller.
-func call[T any](ctx context.Context, g *Guard, p *pool, limit time.Duration, fn func() (T, error), undo func(T)) (T, error) {
+func call[T any](ctx context.Context, g *Guard, p *pool, limit time.Duration,
+	fn func() (T, error), undo func(T)) (T, error) {
 	var zero T
 	if err := ctx.Err(); err != nil {
 		return zero, err
@@ -275,7 +278,8 @@ func (g *Guard) Open(ctx context.Context, key string) (File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := call(ctx, g, g.work, g.o.Wait, func() (File, error) { return s.Open(ctx, key) }, func(f File) { f.Close() })
+	open := func() (File, error) { return s.Open(ctx, key) }
+	f, err := call(ctx, g, g.work, g.o.Wait, open, func(f File) { f.Close() })
 	if err != nil {
 		return nil, err
 	}
@@ -335,7 +339,8 @@ func (g *Guard) List(ctx context.Context, prefix string, fn func(Info) error) er
 var errStop = errors.New("the caller has had enough")
 
 // list reads names with the turn t and hands them over in batches. While it waits for the caller it is not inside.
-func (g *Guard) list(ctx context.Context, s Store, prefix string, t *turn, batches chan<- []Info, stop <-chan struct{}) error {
+func (g *Guard) list(ctx context.Context, s Store, prefix string, t *turn,
+	batches chan<- []Info, stop <-chan struct{}) error {
 	defer func() { g.work.leave(t) }()
 	var batch []Info
 	flush := func() error {

@@ -76,7 +76,9 @@ func until(t *testing.T, what string, ok func() bool) {
 func hanging(t *testing.T) (g *filestore.Guard, root, key string, end func()) {
 	t.Helper()
 	root = t.TempDir()
-	g = newGuard(t, openDir(t, root), filestore.GuardOptions{Workers: 8, Wait: 300 * time.Millisecond, WriteWait: time.Second, CheckWait: 300 * time.Millisecond})
+	const wait = 300 * time.Millisecond
+	limits := filestore.GuardOptions{Workers: 8, Wait: wait, WriteWait: time.Second, CheckWait: wait}
+	g = newGuard(t, openDir(t, root), limits)
 	key = put(t, g, "before")
 	end = filestoretest.Hang(t, root)
 	before := threads(t)

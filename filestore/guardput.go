@@ -168,6 +168,7 @@ func (p *incoming) Read(b []byte) (int, error) {
 
 func (g *Guard) tooMany() error {
 	return unavailable(&Fault{
-		Code: CodeNoAnswer, Why: "too many files are on their way into the file store in " + g.String(), Fix: "look whether it is slow",
+		Code: CodeNoAnswer, Why: "too many files are on their way into the file store in " + g.String(),
+		Fix: "look whether it is slow",
 	}, "too many files are being sent at the moment; try again in a minute")
 }

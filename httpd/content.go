@@ -41,8 +41,8 @@ var shown = map[string]bool{
 }
 
 // ServeContent sends a file with headers under which it can do no harm, whatever is in it. It answers ranges and
-// conditional requests. What is not on the list of types a browser may show is sent as bytes to save. The error is that of
-// a Body which could not be read to its end: the response is not whole then, and must not look so.
+// conditional requests. What is not on the list of types a browser may show is sent as bytes to save. The error is that
+// of a Body which could not be read to its end: the response is not whole then, and must not look so.
 func ServeContent(w http.ResponseWriter, r *http.Request, c Content) error {
 	h := w.Header()
 	kind, _, err := mime.ParseMediaType(c.Type)

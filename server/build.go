@@ -171,8 +171,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	if s.Pages, err = page.New(page.Options{DB: s.DB, Cache: s.Cache, Access: s.Access, Sites: s.Sites, Logger: s.log}); err != nil {
 		return err
 	}
-	if s.Files, err = document.New(document.Options{DB: s.DB, Cache: s.Cache, Access: s.Access, Store: s.files.guard, MaxBytes: c.Files.MaxFileBytes,
-		MaxPixels: c.Files.MaxImagePixels, Unscaled: !c.Files.ThumbnailsEnabled, OrphanAge: c.Files.OrphanAge}); err != nil {
+	if s.Files, err = document.New(s.documentOptions()); err != nil {
 		return err
 	}
 	if s.Content, err = content.New(content.Options{DB: s.DB, Cache: s.Cache, Access: s.Access, Taxonomy: s.Taxonomy, Moved: s.Pages.AddRedirect, Image: s.Files.Image}); err != nil {

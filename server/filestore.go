@@ -9,6 +9,7 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/cluster"
+	"github.com/stoa-portal/stoa/document"
 	"github.com/stoa-portal/stoa/filestore"
 	"github.com/stoa-portal/stoa/httpd"
 	"github.com/stoa-portal/stoa/job"
@@ -53,7 +54,9 @@ func (f *files) freshen(old []httpd.Problem) []httpd.Problem {
 // openFiles opens the file store and keeps looking whether it can be used. A store that cannot be used is no reason not
 // to start: the node is not ready, takes no files, and gets ready by itself.
 func (s *Server) openFiles(ctx context.Context, noSync bool) error {
-	dir, err := filestore.OpenDir(s.cfg.Files.Root, filestore.DirOptions{Logger: s.log.With("component", "filestore"), NoSync: noSync})
+	dir, err := filestore.OpenDir(s.cfg.Files.Root, filestore.DirOptions{
+		Logger: s.log.With("component", "filestore"), NoSync: noSync,
+	})
 	if err != nil {
 		return err
 	}
@@ -81,6 +84,15 @@ func (s *Server) openFiles(ctx context.Context, noSync bool) error {
 		return s.files.guard.Close(ctx)
 	})
 	return nil
+}
+
+// documentOptions are what the service of files needs.
+func (s *Server) documentOptions() document.Options {
+	c := s.cfg.Files
+	return document.Options{
+		DB: s.DB, Cache: s.Cache, Access: s.Access, Store: s.files.guard,
+		MaxBytes: c.MaxFileBytes, MaxPixels: c.MaxImagePixels, Unscaled: !c.ThumbnailsEnabled, OrphanAge: c.OrphanAge,
+	}
 }
 
 // lookAtStore finds out whether the file store is the cluster's and can be used. One look is made at a time.
@@ -125,7 +137,8 @@ func (s *Server) adoptStore(ctx context.Context) error {
 func (s *Server) ownStore(ctx context.Context) (string, error) {
 	mine, err := s.files.guard.Identity(ctx)
 	if err == nil {
-		s.log.Info("the database knows no file store yet: it takes the one that is there", "place", s.files.guard, "identity", mine)
+		s.log.Info("the database knows no file store yet: it takes the one that is there",
+			"place", s.files.guard, "identity", mine)
 		return mine, nil
 	}
 	f := filestore.FaultOf(err)
@@ -145,7 +158,8 @@ func (s *Server) noteStore(err error) {
 	old := f.wrong.Load()
 	if err == nil {
 		if old != nil {
-			s.log.Info("the file store can be used again", "place", f.guard, "after", time.Since(f.since).Round(time.Second).String())
+			after := time.Since(f.since).Round(time.Second)
+			s.log.Info("the file store can be used again", "place", f.guard, "after", after.String())
 		}
 		f.wrong.Store(nil)
 		return
@@ -155,7 +169,8 @@ func (s *Server) noteStore(err error) {
 		f.since = time.Now()
 	}
 	if old == nil || old.Mend != p.Mend { // the reason may count seconds
-		s.log.Error("the file store cannot be used: this node is not ready and takes no files", "reason", p.Message, "fix", p.Mend, "error", err)
+		s.log.Error("the file store cannot be used: this node is not ready and takes no files",
+			"reason", p.Message, "fix", p.Mend, "error", err)
 	}
 	f.wrong.Store(&p)
 }
@@ -164,7 +179,8 @@ func (s *Server) noteStore(err error) {
 func storeProblem(err error) httpd.Problem {
 	f := filestore.FaultOf(err)
 	if f == nil {
-		return httpd.Problem{Requirement: storeRequirement, Message: err.Error(), Mend: "see the log of this node and the state of the database"}
+		mend := "see the log of this node and the state of the database"
+		return httpd.Problem{Requirement: storeRequirement, Message: err.Error(), Mend: mend}
 	}
 	p := httpd.Problem{Requirement: storeRequirement, Message: f.Why, Mend: f.Fix}
 	if f.Code == filestore.CodeOther || f.Code == filestore.CodeMissing {
@@ -176,7 +192,8 @@ func storeProblem(err error) httpd.Problem {
 // sweepFiles is the job that removes bytes to which no file refers.
 func (s *Server) sweepFiles() job.Job {
 	return job.Job{
-		Name: "file.sweep", Does: "Deletes bytes that no file has referred to for days", Kind: job.Once, Schedule: "@every 6h", Timeout: 30 * time.Minute,
+		Name: "file.sweep", Does: "Deletes bytes that no file has referred to for days",
+		Kind: job.Once, Schedule: "@every 6h", Timeout: 30 * time.Minute,
 		Run: func(ctx context.Context, run job.Run) error {
 			w, err := s.Files.Sweep(stoa.WithActor(ctx, stoa.SystemActor()), run.Now)
 			if err != nil {
@@ -187,8 +204,8 @@ func (s *Server) sweepFiles() job.Job {
 				log.Info("no bytes are deleted from the file store for now", "reason", w.Held)
 				return nil
 			}
-			log.Info("looked for bytes that no file refers to", "looked", w.Files, "found", w.Found, "referenced again", w.Returned,
-				"deleted", w.Removed, "bytes", w.Freed, "waiting", w.Waiting)
+			log.Info("looked for bytes that no file refers to", "looked", w.Files, "found", w.Found,
+				"referenced again", w.Returned, "deleted", w.Removed, "bytes", w.Freed, "waiting", w.Waiting)
 			return nil
 		},
 	}

@@ -413,7 +413,8 @@ func hostileKeys(t *testing.T, a, _ filestore.Store) {
 }
 
 func legalKeys(t *testing.T, a, b filestore.Store) {
-	legal := []string{"a", "0", "a.b", "a-b_c.d", "a/b/c", "a/b", "identity", "tmp", "data", "tmp/x", "a..b", "history/1-abc", "history/a/b", "history", "historyx", strings.Repeat("a", filestore.MaxKey)}
+	legal := []string{"a", "0", "a.b", "a-b_c.d", "a/b/c", "a/b", "identity", "tmp", "data", "tmp/x", "a..b",
+		"history/1-abc", "history/a/b", "history", "historyx", strings.Repeat("a", filestore.MaxKey)}
 	for i, key := range legal {
 		put(t, a, key, sample(uint64(i), i+1))
 	}
@@ -483,13 +484,15 @@ func deleteIdempotent(t *testing.T, a, b filestore.Store) {
 }
 
 func listPrefix(t *testing.T, a, b filestore.Store) {
-	for _, k := range []string{"doc-1", "doc-2", "doc", "preview/1", "preview/2/x", "previews", "history/1-a", "history/2-b", "history", "hist"} {
+	for _, k := range []string{"doc-1", "doc-2", "doc", "preview/1", "preview/2/x", "previews",
+		"history/1-a", "history/2-b", "history", "hist"} {
 		put(t, a, k, []byte(k))
 	}
 	for prefix, want := range map[string][]string{
 		"doc": {"doc", "doc-1", "doc-2"}, "doc-": {"doc-1", "doc-2"}, "preview/": {"preview/1", "preview/2/x"},
 		"preview": {"preview/1", "preview/2/x", "previews"}, "none": nil,
-		"history/": {"history/1-a", "history/2-b"}, "history/2": {"history/2-b"}, "hist": {"hist", "history", "history/1-a", "history/2-b"},
+		"history/": {"history/1-a", "history/2-b"}, "history/2": {"history/2-b"},
+		"hist": {"hist", "history", "history/1-a", "history/2-b"},
 	} {
 		if got := keys(t, b, prefix); !slices.Equal(got, want) {
 			t.Errorf("list %q: %v, want %v", prefix, got, want)

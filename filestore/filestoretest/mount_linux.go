@@ -1,6 +1,7 @@
 package filestoretest
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -14,14 +15,15 @@ import (
 const inside = "STOA_TEST_MOUNTS"
 
 // Mounts runs the test in a process of its own whose mounts no other process sees, and which end with it. It
-// reports whether this is that process: in the other one the test is over. Without the privilege to do so the test is skipped, loudly;
-// as root with STOA_TEST_REQUIRE=1 or CI=true it fails instead.
+// reports whether this is that process: in the other one the test is over. Without the privilege to do so the test is
+// skipped, loudly; as root with STOA_TEST_REQUIRE=1 or CI=true it fails instead.
 func Mounts(t *testing.T) bool {
 	t.Helper()
 	if os.Getenv(inside) != "" {
 		return true
 	}
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+strings.ReplaceAll(t.Name(), "/", "$/^")+"$", "-test.v", "-test.timeout=5m")
+	one := "-test.run=^" + strings.ReplaceAll(t.Name(), "/", "$/^") + "$"
+	cmd := exec.CommandContext(t.Context(), os.Args[0], one, "-test.v", "-test.timeout=5m")
 	cmd.Env = append(os.Environ(), inside+"=1")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
 	if os.Getuid() != 0 {
@@ -30,13 +32,14 @@ func Mounts(t *testing.T) bool {
 		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
 	}
 	out, err := cmd.CombinedOutput()
+	says := func(how string) bool { return strings.Contains(string(out), "--- "+how+": "+t.Name()) }
 	var exit *exec.ExitError
 	switch {
 	case err != nil && !errors.As(err, &exit):
 		unable(t, err)
-	case err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) && !strings.Contains(string(out), "--- SKIP: "+t.Name()):
+	case err != nil || !says("PASS") && !says("SKIP"):
 		t.Fatalf("in a mount namespace: %v\n%s", err, out)
-	case strings.Contains(string(out), "--- SKIP: "+t.Name()):
+	case says("SKIP"):
 		t.Skipf("%s", out)
 	case testing.Verbose():
 		t.Logf("%s", out)
@@ -104,10 +107,57 @@ func Unmount(t *testing.T, dir string) {
 	}
 }
 
-// Hang mounts at a directory a FUSE file system whose server answers nothing, as one does that was stopped, or a network
-// file system without its server: whoever touches it waits. The returned function ends the server: those who
-// wait get an error, and the mount is taken away.
+// Hang mounts at a directory a FUSE file system whose server answers nothing, as one does that was stopped, or a
+// network file system without its server: every call to it waits. The returned function ends the server: those calls
+// get an error, and the mount is taken away.
 func Hang(t *testing.T, dir string) (end func()) {
+	t.Helper()
+	_, end = fuse(t, dir)
+	return end
+}
+
+// Fail mounts at a directory a FUSE file system whose server answers everything with one error, such as EIO or EACCES.
+// The returned function ends that.
+func Fail(t *testing.T, dir string, errno syscall.Errno) (end func()) {
+	t.Helper()
+	fd, end := fuse(t, dir)
+	go func() { // ends with the mount
+		in := make([]byte, 1<<20)
+		for {
+			n, err := syscall.Read(fd, in)
+			switch {
+			case errors.Is(err, syscall.EINTR), errors.Is(err, syscall.ENOENT), errors.Is(err, syscall.EAGAIN):
+				continue
+			case err != nil || n < 40:
+				return
+			}
+			// struct fuse_in_header and fuse_out_header, fuse_init_out: linux/fuse.h
+			code, unique := binary.NativeEndian.Uint32(in[4:]), in[8:16]
+			const forget, initialize, batchForget = 2, 26, 42
+			out := make([]byte, 16, 80)
+			switch code {
+			case forget, batchForget:
+				continue // wants no answer
+			case initialize:
+				out = out[:80]
+				binary.NativeEndian.PutUint32(out[16:], 7)  // version of the protocol
+				binary.NativeEndian.PutUint32(out[20:], 31) // that 64 bytes of answer belong to
+				binary.NativeEndian.PutUint32(out[36:], 1<<16)
+			default:
+				binary.NativeEndian.PutUint32(out[4:], uint32(-int32(errno)))
+			}
+			binary.NativeEndian.PutUint32(out, uint32(len(out)))
+			copy(out[8:], unique)
+			if _, err := syscall.Write(fd, out); err != nil && !errors.Is(err, syscall.ENOENT) {
+				return
+			}
+		}
+	}()
+	return end
+}
+
+// fuse mounts a FUSE file system; requests come at fd.
+func fuse(t *testing.T, dir string) (fd int, end func()) {
 	t.Helper()
 	private(t)
 	fd, err := syscall.Open("/dev/fuse", syscall.O_RDWR|syscall.O_CLOEXEC, 0)
@@ -115,7 +165,7 @@ func Hang(t *testing.T, dir string) (end func()) {
 		unable(t, fmt.Errorf("open /dev/fuse: %w", err))
 	}
 	options := fmt.Sprintf("fd=%d,rootmode=40000,user_id=%d,group_id=%d", fd, os.Getuid(), os.Getgid())
-	if err := syscall.Mount("stoa-hang", dir, "fuse.stoa", syscall.MS_NOSUID|syscall.MS_NODEV, options); err != nil {
+	if err := syscall.Mount("stoa-test", dir, "fuse.stoa", syscall.MS_NOSUID|syscall.MS_NODEV, options); err != nil {
 		syscall.Close(fd)
 		unable(t, fmt.Errorf("mount a FUSE file system: %w", err))
 	}
@@ -123,10 +173,10 @@ func Hang(t *testing.T, dir string) (end func()) {
 	end = func() {
 		if !ended {
 			ended = true
+			_ = syscall.Unmount(dir, syscall.MNT_DETACH|syscall.MNT_FORCE) // which ends those who wait, and the server
 			syscall.Close(fd)
-			_ = syscall.Unmount(dir, syscall.MNT_DETACH) // unless the test did
 		}
 	}
 	t.Cleanup(end)
-	return end
+	return fd, end
 }
