@@ -88,10 +88,10 @@ func (s *Server) openFiles(ctx context.Context, noSync bool) error {
 
 // documentOptions are what the service of files needs.
 func (s *Server) documentOptions() document.Options {
-	c := s.cfg.Files
+	c := s.cfg
 	return document.Options{
-		DB: s.DB, Cache: s.Cache, Access: s.Access, Store: s.files.guard,
-		MaxBytes: c.MaxFileBytes, MaxPixels: c.MaxImagePixels, Unscaled: !c.ThumbnailsEnabled, OrphanAge: c.OrphanAge,
+		DB: s.DB, Cache: s.Cache, Access: s.Access, Store: s.files.guard, OrphanAge: c.Files.OrphanAge,
+		MaxBytes: c.Files.MaxFileBytes, MaxPixels: c.Files.MaxImagePixels, Unscaled: !c.Files.ThumbnailsEnabled,
 	}
 }
 
