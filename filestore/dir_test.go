@@ -257,3 +257,20 @@ func TestDir_AnyKeyStaysInside(t *testing.T) {
 		t.Errorf("beside the root are %v, %v", entries, err)
 	}
 }
+
+func TestDir_CopiedWithoutEmptyFolders(t *testing.T) {
+	root := t.TempDir()
+	d := openDir(t, root)
+	if err := os.Remove(filepath.Join(root, "tmp")); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Check(t.Context(), filestoretest.Identity); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(filepath.Join(root, "tmp")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Bind(filestoretest.Identity).Put(t.Context(), "key", strings.NewReader("x"), 1); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -48,10 +48,14 @@ type tempFile struct {
 	name string
 }
 
-// temp makes an empty temporary file in the file system of the store, readable by the owner only.
+// temp makes an empty temporary file in the file system of the store, readable by the owner only. A store that was
+// copied may lack the folder for them, as it was empty.
 func (d *Dir) temp(in *os.Root) (*tempFile, error) {
 	name := tmpName + "/put-" + NewKey()
 	f, err := in.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrNotExist) && d.want != "" && in.Mkdir(tmpName, 0o700) == nil {
+		f, err = in.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	}
 	if err != nil {
 		return nil, d.fault("written", err)
 	}

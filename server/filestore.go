@@ -99,13 +99,21 @@ func (s *Server) documentOptions() document.Options {
 func (s *Server) lookAtStore(ctx context.Context) {
 	f := &s.files
 	var err error
-	if again := f.again.Swap(false); again || f.guard.Adopted() == "" {
-		if err = s.adoptStore(ctx); err != nil && again {
-			f.again.Store(true)
-		}
+	known := f.guard.Adopted()
+	if known == "" {
+		err = s.adoptStore(ctx)
 	}
-	if f.guard.Adopted() != "" { // a database that is away has a sentence of its own
+	if f.guard.Adopted() != "" {
 		err = f.guard.Check(ctx)
+	}
+	// After that, for it may wait for the database, which has a sentence of its own when it is away.
+	if f.again.Swap(false) && known != "" {
+		switch {
+		case s.adoptStore(ctx) != nil:
+			f.again.Store(true)
+		case f.guard.Adopted() != known:
+			err = f.guard.Check(ctx)
+		}
 	}
 	if ctx.Err() != nil {
 		return
