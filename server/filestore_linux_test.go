@@ -173,3 +173,29 @@ func threads(t *testing.T) (n int) {
 	}
 	return n
 }
+
+// A node starts although its store hangs, makes nothing there, and is ready when it answers.
+func TestFileStore_StartWhileItHangs(t *testing.T) {
+	if !filestoretest.Mounts(t) {
+		return
+	}
+	root := t.TempDir()
+	g := servertest.NewGroup(t, "sqlite")
+	began := time.Now()
+	end := filestoretest.Hang(t, root)
+	n := g.Join(map[string]string{rootProperty: root}) // the first node of an empty database
+	if took := time.Since(began); took > 20*time.Second {
+		t.Errorf("the start took %s", took)
+	}
+	notReady(t, n, time.Now(), "has not answered")
+	end()
+	readyAgain(t, n)
+	n.SignIn(t)
+	address := mustUpload(t, n, "first.txt", "first")
+	end = filestoretest.Hang(t, root)
+	second := g.Join(map[string]string{rootProperty: root})
+	notReady(t, second, time.Now(), "has not answered")
+	end()
+	readyAgain(t, second)
+	mustFind(t, second, address, "first")
+}

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stoa-portal/stoa/document"
 	"github.com/stoa-portal/stoa/filestore"
 	"github.com/stoa-portal/stoa/server/servertest"
 )
@@ -260,4 +261,32 @@ func TestFileStore_FirstNodeTakesTheOneThatIsThere(t *testing.T) {
 	if err != nil || strings.TrimSpace(string(raw)) != "brought-along" {
 		t.Errorf("the identity is %q, %v", raw, err)
 	}
+}
+
+// Files that come and go, and the node's own looks at the store, do not break a backup.
+func TestBackup_WhileFilesComeAndGo(t *testing.T) {
+	n := servertest.Start(t, 1)[0]
+	st := n.Site(t)
+	ctx := servertest.System()
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 50 { // their bytes stay, so that more would only make the copies longer
+				f, err := n.Files.Upload(ctx, st, document.Upload{Name: "a.txt", Body: strings.NewReader("bytes")})
+				if err == nil {
+					err = n.Files.Delete(ctx, f.ID)
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	for i := range 3 {
+		if err := n.Backup(servertest.System(), filepath.Join(t.TempDir(), fmt.Sprint("backup-", i))); err != nil {
+			t.Errorf("backup %d: %v", i, err)
+		}
+	}
+	wg.Wait()
 }
