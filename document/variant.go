@@ -114,7 +114,11 @@ func (s *Service) makeVariant(ctx context.Context, f File, width int) (filestore
 	}
 	defer src.Close()
 	var out bytes.Buffer
-	if err := resize(&out, src, f, width); err != nil {
+	in := &watched{ReadSeeker: src}
+	if err := resize(&out, in, f, width); err != nil {
+		if in.err != nil {
+			return nil, in.err // the store's fault, not the picture's: it is tried again
+		}
 		out.Reset() // browsers often show what a decoder refuses: they get the original
 	}
 	body := out.Bytes()
@@ -126,6 +130,20 @@ func (s *Service) makeVariant(ctx context.Context, f File, width int) (filestore
 		return nil, err
 	}
 	return nil, nil
+}
+
+// watched remembers why bytes could not be read.
+type watched struct {
+	io.ReadSeeker
+	err error
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	n, err := w.ReadSeeker.Read(p)
+	if err != nil && err != io.EOF {
+		w.err = err
+	}
+	return n, err
 }
 
 // unkept is a variant that is in memory only.

@@ -274,3 +274,24 @@ func TestDir_CopiedWithoutEmptyFolders(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+func TestDir_ListOfHistoryReadsNoShard(t *testing.T) {
+	root := t.TempDir()
+	d := openDir(t, root)
+	for _, key := range []string{"history/1-abc", "document/x"} {
+		if _, err := d.Put(t.Context(), key, strings.NewReader("x"), 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.RemoveAll(filepath.Join(root, "data")); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	count := func(filestore.Info) error { n++; return nil }
+	if err := d.List(t.Context(), "history/", count); err != nil || n != 1 {
+		t.Errorf("%d keys, %v", n, err)
+	}
+	if err := d.List(t.Context(), "document/", count); err == nil {
+		t.Error("shards that are gone look like an empty store")
+	}
+}
