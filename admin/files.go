@@ -104,6 +104,12 @@ func (h *Handler) filePage(q *request, f document.Filter, after string) (rows []
 // before the files that they belong to. It stops at the first file that is refused; those before it stay.
 func (h *Handler) receive(q *request) (out []document.File, err error) {
 	httpd.LimitBody(q.Request, h.o.MaxUpload+maxForm)
+	defer func() {
+		// A client that is still sending would see the connection break instead of the answer.
+		if stoa.Is(err, stoa.KindUnavailable) {
+			_, _ = io.Copy(io.Discard, q.Body)
+		}
+	}()
 	in, err := q.MultipartReader()
 	if err != nil {
 		return nil, stoa.Invalid("file", "files are sent as multipart/form-data, not %.60q", q.Header.Get("Content-Type"))
@@ -177,6 +183,7 @@ func (h *Handler) uploadStatus(q *request, err error) int {
 	switch stoa.KindOf(err) {
 	case stoa.KindUnavailable:
 		h.log.WarnContext(q.Context(), "a file could not be kept", "request", stoa.RequestIDFrom(q.Context()), "error", err)
+		q.w.Header().Set("Retry-After", uploadRetry)
 		return http.StatusServiceUnavailable
 	case stoa.KindInvalid:
 		return http.StatusUnprocessableEntity
@@ -189,6 +196,9 @@ func (h *Handler) uploadStatus(q *request, err error) int {
 	}
 	return 0
 }
+
+// uploadRetry is after how many seconds a sender may try again: nodes look at the store more often than that.
+const uploadRetry = "5"
 
 // picked is a file as the text editor takes it.
 type picked struct {

@@ -20,7 +20,7 @@ import (
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/db/dbtest"
 	"github.com/stoa-portal/stoa/document"
-	"github.com/stoa-portal/stoa/filestore"
+	"github.com/stoa-portal/stoa/filestore/filestoretest"
 	"github.com/stoa-portal/stoa/job"
 	"github.com/stoa-portal/stoa/lock"
 	"github.com/stoa-portal/stoa/look"
@@ -96,8 +96,7 @@ func newWorld(t *testing.T) *world {
 	w.pages, err = page.New(page.Options{DB: d, Cache: c, Access: w.access, Sites: w.sites})
 	must(t, err)
 	w.store = t.TempDir()
-	store, err := filestore.OpenDir(w.store, filestore.DirOptions{NoSync: true})
-	must(t, err)
+	store := filestoretest.Dir(t, w.store)
 	w.files, err = document.New(document.Options{DB: d, Cache: c, Access: w.access, Store: store})
 	must(t, err)
 	w.jobs, err = job.New(job.Options{DB: d, Leader: alone{}, Node: "node-1", Poll: 5 * time.Millisecond})

@@ -32,6 +32,15 @@ func Fact(ctx context.Context, d *db.DB, name, propose string) (value string, er
 	return value, wrapFact(name, err)
 }
 
+// KnownFact gives what all nodes agreed on under a name; empty when they have not agreed yet.
+func KnownFact(ctx context.Context, d *db.DB, name string) (value string, err error) {
+	err = d.QueryRow(ctx, "SELECT value FROM cluster_fact WHERE name = ?", name).Scan(&value)
+	if db.IsNoRows(err) {
+		return "", nil
+	}
+	return value, wrapFact(name, err)
+}
+
 func wrapFact(name string, err error) error {
 	if err != nil {
 		return fmt.Errorf("agree on %s: %w", name, err)

@@ -20,8 +20,9 @@ func sectionFiles() section {
 		{Name: "dl.file.max.size", Default: "100MiB", Unit: "bytes", Shared: true,
 			Doc:  "Largest file that can be uploaded.",
 			kind: into(byteSize(1<<10), func(c *Config) *int64 { return &c.Files.MaxFileBytes })},
-		{Name: "dl.store.orphan.age", Default: "1d", Shared: true,
-			Doc:  "Age at which bytes that no file refers to, such as those of an upload that was cut off, are deleted.",
+		{Name: "dl.store.orphan.age", Default: "7d", Shared: true,
+			Doc: "Time after which bytes that no file refers to any more, such as those of a deleted file or of an upload " +
+				"that was cut off, are deleted. It counts from when that was found, so that a restored database has all its files.",
 			kind: into(period(time.Hour, 365*24*time.Hour), func(c *Config) *time.Duration { return &c.Files.OrphanAge })},
 		{Name: "dl.file.entry.thumbnail.enabled", Default: "true", Shared: true,
 			Doc:  "Whether pictures are also served in smaller widths: 160, 320, 640, 960, 1280 and 1920 pixels.",

@@ -15,6 +15,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	sqlite "modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/stoa-portal/stoa"
 )
 
 // IsDuplicate reports whether err says that a row with the same key is already there.
@@ -35,6 +37,18 @@ func IsDuplicate(err error) bool {
 
 // IsNoRows reports whether err is sql.ErrNoRows.
 func IsNoRows(err error) bool { return errors.Is(err, sql.ErrNoRows) }
+
+// errUnknownOutcome is in the error of a Write whose COMMIT was not answered and could not be settled.
+var errUnknownOutcome = errors.New("the outcome of COMMIT is not known")
+
+// IsUnknownOutcome reports whether err is of a Write of which it is not known whether it was committed. Any other
+// error of Write says that nothing was.
+func IsUnknownOutcome(err error) bool { return errors.Is(err, errUnknownOutcome) }
+
+func unknownOutcome(err error) error {
+	return stoa.Unavailable(errors.Join(errUnknownOutcome, err),
+		"the database went away during the save: it is not known whether it happened; look before you repeat it")
+}
 
 // isTransient reports whether the same transaction can succeed when repeated (coherence rule 28).
 func isTransient(err error) bool {

@@ -254,12 +254,12 @@ func (d *DB) writeOnce(ctx context.Context, fn func(ctx context.Context, tx *Tx)
 			return isTransient(err), err
 		}
 		if !numbered {
-			return false, stoa.Unavailable(err, "the database went away during the save: it is not known whether it happened; look before you repeat it")
+			return false, unknownOutcome(err)
 		}
 		committed, settleErr := d.settle(ctx, n)
 		if settleErr != nil {
 			// The number stays open on purpose: readers keep probing for it.
-			return false, stoa.Unavailable(errors.Join(err, settleErr), "the database went away during the save: it is not known whether it happened; look before you repeat it")
+			return false, unknownOutcome(errors.Join(err, settleErr))
 		}
 		if !committed {
 			d.journal.Done(ctx, n, nil, false)

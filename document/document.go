@@ -64,6 +64,14 @@ type Options struct {
 	MaxBytes  int64 // of a file; 0 means 100 MiB
 	MaxPixels int64 // width times height; larger pictures are kept but not scaled; 0 means 50 million
 	Unscaled  bool  // every width gives the original
+
+	// OrphanAge is how long bytes that no file refers to are kept after that was found; 0 means 7 days.
+	OrphanAge time.Duration
+	// Spare, when not nil, tells Sweep of backups: when the oldest that is kept was begun (zero when none is), and
+	// whether a backup, a restore or a move of the store runs now.
+	Spare func(ctx context.Context) (oldest time.Time, running bool, err error)
+	// Incarnated, when not nil, tells Sweep when the newest incarnation of the database began (zero for the first).
+	Incarnated func(ctx context.Context) (time.Time, error)
 }
 
 // Service keeps the files of sites. It is safe for concurrent use.
@@ -78,8 +86,12 @@ func New(o Options) (*Service, error) {
 	if o.DB == nil || o.Cache == nil || o.Access == nil || o.Store == nil {
 		return nil, errors.New("document: DB, Cache, Access and Store are required")
 	}
-	if o.MaxBytes < 0 || o.MaxPixels < 0 {
-		return nil, fmt.Errorf("document: MaxBytes %d and MaxPixels %d must not be negative", o.MaxBytes, o.MaxPixels)
+	if o.MaxBytes < 0 || o.MaxPixels < 0 || o.OrphanAge < 0 {
+		return nil, fmt.Errorf("document: MaxBytes %d, MaxPixels %d and OrphanAge %s must not be negative",
+			o.MaxBytes, o.MaxPixels, o.OrphanAge)
+	}
+	if o.OrphanAge == 0 {
+		o.OrphanAge = 7 * 24 * time.Hour
 	}
 	if o.MaxBytes == 0 {
 		o.MaxBytes = 100 << 20
@@ -219,8 +231,8 @@ func (s *Service) Update(ctx context.Context, f File) (File, error) {
 	return have, nil
 }
 
-// Delete removes a file with its bytes. The actor needs Edit on it. The row goes first: nobody finds the
-// file any more, even when its bytes cannot be removed now, which is an error all the same.
+// Delete removes a file. The actor needs Edit on it. Its bytes are found by no address from then on; Sweep
+// removes them some days later, for a database may be restored in which the file still is.
 func (s *Service) Delete(ctx context.Context, id stoa.ID) error {
 	f, err := s.read(ctx, s.opt.DB, id)
 	if err != nil {
@@ -229,40 +241,28 @@ func (s *Service) Delete(ctx context.Context, id stoa.ID) error {
 	if err := s.opt.Access.Check(ctx, access.Edit, f.Path()); err != nil {
 		return err
 	}
-	err = s.opt.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+	drop := func(ctx context.Context, tx *db.Tx) (int64, error) {
 		n, err := tx.Affected(ctx, "DELETE FROM document_file WHERE id = ?", id)
+		if err == nil && n > 0 {
+			tx.Changed("file", id, f.Site, f.Version+1)
+			err = noteOrphan(ctx, tx, f.Key, f.Size, tx.Now())
+		}
+		return n, err
+	}
+	return s.opt.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+		n, err := drop(ctx, tx)
 		if err != nil {
 			return err
 		}
 		if n == 0 {
 			return stoa.NotFound("file", id)
 		}
-		tx.Changed("file", id, f.Site, f.Version+1)
-		tx.TakesAway(func(ctx context.Context, tx *db.Tx) error { // its bytes are gone, so it must not come back
-			n, err := tx.Affected(ctx, "DELETE FROM document_file WHERE id = ?", id)
-			if n > 0 {
-				tx.Changed("file", id, f.Site, f.Version+1)
-			}
+		tx.TakesAway(func(ctx context.Context, tx *db.Tx) error {
+			_, err := drop(ctx, tx)
 			return err
 		})
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	return s.deleteBytes(ctx, f.Key)
-}
-
-// deleteBytes removes the bytes of a file and of its variants.
-func (s *Service) deleteBytes(ctx context.Context, key string) error {
-	errs := []error{s.opt.Store.Delete(ctx, storeKey(key, 0))}
-	for _, w := range Widths() {
-		errs = append(errs, s.opt.Store.Delete(ctx, storeKey(key, w)))
-	}
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("remove the bytes of file %s: %w", key, err)
-	}
-	return nil
 }
 
 const (

@@ -18,6 +18,7 @@ import (
 	"github.com/stoa-portal/stoa/db/dbtest"
 	"github.com/stoa-portal/stoa/document"
 	"github.com/stoa-portal/stoa/filestore"
+	"github.com/stoa-portal/stoa/filestore/filestoretest"
 	"github.com/stoa-portal/stoa/site"
 )
 
@@ -51,8 +52,7 @@ func newNode(t *testing.T, d *db.DB, dir string, maxBytes, maxPixels int64) *nod
 	must(t, err)
 	n.sites, err = site.New(site.Options{DB: d, Cache: c, Access: n.acc})
 	must(t, err)
-	n.store, err = filestore.OpenDir(dir, filestore.DirOptions{NoSync: true})
-	must(t, err)
+	n.store = filestoretest.Dir(t, dir)
 	n.Service, err = document.New(document.Options{DB: d, Cache: c, Access: n.acc, Store: n.store, MaxBytes: maxBytes, MaxPixels: maxPixels})
 	must(t, err)
 	return n

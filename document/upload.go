@@ -81,7 +81,10 @@ func (s *Service) Upload(ctx context.Context, st site.Site, u Upload) (File, err
 	}
 	f.Size, f.Hash = info.Size, info.SHA256
 	if err := s.register(ctx, &f, u.Also); err != nil {
-		// Bytes without a row are found by nobody. The request may be over, its rubbish is not.
+		if db.IsUnknownOutcome(err) {
+			return File{}, err // the row may be there, and needs its bytes; without a row, Sweep finds them
+		}
+		// Bytes without a row are found by no address. The request may be over, its rubbish is not.
 		if del := s.opt.Store.Delete(context.WithoutCancel(ctx), storeKey(f.Key, 0)); del != nil {
 			err = errors.Join(err, fmt.Errorf("remove the bytes of file %s again: %w", f.Key, del))
 		}

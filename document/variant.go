@@ -62,10 +62,13 @@ func (s *Service) variant(ctx context.Context, f File, width int) (filestore.Fil
 	key := storeKey(f.Key, width)
 	b, err := s.opt.Store.Open(ctx, key)
 	if stoa.Is(err, stoa.KindNotFound) {
-		if err := s.makeVariant(ctx, f, width); err != nil {
-			return nil, File{}, fmt.Errorf("scale the picture %d (%q) to a width of %d: %w", f.ID, f.Name, width, err)
+		made, err2 := s.makeVariant(ctx, f, width)
+		if err2 != nil {
+			return nil, File{}, fmt.Errorf("scale the picture %d (%q) to a width of %d: %w", f.ID, f.Name, width, err2)
 		}
-		b, err = s.opt.Store.Open(ctx, key)
+		if b, err = made, nil; made == nil {
+			b, err = s.opt.Store.Open(ctx, key)
+		}
 	}
 	if err != nil {
 		return nil, File{}, err
@@ -94,30 +97,63 @@ func scaled(length, from, to int) int {
 }
 
 // makeVariant scales a picture and puts the result into the store. How many pictures are decoded at once
-// is limited by their pixels, which is what the memory goes into.
-func (s *Service) makeVariant(ctx context.Context, f File, width int) error {
+// is limited by their pixels, which is what the memory goes into. A result that a store which is full or read-only
+// does not take is returned instead: pictures can be read, and visitors should see them.
+func (s *Service) makeVariant(ctx context.Context, f File, width int) (filestore.File, error) {
 	if err := s.room.Acquire(ctx, max(1, pixels(f))); err != nil {
-		return stoa.Unavailable(err, "too many pictures are being scaled; try again")
+		return nil, stoa.Unavailable(err, "too many pictures are being scaled; try again")
 	}
 	defer s.room.Release(max(1, pixels(f)))
 	key := storeKey(f.Key, width)
 	if b, err := s.opt.Store.Open(ctx, key); err == nil {
-		return b.Close() // made while this request waited
+		return b, nil // made while this request waited
 	}
 	src, err := s.opt.Store.Open(ctx, storeKey(f.Key, 0))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer src.Close()
 	var out bytes.Buffer
-	if err := resize(&out, src, f, width); err != nil {
+	in := &watched{ReadSeeker: src}
+	if err := resize(&out, in, f, width); err != nil {
+		if in.err != nil {
+			return nil, in.err // the store's fault, not the picture's: it is tried again
+		}
 		out.Reset() // browsers often show what a decoder refuses: they get the original
 	}
-	if _, err := s.opt.Store.Put(ctx, key, &out, int64(out.Len())); err != nil && !stoa.Is(err, stoa.KindConflict) {
-		return err
+	body := out.Bytes()
+	_, err = s.opt.Store.Put(ctx, key, bytes.NewReader(body), int64(len(body)))
+	switch {
+	case stoa.Is(err, stoa.KindUnavailable):
+		return unkept{bytes.NewReader(body), filestore.Info{Key: key, Size: int64(len(body))}}, nil
+	case err != nil && !stoa.Is(err, stoa.KindConflict):
+		return nil, err
 	}
-	return nil
+	return nil, nil
 }
+
+// watched remembers why bytes could not be read.
+type watched struct {
+	io.ReadSeeker
+	err error
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	n, err := w.ReadSeeker.Read(p)
+	if err != nil && err != io.EOF {
+		w.err = err
+	}
+	return n, err
+}
+
+// unkept is a variant that is in memory only.
+type unkept struct {
+	*bytes.Reader
+	info filestore.Info
+}
+
+func (u unkept) Info() filestore.Info { return u.info }
+func (unkept) Close() error           { return nil }
 
 // resize writes the picture in src with the given width, as JPEG when it is opaque and no PNG, else as PNG.
 func resize(w io.Writer, src io.ReadSeeker, f File, width int) error {

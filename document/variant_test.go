@@ -2,15 +2,20 @@ package document_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"hash/crc32"
 	"image"
+	"io"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/cache"
+	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/document"
+	"github.com/stoa-portal/stoa/filestore"
 )
 
 func decode(t *testing.T, data []byte) image.Image {
@@ -236,4 +241,63 @@ func FuzzUpload_NeverPanics(f *testing.F) {
 		}
 		n.bytesOf(t, system(t), got.Key, 160)
 	})
+}
+
+// faulty is a store that fails where a test wants it to.
+type faulty struct {
+	filestore.Store
+	read, write bool
+}
+
+func (f *faulty) Open(ctx context.Context, key string) (filestore.File, error) {
+	b, err := f.Store.Open(ctx, key)
+	if err != nil || !f.read {
+		return b, err
+	}
+	return &cutOff{File: b}, nil
+}
+
+func (f *faulty) Put(ctx context.Context, key string, r io.Reader, size int64) (filestore.Info, error) {
+	if f.write {
+		return filestore.Info{}, stoa.Unavailable(nil, "the disk is full")
+	}
+	return f.Store.Put(ctx, key, r, size)
+}
+
+type cutOff struct {
+	filestore.File
+	n int
+}
+
+func (c *cutOff) Read(p []byte) (int, error) {
+	if c.n++; c.n > 1 {
+		return 0, stoa.Unavailable(nil, "the store does not answer")
+	}
+	return c.File.Read(p[:min(len(p), 200)])
+}
+
+func TestOpen_VariantOfAStoreThatFails(t *testing.T) {
+	n, st := lite(t, 0, 0)
+	f := n.upload(t, st, "wide.png", pngOf(t, half(1000, 500)))
+	store := &faulty{Store: n.store, read: true}
+	c, err := cache.New(cache.Options{Proof: cache.Boottime, InTransaction: db.InWrite})
+	must(t, err)
+	t.Cleanup(c.Close)
+	s, err := document.New(document.Options{DB: n.d, Cache: c, Access: n.acc, Store: store})
+	must(t, err)
+	_, _, err = s.Open(system(t), f.Key, 320)
+	wantKind(t, err, stoa.KindUnavailable, "a picture whose bytes cannot be read")
+	store.read, store.write = false, true
+	b, v, err := s.Open(system(t), f.Key, 320)
+	must(t, err)
+	defer b.Close()
+	data, err := io.ReadAll(b)
+	must(t, err)
+	if decode(t, data).Bounds().Dx() != 320 || v.Width != 320 || v.Size != int64(len(data)) || n.keys(t) != 1 {
+		t.Errorf("a variant that cannot be kept: %+v, %d keys", v, n.keys(t))
+	}
+	store.write = false
+	if _, v := n.bytesOf(t, system(t), f.Key, 320); v.Width != 320 || n.keys(t) != 2 {
+		t.Errorf("the store is well again: %+v, %d keys", v, n.keys(t))
+	}
 }

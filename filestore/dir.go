@@ -13,7 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
+	"sync/atomic"
 	"time"
 
 	"github.com/stoa-portal/stoa"
@@ -24,13 +24,19 @@ import (
 //	identity   the identity, written once
 //	tmp/       files being written, and claims
 //	data/7f/   the files; the shard comes from a hash of the key
+//	history/   the few files whose keys begin with "history/", so that listing them reads no shard
 const (
 	identityName = "identity"
 	tmpName      = "tmp"
 	dataName     = "data"
+	historyName  = "history"
 
-	leftoverAge = 24 * time.Hour // a temporary file of this age belongs to a process that is gone
-	copyBuffer  = 128 << 10      // bytes read between two looks at the context
+	leftoverAge   = 24 * time.Hour // a temporary file of this age belongs to a process that is gone
+	copyBuffer    = 128 << 10      // bytes read between two looks at the context
+	listBatch     = 1000           // names read at a time
+	probeBytes    = 64 << 10       // that Check writes
+	probePrefix   = ".probe-"      // no key begins with a dot
+	identityBytes = 4 << 10        // more than an identity can have
 )
 
 // DirOptions are the settings of a directory store. The zero value is right for a node.
@@ -40,18 +46,20 @@ type DirOptions struct {
 	NoSync bool             // do not wait for the medium: for throw-away stores in tests only
 }
 
-// Dir is a store in a directory, which nodes may share over a network file system. It holds no open
-// files between calls and needs no Close.
+// Dir is a store in a directory, which nodes may share over a network file system. It holds no open files between
+// calls, so that its file system can be unmounted, and needs no Close. Each operation opens the directory once and
+// works relative to it: what is mounted over it meanwhile neither gets nor gives bytes.
 type Dir struct {
 	root    string
-	sync    bool
-	buffers sync.Pool
-	link    func(from, to string) error // os.Link; a seam for file systems without links
+	want    string // the identity that it must have; empty for any
+	o       DirOptions
+	buffers *sync.Pool
+	swept   *atomic.Int64                            // when leftovers were removed, in seconds since 1970
+	link    func(in *os.Root, from, to string) error // a seam for file systems without links
+	between func(what string)                        // a seam for tests: called inside of Put
 }
 
-// OpenDir opens the store in the directory root and makes it when it is not there. Temporary files
-// that a crash left behind more than a day ago are removed. It returns Unavailable, with the
-// directory and the fix in the sentence, when root is not a directory that can be written.
+// OpenDir gives the store in the directory root. It looks at nothing and makes nothing: Make makes a store.
 func OpenDir(root string, o DirOptions) (*Dir, error) {
 	if root == "" {
 		return nil, stoa.Invalid("root", "the directory of the file store is not set")
@@ -66,35 +74,32 @@ func OpenDir(root string, o DirOptions) (*Dir, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	d := &Dir{root: abs, sync: !o.NoSync, link: os.Link}
-	d.buffers.New = func() any { return new([copyBuffer]byte) }
-	for _, dir := range []string{abs, d.path(tmpName), d.path(dataName)} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return nil, d.unavailable("opened", err)
-		}
-	}
-	// Only a written file proves that the directory can be written: mode bits say little about
-	// read-only mounts, quotas and network file systems.
-	probe, err := d.temp()
-	if err != nil {
-		return nil, err
-	}
-	_, err = probe.WriteString("stoa\n")
-	err = errors.Join(err, probe.Close(), os.Remove(probe.Name()))
-	if err != nil {
-		return nil, d.unavailable("opened", err)
-	}
-	if err := d.sweep(o.Now().Add(-leftoverAge), o.Logger); err != nil {
-		return nil, err
-	}
-	return d, nil
+	return &Dir{
+		root: abs, o: o, swept: new(atomic.Int64),
+		buffers: &sync.Pool{New: func() any { return new([copyBuffer]byte) }},
+		link:    func(in *os.Root, from, to string) error { return in.Link(from, to) },
+		between: func(string) {},
+	}, nil
 }
 
 // Root is the absolute path of the directory.
 func (d *Dir) Root() string { return d.root }
 
-// Put implements Store. The bytes go to a temporary file in the same file system, are synced, and
-// are then linked to their name, which fails when the name is taken.
+// String implements Driver: it is the path of the directory.
+func (d *Dir) String() string { return d.root }
+
+// Bind implements Driver.
+func (d *Dir) Bind(identity string) Store { return d.bind(identity) }
+
+func (d *Dir) bind(identity string) *Dir {
+	b := *d
+	b.want = identity
+	return &b
+}
+
+// Put implements Store. The bytes go to a temporary file in the same file system, are synced, and are then linked to
+// their name, which fails when the name is taken. The identity is read through the handle that takes the bytes before
+// the first of them, and once more by the path after the last: only then are they where all nodes look for them.
 func (d *Dir) Put(ctx context.Context, key string, r io.Reader, size int64) (Info, error) {
 	if err := CheckKey(key); err != nil {
 		return Info{}, err
@@ -105,45 +110,78 @@ func (d *Dir) Put(ctx context.Context, key string, r io.Reader, size int64) (Inf
 	if err := ctx.Err(); err != nil {
 		return Info{}, err
 	}
-	name := d.name(key)
-	if _, err := os.Lstat(name); err == nil {
+	in, err := d.enter("written")
+	if err != nil {
+		return Info{}, err
+	}
+	defer in.Close()
+	if err := d.same(in); err != nil {
+		return Info{}, err
+	}
+	name := nameOf(key)
+	if _, err := in.Lstat(name); err == nil {
 		return Info{}, taken(key) // spares the copy; the link below is what decides
 	}
-	tmp, err := d.temp()
+	tmp, err := d.temp(in)
 	if err != nil {
 		return Info{}, err
 	}
 	defer func() { // also when r panics
 		tmp.Close()
-		os.Remove(tmp.Name())
+		in.Remove(tmp.name)
 	}()
 	hash := sha256.New()
 	n, err := d.copy(ctx, tmp, hash, r, size)
 	if err != nil {
 		return Info{}, err
 	}
-	if d.sync {
-		if err := tmp.Sync(); err != nil {
-			return Info{}, d.unavailable("written", err)
-		}
-	}
-	st, err := tmp.Stat()
+	st, err := tmp.finish(!d.o.NoSync)
 	if err != nil {
-		return Info{}, d.unavailable("written", err)
-	}
-	if err := tmp.Close(); err != nil { // some network file systems report a full disk only here
-		return Info{}, d.unavailable("written", err)
+		return Info{}, d.fault("written", err)
 	}
 	if err := ctx.Err(); err != nil {
 		return Info{}, err
 	}
-	if err := d.publish(tmp.Name(), name); err != nil {
+	d.between("publish")
+	if err := d.publish(in, tmp.name, name); err != nil {
 		if errors.Is(err, fs.ErrExist) {
 			return Info{}, taken(key)
 		}
-		return Info{}, d.unavailable("written", err)
+		return Info{}, d.fault("written", err)
+	}
+	d.between("confirm")
+	if err := d.arrived(name, n); err != nil {
+		in.Remove(name)
+		return Info{}, err
 	}
 	return Info{Key: key, Size: n, SHA256: hex.EncodeToString(hash.Sum(nil)), Modified: st.ModTime()}, nil
+}
+
+// arrived reports what keeps a file that was just published from being found by the path, as every other caller
+// looks for it. A Dir that is bound to no identity does not ask.
+func (d *Dir) arrived(name string, size int64) error {
+	if d.want == "" {
+		return nil
+	}
+	in, err := d.enter("written")
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	if err := d.same(in); err != nil {
+		return err
+	}
+	st, err := in.Lstat(name)
+	if err == nil && st.Size() != size {
+		err = fmt.Errorf("%s has %d bytes, %d were written", name, st.Size(), size)
+	}
+	if err != nil {
+		return unavailable(&Fault{Code: CodeOther, Err: err,
+			Why: "while a file was written, " + d.root + " became another copy of the file store",
+			Fix: "mount one store there, the one that all nodes use"},
+			"the file store was exchanged while the file was written; send it again")
+	}
+	return nil
 }
 
 // copy moves r to w and hash until the end of r, and checks the size.
@@ -164,7 +202,7 @@ func (d *Dir) copy(ctx context.Context, w io.Writer, hash io.Writer, r io.Reader
 			}
 			hash.Write(buf[:m])
 			if _, err := w.Write(buf[:m]); err != nil {
-				return n, d.unavailable("written", err)
+				return n, d.fault("written", err)
 			}
 		}
 		switch {
@@ -183,7 +221,8 @@ func (d *Dir) copy(ctx context.Context, w io.Writer, hash io.Writer, r io.Reader
 	}
 }
 
-// Open implements Store.
+// Open implements Store. Keys are random and never name other bytes, so what is found under one is right in every copy
+// of the store; whether a key that is missing is missing in the right store is looked at.
 func (d *Dir) Open(ctx context.Context, key string) (File, error) {
 	if err := CheckKey(key); err != nil {
 		return nil, err
@@ -191,9 +230,14 @@ func (d *Dir) Open(ctx context.Context, key string) (File, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	f, err := os.Open(d.name(key))
+	in, err := d.enter("read")
 	if err != nil {
-		return nil, d.missing(key, err)
+		return nil, err
+	}
+	defer in.Close()
+	f, err := in.Open(nameOf(key))
+	if err != nil {
+		return nil, d.missing(in, key, err)
 	}
 	st, err := f.Stat()
 	if err == nil && !st.Mode().IsRegular() {
@@ -201,19 +245,22 @@ func (d *Dir) Open(ctx context.Context, key string) (File, error) {
 	}
 	if err != nil {
 		f.Close()
-		return nil, d.unavailable("read", err)
+		return nil, d.fault("read", err)
 	}
 	return &dirFile{File: f, info: Info{Key: key, Size: st.Size(), Modified: st.ModTime()}}, nil
 }
 
 // missing tells a key that is not there from a store that is not there: a network file system that
 // is not mounted must not look like one whose files were deleted.
-func (d *Dir) missing(key string, err error) error {
+func (d *Dir) missing(in *os.Root, key string, err error) error {
 	if !errors.Is(err, fs.ErrNotExist) {
-		return d.unavailable("read", err)
+		return d.fault("read", err)
 	}
-	if _, serr := os.Stat(d.path(dataName)); serr != nil {
-		return d.unavailable("read", serr)
+	if err := d.same(in); err != nil {
+		return err
+	}
+	if _, serr := in.Stat(dataName); serr != nil {
+		return d.fault("read", serr)
 	}
 	return stoa.NotFound("file", key)
 }
@@ -226,137 +273,118 @@ func (d *Dir) Delete(ctx context.Context, key string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	name := d.name(key)
-	if err := os.Remove(name); err != nil {
-		if err := d.missing(key, err); !stoa.Is(err, stoa.KindNotFound) {
+	in, err := d.enter("written")
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	if err := d.same(in); err != nil {
+		return err
+	}
+	name := nameOf(key)
+	if err := in.Remove(name); err != nil {
+		if err := d.missing(in, key, err); !stoa.Is(err, stoa.KindNotFound) {
 			return err
 		}
 		return nil
 	}
-	if err := d.syncDir(filepath.Dir(name)); err != nil {
-		return d.unavailable("written", err)
+	if err := d.syncDir(in, filepath.Dir(name)); err != nil {
+		return d.fault("written", err)
 	}
 	return nil
 }
 
-// List implements Store. It reads one shard at a time.
+// List implements Store. It reads some names of one shard at a time; a prefix that begins with "history/" reads no
+// shard at all.
 func (d *Dir) List(ctx context.Context, prefix string, fn func(Info) error) error {
 	if err := checkPrefix(prefix); err != nil {
 		return err
 	}
-	shards, err := os.ReadDir(d.path(dataName))
-	if err != nil {
-		return d.unavailable("read", err)
+	if err := ctx.Err(); err != nil {
+		return err
 	}
-	want := fileName(prefix)
+	in, err := d.enter("read")
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	if err := d.same(in); err != nil {
+		return err
+	}
+	const few = historyName + "/"
+	if strings.HasPrefix(prefix, few) || strings.HasPrefix(few, prefix) {
+		if err := d.listFolder(ctx, in, historyName, few, prefix, fn); err != nil {
+			return err
+		}
+	}
+	if strings.HasPrefix(prefix, few) {
+		return nil
+	}
+	shards, err := readNames(in, dataName)
+	if err != nil {
+		return d.fault("read", err)
+	}
 	for _, shard := range shards {
-		if !shard.IsDir() {
-			continue
+		if len(shard) != 2 {
+			continue // not ours
 		}
-		files, err := os.ReadDir(d.path(dataName, shard.Name()))
-		if err != nil {
-			return d.unavailable("read", err)
+		if err := d.listFolder(ctx, in, dataName+"/"+shard, "", prefix, fn); err != nil {
+			return err
 		}
-		for _, f := range files {
+	}
+	return nil
+}
+
+// listFolder gives the keys in one folder to fn; before stands in front of the names of its files in keys.
+func (d *Dir) listFolder(ctx context.Context, in *os.Root, dir, before, prefix string, fn func(Info) error) error {
+	f, err := in.Open(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // nothing was put there yet
+	}
+	if err != nil {
+		return d.fault("read", err)
+	}
+	defer f.Close()
+	for {
+		entries, end := f.ReadDir(listBatch)
+		for _, e := range entries {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			key := strings.ReplaceAll(f.Name(), slash, "/")
-			if !f.Type().IsRegular() || !strings.HasPrefix(f.Name(), want) || CheckKey(key) != nil {
+			key := before + strings.ReplaceAll(e.Name(), slash, "/")
+			if !strings.HasPrefix(key, prefix) || e.IsDir() || CheckKey(key) != nil {
 				continue // what a backup tool or an editor left there is not ours
 			}
-			st, err := f.Info()
-			if errors.Is(err, fs.ErrNotExist) {
+			st, err := in.Lstat(dir + "/" + e.Name())
+			switch {
+			case errors.Is(err, fs.ErrNotExist):
 				continue // deleted meanwhile
-			}
-			if err != nil {
-				return d.unavailable("read", err)
+			case err != nil:
+				return d.fault("read", err)
+			case !st.Mode().IsRegular():
+				continue
 			}
 			if err := fn(Info{Key: key, Size: st.Size(), Modified: st.ModTime()}); err != nil {
 				return err
 			}
 		}
-	}
-	return nil
-}
-
-// Identity implements Store. The identity is a small file in the root, put there like any other.
-func (d *Dir) Identity(ctx context.Context, propose string) (string, error) {
-	if propose != "" {
-		if err := CheckKey(propose); err != nil {
-			return "", stoa.Invalid("identity", "%q cannot be the identity of a store: the letters of a key are expected", propose)
+		if end == io.EOF {
+			return nil
+		}
+		if errors.Is(end, fs.ErrNotExist) || errors.Is(end, errNotDir) {
+			return nil
+		}
+		if end != nil {
+			return d.fault("read", end)
 		}
 	}
-	if err := ctx.Err(); err != nil {
-		return "", err
-	}
-	id, err := d.readIdentity()
-	if propose == "" || !stoa.Is(err, stoa.KindNotFound) {
-		return id, err
-	}
-	tmp, err := d.temp()
-	if err != nil {
-		return "", err
-	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.WriteString(propose + "\n")
-	if err == nil && d.sync {
-		err = tmp.Sync()
-	}
-	if err = errors.Join(err, tmp.Close()); err != nil {
-		return "", d.unavailable("written", err)
-	}
-	if err := d.publish(tmp.Name(), d.path(identityName)); err != nil && !errors.Is(err, fs.ErrExist) {
-		return "", d.unavailable("written", err)
-	}
-	return d.readIdentity() // the winner's, which is ours when nobody was faster
-}
-
-func (d *Dir) readIdentity() (string, error) {
-	b, err := os.ReadFile(d.path(identityName))
-	if err != nil {
-		if err := d.missing(identityName, err); !stoa.Is(err, stoa.KindNotFound) {
-			return "", err
-		}
-		return "", &stoa.Error{Kind: stoa.KindNotFound, Message: fmt.Sprintf("the file store in %s has no identity yet", d.root)}
-	}
-	id := strings.TrimSpace(string(b))
-	if CheckKey(id) != nil {
-		return "", stoa.Unavailable(errors.New(d.path(identityName)), "the file with the identity of the file store is damaged; restore it from a backup")
-	}
-	return id, nil
-}
-
-// unavailable turns an error of the file system into a sentence that names, where one is known, the way out.
-// Visitors may see the sentence, so the directory stands in the cause.
-func (d *Dir) unavailable(verb string, err error) error {
-	why, fix := "see the log", "check the directory"
-	switch {
-	case errors.Is(err, syscall.ENOSPC):
-		why, fix = "the disk is full", "free some space or move the store to a larger disk"
-	case errors.Is(err, syscall.EDQUOT):
-		why, fix = "the disk quota is used up", "raise the quota or free some space"
-	case errors.Is(err, syscall.EFBIG):
-		why, fix = "the file is larger than the system allows", "raise the limit for file sizes of this process"
-	case errors.Is(err, syscall.EROFS):
-		why, fix = "the file system is read-only", "mount it so that it can be written"
-	case errors.Is(err, fs.ErrPermission):
-		why, fix = "permission was denied", "make the account that runs Stoa the owner of the directory"
-	case errors.Is(err, syscall.ENOTDIR):
-		why, fix = "a file stands where a directory is needed", "move the file away or name another directory"
-	case errors.Is(err, fs.ErrNotExist):
-		why, fix = "the directory is gone", "check that its file system is mounted"
-	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
-		why, fix = "too many files are open", "raise the limit for open files of this process"
-	}
-	return stoa.Unavailable(fmt.Errorf("%s: %w", d.root, err), "the file store cannot be %s: %s; %s", verb, why, fix)
 }
 
 func taken(key string) error {
 	return stoa.Conflict("the file store already holds a file with the key %q", key)
 }
 
-// dirFile embeds *os.File, so copying it to a network connection can stay in the kernel.
+// dirFile is an open file with what was known of it then.
 type dirFile struct {
 	*os.File
 	info Info

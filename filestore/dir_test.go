@@ -21,6 +21,9 @@ import (
 func openDir(t *testing.T, root string) *filestore.Dir {
 	t.Helper()
 	d, err := filestore.OpenDir(root, filestore.DirOptions{})
+	if err == nil {
+		_, err = d.Make(t.Context(), filestoretest.Identity)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,17 +31,25 @@ func openDir(t *testing.T, root string) *filestore.Dir {
 }
 
 func TestDir_Conformance(t *testing.T) {
-	filestoretest.Run(t, func(t *testing.T) (a, b filestore.Store) {
-		root := filepath.Join(t.TempDir(), "files")
+	filestoretest.Run(t, func(t *testing.T) (a, b filestore.Driver) {
+		root := filepath.Join(t.TempDir(), "parent", "files")
 		t.Cleanup(func() { wantNoLeftovers(t, root) })
-		return openDir(t, root), openDir(t, root)
+		one, err := filestore.OpenDir(root, filestore.DirOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		two, err := filestore.OpenDir(root, filestore.DirOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return one, two
 	})
 }
 
 func wantNoLeftovers(t *testing.T, root string) {
 	t.Helper()
 	left, err := os.ReadDir(filepath.Join(root, "tmp"))
-	if err != nil || len(left) != 0 {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) || len(left) != 0 {
 		t.Errorf("tmp holds %v, %v, want nothing", left, err)
 	}
 }
@@ -47,9 +58,6 @@ func TestDir_ModesAreOwnerOnly(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "files")
 	d := openDir(t, root)
 	if _, err := d.Put(t.Context(), filestore.NewKey(), strings.NewReader("x"), 1); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := d.Identity(t.Context(), "me"); err != nil {
 		t.Fatal(err)
 	}
 	files := 0
@@ -77,12 +85,12 @@ func TestDir_ModesAreOwnerOnly(t *testing.T) {
 	}
 }
 
-func TestOpenDir_SweepsOldLeftoversOnly(t *testing.T) {
+func TestCheck_SweepsOldLeftoversOnly(t *testing.T) {
 	root := t.TempDir()
-	openDir(t, root)
+	d := openDir(t, root)
 	old, young := filepath.Join(root, "tmp", "put-old"), filepath.Join(root, "tmp", "put-young")
-	claim := filepath.Join(root, "tmp", "claim-old")
-	for _, p := range []string{old, young} {
+	claim, probe := filepath.Join(root, "tmp", "claim-old"), filepath.Join(root, "data", ".probe-old")
+	for _, p := range []string{old, young, probe} {
 		if err := os.WriteFile(p, []byte("half"), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -91,16 +99,19 @@ func TestOpenDir_SweepsOldLeftoversOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	now := time.Now()
-	for p, age := range map[string]time.Duration{old: 25 * time.Hour, claim: 25 * time.Hour, young: 23 * time.Hour} {
+	const long = 25 * time.Hour
+	for p, age := range map[string]time.Duration{old: long, claim: long, probe: long, young: 23 * time.Hour} {
 		if err := os.Chtimes(p, now.Add(-age), now.Add(-age)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	openDir(t, root)
+	if err := d.Check(t.Context(), filestoretest.Identity); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := os.Stat(young); err != nil {
 		t.Errorf("the young leftover is gone: %v", err)
 	}
-	for _, p := range []string{old, claim} {
+	for _, p := range []string{old, claim, probe} {
 		if _, err := os.Stat(p); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s is still there: %v", p, err)
 		}
@@ -112,7 +123,11 @@ func TestOpenDir_FileInTheWayNamesDirectory(t *testing.T) {
 	if err := os.WriteFile(root, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err := filestore.OpenDir(root, filestore.DirOptions{})
+	d, err := filestore.OpenDir(root, filestore.DirOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = d.Make(t.Context(), "me")
 	wantSentence(t, err, root, "a file stands where a directory is needed")
 	_, err = filestore.OpenDir("", filestore.DirOptions{})
 	if !stoa.Is(err, stoa.KindInvalid) {
@@ -153,8 +168,9 @@ func TestDir_VanishedRootIsUnavailableNotNotFound(t *testing.T) {
 	wantSentence(t, err, root, "the directory is gone")
 	wantSentence(t, d.Delete(t.Context(), key), root)
 	wantSentence(t, d.List(t.Context(), "", func(filestore.Info) error { return nil }), root)
-	_, err = d.Identity(t.Context(), "other")
+	_, err = d.Identity(t.Context())
 	wantSentence(t, err, root)
+	wantSentence(t, d.Check(t.Context(), filestoretest.Identity), root)
 	if _, err := os.Stat(root); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the store made its root again below the missing mount: %v", err)
 	}
@@ -193,8 +209,10 @@ func TestDir_BrokenIdentityIsUnavailable(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(root, "identity"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err := d.Identity(t.Context(), "new")
-	wantSentence(t, err, filepath.Join(root, "identity"), "backup")
+	_, err := d.Identity(t.Context())
+	wantSentence(t, err, root, "backup")
+	_, err = d.Make(t.Context(), "new")
+	wantSentence(t, err, root, "backup")
 }
 
 func TestNewKey_LegalAndDistinct(t *testing.T) {
@@ -211,10 +229,7 @@ func TestNewKey_LegalAndDistinct(t *testing.T) {
 // An accepted key never leaves the data directory and is given back by List as it was.
 func TestDir_AnyKeyStaysInside(t *testing.T) {
 	root := t.TempDir()
-	d, err := filestore.OpenDir(root, filestore.DirOptions{NoSync: true})
-	if err != nil {
-		t.Fatal(err)
-	}
+	d := filestoretest.Dir(t, root)
 	rapid.Check(t, func(rt *rapid.T) {
 		key := rapid.OneOf(rapid.StringMatching(`[a-z0-9./_-]{1,30}`), rapid.String()).Draw(rt, "key")
 		_, err := d.Put(context.Background(), key, bytes.NewReader(nil), 0)
@@ -240,5 +255,43 @@ func TestDir_AnyKeyStaysInside(t *testing.T) {
 	entries, err := os.ReadDir(filepath.Dir(root))
 	if err != nil || len(entries) != 1 {
 		t.Errorf("beside the root are %v, %v", entries, err)
+	}
+}
+
+func TestDir_CopiedWithoutEmptyFolders(t *testing.T) {
+	root := t.TempDir()
+	d := openDir(t, root)
+	if err := os.Remove(filepath.Join(root, "tmp")); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Check(t.Context(), filestoretest.Identity); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(filepath.Join(root, "tmp")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Bind(filestoretest.Identity).Put(t.Context(), "key", strings.NewReader("x"), 1); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestDir_ListOfHistoryReadsNoShard(t *testing.T) {
+	root := t.TempDir()
+	d := openDir(t, root)
+	for _, key := range []string{"history/1-abc", "document/x"} {
+		if _, err := d.Put(t.Context(), key, strings.NewReader("x"), 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.RemoveAll(filepath.Join(root, "data")); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	count := func(filestore.Info) error { n++; return nil }
+	if err := d.List(t.Context(), "history/", count); err != nil || n != 1 {
+		t.Errorf("%d keys, %v", n, err)
+	}
+	if err := d.List(t.Context(), "document/", count); err == nil {
+		t.Error("shards that are gone look like an empty store")
 	}
 }

@@ -12,13 +12,24 @@ import (
 	"github.com/stoa-portal/stoa"
 )
 
-func TestDir_WithoutHardLinksOneWriterWins(t *testing.T) {
-	root := t.TempDir()
+func made(t *testing.T, root string) *Dir {
+	t.Helper()
 	d, err := OpenDir(root, DirOptions{NoSync: true})
+	if err == nil {
+		_, err = d.Make(t.Context(), "one")
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.link = func(from, to string) error { return &os.LinkError{Op: "link", Old: from, New: to, Err: syscall.EPERM} }
+	return d
+}
+
+func TestDir_WithoutHardLinksOneWriterWins(t *testing.T) {
+	root := t.TempDir()
+	d := made(t, root)
+	d.link = func(_ *os.Root, from, to string) error {
+		return &os.LinkError{Op: "link", Old: from, New: to, Err: syscall.EPERM}
+	}
 	var (
 		wg   sync.WaitGroup
 		errs [8]error
@@ -41,20 +52,15 @@ func TestDir_WithoutHardLinksOneWriterWins(t *testing.T) {
 	if left, _ := os.ReadDir(filepath.Join(root, "tmp")); len(left) != 0 {
 		t.Errorf("left over: %v", left)
 	}
-	for _, propose := range []string{"one", "two"} {
-		if id, err := d.Identity(t.Context(), propose); err != nil || id != "one" {
-			t.Errorf("identity %q, %v, want one", id, err)
-		}
+	if err := d.Check(t.Context(), "one"); err != nil {
+		t.Errorf("check: %v", err)
 	}
 }
 
 func TestDir_RepeatedLinkCallIsNotAConflict(t *testing.T) {
-	d, err := OpenDir(t.TempDir(), DirOptions{NoSync: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.link = func(from, to string) error { // the first answer is lost, the client calls again
-		return errors.Join(os.Link(from, to), os.Link(from, to))
+	d := made(t, t.TempDir())
+	d.link = func(in *os.Root, from, to string) error { // the first answer is lost, the client calls again
+		return errors.Join(in.Link(from, to), in.Link(from, to))
 	}
 	if _, err := d.Put(t.Context(), "key", strings.NewReader("abc"), 3); err != nil {
 		t.Errorf("put: %v", err)
@@ -66,12 +72,11 @@ func TestDir_RepeatedLinkCallIsNotAConflict(t *testing.T) {
 
 func TestDir_FailedLinkLeavesNothing(t *testing.T) {
 	root := t.TempDir()
-	d, err := OpenDir(root, DirOptions{NoSync: true})
-	if err != nil {
-		t.Fatal(err)
+	d := made(t, root)
+	d.link = func(_ *os.Root, from, to string) error {
+		return &os.LinkError{Op: "link", Old: from, New: to, Err: syscall.ENOSPC}
 	}
-	d.link = func(from, to string) error { return &os.LinkError{Op: "link", Old: from, New: to, Err: syscall.ENOSPC} }
-	_, err = d.Put(t.Context(), "key", strings.NewReader("abc"), 3)
+	_, err := d.Put(t.Context(), "key", strings.NewReader("abc"), 3)
 	if !stoa.Is(err, stoa.KindUnavailable) || !strings.Contains(err.Error(), "the disk is full") {
 		t.Errorf("put: %v, want Unavailable because the disk is full", err)
 	}

@@ -4,7 +4,8 @@
 // are only keys and bytes.
 //
 // The directory store of this package is the default. Other stores are sub-packages. Every store
-// passes the conformance suite of package filestoretest.
+// passes the conformance suite of package filestoretest, by itself and behind a Guard, which gives operations
+// deadlines and keeps writes off a store that is not the cluster's.
 package filestore
 
 import (
@@ -42,11 +43,35 @@ type Store interface {
 	// empty prefix means all. Keys put or deleted meanwhile may or may not be seen, all others are seen
 	// once. An error of fn ends the listing and is returned as it is.
 	List(ctx context.Context, prefix string, fn func(Info) error) error
+}
 
-	// Identity gives the identity of the store: the first one ever proposed, written once and never
-	// changed, so that nodes can tell whether they look at the same store. An empty proposal only
-	// reads and is NotFound on a store without identity. A proposal is made of the letters of a key.
-	Identity(ctx context.Context, propose string) (string, error)
+// Driver is a store as its package makes it: what Guard needs beside the bytes. Only Guard and the commands that make
+// or copy stores see it; the rest of the product uses a Guard, which never touches a store that is not the cluster's.
+type Driver interface {
+	Store
+
+	// Identity gives the identity of the store, written once and never changed, so that nodes can tell whether they
+	// look at the same store. NotFound is the answer of a place that carries none, such as an empty folder; it
+	// makes nothing there.
+	Identity(ctx context.Context) (string, error)
+
+	// Make makes the store where there is none, with what it needs around it, and gives it the proposed
+	// identity, which is made of the letters of a key. It gives the identity that the store has then: of several
+	// proposals the first one wins.
+	Make(ctx context.Context, propose string) (string, error)
+
+	// Bind gives the same store for a caller that means the one with this identity. Each operation checks it
+	// together with what it does: what cannot be read, a key that is not there and every change are Unavailable,
+	// with a Fault, where the identity is another one or none, and a Put that began on the right store and
+	// ended when its place had become another one fails and leaves nothing.
+	Bind(identity string) Store
+
+	// Check finds out whether the store with this identity can be used, by writing some bytes, reading them and
+	// removing them. The error is Unavailable and has a Fault.
+	Check(ctx context.Context, identity string) error
+
+	// String names the place of the store for the operator, such as a directory.
+	String() string
 }
 
 // File is an open file of a store. It is read by one goroutine at a time.

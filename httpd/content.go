@@ -41,8 +41,9 @@ var shown = map[string]bool{
 }
 
 // ServeContent sends a file with headers under which it can do no harm, whatever is in it. It answers ranges and
-// conditional requests. What is not on the list of types a browser may show is sent as bytes to save.
-func ServeContent(w http.ResponseWriter, r *http.Request, c Content) {
+// conditional requests. What is not on the list of types a browser may show is sent as bytes to save. The error is that
+// of a Body which could not be read to its end: the response is not whole then, and must not look so.
+func ServeContent(w http.ResponseWriter, r *http.Request, c Content) error {
 	h := w.Header()
 	kind, _, err := mime.ParseMediaType(c.Type)
 	if err != nil || !shown[kind] {
@@ -77,7 +78,23 @@ func ServeContent(w http.ResponseWriter, r *http.Request, c Content) {
 	if rng := r.Header.Get("Range"); strings.Count(rng, ",") > 9 {
 		r.Header.Del("Range") // nobody honest asks for so many pieces
 	}
-	http.ServeContent(w, r, "", c.Modified, c.Body)
+	body := &watched{ReadSeeker: c.Body}
+	http.ServeContent(w, r, "", c.Modified, body)
+	return body.err
+}
+
+// watched remembers why a body could not be read.
+type watched struct {
+	io.ReadSeeker
+	err error
+}
+
+func (b *watched) Read(p []byte) (int, error) {
+	n, err := b.ReadSeeker.Read(p)
+	if err != nil && err != io.EOF {
+		b.err = err
+	}
+	return n, err
 }
 
 // ContentDisposition builds the header of the same name: kind is "inline" or "attachment", name is any text. Path

@@ -2,9 +2,12 @@ package httpd
 
 import (
 	"bytes"
+	"errors"
 	"io"
+	"log"
 	"mime"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +21,9 @@ func contentServer(t *testing.T, c Content, body string) *Server {
 	s, _ := newServer(t, Options{}, func(w http.ResponseWriter, r *http.Request) {
 		c := c
 		c.Body = strings.NewReader(body)
-		ServeContent(w, r, c)
+		if err := ServeContent(w, r, c); err != nil {
+			t.Error(err)
+		}
 	})
 	return s
 }
@@ -105,7 +110,9 @@ func TestServeContent_Caching(t *testing.T) {
 func TestServeContent_LargeOverNetwork(t *testing.T) {
 	body := bytes.Repeat([]byte("0123456789abcdef"), 100_000)
 	s, book := serving(t, Options{}, func(w http.ResponseWriter, r *http.Request) {
-		ServeContent(w, r, Content{Name: "f", Type: "text/plain", Body: bytes.NewReader(body)})
+		if err := ServeContent(w, r, Content{Name: "f", Type: "text/plain", Body: bytes.NewReader(body)}); err != nil {
+			t.Error(err)
+		}
 	})
 	for rng, want := range map[string][]byte{"": body, "bytes=262144-524287": body[262144:524288], "bytes=1-1599998": body[1:1599999]} {
 		req, _ := http.NewRequest("GET", "http://"+s.Addr().String()+"/", nil)
@@ -167,4 +174,51 @@ func TestContentDisposition_AnyNameParsesBack(t *testing.T) {
 			t.Fatalf("%q gives the file name %q and %v", name, file, params)
 		}
 	})
+}
+
+// broken is a body that can be read only so far.
+type broken struct {
+	*strings.Reader
+	left int
+}
+
+func (b *broken) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, errors.New("the store does not answer")
+	}
+	n, err := b.Reader.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	return n, err
+}
+
+func TestServeContent_BodyThatFailsIsNotTakenForWhole(t *testing.T) {
+	for _, two := range []bool{false, true} {
+		s := httptest.NewUnstartedServer(Handle(func(w http.ResponseWriter, r *http.Request) error {
+			body := &broken{strings.NewReader(strings.Repeat("x", 1<<20)), 100_000}
+			c := Content{Name: "f", Type: "image/png", Body: body, ETag: `"1"`, Public: true, Forever: true}
+			return ServeContent(w, r, c)
+		}))
+		s.Config.ErrorLog = log.New(io.Discard, "", 0)
+		s.EnableHTTP2 = two
+		s.StartTLS()
+		t.Cleanup(s.Close)
+		for _, header := range []string{"", "bytes=50000-900000"} {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if header != "" {
+				req.Header.Set("Range", header)
+			}
+			res, err := s.Client().Do(req)
+			if err != nil {
+				continue // nothing came at all, which is as well
+			}
+			got, err := io.ReadAll(res.Body)
+			res.Body.Close()
+			if err == nil {
+				t.Errorf("%s, range %q: %d, %d bytes that look whole", res.Proto, header, res.StatusCode, len(got))
+			}
+		}
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/config"
@@ -69,8 +70,13 @@ func Restore(ctx context.Context, c *config.Config, dir string) error {
 	return nil
 }
 
+// copyTree copies a file store. What vanishes meanwhile was a temporary file, or one that no file of the database copied
+// before refers to.
 func copyTree(ctx context.Context, from, to string) error {
 	return filepath.WalkDir(from, func(path string, e fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) && path != from {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
@@ -86,7 +92,14 @@ func copyTree(ctx context.Context, from, to string) error {
 		case e.IsDir():
 			return os.MkdirAll(target, 0o700)
 		case e.Type().IsRegular():
-			return copyFile(path, target)
+			if filepath.Dir(rel) == "tmp" || strings.HasPrefix(e.Name(), ".") {
+				return nil // being written, or a look whether the store can be used
+			}
+			err := copyFile(path, target)
+			if _, gone := os.Lstat(path); err != nil && errors.Is(gone, fs.ErrNotExist) {
+				return nil
+			}
+			return err
 		}
 		return nil
 	})

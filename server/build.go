@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -22,7 +21,6 @@ import (
 	"github.com/stoa-portal/stoa/content"
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/document"
-	"github.com/stoa-portal/stoa/filestore"
 	"github.com/stoa-portal/stoa/httpd"
 	"github.com/stoa-portal/stoa/job"
 	"github.com/stoa-portal/stoa/lock"
@@ -170,12 +168,10 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		s.every(d, func(ctx context.Context) { s.Cache.Verify(ctx) })
 	}
 
-	// Files: a store that is not the cluster's store keeps the node from being ready.
-	files, err := filestore.OpenDir(c.Files.Root, filestore.DirOptions{Logger: s.log.With("component", "filestore"), NoSync: o.NoSync})
-	if err != nil {
+	// Files: a store that is not the cluster's store, or cannot be used, keeps the node from being ready.
+	if err := s.openFiles(ctx, o.NoSync); err != nil {
 		return err
 	}
-	s.store = s.checkStore(ctx, files)
 
 	// The domain.
 	if s.Access, err = access.New(access.Options{DB: s.DB, Cache: s.Cache}); err != nil {
@@ -195,8 +191,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	if s.Pages, err = page.New(page.Options{DB: s.DB, Cache: s.Cache, Access: s.Access, Sites: s.Sites, Logger: s.log}); err != nil {
 		return err
 	}
-	if s.Files, err = document.New(document.Options{DB: s.DB, Cache: s.Cache, Access: s.Access, Store: files, MaxBytes: c.Files.MaxFileBytes,
-		MaxPixels: c.Files.MaxImagePixels, Unscaled: !c.Files.ThumbnailsEnabled}); err != nil {
+	if s.Files, err = document.New(s.documentOptions()); err != nil {
 		return err
 	}
 	if s.Content, err = content.New(content.Options{DB: s.DB, Cache: s.Cache, Access: s.Access, Taxonomy: s.Taxonomy, Moved: s.Pages.AddRedirect, Image: s.Files.Image}); err != nil {
@@ -299,7 +294,7 @@ func (s *Server) openDatabase(ctx context.Context, writer int64) (*db.DB, error)
 		StatementTimeout: s.cfg.Database.StatementTimeout, SlowStatement: s.cfg.Database.SlowStatement, IDBlock: int64(s.cfg.Database.CounterIncrement),
 		BackupDir: filepath.Join(s.cfg.Home, "data", "backup"), Writer: writer, Logger: s.log, LossAccept: s.cfg.Database.LossAccept,
 		MemoryFile: memoryFile(s.cfg), Clock: change.Boottime,
-		OnRestored: user.EndAll,
+		OnRestored: user.EndAll, Known: s.known(ctx),
 	}
 	for attempt := 0; ; attempt++ {
 		d, err := db.Open(ctx, o)
@@ -315,29 +310,9 @@ func (s *Server) openDatabase(ctx context.Context, writer int64) (*db.DB, error)
 	}
 }
 
-// checkStore compares the identity of this node's file store with the one the database knows.
-func (s *Server) checkStore(ctx context.Context, files filestore.Store) []httpd.Problem {
-	bad := func(code, message, mend string) []httpd.Problem {
-		s.log.Error("the file store is not usable", "reason", message)
-		return []httpd.Problem{{Requirement: "file store", Message: message, Mend: mend, Code: code}}
-	}
-	mine, err := files.Identity(ctx, filestore.NewKey())
-	if err != nil {
-		return bad(cluster.CodeStoreUnread, "the file store cannot be read: "+err.Error(), "make dl.store.file.system.root.dir readable and writable for this user")
-	}
-	agreed, err := cluster.Fact(ctx, s.DB, "filestore", mine)
-	if err != nil {
-		return bad(cluster.CodeStoreUnknown, "the identity of the file store cannot be compared: "+err.Error(), "see the state of the database")
-	}
-	if agreed != mine {
-		return bad(cluster.CodeStoreOther, "this node's file store is not the one the other nodes use", "set dl.store.file.system.root.dir to the directory all nodes share")
-	}
-	return nil
-}
-
 // problems names what keeps the node from being ready.
 func (s *Server) problems(ctx context.Context) []httpd.Problem {
-	out := slices.Clone(s.store)
+	out := s.files.problems()
 	if refused, _ := s.refusals(); len(refused) > 0 {
 		out = append(out, refused...)
 	} else if err := s.DB.Check(ctx); err != nil {
@@ -367,13 +342,7 @@ func (s *Server) registerJobs() error {
 	return errors.Join(
 		s.Jobs.Register(s.Content.Job()),
 		s.Jobs.Register(s.Locks.Job()),
-		s.Jobs.Register(job.Job{Name: "file.sweep", Does: "Deletes bytes that no file refers to", Kind: job.Once, Schedule: "@every 6h", Timeout: 30 * time.Minute, Run: func(ctx context.Context, _ job.Run) error {
-			if s.DB.Unproven() { // the files may be another portal's
-				return nil
-			}
-			_, err := s.Files.Sweep(stoa.WithActor(ctx, stoa.SystemActor()), s.now().Add(-s.cfg.Files.OrphanAge))
-			return err
-		}}),
+		s.Jobs.Register(s.sweepFiles()),
 		s.Jobs.Register(job.Job{Name: "user.sweep", Does: "Clears away sessions and links that are over", Kind: job.Once, Schedule: "@every 30m", Timeout: time.Minute, Run: func(ctx context.Context, _ job.Run) error {
 			return s.Users.Sweep(stoa.WithActor(ctx, stoa.SystemActor()))
 		}}),

@@ -183,17 +183,51 @@ func remembered(ctx context.Context, c *config.Config) (out []memoryOf, err erro
 // memoryFile is where a node remembers which history of the database it follows.
 func memoryFile(c *config.Config) string { return filepath.Join(c.Home, "data", "history.json") }
 
-// storedHistory reads the incarnations that the file store knows.
+// storedHistory reads the incarnations that the file store knows. A store that hangs is not waited for.
 func storedHistory(ctx context.Context, c *config.Config) ([]db.Token, error) {
 	store, err := filestore.OpenDir(c.Files.Root, filestore.DirOptions{})
 	if err != nil {
 		return nil, err
 	}
-	return incarnationsIn(ctx, store)
+	type answer struct {
+		tokens []db.Token
+		err    error
+	}
+	got := make(chan answer, 1)
+	go func() { // a call to a file system that hangs does not end
+		tokens, err := incarnationsIn(ctx, store)
+		got <- answer{tokens, err}
+	}()
+	ctx, cancel := context.WithTimeout(ctx, recordWait)
+	defer cancel()
+	select {
+	case a := <-got:
+		return a.tokens, a.err
+	case <-ctx.Done():
+		return nil, stoa.Unavailable(ctx.Err(), "the file store in %s did not answer within %s", c.Files.Root, recordWait)
+	}
+}
+
+// known gives the incarnations that the file store knows, for a node that remembers nothing itself: else it could
+// fill an empty database, or follow an old one. A store that cannot be read says nothing.
+func (s *Server) known(ctx context.Context) []db.Token {
+	mine, _, err := db.Remembered(memoryFile(s.cfg))
+	if err != nil || len(mine) > 0 {
+		return nil // opening the database says what is wrong
+	}
+	tokens, err := storedHistory(ctx, s.cfg)
+	if err != nil && !stoa.Is(err, stoa.KindNotFound) {
+		s.log.Debug("the file store could not be asked which history of the database it knows", "error", err)
+	}
+	return tokens
+}
+
+type lister interface {
+	List(ctx context.Context, prefix string, fn func(filestore.Info) error) error
 }
 
 // incarnationsIn lists the incarnations that a file store knows, in the order of their numbers.
-func incarnationsIn(ctx context.Context, store filestore.Store) (out []db.Token, err error) {
+func incarnationsIn(ctx context.Context, store lister) (out []db.Token, err error) {
 	err = store.List(ctx, historyPrefix, func(i filestore.Info) error {
 		digits, value, _ := strings.Cut(strings.TrimPrefix(i.Key, historyPrefix), "-")
 		if n, err := strconv.ParseInt(digits, 10, 64); err == nil && n > 0 && value != "" {
@@ -206,23 +240,33 @@ func incarnationsIn(ctx context.Context, store filestore.Store) (out []db.Token,
 }
 
 // keepHistory writes the incarnations that this node follows into the file store, for nodes that remember nothing.
-func (s *Server) keepHistory(ctx context.Context, store filestore.Store) error {
-	if s.DB.Unproven() {
+func (s *Server) keepHistory(ctx context.Context) error {
+	mine := s.DB.Histories()
+	if len(mine) == 0 || mine[len(mine)-1] == s.files.told || s.DB.Unproven() {
 		return nil
 	}
+	store := s.files.guard
 	there, err := incarnationsIn(ctx, store)
 	if err != nil {
 		return err
 	}
-	for _, t := range s.DB.Histories() {
+	for _, t := range mine {
 		if slices.Contains(there, t) {
 			continue
 		}
 		key := historyPrefix + strconv.FormatInt(t.Number, 10) + "-" + strings.ToLower(t.Value)
-		body := fmt.Sprintf("%s\n%s\n", s.DB.Fingerprint(), strconv.FormatInt(s.Node.Writer(), 10))
+		body := s.DB.Fingerprint() + "\n"
 		if _, err := store.Put(ctx, key, strings.NewReader(body), int64(len(body))); err != nil && !stoa.Is(err, stoa.KindConflict) {
 			return err
 		}
 	}
+	s.files.told = mine[len(mine)-1]
 	return nil
+}
+
+// incarnated is when the newest incarnation of the database began, zero for the first.
+func (s *Server) incarnated(ctx context.Context) (time.Time, error) {
+	var at int64
+	err := s.DB.QueryRow(ctx, "SELECT COALESCE(MAX(at), 0) FROM db_history WHERE how <> 'first'").Scan(&at)
+	return db.Time(at), err
 }

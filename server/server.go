@@ -73,7 +73,7 @@ type Server struct {
 	shared   map[string]string // digests of the settings that must be the same on all nodes
 	values   map[string]string // those settings as they may be shown
 	settings string            // one digest of them all
-	store    []httpd.Problem   // what is wrong with the file store
+	files    files
 	checkup  atomic.Pointer[checkup]
 	misled   []cluster.Problem              // names that lead to this machine's loopback address
 	master   atomic.Int64                   // the writer that was the master before this node

@@ -70,7 +70,7 @@ func (s *Server) report() cluster.Report {
 	}
 	if c := s.checkup.Load(); c != nil {
 		r.ClockOffset = c.offset
-		for _, p := range c.problems {
+		for _, p := range s.files.freshen(c.problems) {
 			r.Problems = append(r.Problems, cluster.Problem(p))
 		}
 	}

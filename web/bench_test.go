@@ -21,7 +21,7 @@ import (
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/db/dbtest"
 	"github.com/stoa-portal/stoa/document"
-	"github.com/stoa-portal/stoa/filestore"
+	"github.com/stoa-portal/stoa/filestore/filestoretest"
 	"github.com/stoa-portal/stoa/httpd"
 	"github.com/stoa-portal/stoa/look"
 	"github.com/stoa-portal/stoa/page"
@@ -62,8 +62,7 @@ func chain(t testing.TB) (s *httpd.Server, token string) {
 	must(err)
 	articles, err := content.New(content.Options{DB: d, Cache: c, Access: acc, Taxonomy: terms})
 	must(err)
-	store, err := filestore.OpenDir(t.TempDir(), filestore.DirOptions{NoSync: true})
-	must(err)
+	store := filestoretest.Dir(t, t.TempDir())
 	files, err := document.New(document.Options{DB: d, Cache: c, Access: acc, Store: store})
 	must(err)
 	inst, st, _, err := sites.EnsureDefault(servertest.System(), site.Defaults{WebID: "test.com", Name: "Test", SiteSlug: "guest", SiteName: "Guest", TimeZone: "UTC", Locale: "en"})

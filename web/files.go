@@ -34,9 +34,8 @@ func (h *Handler) file(w http.ResponseWriter, r *http.Request) error {
 	if width != 0 {
 		etag = `"` + f.Key + "-w" + strconv.Itoa(width) + `"`
 	}
-	httpd.ServeContent(w, r, httpd.Content{
+	return httpd.ServeContent(w, r, httpd.Content{
 		Body: body, Name: f.Name, Type: f.Type, Modified: f.Created, ETag: etag, Download: r.URL.Query().Has("download"),
 		Public: h.opt.Access.GuestCan(ctx, f.Instance, access.View, f.Path()), Forever: true,
 	})
-	return nil
 }

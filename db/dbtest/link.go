@@ -1,10 +1,12 @@
 package dbtest
 
 import (
+	"bytes"
 	"errors"
 	"net"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -21,6 +23,8 @@ type Link struct {
 	mu    sync.Mutex
 	open  chan struct{} // closed while bytes may pass
 	conns map[net.Conn]bool
+	armed bool // the answer to the next COMMIT is lost
+	lost  bool // it was: nothing passes until Mend
 	ended bool
 }
 
@@ -65,6 +69,50 @@ func (l *Link) Thaw() {
 	}
 }
 
+// LoseAnswer lets the next COMMIT reach the server and its answer be lost: all connections break then, and none can be
+// made until Mend, so that the client cannot find out what became of it.
+func (l *Link) LoseAnswer() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.armed = true
+}
+
+// Mend ends LoseAnswer, and reports whether an answer was lost.
+func (l *Link) Mend() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	lost := l.lost
+	l.armed, l.lost = false, false
+	return lost
+}
+
+// commits reports whether the bytes for the server hold the COMMIT whose answer is to be lost.
+func (l *Link) commits(b []byte) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.armed || !bytes.Contains(bytes.ToUpper(b), []byte("COMMIT")) {
+		return false
+	}
+	l.armed = false
+	return true
+}
+
+// lose breaks all connections.
+func (l *Link) lose() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lost = true
+	for c := range l.conns {
+		_ = c.Close()
+	}
+}
+
+func (l *Link) broken() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lost
+}
+
 // pass waits while the link is frozen.
 func (l *Link) pass() {
 	l.mu.Lock()
@@ -87,6 +135,9 @@ func (l *Link) accept() {
 func (l *Link) connect(client net.Conn) {
 	defer client.Close()
 	l.pass()
+	if l.broken() {
+		return
+	}
 	server, err := net.Dial("tcp", l.server)
 	if err != nil {
 		return
@@ -96,11 +147,19 @@ func (l *Link) connect(client net.Conn) {
 		return
 	}
 	var both sync.WaitGroup
+	var doomed atomic.Bool // its COMMIT is on the way
 	carry := func(to, from net.Conn) {
 		b := make([]byte, 32<<10)
 		for {
 			n, err := from.Read(b)
 			l.pass()
+			if to == server && l.commits(b[:n]) {
+				doomed.Store(true)
+			}
+			if to == client && n > 0 && doomed.Load() {
+				l.lose()
+				return
+			}
 			if _, werr := to.Write(b[:n]); errors.Join(err, werr) != nil {
 				_ = to.Close() // the other direction ends with it
 				_ = from.Close()

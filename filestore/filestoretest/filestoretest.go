@@ -1,5 +1,5 @@
-// Package filestoretest holds the conformance suite that every file store passes. The test of a driver
-// calls Run and adds only what is peculiar to the driver.
+// Package filestoretest holds the conformance suite that every file store passes, and ways to do to a file system what
+// happens to those of real nodes. The test of a driver calls Run and adds only what is peculiar to the driver.
 package filestoretest
 
 import (
@@ -22,16 +22,81 @@ import (
 	"github.com/stoa-portal/stoa/filestore"
 )
 
-// Open gives two handles of the same fresh, empty store, as two nodes would hold them, and removes the
-// store when the test ends.
-type Open func(t *testing.T) (a, b filestore.Store)
+// Open gives two handles of the same place, as two nodes would hold them, in which no store was made yet, and removes
+// it when the test ends.
+type Open func(t *testing.T) (a, b filestore.Driver)
 
-// Run puts the store through the suite.
+// Identity is that of the stores which the suite makes.
+const Identity = "conformance"
+
+// Dir makes a throw-away store in a directory, or takes the one that is there.
+func Dir(t testing.TB, root string) *filestore.Dir {
+	t.Helper()
+	d, err := filestore.OpenDir(root, filestore.DirOptions{NoSync: true})
+	if err == nil {
+		_, err = d.Make(context.Background(), Identity)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// Run puts the driver through the suite: as it is, bound to its identity, and behind a guard.
 func Run(t *testing.T, open Open) {
+	for _, way := range []struct {
+		name string
+		of   func(t *testing.T, d filestore.Driver) filestore.Store
+	}{
+		{"plain", func(_ *testing.T, d filestore.Driver) filestore.Store { return d }},
+		{"bound", func(_ *testing.T, d filestore.Driver) filestore.Store { return d.Bind(Identity) }},
+		{"guarded", func(t *testing.T, d filestore.Driver) filestore.Store { return guarded(t, d) }},
+	} {
+		t.Run(way.name, func(t *testing.T) {
+			for _, c := range cases() {
+				t.Run(c.name, func(t *testing.T) {
+					a, b := open(t)
+					if _, err := a.Make(t.Context(), Identity); err != nil {
+						t.Fatal(err)
+					}
+					c.run(t, way.of(t, a), way.of(t, b))
+				})
+			}
+		})
+	}
 	for _, c := range []struct {
 		name string
-		run  func(*testing.T, filestore.Store, filestore.Store)
+		run  func(*testing.T, filestore.Driver, filestore.Driver)
 	}{
+		{"Identity_NothingIsMadeUnasked", nothingMade},
+		{"Identity_FirstProposalWins", identityFirstWins},
+		{"Identity_ConcurrentProposalsAgree", identityConcurrent},
+		{"Bind_OtherIdentityIsRefused", otherIdentity},
+		{"Check_LeavesNothing", check},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			a, b := open(t)
+			c.run(t, a, b)
+		})
+	}
+}
+
+// guarded gives the driver behind a guard that waits long: the machine may be busy.
+func guarded(t *testing.T, d filestore.Driver) *filestore.Guard {
+	t.Helper()
+	g := filestore.NewGuard(d, filestore.GuardOptions{Wait: time.Minute, WriteWait: time.Minute, CheckWait: time.Minute})
+	g.Adopt(Identity)
+	t.Cleanup(func() { _ = g.Close(context.Background()) })
+	return g
+}
+
+type storeCase struct {
+	name string
+	run  func(*testing.T, filestore.Store, filestore.Store)
+}
+
+func cases() []storeCase {
+	return []storeCase{
 		{"Put_OtherNodeReads", putOtherNodeReads},
 		{"Put_EmptyFile", putEmpty},
 		{"Put_UnknownSize", putUnknownSize},
@@ -50,14 +115,7 @@ func Run(t *testing.T, open Open) {
 		{"Delete_IsIdempotent", deleteIdempotent},
 		{"List_Prefix", listPrefix},
 		{"List_StopsAtError", listStops},
-		{"Identity_FirstProposalWins", identityFirstWins},
-		{"Identity_ConcurrentProposalsAgree", identityConcurrent},
 		{"Context_CancelledIsHonoured", cancelledContext},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			a, b := open(t)
-			c.run(t, a, b)
-		})
 	}
 }
 
@@ -351,13 +409,12 @@ func hostileKeys(t *testing.T, a, _ filestore.Store) {
 		err := a.List(t.Context(), prefix, func(filestore.Info) error { return nil })
 		wantKind(t, fmt.Sprintf("list %q", prefix), err, stoa.KindInvalid)
 	}
-	_, err := a.Identity(t.Context(), "../x")
-	wantKind(t, "propose ../x as identity", err, stoa.KindInvalid)
 	wantNothing(t, a)
 }
 
 func legalKeys(t *testing.T, a, b filestore.Store) {
-	legal := []string{"a", "0", "a.b", "a-b_c.d", "a/b/c", "a/b", "identity", "tmp", "data", "tmp/x", "a..b", strings.Repeat("a", filestore.MaxKey)}
+	legal := []string{"a", "0", "a.b", "a-b_c.d", "a/b/c", "a/b", "identity", "tmp", "data", "tmp/x", "a..b",
+		"history/1-abc", "history/a/b", "history", "historyx", strings.Repeat("a", filestore.MaxKey)}
 	for i, key := range legal {
 		put(t, a, key, sample(uint64(i), i+1))
 	}
@@ -427,12 +484,15 @@ func deleteIdempotent(t *testing.T, a, b filestore.Store) {
 }
 
 func listPrefix(t *testing.T, a, b filestore.Store) {
-	for _, k := range []string{"doc-1", "doc-2", "doc", "preview/1", "preview/2/x", "previews"} {
+	for _, k := range []string{"doc-1", "doc-2", "doc", "preview/1", "preview/2/x", "previews",
+		"history/1-a", "history/2-b", "history", "hist"} {
 		put(t, a, k, []byte(k))
 	}
 	for prefix, want := range map[string][]string{
 		"doc": {"doc", "doc-1", "doc-2"}, "doc-": {"doc-1", "doc-2"}, "preview/": {"preview/1", "preview/2/x"},
 		"preview": {"preview/1", "preview/2/x", "previews"}, "none": nil,
+		"history/": {"history/1-a", "history/2-b"}, "history/2": {"history/2-b"},
+		"hist": {"hist", "history", "history/1-a", "history/2-b"},
 	} {
 		if got := keys(t, b, prefix); !slices.Equal(got, want) {
 			t.Errorf("list %q: %v, want %v", prefix, got, want)
@@ -462,27 +522,44 @@ func listStops(t *testing.T, a, _ filestore.Store) {
 	}
 }
 
-func identityFirstWins(t *testing.T, a, b filestore.Store) {
-	_, err := a.Identity(t.Context(), "")
-	wantKind(t, "identity of a new store", err, stoa.KindNotFound)
+func nothingMade(t *testing.T, a, b filestore.Driver) {
+	for _, s := range []filestore.Store{a, a.Bind(Identity)} {
+		_, err := s.Put(t.Context(), "key", strings.NewReader("x"), 1)
+		wantKind(t, "put where no store is", err, stoa.KindUnavailable)
+		_, err = s.Open(t.Context(), "key")
+		wantKind(t, "open where no store is", err, stoa.KindUnavailable)
+		wantKind(t, "delete where no store is", s.Delete(t.Context(), "key"), stoa.KindUnavailable)
+	}
+	wantFault(t, "check", a.Check(t.Context(), Identity), filestore.CodeMissing)
+	if id, err := b.Identity(t.Context()); err == nil {
+		t.Errorf("looking at the place has made a store in it: %q", id)
+	}
+}
+
+func identityFirstWins(t *testing.T, a, b filestore.Driver) {
+	_, err := a.Make(t.Context(), "../x")
+	wantKind(t, "propose ../x as identity", err, stoa.KindInvalid)
 	for i, c := range []struct {
-		s       filestore.Store
+		s       filestore.Driver
 		propose string
-	}{{a, "first"}, {b, "second"}, {a, ""}, {b, ""}} {
-		if id, err := c.s.Identity(t.Context(), c.propose); err != nil || id != "first" {
+	}{{a, "first"}, {b, "second"}} {
+		if id, err := c.s.Make(t.Context(), c.propose); err != nil || id != "first" {
 			t.Errorf("call %d: %q, %v, want the first proposal", i, id, err)
+		}
+		if id, err := c.s.Identity(t.Context()); err != nil || id != "first" {
+			t.Errorf("after call %d: %q, %v, want the first proposal", i, id, err)
 		}
 	}
 	wantNothing(t, a) // the identity is not a file
 	if err := a.Delete(t.Context(), "identity"); err != nil {
 		t.Errorf("delete of a key that happens to be called identity: %v", err)
 	}
-	if id, err := b.Identity(t.Context(), ""); err != nil || id != "first" {
+	if id, err := b.Identity(t.Context()); err != nil || id != "first" {
 		t.Errorf("after that the identity is %q, %v", id, err)
 	}
 }
 
-func identityConcurrent(t *testing.T, a, b filestore.Store) {
+func identityConcurrent(t *testing.T, a, b filestore.Driver) {
 	var (
 		wg  sync.WaitGroup
 		ids [10]string
@@ -493,7 +570,7 @@ func identityConcurrent(t *testing.T, a, b filestore.Store) {
 			s = b
 		}
 		wg.Go(func() {
-			id, err := s.Identity(context.Background(), fmt.Sprintf("store-%d", i))
+			id, err := s.Make(context.Background(), fmt.Sprintf("store-%d", i))
 			if err != nil {
 				t.Errorf("proposal %d: %v", i, err)
 			}
@@ -508,15 +585,65 @@ func identityConcurrent(t *testing.T, a, b filestore.Store) {
 	}
 }
 
+func otherIdentity(t *testing.T, a, b filestore.Driver) {
+	if _, err := a.Make(t.Context(), Identity); err != nil {
+		t.Fatal(err)
+	}
+	right := b.Bind(Identity)
+	put(t, right, "key", []byte("x"))
+	g := filestore.NewGuard(a, filestore.GuardOptions{})
+	t.Cleanup(func() { _ = g.Close(context.Background()) })
+	_, err := g.Put(t.Context(), "new", strings.NewReader("x"), 1)
+	wantFault(t, "put before the store is known", err, filestore.CodeUnknown)
+	g.Adopt("another")
+	for what, s := range map[string]filestore.Store{"bound": a.Bind("another"), "guarded": g} {
+		_, err := s.Put(t.Context(), "new", strings.NewReader("x"), 1)
+		wantFault(t, what+" put", err, filestore.CodeOther)
+		_, err = s.Open(t.Context(), "new")
+		wantFault(t, what+" open of what is not there", err, filestore.CodeOther)
+		wantFault(t, what+" delete", s.Delete(t.Context(), "key"), filestore.CodeOther)
+		wantFault(t, what+" list", s.List(t.Context(), "", func(filestore.Info) error { return nil }), filestore.CodeOther)
+	}
+	wantFault(t, "check", g.Check(t.Context()), filestore.CodeOther)
+	if got := keys(t, right, ""); !slices.Equal(got, []string{"key"}) {
+		t.Errorf("the store holds %v, want what its own portal put", got)
+	}
+	g.Adopt(Identity)
+	if err := g.Check(t.Context()); err != nil {
+		t.Errorf("check of the right store: %v", err)
+	}
+	put(t, g, "new", []byte("y"))
+}
+
+func check(t *testing.T, a, b filestore.Driver) {
+	if _, err := a.Make(t.Context(), Identity); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if err := b.Check(t.Context(), Identity); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantNothing(t, a)
+}
+
+func wantFault(t *testing.T, what string, err error, code string) {
+	t.Helper()
+	wantKind(t, what, err, stoa.KindUnavailable)
+	f := filestore.FaultOf(err)
+	if f == nil || f.Code != code || f.Why == "" || f.Fix == "" {
+		t.Errorf("%s: %v, want the fault %q with reason and fix", what, err, code)
+	}
+}
+
 func cancelledContext(t *testing.T, a, _ filestore.Store) {
 	put(t, a, "kept", []byte("x"))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, perr := a.Put(ctx, "new", strings.NewReader("x"), 1)
 	_, oerr := a.Open(ctx, "kept")
-	_, ierr := a.Identity(ctx, "id")
 	lerr := a.List(ctx, "", func(filestore.Info) error { return nil })
-	for what, err := range map[string]error{"put": perr, "open": oerr, "identity": ierr, "list": lerr, "delete": a.Delete(ctx, "kept")} {
+	for what, err := range map[string]error{"put": perr, "open": oerr, "list": lerr, "delete": a.Delete(ctx, "kept")} {
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("%s with a cancelled context: %v", what, err)
 		}

@@ -20,6 +20,7 @@ import (
 	"github.com/stoa-portal/stoa/db/dbtest"
 	"github.com/stoa-portal/stoa/document"
 	"github.com/stoa-portal/stoa/filestore"
+	"github.com/stoa-portal/stoa/filestore/filestoretest"
 	"github.com/stoa-portal/stoa/page"
 	"github.com/stoa-portal/stoa/richtext"
 	"github.com/stoa-portal/stoa/site"
@@ -69,8 +70,7 @@ func newPortal(t *testing.T) *portal {
 	must(t, err)
 	p.Content, err = content.New(content.Options{DB: d, Cache: c, Access: acc, Taxonomy: p.Taxonomy})
 	must(t, err)
-	p.store, err = filestore.OpenDir(t.TempDir(), filestore.DirOptions{NoSync: true})
-	must(t, err)
+	p.store = filestoretest.Dir(t, t.TempDir())
 	p.Files, err = document.New(document.Options{DB: d, Cache: c, Access: acc, Store: p.store})
 	must(t, err)
 	_, p.st, _, err = p.Sites.EnsureDefault(system(t), site.Defaults{WebID: "stoa.example", Name: "Stoa", SiteSlug: "guest", SiteName: "Guest", Locale: "en", TimeZone: "UTC"})

@@ -1,0 +1,8 @@
+package filestore
+
+// BetweenSteps is Bind with a function that is called between the steps of Put.
+func (d *Dir) BetweenSteps(identity string, fn func(step string)) Store {
+	b := d.bind(identity)
+	b.between = fn
+	return b
+}
