@@ -115,7 +115,7 @@ func (o folder) follows(f, cause Finding) bool {
 		return false
 	case strings.HasPrefix(cause.Code, "database."):
 		switch f.Code {
-		case CodeProofOld, CodeChangeLate, CodeStoreUnknown, CodeClockOff:
+		case CodeProofOld, CodeChangeLate, CodeStoreUnknown:
 			return within(f.Nodes, cause.Nodes)
 		case CodeNodeMute, CodeLinkCut, CodeNodeSilent:
 			return blind || within(f.Nodes, cause.Nodes)

@@ -179,7 +179,7 @@ func eventsCommand(f *flags) *cobra.Command {
 
 func forgetCommand(f *flags) *cobra.Command {
 	var dead bool
-	cmd := &cobra.Command{Use: "forget {NODE | --dead}", Short: "Take a node that was killed and is not to come back off the list",
+	cmd := &cobra.Command{Use: "forget NODE", Short: "Take a node that was killed and is not to come back off the list",
 		Args: func(_ *cobra.Command, args []string) error {
 			switch {
 			case dead && len(args) > 0:
