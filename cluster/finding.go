@@ -60,7 +60,8 @@ func severityOf(code string) Severity {
 	case CodeNodeBack, CodeMasterNew, CodeVersionDiffer, CodeSchemaOlder, CodeSchemaNewer:
 		return Info
 	case CodeIncarnation, CodeProofOld, CodeNodeDead, CodeNodeSilent, CodeNodeMute, CodeNodeTwins, CodeMasterNone,
-		CodeLinkOff, CodeLinkChannel, CodeLinkCut, CodeLinkLoopback, CodeHostLoopback, CodeSettingsDiffer, CodeJobsDiffer,
+		CodeLinkOff, CodeLinkChannel, CodeLinkCut, CodeLinkLoopback, CodeHostLoopback, CodeSettingsDiffer,
+		CodeJobsDiffer,
 		CodeClockOff, CodeEventsLost:
 		return Warning
 	}

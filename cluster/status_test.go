@@ -67,7 +67,8 @@ func TestStatus_NamesEachThingThatIsWrong(t *testing.T) {
 			a := three()
 			c.spoil(&a)
 			s := NewStatus(a)
-			if len(s.Wrong) != 1 || !strings.HasPrefix(s.Wrong[0].Text, c.want) || s.Wrong[0].Mend == "" || s.Wrong[0].Code == "" || s.Well() {
+			if len(s.Wrong) != 1 || !strings.HasPrefix(s.Wrong[0].Text, c.want) || s.Wrong[0].Mend == "" ||
+				s.Wrong[0].Code == "" || s.Well() {
 				t.Errorf("%+v", s.Wrong)
 			}
 		})

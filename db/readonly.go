@@ -54,7 +54,7 @@ func OpenView(ctx context.Context, o Options, inUse bool) (*View, error) {
 	var base driver.Connector
 	switch parsed.dialect {
 	case Postgres:
-		parsed.pg.ValidateConnect = nil // a replica, or a server that is read-only for a while, can be looked at as well
+		parsed.pg.ValidateConnect = nil // what cannot be written to can be looked at
 		base = stdlib.GetConnector(*parsed.pg)
 	case MySQL:
 		c, err := mysql.NewConnector(parsed.my)
@@ -78,7 +78,8 @@ func OpenView(ctx context.Context, o Options, inUse bool) (*View, error) {
 }
 
 // file says how to open an SQLite file without leaving a trace. Opened in the ordinary way, one that was not closed
-// would be repaired, and the files beside it made: so a copy of it is read. One that was closed has all that it holds in itself.
+// would be repaired, and the files beside it made: so a copy of it is read. One that was closed has all that it holds
+// in itself.
 func (v *View) file(inUse bool) (address string, err error) {
 	path := v.dsn.path
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {

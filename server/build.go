@@ -73,7 +73,8 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	s.onStop("cluster link", func(context.Context) error { return s.link.transport.Close() })
 	s.Node, err = cluster.Join(ctx, cluster.NodeOptions{
 		DB: s.DB, Writer: writer, Home: c.Home, Name: s.nodeName(), Address: s.link.address, Fingerprint: s.link.row,
-		Host: hostname, HostID: cluster.HostID(), Version: stoa.Version, Settings: s.settings, Detail: s.linkDetail().String(),
+		Host: hostname, HostID: cluster.HostID(), Version: stoa.Version, Settings: s.settings,
+		Detail:    s.linkDetail().String(),
 		Heartbeat: c.Cluster.HeartbeatInterval, DeadAfter: c.Cluster.HeartbeatTimeout, Guest: s.command, Logger: s.log,
 	})
 	if err != nil {
@@ -226,7 +227,9 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		return err
 	}
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), cacheMetrics{s.Cache}, newClusterMetrics(s))
+	registry.MustRegister(collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), cacheMetrics{s.Cache},
+		newClusterMetrics(s))
 	if s.http, err = httpd.New(httpd.Options{
 		Addr: c.Server.Listen, TLSAddr: c.Server.ListenTLS, TLSCert: c.Server.Certificate, TLSKey: c.Server.Key,
 		TrustedProxies: c.Web.TrustedProxies, ForwardedHost: httpd.Forwarded(c.Web.ForwardedHost), ForwardedPort: httpd.Forwarded(c.Web.ForwardedPort),
@@ -296,14 +299,17 @@ func (s *Server) checkStore(ctx context.Context, files filestore.Store) []httpd.
 	}
 	mine, err := files.Identity(ctx, filestore.NewKey())
 	if err != nil {
-		return bad(cluster.CodeStoreUnread, "the file store cannot be read: "+err.Error(), "make dl.store.file.system.root.dir readable and writable for this user")
+		return bad(cluster.CodeStoreUnread, "the file store cannot be read: "+err.Error(),
+			"make dl.store.file.system.root.dir readable and writable for this user")
 	}
 	agreed, err := cluster.Fact(ctx, s.DB, "filestore", mine)
 	if err != nil {
-		return bad(cluster.CodeStoreUnknown, "the identity of the file store cannot be compared: "+err.Error(), "see the state of the database")
+		return bad(cluster.CodeStoreUnknown, "the identity of the file store cannot be compared: "+err.Error(),
+			"see the state of the database")
 	}
 	if agreed != mine {
-		return bad(cluster.CodeStoreOther, "this node's file store is not the one the other nodes use", "set dl.store.file.system.root.dir to the directory all nodes share")
+		return bad(cluster.CodeStoreOther, "this node's file store is not the one the other nodes use",
+			"set dl.store.file.system.root.dir to the directory all nodes share")
 	}
 	return nil
 }
@@ -312,9 +318,12 @@ func (s *Server) checkStore(ctx context.Context, files filestore.Store) []httpd.
 func (s *Server) problems(ctx context.Context) []httpd.Problem {
 	out := slices.Clone(s.store)
 	if err := s.DB.Check(ctx); err != nil {
-		out = append(out, httpd.Problem{Requirement: "database", Message: err.Error(), Mend: "check that the server of jdbc.default.url runs and answers", Code: cluster.CodeDatabaseAway})
+		out = append(out, httpd.Problem{Requirement: "database", Message: err.Error(), Code: cluster.CodeDatabaseAway,
+			Mend: "check that the server of jdbc.default.url runs and answers"})
 	} else if age := change.Boottime() - s.Log.Proof(); age > 5*time.Second {
-		out = append(out, httpd.Problem{Requirement: "change log", Message: "the change log was last read " + age.Round(time.Second).String() + " ago", Mend: "see the log of this node; the database may be slow or read-only", Code: cluster.CodeChangeLate})
+		out = append(out, httpd.Problem{Requirement: "change log",
+			Message: "the change log was last read " + age.Round(time.Second).String() + " ago", Code: cluster.CodeChangeLate,
+			Mend: "see the log of this node; the database may be slow or read-only"})
 	}
 	return out
 }
@@ -349,9 +358,13 @@ func (s *Server) registerJobs() error {
 			_, err := s.Log.Prune(ctx, run.Fence)
 			return err
 		}}),
-		s.Jobs.Register(job.Job{Name: "cluster.event.prune", Does: "Clears away events of the cluster that were read long ago", Kind: job.Once, Schedule: "@every 10m", Timeout: time.Minute, Run: func(ctx context.Context, run job.Run) error {
-			_, err := cluster.PruneEvents(ctx, s.DB, run.Fence)
-			return err
-		}}),
+		s.Jobs.Register(job.Job{
+			Name: "cluster.event.prune", Does: "Clears away events of the cluster that were read long ago",
+			Kind: job.Once, Schedule: "@every 10m", Timeout: time.Minute,
+			Run: func(ctx context.Context, run job.Run) error {
+				_, err := cluster.PruneEvents(ctx, s.DB, run.Fence)
+				return err
+			},
+		}),
 	)
 }

@@ -86,7 +86,8 @@ func TestFindings_OneDeadDatabaseIsOneAndIsOverWhenItIsBack(t *testing.T) {
 			if st, err = a.Cluster(servertest.System()); err != nil {
 				t.Fatal(err)
 			}
-			return len(st.Wrong) == 1 && st.Wrong[0].Code == cluster.CodeDatabaseAway && strings.Contains(codesOf(st.Wrong), cluster.CodeProofOld)
+			return len(st.Wrong) == 1 && st.Wrong[0].Code == cluster.CodeDatabaseAway &&
+				strings.Contains(codesOf(st.Wrong), cluster.CodeProofOld)
 		})
 		if st.Well() || st.Wrong[0].Severity != cluster.Critical {
 			t.Errorf("%+v", st.Wrong)
@@ -118,8 +119,15 @@ func TestFindings_ADeadNodeIsAFindingAndAnEventUntilItIsBackAndRead(t *testing.T
 			t.Errorf("a guest marks events as read: %v", err)
 		}
 		b.SignIn(t)
-		mustSee(t, b.Get(t, "/control/cluster", "Stoa-Refresh", "1"), http.StatusOK, "What has happened", "was declared dead")
-		if out := b.Post(t, "/control/cluster/read", map[string][]string{"event": {"all"}}); out.Status != http.StatusSeeOther {
+		mustSee(
+			t,
+			b.Get(t, "/control/cluster", "Stoa-Refresh", "1"),
+			http.StatusOK,
+			"What has happened",
+			"was declared dead",
+		)
+		out := b.Post(t, "/control/cluster/read", map[string][]string{"event": {"all"}})
+		if out.Status != http.StatusSeeOther {
 			t.Fatalf("%d\n%s", out.Status, out.Body)
 		}
 		for _, n := range []*servertest.Node{a, b} {
@@ -135,7 +143,11 @@ func TestFindings_LinkOffAndAnotherChannelAreNotAClosedPort(t *testing.T) {
 	onServers(t, func(t *testing.T, g *servertest.Group) {
 		a := g.Join(nil)
 		off := g.Join(map[string]string{"cluster.link.enabled": "false"})
-		eventually(t, "link.off", func() bool { return strings.HasPrefix(codes(t, a), "link.off[") && !strings.Contains(codes(t, a), " ") })
+		eventually(
+			t,
+			"link.off",
+			func() bool { return strings.HasPrefix(codes(t, a), "link.off[") && !strings.Contains(codes(t, a), " ") },
+		)
 		eventually(t, "link.off as it sees itself", func() bool { return strings.HasPrefix(codes(t, off), "link.off") })
 		if err := off.Stop(t.Context()); err != nil {
 			t.Fatal(err)
@@ -164,9 +176,15 @@ func TestFindings_AHostNameThatLeadsToLoopback(t *testing.T) {
 	if err != nil || name == "localhost" || !cluster.LoopbackName(t.Context(), name) {
 		t.Skip("SKIPPED: the name of this host does not lead to its loopback address")
 	}
-	n := servertest.NewGroup(t, dbtest.SQLite).Join(map[string]string{"portal.instance.inet.socket.address": name + ":0"})
+	n := servertest.NewGroup(
+		t,
+		dbtest.SQLite,
+	).Join(
+		map[string]string{"portal.instance.inet.socket.address": name + ":0"},
+	)
 	st, err := n.Cluster(servertest.System())
-	if err != nil || codesOf(st.Wrong) != cluster.CodeHostLoopback || !strings.Contains(st.Wrong[0].Text, "/etc/hosts, line ") {
+	if err != nil || codesOf(st.Wrong) != cluster.CodeHostLoopback ||
+		!strings.Contains(st.Wrong[0].Text, "/etc/hosts, line ") {
 		t.Errorf("%+v, %v", st.Wrong, err)
 	}
 	mustSee(t, n.Get(t, "/readyz"), http.StatusOK)
@@ -174,15 +192,28 @@ func TestFindings_AHostNameThatLeadsToLoopback(t *testing.T) {
 
 func TestMetrics_ShowTheCluster(t *testing.T) {
 	n := servertest.Start(t, 1)[0]
-	mustSee(t, n.Get(t, "/metrics"), http.StatusOK, "# TYPE stoa_change_proof_age_seconds gauge", "# TYPE stoa_cluster_hints_lost_total counter", "stoa_cluster_master ",
-		`stoa_cluster_nodes{state="live"} 1`, "stoa_cluster_clock_offset_seconds ", "stoa_cache_incoherent_total 0", "# TYPE stoa_cache_total counter", "# TYPE stoa_cache gauge", "stoa_database_incarnation 1")
+	mustSee(
+		t,
+		n.Get(t, "/metrics"),
+		http.StatusOK,
+		"# TYPE stoa_change_proof_age_seconds gauge",
+		"# TYPE stoa_cluster_hints_lost_total counter",
+		"stoa_cluster_master ",
+		`stoa_cluster_nodes{state="live"} 1`,
+		"stoa_cluster_clock_offset_seconds ",
+		"stoa_cache_incoherent_total 0",
+		"# TYPE stoa_cache_total counter",
+		"# TYPE stoa_cache gauge",
+		"stoa_database_incarnation 1",
+	)
 }
 
 // rowsOf counts the rows of every table, so that a look that writes is seen.
 func rowsOf(t *testing.T, n *servertest.Node) map[string]int64 {
 	t.Helper()
 	out := map[string]int64{}
-	for _, table := range []string{"cluster_node", "cluster_lease", "cluster_event", "cluster_fact", "db_schema", "db_incarnation", "user_account", "site_site"} {
+	for _, table := range []string{"cluster_node", "cluster_lease", "cluster_event", "cluster_fact", "db_schema", "db_incarnation",
+		"user_account", "site_site"} {
 		var count int64
 		if err := n.DB.QueryRow(t.Context(), "SELECT count(*) FROM "+table).Scan(&count); err != nil {
 			t.Fatal(err)
@@ -224,7 +255,8 @@ func TestLook_SeesWhoLivesAndLeavesNoTrace(t *testing.T) {
 					live++
 				}
 			}
-			if live != 2 || st.Master == "" || st.Asker != "" || len(st.Unseen) == 0 || e != dbtest.SQLite && codesOf(st.Wrong) != "" {
+			if live != 2 || st.Master == "" || st.Asker != "" || len(st.Unseen) == 0 ||
+				e != dbtest.SQLite && codesOf(st.Wrong) != "" {
 				t.Errorf("%d live, master %q, %s, %q", live, st.Master, codesOf(st.Wrong), st.Unseen)
 			}
 			if after := rowsOf(t, a); !mapsEqual(before, after) {
@@ -232,7 +264,8 @@ func TestLook_SeesWhoLivesAndLeavesNoTrace(t *testing.T) {
 			}
 			if e != dbtest.SQLite {
 				g.Cut(b)
-				if st = look(nil); codesOf(st.Wrong) != cluster.CodeNodeSilent && codesOf(st.Wrong) != cluster.CodeNodeDead {
+				if st = look(nil); codesOf(st.Wrong) != cluster.CodeNodeSilent &&
+					codesOf(st.Wrong) != cluster.CodeNodeDead {
 					t.Errorf("%s", codesOf(st.Wrong))
 				}
 				g.Thaw(b)
@@ -247,7 +280,8 @@ func TestLook_SeesWhoLivesAndLeavesNoTrace(t *testing.T) {
 			}); err != nil {
 				t.Fatal(err)
 			}
-			if st = look(inUse); codesOf(st.Notes) != cluster.CodeSchemaOlder || !slices.ContainsFunc(st.Unseen, func(s string) bool { return strings.Contains(s, "older schema") }) {
+			if st = look(inUse); codesOf(st.Notes) != cluster.CodeSchemaOlder ||
+				!slices.ContainsFunc(st.Unseen, func(s string) bool { return strings.Contains(s, "older schema") }) {
 				t.Errorf("%s, %q", codesOf(st.Notes), st.Unseen)
 			}
 			if err := a.DB.Control(t.Context(), func(tx *db.Tx) error {
@@ -273,7 +307,8 @@ func TestLook_SaysThatADatabaseIsEmptyOrNotThere(t *testing.T) {
 	g := servertest.NewGroup(t, dbtest.SQLite)
 	file := filepath.Join(t.TempDir(), "stoa.db")
 	c := g.Config(map[string]string{"jdbc.default.url": "sqlite:" + file})
-	if _, err := server.Look(t.Context(), c, nil); !stoa.Is(err, stoa.KindNotFound) || !strings.Contains(err.Error(), c.Home) {
+	if _, err := server.Look(t.Context(), c, nil); !stoa.Is(err, stoa.KindNotFound) ||
+		!strings.Contains(err.Error(), c.Home) {
 		t.Errorf("%v", err)
 	}
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
@@ -311,7 +346,8 @@ func TestControl_AFrozenNodeIsNamed(t *testing.T) {
 	}
 	began := time.Now()
 	_, running, err := server.Control(context.Background(), home, "cluster/status", server.ControlRequest{})
-	if mute, ok := err.(*server.MuteError); !running || !ok || mute.PID != "4711" || time.Since(began) > 20*time.Second {
+	if mute, ok := err.(*server.MuteError); !running || !ok || mute.PID != "4711" ||
+		time.Since(began) > 20*time.Second {
 		t.Errorf("%v, %v after %s", running, err, time.Since(began))
 	}
 }
@@ -332,7 +368,8 @@ func TestForget_AllThatAreDead(t *testing.T) {
 		g.Freeze(b)
 		g.Freeze(c)
 		eventually(t, "both to be dead", func() bool {
-			return strings.HasPrefix(codes(t, a), cluster.CodeNodeDead) && !strings.Contains(codes(t, a), cluster.CodeNodeSilent)
+			return strings.HasPrefix(codes(t, a), cluster.CodeNodeDead) &&
+				!strings.Contains(codes(t, a), cluster.CodeNodeSilent)
 		})
 		if text := forget(); !strings.Contains(text, b.Node.ID()) || !strings.Contains(text, c.Node.ID()) {
 			t.Error(text)
