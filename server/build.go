@@ -71,6 +71,10 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		return err
 	}
 	s.onStop("cluster link", func(context.Context) error { return s.link.transport.Close() })
+	s.misled = misled(ctx, c, s.DB.Server(), s.link.inside != nil && !s.command)
+	for _, p := range s.misled {
+		s.log.Warn(p.Message, "code", p.Code, "mend", p.Mend)
+	}
 	s.Node, err = cluster.Join(ctx, cluster.NodeOptions{
 		DB: s.DB, Writer: writer, Home: c.Home, Name: s.nodeName(), Address: s.link.address, Fingerprint: s.link.row,
 		Host: hostname, HostID: cluster.HostID(), Version: stoa.Version, Settings: s.settings,
@@ -243,10 +247,6 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		return err
 	}
 	s.onStop("http", func(context.Context) error { return s.http.Close() })
-	s.misled = misled(ctx, c, s.DB.Server(), s.link.inside != nil && !s.command)
-	for _, p := range s.misled {
-		s.log.Warn(p.Message, "code", p.Code, "mend", p.Mend)
-	}
 	s.examine(ctx)
 	s.every(2*time.Second, s.examine)
 	if !s.command {
