@@ -164,18 +164,19 @@ func (s *Server) noticeLost() {
 	fresh := lost[s.lost:]
 	s.lost = len(lost)
 	var things []string
-	for _, r := range fresh[:min(len(fresh), lostNamed)] {
-		things = append(things, fmt.Sprintf("%s %d", r.Kind, r.ID))
+	for _, r := range fresh {
+		thing := fmt.Sprintf("%s %d", r.Kind, r.ID)
+		if slices.Contains(things, thing) {
+			continue
+		}
+		if len(things) == lostNamed {
+			things = append(things, "and more")
+			break
+		}
+		things = append(things, thing)
 	}
-	text := fmt.Sprintf(
-		"%d changes that %s had confirmed are not in the database any more: %s",
-		len(fresh),
-		s.Node.Self().Name,
-		strings.Join(things, ", "),
-	)
-	if len(fresh) > lostNamed {
-		text += " and more"
-	}
+	text := fmt.Sprintf("%d changes that %s had confirmed are not in the database any more: %s",
+		len(fresh), s.Node.Self().Name, strings.Join(things, ", "))
 	s.Events.Add(
 		cluster.Event{
 			Code: cluster.CodeChangeLost,

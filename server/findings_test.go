@@ -170,24 +170,49 @@ func TestFindings_TwoNodesOfOneName(t *testing.T) {
 	})
 }
 
-// Debian writes the name of a host at 127.0.1.1: said at the first start.
-func TestFindings_AHostNameThatLeadsToLoopback(t *testing.T) {
+// hostName gives the name of this host where it leads to loopback, as Debian's installer writes it at 127.0.1.1.
+func hostName(t *testing.T) string {
+	t.Helper()
 	name, err := os.Hostname()
 	if err != nil || name == "localhost" || !cluster.LoopbackName(t.Context(), name) {
 		t.Skip("SKIPPED: the name of this host does not lead to its loopback address")
 	}
-	n := servertest.NewGroup(
-		t,
-		dbtest.SQLite,
-	).Join(
-		map[string]string{"portal.instance.inet.socket.address": name + ":0"},
-	)
+	return name
+}
+
+// A host name that leads to loopback is said at the first start, and where it is written.
+func TestFindings_AHostNameThatLeadsToLoopback(t *testing.T) {
+	flags := map[string]string{"portal.instance.inet.socket.address": hostName(t) + ":0"}
+	n := servertest.NewGroup(t, dbtest.SQLite).Join(flags)
 	st, err := n.Cluster(servertest.System())
 	if err != nil || codesOf(st.Wrong) != cluster.CodeHostLoopback ||
 		!strings.Contains(st.Wrong[0].Text, "/etc/hosts, line ") {
 		t.Errorf("%+v, %v", st.Wrong, err)
 	}
 	mustSee(t, n.Get(t, "/readyz"), http.StatusOK)
+}
+
+// A database on the first node under the node's own name hides the network from it: said before a second node joins.
+func TestFindings_ADatabaseUnderTheOwnName(t *testing.T) {
+	name := hostName(t)
+	g := servertest.NewGroup(t, dbtest.Postgres)
+	g.Linked = true
+	c := g.Config(nil)
+	c.Database.Default.URL = strings.Replace(c.Database.Default.URL, "127.0.0.1:", name+":", 1)
+	s, err := server.New(t.Context(), server.Options{Config: c, NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := s.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}()
+	st, err := s.Cluster(servertest.System())
+	if err != nil || len(st.Wrong) == 0 || st.Wrong[0].Code != cluster.CodeHostLoopback ||
+		!strings.Contains(st.Wrong[0].Text, "the database server "+name) {
+		t.Errorf("%+v, %v", st.Wrong, err)
+	}
 }
 
 func TestMetrics_ShowTheCluster(t *testing.T) {
