@@ -92,6 +92,10 @@ func TestFinding_WhatFollowsFromACauseIsFoldedUnderIt(t *testing.T) {
 		{"a code of a part", "quota.full", func(a *Asked) {
 			a.Answers[1].Value.Warnings = []Problem{{Message: "x", Mend: "y", Code: "quota.full"}}
 		}},
+		{"two warnings of one code", "host.loopback host.loopback", func(a *Asked) {
+			a.Answers[0].Value.Warnings = []Problem{{Message: "a leads here", Mend: "y", Code: CodeHostLoopback}}
+			a.Answers[1].Value.Warnings = []Problem{{Message: "b leads here", Mend: "y", Code: CodeHostLoopback}}
+		}},
 		{"the gravest first", "database.away clock.off", func(a *Asked) {
 			a.Answers[0].Value.ClockOffset = time.Minute
 			a.Answers[1].Value.Problems = away("x")

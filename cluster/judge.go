@@ -32,29 +32,35 @@ type judge struct {
 type group struct {
 	Finding
 	said func(nodes []string) string
+	key  string
 }
 
 // add notes a finding about one node. What several nodes have in common is one finding, in the words for the first.
 func (j *judge) add(code, node, mend string, said func(nodes []string) string) {
+	j.addAs(code, "", node, mend, said)
+}
+
+// addAs is add where only findings of one key are in common.
+func (j *judge) addAs(code, key, node, mend string, said func(nodes []string) string) *group {
 	for _, g := range j.groups {
-		if g.Code == code {
+		if g.Code == code && g.key == key {
 			if !slices.Contains(g.Nodes, node) {
 				g.Nodes = append(g.Nodes, node)
 			}
-			return
+			return g
 		}
 	}
-	j.groups = append(
-		j.groups,
-		&group{Finding{Code: code, Severity: severityOf(code), Nodes: []string{node}, Mend: mend}, said},
-	)
+	f := Finding{Code: code, Severity: severityOf(code), Nodes: []string{node}, Mend: mend}
+	g := &group{Finding: f, said: said, key: key}
+	j.groups = append(j.groups, g)
+	return g
 }
 
 // tell notes a finding in its final words.
 func (j *judge) tell(code string, nodes, to []string, mend, format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	f := Finding{Code: code, Severity: severityOf(code), Nodes: nodes, to: to, Mend: mend}
-	j.groups = append(j.groups, &group{f, func([]string) string { return text }})
+	j.groups = append(j.groups, &group{Finding: f, said: func([]string) string { return text }})
 }
 
 // judge gives the causes of all that is wrong, with what follows from each.
@@ -144,9 +150,12 @@ func (j *judge) node(n NodeStatus) {
 		})
 	}
 	for _, p := range n.Warnings {
-		j.add(p.code(), name, p.Mend, func(nodes []string) string {
+		g := j.addAs(p.code(), p.Message, name, p.Mend, func(nodes []string) string {
 			return fmt.Sprintf("%s: %s.", join(nodes), strings.TrimSuffix(p.Message, "."))
 		})
+		if g.Severity == Critical { // the node is ready all the same
+			g.Severity = Warning
+		}
 	}
 	if n.ProofAge < 0 || n.ProofAge > proofTolerance {
 		j.add(
