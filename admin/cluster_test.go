@@ -153,17 +153,23 @@ func TestCluster_CausesFirstAndEventsStay(t *testing.T) {
 	w := newWorld(t)
 	w.nodes.set(3, func(a *cluster.Asked) {
 		for i := range a.Answers {
-			a.Answers[i].Value.Problems = []cluster.Problem{{Requirement: "database", Message: "it does not answer", Mend: "start it", Code: cluster.CodeDatabaseAway}}
+			a.Answers[i].Value.Problems = []cluster.Problem{{
+				Requirement: "database", Message: "it does not answer", Mend: "start it", Code: cluster.CodeDatabaseAway}}
 			a.Answers[i].Value.ProofAge = 9 * time.Second
 		}
 		a.Events = []cluster.Event{
-			{ID: 41, Code: cluster.CodeChangeLost, Severity: cluster.Critical, At: time.Now(), Times: 2, Node: "node-1", Text: "3 changes <are> lost.", Mend: "tell their authors"},
-			{Code: cluster.CodeMasterNew, Severity: cluster.Info, At: time.Now(), Times: 1, Node: "node-2", Text: "node-2 is the master now; it was node-1."}}
+			{ID: 41, Code: cluster.CodeChangeLost, Severity: cluster.Critical, At: time.Now(), Times: 2, Node: "node-1",
+				Text: "3 changes <are> lost.", Mend: "tell their authors"},
+			{Code: cluster.CodeMasterNew, Severity: cluster.Info, At: time.Now(), Times: 1, Node: "node-2",
+				Text: "node-2 is the master now; it was node-1."}}
 		a.Unread = 30
 	})
 	a := w.get(w.admin, "/control/cluster")
-	w.want("one cause", a, http.StatusOK, "One thing is wrong", "node-1, node-2, node-3 are not ready (database)", "From this follows:", "cannot prove their caches fresh", "database.away", "findings.md#databaseaway",
-		"What has happened", "3 changes &lt;are&gt; lost.", "Tell their authors.", "2 times", "not written to the database yet", "Mark all 30 as read", "And 28 more", "Not ready", `name="event" value="41"`)
+	w.want("one cause", a, http.StatusOK, "One thing is wrong",
+		"node-1, node-2, node-3 are not ready (database)", "From this follows:", "cannot prove their caches fresh",
+		"database.away", "findings.md#databaseaway",
+		"What has happened", "3 changes &lt;are&gt; lost.", "Tell their authors.", "2 times",
+		"not written to the database yet", "Mark all 30 as read", "And 28 more", "Not ready", `name="event" value="41"`)
 	w.without("one cause", a, `value="0"`, "<are>")
 	w.want("read one", w.post(w.admin, "/control/cluster/read", "event", "41"), http.StatusSeeOther)
 	w.want("read all", w.post(w.admin, "/control/cluster/read", "event", "all"), http.StatusSeeOther)
@@ -173,7 +179,8 @@ func TestCluster_CausesFirstAndEventsStay(t *testing.T) {
 	}
 	w.nodes.set(2, func(a *cluster.Asked) { a.Members[1].Version = "2.0" })
 	a = w.get(w.admin, "/control/cluster")
-	w.want("a note", a, http.StatusOK, "Nothing is wrong", "The nodes run different versions", "Finish the rolling restart")
+	w.want("a note", a, http.StatusOK, "Nothing is wrong",
+		"The nodes run different versions", "Finish the rolling restart")
 	w.without("a note", a, "What has happened", "Mark all")
 }
 

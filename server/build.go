@@ -322,8 +322,9 @@ func (s *Server) problems(ctx context.Context) []httpd.Problem {
 			Mend: "check that the server of jdbc.default.url runs and answers"})
 	} else if age := change.Boottime() - s.Log.Proof(); age > 5*time.Second {
 		out = append(out, httpd.Problem{Requirement: "change log",
-			Message: "the change log was last read " + age.Round(time.Second).String() + " ago", Code: cluster.CodeChangeLate,
-			Mend: "see the log of this node; the database may be slow or read-only"})
+			Message: "the change log was last read " + age.Round(time.Second).String() + " ago",
+			Code:    cluster.CodeChangeLate,
+			Mend:    "see the log of this node; the database may be slow or read-only"})
 	}
 	return out
 }

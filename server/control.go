@@ -230,7 +230,8 @@ func (c caller) hello(ctx context.Context) error {
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return err
 	case errors.Is(err, os.ErrPermission):
-		return stoa.Forbidden("the control socket %s belongs to another user; run the command as the user that runs the node",
+		return stoa.Forbidden(
+			"the control socket %s belongs to another user; run the command as the user that runs the node",
 			SocketPath(c.home))
 	}
 	return &MuteError{Home: c.home, PID: Holder(c.home)}

@@ -41,7 +41,8 @@ func TestEvents_AnotherHistoryAndWhatItLost(t *testing.T) {
 				}
 			}
 			lost := happened(t, cluster.CodeChangeLost, a, b)
-			if lost.Severity != cluster.Critical || !strings.Contains(lost.Text, "article ") || lost.Data["changes"] == "" {
+			if lost.Severity != cluster.Critical || !strings.Contains(lost.Text, "article ") ||
+				lost.Data["changes"] == "" {
 				t.Errorf("%+v", lost)
 			}
 			eventually(t, "both nodes to tell of the history, as one event", func() bool {

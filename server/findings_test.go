@@ -237,8 +237,8 @@ func TestMetrics_ShowTheCluster(t *testing.T) {
 func rowsOf(t *testing.T, n *servertest.Node) map[string]int64 {
 	t.Helper()
 	out := map[string]int64{}
-	for _, table := range []string{"cluster_node", "cluster_lease", "cluster_event", "cluster_fact", "db_schema", "db_incarnation",
-		"user_account", "site_site"} {
+	for _, table := range []string{"cluster_node", "cluster_lease", "cluster_event", "cluster_fact", "db_schema",
+		"db_incarnation", "user_account", "site_site"} {
 		var count int64
 		if err := n.DB.QueryRow(t.Context(), "SELECT count(*) FROM "+table).Scan(&count); err != nil {
 			t.Fatal(err)

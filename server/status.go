@@ -260,7 +260,8 @@ func (s *Server) ReadEventsText(ctx context.Context, which string) (string, erro
 	if which != "all" {
 		id, err := stoa.ParseID(which)
 		if err != nil {
-			return "", stoa.Invalid("read", "%.40q is no id of an event: the number that stoa cluster events shows, or all, is expected",
+			return "", stoa.Invalid("read",
+				"%.40q is no id of an event: the number that stoa cluster events shows, or all, is expected",
 				which)
 		}
 		ids = append(ids, id)
