@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Kind sorts errors by what a caller can do about them. Package httpd maps each kind to one HTTP
@@ -38,7 +39,12 @@ type Error struct {
 	Field   string // the field of the form or the property that is wrong; empty when none is
 	Message string // a sentence safe to show: what was wrong, where, what would be right
 	Err     error  // the cause, for the log only; may be nil
+
+	Wait time.Duration // after which trying again can help; 0: not known
 }
+
+// RetryAfter is when trying again can help, as answers 429 and 503 tell it.
+func (e *Error) RetryAfter() time.Duration { return e.Wait }
 
 // Error gives the message, preceded by the field and followed by the cause, for logs.
 func (e *Error) Error() string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,11 +24,13 @@ type Nodes interface {
 	Emptied(ctx context.Context, p change.Position) ([]cluster.Answer[bool], error)
 	// Forget takes a dead node off the list.
 	Forget(ctx context.Context, writer int64) error
+	// ReadEvents marks events of the cluster as read: those with the ids, or all without one.
+	ReadEvents(ctx context.Context, ids ...stoa.ID) error
 	// SetLogLevel sets how much a node, or with writer 0 every node, writes to its log.
 	SetLogLevel(ctx context.Context, writer int64, level slog.Level) error
 }
 
-// Somebody waits for the first look at a screen, so a node that hangs does not delay it; later looks are for
+// A person waits for the first look at a screen, so a node that hangs does not delay it; later looks are for
 // the screen to stay new, and give every node its time.
 const (
 	firstPatience = 400 * time.Millisecond
@@ -37,13 +40,17 @@ const (
 // refreshHeader marks a later look.
 const refreshHeader = "Stoa-Refresh"
 
-// guide tells how to add nodes.
-const guide = "https://github.com/stoa-portal/stoa/blob/main/docs/operate/cluster.md"
+// documentation is where files of the documentation are read, guide tells how to add nodes.
+const (
+	documentation = "https://github.com/stoa-portal/stoa/blob/main/"
+	guide         = documentation + "docs/operate/cluster.md"
+)
 
 func (h *Handler) mountCluster(get, post register) {
 	get("/control/cluster", manageInstance, h.cluster)
 	post("/control/cluster/empty", manageInstance, h.emptyCaches)
 	post("/control/cluster/forget", manageInstance, h.forgetNode)
+	post("/control/cluster/read", manageInstance, h.readEvents)
 	get("/control/log", manageInstance, h.logLevel)
 	post("/control/log", manageInstance, h.logLevel)
 }
@@ -64,6 +71,17 @@ type clusterView struct {
 
 // Alone reports whether there is one node.
 func (v clusterView) Alone() bool { return len(v.Rows) == 1 }
+
+// Grave reports whether something is wrong that affects people or endangers data.
+func (v clusterView) Grave() bool {
+	return slices.ContainsFunc(v.Wrong, func(f cluster.Finding) bool { return f.Severity == cluster.Critical })
+}
+
+// Documentation is where a page of the documentation is read.
+func (clusterView) Documentation(page string) string { return documentation + page }
+
+// MoreEvents is how many events that have not been read are not shown.
+func (v clusterView) MoreEvents() int { return v.Unread - len(v.Events) }
 
 // latencyRow is how long hints of one node take to each of the others, in the order of the columns.
 type latencyRow struct {
@@ -144,9 +162,9 @@ func latencies(nodes []cluster.NodeStatus) []latencyRow {
 	}
 	var rows []latencyRow
 	for _, from := range nodes {
-		row := latencyRow{Node: from.Name}
+		row := latencyRow{Node: from.Label}
 		for _, to := range nodes {
-			c := latencyCell{To: to.Name, Self: from.Writer == to.Writer}
+			c := latencyCell{To: to.Label, Self: from.Writer == to.Writer}
 			for _, l := range from.Latencies {
 				if l.Writer == to.Writer {
 					c.NodeLatency, c.Known = l, l.P50 > 0
@@ -204,4 +222,20 @@ func (h *Handler) forgetNode(q *request) error {
 		return err
 	}
 	return q.done("/control/cluster", "forgotten")
+}
+
+// readEvents marks one event as read, or all.
+func (h *Handler) readEvents(q *request) error {
+	var ids []stoa.ID
+	if which := q.PostFormValue("event"); which != "all" {
+		id, err := stoa.ParseID(which)
+		if err != nil {
+			return stoa.NotFound("event", clip(which, 20))
+		}
+		ids = append(ids, id)
+	}
+	if err := h.o.Nodes.ReadEvents(q.Context(), ids...); err != nil {
+		return err
+	}
+	return q.done("/control/cluster", "read")
 }

@@ -98,6 +98,11 @@ func (n *nodes) Forget(_ context.Context, writer int64) error {
 	return n.fail
 }
 
+func (n *nodes) ReadEvents(_ context.Context, ids ...stoa.ID) error {
+	n.did = append(n.did, fmt.Sprint("read ", ids))
+	return n.fail
+}
+
 func (n *nodes) SetLogLevel(_ context.Context, writer int64, l slog.Level) error {
 	n.did = append(n.did, fmt.Sprint("level ", writer, " ", l))
 	return n.fail
@@ -141,6 +146,42 @@ func TestCluster_SaysWhatIsWrongBeforeAnythingElse(t *testing.T) {
 	if got := fmt.Sprint(w.nodes.did); got != "[forget 2 forget 1]" {
 		t.Error(got)
 	}
+}
+
+// The cause stands first, what follows under it; what has happened stays until it is read.
+func TestCluster_CausesFirstAndEventsStay(t *testing.T) {
+	w := newWorld(t)
+	w.nodes.set(3, func(a *cluster.Asked) {
+		for i := range a.Answers {
+			a.Answers[i].Value.Problems = []cluster.Problem{{
+				Requirement: "database", Message: "it does not answer", Mend: "start it", Code: cluster.CodeDatabaseAway}}
+			a.Answers[i].Value.ProofAge = 9 * time.Second
+		}
+		a.Events = []cluster.Event{
+			{ID: 41, Code: cluster.CodeChangeLost, Severity: cluster.Critical, At: time.Now(), Times: 2, Node: "node-1",
+				Text: "3 changes <are> lost.", Mend: "tell their authors"},
+			{Code: cluster.CodeMasterNew, Severity: cluster.Info, At: time.Now(), Times: 1, Node: "node-2",
+				Text: "node-2 is the master now; it was node-1."}}
+		a.Unread = 30
+	})
+	a := w.get(w.admin, "/control/cluster")
+	w.want("one cause", a, http.StatusOK, "One thing is wrong",
+		"node-1, node-2, node-3 are not ready (database)", "From this follows:", "cannot prove their caches fresh",
+		"database.away", "findings.md#databaseaway",
+		"What has happened", "3 changes &lt;are&gt; lost.", "Tell their authors.", "2 times",
+		"not written to the database yet", "Mark all 30 as read", "And 28 more", "Not ready", `name="event" value="41"`)
+	w.without("one cause", a, `value="0"`, "<are>")
+	w.want("read one", w.post(w.admin, "/control/cluster/read", "event", "41"), http.StatusSeeOther)
+	w.want("read all", w.post(w.admin, "/control/cluster/read", "event", "all"), http.StatusSeeOther)
+	w.want("read nonsense", w.post(w.admin, "/control/cluster/read", "event", "x"), http.StatusNotFound)
+	if got := fmt.Sprint(w.nodes.did); got != "[read [41] read []]" {
+		t.Error(got)
+	}
+	w.nodes.set(2, func(a *cluster.Asked) { a.Members[1].Version = "2.0" })
+	a = w.get(w.admin, "/control/cluster")
+	w.want("a note", a, http.StatusOK, "Nothing is wrong",
+		"The nodes run different versions", "Finish the rolling restart")
+	w.without("a note", a, "What has happened", "Mark all")
 }
 
 func TestCluster_EmptyingShowsWhoHasConfirmed(t *testing.T) {
@@ -205,7 +246,7 @@ func TestCluster_ScreenStaysNewInABrowser(t *testing.T) {
 		a.Answers[1].Value.HintsSent = 99999
 		a.Members[2].State, a.Members[2].Live = "dead", false
 	})
-	until(t, ctx, "the verdict turned", `/One thing is wrong/.test(document.querySelector("#verdict").textContent) && document.querySelector("#verdict").matches(".verdict--bad")`)
+	until(t, ctx, "the verdict turned", `/One thing is wrong/.test(document.querySelector("#verdict").textContent) && document.querySelector("#verdict").matches(".verdict--warn")`)
 	until(t, ctx, "the row is the same and new", `document.querySelector("#node-2") === kept && /99,999/.test(kept.textContent) && document.querySelectorAll("#nodes tbody tr").length === 4`)
 	until(t, ctx, "nothing jumped", `document.querySelector("#nodes .table-wrap").scrollLeft === 80 && scrollY === 120 && document.activeElement === document.querySelector("#latencies .table-wrap")`)
 	w.nodes.mu.Lock()

@@ -238,6 +238,8 @@ func note(key string) string {
 		return "Moved."
 	case "discarded":
 		return "The draft was discarded."
+	case "read":
+		return "Marked as read."
 	case "forgotten":
 		return "Forgotten."
 	case "started":
@@ -270,6 +272,9 @@ func (h *Handler) show(q *request, status int, name string, f frame) error {
 		return err
 	}
 	q.w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	if status == http.StatusTooManyRequests {
+		q.w.Header().Set("Retry-After", "60")
+	}
 	q.w.WriteHeader(status)
 	_, err := q.w.Write(b.Bytes())
 	return err

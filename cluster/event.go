@@ -33,7 +33,8 @@ const (
 )
 
 // Event is something that happened to the cluster and stays until it has been read. Code, Severity (empty: what the
-// code weighs), Text and Mend are sentences and codes as in a Finding. Whoever records it sets no ID, Until, Times, ReadAt or ReadBy.
+// code weighs), Text and Mend are sentences and codes as in a Finding. Whoever records it sets no ID, Until, Times,
+// ReadAt or ReadBy.
 type Event struct {
 	ID       stoa.ID           `json:"id"`
 	Code     string            `json:"code"`
@@ -97,8 +98,15 @@ func RecordEvent(ctx context.Context, tx *db.Tx, e Event) error {
 	}
 	at, until, same := db.Micros(e.At), db.Micros(e.Until), e.same()
 	var id int64
-	err := tx.QueryRow(ctx, "SELECT id FROM cluster_event WHERE mark LIKE ? AND until_at >= ? AND at <= ? ORDER BY until_at DESC LIMIT 1",
-		same+"%", at-time.Minute.Microseconds(), until+time.Minute.Microseconds()).Scan(&id)
+	err := tx.QueryRow(
+		ctx,
+		"SELECT id FROM cluster_event WHERE mark LIKE ? AND until_at >= ? AND at <= ? ORDER BY until_at DESC LIMIT 1",
+		same+"%",
+		at-time.Minute.Microseconds(),
+		until+time.Minute.Microseconds(),
+	).Scan(
+		&id,
+	)
 	switch {
 	case db.IsNoRows(err):
 		next, err := tx.NewID(ctx)
@@ -107,8 +115,25 @@ func RecordEvent(ctx context.Context, tx *db.Tx, e Event) error {
 		}
 		// Two nodes that tell the same at once meet at the mark.
 		mark := same + "-" + strconv.FormatInt(at/time.Minute.Microseconds(), 10)
-		made, err := tx.InsertIgnore(ctx, "cluster_event", db.Row{"id": next, "mark": mark, "code": e.Code, "severity": string(e.Severity), "at": at, "until_at": until,
-			"times": e.Times, "node": e.Node, "text": e.Text, "mend": e.Mend, "data": data, "read_at": 0, "read_by": ""})
+		made, err := tx.InsertIgnore(
+			ctx,
+			"cluster_event",
+			db.Row{
+				"id":       next,
+				"mark":     mark,
+				"code":     e.Code,
+				"severity": string(e.Severity),
+				"at":       at,
+				"until_at": until,
+				"times":    e.Times,
+				"node":     e.Node,
+				"text":     e.Text,
+				"mend":     e.Mend,
+				"data":     data,
+				"read_at":  0,
+				"read_by":  "",
+			},
+		)
 		if err != nil {
 			return fmt.Errorf("record an event: %w", err)
 		}
@@ -116,13 +141,15 @@ func RecordEvent(ctx context.Context, tx *db.Tx, e Event) error {
 			tx.Changed(EventKind, next, 0, 0)
 			return nil
 		}
-		if err := tx.QueryRow(ctx, "SELECT id FROM cluster_event WHERE mark = ?"+tx.Dialect().ForUpdate(), mark).Scan(&id); err != nil {
+		if err := tx.QueryRow(ctx, "SELECT id FROM cluster_event WHERE "+
+			"mark = ?"+tx.Dialect().ForUpdate(), mark).Scan(&id); err != nil {
 			return fmt.Errorf("record an event: %w", err)
 		}
 	case err != nil:
 		return fmt.Errorf("record an event: %w", err)
 	}
-	const again = "UPDATE cluster_event SET times = times + ?, until_at = CASE WHEN until_at < ? THEN ? ELSE until_at END, read_at = 0, read_by = '' WHERE id = ?"
+	const again = "UPDATE cluster_event SET times = times + ?, until_at = CASE WHEN until_at < ? THEN ? ELSE " +
+		"until_at END, read_at = 0, read_by = '' WHERE id = ?"
 	if _, err := tx.Exec(ctx, again, e.Times, until, until, id); err != nil {
 		return fmt.Errorf("record an event: %w", err)
 	}
@@ -138,7 +165,8 @@ func mayOperate(ctx context.Context, what string) error {
 	return nil
 }
 
-const eventColumns = "SELECT id, code, severity, at, until_at, times, node, text, mend, data, read_at, read_by FROM cluster_event"
+const eventColumns = "SELECT id, code, severity, at, until_at, times, node, text, mend, data, read_at, read_by " +
+	"FROM cluster_event"
 
 func scanEvent(s db.Scanner) (e Event, err error) {
 	var at, until, read int64
@@ -162,21 +190,25 @@ func Events(ctx context.Context, q db.Queryer, limit int) ([]Event, error) {
 	return db.All(ctx, q, scanEvent, eventColumns+" ORDER BY until_at DESC, id DESC LIMIT ?", limit)
 }
 
-// UnreadEvents gives the events that have not been read, the gravest first and of these the newest, at most limit (1 to 1000),
+// UnreadEvents gives the events that have not been read, the gravest first and of these the newest, at most limit (1 to
+// 1000),
 // and how many there are. It is for administrators and the operator.
 func UnreadEvents(ctx context.Context, q db.Queryer, limit int) (events []Event, all int, err error) {
 	if err := mayOperate(ctx, "look at the events of the cluster"); err != nil {
 		return nil, 0, err
 	}
-	const order = " ORDER BY CASE severity WHEN 'critical' THEN 0 WHEN 'warning' THEN 1 ELSE 2 END, until_at DESC, id DESC LIMIT ?"
-	if events, err = db.All(ctx, q, scanEvent, eventColumns+" WHERE read_at = 0"+order, limit); err != nil || len(events) < limit {
+	const order = " ORDER BY CASE severity WHEN 'critical' THEN 0 WHEN 'warning' THEN 1 ELSE 2 END, until_at " +
+		"DESC, id DESC LIMIT ?"
+	if events, err = db.All(ctx, q, scanEvent, eventColumns+" WHERE read_at = 0"+order, limit); err != nil ||
+		len(events) < limit {
 		return events, len(events), err
 	}
 	err = q.QueryRow(ctx, "SELECT count(*) FROM cluster_event WHERE read_at = 0").Scan(&all)
 	return events, all, err
 }
 
-// ReadEvents marks events as read by the actor of ctx: those with the ids, or all that are not read. It gives how many it
+// ReadEvents marks events as read by the actor of ctx: those with the ids, or all that are not read. It gives how many
+// it
 // marked. It is for administrators and the operator.
 func ReadEvents(ctx context.Context, d *db.DB, ids ...stoa.ID) (marked int64, err error) {
 	if err := mayOperate(ctx, "mark events of the cluster as read"); err != nil {
@@ -188,7 +220,10 @@ func ReadEvents(ctx context.Context, d *db.DB, ids ...stoa.ID) (marked int64, er
 	}
 	by := shorten(stoa.ActorFrom(ctx).Name, 190)
 	err = d.Write(ctx, func(ctx context.Context, tx *db.Tx) (err error) {
-		marked, err = tx.Affected(ctx, "UPDATE cluster_event SET read_at = ?, read_by = ?"+where, append([]any{db.Micros(tx.Now()), by}, args...)...)
+		marked, err = tx.Affected(
+			ctx,
+			"UPDATE cluster_event SET read_at = ?, read_by = ?"+where,
+			append([]any{db.Micros(tx.Now()), by}, args...)...)
 		if marked > 0 {
 			tx.Changed(EventKind, 0, 0, 0)
 		}
@@ -207,13 +242,22 @@ func PruneEvents(ctx context.Context, d *db.DB, fence func(tx *db.Tx)) (deleted 
 		if fence != nil {
 			fence(tx)
 		}
-		n, err := tx.Affected(ctx, "DELETE FROM cluster_event WHERE read_at > 0 AND read_at < ?", db.Micros(tx.Now().Add(-eventsKept)))
+		n, err := tx.Affected(
+			ctx,
+			"DELETE FROM cluster_event WHERE read_at > 0 AND read_at < ?",
+			db.Micros(tx.Now().Add(-eventsKept)),
+		)
 		if err != nil {
 			return err
 		}
 		deleted = n
-		ids, err := db.All(ctx, tx, func(s db.Scanner) (id stoa.ID, err error) { return id, s.Scan(&id) },
-			"SELECT id FROM cluster_event ORDER BY CASE WHEN read_at > 0 THEN 3 WHEN severity = 'critical' THEN 0 WHEN severity = 'warning' THEN 1 ELSE 2 END, until_at DESC, id DESC")
+		ids, err := db.All(
+			ctx,
+			tx,
+			func(s db.Scanner) (id stoa.ID, err error) { return id, s.Scan(&id) },
+			"SELECT id FROM cluster_event ORDER BY CASE WHEN read_at > 0 THEN 3 WHEN severity = 'critical' THEN 0 "+
+				"WHEN severity = 'warning' THEN 1 ELSE 2 END, until_at DESC, id DESC",
+		)
 		if err != nil || len(ids) <= eventsMost {
 			return err
 		}
@@ -247,7 +291,8 @@ type EventLog struct {
 	flushing sync.Mutex // one at a time, so that none is written twice
 }
 
-// NewEventLog gives a log that writes to d. node gives the name of this node, for events without one; it must not block.
+// NewEventLog gives a log that writes to d. node gives the name of this node, for events without one; it must not
+// block.
 func NewEventLog(d *db.DB, node func() string, log *slog.Logger) *EventLog {
 	return &EventLog{d: d, node: node, log: log, now: time.Now}
 }
@@ -307,8 +352,17 @@ func (l *EventLog) Flush(ctx context.Context) error {
 		return nil
 	}
 	if dropped > 0 {
-		batch = append(batch, Event{Code: CodeEventsLost, Node: l.node(), Text: fmt.Sprintf("%s could not keep %d events while it could not write them.", l.node(), dropped),
-			Mend: "see its log, which has them"}.settle(l.now().UTC()))
+		batch = append(
+			batch,
+			Event{
+				Code: CodeEventsLost,
+				Node: l.node(),
+				Text: fmt.Sprintf("%s could not keep %d events while it could not write them.", l.node(), dropped),
+				Mend: "see its log, which has them",
+			}.settle(
+				l.now().UTC(),
+			),
+		)
 	}
 	err := l.d.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
 		for _, e := range batch {

@@ -18,9 +18,13 @@ func system(t *testing.T) context.Context {
 	return stoa.WithActor(t.Context(), stoa.SystemActor())
 }
 
+func write(ctx context.Context, d *db.DB, e cluster.Event) error {
+	return d.Write(ctx, func(ctx context.Context, tx *db.Tx) error { return cluster.RecordEvent(ctx, tx, e) })
+}
+
 func record(t *testing.T, d *db.DB, e cluster.Event) {
 	t.Helper()
-	if err := d.Write(t.Context(), func(ctx context.Context, tx *db.Tx) error { return cluster.RecordEvent(ctx, tx, e) }); err != nil {
+	if err := write(t.Context(), d, e); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -29,16 +33,41 @@ func TestEvents_StayUntilTheyAreRead(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		ctx := system(t)
 		at := time.Now().UTC().Truncate(time.Second)
-		record(t, d, cluster.Event{Code: cluster.CodeMasterNew, At: at.Add(-time.Hour), Node: "node-1", Text: "node-2 is the master now."})
-		record(t, d, cluster.Event{Code: cluster.CodeChangeLost, At: at, Node: "node-1", Text: "3 changes are lost.", Mend: "look", Data: map[string]string{"changes": "3"}})
+		record(
+			t,
+			d,
+			cluster.Event{
+				Code: cluster.CodeMasterNew,
+				At:   at.Add(-time.Hour),
+				Node: "node-1",
+				Text: "node-2 is the master now.",
+			},
+		)
+		record(
+			t,
+			d,
+			cluster.Event{
+				Code: cluster.CodeChangeLost,
+				At:   at,
+				Node: "node-1",
+				Text: "3 changes are lost.",
+				Mend: "look",
+				Data: map[string]string{"changes": "3"},
+			},
+		)
 		events, all, err := cluster.UnreadEvents(ctx, d, 10)
-		if err != nil || all != 2 || events[0].Code != cluster.CodeChangeLost || events[0].Severity != cluster.Critical || events[0].Data["changes"] != "3" || !events[0].At.Equal(at) || events[0].Times != 1 {
+		if err != nil || all != 2 || events[0].Code != cluster.CodeChangeLost ||
+			events[0].Severity != cluster.Critical ||
+			events[0].Data["changes"] != "3" ||
+			!events[0].At.Equal(at) ||
+			events[0].Times != 1 {
 			t.Fatalf("%+v, %d, %v", events, all, err)
 		}
 		if events, all, err = cluster.UnreadEvents(ctx, d, 1); err != nil || len(events) != 1 || all != 2 {
 			t.Fatalf("%+v, %d, %v", events, all, err)
 		}
-		for _, who := range []context.Context{t.Context(), stoa.WithActor(t.Context(), stoa.Actor{User: 5, Name: "Editor"})} {
+		editor := stoa.WithActor(t.Context(), stoa.Actor{User: 5, Name: "Editor"})
+		for _, who := range []context.Context{t.Context(), editor} {
 			if _, err := cluster.ReadEvents(who, d); !stoa.Is(err, stoa.KindForbidden) {
 				t.Errorf("read by who may not: %v", err)
 			}
@@ -78,8 +107,13 @@ func TestEvents_EqualOnesOfAMinuteAreOne(t *testing.T) {
 			var wg sync.WaitGroup
 			for i, d := range nodes {
 				wg.Go(func() {
-					ev := cluster.Event{Code: cluster.CodeIncarnation, At: at.Add(time.Duration(i) * time.Millisecond), Node: fmt.Sprint("node-", i), Text: "1 became 2"}
-					if err := d.Write(ctx, func(ctx context.Context, tx *db.Tx) error { return cluster.RecordEvent(ctx, tx, ev) }); err != nil {
+					ev := cluster.Event{
+						Code: cluster.CodeIncarnation,
+						At:   at.Add(time.Duration(i) * time.Millisecond),
+						Node: fmt.Sprint("node-", i),
+						Text: "1 became 2",
+					}
+					if err := write(ctx, d, ev); err != nil {
 						t.Error(err)
 					}
 				})
@@ -93,11 +127,30 @@ func TestEvents_EqualOnesOfAMinuteAreOne(t *testing.T) {
 			if _, err := cluster.ReadEvents(ctx, d); err != nil {
 				t.Fatal(err)
 			}
-			record(t, d, cluster.Event{Code: cluster.CodeIncarnation, At: at.Add(30 * time.Second), Node: "node-1", Text: "1 became 2"})
-			if events, _, err = cluster.UnreadEvents(ctx, d, 10); err != nil || len(events) != 1 || events[0].Times != 4 {
+			record(
+				t,
+				d,
+				cluster.Event{
+					Code: cluster.CodeIncarnation,
+					At:   at.Add(30 * time.Second),
+					Node: "node-1",
+					Text: "1 became 2",
+				},
+			)
+			if events, _, err = cluster.UnreadEvents(ctx, d, 10); err != nil || len(events) != 1 ||
+				events[0].Times != 4 {
 				t.Fatalf("%+v, %v", events, err)
 			}
-			record(t, d, cluster.Event{Code: cluster.CodeIncarnation, At: at.Add(5 * time.Minute), Node: "node-1", Text: "1 became 2"})
+			record(
+				t,
+				d,
+				cluster.Event{
+					Code: cluster.CodeIncarnation,
+					At:   at.Add(5 * time.Minute),
+					Node: "node-1",
+					Text: "1 became 2",
+				},
+			)
 			if _, all, err := cluster.UnreadEvents(ctx, d, 10); err != nil || all != 2 {
 				t.Fatalf("%d, %v", all, err)
 			}

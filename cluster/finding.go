@@ -65,8 +65,8 @@ func severityOf(code string) Severity {
 	case CodeNodeBack, CodeMasterNew, CodeVersionDiffer, CodeSchemaOlder, CodeSchemaNewer:
 		return Info
 	case CodeIncarnation, CodeProofOld, CodeNodeDead, CodeNodeSilent, CodeNodeMute, CodeNodeTwins, CodeMasterNone,
-		CodeLinkOff, CodeLinkChannel, CodeLinkCut, CodeLinkLoopback, CodeHostLoopback, CodeSettingsDiffer, CodeJobsDiffer,
-		CodeClockOff, CodeEventsLost, CodeDatabaseCopy:
+		CodeLinkOff, CodeLinkChannel, CodeLinkCut, CodeLinkLoopback, CodeHostLoopback, CodeSettingsDiffer,
+		CodeJobsDiffer, CodeClockOff, CodeEventsLost, CodeDatabaseCopy:
 		return Warning
 	}
 	return Critical
@@ -120,7 +120,7 @@ func (o folder) follows(f, cause Finding) bool {
 		return false
 	case strings.HasPrefix(cause.Code, "database."):
 		switch f.Code {
-		case CodeProofOld, CodeChangeLate, CodeStoreUnknown, CodeClockOff:
+		case CodeProofOld, CodeChangeLate, CodeStoreUnknown:
 			return within(f.Nodes, cause.Nodes)
 		case CodeNodeMute, CodeLinkCut, CodeNodeSilent:
 			return blind || within(f.Nodes, cause.Nodes)

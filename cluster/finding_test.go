@@ -42,7 +42,8 @@ func TestFinding_WhatFollowsFromACauseIsFoldedUnderIt(t *testing.T) {
 		}},
 		{"and the store cannot be compared", "database.away[filestore.unknown node.mute]", func(a *Asked) {
 			for i := range a.Answers {
-				a.Answers[i].Value.Problems = append(away("x"), Problem{Requirement: "file store", Message: "not compared", Mend: "m", Code: CodeStoreUnknown})
+				a.Answers[i].Value.Problems = append(away("x"),
+					Problem{Requirement: "file store", Message: "not compared", Mend: "m", Code: CodeStoreUnknown})
 			}
 			a.Answers[2].Err = errors.New("late")
 		}},
@@ -53,7 +54,8 @@ func TestFinding_WhatFollowsFromACauseIsFoldedUnderIt(t *testing.T) {
 			a.Answers[1].Value.Problems, a.Answers[2].Value.ProofAge = away("x"), -1
 		}},
 		{"an older node tells no code", "change.late[proof.old]", func(a *Asked) {
-			a.Answers[1].Value.Problems, a.Answers[1].Value.ProofAge = []Problem{{Requirement: "change log", Message: "x", Mend: "y"}}, 9*time.Second
+			a.Answers[1].Value.Problems = []Problem{{Requirement: "change log", Message: "x", Mend: "y"}}
+			a.Answers[1].Value.ProofAge = 9 * time.Second
 		}},
 		{"the master is silent", "node.silent[master.none]", func(a *Asked) {
 			a.Members[1].Live, a.Members[1].Quiet, a.Master = false, 3*time.Second, 0
@@ -89,6 +91,10 @@ func TestFinding_WhatFollowsFromACauseIsFoldedUnderIt(t *testing.T) {
 		}},
 		{"a code of a part", "quota.full", func(a *Asked) {
 			a.Answers[1].Value.Warnings = []Problem{{Message: "x", Mend: "y", Code: "quota.full"}}
+		}},
+		{"two warnings of one code", "host.loopback host.loopback", func(a *Asked) {
+			a.Answers[0].Value.Warnings = []Problem{{Message: "a leads here", Mend: "y", Code: CodeHostLoopback}}
+			a.Answers[1].Value.Warnings = []Problem{{Message: "b leads here", Mend: "y", Code: CodeHostLoopback}}
 		}},
 		{"the gravest first", "database.away clock.off", func(a *Asked) {
 			a.Answers[0].Value.ClockOffset = time.Minute
@@ -134,7 +140,8 @@ func TestFinding_EqualWordsAreNoDifference(t *testing.T) {
 	}
 	// On one version it is a secret: told, but not shown.
 	a.Members[2].Version = "1"
-	if s := NewStatus(a); len(s.Wrong) != 1 || !strings.Contains(s.Wrong[0].Text, "one value (not shown) on node-1, node-2; another value on node-3.") {
+	if s := NewStatus(a); len(s.Wrong) != 1 ||
+		!strings.Contains(s.Wrong[0].Text, "one value (not shown) on node-1, node-2; another value on node-3.") {
 		t.Errorf("%+v", s.Wrong)
 	}
 }
@@ -143,10 +150,19 @@ func TestFinding_EqualWordsAreNoDifference(t *testing.T) {
 func TestFinding_EarlierLivesAreOver(t *testing.T) {
 	a := three()
 	a.Answers[0].Value.Unlinked = []string{"node-1"}
-	a.Members = append(a.Members,
-		Member{Writer: 7, Node: "id-1", Name: "node-1", State: stateUp, Live: true, Started: time.Unix(-5, 0)}, // killed a moment ago
+	a.Members = append(
+		a.Members,
+		Member{
+			Writer:  7,
+			Node:    "id-1",
+			Name:    "node-1",
+			State:   stateUp,
+			Live:    true,
+			Started: time.Unix(-5, 0),
+		}, // killed a moment ago
 		Member{Writer: 8, Node: "pod-x", Name: "node-2", State: stateDead},
-		Member{Writer: 9, Node: "pod-y", Name: "node-2", State: stateDead})
+		Member{Writer: 9, Node: "pod-y", Name: "node-2", State: stateDead},
+	)
 	if s := NewStatus(a); len(s.Wrong) != 0 || len(s.Nodes) != 3 {
 		t.Errorf("%+v", s)
 	}
@@ -156,13 +172,16 @@ func TestFinding_EqualNamesShowIds(t *testing.T) {
 	a := three()
 	a.Members[2].Name = "node-2"
 	s := NewStatus(a)
-	if codes(s.Wrong) != CodeNodeTwins || !strings.Contains(s.Wrong[0].Text, "id-2") || s.Nodes[1].Label != "node-2 (id-2)" || s.Nodes[1].Name != "node-2" {
+	if codes(s.Wrong) != CodeNodeTwins || !strings.Contains(s.Wrong[0].Text, "id-2") ||
+		s.Nodes[1].Label != "node-2 (id-2)" ||
+		s.Nodes[1].Name != "node-2" {
 		t.Errorf("%+v", s)
 	}
 	a = three()
 	a.Members[1].State, a.Members[1].Live, a.Members[1].Name = stateDead, false, "pod"
 	a.Members[2].State, a.Members[2].Live, a.Members[2].Name = stateDead, false, "pod"
-	if s = NewStatus(a); codes(s.Wrong) != CodeNodeDead || !strings.HasPrefix(s.Wrong[0].Text, "pod (id-2), pod (id-3) are gone") {
+	if s = NewStatus(a); codes(s.Wrong) != CodeNodeDead ||
+		!strings.HasPrefix(s.Wrong[0].Text, "pod (id-2), pod (id-3) are gone") {
 		t.Errorf("%+v", s.Wrong)
 	}
 }
@@ -226,7 +245,10 @@ func TestFinding_EveryCodeIsDocumented(t *testing.T) {
 	literal := regexp.MustCompile(`\bCode(?:[A-Z]\w*)?\s*[:=]\s*"([a-z]+(?:\.[a-z]+)+)"`)
 	found := 0
 	err = filepath.WalkDir("..", func(path string, d os.DirEntry, err error) error {
-		if err != nil || d.IsDir() && (d.Name() == "testdata" || d.Name() == "node_modules" || strings.HasPrefix(d.Name(), ".") && len(d.Name()) > 2) {
+		if err != nil ||
+			d.IsDir() &&
+				(d.Name() == "testdata" || d.Name() == "node_modules" ||
+					strings.HasPrefix(d.Name(), ".") && len(d.Name()) > 2) {
 			if d != nil && d.IsDir() && err == nil {
 				return filepath.SkipDir
 			}
@@ -242,7 +264,12 @@ func TestFinding_EveryCodeIsDocumented(t *testing.T) {
 		for _, m := range literal.FindAllStringSubmatch(string(text), -1) {
 			found++
 			if !documented[m[1]] {
-				t.Errorf("%s gives the code %s, which %s does not explain under a heading of its own", path, m[1], findingsPage)
+				t.Errorf(
+					"%s gives the code %s, which %s does not explain under a heading of its own",
+					path,
+					m[1],
+					findingsPage,
+				)
 			}
 		}
 		return nil

@@ -32,6 +32,12 @@ func (n *Node) Forget(ctx context.Context, writer int64) error {
 func Lost(members []Member, name string) (Member, error) {
 	var meant, others []string
 	var found, lost *Member
+	dead := map[string]int{} // by name
+	for _, m := range members {
+		if m.State == stateDead {
+			dead[m.Name]++
+		}
+	}
 	for _, m := range Current(members) {
 		is := m.Name == name || m.Node == name
 		if is && found == nil {
@@ -40,7 +46,11 @@ func Lost(members []Member, name string) (Member, error) {
 		if m.State != stateDead {
 			continue
 		}
-		others = append(others, m.Name)
+		if dead[m.Name] > 1 {
+			others = append(others, m.Name+" ("+m.Node+")")
+		} else {
+			others = append(others, m.Name)
+		}
 		if is {
 			lost = &m
 			meant = append(meant, fmt.Sprintf("%s (%s, started %s)", m.Node, m.Host, m.Started.UTC().Format(time.DateTime)))

@@ -15,7 +15,8 @@ import (
 const hostsFile = "/etc/hosts"
 
 // MisledName says whether a host name that is meant for this machine's address in a network leads to its own loopback
-// address instead, as Debian's installer writes it (127.0.1.1), and gives the sentence that names the line of /etc/hosts. An address,
+// address instead, as Debian's installer writes it (127.0.1.1), and gives the sentence that names the line of
+// /etc/hosts. An address,
 // localhost, and an empty name mislead no one.
 func MisledName(ctx context.Context, host string) (because string, misled bool) {
 	host = strings.Trim(host, "[]")
@@ -37,7 +38,8 @@ func hostsLine(text, name string) (number int, line string) {
 	for at := 1; in.Scan(); at++ {
 		line, _, _ := strings.Cut(in.Text(), "#")
 		fields := strings.Fields(line)
-		if len(fields) < 2 || !slices.ContainsFunc(fields[1:], func(f string) bool { return strings.EqualFold(f, name) }) {
+		if len(fields) < 2 ||
+			!slices.ContainsFunc(fields[1:], func(f string) bool { return strings.EqualFold(f, name) }) {
 			continue
 		}
 		if ip, err := netip.ParseAddr(fields[0]); err == nil && ip.Unmap().IsLoopback() {

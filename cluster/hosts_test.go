@@ -3,7 +3,8 @@ package cluster
 import "testing"
 
 func TestHostsLine_FindsTheLineThatMisleads(t *testing.T) {
-	const hosts = "127.0.0.1\tlocalhost\n# 127.0.1.1 node1\n10.0.0.5 node2\n127.0.1.1   Node1.example.com node1 # by the installer\n::1 localhost ip6-localhost\n"
+	const hosts = "127.0.0.1\tlocalhost\n# 127.0.1.1 node1\n10.0.0.5 node2\n" +
+		"127.0.1.1   Node1.example.com node1 # by the installer\n::1 localhost ip6-localhost\n"
 	for _, c := range []struct {
 		name, line string
 		number     int

@@ -26,6 +26,7 @@ func (s Status) Requirements() []Requirement {
 	var live, mute []string
 	known := 0
 	failing := map[string][]string{} // by requirement of Problem: names of nodes
+	why := map[string]string{}       // and what the first of them says
 	for _, n := range s.Nodes {
 		if n.State == Left || n.Command {
 			continue
@@ -34,12 +35,15 @@ func (s Status) Requirements() []Requirement {
 		if n.State != Live {
 			continue
 		}
-		live = append(live, n.Name)
+		live = append(live, n.Label)
 		if n.Error != "" {
-			mute = append(mute, n.Name)
+			mute = append(mute, n.Label)
 		}
 		for _, p := range n.Problems {
-			failing[p.Requirement] = append(failing[p.Requirement], n.Name)
+			failing[p.Requirement] = append(failing[p.Requirement], n.Label)
+			if why[p.Requirement] == "" && p.code() != CodeStoreOther {
+				why[p.Requirement] = p.Message
+			}
 		}
 	}
 	all := strings.Join(live, ", ")
@@ -54,6 +58,8 @@ func (s Status) Requirements() []Requirement {
 	}
 	files := Requirement{Name: "One file store that all nodes reach"}
 	switch bad := failing["file store"]; {
+	case len(bad) > 0 && why["file store"] != "":
+		files.State, files.Text = NotMet, strings.Join(bad, ", ")+": "+strings.TrimSuffix(why["file store"], ".")+"."
 	case len(bad) > 0:
 		files.State, files.Text = NotMet, strings.Join(bad, ", ")+" found another store, or none, when it started."
 	case len(mute) > 0:

@@ -31,7 +31,7 @@ type Report struct {
 	Latencies   []NodeLatency     `json:"latencies"`
 	Unlinked    []string          `json:"unlinked,omitempty"` // living nodes that it has no connection to
 	Problems    []Problem         `json:"problems,omitempty"` // why it is not ready
-	Warnings    []Problem         `json:"warnings,omitempty"` // what is wrong on it and does not keep it from being ready
+	Warnings    []Problem         `json:"warnings,omitempty"` // what is wrong on it, though it is ready
 }
 
 // NodeLatency is how long a hint takes from a node to another and back.
@@ -187,7 +187,14 @@ type Asked struct {
 
 // NewStatus puts together what the node knows and what the others answered, and says what is wrong.
 func NewStatus(a Asked) Status {
-	out := Status{Link: a.Link, Database: a.Database, Lonely: a.Lonely, Events: a.Events, Unread: max(a.Unread, len(a.Events)), Unseen: a.Unseen}
+	out := Status{
+		Link:     a.Link,
+		Database: a.Database,
+		Lonely:   a.Lonely,
+		Events:   a.Events,
+		Unread:   max(a.Unread, len(a.Events)),
+		Unseen:   a.Unseen,
+	}
 	answers := map[int64]Answer[Report]{}
 	for _, x := range a.Answers {
 		answers[x.Member.Writer] = x
@@ -200,8 +207,10 @@ func NewStatus(a Asked) Status {
 	var self Member
 	for _, m := range members {
 		n := NodeStatus{
-			Name: m.Name, Label: m.Name, Node: m.Node, Writer: strconv.FormatInt(m.Writer, 10), Host: m.Host, Address: m.Address, Version: m.Version,
-			Started: m.Started, Seen: m.Seen, Quiet: m.Quiet, State: m.State, Self: m.Self, Master: m.Writer == a.Master && m.Live,
+			Name: m.Name, Label: m.Name, Node: m.Node, Writer: strconv.FormatInt(m.Writer, 10), Host: m.Host,
+			Address: m.Address, Version: m.Version,
+			Started: m.Started, Seen: m.Seen, Quiet: m.Quiet, State: m.State, Self: m.Self,
+			Master:  m.Writer == a.Master && m.Live,
 			Unasked: a.Rows, detail: m.detail(), digest: m.Settings,
 		}
 		if names[m.Name] > 1 {
@@ -252,12 +261,14 @@ func (s Status) Well() bool {
 func Current(members []Member) []Member {
 	return slices.DeleteFunc(slices.Clone(members), func(m Member) bool {
 		return !m.Self && slices.ContainsFunc(members, func(o Member) bool {
-			return o.Node == m.Node && o.Writer != m.Writer && (o.Self || o.Live && !m.Live || o.Live == m.Live && o.Started.After(m.Started))
+			return o.Node == m.Node && o.Writer != m.Writer &&
+				(o.Self || o.Live && !m.Live || o.Live == m.Live && o.Started.After(m.Started))
 		})
 	})
 }
 
-// withoutReplaced leaves out the dead whose name a living node has: a node without a kept home, such as a pod, comes back
+// withoutReplaced leaves out the dead whose name a living node has: a node without a kept home, such as a pod, comes
+// back
 // with another id.
 func withoutReplaced(members []Member) []Member {
 	return slices.DeleteFunc(slices.Clone(members), func(m Member) bool {

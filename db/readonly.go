@@ -96,7 +96,8 @@ func (v *View) writable(ctx context.Context) bool {
 }
 
 // file says how to open an SQLite file without leaving a trace. Opened in the ordinary way, one that was not closed
-// would be repaired, and the files beside it made: so a copy of it is read. One that was closed has all that it holds in itself.
+// would be repaired, and the files beside it made: so a copy of it is read. One that was closed has all that it holds
+// in itself.
 func (v *View) file(inUse bool) (address string, err error) {
 	path := v.dsn.path
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {

@@ -77,9 +77,14 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	s.misled = misled(ctx, c, s.DB.Server(), s.link.inside != nil && !s.command)
+	for _, p := range s.misled {
+		s.log.Warn(p.Message, "code", p.Code, "mend", p.Mend)
+	}
 	s.Node, err = cluster.Join(ctx, cluster.NodeOptions{
 		DB: s.DB, Writer: writer, Home: c.Home, Name: s.nodeName(), Address: s.link.address, Fingerprint: s.link.row,
-		Host: hostname, HostID: cluster.HostID(), Version: stoa.Version, Schema: schema, Settings: s.settings, Detail: s.linkDetail().String(),
+		Host: hostname, HostID: cluster.HostID(), Version: stoa.Version, Schema: schema, Settings: s.settings,
+		Detail:    s.linkDetail().String(),
 		Heartbeat: c.Cluster.HeartbeatInterval, DeadAfter: c.Cluster.HeartbeatTimeout, Guest: s.command, Logger: s.log,
 	})
 	if err != nil {
@@ -241,7 +246,9 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		return err
 	}
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), cacheMetrics{s.Cache}, newClusterMetrics(s))
+	registry.MustRegister(collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), cacheMetrics{s.Cache},
+		newClusterMetrics(s))
 	if s.http, err = httpd.New(httpd.Options{
 		Addr: c.Server.Listen, TLSAddr: c.Server.ListenTLS, TLSCert: c.Server.Certificate, TLSKey: c.Server.Key,
 		TrustedProxies: c.Web.TrustedProxies, ForwardedHost: httpd.Forwarded(c.Web.ForwardedHost), ForwardedPort: httpd.Forwarded(c.Web.ForwardedPort),
@@ -255,10 +262,6 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		return err
 	}
 	s.onStop("http", func(context.Context) error { return s.http.Close() })
-	s.misled = misled(ctx, c, s.DB.Server(), s.link.inside != nil && !s.command)
-	for _, p := range s.misled {
-		s.log.Warn(p.Message, "code", p.Code, "mend", p.Mend)
-	}
 	s.examine(ctx)
 	s.every(2*time.Second, s.examine)
 	if !s.command {
@@ -316,9 +319,13 @@ func (s *Server) problems(ctx context.Context) []httpd.Problem {
 	if refused, _ := s.refusals(); len(refused) > 0 {
 		out = append(out, refused...)
 	} else if err := s.DB.Check(ctx); err != nil {
-		out = append(out, httpd.Problem{Requirement: "database", Message: err.Error(), Mend: "check that the server of jdbc.default.url runs and answers", Code: cluster.CodeDatabaseAway})
+		out = append(out, httpd.Problem{Requirement: "database", Message: err.Error(), Code: cluster.CodeDatabaseAway,
+			Mend: "check that the server of jdbc.default.url runs and answers"})
 	} else if age := change.Boottime() - s.Log.Proof(); age > 5*time.Second {
-		out = append(out, httpd.Problem{Requirement: "change log", Message: "the change log was last read " + age.Round(time.Second).String() + " ago", Mend: "see the log of this node; the database may be slow or read-only", Code: cluster.CodeChangeLate})
+		out = append(out, httpd.Problem{Requirement: "change log",
+			Message: "the change log was last read " + age.Round(time.Second).String() + " ago",
+			Code:    cluster.CodeChangeLate,
+			Mend:    "see the log of this node; the database may be slow or read-only"})
 	}
 	return out
 }
@@ -350,9 +357,13 @@ func (s *Server) registerJobs() error {
 			_, err := s.Log.Prune(ctx, run.Fence)
 			return err
 		}}),
-		s.Jobs.Register(job.Job{Name: "cluster.event.prune", Does: "Clears away events of the cluster that were read long ago", Kind: job.Once, Schedule: "@every 10m", Timeout: time.Minute, Run: func(ctx context.Context, run job.Run) error {
-			_, err := cluster.PruneEvents(ctx, s.DB, run.Fence)
-			return err
-		}}),
+		s.Jobs.Register(job.Job{
+			Name: "cluster.event.prune", Does: "Clears away events of the cluster that were read long ago",
+			Kind: job.Once, Schedule: "@every 10m", Timeout: time.Minute,
+			Run: func(ctx context.Context, run job.Run) error {
+				_, err := cluster.PruneEvents(ctx, s.DB, run.Fence)
+				return err
+			},
+		}),
 	)
 }

@@ -155,8 +155,8 @@ func (s *Server) control(fn func(ctx context.Context, r ControlRequest) (string,
 const (
 	// helloLimit is how long a node may take to show that it lives.
 	helloLimit = 5 * time.Second
-	// helloEvery is how often a command that takes long looks whether the node still lives, and helloMisses how often in a
-	// row it may not.
+	// helloEvery is how often a command that takes long looks whether the node still lives, and helloMisses how
+	// often in a row it may not.
 	helloEvery  = 5 * time.Second
 	helloMisses = 3
 )
@@ -169,7 +169,8 @@ type MuteError struct {
 
 // Error names the process.
 func (e *MuteError) Error() string {
-	return "the node on the home " + e.Home + " (pid " + e.PID + ") does not answer; it may be frozen, or its machine overloaded"
+	return "the node on the home " + e.Home + " (pid " + e.PID +
+		") does not answer; it may be frozen, or its machine overloaded"
 }
 
 // caller talks to the node on a home.
@@ -180,7 +181,8 @@ type caller struct {
 }
 
 // Control sends a command to the node that runs on the home. running is false when none does. A node that shows no life
-// within 5 s, before the command or while it runs, is a MuteError; else the command takes the time it needs, until ctx ends.
+// within 5 s, before the command or while it runs, is a MuteError; else the command takes the time it needs, until
+// ctx ends.
 func Control(ctx context.Context, home, command string, req ControlRequest) (text string, running bool, err error) {
 	path, release, err := shortPath(SocketPath(home))
 	if errors.Is(err, os.ErrNotExist) {
@@ -191,10 +193,11 @@ func Control(ctx context.Context, home, command string, req ControlRequest) (tex
 	}
 	defer release()
 	c := caller{home: home, path: path}
-	c.client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
 		return d.DialContext(ctx, "unix", path)
-	}}}
+	}
+	c.client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: dial}}
 	if err := c.hello(ctx); errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
 		return "", false, nil
 	} else if err != nil {
@@ -233,7 +236,9 @@ func (c caller) hello(ctx context.Context) error {
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return err
 	case errors.Is(err, os.ErrPermission):
-		return stoa.Forbidden("the control socket %s belongs to another user; run the command as the user that runs the node", SocketPath(c.home))
+		return stoa.Forbidden(
+			"the control socket %s belongs to another user; run the command as the user that runs the node",
+			SocketPath(c.home))
 	}
 	return &MuteError{Home: c.home, PID: Holder(c.home)}
 }
@@ -283,7 +288,8 @@ func (c caller) call(ctx context.Context, command string, req ControlRequest) (s
 	}
 	defer res.Body.Close()
 	if res.StatusCode == http.StatusNotFound {
-		return "", stoa.Unavailable(nil, "the node on %s does not know the command %s; is it older?", c.home, command)
+		return "", stoa.Unavailable(nil, "the node on %s does not know the command %s; is it older?",
+			c.home, command)
 	}
 	var answer ControlAnswer
 	for in := json.NewDecoder(res.Body); ; {
@@ -292,7 +298,8 @@ func (c caller) call(ctx context.Context, command string, req ControlRequest) (s
 		case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
 			return "", stoa.Unavailable(err, "the node on %s went away while it ran the command", c.home)
 		case err != nil:
-			return "", stoa.Unavailable(err, "the node on %s does not know the command %s; is it older?", c.home, command)
+			return "", stoa.Unavailable(err, "the node on %s does not know the command %s; is it older?",
+				c.home, command)
 		}
 		if answer.Total == 0 {
 			break

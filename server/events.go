@@ -72,18 +72,35 @@ func (s *Server) noticeMember(e cluster.MemberEvent) {
 		return o.Writer != m.Writer && o.State == cluster.Dead && (o.Node == m.Node || o.Name == m.Name)
 	})
 	if m.Epoch > 1 || replaced {
-		s.Events.Add(cluster.Event{Code: cluster.CodeNodeBack, Text: fmt.Sprintf("%s (host %s) is back.", m.Name, m.Host), Data: map[string]string{"node": m.Node}})
+		s.Events.Add(
+			cluster.Event{
+				Code: cluster.CodeNodeBack,
+				Text: fmt.Sprintf("%s (host %s) is back.", m.Name, m.Host),
+				Data: map[string]string{"node": m.Node},
+			},
+		)
 	}
 }
 
 // noticeDead tells of a node that was declared dead.
 func (s *Server) noticeDead(m cluster.Member) {
-	e := cluster.Event{Code: cluster.CodeNodeDead, Data: map[string]string{"node": m.Node, "writer": strconv.FormatInt(m.Writer, 10)},
-		Text: fmt.Sprintf("%s (host %s) gave no sign of life and was declared dead. Others do its work.", m.Name, m.Host),
-		Mend: "look at its log and its machine"}
+	e := cluster.Event{
+		Code: cluster.CodeNodeDead,
+		Data: map[string]string{"node": m.Node, "writer": strconv.FormatInt(m.Writer, 10)},
+		Text: fmt.Sprintf(
+			"%s (host %s) gave no sign of life and was declared dead. Others do its work.",
+			m.Name,
+			m.Host,
+		),
+		Mend: "look at its log and its machine",
+	}
 	for _, o := range s.Node.Members() {
 		if o.Writer != m.Writer && o.Live && (o.Node == m.Node || o.Name == m.Name) {
-			e.Severity, e.Text = cluster.Info, fmt.Sprintf("%s (host %s) ended without saying goodbye, and was started again.", m.Name, m.Host)
+			e.Severity, e.Text = cluster.Info, fmt.Sprintf(
+				"%s (host %s) ended without saying goodbye, and was started again.",
+				m.Name,
+				m.Host,
+			)
 		}
 	}
 	s.Events.Add(e)
@@ -113,7 +130,12 @@ func (s *Server) noticeMastery() {
 		}
 		before = m.Name
 	}
-	s.Events.Add(cluster.Event{Code: cluster.CodeMasterNew, Text: fmt.Sprintf("%s is the master now; it was %s.", self.Name, before)})
+	s.Events.Add(
+		cluster.Event{
+			Code: cluster.CodeMasterNew,
+			Text: fmt.Sprintf("%s is the master now; it was %s.", self.Name, before),
+		},
+	)
 }
 
 // noticeLost tells of own commits that a replaced database does not have.
@@ -125,15 +147,28 @@ func (s *Server) noticeLost() {
 	fresh := lost[s.lost:]
 	s.lost = len(lost)
 	var things []string
-	for _, r := range fresh[:min(len(fresh), lostNamed)] {
-		things = append(things, fmt.Sprintf("%s %d", r.Kind, r.ID))
+	for _, r := range fresh {
+		thing := fmt.Sprintf("%s %d", r.Kind, r.ID)
+		if slices.Contains(things, thing) {
+			continue
+		}
+		if len(things) == lostNamed {
+			things = append(things, "and more")
+			break
+		}
+		things = append(things, thing)
 	}
-	text := fmt.Sprintf("%d changes that %s had confirmed are not in the database any more: %s", len(fresh), s.Node.Self().Name, strings.Join(things, ", "))
-	if len(fresh) > lostNamed {
-		text += " and more"
-	}
-	s.Events.Add(cluster.Event{Code: cluster.CodeChangeLost, Text: text + ".", Data: map[string]string{"changes": strconv.Itoa(len(fresh)), "things": strings.Join(things, ", ")},
-		Mend: "tell the people who made them, and make them again; what they had taken away is taken away again by itself. Synchronous replication loses none"})
+	text := fmt.Sprintf("%d changes that %s had confirmed are not in the database any more: %s",
+		len(fresh), s.Node.Self().Name, strings.Join(things, ", "))
+	s.Events.Add(
+		cluster.Event{
+			Code: cluster.CodeChangeLost,
+			Text: text + ".",
+			Data: map[string]string{"changes": strconv.Itoa(len(fresh)), "things": strings.Join(things, ", ")},
+			Mend: "tell the people who made them, and make them again; what they had taken away is taken away " +
+				"again by itself. Synchronous replication loses none",
+		},
+	)
 }
 
 // unread gives the events that have not been read: as the database has them or, while it does not answer, as they were
@@ -160,7 +195,8 @@ type noticed struct {
 	all    int
 }
 
-// watchFindings looks at the cluster, says in the log what has begun or ended to be wrong, and keeps it for the metrics.
+// watchFindings looks at the cluster, says in the log what has begun or ended to be wrong, and keeps it for the
+// metrics.
 // Each node says what is wrong with itself, and the master the rest.
 func (s *Server) watchFindings(ctx context.Context) {
 	st, err := s.Cluster(stoa.WithActor(ctx, stoa.SystemActor()))

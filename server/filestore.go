@@ -198,7 +198,10 @@ func storeProblem(err error) httpd.Problem {
 		mend := "see the log of this node and the state of the database"
 		return httpd.Problem{Requirement: storeRequirement, Message: err.Error(), Mend: mend}
 	}
-	p := httpd.Problem{Requirement: storeRequirement, Message: f.Why, Mend: f.Fix}
+	p := httpd.Problem{Requirement: storeRequirement, Message: f.Why, Mend: f.Fix, Code: "filestore." + f.Code}
+	if f.Code == filestore.CodeOther {
+		p.Code = cluster.CodeStoreOther
+	}
 	if f.Code == filestore.CodeOther || f.Code == filestore.CodeMissing {
 		p.Mend += ", or set " + storeProperty + " to where it is; this node looks again by itself"
 	}

@@ -157,7 +157,7 @@ func TestCluster_SaysWhatIsWrong(t *testing.T) {
 		g.Join(map[string]string{"cluster.link.enabled": "false"})
 		// On a busy machine one node or the other may be too late for a look, so each sentence may come from one of its own;
 		// and each look waits for node-3, which cannot answer, so it is a short one.
-		missing := []string{"Jobs run on node-1 but not on node-2", "node-3 does not answer calls"}
+		missing := []string{"Jobs run on node-1 but not on node-2", "Cluster Link is off on node-3"}
 		eventually(t, "the words", func() bool {
 			ctx, cancel := context.WithTimeout(servertest.System(), time.Second)
 			defer cancel()

@@ -30,9 +30,10 @@ const (
 // schemaOfEvents is the schema from which on a database keeps events.
 const schemaOfEvents = 81
 
-// Look tells what the rows of the database say of the cluster, for a command on a host where no node runs, or where the one
-// that does is mute: mute is why it did not answer, nil without one. It changes nothing: it makes no home, migrates nothing, takes no
-// place. Which nodes live is judged by looking twice whether their beats rise. A database that cannot be looked at is an error.
+// Look tells what the rows of the database say of the cluster, for a command on a host where no node runs, or where the
+// one that does is mute: mute is why it did not answer, nil without one. It changes nothing: it makes no home, migrates
+// nothing, takes no place. Which nodes live is judged by looking twice whether their beats rise. A database that cannot
+// be looked at is an error.
 func Look(ctx context.Context, c *config.Config, mute *MuteError) (cluster.Status, error) {
 	ctx, cancel := context.WithTimeout(stoa.WithActor(ctx, stoa.SystemActor()), lookLimit)
 	defer cancel()
@@ -44,7 +45,11 @@ func Look(ctx context.Context, c *config.Config, mute *MuteError) (cluster.Statu
 	}
 	v, err := view(ctx, c, mute != nil)
 	if stoa.Is(err, stoa.KindNotFound) {
-		return cluster.Status{}, fmt.Errorf("nothing could be seen: no portal was ever started on the home %s (--home names another): %w", c.Home, err)
+		return cluster.Status{}, fmt.Errorf(
+			"nothing could be seen: no portal was ever started on the home %s (--home names another): %w",
+			c.Home,
+			err,
+		)
 	}
 	if err != nil {
 		return cluster.Status{}, fmt.Errorf("nothing could be seen: %w", err)
@@ -52,7 +57,10 @@ func Look(ctx context.Context, c *config.Config, mute *MuteError) (cluster.Statu
 	defer func() { _ = v.Close() }() // nothing was written
 	a.Database, a.Lonely = v.Describe(), v.Dialect() == db.SQLite
 	if v.Behind() {
-		a.Unseen = append(a.Unseen, "The newest changes of the database file, which was not closed properly, were not read.")
+		a.Unseen = append(
+			a.Unseen,
+			"The newest changes of the database file, which was not closed properly, were not read.",
+		)
 	}
 	if err := lookAt(ctx, v, &a); err != nil {
 		return cluster.Status{}, fmt.Errorf("nothing could be seen: %w", err)
@@ -60,9 +68,14 @@ func Look(ctx context.Context, c *config.Config, mute *MuteError) (cluster.Statu
 	if mute != nil {
 		a.Found = append(a.Found, cluster.Finding{Code: cluster.CodeNodeFrozen, Nodes: ownName(c.Home, a.Members),
 			Text: fmt.Sprintf("The node on the home %s (pid %s) does not answer its commands.", c.Home, mute.PID),
-			Mend: "look at the process: it may be frozen, or its machine overloaded; kill -CONT continues one that was stopped"})
+			Mend: "look at the process: it may be frozen, or its machine overloaded; kill -CONT continues one " +
+				"that was stopped"})
 	}
-	a.Unseen = append(a.Unseen, "No node was asked: whether each is ready, its files, its clock and the connections between nodes are not known.")
+	a.Unseen = append(
+		a.Unseen,
+		"No node was asked: whether each is ready, its files, its clock and the connections between nodes are "+
+			"not known.",
+	)
 	return cluster.NewStatus(a), nil
 }
 
@@ -75,6 +88,22 @@ func view(ctx context.Context, c *config.Config, inUse bool) (*db.View, error) {
 	return db.OpenView(ctx, db.Options{URL: source.URL, User: source.Username, Password: source.Password}, inUse)
 }
 
+// Portal reports whether the database of the settings holds a portal. It changes nothing.
+func Portal(ctx context.Context, c *config.Config) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookLimit)
+	defer cancel()
+	v, err := view(ctx, c, false)
+	if stoa.Is(err, stoa.KindNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = v.Close() }() // nothing was written
+	there, err := v.Tables(ctx, "db_schema")
+	return there["db_schema"], err
+}
+
 // lookAt reads the rows, twice, and what there is to say of the schema.
 func lookAt(ctx context.Context, v *db.View, a *cluster.Asked) error {
 	there, err := v.Tables(ctx, "db_schema", "cluster_node", "cluster_lease", "cluster_event")
@@ -82,15 +111,22 @@ func lookAt(ctx context.Context, v *db.View, a *cluster.Asked) error {
 		return err
 	}
 	if !there["cluster_node"] || !there["db_schema"] {
-		a.Found = append(a.Found, cluster.Finding{Code: cluster.CodeDatabaseEmpty, Text: fmt.Sprintf("The database %s holds no portal: no node has been started on it.", a.Database),
-			Mend: "check jdbc.default.url, or start the first node: stoa serve"})
+		a.Found = append(
+			a.Found,
+			cluster.Finding{
+				Code: cluster.CodeDatabaseEmpty,
+				Text: fmt.Sprintf("The database %s holds no portal: no node has been started on it.", a.Database),
+				Mend: "check jdbc.default.url, or start the first node: stoa serve",
+			},
+		)
 		return nil
 	}
 	var first []cluster.Member
 	var holder int64
 	err = v.Read(ctx, func(q db.Queryer) error {
 		var version int64
-		if err := q.QueryRow(ctx, "SELECT version FROM db_schema WHERE id = 1").Scan(&version); err != nil && !db.IsNoRows(err) {
+		if err := q.QueryRow(ctx, "SELECT version FROM db_schema WHERE id = 1").Scan(&version); err != nil &&
+			!db.IsNoRows(err) {
 			return err
 		}
 		a.Found = append(a.Found, schemaNote(version)...)
@@ -120,7 +156,8 @@ func lookAt(ctx context.Context, v *db.View, a *cluster.Asked) error {
 			return ctx.Err()
 		}
 		var now []cluster.Member
-		if err := v.Read(ctx, func(q db.Queryer) (err error) { now, err = cluster.ReadMembers(ctx, q); return err }); err != nil {
+		err := v.Read(ctx, func(q db.Queryer) (err error) { now, err = cluster.ReadMembers(ctx, q); return err })
+		if err != nil {
 			return err
 		}
 		a.Members = cluster.Beating(first, now)
@@ -146,11 +183,31 @@ func lookAt(ctx context.Context, v *db.View, a *cluster.Asked) error {
 func schemaNote(version int64) []cluster.Finding {
 	switch newest := db.NewestSchema(); {
 	case version < newest:
-		return []cluster.Finding{{Code: cluster.CodeSchemaOlder, Text: fmt.Sprintf("The database has schema %d; this binary (%s) brings %d.", version, stoa.Version, newest),
-			Mend: "nothing to do: the first node of this version brings it up to date when it starts"}}
+		return []cluster.Finding{
+			{
+				Code: cluster.CodeSchemaOlder,
+				Text: fmt.Sprintf(
+					"The database has schema %d; this binary (%s) brings %d.",
+					version,
+					stoa.Version,
+					newest,
+				),
+				Mend: "nothing to do: the first node of this version brings it up to date when it starts",
+			},
+		}
 	case version > newest:
-		return []cluster.Finding{{Code: cluster.CodeSchemaNewer, Text: fmt.Sprintf("The database has schema %d; this binary (%s) knows %d, so it may not show everything.", version, stoa.Version, newest),
-			Mend: "use the binary of the newest node"}}
+		return []cluster.Finding{
+			{
+				Code: cluster.CodeSchemaNewer,
+				Text: fmt.Sprintf(
+					"The database has schema %d; this binary (%s) knows %d, so it may not show everything.",
+					version,
+					stoa.Version,
+					newest,
+				),
+				Mend: "use the binary of the newest node",
+			},
+		}
 	}
 	return nil
 }
@@ -189,26 +246,44 @@ func LookEvents(ctx context.Context, c *config.Config, limit int, inUse bool) (e
 	return events, err
 }
 
-// misled warns of names that lead to this machine's own loopback address and should not: nodes and people elsewhere would
+// misled warns of names that lead to this machine's own loopback address and should not: nodes and people elsewhere
+// would
 // reach themselves. It is said at the first start, not weeks later when a second node joins.
 func misled(ctx context.Context, c *config.Config, database string, linked bool) (out []cluster.Problem) {
 	mend := func(name string) string {
-		return fmt.Sprintf("in /etc/hosts write this machine's address in its network there instead, such as: %s %s", cluster.OwnAddress(), name)
+		return fmt.Sprintf(
+			"in /etc/hosts write this machine's address in its network there instead, such as: %s %s",
+			cluster.OwnAddress(),
+			name,
+		)
 	}
 	for _, l := range []struct{ property, address string }{
 		{"portal.instance.inet.socket.address", c.Server.Listen}, {"web.server.https.listen", c.Server.ListenTLS},
 	} {
 		if host, _, err := net.SplitHostPort(l.address); err == nil {
 			if because, is := cluster.MisledName(ctx, host); is {
-				out = append(out, cluster.Problem{Requirement: "address", Code: cluster.CodeHostLoopback, Mend: mend(host),
-					Message: fmt.Sprintf("%s=%s is answered on this machine only: %s", l.property, l.address, because)})
+				out = append(
+					out,
+					cluster.Problem{Requirement: "address", Code: cluster.CodeHostLoopback, Mend: mend(host),
+						Message: fmt.Sprintf(
+							"%s=%s is answered on this machine only: %s",
+							l.property,
+							l.address,
+							because,
+						)},
+				)
 			}
 		}
 	}
 	if host, _, err := net.SplitHostPort(database); err == nil && linked {
 		if because, is := cluster.MisledName(ctx, host); is {
 			out = append(out, cluster.Problem{Requirement: "address", Code: cluster.CodeHostLoopback, Mend: mend(host),
-				Message: fmt.Sprintf("the database server %s is on this machine, and nodes of other machines will not reach this one: %s", host, because)})
+				Message: fmt.Sprintf(
+					"the database server %s is on this machine, and nodes of other machines will not reach this "+
+						"one: %s",
+					host,
+					because,
+				)})
 		}
 	}
 	return out

@@ -86,7 +86,8 @@ func (s *Server) Cluster(ctx context.Context) (cluster.Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
 	detail := s.linkDetail()
-	a := cluster.Asked{Link: detail.Link, Channel: detail.Channel, Database: s.DB.Describe(), Lonely: s.DB.Dialect() == db.SQLite}
+	a := cluster.Asked{Link: detail.Link, Channel: detail.Channel, Database: s.DB.Describe(),
+		Lonely: s.DB.Dialect() == db.SQLite}
 	var wg sync.WaitGroup
 	wg.Go(func() { a.Events, a.Unread, a.Unseen = s.unread(ctx) })
 	a.Answers = s.status.All(ctx, struct{}{})
@@ -109,7 +110,8 @@ func (s *Server) linkDetail() cluster.Detail {
 
 // unlinked reports whether there should be a connection to a living member, and is none.
 func (s *Server) unlinked(m cluster.Member) bool {
-	return m.Live && !m.Self && m.Node != s.Node.ID() && s.link.inside != nil && m.Fingerprint != "" && !s.link.inside.Reaches(m.Writer)
+	return m.Live && !m.Self && m.Node != s.Node.ID() && s.link.inside != nil && m.Fingerprint != "" &&
+		!s.link.inside.Reaches(m.Writer)
 }
 
 // operators refuses whoever is neither an administrator nor the operator.
@@ -212,7 +214,8 @@ func (s *Server) ForgetText(ctx context.Context, name string) (string, error) {
 	return fmt.Sprintf("%s (%s) is forgotten. Should it come back after all, restart it.", m.Name, m.Host), nil
 }
 
-// ForgetDead takes all nodes that are dead off the list and says which they were. It is for administrators and the operator.
+// ForgetDead takes all nodes that are dead off the list and says which they were. It is for administrators and the
+// operator.
 func (s *Server) ForgetDead(ctx context.Context) (string, error) {
 	if err := operators(ctx, "forget nodes"); err != nil {
 		return "", err
@@ -257,7 +260,9 @@ func (s *Server) ReadEventsText(ctx context.Context, which string) (string, erro
 	if which != "all" {
 		id, err := stoa.ParseID(which)
 		if err != nil {
-			return "", stoa.Invalid("read", "%.40q is no id of an event: the number that stoa cluster events shows, or all, is expected", which)
+			return "", stoa.Invalid("read",
+				"%.40q is no id of an event: the number that stoa cluster events shows, or all, is expected",
+				which)
 		}
 		ids = append(ids, id)
 	}

@@ -59,7 +59,9 @@ func (s *Service) try(ctx context.Context, limits ...limit) error {
 			}
 			if tries >= l.max {
 				wait := db.Time(since).Add(s.o.ThrottleWindow).Sub(now)
-				return stoa.TooMany("there were too many tries; try again in %d minutes", int(wait/time.Minute)+1)
+				refused := stoa.TooMany("there were too many tries; try again in %d minutes", int(wait/time.Minute)+1)
+				refused.Wait = wait
+				return refused
 			}
 			if _, err := tx.Exec(ctx, "UPDATE user_attempt SET tries = ?, since = ? WHERE subject = ?", tries+1, since, l.subject); err != nil {
 				return err

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -57,6 +59,10 @@ func (h *Handler) failed(w http.ResponseWriter, r *http.Request, err error, titl
 		return err
 	}
 	f.Error = message(err)
+	var e *stoa.Error
+	if errors.As(err, &e) && e.Wait > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(e.Wait.Seconds()))))
+	}
 	return h.ask(w, r, status, title, name, f)
 }
 

@@ -126,6 +126,9 @@ func TestUnlock_TriesAreLimitedAndRightOnesAreFree(t *testing.T) {
 	}
 	got := n.Guest(t).Post(t, action, password("sesame"))
 	want(t, got, http.StatusTooManyRequests, "too many wrong passwords")
+	if got.Header.Get("Retry-After") == "" {
+		t.Error("429 does not say when trying again can help")
+	}
 }
 
 func TestUnlock_HostileForms(t *testing.T) {

@@ -280,6 +280,9 @@ func (h *Handler) framed(w http.ResponseWriter, r *http.Request, status int, tit
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
+	if status == http.StatusTooManyRequests && w.Header().Get("Retry-After") == "" {
+		w.Header().Set("Retry-After", "60")
+	}
 	w.WriteHeader(status)
 	_, _ = w.Write(out.HTML) // a visitor who went away does not want it
 	return nil

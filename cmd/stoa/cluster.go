@@ -28,20 +28,37 @@ const (
 func clusterCommand(f *flags) *cobra.Command {
 	cmd := &cobra.Command{Use: "cluster", Short: "Look after the nodes"}
 	cache := &cobra.Command{Use: "cache", Short: "Look after the caches of all nodes"}
-	cache.AddCommand(&cobra.Command{Use: "clear", Short: "Empty all caches on all nodes, as after SQL by hand", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error {
-		return onNode(f, "cluster/cache/clear", server.ControlRequest{}, func(ctx context.Context, s *server.Server) (string, error) {
-			return s.ClearCachesText(ctx)
-		})
-	}})
+	cache.AddCommand(
+		&cobra.Command{
+			Use:   "clear",
+			Short: "Empty all caches on all nodes, as after SQL by hand",
+			Args:  cobra.NoArgs,
+			RunE: func(*cobra.Command, []string) error {
+				return onNode(
+					f,
+					"cluster/cache/clear",
+					server.ControlRequest{},
+					func(ctx context.Context, s *server.Server) (string, error) {
+						return s.ClearCachesText(ctx)
+					},
+				)
+			},
+		},
+	)
 	cmd.AddCommand(statusCommand(f), eventsCommand(f), cache, forgetCommand(f))
 	return cmd
 }
 
 func statusCommand(f *flags) *cobra.Command {
 	var asJSON, watch bool
-	cmd := &cobra.Command{Use: "status", Short: "Show every node, what is wrong, and what has happened", Args: cobra.NoArgs,
-		Long: "Asks the node that runs on the home or, where none runs or answers, reads the rows of the database. It only looks: nothing is written or made.\n" +
-			"Exit codes: 0 all is well; 1 something is wrong (a critical finding or a warning, or a critical event that has not been read); 2 nothing could be seen.\n" +
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show every node, what is wrong, and what has happened",
+		Args:  cobra.NoArgs,
+		Long: "Asks the node that runs on the home or, where none runs or answers, reads the rows of the " +
+			"database. It only looks: nothing is written or made.\n" +
+			"Exit codes: 0 all is well; 1 something is wrong (a critical finding or a warning, or a critical " +
+			"event that has not been read); 2 nothing could be seen.\n" +
 			"docs/operate/findings.md explains every code.",
 		RunE: func(c *cobra.Command, _ []string) error {
 			ctx, stop := interruptible()
@@ -72,7 +89,8 @@ func statusCommand(f *flags) *cobra.Command {
 				case <-time.After(watchPause):
 				}
 			}
-		}}
+		},
+	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "for programs")
 	cmd.Flags().BoolVar(&watch, "watch", false, "look again every 2 seconds until interrupted")
 	return cmd
@@ -107,7 +125,11 @@ func lookAtCluster(ctx context.Context, f *flags) (st cluster.Status, err error)
 	if err != nil {
 		return st, err
 	}
-	limit, cancel := context.WithTimeoutCause(ctx, statusLimit, &server.MuteError{Home: c.Home, PID: server.Holder(c.Home)})
+	limit, cancel := context.WithTimeoutCause(
+		ctx,
+		statusLimit,
+		&server.MuteError{Home: c.Home, PID: server.Holder(c.Home)},
+	)
 	defer cancel()
 	text, running, err := server.Control(limit, c.Home, "cluster/status", server.ControlRequest{})
 	var mute *server.MuteError
@@ -128,7 +150,10 @@ func lookAtCluster(ctx context.Context, f *flags) (st cluster.Status, err error)
 func eventsCommand(f *flags) *cobra.Command {
 	var asJSON bool
 	var read string
-	cmd := &cobra.Command{Use: "events", Short: "List what has happened to the cluster; --read ID or --read all marks it as read", Args: cobra.NoArgs,
+	cmd := &cobra.Command{
+		Use:   "events",
+		Short: "List what has happened to the cluster; --read ID or --read all marks it as read",
+		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			ctx, stop := interruptible()
 			defer stop()
@@ -136,14 +161,23 @@ func eventsCommand(f *flags) *cobra.Command {
 			if err != nil {
 				return &exit{exitBlind, err}
 			}
-			text, running, err := server.Control(ctx, cfg.Home, "cluster/events", server.ControlRequest{Read: read, Limit: eventsListed})
+			text, running, err := server.Control(
+				ctx,
+				cfg.Home,
+				"cluster/events",
+				server.ControlRequest{Read: read, Limit: eventsListed},
+			)
 			var mute *server.MuteError
 			if read != "" {
 				switch {
 				case err != nil:
 					return err
 				case !running:
-					return fmt.Errorf("no node runs on the home %s, and only a node marks events as read; run the command on a host where one does, or use Control Panel → Cluster → Nodes", cfg.Home)
+					return fmt.Errorf(
+						"no node runs on the home %s, and only a node marks events as read; run the command on a "+
+							"host where one does, or use Control Panel → Cluster → Nodes",
+						cfg.Home,
+					)
 				}
 				fmt.Fprintln(c.OutOrStdout(), text)
 				return nil
@@ -171,7 +205,8 @@ func eventsCommand(f *flags) *cobra.Command {
 			}
 			printEvents(c.OutOrStdout(), events)
 			return nil
-		}}
+		},
+	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "for programs")
 	cmd.Flags().StringVar(&read, "read", "", "mark the event with this `ID`, or all, as read")
 	return cmd
@@ -179,7 +214,7 @@ func eventsCommand(f *flags) *cobra.Command {
 
 func forgetCommand(f *flags) *cobra.Command {
 	var dead bool
-	cmd := &cobra.Command{Use: "forget {NODE | --dead}", Short: "Take a node that was killed and is not to come back off the list",
+	cmd := &cobra.Command{Use: "forget NODE", Short: "Take a node that was killed and is not to come back off the list",
 		Args: func(_ *cobra.Command, args []string) error {
 			switch {
 			case dead && len(args) > 0:
@@ -189,17 +224,28 @@ func forgetCommand(f *flags) *cobra.Command {
 			}
 			return nil
 		},
-		Long: "Takes a dead node off the list, as the button in Control Panel → Cluster → Nodes does. NODE is its name or its id.\n" +
+		Long: "Takes a dead node off the list, as the button in Control Panel → Cluster → Nodes does. NODE is its " +
+			"name or its id.\n" +
 			"--dead takes all off that are dead, as is right for nodes that come back under other names.\n" +
 			"A node that only hung is expelled: should it come back after all, it has to be restarted.\n" +
 			"One that runs is never forgotten, and one that was stopped has left by itself.",
 		RunE: func(_ *cobra.Command, args []string) error {
 			if dead {
-				return onNode(f, "cluster/forget", server.ControlRequest{Dead: true}, func(ctx context.Context, s *server.Server) (string, error) { return s.ForgetDead(ctx) })
+				return onNode(
+					f,
+					"cluster/forget",
+					server.ControlRequest{Dead: true},
+					func(ctx context.Context, s *server.Server) (string, error) { return s.ForgetDead(ctx) },
+				)
 			}
-			return onNode(f, "cluster/forget", server.ControlRequest{Node: args[0]}, func(ctx context.Context, s *server.Server) (string, error) {
-				return s.ForgetText(ctx, args[0])
-			})
+			return onNode(
+				f,
+				"cluster/forget",
+				server.ControlRequest{Node: args[0]},
+				func(ctx context.Context, s *server.Server) (string, error) {
+					return s.ForgetText(ctx, args[0])
+				},
+			)
 		}}
 	cmd.Flags().BoolVar(&dead, "dead", false, "forget all nodes that are dead")
 	return cmd
@@ -212,7 +258,14 @@ func printCluster(w io.Writer, st cluster.Status) error {
 	if st.Asker != "" {
 		from = "as " + st.Asker + " saw it"
 	}
-	fmt.Fprintf(w, "\nCluster Link %s, database %s, master %s, %s\n", orElse(st.Link, "not known"), st.Database, orElse(st.Master, "none"), from)
+	fmt.Fprintf(
+		w,
+		"\nCluster Link %s, database %s, master %s, %s\n",
+		orElse(st.Link, "not known"),
+		st.Database,
+		orElse(st.Master, "none"),
+		from,
+	)
 	if len(st.Nodes) > 0 {
 		if err := printNodes(w, st); err != nil {
 			return err
@@ -272,7 +325,12 @@ func printEvents(w io.Writer, events []cluster.Event) {
 		}
 		fmt.Fprintf(w, "\n            [%s] id %s, told by %s", e.Code, id, orElse(e.Node, "no node"))
 		if !e.ReadAt.IsZero() {
-			fmt.Fprintf(w, ", read by %s at %s", orElse(e.ReadBy, "the operator"), e.ReadAt.Local().Format(time.DateTime))
+			fmt.Fprintf(
+				w,
+				", read by %s at %s",
+				orElse(e.ReadBy, "the operator"),
+				e.ReadAt.Local().Format(time.DateTime),
+			)
 		}
 		fmt.Fprintln(w)
 		if e.Mend != "" && e.ReadAt.IsZero() {
@@ -290,11 +348,25 @@ func printNodes(w io.Writer, st cluster.Status) error {
 			if n.Master {
 				state += ", master"
 			}
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", orElse(n.Label, n.Name), state, n.Host, n.Address, n.Version, n.Started.Local().Format(time.DateTime), n.Seen.Local().Format(time.DateTime))
+			fmt.Fprintf(
+				t,
+				"%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
+				orElse(n.Label, n.Name),
+				state,
+				n.Host,
+				n.Address,
+				n.Version,
+				n.Started.Local().Format(time.DateTime),
+				n.Seen.Local().Format(time.DateTime),
+			)
 		}
 		return t.Flush()
 	}
-	fmt.Fprintln(t, "\nNODE\tSTATE\tHOST\tCLUSTER ADDRESS\tHTTP ADDRESS\tVERSION\tUPTIME\tCLOCK\tBEHIND\tPROOF\tHINTS SENT\tRECEIVED\tLOST\tREPAIRED")
+	fmt.Fprintln(
+		t,
+		"\nNODE\tSTATE\tHOST\tCLUSTER ADDRESS\tHTTP ADDRESS\tVERSION\tUPTIME\tCLOCK\tBEHIND\tPROOF\tHINTS "+
+			"SENT\tRECEIVED\tLOST\tREPAIRED",
+	)
 	for _, n := range st.Nodes {
 		name, state := orElse(n.Label, n.Name), n.Condition()
 		if n.Self {
@@ -307,8 +379,24 @@ func printNodes(w io.Writer, st cluster.Status) error {
 			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t\t%s\n", name, state, n.Host, n.Address, n.Version)
 			continue
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t%d\t%d\t%d\t%d\n", name, state, n.Host, n.Address, n.HTTP, n.Version, n.Uptime,
-			signed(n.ClockOffset), n.Lag, age(n.ProofAge), n.HintsSent, n.HintsGot, n.HintsLost, n.Repaired)
+		fmt.Fprintf(
+			t,
+			"%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t%d\t%d\t%d\t%d\n",
+			name,
+			state,
+			n.Host,
+			n.Address,
+			n.HTTP,
+			n.Version,
+			n.Uptime,
+			signed(n.ClockOffset),
+			n.Lag,
+			age(n.ProofAge),
+			n.HintsSent,
+			n.HintsGot,
+			n.HintsLost,
+			n.Repaired,
+		)
 	}
 	return t.Flush()
 }
@@ -322,7 +410,16 @@ func printLatencies(w io.Writer, st cluster.Status) {
 				fmt.Fprintln(t, "\nHINTS, THERE AND BACK\tTO\tHALF WITHIN\t99 OF 100\tSLOWEST\tNOT ANSWERED")
 				any = true
 			}
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\n", orElse(n.Label, n.Name), l.Node, short(l.P50), short(l.P99), short(l.Max), l.Lost)
+			fmt.Fprintf(
+				t,
+				"%s\t%s\t%s\t%s\t%s\t%d\n",
+				orElse(n.Label, n.Name),
+				l.Node,
+				short(l.P50),
+				short(l.P99),
+				short(l.Max),
+				l.Lost,
+			)
 		}
 	}
 	_ = t.Flush() // w has been written to without an error
@@ -337,7 +434,8 @@ func orElse(s, other string) string {
 
 // upper makes a sentence begin with a capital letter, unless it begins with a name of ours.
 func upper(s string) string {
-	if first, _, _ := strings.Cut(s, " "); s == "" || strings.ContainsAny(first, ".=_/") || first == "stoa" || first == "kill" {
+	if first, _, _ := strings.Cut(s, " "); s == "" || strings.ContainsAny(first, ".=_/") || first == "stoa" ||
+		first == "kill" {
 		return s
 	}
 	return strings.ToUpper(s[:1]) + s[1:]

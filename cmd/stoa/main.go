@@ -2,6 +2,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -203,6 +204,12 @@ func askNode(f *flags, name string, req server.ControlRequest, alone func(ctx co
 	ctx, stop := interruptible()
 	defer stop()
 	text, running, err := server.Control(ctx, c.Home, name, req)
+	if !running && err == nil && (strings.HasPrefix(name, "cluster/") || req.Login != "") {
+		// What looks after a portal makes none.
+		if there, err := server.Portal(ctx, c); err != nil || !there {
+			return "", cmp.Or(err, fmt.Errorf("no portal was ever started on the home %s; --home names another", c.Home))
+		}
+	}
 	if !running && err == nil {
 		var own *config.Config
 		if own, err = config.Load(config.Options{Home: f.home, Environ: os.Environ(), External: f.external, Flags: map[string]string{
