@@ -28,10 +28,14 @@ func AtStart(ctx context.Context, d *db.DB, pool, nodes int) ([]Finding, error) 
 			if err := d.QueryRow(ctx, "SELECT current_database()").Scan(&name); err != nil {
 				return nil, err
 			}
-			return nil, stoa.Invalid("jdbc.default.url", "%s; make one with ENCODING 'UTF8' (%s)", encodingSentence(name, e), encodingFix)
+			return nil, stoa.Invalid("jdbc.default.url",
+				"%s; make one with ENCODING 'UTF8' (%s)", encodingSentence(name, e), encodingFix)
 		}
 		out = postgresLosses(v)
-		limit = int(number(v["max_connections"]) - number(v["superuser_reserved_connections"]) - number(v["reserved_connections"]))
+		limit = int(
+			number(v["max_connections"]) - number(
+				v["superuser_reserved_connections"]) - number(v["reserved_connections"]),
+		)
 	case db.MySQL:
 		v, err := rowPairs(ctx, d, "SHOW GLOBAL VARIABLES")
 		if err != nil {
@@ -50,7 +54,15 @@ func AtStart(ctx context.Context, d *db.DB, pool, nodes int) ([]Finding, error) 
 		return nil, nil
 	}
 	if text, ok := connections(limit, pool, nodes); !ok {
-		out = append(out, Finding{Code: "connections", Severity: Warning, Text: text, Fix: "raise max_connections of the server, or lower jdbc.default.maximumPoolSize"})
+		out = append(
+			out,
+			Finding{
+				Code:     "connections",
+				Severity: Warning,
+				Text:     text,
+				Fix:      "raise max_connections of the server, or lower jdbc.default.maximumPoolSize",
+			},
+		)
 	}
 	return out, nil
 }
@@ -78,19 +90,39 @@ func checkSQLite(ctx context.Context, r *Report, b db.Bare, cluster bool) error 
 	h.Role = RoleWritable
 	if f, err := os.OpenFile(b.Name, os.O_RDWR, 0); err != nil {
 		h.Role = RoleReadOnly
-		r.Findings = append(r.Findings, Finding{Code: "no-writable", Severity: Critical, Fix: "make the file and its folder writable for the user of the node",
-			Text: "the file " + b.Name + " cannot be written to: " + err.Error()})
+		r.Findings = append(
+			r.Findings,
+			Finding{
+				Code:     "no-writable",
+				Severity: Critical,
+				Fix:      "make the file and its folder writable for the user of the node",
+				Text:     "the file " + b.Name + " cannot be written to: " + err.Error(),
+			},
+		)
 	} else {
 		_ = f.Close()
 	}
 	sev, text := Note, "SQLite is a database of one process: right for one node, and not for a cluster"
 	if cluster {
-		sev, text = Critical, "SQLite is a database of one process, and cluster.link.enabled is true: a second node cannot use it"
+		sev, text = Critical, "SQLite is a database of one process, and cluster.link.enabled is true: a second node "+
+			"cannot use it"
 	}
-	r.Findings = append(r.Findings, Finding{Code: "sqlite", Severity: sev, Text: text, Fix: "stoa db copy --to URL takes the portal to PostgreSQL, MariaDB or MySQL"})
+	r.Findings = append(
+		r.Findings,
+		Finding{
+			Code:     "sqlite",
+			Severity: sev,
+			Text:     text,
+			Fix:      "stoa db copy --to URL takes the portal to PostgreSQL, MariaDB or MySQL",
+		},
+	)
 	if !b.Sound(ctx) {
-		r.Findings = append([]Finding{{Code: "damaged", Severity: Critical, Fix: "stoa restore from a backup, or a copy from data/backup",
-			Text: "the file " + b.Name + " is damaged or is not a database"}}, r.Findings...)
+		r.Findings = append(
+			[]Finding{
+				{Code: "damaged", Severity: Critical, Fix: "stoa restore from a backup, or a copy from data/backup",
+					Text: "the file " + b.Name + " is damaged or is not a database"},
+			},
+			r.Findings...)
 	}
 	return nil
 }
