@@ -83,11 +83,8 @@ func dbCheckCommand(f *flags) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "for programs")
-	cmd.Flags().
-		StringVar(&url, "url", "", "address of another database than the one of the properties, with user and "+
-			"password in it")
-	cmd.Flags().
-		IntVar(&nodes, "nodes", 0, "how many nodes there will be (default: as many as live on the database now)")
+	cmd.Flags().StringVar(&url, "url", "", "address of another database, with user and password in it")
+	cmd.Flags().IntVar(&nodes, "nodes", 0, "how many nodes there will be (default: as many as live on the database now)")
 	cmd.Flags().DurationVar(&limit, "timeout", time.Minute, "how long to look at most")
 	return cmd
 }

@@ -169,14 +169,8 @@ func Run(ctx context.Context, o Options) (Report, error) {
 		}
 		for _, b := range read {
 			if !slices.ContainsFunc(write, func(w db.Bare) bool { return w.Name == b.Name }) {
-				looks = append(
-					looks,
-					&look{
-						Bare:    b,
-						host:    &Host{Name: b.Name, Use: "read", Role: RoleAway},
-						several: several{read: true},
-					},
-				)
+				h := &Host{Name: b.Name, Use: "read", Role: RoleAway}
+				looks = append(looks, &look{Bare: b, host: h, several: several{read: true}})
 			}
 		}
 	}
@@ -214,8 +208,7 @@ func fold(all []Finding) []Finding {
 	for _, f := range all {
 		i := slices.IndexFunc(out, func(o Finding) bool {
 			return o.Code == f.Code && o.Severity == f.Severity && o.Text == f.Text && o.Fix == f.Fix &&
-				len(o.Hosts) > 0 &&
-				len(f.Hosts) > 0
+				len(o.Hosts) > 0 && len(f.Hosts) > 0
 		})
 		if i < 0 {
 			out = append(out, f)
@@ -244,6 +237,9 @@ func (l *look) look(ctx context.Context, o Options) error {
 	if err := q.PingContext(ctx); err != nil {
 		return err
 	}
+	if o.Nodes == 0 { // before connections are counted
+		l.countNodes(ctx)
+	}
 	if l.Dialect == db.Postgres {
 		err = l.postgres(ctx)
 	} else {
@@ -252,19 +248,18 @@ func (l *look) look(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	if o.Nodes == 0 {
-		l.countNodes(ctx)
-	}
 	if err := l.oneServer(ctx); err != nil {
 		return err
 	}
 	return l.trip(ctx)
 }
 
-// countNodes reads how many nodes live on the database; an empty one has none. The table is package cluster's.
+// living counts the nodes that live on the database; an empty one has no such table. It is package cluster's.
+const living = "SELECT count(*) FROM cluster_node WHERE state = 'up'"
+
 func (l *look) countNodes(ctx context.Context) {
 	var n int
-	if l.q.QueryRowContext(ctx, "SELECT count(*) FROM cluster_node WHERE state = 'up'").Scan(&n) == nil {
+	if l.q.QueryRowContext(ctx, living).Scan(&n) == nil {
 		l.report.Nodes = max(l.report.Nodes, n)
 	}
 }

@@ -68,7 +68,7 @@ func TestRun_MariaDBAsHostersSetItUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	found, err := dbcheck.AtStart(t.Context(), d, 32, 1)
+	found, err := dbcheck.AtStart(t.Context(), d, 32)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -75,6 +75,13 @@ func TestRun_PostgresAsTheDocsSetItUpIsFit(t *testing.T) {
 		"connections") {
 		t.Error("four nodes with 32 connections each fit into 100")
 	}
+	execute(t, s.url("stoa", "stoa", "stoa"), "CREATE TABLE cluster_node (state text)",
+		"INSERT INTO cluster_node VALUES ('up'), ('up'), ('up'), ('dead'), ('left')")
+	r = check(t, at(s.url("stoa", "stoa", "stoa")))
+	want(t, r, "connections")
+	if r.Nodes != 3 {
+		t.Errorf("three nodes live there, and %d are counted", r.Nodes)
+	}
 }
 
 func TestRun_PostgresWithSettingsThatLoseSaves(t *testing.T) {
@@ -110,7 +117,7 @@ func TestRun_PostgresWithSettingsThatLoseSaves(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	if _, err := dbcheck.AtStart(t.Context(), d, 32, 1); stoa.KindOf(err) != stoa.KindInvalid ||
+	if _, err := dbcheck.AtStart(t.Context(), d, 32); stoa.KindOf(err) != stoa.KindInvalid ||
 		!strings.Contains(fmt.Sprint(err), "lat is in LATIN1") {
 		t.Errorf("a start on LATIN1 says %v", err)
 	}
@@ -119,7 +126,7 @@ func TestRun_PostgresWithSettingsThatLoseSaves(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	found, err := dbcheck.AtStart(t.Context(), d, 32, 1)
+	found, err := dbcheck.AtStart(t.Context(), d, 32)
 	if err != nil || !slices.ContainsFunc(found, func(f dbcheck.Finding) bool { return f.Code == "fsync" }) ||
 		!slices.ContainsFunc(found, func(f dbcheck.Finding) bool { return f.Code == "connections" }) {
 		t.Errorf("a start on a server that forgets says %v %v", found, err)

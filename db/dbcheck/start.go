@@ -12,9 +12,9 @@ import (
 )
 
 // AtStart gives what is worth a line in the log when a node starts: settings that lose saves, the character set, too
-// few connections for pool connections of each of the nodes. A PostgreSQL database that is not in UTF-8 is an
-// Invalid error: the node is not to start on it. What the server does not tell is left out.
-func AtStart(ctx context.Context, d *db.DB, pool, nodes int) ([]Finding, error) {
+// few connections for a pool of that size for this node and each that lives. A PostgreSQL database that is not in
+// UTF-8 is an Invalid error: the node is not to start on it. Other errors say that the server could not be asked.
+func AtStart(ctx context.Context, d *db.DB, pool int) ([]Finding, error) {
 	var out []Finding
 	limit := 0
 	switch d.Dialect() {
@@ -53,16 +53,11 @@ func AtStart(ctx context.Context, d *db.DB, pool, nodes int) ([]Finding, error) 
 	default:
 		return nil, nil
 	}
-	if text, ok := connections(limit, pool, nodes); !ok {
-		out = append(
-			out,
-			Finding{
-				Code:     "connections",
-				Severity: Warning,
-				Text:     text,
-				Fix:      "raise max_connections of the server, or lower jdbc.default.maximumPoolSize",
-			},
-		)
+	nodes := 0
+	_ = d.QueryRow(ctx, living).Scan(&nodes) // an empty database has no nodes
+	if text, ok := connections(limit, pool, nodes+1); !ok {
+		out = append(out, Finding{Code: "connections", Severity: Warning, Text: text,
+			Fix: "raise max_connections of the server, or lower jdbc.default.maximumPoolSize"})
 	}
 	return out, nil
 }
