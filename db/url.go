@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/tls"
 	"database/sql/driver"
+	"errors"
 	"net"
 	"net/url"
 	"path/filepath"
@@ -56,7 +57,13 @@ func (d dsn) explain(err error) error {
 	if stoa.KindOf(err) != stoa.KindInternal {
 		return err
 	}
+	var two errTwoWritable
+	var ref *errRefused
 	switch {
+	case errors.As(err, &two):
+		return stoa.Unavailable(err, "of the database servers of %s, %s and %s both take writes, so none is used: demote the wrong one", d.label, two.a, two.b)
+	case errors.As(err, &ref):
+		return stoa.Unavailable(err, "%s; %s", ref.Text(), ref.Mend())
 	case isCorrupt(err):
 		return stoa.Unavailable(err, "the database %s is damaged or is not a database: restore it from a backup (stoa restore) or from the copies in data/backup", d.label)
 	case isDiskFull(err):
@@ -222,6 +229,32 @@ func parseMySQL(o Options, raw, scheme, rest string) (dsn, error) {
 		out.hosts = append(out.hosts, host{my: cfg})
 	}
 	return out, nil
+}
+
+// OneHost gives the address of the options with only that one of its hosts, as host:port; all of it without one.
+func OneHost(o Options, server string) (string, error) {
+	if server == "" {
+		return o.URL, nil
+	}
+	parsed, err := parseURL(o)
+	if err != nil {
+		return "", err
+	}
+	before, rest, _ := strings.Cut(o.URL, "://")
+	authority, after, _ := strings.Cut(rest, "/")
+	user := ""
+	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
+		user, authority = authority[:i+1], authority[i+1:]
+	}
+	names := strings.Split(authority, ",")
+	var known []string
+	for i, h := range parsed.hosts {
+		if h.String() == server && i < len(names) {
+			return before + "://" + user + names[i] + "/" + after, nil
+		}
+		known = append(known, h.String())
+	}
+	return "", stoa.Invalid("server", "the address names no server %s; it names %s", server, strings.Join(known, ", "))
 }
 
 func itoa(n int64) string { return stoa.ID(n).String() }

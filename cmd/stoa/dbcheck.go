@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os/signal"
@@ -18,23 +17,6 @@ import (
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/db/dbcheck"
 )
-
-// exitError ends the program with a code of its own: 1 something is wrong, 2 it could not be looked at.
-type exitError struct {
-	error
-	code int
-}
-
-func (e *exitError) Unwrap() error { return e.error }
-
-// exitCode is the code that a command's error asks for; 1 for others.
-func exitCode(err error) int {
-	var e *exitError
-	if errors.As(err, &e) {
-		return e.code
-	}
-	return 1
-}
 
 func dbCheckCommand(f *flags) *cobra.Command {
 	var asJSON bool
@@ -54,7 +36,7 @@ func dbCheckCommand(f *flags) *cobra.Command {
 			if url == "" {
 				cfg, err := f.load()
 				if err != nil {
-					return &exitError{err, 2}
+					return &exit{exitBlind, err}
 				}
 				o = checkOptions(cfg, nodes)
 			}
@@ -64,7 +46,7 @@ func dbCheckCommand(f *flags) *cobra.Command {
 			defer cancel()
 			r, err := dbcheck.Run(ctx, o)
 			if err != nil {
-				return &exitError{err, 2}
+				return &exit{exitBlind, err}
 			}
 			if asJSON {
 				out := json.NewEncoder(c.OutOrStdout())
@@ -77,7 +59,7 @@ func dbCheckCommand(f *flags) *cobra.Command {
 				return err
 			}
 			if w := r.Worst(); w == dbcheck.Critical || w == dbcheck.Warning {
-				return &exitError{errors.New("the database is not as it should be"), 1}
+				return &exit{code: exitWrong}
 			}
 			return nil
 		},
