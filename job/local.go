@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/db"
 )
 
@@ -65,7 +66,10 @@ func (s *Service) everyNode(r *registered) {
 				l.result.State, l.result.Message = Failed, clip4000(err.Error())
 			}
 		})
-		if err != nil {
+		switch {
+		case stoa.Is(err, stoa.KindUnavailable): // the database is away, which is said where it is found out
+			s.log.Debug("a run of a job failed", "job", r.Name, "err", err)
+		case err != nil:
 			s.log.Error("a run of a job failed", "job", r.Name, "err", err)
 		}
 	}
