@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 
+	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/db/dbcheck"
 )
 
@@ -14,9 +15,12 @@ func (s *Server) adviseDatabase(ctx context.Context) error {
 	if s.cfg.Database.Write.URL != "" {
 		source = s.cfg.Database.Write
 	}
-	found, err := dbcheck.AtStart(ctx, s.DB, cmp.Or(source.MaximumPoolSize, 32), 1)
-	if err != nil || s.command {
+	found, err := dbcheck.AtStart(ctx, s.DB, cmp.Or(source.MaximumPoolSize, 32))
+	if stoa.Is(err, stoa.KindInvalid) || s.command {
 		return err
+	}
+	if err != nil {
+		s.log.Warn("the settings of the database could not be looked at", "error", err)
 	}
 	for _, f := range found {
 		s.log.Warn(f.Text, "code", f.Code, "fix", f.Fix)

@@ -42,13 +42,15 @@ func otherDatabase(t *testing.T, e dbtest.Engine, create string) string {
 }
 
 func TestStart_RefusesADatabaseThatDamagesTexts(t *testing.T) {
-	address := otherDatabase(t, dbtest.Postgres, "CREATE DATABASE %s ENCODING 'LATIN1' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
+	address := otherDatabase(t, dbtest.Postgres,
+		"CREATE DATABASE %s ENCODING 'LATIN1' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
 	c := servertest.NewGroup(t, dbtest.SQLite).Config(map[string]string{"jdbc.default.url": address})
 	s, err := server.New(t.Context(), server.Options{Config: c, NoSync: true})
 	if err == nil {
 		t.Fatal("a node starts on LATIN1", s.Stop(t.Context()))
 	}
-	if !stoa.Is(err, stoa.KindInvalid) || !strings.Contains(err.Error(), "_other is in LATIN1") || !strings.Contains(err.Error(), "make one with ENCODING 'UTF8'") {
+	if !stoa.Is(err, stoa.KindInvalid) || !strings.Contains(err.Error(), "_other is in LATIN1") ||
+		!strings.Contains(err.Error(), "make one with ENCODING 'UTF8'") {
 		t.Errorf("the start says %v", err)
 	}
 	q, err := db.OpenPlain(t.Context(), db.Options{URL: address})
@@ -57,16 +59,25 @@ func TestStart_RefusesADatabaseThatDamagesTexts(t *testing.T) {
 	}
 	defer q.Close()
 	var n int
-	if err := q.QueryRow("SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace").Scan(&n); err != nil || n != 0 {
+	const tables = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+	if err := q.QueryRow(tables).Scan(&n); err != nil || n != 0 {
 		t.Errorf("the start made %d things there (%v)", n, err)
 	}
 }
 
 func TestStart_WarnsOfTheDatabase(t *testing.T) {
 	address := otherDatabase(t, dbtest.MariaDB, "CREATE DATABASE %s CHARACTER SET latin1")
-	c := servertest.NewGroup(t, dbtest.SQLite).Config(map[string]string{"jdbc.default.url": address, "jdbc.default.maximumPoolSize": "9999"})
+	c := servertest.NewGroup(t, dbtest.SQLite).
+		Config(map[string]string{"jdbc.default.url": address, "jdbc.default.maximumPoolSize": "9999"})
 	var log bytes.Buffer
-	s, err := server.New(t.Context(), server.Options{Config: c, NoSync: true, Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))})
+	s, err := server.New(
+		t.Context(),
+		server.Options{
+			Config: c,
+			NoSync: true,
+			Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

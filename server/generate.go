@@ -12,7 +12,16 @@ func (s *Server) Generate(ctx context.Context, r ControlRequest) (string, error)
 	if err != nil {
 		return "", err
 	}
-	w := generate.Writer{DB: s.DB, Access: s.Access, Sites: s.Sites, Pages: s.Pages, Content: s.Content, Taxonomy: s.Taxonomy, Files: s.Files, Users: s.Users}
+	w := generate.Writer{
+		DB:       s.DB,
+		Access:   s.Access,
+		Sites:    s.Sites,
+		Pages:    s.Pages,
+		Content:  s.Content,
+		Taxonomy: s.Taxonomy,
+		Files:    s.Files,
+		Users:    s.Users,
+	}
 	report, err := w.Write(ctx, generate.Options{Numbers: r.Generate, Instance: inst, Yes: r.Yes, Progress: r.Progress})
 	if err != nil {
 		return "", err

@@ -21,7 +21,9 @@ import (
 
 // few is a request for a small portal: more than one batch of everything.
 func few(seed uint64) server.ControlRequest {
-	return server.ControlRequest{Generate: generate.Numbers{Seed: seed, Sites: 2, Pages: 45, Articles: 130, People: 7, Files: 4, Size: 3000}}
+	return server.ControlRequest{
+		Generate: generate.Numbers{Seed: seed, Sites: 2, Pages: 45, Articles: 130, People: 7, Files: 4, Size: 3000},
+	}
 }
 
 // must gives the value of a call that cannot fail here.
@@ -51,24 +53,28 @@ func generated(t *testing.T, n *servertest.Node, seed uint64) []string {
 			list := must[content.List](t)(n.Content.List(ctx, st, content.Filter{Page: i, PerPage: 100}))
 			for _, a := range list.Items {
 				a = must[content.Article](t)(n.Content.Get(ctx, a.ID))
-				line("article %s/%s %s %s %q %v %d %d %d %v", st.Slug, a.Slug, a.Kind, a.Status, a.AuthorName, a.Sticky, a.Number, a.Live, a.Published.Unix(), a.Publish)
+				line("article %s/%s %s %s %q %v %d %d %d %v", st.Slug, a.Slug, a.Kind, a.Status, a.AuthorName,
+					a.Sticky, a.Number, a.Live, a.Published.Unix(), a.Publish)
 				for _, l := range st.Locales {
 					line("article %s/%s %s %+v", st.Slug, a.Slug, l, a.Text[l])
 				}
-				line("article %s/%s %v", st.Slug, a.Slug, slugs(must[taxonomy.Terms](t)(n.Taxonomy.Of(ctx, "article", a.ID, st.ID))))
+				line("article %s/%s %v", st.Slug, a.Slug,
+					slugs(must[taxonomy.Terms](t)(n.Taxonomy.Of(ctx, "article", a.ID, st.ID))))
 			}
 			if i >= list.Pages() {
 				break
 			}
 		}
 		for _, p := range must[[]page.Node](t)(n.Pages.Tree(ctx, st.ID)) {
-			line("page %s%s %v %v %v", st.Slug, p.Path, p.Title, p.Hidden, must[page.Page](t)(n.Pages.Get(ctx, p.ID)).Layout)
+			line("page %s%s %v %v %v", st.Slug, p.Path, p.Title, p.Hidden,
+				must[page.Page](t)(n.Pages.Get(ctx, p.ID)).Layout)
 		}
 		for _, f := range must[[]document.File](t)(n.Files.List(ctx, st, document.Filter{Limit: 200})) {
 			line("file %s/%s %s %s %d", st.Slug, f.Name, f.Type, f.Hash, f.Size)
 		}
 	}
-	for _, u := range must[user.Page[user.User]](t)(n.Users.List(ctx, n.Site(t).Instance, user.Filter{Query: prefix[:len(prefix)-1], Limit: 200})).Items {
+	people := user.Filter{Query: strings.TrimSuffix(prefix, "-"), Limit: 200}
+	for _, u := range must[user.Page[user.User]](t)(n.Users.List(ctx, n.Site(t).Instance, people)).Items {
 		u = must[user.User](t)(n.Users.Get(ctx, u.ID))
 		line("person %s %s %s %s %d", u.ScreenName, u.Email, u.FullName(), u.Locale, len(u.Roles))
 	}
@@ -93,7 +99,8 @@ func same(t *testing.T, what string, got, want []string) {
 	t.Helper()
 	for i := range max(len(got), len(want)) {
 		if i >= len(got) || i >= len(want) || got[i] != want[i] {
-			t.Fatalf("%s: %d and %d things, line %d differs:\n%.300v\n%.300v", what, len(got), len(want), i, got[min(i, len(got)):min(i+1, len(got))], want[min(i, len(want)):min(i+1, len(want))])
+			t.Fatalf("%s: %d and %d things, line %d differs:\n%.300v\n%.300v", what, len(got), len(want), i,
+				got[min(i, len(got)):min(i+1, len(got))], want[min(i, len(want)):min(i+1, len(want))])
 		}
 	}
 }
@@ -108,7 +115,8 @@ func TestGenerate_SameSeedGivesTheSameOnEveryDatabase(t *testing.T) {
 		all := generated(t, nodes[0], 7)
 		if first == nil {
 			first = all
-			published := slices.DeleteFunc(slices.Clone(all), func(s string) bool { return !strings.Contains(s, " published ") })
+			published := slices.DeleteFunc(slices.Clone(all),
+				func(s string) bool { return !strings.Contains(s, " published ") })
 			if len(published) < 80 || len(all) < 3*130 {
 				t.Errorf("of %d lines %d are of published articles", len(all), len(published))
 			}
@@ -164,7 +172,8 @@ func TestGenerate_LeavesAPortalOfPeopleAlone(t *testing.T) {
 	n.SignIn(t)
 	n.Publish(t, "mine", "Mine", "<p>Mine</p>")
 	req := few(3)
-	if _, err := n.Generate(servertest.System(), req); !stoa.Is(err, stoa.KindConflict) || !strings.Contains(err.Error(), "--yes") {
+	if _, err := n.Generate(servertest.System(), req); !stoa.Is(err, stoa.KindConflict) ||
+		!strings.Contains(err.Error(), "--yes") {
 		t.Errorf("a portal with content: %v", err)
 	}
 	req.Yes = true

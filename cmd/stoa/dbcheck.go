@@ -23,8 +23,14 @@ func dbCheckCommand(f *flags) *cobra.Command {
 	var url string
 	var nodes int
 	var limit time.Duration
-	cmd := &cobra.Command{Use: "check", Short: "Say whether the database is fit for a cluster, and mend lines for what is not", Args: cobra.NoArgs,
-		Long: "Asks each server of jdbc.default.url (or jdbc.write.url, and jdbc.read.url) about versions, settings, encoding, privileges,\nconnections and replication, and measures the way there. It writes nothing that stays and needs no node.\nExit codes: 0 well, 1 something is wrong, 2 no server could be looked at.",
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Say whether the database is fit for a cluster, and mend lines for what is not",
+		Args:  cobra.NoArgs,
+		Long: "Asks each server of jdbc.default.url (or jdbc.write.url, and jdbc.read.url) about versions, " +
+			"settings, encoding, privileges,\nconnections and replication, and measures the way there. It writes " +
+			"nothing that stays and needs no node.\nExit codes: 0 well, 1 something is wrong, 2 no server could be " +
+			"looked at.",
 		RunE: func(c *cobra.Command, _ []string) error {
 			o := dbcheck.Options{Write: db.Options{URL: url}, Nodes: nodes}
 			if url == "" {
@@ -56,9 +62,10 @@ func dbCheckCommand(f *flags) *cobra.Command {
 				return &exit{code: exitWrong}
 			}
 			return nil
-		}}
+		},
+	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "for programs")
-	cmd.Flags().StringVar(&url, "url", "", "address of another database than the one of the properties, with user and password in it")
+	cmd.Flags().StringVar(&url, "url", "", "address of another database, with user and password in it")
 	cmd.Flags().IntVar(&nodes, "nodes", 0, "how many nodes there will be (default: as many as live on the database now)")
 	cmd.Flags().DurationVar(&limit, "timeout", time.Minute, "how long to look at most")
 	return cmd
@@ -69,7 +76,12 @@ func checkOptions(c *config.Config, nodes int) dbcheck.Options {
 	source := func(s config.DataSource) db.Options {
 		return db.Options{URL: s.URL, User: s.Username, Password: s.Password, MaxConns: s.MaximumPoolSize}
 	}
-	o := dbcheck.Options{Write: source(c.Database.Default), Read: source(c.Database.Read), Nodes: nodes, Cluster: c.Cluster.Enabled}
+	o := dbcheck.Options{
+		Write:   source(c.Database.Default),
+		Read:    source(c.Database.Read),
+		Nodes:   nodes,
+		Cluster: c.Cluster.Enabled,
+	}
 	if c.Database.Write.URL != "" {
 		o.Write = source(c.Database.Write)
 	}
@@ -90,14 +102,16 @@ func printCheck(w io.Writer, r dbcheck.Report) error {
 		if h.Lag != nil {
 			lag = h.Lag.Round(time.Millisecond).String()
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", h.Name, h.Role, strings.TrimSpace(h.Product+" "+h.Version), trip, slow, commit, lag, h.Pooler)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", h.Name, h.Role, strings.TrimSpace(h.Product+" "+h.Version),
+			trip, slow, commit, lag, h.Pooler)
 	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
 	fmt.Fprintf(w, "\nReplication: %s. Counted with %d node(s) of %d connections.\n", r.Replication, r.Nodes, r.Pool)
 	for _, f := range r.Findings {
-		fmt.Fprintf(w, "\n%s %s (%s)\n  %s.\n", strings.ToUpper(string(f.Severity)), f.Code, cmp.Or(f.Host, "all servers"), f.Text)
+		fmt.Fprintf(w, "\n%s %s (%s)\n  %s.\n", strings.ToUpper(string(f.Severity)), f.Code,
+			cmp.Or(strings.Join(f.Hosts, ", "), "the database"), f.Text)
 		if f.Fix != "" {
 			fmt.Fprintf(w, "  Fix: %s\n", f.Fix)
 		}

@@ -16,8 +16,13 @@ func generateCommand(f *flags) *cobra.Command {
 	var req server.ControlRequest
 	n := &req.Generate
 	size := ""
-	cmd := &cobra.Command{Use: "generate", Short: "Fill the portal with sites, pages, articles, people and files that nobody wrote", Args: cobra.NoArgs,
-		Long: "Makes content from a seed, for trying out and measuring: the same seed gives the same content. It is all in sites\nof its own, /web/generated-SEED-1 and so on. A run that was cut off goes on where it stopped.",
+	cmd := &cobra.Command{
+		Use:   "generate",
+		Short: "Fill the portal with sites, pages, articles, people and files that nobody wrote",
+		Args:  cobra.NoArgs,
+		Long: "Makes content from a seed, for trying out and measuring: the same seed gives the same content. It is " +
+			"all in sites\nof its own, /web/generated-SEED-1 and so on. A run that was cut off goes on where it " +
+			"stopped.",
 		RunE: func(*cobra.Command, []string) error {
 			var err error
 			if n.Size, err = bytesOf(size); err != nil {
@@ -30,7 +35,8 @@ func generateCommand(f *flags) *cobra.Command {
 			return onNode(f, "generate", req, func(ctx context.Context, s *server.Server) (string, error) {
 				return s.Generate(ctx, req)
 			})
-		}}
+		},
+	}
 	cmd.Flags().Uint64Var(&n.Seed, "seed", 1, "what the content comes from")
 	cmd.Flags().IntVar(&n.Sites, "sites", 1, "how many sites; all else is spread over them")
 	cmd.Flags().IntVar(&n.Pages, "pages", 50, "how many pages in all")

@@ -35,9 +35,9 @@ func (s Severity) rank() int { return slices.Index([]Severity{Critical, Warning,
 type Finding struct {
 	Code     string   `json:"code"` // stays the same between versions; docs/operate/database.md explains each
 	Severity Severity `json:"severity"`
-	Host     string   `json:"host,omitempty"` // empty: the database as a whole
-	Text     string   `json:"text"`           // what is so, and what comes of it
-	Fix      string   `json:"fix,omitempty"`  // what to run or to write where
+	Hosts    []string `json:"hosts,omitempty"` // none: the database as a whole
+	Text     string   `json:"text"`            // what is so, and what comes of it
+	Fix      string   `json:"fix,omitempty"`   // what to run or to write where
 }
 
 // Span is how long something took: half of all and 99 of 100 tries were no longer.
@@ -131,7 +131,7 @@ type several struct {
 
 func (l *look) add(code string, s Severity, fix, format string, args ...any) {
 	l.report.Findings = append(l.report.Findings,
-		Finding{Code: code, Severity: s, Host: l.Name, Fix: fix, Text: fmt.Sprintf(format, args...)})
+		Finding{Code: code, Severity: s, Hosts: []string{l.Name}, Fix: fix, Text: fmt.Sprintf(format, args...)})
 }
 
 // Run looks at every server that the options name, each by itself, and at what they are together. It writes
@@ -143,7 +143,12 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	r := Report{Engine: write[0].Dialect.String(), Database: write[0].Database(), Nodes: max(o.Nodes, 1), Pool: o.Write.MaxConns}
+	r := Report{
+		Engine:   write[0].Dialect.String(),
+		Database: write[0].Database(),
+		Nodes:    max(o.Nodes, 1),
+		Pool:     o.Write.MaxConns,
+	}
 	if write[0].Dialect == db.SQLite {
 		err := checkSQLite(ctx, &r, write[0], o.Cluster)
 		return r, err
@@ -158,12 +163,14 @@ func Run(ctx context.Context, o Options) (Report, error) {
 			return Report{}, err
 		}
 		if read[0].Dialect != write[0].Dialect {
-			return Report{}, stoa.Invalid("jdbc.read.url", "jdbc.read.url names %s and the write source %s: a replica is a server of the same kind",
+			return Report{}, stoa.Invalid("jdbc.read.url",
+				"jdbc.read.url names %s and the write source %s: a replica is a server of the same kind",
 				read[0].Dialect, write[0].Dialect)
 		}
 		for _, b := range read {
 			if !slices.ContainsFunc(write, func(w db.Bare) bool { return w.Name == b.Name }) {
-				looks = append(looks, &look{Bare: b, host: &Host{Name: b.Name, Use: "read", Role: RoleAway}, several: several{read: true}})
+				h := &Host{Name: b.Name, Use: "read", Role: RoleAway}
+				looks = append(looks, &look{Bare: b, host: h, several: several{read: true}})
 			}
 		}
 	}
@@ -173,7 +180,8 @@ func Run(ctx context.Context, o Options) (Report, error) {
 		if err := l.look(ctx, o); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", l.Name, err))
 			l.host.Error, l.host.Role = err.Error(), RoleAway
-			l.add("host-away", Critical, "see that the server runs, that this machine may connect, and that user and password are right",
+			l.add("host-away", Critical,
+				"see that the server runs, that this machine may connect, and that user and password are right",
 				"the server %s could not be looked at: %v", l.Name, err)
 		}
 		if l.q != nil {
@@ -181,14 +189,34 @@ func Run(ctx context.Context, o Options) (Report, error) {
 		}
 	}
 	if len(errs) == len(looks) {
-		return r, stoa.Unavailable(errors.Join(errs...), "no server of the database could be looked at: %v", errors.Join(errs...))
+		return r, stoa.Unavailable(errors.Join(errs...),
+			"no server of the database could be looked at: %v", errors.Join(errs...))
 	}
 	together(ctx, &r, looks)
 	for _, l := range looks {
 		r.Hosts = append(r.Hosts, *l.host)
 	}
-	slices.SortStableFunc(r.Findings, func(a, b Finding) int { return cmp.Compare(a.Severity.rank(), b.Severity.rank()) })
+	r.Findings = fold(r.Findings)
+	slices.SortStableFunc(r.Findings,
+		func(a, b Finding) int { return cmp.Compare(a.Severity.rank(), b.Severity.rank()) })
 	return r, ctx.Err()
+}
+
+// fold makes one finding of those that say the same of several servers.
+func fold(all []Finding) []Finding {
+	var out []Finding
+	for _, f := range all {
+		i := slices.IndexFunc(out, func(o Finding) bool {
+			return o.Code == f.Code && o.Severity == f.Severity && o.Text == f.Text && o.Fix == f.Fix &&
+				len(o.Hosts) > 0 && len(f.Hosts) > 0
+		})
+		if i < 0 {
+			out = append(out, f)
+			continue
+		}
+		out[i].Hosts = append(slices.Clone(out[i].Hosts), f.Hosts...)
+	}
+	return out
 }
 
 // hostLimit is how long one server is looked at, so that one that hangs leaves time for the others.
@@ -209,6 +237,9 @@ func (l *look) look(ctx context.Context, o Options) error {
 	if err := q.PingContext(ctx); err != nil {
 		return err
 	}
+	if o.Nodes == 0 { // before connections are counted
+		l.countNodes(ctx)
+	}
 	if l.Dialect == db.Postgres {
 		err = l.postgres(ctx)
 	} else {
@@ -217,19 +248,18 @@ func (l *look) look(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	if o.Nodes == 0 {
-		l.countNodes(ctx)
-	}
 	if err := l.oneServer(ctx); err != nil {
 		return err
 	}
 	return l.trip(ctx)
 }
 
-// countNodes reads how many nodes live on the database; an empty one has none. The table is package cluster's.
+// living counts the nodes that live on the database; an empty one has no such table. It is package cluster's.
+const living = "SELECT count(*) FROM cluster_node WHERE state = 'up'"
+
 func (l *look) countNodes(ctx context.Context) {
 	var n int
-	if l.q.QueryRowContext(ctx, "SELECT count(*) FROM cluster_node WHERE state = 'up'").Scan(&n) == nil {
+	if l.q.QueryRowContext(ctx, living).Scan(&n) == nil {
 		l.report.Nodes = max(l.report.Nodes, n)
 	}
 }
@@ -265,7 +295,9 @@ func (l *look) oneServer(ctx context.Context) error {
 			err = c.QueryRowContext(ctx, query).Scan(&v)
 		}
 		if err != nil && n > 0 {
-			l.add("connections", Warning, "raise the limit of the server (max_connections) or of the pooler (default_pool_size), or end what holds its connections",
+			l.add("connections", Warning,
+				"raise the limit of the server (max_connections) or of the pooler (default_pool_size), or end what "+
+					"holds its connections",
 				"%s gave %d connections at the same time and no more: %v", l.Name, n, err)
 			return nil
 		}
@@ -275,8 +307,11 @@ func (l *look) oneServer(ctx context.Context) error {
 		seen[v] = true
 	}
 	if len(seen) > 1 {
-		l.add("balanced", Warning, "name every server in the address (host1,host2), or let the balancer send all connections to one server with the others as its backup",
-			"behind %s stand at least %d servers, and each connection gets another one: what one has written the next may not see yet", l.Name, len(seen))
+		l.add("balanced", Warning,
+			"name every server in the address (host1,host2), or let the balancer send all connections to one server "+
+				"with the others as its backup",
+			"behind %s stand at least %d servers, and each connection gets another one: what one has written the "+
+				"next may not see yet", l.Name, len(seen))
 	}
 	return nil
 }
@@ -287,8 +322,9 @@ func connections(limit, pool, nodes int) (text string, ok bool) {
 	if need <= limit {
 		return "", true
 	}
-	return fmt.Sprintf("%d node(s) with a pool of %d and %d connections besides open up to %d connections, and the server allows this user %d: under load requests fail",
-		nodes, pool, reserve, need, limit), false
+	return fmt.Sprintf(
+		"%d node(s) with a pool of %d and %d connections besides open up to %d connections, and the server allows "+
+			"this user %d: under load requests fail", nodes, pool, reserve, need, limit), false
 }
 
 func (l *look) connections(limit int, fix string) {

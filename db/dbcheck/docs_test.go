@@ -18,7 +18,7 @@ func TestFindings_AreAllExplained(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	code := regexp.MustCompile(`(?:\badd\(|Code: )"([a-z-]+)"`)
+	code := regexp.MustCompile(`(?:\badd\(\s*|Code:\s*)"([a-z-]+)"`)
 	seen := 0
 	for _, f := range files {
 		if strings.HasSuffix(f, "_test.go") {

@@ -102,9 +102,11 @@ func (l *look) mysqlPrivileges(ctx context.Context) {
 	if !g.has("TRIGGER") {
 		l.add("trigger", Warning, fmt.Sprintf("GRANT TRIGGER ON `%s`.* TO %s;", l.Database(), quoted),
 			"the user %s may make no triggers: stoa db copy has to keep the portal read-only while it copies", user)
-	} else if on(l.settings["log_bin"]) && !on(l.settings["log_bin_trust_function_creators"]) && !g.global["SUPER"] && !g.global["ALL PRIVILEGES"] {
+	} else if on(l.settings["log_bin"]) && !on(l.settings["log_bin_trust_function_creators"]) &&
+		!g.global["SUPER"] && !g.global["ALL PRIVILEGES"] {
 		l.add("trigger", Note, "SET GLOBAL log_bin_trust_function_creators = ON; while stoa db copy runs",
-			"the user %s may make no triggers while the server writes a binary log: stoa db copy would keep the portal read-only", user)
+			"the user %s may make no triggers while the server writes a binary log: "+
+				"stoa db copy would keep the portal read-only", user)
 	}
 	if over, what := l.writesAnyway(g); over {
 		sev := Note
@@ -113,19 +115,27 @@ func (l *look) mysqlPrivileges(ctx context.Context) {
 		}
 		fix := fmt.Sprintf("REVOKE %s ON *.* FROM %s;", what, quoted)
 		if what == "ALL PRIVILEGES" {
-			fix = fmt.Sprintf("REVOKE ALL PRIVILEGES ON *.* FROM %s; GRANT ALL PRIVILEGES ON `%s`.* TO %[1]s;", quoted, l.Database())
+			fix = fmt.Sprintf("REVOKE ALL PRIVILEGES ON *.* FROM %s; GRANT ALL PRIVILEGES ON `%s`.* TO %[1]s;", quoted,
+				l.Database())
 		}
-		l.add("writes-anyway", sev, fix, "the user %s may write in spite of read_only (%s): after a fail-over an old primary still takes its writes, and two histories arise", user, what)
+		l.add("writes-anyway", sev, fix,
+			"the user %s may write in spite of read_only (%s): after a fail-over an old primary still takes its "+
+				"writes, and two histories arise", user, what)
 	}
 	if v, ok := l.ask(ctx, "SELECT GET_LOCK('stoa.db-check', 0)"); !ok || v == "" {
-		l.add("locks", Warning, "allow GET_LOCK, which every user of MariaDB and MySQL has", "named locks are not to be had at %s, so other nodes cannot end the sessions of a node that died", l.Name)
+		l.add("locks", Warning,
+			"allow GET_LOCK, which every user of MariaDB and MySQL has",
+			"named locks are not to be had at %s, so other nodes cannot end the sessions of a node that died", l.Name)
 	} else {
 		_, _ = l.ask(ctx, "SELECT RELEASE_LOCK('stoa.db-check')")
 	}
-	if _, ok := l.ask(ctx, "SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'UPTIME'"); !ok {
-		if _, ok := l.ask(ctx, "SELECT VARIABLE_VALUE FROM performance_schema.global_status WHERE VARIABLE_NAME = 'UPTIME'"); !ok {
-			l.add("fingerprint", Warning, "performance_schema = ON below [mysqld] in my.cnf, and restart",
-				"the time since which the server runs cannot be read, so a node does not see that it was replaced by another one of the same name")
+	const uptime = "SELECT VARIABLE_VALUE FROM %s WHERE VARIABLE_NAME = 'UPTIME'"
+	if _, ok := l.ask(ctx, fmt.Sprintf(uptime, "information_schema.GLOBAL_STATUS")); !ok {
+		if _, ok := l.ask(ctx, fmt.Sprintf(uptime, "performance_schema.global_status")); !ok {
+			l.add("fingerprint", Warning,
+				"performance_schema = ON below [mysqld] in my.cnf, and restart",
+				"the time since which the server runs cannot be read, so a node does not see that it was replaced by "+
+					"another one of the same name")
 		}
 	}
 }

@@ -21,16 +21,40 @@ const shortWait = 60
 func mysqlLosses(v map[string]string) []Finding {
 	var out []Finding
 	if got := v["innodb_flush_log_at_trx_commit"]; got != "1" {
-		out = append(out, Finding{Code: "flush-log", Severity: Critical, Fix: "innodb_flush_log_at_trx_commit = 1 below [mysqld] in my.cnf, and SET GLOBAL innodb_flush_log_at_trx_commit = 1;",
-			Text: "innodb_flush_log_at_trx_commit is " + got + ": when the server or its machine stops, the saves of the last second that were acknowledged are lost"})
+		out = append(
+			out,
+			Finding{
+				Code:     "flush-log",
+				Severity: Critical,
+				Fix: "innodb_flush_log_at_trx_commit = 1 below [mysqld] in my.cnf, and SET GLOBAL " +
+					"innodb_flush_log_at_trx_commit = 1;",
+				Text: "innodb_flush_log_at_trx_commit is " + got + ": when the server or its machine stops, the " +
+					"saves of the last second that were acknowledged are lost",
+			},
+		)
 	}
 	if v["innodb_doublewrite"] == "OFF" {
-		out = append(out, Finding{Code: "doublewrite", Severity: Critical, Fix: "innodb_doublewrite = ON below [mysqld] in my.cnf, and restart",
-			Text: "innodb_doublewrite is off: when the machine stops in the middle of a write, the database can be damaged"})
+		out = append(
+			out,
+			Finding{
+				Code:     "doublewrite",
+				Severity: Critical,
+				Fix:      "innodb_doublewrite = ON below [mysqld] in my.cnf, and restart",
+				Text: "innodb_doublewrite is off: when the machine stops in the middle of a write, the database " +
+					"can be damaged",
+			},
+		)
 	}
 	if strings.EqualFold(v["innodb_flush_method"], "nosync") {
-		out = append(out, Finding{Code: "flush-method", Severity: Critical, Fix: "innodb_flush_method = O_DIRECT below [mysqld] in my.cnf, and restart",
-			Text: "innodb_flush_method is nosync: nothing is written to the disk for certain"})
+		out = append(
+			out,
+			Finding{
+				Code:     "flush-method",
+				Severity: Critical,
+				Fix:      "innodb_flush_method = O_DIRECT below [mysqld] in my.cnf, and restart",
+				Text:     "innodb_flush_method is nosync: nothing is written to the disk for certain",
+			},
+		)
 	}
 	return out
 }
@@ -40,8 +64,14 @@ func charset(name, set string) (Finding, bool) {
 	if strings.HasPrefix(set, "utf8mb4") {
 		return Finding{}, false
 	}
-	return Finding{Code: "encoding", Severity: Warning, Fix: fmt.Sprintf("ALTER DATABASE `%s` CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;", name),
-		Text: fmt.Sprintf("the database %s has the character set %s: the portal's own tables are utf8mb4 all the same, but tables made by hand or by other programs lose letters", name, set)}, true
+	return Finding{
+		Code:     "encoding",
+		Severity: Warning,
+		Fix:      fmt.Sprintf("ALTER DATABASE `%s` CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;", name),
+		Text: fmt.Sprintf(
+			"the database %s has the character set %s: the portal's own tables are utf8mb4 all the same, but tables "+
+				"made by hand or by other programs lose letters", name, set),
+	}, true
 }
 
 func (l *look) mysql(ctx context.Context) error {
@@ -57,7 +87,9 @@ func (l *look) mysql(ctx context.Context) error {
 		h.Product, least = "MariaDB", "10.6"
 	}
 	if older(h.Version, least) {
-		l.add("version", Critical, "upgrade to "+h.Product+" "+least+" or newer", "%s %s is too old: %s is needed at least", h.Product, h.Version, least)
+		l.add("version", Critical,
+			"upgrade to "+h.Product+" "+least+" or newer",
+			"%s %s is too old: %s is needed at least", h.Product, h.Version, least)
 	}
 	l.findings(mysqlLosses(v))
 	if v["autocommit"] == "OFF" {
@@ -69,7 +101,8 @@ func (l *look) mysql(ctx context.Context) error {
 		return err
 	}
 	h.Role = RoleWritable
-	if on(v["read_only"]) || on(v["super_read_only"]) || on(v["innodb_read_only"]) || on(v["transaction_read_only"]) || on(v["tx_read_only"]) {
+	if on(v["read_only"]) || on(v["super_read_only"]) || on(v["innodb_read_only"]) || on(v["transaction_read_only"]) ||
+		on(v["tx_read_only"]) {
 		h.Role = RoleReadOnly
 	}
 	h.Galera = on(v["wsrep_on"]) && status["wsrep_cluster_state_uuid"] != ""
@@ -79,7 +112,9 @@ func (l *look) mysql(ctx context.Context) error {
 		}
 	}
 	if l.Database() == "" {
-		l.add("database", Critical, "put the name of the database at the end of the address: mariadb://host/stoa", "the address names no database")
+		l.add("database", Critical,
+			"put the name of the database at the end of the address: mariadb://host/stoa",
+			"the address names no database")
 	}
 	l.mysqlPrivileges(ctx)
 	l.mysqlLimits(ctx)
@@ -115,23 +150,35 @@ func (l *look) mysqlLimits(ctx context.Context) {
 	v := l.settings
 	limit := int(number(v["max_connections"]))
 	need := l.report.Nodes * (l.report.Pool + reserve)
-	fix := fmt.Sprintf("max_connections = %d below [mysqld] in my.cnf, and SET GLOBAL max_connections = %[1]d; or lower jdbc.default.maximumPoolSize", need+20)
+	fix := fmt.Sprintf(
+		"max_connections = %d below [mysqld] in my.cnf, and SET GLOBAL max_connections = %[1]d; or lower "+
+			"jdbc.default.maximumPoolSize", need+20)
 	own, ok := l.session(ctx, "SHOW SESSION VARIABLES LIKE 'max_user_connections'")
 	if n := int(number(own)); ok && n > 0 && n < limit {
 		limit, fix = n, fmt.Sprintf("ALTER USER CURRENT_USER() WITH MAX_USER_CONNECTIONS %d;", need+5)
 	}
 	l.connections(limit, fix)
 	if n := number(v["max_allowed_packet"]); n < leastPacket {
-		l.add("packet", Critical, fmt.Sprintf("max_allowed_packet = 64M below [mysqld] in my.cnf, and SET GLOBAL max_allowed_packet = %d;", 64<<20),
-			"max_allowed_packet is %d bytes and %d are needed: a large article cannot be saved", n, leastPacket)
+		l.add(
+			"packet",
+			Critical,
+			fmt.Sprintf("max_allowed_packet = 64M below [mysqld] in my.cnf, and SET GLOBAL max_allowed_packet = %d;",
+				64<<20),
+			"max_allowed_packet is %d bytes and %d are needed: a large article cannot be saved",
+			n,
+			leastPacket,
+		)
 	}
 	if n := number(v["wait_timeout"]); n < shortWait {
-		l.add("idle-timeout", Warning, "wait_timeout = 28800 below [mysqld] in my.cnf, and SET GLOBAL wait_timeout = 28800;",
+		l.add("idle-timeout", Warning,
+			"wait_timeout = 28800 below [mysqld] in my.cnf, and SET GLOBAL wait_timeout = 28800;",
 			"wait_timeout is %d s: the server closes idle connections and nodes connect anew all the time", n)
 	}
 	if v["binlog_format"] == "STATEMENT" && on(v["log_bin"]) {
-		l.add("binlog-format", Critical, "binlog_format = ROW below [mysqld] in my.cnf, and SET GLOBAL binlog_format = 'ROW';",
-			"binlog_format is STATEMENT: the server refuses writes of transactions that are READ COMMITTED, as all of the portal are")
+		l.add("binlog-format", Critical,
+			"binlog_format = ROW below [mysqld] in my.cnf, and SET GLOBAL binlog_format = 'ROW';",
+			"binlog_format is STATEMENT: the server refuses writes of transactions that are READ COMMITTED, as all "+
+				"of the portal are")
 	}
 }
 
@@ -139,15 +186,20 @@ func (l *look) mysqlLimits(ctx context.Context) {
 func (l *look) mysqlReplication(ctx context.Context, status map[string]string) {
 	v := l.settings
 	l.sync = "asynchronous"
-	l.host.Replicas = int(number(first(status, "slaves_connected", "rpl_semi_sync_master_clients", "rpl_semi_sync_source_clients")))
+	l.host.Replicas = int(
+		number(first(status, "slaves_connected", "rpl_semi_sync_master_clients", "rpl_semi_sync_source_clients")))
 	l.replica(ctx)
 	many := l.hosts > 1 || l.host.Replicas > 0 || l.host.Role == RoleReplica
 	if many && on(v["log_bin"]) && v["sync_binlog"] != "1" {
-		l.add("sync-binlog", Critical, "sync_binlog = 1 below [mysqld] in my.cnf, and SET GLOBAL sync_binlog = 1;",
-			"sync_binlog is %s: after a crash the binary log misses commits that the server has, and replicas go another way than it", v["sync_binlog"])
+		l.add("sync-binlog", Critical,
+			"sync_binlog = 1 below [mysqld] in my.cnf, and SET GLOBAL sync_binlog = 1;",
+			"sync_binlog is %s: after a crash the binary log misses commits that the server has, and replicas go "+
+				"another way than it", v["sync_binlog"])
 	}
 	if many && !on(v["log_bin"]) {
-		l.add("binlog", Warning, "log_bin = binlog below [mysqld] in my.cnf, and restart", "%s writes no binary log: when it is promoted no replica can follow it", l.Name)
+		l.add("binlog", Warning,
+			"log_bin = binlog below [mysqld] in my.cnf, and restart",
+			"%s writes no binary log: when it is promoted no replica can follow it", l.Name)
 	}
 	if many && l.host.Product == "MariaDB" && !on(v["gtid_strict_mode"]) {
 		l.add("gtid", Warning, "gtid_strict_mode = 1 below [mysqld] in my.cnf, and SET GLOBAL gtid_strict_mode = 1;",
@@ -160,9 +212,12 @@ func (l *look) mysqlReplication(ctx context.Context, status map[string]string) {
 	if on(first(v, "rpl_semi_sync_master_enabled", "rpl_semi_sync_source_enabled")) {
 		wait := number(first(v, "rpl_semi_sync_master_timeout", "rpl_semi_sync_source_timeout"))
 		point := first(v, "rpl_semi_sync_master_wait_point", "rpl_semi_sync_source_wait_point")
-		l.sync = fmt.Sprintf("semi-synchronous, which counts as asynchronous: after %d ms without an answer the server commits alone", wait)
+		l.sync = fmt.Sprintf(
+			"semi-synchronous, which counts as asynchronous: after %d ms without an answer the server commits alone",
+			wait)
 		if point == "AFTER_COMMIT" {
-			l.sync += "; and it shows commits to others before a replica has them (rpl_semi_sync_master_wait_point = AFTER_COMMIT)"
+			l.sync += "; and it shows commits to others before a replica has them (rpl_semi_sync_master_wait_point = " +
+				"AFTER_COMMIT)"
 		}
 	}
 }
@@ -182,7 +237,9 @@ func (l *look) replica(ctx context.Context) {
 			if l.host.Product == "MariaDB" {
 				grant = "REPLICA MONITOR, BINLOG MONITOR"
 			}
-			l.add("not-visible", Note, fmt.Sprintf("GRANT %s ON *.* TO the user;", grant), "this user may not see the state of replication at %s", l.Name)
+			l.add("not-visible", Note,
+				fmt.Sprintf("GRANT %s ON *.* TO the user;", grant),
+				"this user may not see the state of replication at %s", l.Name)
 		}
 		return
 	}
@@ -196,26 +253,40 @@ func (l *look) replica(ctx context.Context) {
 		l.host.Role = RoleReplica
 	}
 	if len(rows) > 1 {
-		l.add("multi-source", Critical, "let it follow one server, or take it off the address", "%s follows %d servers: what it shows never was on one", l.Name, len(rows))
+		l.add("multi-source", Critical,
+			"let it follow one server, or take it off the address",
+			"%s follows %d servers: what it shows never was on one", l.Name, len(rows))
 	}
 	for _, r := range rows {
-		if io, apply := first(r, "slave_io_running", "replica_io_running"), first(r, "slave_sql_running", "replica_sql_running"); io != "Yes" || apply != "Yes" {
-			l.add("not-streaming", Critical, "see SHOW REPLICA STATUS, mend the cause, then START REPLICA;",
-				"the replication to %s stands still (receiving: %s, applying: %s): %s", l.Name, io, apply, first(r, "last_io_error", "last_sql_error", "last_error"))
+		io, apply := first(r, "slave_io_running", "replica_io_running"), first(r, "slave_sql_running", "replica_sql_running")
+		if io != "Yes" || apply != "Yes" {
+			l.add("not-streaming", Critical,
+				"see SHOW REPLICA STATUS, mend the cause, then START REPLICA;",
+				"the replication to %s stands still (receiving: %s, applying: %s): %s", l.Name, io, apply,
+				first(r, "last_io_error", "last_sql_error", "last_error"))
 		}
 		if d := number(r["sql_delay"]); d > 0 {
-			l.add("delayed", Critical, "STOP REPLICA; CHANGE MASTER TO MASTER_DELAY = 0; START REPLICA; or take this server off the address",
-				"%s is a replica that is delayed by %d s on purpose: a fail-over to it would lose that much", l.Name, d)
+			l.add("delayed", Critical,
+				"STOP REPLICA; CHANGE MASTER TO MASTER_DELAY = 0; START REPLICA; or take this server off the address",
+				"%s is a replica that is delayed by %d s on purpose: a fail-over to it would lose that much", l.Name,
+				d)
 		}
-		for _, f := range []string{"replicate_do_db", "replicate_ignore_db", "replicate_do_table", "replicate_ignore_table", "replicate_wild_do_table", "replicate_wild_ignore_table"} {
+		for _, f := range []string{"replicate_do_db", "replicate_ignore_db", "replicate_do_table", "replicate_ignore_table",
+			"replicate_wild_do_table", "replicate_wild_ignore_table"} {
 			if r[f] != "" {
-				l.add("filtered", Critical, "take "+f+" out of my.cnf, and fill the replica anew", "the replica %s leaves something out (%s = %s): the change log can be ahead of the data", l.Name, f, r[f])
+				l.add("filtered", Critical,
+					"take "+f+" out of my.cnf, and fill the replica anew",
+					"the replica %s leaves something out (%s = %s): the change log can be ahead of the data", l.Name,
+					f, r[f])
 			}
 		}
-		if number(first(l.settings, "replica_parallel_workers", "slave_parallel_workers")) > 1 && l.host.Product == "MySQL" &&
+		if number(first(l.settings, "replica_parallel_workers", "slave_parallel_workers")) > 1 &&
+			l.host.Product == "MySQL" &&
 			!on(first(l.settings, "replica_preserve_commit_order", "slave_preserve_commit_order")) {
-			l.add("commit-order", Critical, "replica_preserve_commit_order = ON below [mysqld] in my.cnf, and restart replication",
-				"the replica %s commits in another order than its primary: the change log can be ahead of the data", l.Name)
+			l.add("commit-order", Critical,
+				"replica_preserve_commit_order = ON below [mysqld] in my.cnf, and restart replication",
+				"the replica %s commits in another order than its primary: the change log can be ahead of the data",
+				l.Name)
 		}
 	}
 }

@@ -40,7 +40,7 @@ func want(t *testing.T, r dbcheck.Report, codes ...string) {
 	}
 	for _, f := range r.Findings {
 		if !slices.Contains(codes, f.Code) && !slices.Contains(codes, "-"+f.Code) {
-			t.Errorf("a finding that was not expected: %s %s %s: %s", f.Severity, f.Code, f.Host, f.Text)
+			t.Errorf("a finding that was not expected: %s %s %s: %s", f.Severity, f.Code, f.Hosts, f.Text)
 		}
 	}
 }
@@ -66,25 +66,36 @@ func TestRun_PostgresAsTheDocsSetItUpIsFit(t *testing.T) {
 	if left, err := openPlain(s.url("boss", "", "stoa")); err == nil {
 		defer left.Close()
 		var n int
-		if err := left.QueryRow("SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace").Scan(&n); err != nil || n != 0 {
+		const tables = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+		if err := left.QueryRow(tables).Scan(&n); err != nil || n != 0 {
 			t.Errorf("the check left %d things behind (%v)", n, err)
 		}
 	}
-	if r := check(t, dbcheck.Options{Write: db.Options{URL: s.url("stoa", "stoa", "stoa")}, Nodes: 4}); !r.Has("connections") {
+	if r := check(t, dbcheck.Options{Write: db.Options{URL: s.url("stoa", "stoa", "stoa")}, Nodes: 4}); !r.Has(
+		"connections") {
 		t.Error("four nodes with 32 connections each fit into 100")
+	}
+	execute(t, s.url("stoa", "stoa", "stoa"), "CREATE TABLE cluster_node (state text)",
+		"INSERT INTO cluster_node VALUES ('up'), ('up'), ('up'), ('dead'), ('left')")
+	r = check(t, at(s.url("stoa", "stoa", "stoa")))
+	want(t, r, "connections")
+	if r.Nodes != 3 {
+		t.Errorf("three nodes live there, and %d are counted", r.Nodes)
 	}
 }
 
 func TestRun_PostgresWithSettingsThatLoseSaves(t *testing.T) {
 	t.Parallel()
-	s := startPostgres(t, nil, "fsync=off", "full_page_writes=off", "synchronous_commit=off", "max_connections=20", "idle_session_timeout=5s")
+	s := startPostgres(t, nil, "fsync=off", "full_page_writes=off", "synchronous_commit=off", "max_connections=20",
+		"idle_session_timeout=5s")
 	execute(t, s.url("boss", "", "postgres"), "CREATE ROLE stoa LOGIN", "CREATE ROLE other LOGIN",
 		"CREATE DATABASE lat ENCODING 'LATIN1' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
 	execute(t, s.url("boss", "", "lat"), "CREATE TABLE db_schema (id integer)", "ALTER TABLE db_schema OWNER TO other",
 		"REVOKE CREATE ON SCHEMA public FROM PUBLIC", "REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC",
 		"REVOKE EXECUTE ON FUNCTION pg_terminate_backend(integer, bigint) FROM PUBLIC")
 	r := check(t, at(s.url("stoa", "", "lat")))
-	want(t, r, "fsync", "full-page-writes", "synchronous-commit", "connections", "idle-timeout", "encoding", "privileges", "owner", "fingerprint", "terminate")
+	want(t, r, "fsync", "full-page-writes", "synchronous-commit", "connections", "idle-timeout", "encoding",
+		"privileges", "owner", "fingerprint", "terminate")
 	for _, f := range r.Findings {
 		if f.Fix == "" {
 			t.Errorf("%s has no fix", f.Code)
@@ -106,7 +117,8 @@ func TestRun_PostgresWithSettingsThatLoseSaves(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	if _, err := dbcheck.AtStart(t.Context(), d, 32, 1); stoa.KindOf(err) != stoa.KindInvalid || !strings.Contains(fmt.Sprint(err), "lat is in LATIN1") {
+	if _, err := dbcheck.AtStart(t.Context(), d, 32); stoa.KindOf(err) != stoa.KindInvalid ||
+		!strings.Contains(fmt.Sprint(err), "lat is in LATIN1") {
 		t.Errorf("a start on LATIN1 says %v", err)
 	}
 	d, err = db.Open(t.Context(), db.Options{URL: s.url("boss", "", "postgres"), MaxConns: 2})
@@ -114,7 +126,7 @@ func TestRun_PostgresWithSettingsThatLoseSaves(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	found, err := dbcheck.AtStart(t.Context(), d, 32, 1)
+	found, err := dbcheck.AtStart(t.Context(), d, 32)
 	if err != nil || !slices.ContainsFunc(found, func(f dbcheck.Finding) bool { return f.Code == "fsync" }) ||
 		!slices.ContainsFunc(found, func(f dbcheck.Finding) bool { return f.Code == "connections" }) {
 		t.Errorf("a start on a server that forgets says %v %v", found, err)
@@ -124,7 +136,9 @@ func TestRun_PostgresWithSettingsThatLoseSaves(t *testing.T) {
 func TestRun_PoolerModes(t *testing.T) {
 	t.Parallel()
 	s := wellSet(t)
-	for mode, codes := range map[string][]string{"session": {"pooler-session"}, "transaction": {"pooler"}, "statement": {"pooler"}} {
+	for mode, codes := range map[string][]string{
+		"session": {"pooler-session"}, "transaction": {"pooler"}, "statement": {"pooler"},
+	} {
 		t.Run(mode, func(t *testing.T) {
 			p := startPooler(t, s, mode)
 			r := check(t, at(p.url("stoa", "stoa", "stoa")))
@@ -173,16 +187,25 @@ func TestRun_Replicas(t *testing.T) {
 		}
 		defer q.Close()
 		var n int
-		return q.QueryRow("SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'").Scan(&n) == nil && n == 1
+		return q.QueryRow("SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'").Scan(&n) == nil &&
+			n == 1
 	}
 	await(t, "the replica streams", streaming)
 
 	r := check(t, at(both))
 	want(t, r, "asynchronous", "demotion", "not-visible")
-	if r.Worst() != dbcheck.Note || r.Replication != "asynchronous" || r.Hosts[1].Role != dbcheck.RoleReplica || r.Hosts[1].Lag == nil || r.Hosts[0].Replicas != 1 {
+	if r.Worst() != dbcheck.Note || r.Replication != "asynchronous" || r.Hosts[1].Role != dbcheck.RoleReplica ||
+		r.Hosts[1].Lag == nil ||
+		r.Hosts[0].Replicas != 1 {
 		t.Errorf("the report is %+v", r)
 	}
-	r = check(t, dbcheck.Options{Write: db.Options{URL: p.url("stoa", "stoa", "stoa")}, Read: db.Options{URL: s.url("stoa", "stoa", "stoa")}})
+	r = check(
+		t,
+		dbcheck.Options{
+			Write: db.Options{URL: p.url("stoa", "stoa", "stoa")},
+			Read:  db.Options{URL: s.url("stoa", "stoa", "stoa")},
+		},
+	)
 	want(t, r, "asynchronous", "demotion", "not-visible")
 	want(t, check(t, at(s.url("stoa", "stoa", "stoa"))), "no-writable", "-asynchronous", "-demotion")
 
@@ -190,10 +213,12 @@ func TestRun_Replicas(t *testing.T) {
 	if r := check(t, at(both)); !r.Has("lag") || r.Worst() != dbcheck.Critical {
 		t.Errorf("a replica that stands still: %+v", r.Findings)
 	}
-	execute(t, s.url("boss", "", "postgres"), "SELECT pg_wal_replay_resume()", "ALTER SYSTEM SET recovery_min_apply_delay = '1h'", "SELECT pg_reload_conf()")
+	execute(t, s.url("boss", "", "postgres"), "SELECT pg_wal_replay_resume()",
+		"ALTER SYSTEM SET recovery_min_apply_delay = '1h'", "SELECT pg_reload_conf()")
 	await(t, "the replica is delayed", func() bool { return check(t, at(both)).Has("delayed") })
 	execute(t, s.url("boss", "", "postgres"), "ALTER SYSTEM RESET recovery_min_apply_delay", "SELECT pg_reload_conf()")
-	execute(t, p.url("boss", "", "postgres"), "GRANT pg_monitor TO stoa", "ALTER SYSTEM SET synchronous_standby_names = 'ANY 1 (*)'", "SELECT pg_reload_conf()")
+	execute(t, p.url("boss", "", "postgres"), "GRANT pg_monitor TO stoa",
+		"ALTER SYSTEM SET synchronous_standby_names = 'ANY 1 (*)'", "SELECT pg_reload_conf()")
 	await(t, "commits wait for the replica", func() bool {
 		r := check(t, at(both))
 		return strings.HasPrefix(r.Replication, "synchronous") && !r.Has("no-synchronous-replica") && !r.Has("lag")
@@ -245,7 +270,8 @@ func TestRun_ReadsOnlyAFileOfSQLite(t *testing.T) {
 	if r.Worst() != dbcheck.Note {
 		t.Errorf("the worst is %q", r.Worst())
 	}
-	if r := check(t, dbcheck.Options{Write: db.Options{URL: "sqlite:" + name}, Cluster: true}); r.Worst() != dbcheck.Critical {
+	r = check(t, dbcheck.Options{Write: db.Options{URL: "sqlite:" + name}, Cluster: true})
+	if r.Worst() != dbcheck.Critical {
 		t.Error("a cluster on SQLite passes")
 	}
 }

@@ -182,7 +182,8 @@ func execute(t *testing.T, address string, statements ...string) {
 
 func postgresURL(port int) func(user, password, database string) string {
 	return func(user, password, database string) string {
-		return fmt.Sprintf("postgres://%s@127.0.0.1:%d/%s?sslmode=disable", url.UserPassword(user, password), port, database)
+		return fmt.Sprintf("postgres://%s@127.0.0.1:%d/%s?sslmode=disable", url.UserPassword(user, password), port,
+			database)
 	}
 }
 
@@ -190,19 +191,22 @@ func postgresURL(port int) func(user, password, database string) string {
 // server that is given follows the other one.
 func startPostgres(t *testing.T, primary *server, settings ...string) *server {
 	t.Helper()
-	initdb := program(t, "PostgreSQL server (package postgresql)", "/usr/lib/postgresql/*/bin/initdb", "/usr/local/bin/initdb")
+	initdb := program(t,
+		"PostgreSQL server (package postgresql)", "/usr/lib/postgresql/*/bin/initdb", "/usr/local/bin/initdb")
 	bin, attr := filepath.Dir(initdb), account(t, "postgres")
 	s := &server{dir: folder(t, attr), port: freePort(t)}
 	s.url = postgresURL(s.port)
 	data := filepath.Join(s.dir, "data")
 	if primary == nil {
-		run(t, attr, initdb, "-D", data, "-U", "boss", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions", "--wal-segsize=1")
+		run(t, attr, initdb, "-D", data, "-U", "boss", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync",
+			"--no-instructions", "--wal-segsize=1")
 	} else {
-		run(t, attr, filepath.Join(bin, "pg_basebackup"), "-h", "127.0.0.1", "-p", strconv.Itoa(primary.port), "-U", "boss", "-D", data,
-			"-R", "-X", "stream", "-c", "fast", "--no-sync")
+		run(t, attr, filepath.Join(bin, "pg_basebackup"), "-h", "127.0.0.1", "-p", strconv.Itoa(primary.port),
+			"-U", "boss", "-D", data, "-R", "-X", "stream", "-c", "fast", "--no-sync")
 	}
 	argv := []string{filepath.Join(bin, "postgres"), "-D", data}
-	for _, kv := range append([]string{"listen_addresses=127.0.0.1", "port=" + strconv.Itoa(s.port), "unix_socket_directories=" + s.dir,
+	for _, kv := range append([]string{"listen_addresses=127.0.0.1", "port=" + strconv.Itoa(s.port),
+		"unix_socket_directories=" + s.dir,
 		"shared_buffers=16MB", "log_min_messages=fatal", "max_wal_size=64MB"}, settings...) {
 		argv = append(argv, "-c", kv)
 	}
@@ -222,15 +226,23 @@ func startMaria(t *testing.T, settings ...string) *server {
 		return fmt.Sprintf("mariadb://%s@127.0.0.1:%d/%s", url.UserPassword(user, password), s.port, database)
 	}
 	data, init := filepath.Join(s.dir, "data"), filepath.Join(s.dir, "init.sql")
-	run(t, attr, install, "--no-defaults", "--datadir="+data, "--tmpdir="+s.dir, "--auth-root-authentication-method=normal", "--skip-test-db",
-		"--skip-name-resolve", "--innodb-flush-log-at-trx-commit=0", "--innodb-log-file-size=16M", "--skip-log-bin")
-	const boss = "CREATE OR REPLACE USER boss@'%' IDENTIFIED BY 'boss';\nGRANT ALL PRIVILEGES ON *.* TO boss@'%' WITH GRANT OPTION;\n"
+	run(t, attr, install, "--no-defaults", "--datadir="+data, "--tmpdir="+s.dir,
+		"--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve",
+		"--innodb-flush-log-at-trx-commit=0", "--innodb-log-file-size=16M", "--skip-log-bin")
+	const boss = "CREATE OR REPLACE USER boss@'%' IDENTIFIED BY 'boss';\nGRANT ALL PRIVILEGES ON *.* TO boss@'%' " +
+		"WITH GRANT OPTION;\n"
 	if err := os.WriteFile(init, []byte(boss), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	s.start(t, attr, s.url("boss", "boss", ""), append([]string{mariadbd, "--no-defaults", "--datadir=" + data, "--tmpdir=" + s.dir,
-		"--socket=" + s.dir + "/sock", "--pid-file=" + s.dir + "/pid", "--bind-address=127.0.0.1", "--port=" + strconv.Itoa(s.port),
-		"--skip-name-resolve", "--init-file=" + init, "--innodb-buffer-pool-size=16M", "--innodb-log-file-size=16M"}, settings...)...)
+	s.start(
+		t,
+		attr,
+		s.url("boss", "boss", ""),
+		append([]string{mariadbd, "--no-defaults", "--datadir=" + data, "--tmpdir=" + s.dir,
+			"--socket=" + s.dir + "/sock", "--pid-file=" + s.dir + "/pid", "--bind-address=127.0.0.1",
+			"--port=" + strconv.Itoa(s.port),
+			"--skip-name-resolve", "--init-file=" + init, "--innodb-buffer-pool-size=16M",
+			"--innodb-log-file-size=16M"}, settings...)...)
 	return s
 }
 
@@ -242,8 +254,10 @@ func startPooler(t *testing.T, to *server, mode string, more ...string) *server 
 	s := &server{dir: folder(t, attr), port: freePort(t)}
 	s.url = postgresURL(s.port)
 	users, ini := filepath.Join(s.dir, "users.txt"), filepath.Join(s.dir, "pgbouncer.ini")
-	text := fmt.Sprintf("[databases]\n* = host=127.0.0.1 port=%d\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = %d\n"+
-		"auth_type = trust\nauth_file = %s\npool_mode = %s\nunix_socket_dir =\n%s\n", to.port, s.port, users, mode, strings.Join(more, "\n"))
+	text := fmt.Sprintf(
+		"[databases]\n* = host=127.0.0.1 port=%d\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = %d\n"+
+			"auth_type = trust\nauth_file = %s\npool_mode = %s\nunix_socket_dir =\n%s\n", to.port, s.port, users, mode,
+		strings.Join(more, "\n"))
 	for name, content := range map[string]string{users: "\"boss\" \"\"\n\"stoa\" \"stoa\"\n", ini: text} {
 		if err := os.WriteFile(name, []byte(content), 0o644); err != nil {
 			t.Fatal(err)

@@ -12,9 +12,9 @@ import (
 )
 
 // AtStart gives what is worth a line in the log when a node starts: settings that lose saves, the character set, too
-// few connections for pool connections of each of the nodes. A PostgreSQL database that is not in UTF-8 is an
-// Invalid error: the node is not to start on it. What the server does not tell is left out.
-func AtStart(ctx context.Context, d *db.DB, pool, nodes int) ([]Finding, error) {
+// few connections for a pool of that size for this node and each that lives. A PostgreSQL database that is not in
+// UTF-8 is an Invalid error: the node is not to start on it. Other errors say that the server could not be asked.
+func AtStart(ctx context.Context, d *db.DB, pool int) ([]Finding, error) {
 	var out []Finding
 	limit := 0
 	switch d.Dialect() {
@@ -28,10 +28,14 @@ func AtStart(ctx context.Context, d *db.DB, pool, nodes int) ([]Finding, error) 
 			if err := d.QueryRow(ctx, "SELECT current_database()").Scan(&name); err != nil {
 				return nil, err
 			}
-			return nil, stoa.Invalid("jdbc.default.url", "%s; make one with ENCODING 'UTF8' (%s)", encodingSentence(name, e), encodingFix)
+			return nil, stoa.Invalid("jdbc.default.url",
+				"%s; make one with ENCODING 'UTF8' (%s)", encodingSentence(name, e), encodingFix)
 		}
 		out = postgresLosses(v)
-		limit = int(number(v["max_connections"]) - number(v["superuser_reserved_connections"]) - number(v["reserved_connections"]))
+		limit = int(
+			number(v["max_connections"]) - number(
+				v["superuser_reserved_connections"]) - number(v["reserved_connections"]),
+		)
 	case db.MySQL:
 		v, err := rowPairs(ctx, d, "SHOW GLOBAL VARIABLES")
 		if err != nil {
@@ -49,8 +53,11 @@ func AtStart(ctx context.Context, d *db.DB, pool, nodes int) ([]Finding, error) 
 	default:
 		return nil, nil
 	}
-	if text, ok := connections(limit, pool, nodes); !ok {
-		out = append(out, Finding{Code: "connections", Severity: Warning, Text: text, Fix: "raise max_connections of the server, or lower jdbc.default.maximumPoolSize"})
+	nodes := 0
+	_ = d.QueryRow(ctx, living).Scan(&nodes) // an empty database has no nodes
+	if text, ok := connections(limit, pool, nodes+1); !ok {
+		out = append(out, Finding{Code: "connections", Severity: Warning, Text: text,
+			Fix: "raise max_connections of the server, or lower jdbc.default.maximumPoolSize"})
 	}
 	return out, nil
 }
@@ -78,19 +85,39 @@ func checkSQLite(ctx context.Context, r *Report, b db.Bare, cluster bool) error 
 	h.Role = RoleWritable
 	if f, err := os.OpenFile(b.Name, os.O_RDWR, 0); err != nil {
 		h.Role = RoleReadOnly
-		r.Findings = append(r.Findings, Finding{Code: "no-writable", Severity: Critical, Fix: "make the file and its folder writable for the user of the node",
-			Text: "the file " + b.Name + " cannot be written to: " + err.Error()})
+		r.Findings = append(
+			r.Findings,
+			Finding{
+				Code:     "no-writable",
+				Severity: Critical,
+				Fix:      "make the file and its folder writable for the user of the node",
+				Text:     "the file " + b.Name + " cannot be written to: " + err.Error(),
+			},
+		)
 	} else {
 		_ = f.Close()
 	}
 	sev, text := Note, "SQLite is a database of one process: right for one node, and not for a cluster"
 	if cluster {
-		sev, text = Critical, "SQLite is a database of one process, and cluster.link.enabled is true: a second node cannot use it"
+		sev, text = Critical, "SQLite is a database of one process, and cluster.link.enabled is true: a second node "+
+			"cannot use it"
 	}
-	r.Findings = append(r.Findings, Finding{Code: "sqlite", Severity: sev, Text: text, Fix: "stoa db copy --to URL takes the portal to PostgreSQL, MariaDB or MySQL"})
+	r.Findings = append(
+		r.Findings,
+		Finding{
+			Code:     "sqlite",
+			Severity: sev,
+			Text:     text,
+			Fix:      "stoa db copy --to URL takes the portal to PostgreSQL, MariaDB or MySQL",
+		},
+	)
 	if !b.Sound(ctx) {
-		r.Findings = append([]Finding{{Code: "damaged", Severity: Critical, Fix: "stoa restore from a backup, or a copy from data/backup",
-			Text: "the file " + b.Name + " is damaged or is not a database"}}, r.Findings...)
+		r.Findings = append(
+			[]Finding{
+				{Code: "damaged", Severity: Critical, Fix: "stoa restore from a backup, or a copy from data/backup",
+					Text: "the file " + b.Name + " is damaged or is not a database"},
+			},
+			r.Findings...)
 	}
 	return nil
 }

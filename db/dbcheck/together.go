@@ -35,12 +35,15 @@ func together(ctx context.Context, r *Report, looks []*look) {
 		r.Findings = append(r.Findings, Finding{Code: code, Severity: s, Fix: fix, Text: fmt.Sprintf(format, args...)})
 	}
 	if len(writable) == 0 {
-		add("no-writable", Critical, "promote a replica, or end the read-only mode of the primary (default_transaction_read_only, read_only)",
+		add("no-writable", Critical,
+			"promote a replica, or end the read-only mode of the primary (default_transaction_read_only, read_only)",
 			"no server of jdbc.default.url takes writes: the portal cannot save anything")
 	}
 	if len(writable) > 1 && galera < len(writable) {
-		add("two-writable", Critical, "demote or stop the older one at once, and let it follow the other",
-			"%s take writes at the same time: two histories of the data arise, and what is saved at one is not at the other", names(writable))
+		add("two-writable", Critical,
+			"demote or stop the older one at once, and let it follow the other",
+			"%s take writes at the same time: two histories of the data arise, and what is saved at one is not at "+
+				"the other", names(writable))
 	}
 	histories := map[string][]*look{}
 	for _, l := range looks {
@@ -54,7 +57,8 @@ func together(ctx context.Context, r *Report, looks []*look) {
 			parts = append(parts, names(ls)+" ("+id+")")
 		}
 		slices.Sort(parts)
-		add("other-database", Critical, "take the servers that do not belong together out of the address, or fill them anew from the primary",
+		add("other-database", Critical,
+			"take the servers that do not belong together out of the address, or fill them anew from the primary",
 			"the address names servers of different databases: %s", strings.Join(parts, "; "))
 	}
 	if len(writable) == 1 {
@@ -69,7 +73,8 @@ func together(ctx context.Context, r *Report, looks []*look) {
 }
 
 // bounds says what the way of replication means in seconds.
-func (r *Report) bounds(add func(code string, s Severity, fix, format string, args ...any), writable, replicas []*look) {
+func (r *Report) bounds(add func(code string, s Severity, fix, format string, args ...any),
+	writable, replicas []*look) {
 	if len(writable) == 0 || writable[0].host.Galera {
 		return
 	}
@@ -86,11 +91,14 @@ func (r *Report) bounds(add func(code string, s Severity, fix, format string, ar
 			fix = "ALTER SYSTEM SET synchronous_standby_names = 'ANY 1 (*)'; " + reload
 		}
 		add("asynchronous", Note, fix,
-			"replication is asynchronous: when the primary is lost, so is what it acknowledged and no replica has yet (now within %s). Up to db.loss.accept (60 s unless set) a node goes on and names what it lost; beyond that it stops and asks",
-			behind.Round(time.Millisecond))
+			"replication is asynchronous: when the primary is lost, so is what it acknowledged and no replica has "+
+				"yet (now within %s). Up to db.loss.accept (60 s unless set) a node goes on and names what it lost; "+
+				"beyond that it stops and asks", behind.Round(time.Millisecond))
 	}
-	add("demotion", Note, "keep that time short (Patroni: ttl and loop_wait), and let nodes reach each other (Cluster Link)",
-		"nodes that do not hear each other may follow an old primary for as long as the fail-over manager takes to demote it (Patroni: ttl, 30 s unless set)")
+	add("demotion", Note,
+		"keep that time short (Patroni: ttl and loop_wait), and let nodes reach each other (Cluster Link)",
+		"nodes that do not hear each other may follow an old primary for as long as the fail-over manager takes to "+
+			"demote it (Patroni: ttl, 30 s unless set)")
 }
 
 func names(ls []*look) string {
@@ -156,11 +164,15 @@ func (l *look) lagBehind(ctx context.Context, primary *look) {
 	if there {
 		l.host.Lag = &lag
 		if lag > time.Second {
-			l.add("lag", Warning, "see what keeps it back: its disk, long queries, one thread that applies",
-				"the replica %s was %s behind its primary: it is not read from, and a fail-over to it would lose that much", l.Name, lag.Round(time.Millisecond))
+			l.add("lag", Warning,
+				"see what keeps it back: its disk, long queries, one thread that applies",
+				"the replica %s was %s behind its primary: it is not read from, and a fail-over to it would lose "+
+					"that much", l.Name, lag.Round(time.Millisecond))
 		}
 		return
 	}
-	l.add("lag", Critical, "see whether it still follows this primary, and what keeps it back",
-		"the replica %s had not come in %s to where its primary %s was: it is not read from, and a fail-over to it would lose that much or more", l.Name, l.wait, primary.Name)
+	l.add("lag", Critical,
+		"see whether it still follows this primary, and what keeps it back",
+		"the replica %s had not come in %s to where its primary %s was: it is not read from, and a fail-over to it "+
+			"would lose that much or more", l.Name, l.wait, primary.Name)
 }

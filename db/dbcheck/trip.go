@@ -37,10 +37,13 @@ func (l *look) trip(ctx context.Context) error {
 	}
 	l.host.Trip = span(took)
 	if l.host.Trip.P50 > slowTrip {
-		l.add("far", Warning, "run nodes and database in the same data centre", "the server %s is %s away: each page that is not in a cache takes several such trips",
-			l.Name, l.host.Trip.P50.Round(100*time.Microsecond))
+		l.add("far", Warning,
+			"run nodes and database in the same data centre",
+			"the server %s is %s away: each page that is not in a cache takes several such trips", l.Name,
+			l.host.Trip.P50.Round(100*time.Microsecond))
 	}
-	if l.Dialect != db.Postgres || l.host.Role != RoleWritable || l.host.Pooler == "statement" || l.report.Has("no-synchronous-replica") {
+	if l.Dialect != db.Postgres || l.host.Role != RoleWritable || l.host.Pooler == "statement" ||
+		l.report.Has("no-synchronous-replica") {
 		return nil
 	}
 	took = nil
@@ -70,8 +73,10 @@ func (l *look) trip(ctx context.Context) error {
 	}
 	l.host.Commit = span(took)
 	if l.host.Commit.P50 > 250*time.Millisecond {
-		l.add("slow-commit", Warning, "a faster disk for the write-ahead log, or a synchronous replica that is nearer",
-			"a commit at %s takes %s: each save does at least that long", l.Name, l.host.Commit.P50.Round(time.Millisecond))
+		l.add("slow-commit", Warning,
+			"a faster disk for the write-ahead log, or a synchronous replica that is nearer",
+			"a commit at %s takes %s: each save does at least that long", l.Name,
+			l.host.Commit.P50.Round(time.Millisecond))
 	}
 	return nil
 }

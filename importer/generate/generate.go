@@ -65,7 +65,8 @@ func (n Numbers) Check() error {
 
 // text is how the numbers are written down, so that a later run knows them again.
 func (n Numbers) text() string {
-	return fmt.Sprintf("sites=%d pages=%d articles=%d people=%d files=%d size=%d", n.Sites, n.Pages, n.Articles, n.People, n.Files, n.Size)
+	return fmt.Sprintf("sites=%d pages=%d articles=%d people=%d files=%d size=%d", n.Sites, n.Pages, n.Articles,
+		n.People, n.Files, n.Size)
 }
 
 // Writer writes what a seed gives into the default instance of a portal.
@@ -152,7 +153,8 @@ func (w Writer) Write(ctx context.Context, o Options) (Report, error) {
 	if err := r.begin(ctx); err != nil {
 		return Report{}, r.beside(err)
 	}
-	for _, step := range []func(context.Context) error{r.makeSites, r.makePeople, r.makeArticles, r.makePages, r.makeFiles} {
+	steps := []func(context.Context) error{r.makeSites, r.makePeople, r.makeArticles, r.makePages, r.makeFiles}
+	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			return r.report, fmt.Errorf("generate: %w", r.beside(err))
 		}
@@ -172,17 +174,22 @@ func (r *run) beside(err error) error {
 // begin looks whether this run may be, and reads what an earlier one did.
 func (r *run) begin(ctx context.Context) error {
 	var before string
-	err := r.DB.QueryRow(ctx, "SELECT source_key FROM importer_item WHERE site = 0 AND source = ? AND kind = 'numbers'", r.source).Scan(&before)
+	err := r.DB.QueryRow(ctx, "SELECT source_key FROM importer_item WHERE site = 0 AND source = ? AND kind = 'numbers'",
+		r.source).
+		Scan(&before)
 	switch {
 	case db.IsNoRows(err):
 		if err := r.strangers(ctx); err != nil {
 			return err
 		}
-		return r.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error { return r.note(ctx, tx, 0, "numbers", r.opt.text(), 1) })
+		return r.DB.Write(ctx,
+			func(ctx context.Context, tx *db.Tx) error { return r.note(ctx, tx, 0, "numbers", r.opt.text(), 1) })
 	case err != nil:
 		return err
 	case before != r.opt.text():
-		return stoa.Conflict("seed %d was used here with other numbers (%s): give the same ones to go on, or another seed", r.opt.Seed, before)
+		return stoa.Conflict(
+			"seed %d was used here with other numbers (%s): give the same ones to go on, or another seed", r.opt.Seed,
+			before)
 	}
 	return db.Each(ctx, r.DB, func(row db.Scanner) error {
 		var siteID, thing stoa.ID
@@ -197,7 +204,8 @@ func mark(siteID stoa.ID, kind, key string) string { return siteID.String() + "/
 
 // note writes down in the transaction that something is made.
 func (r *run) note(ctx context.Context, tx *db.Tx, siteID stoa.ID, kind, key string, thing stoa.ID) error {
-	return tx.Insert(ctx, "importer_item", db.Row{"site": siteID, "source": r.source, "kind": kind, "source_key": key, "thing": thing})
+	return tx.Insert(ctx, "importer_item",
+		db.Row{"site": siteID, "source": r.source, "kind": kind, "source_key": key, "thing": thing})
 }
 
 // own is how everything of this package is named.
@@ -213,7 +221,8 @@ func (r *run) strangers(ctx context.Context) error {
 		return err
 	}
 	no := func(what string) error {
-		return stoa.Conflict("the portal has content that is not generated (%s): give --yes to add to it all the same", what)
+		return stoa.Conflict("the portal has content that is not generated (%s): give --yes to add to it all the same",
+			what)
 	}
 	others := 0
 	for _, st := range sites {

@@ -16,23 +16,31 @@ func languages() []stoa.Locale { return []stoa.Locale{"en", "de", "fr"} }
 // The vocabularies. They have letters outside of ASCII, and of the third plane, on purpose: databases and searches
 // stumble over those.
 var (
-	english = strings.Fields("harbour market council river bridge school garden library railway museum theatre winter summer morning evening " +
-		"citizen teacher builder engineer season festival concert exhibition debate budget decision proposal repair opening " +
-		"history future water energy weather traffic bicycle station square tower street neighbour volunteer café naïve résumé " +
-		"opens closes begins grows changes shows needs brings keeps finds builds follows quickly slowly again together often " +
-		"new old large small quiet bright early late public common local open careful")
-	german = strings.Fields("Hafen Markt Gemeinderat Fluß Brücke Schule Gärten Bücherei Eisenbahn Museum Theater Winter Sommer Morgen Abend " +
-		"Bürgerin Lehrer Straße Platz Turm Fest Konzert Ausstellung Debatte Haushalt Beschluss Vorschlag Eröffnung Geschichte " +
-		"Zukunft Wasser Energie Wetter Verkehr Fahrrad Bahnhof Nachbarn öffnet schließt beginnt wächst ändert zeigt braucht " +
-		"bringt behält findet baut folgt schnell langsam wieder gemeinsam oft neu alt groß klein ruhig hell früh spät")
-	french = strings.Fields("port marché conseil rivière pont école jardin bibliothèque gare musée théâtre hiver été matin soir citoyenne " +
-		"maître ingénieur saison fête concert exposition débat budget décision proposition réparation ouverture histoire avenir " +
-		"eau énergie météo vélo place tour rue voisin bénévole ouvre ferme commence grandit change montre apporte garde trouve " +
-		"bâtit suit vite lentement encore ensemble souvent nouveau vieux grand petit calme clair tôt tard œuvre garçon")
-	firstNames = strings.Fields("Ann Bela Chloé Dilan Emil Fatma Georg Hélène Igor Jürgen Katarína Lena Mehmet Nína " +
-		"Olga Paul Quentin Rosa Søren Tomáš Ute Vera Wim Xenia Yusuf Zoë")
-	lastNames = strings.Fields("Adler Bąk Çelik Dvořák Eriksson Fuchs García Huber Ivanova Jansen Kowalski Lefèvre Müller " +
-		"Nagy O’Neill Pérez Rossi Schäfer Tóth Ünal Vogel Weiß Yılmaz Žižka")
+	english = strings.Fields(
+		"harbour market council river bridge school garden library railway museum theatre winter summer morning " +
+			"evening citizen teacher builder engineer season festival concert exhibition debate budget decision " +
+			"proposal repair opening history future water energy weather traffic bicycle station square tower street " +
+			"neighbour volunteer café naïve résumé opens closes begins grows changes shows needs brings keeps finds " +
+			"builds follows quickly slowly again together often new old large small quiet bright early late public " +
+			"common local open careful")
+	german = strings.Fields(
+		"Hafen Markt Gemeinderat Fluß Brücke Schule Gärten Bücherei Eisenbahn Museum Theater Winter Sommer Morgen " +
+			"Abend Bürgerin Lehrer Straße Platz Turm Fest Konzert Ausstellung Debatte Haushalt Beschluss Vorschlag " +
+			"Eröffnung Geschichte Zukunft Wasser Energie Wetter Verkehr Fahrrad Bahnhof Nachbarn öffnet schließt " +
+			"beginnt wächst ändert zeigt braucht bringt behält findet baut folgt schnell langsam wieder gemeinsam oft " +
+			"neu alt groß klein ruhig hell früh spät")
+	french = strings.Fields(
+		"port marché conseil rivière pont école jardin bibliothèque gare musée théâtre hiver été matin soir " +
+			"citoyenne maître ingénieur saison fête concert exposition débat budget décision proposition réparation " +
+			"ouverture histoire avenir eau énergie météo vélo place tour rue voisin bénévole ouvre ferme commence " +
+			"grandit change montre apporte garde trouve bâtit suit vite lentement encore ensemble souvent nouveau " +
+			"vieux grand petit calme clair tôt tard œuvre garçon")
+	firstNames = strings.Fields(
+		"Ann Bela Chloé Dilan Emil Fatma Georg Hélène Igor Jürgen Katarína Lena Mehmet Nína Olga Paul Quentin " +
+			"Rosa Søren Tomáš Ute Vera Wim Xenia Yusuf Zoë")
+	lastNames = strings.Fields(
+		"Adler Bąk Çelik Dvořák Eriksson Fuchs García Huber Ivanova Jansen Kowalski Lefèvre Müller Nagy O’Neill " +
+			"Pérez Rossi Schäfer Tóth Ünal Vogel Weiß Yılmaz Žižka")
 )
 
 // words makes texts from random numbers.

@@ -46,8 +46,18 @@ func (r *run) makeSites(ctx context.Context) error {
 		st, err := r.Sites.BySlug(ctx, r.opt.Instance.ID, slug)
 		made := stoa.Is(err, stoa.KindNotFound)
 		if made {
-			st, err = r.Sites.CreateSite(ctx, site.Site{Instance: r.opt.Instance.ID, Slug: slug, Name: words.title("en"), Tagline: words.sentence("en"),
-				Locale: "en", Locales: []stoa.Locale{"en", "de", "fr"}, Home: site.HomePosts})
+			st, err = r.Sites.CreateSite(
+				ctx,
+				site.Site{
+					Instance: r.opt.Instance.ID,
+					Slug:     slug,
+					Name:     words.title("en"),
+					Tagline:  words.sentence("en"),
+					Locale:   "en",
+					Locales:  []stoa.Locale{"en", "de", "fr"},
+					Home:     site.HomePosts,
+				},
+			)
 		}
 		if err != nil {
 			return err
@@ -115,8 +125,13 @@ func (r *run) makePeople(ctx context.Context) error {
 			continue
 		}
 		words := newWords(r.dice("person", i))
-		u := user.User{Instance: r.opt.Instance.ID, FirstName: words.pick(firstNames), LastName: words.pick(lastNames), ScreenName: fmt.Sprintf("%s%d.%d", own, r.opt.Seed, i+1),
-			Locale: languages()[words.IntN(3)]}
+		u := user.User{
+			Instance:   r.opt.Instance.ID,
+			FirstName:  words.pick(firstNames),
+			LastName:   words.pick(lastNames),
+			ScreenName: fmt.Sprintf("%s%d.%d", own, r.opt.Seed, i+1),
+			Locale:     languages()[words.IntN(3)],
+		}
 		u.Email = u.ScreenName + "@example.com"
 		if words.IntN(10) == 0 {
 			u.Roles = []stoa.ID{role}
@@ -128,7 +143,10 @@ func (r *run) makePeople(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := r.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error { return r.note(ctx, tx, 0, "person", key, made.ID) }); err != nil {
+		err = r.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+			return r.note(ctx, tx, 0, "person", key, made.ID)
+		})
+		if err != nil {
 			return err
 		}
 		r.people[i] = made.ID
@@ -145,7 +163,8 @@ func (r *run) person(ctx context.Context, u user.User) (user.User, error) {
 	}
 	i := slices.IndexFunc(found.Items, func(have user.User) bool { return have.Email == u.Email })
 	if i < 0 {
-		return user.User{}, stoa.Conflict("the screen name %s belongs to an account that was not generated: give another seed", u.ScreenName)
+		return user.User{}, stoa.Conflict(
+			"the screen name %s belongs to an account that was not generated: give another seed", u.ScreenName)
 	}
 	return found.Items[i], nil
 }
@@ -159,7 +178,8 @@ func (r *run) editors(ctx context.Context) (stoa.ID, error) {
 	}
 	i := slices.IndexFunc(roles, func(have access.Role) bool { return have.Name == name })
 	if i < 0 {
-		made, err := r.Access.CreateRole(ctx, access.Role{Instance: r.opt.Instance.ID, Name: name, Description: "May publish on the generated sites."})
+		made, err := r.Access.CreateRole(ctx,
+			access.Role{Instance: r.opt.Instance.ID, Name: name, Description: "May publish on the generated sites."})
 		if err != nil {
 			return 0, err
 		}
@@ -175,7 +195,8 @@ func (r *run) editors(ctx context.Context) (stoa.ID, error) {
 		if slices.ContainsFunc(grants, func(g access.Grant) bool { return g.Role == id }) {
 			continue
 		}
-		if err := r.Access.SetGrants(ctx, h.Path(), append(grants, access.Grant{Role: id, Resource: here, Action: access.Publish})); err != nil {
+		grants = append(grants, access.Grant{Role: id, Resource: here, Action: access.Publish})
+		if err := r.Access.SetGrants(ctx, h.Path(), grants); err != nil {
 			return 0, err
 		}
 	}
@@ -247,8 +268,15 @@ func (r *run) draft(i int, kind string) (content.Draft, words) {
 	w := newWords(r.dice(kind, i))
 	h := r.home(i)
 	created := time.Date(2015, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(w.IntN(10*365*24*60)) * time.Minute)
-	d := content.Draft{Kind: content.KindPost, Slug: fmt.Sprintf("%s-%d", w.slug(), i+1), Created: created, Modified: created.Add(time.Duration(w.IntN(30*24)) * time.Hour),
-		Published: created, Sticky: w.IntN(500) == 0, Text: map[stoa.Locale]content.Text{}}
+	d := content.Draft{
+		Kind:      content.KindPost,
+		Slug:      fmt.Sprintf("%s-%d", w.slug(), i+1),
+		Created:   created,
+		Modified:  created.Add(time.Duration(w.IntN(30*24)) * time.Hour),
+		Published: created,
+		Sticky:    w.IntN(500) == 0,
+		Text:      map[stoa.Locale]content.Text{},
+	}
 	if w.IntN(5) == 0 {
 		d.Kind = content.KindArticle
 	}
@@ -310,7 +338,15 @@ func (r *run) revise(ctx context.Context, i int, id stoa.ID) error {
 	w := newWords(r.dice("revision", i))
 	show := w.IntN(2) == 0 && a.Live > 0
 	if a.Number == 1 {
-		d := content.Draft{Text: a.Text, Image: a.Image, Sticky: a.Sticky, Categories: a.Categories, Tags: a.Tags, Author: a.Author, AuthorName: a.AuthorName}
+		d := content.Draft{
+			Text:       a.Text,
+			Image:      a.Image,
+			Sticky:     a.Sticky,
+			Categories: a.Categories,
+			Tags:       a.Tags,
+			Author:     a.Author,
+			AuthorName: a.AuthorName,
+		}
 		t := d.Text["en"]
 		t.Body += "<p>" + w.sentence("en") + "</p>"
 		d.Text["en"], d.Comment = t, w.sentence("en")
@@ -364,8 +400,16 @@ const topPages = 8
 
 func (r *run) page(i int, ids []stoa.ID) page.NewPage {
 	w := newWords(r.dice("page", i))
-	n := page.NewPage{Slug: fmt.Sprintf("%s-%d", w.slug(), i+1), Title: map[stoa.Locale]string{"en": w.title("en")}, Position: -1, Publish: w.IntN(10) != 0, Hidden: w.IntN(15) == 0,
-		Created: time.Date(2015, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(w.IntN(10*365*24)) * time.Hour), SEO: page.SEO{Description: w.sentence("en")}}
+	n := page.NewPage{
+		Slug:     fmt.Sprintf("%s-%d", w.slug(), i+1),
+		Title:    map[stoa.Locale]string{"en": w.title("en")},
+		Position: -1,
+		Publish:  w.IntN(10) != 0,
+		Hidden:   w.IntN(15) == 0,
+		Created: time.Date(2015, 1, 1, 0, 0, 0, 0, time.UTC).
+			Add(time.Duration(w.IntN(10*365*24)) * time.Hour),
+		SEO: page.SEO{Description: w.sentence("en")},
+	}
 	for _, l := range languages()[1:] {
 		if w.IntN(2) == 0 {
 			n.Title[l] = w.title(l)
@@ -374,11 +418,38 @@ func (r *run) page(i int, ids []stoa.ID) page.NewPage {
 	if nth := i / len(r.sites); nth >= topPages { // of its site
 		n.Parent = ids[(nth-topPages)/10*len(r.sites)+i%len(r.sites)]
 	}
-	rows := []page.Section{{ID: "text", Columns: []page.Column{{Width: 8, Widgets: []page.Placed{{ID: "words", Widget: "html", Settings: map[string]string{"html": w.body("en")}}}},
-		{Width: 4, Widgets: []page.Placed{{ID: "aside", Widget: "html", Settings: map[string]string{"html": "<p>" + w.sentence("en") + "</p>"}}}}}}}
+	rows := []page.Section{
+		{
+			ID: "text",
+			Columns: []page.Column{
+				{
+					Width: 8,
+					Widgets: []page.Placed{
+						{ID: "words", Widget: "html", Settings: map[string]string{"html": w.body("en")}},
+					},
+				},
+				{
+					Width: 4,
+					Widgets: []page.Placed{
+						{
+							ID:       "aside",
+							Widget:   "html",
+							Settings: map[string]string{"html": "<p>" + w.sentence("en") + "</p>"},
+						},
+					},
+				},
+			},
+		},
+	}
 	if w.IntN(3) == 0 {
-		rows = append(rows, page.Section{ID: "news", Columns: []page.Column{{Width: 12, Widgets: []page.Placed{{ID: "latest", Widget: "content-list",
-			Settings: map[string]string{"kind": "post", "count": "5", "style": "list"}}}}}})
+		rows = append(
+			rows,
+			page.Section{
+				ID: "news",
+				Columns: []page.Column{{Width: 12, Widgets: []page.Placed{{ID: "latest", Widget: "content-list",
+					Settings: map[string]string{"kind": "post", "count": "5", "style": "list"}}}}},
+			},
+		)
 	}
 	n.Layout = page.Layout{Sections: rows}
 	return n
@@ -396,10 +467,14 @@ func (r *run) makeFiles(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		_, err = r.Files.Upload(ctx, r.home(i).Site, document.Upload{Name: name, Body: body, Alt: newWords(r.dice("alt", i)).title("en"),
-			Also: func(ctx context.Context, tx *db.Tx, f document.File) error {
-				return r.note(ctx, tx, 0, "file", key, f.ID)
-			}})
+		_, err = r.Files.Upload(
+			ctx,
+			r.home(i).Site,
+			document.Upload{Name: name, Body: body, Alt: newWords(r.dice("alt", i)).title("en"),
+				Also: func(ctx context.Context, tx *db.Tx, f document.File) error {
+					return r.note(ctx, tx, 0, "file", key, f.ID)
+				}},
+		)
 		if err != nil {
 			return fmt.Errorf("file %d: %w", i+1, err)
 		}
