@@ -109,7 +109,8 @@ func isNetwork(err error) bool {
 // isTooLarge reports whether err says that a statement is larger than the server takes.
 func isTooLarge(err error) bool {
 	var my *mysql.MySQLError
-	return errors.Is(err, mysql.ErrPktTooLarge) || errors.As(err, &my) && my.Number == 1153
+	return errors.Is(err, mysql.ErrPktTooLarge) ||
+		errors.As(err, &my) && (my.Number == 1153 || my.Number == 1105 && strings.Contains(my.Message, "max_allowed_packet"))
 }
 
 // connectError is why a connection could not be made.

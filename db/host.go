@@ -77,6 +77,18 @@ func (h host) encrypted() bool {
 	return h.pg.TLSConfig != nil && len(h.pg.Fallbacks) == 0
 }
 
+// secret is the password of the moment; fixed is the one of the address or its setting.
+func (h host) secret(fixed string) (string, error) {
+	if h.password == nil {
+		return fixed, nil
+	}
+	p, err := h.password()
+	if err != nil {
+		return "", &passwordError{err}
+	}
+	return p, nil
+}
+
 // connector makes bare connections to this one server: signed in with the password of the moment, and with the
 // settings that the address asks for. timeout is for the whole greeting.
 func (h host) connector(timeout time.Duration) (driver.Connector, error) {
@@ -84,9 +96,7 @@ func (h host) connector(timeout time.Duration) (driver.Connector, error) {
 	if h.pg != nil {
 		base = stdlib.GetConnector(*h.pg, stdlib.OptionBeforeConnect(func(_ context.Context,
 			c *pgx.ConnConfig) (err error) {
-			if h.password != nil {
-				c.Password, err = h.password()
-			}
+			c.Password, err = h.secret(c.Password)
 			return err
 		}))
 	} else {
@@ -94,9 +104,7 @@ func (h host) connector(timeout time.Duration) (driver.Connector, error) {
 		// remember that a server once did without TLS.
 		cfg := h.my.Clone()
 		if err := cfg.Apply(mysql.BeforeConnect(func(_ context.Context, c *mysql.Config) (err error) {
-			if h.password != nil {
-				c.Passwd, err = h.password()
-			}
+			c.Passwd, err = h.secret(c.Passwd)
 			return err
 		})); err != nil {
 			return nil, err

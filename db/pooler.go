@@ -68,11 +68,9 @@ func (h host) sharesSessions(ctx context.Context, first *pgconn.PgConn, pid stri
 		return is, err
 	}
 	cfg := *h.pg
-	if h.password != nil {
-		var err error
-		if cfg.Password, err = h.password(); err != nil {
-			return false, err
-		}
+	var err error
+	if cfg.Password, err = h.secret(cfg.Password); err != nil {
+		return false, err
 	}
 	wait, cancel := context.WithTimeout(ctx, poolerWait)
 	defer cancel()

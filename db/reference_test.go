@@ -37,6 +37,17 @@ Names of parameters are compared without regard to case. What is asked of TLS is
 is no plain connection where encryption was asked for. Certificates and keys are PEM files, which are read again for
 each connection, so they can be renewed while the portal runs. Of ignored and refused parameters, values in brackets
 change nothing and are accepted; other values are refused. A parameter that is not listed gets a warning.
+
+## Passwords that change
+
+With ` + "`jdbc.default.password=file:/run/secrets/database`" + ` the file is read for each new connection. Change the password at
+the server, then the file: connections that are open go on, and what fails in between is said in the log and tried again.
+
+## PgBouncer
+
+A pooler must give each client a session of its own, for locks and settings stay in a session: ` + "`pool_mode=session`" + `, with
+` + "`default_pool_size`" + ` above ` + "`maximumPoolSize`" + ` + 3 for each node (a node that finds none left waits and says that the database does
+not answer). Nothing has to be listed in ` + "`ignore_startup_parameters`" + `. In transaction or statement mode the start is refused.
 `)
 	for _, part := range []struct {
 		title string

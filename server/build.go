@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -254,31 +253,6 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	}
 	s.onStop("control socket", stopSocket)
 	return nil
-}
-
-func (s *Server) openDatabase(ctx context.Context, writer int64) (*db.DB, error) {
-	source := s.cfg.Database.Default
-	if s.cfg.Database.Write.URL != "" {
-		source = s.cfg.Database.Write
-	}
-	o := db.Options{
-		URL: source.URL, User: source.Username, Password: source.Password, MaxConns: source.MaximumPoolSize, MinIdle: source.MinimumIdle,
-		IdleTime: source.IdleTimeout, Lifetime: source.MaxLifetime, NoCreate: !s.cfg.Database.CreateSchema, NoUpgrade: !s.cfg.Database.MigrateOnStart,
-		StatementTimeout: s.cfg.Database.StatementTimeout, SlowStatement: s.cfg.Database.SlowStatement, IDBlock: int64(s.cfg.Database.CounterIncrement),
-		BackupDir: filepath.Join(s.cfg.Home, "data", "backup"), Writer: writer, Logger: s.log,
-	}
-	for attempt := 0; ; attempt++ {
-		d, err := db.Open(ctx, o)
-		if err == nil || stoa.KindOf(err) != stoa.KindUnavailable || attempt >= s.cfg.Database.StartupRetries {
-			return d, err
-		}
-		s.log.Warn("the database cannot be reached; trying again", "error", err, "in", s.cfg.Database.StartupRetryDelay)
-		select {
-		case <-ctx.Done():
-			return nil, err
-		case <-time.After(s.cfg.Database.StartupRetryDelay):
-		}
-	}
 }
 
 // checkStore compares the identity of this node's file store with the one the database knows.
