@@ -240,10 +240,6 @@ func (o Options) readFields(a *address, whole, fields string) (endpoint, error) 
 			if k == "protocol" && !strings.EqualFold(v, "tcp") {
 				return e, o.badAddress("a host asks for protocol=%s; tcp is expected", clipText(v, 30))
 			}
-		case "user":
-			a.user = v
-		case "password":
-			a.password = v
 		default:
 			return e, o.badAddress("a host has %q, which is not known; host, port and type are expected there, and other "+
 				"parameters behind the name of the database", clipText(k, 40))

@@ -33,7 +33,8 @@ type pbkdf2Params struct {
 	PRF    pkix.AlgorithmIdentifier `asn1:"optional"`
 }
 
-var errKeyForm = errors.New("it is encrypted in a way that is not known here; openssl pkcs8 -topk8 -v2 aes256 makes one that is")
+var errKeyForm = errors.New("it is encrypted in a way that is not known here; openssl pkcs8 -topk8 -v2 aes256 makes " +
+	"one that is")
 
 // decryptKey opens a PKCS #8 key that a password protects, as openssl pkcs8 -topk8 makes it.
 func decryptKey(der []byte, password string) (crypto.PrivateKey, error) {
@@ -43,10 +44,12 @@ func decryptKey(der []byte, password string) (crypto.PrivateKey, error) {
 	if _, err := asn1.Unmarshal(der, &info); err != nil || info.Algorithm.Algorithm.String() != "1.2.840.113549.1.5.13" {
 		return nil, errKeyForm
 	}
-	if _, err := asn1.Unmarshal(info.Algorithm.Parameters.FullBytes, &scheme); err != nil || scheme.KDF.Algorithm.String() != "1.2.840.113549.1.5.12" {
+	if _, err := asn1.Unmarshal(info.Algorithm.Parameters.FullBytes, &scheme); err != nil ||
+		scheme.KDF.Algorithm.String() != "1.2.840.113549.1.5.12" {
 		return nil, errKeyForm
 	}
-	if _, err := asn1.Unmarshal(scheme.KDF.Parameters.FullBytes, &kdf); err != nil || kdf.Rounds < 1 || kdf.Rounds > 10_000_000 {
+	if _, err := asn1.Unmarshal(scheme.KDF.Parameters.FullBytes, &kdf); err != nil || kdf.Rounds < 1 ||
+		kdf.Rounds > 10_000_000 {
 		return nil, errKeyForm
 	}
 	var digest func() hash.Hash
@@ -60,9 +63,11 @@ func decryptKey(der []byte, password string) (crypto.PrivateKey, error) {
 	default:
 		return nil, errKeyForm
 	}
-	size := map[string]int{"2.16.840.1.101.3.4.1.2": 16, "2.16.840.1.101.3.4.1.22": 24, "2.16.840.1.101.3.4.1.42": 32}[scheme.Cipher.Algorithm.String()]
+	size := map[string]int{"2.16.840.1.101.3.4.1.2": 16, "2.16.840.1.101.3.4.1.22": 24,
+		"2.16.840.1.101.3.4.1.42": 32}[scheme.Cipher.Algorithm.String()]
 	var iv []byte
-	if _, err := asn1.Unmarshal(scheme.Cipher.Parameters.FullBytes, &iv); err != nil || size == 0 || len(iv) != aes.BlockSize ||
+	if _, err := asn1.Unmarshal(scheme.Cipher.Parameters.FullBytes, &iv); err != nil || size == 0 ||
+		len(iv) != aes.BlockSize ||
 		len(info.Data) == 0 || len(info.Data)%aes.BlockSize != 0 {
 		return nil, errKeyForm
 	}

@@ -20,7 +20,8 @@ func startPgBouncer(t *testing.T, s *dbtest.Server, mode string, settings ...str
 	program := dbtest.Program(t, "pgbouncer", "/usr/sbin/pgbouncer")
 	port := dbtest.FreePort(t)
 	file := filepath.Join(s.Dir, fmt.Sprintf("pgbouncer-%d.ini", port))
-	text := fmt.Sprintf("[databases]\n* = host=127.0.0.1 port=%d user=stoa\n[pgbouncer]\nlisten_addr=127.0.0.1\nlisten_port=%d\nauth_type=any\n"+
+	text := fmt.Sprintf("[databases]\n* = host=127.0.0.1 port=%d "+
+		"user=stoa\n[pgbouncer]\nlisten_addr=127.0.0.1\nlisten_port=%d\nauth_type=any\n"+
 		"unix_socket_dir=\npool_mode=%s\n%s\n", s.Port, port, mode, strings.Join(settings, "\n"))
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
@@ -69,7 +70,8 @@ func TestPooler_SessionModeWorksOthersAreNamed(t *testing.T) {
 			for round := range 3 {
 				d, err := db.Open(t.Context(), db.Options{URL: address, User: "stoa", Writer: int64(7 + round), MaxConns: 4})
 				if c.mode != "session" {
-					if !stoa.Is(err, stoa.KindUnavailable) || !strings.Contains(err.Error(), "set pool_mode=session") || strings.Contains(err.Error(), "answer") {
+					if !stoa.Is(err, stoa.KindUnavailable) || !strings.Contains(err.Error(), "set pool_mode=session") ||
+						strings.Contains(err.Error(), "answer") {
 						t.Fatalf("round %d: error %v, want a refusal that says pool_mode=session", round, err)
 					}
 					continue
@@ -81,7 +83,9 @@ func TestPooler_SessionModeWorksOthersAreNamed(t *testing.T) {
 					t.Fatal(err)
 				}
 				var zone, isolation, timeout, name string
-				if err := d.QueryRow(t.Context(), "SELECT current_setting('TimeZone'), current_setting('default_transaction_isolation'), current_setting('statement_timeout'), current_setting('application_name') WHERE 1 = ?", 1).
+				if err := d.QueryRow(t.Context(), "SELECT current_setting('TimeZone'), "+
+					"current_setting('default_transaction_isolation'), current_setting('statement_timeout'), "+
+					"current_setting('application_name') WHERE 1 = ?", 1).
 					Scan(&zone, &isolation, &timeout, &name); err != nil {
 					t.Fatal(err)
 				}
@@ -119,12 +123,14 @@ func TestAddress_WaysToAskPostgres(t *testing.T) {
 				var n int64
 				var text string
 				var b []byte
-				if err := d.QueryRow(t.Context(), "SELECT CAST(? AS BIGINT), CAST(? AS TEXT), CAST(? AS BYTEA) WHERE current_setting('TimeZone') = ?", stoa.ID(7), `o'n\e`, []byte{0, 255}, "UTC").
+				if err := d.QueryRow(t.Context(), "SELECT CAST(? AS BIGINT), CAST(? AS TEXT), CAST(? AS BYTEA) WHERE "+
+					"current_setting('TimeZone') = ?", stoa.ID(7), `o'n\e`, []byte{0, 255}, "UTC").
 					Scan(&n, &text, &b); err != nil || n != 7 || text != `o'n\e` || len(b) != 2 {
 					t.Errorf("%d %q %v, error %v", n, text, b, err)
 				}
 				var prepared int
-				if err := d.QueryRow(t.Context(), "SELECT count(*) FROM pg_prepared_statements").Scan(&prepared); err != nil || prepared != 0 {
+				if err := d.QueryRow(t.Context(), "SELECT count(*) FROM pg_prepared_statements").Scan(&prepared); err != nil ||
+					prepared != 0 {
 					t.Errorf("%d statements keep a name at the server, error %v", prepared, err)
 				}
 			}
@@ -158,7 +164,8 @@ func TestAddress_CurrentSchema(t *testing.T) {
 		t.Fatal(err)
 	}
 	var n int
-	if err := p.QueryRowContext(t.Context(), "SELECT count(*) FROM pg_tables WHERE schemaname = 'portal'").Scan(&n); err != nil || n < 10 {
+	if err := p.QueryRowContext(t.Context(), "SELECT count(*) FROM pg_tables WHERE schemaname = "+
+		"'portal'").Scan(&n); err != nil || n < 10 {
 		t.Errorf("%d tables in the schema, error %v", n, err)
 	}
 }

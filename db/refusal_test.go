@@ -51,7 +51,8 @@ func TestPassword_RotatedWithoutRestart(t *testing.T) {
 			var password atomic.Value
 			password.Store("old")
 			log := &lines{}
-			d, err := db.Open(t.Context(), db.Options{URL: url, User: "app", Password: "not this one", Lifetime: time.Nanosecond,
+			d, err := db.Open(t.Context(), db.Options{URL: url, User: "app", Password: "not this one",
+				Lifetime: time.Nanosecond,
 				PasswordFrom: func() (string, error) {
 					if p := password.Load().(string); p != "" {
 						return p, nil
@@ -68,7 +69,8 @@ func TestPassword_RotatedWithoutRestart(t *testing.T) {
 			s.Exec(alter)
 			for range 3 {
 				err = d.Check(t.Context())
-				if !stoa.Is(err, stoa.KindUnavailable) || !strings.Contains(err.Error(), `does not accept user and password of "app"`) || strings.Contains(err.Error(), "does not answer") {
+				if !stoa.Is(err, stoa.KindUnavailable) || !strings.Contains(err.Error(),
+					`does not accept user and password of "app"`) || strings.Contains(err.Error(), "does not answer") {
 					t.Fatalf("with the old password: error %v", err)
 				}
 			}
@@ -76,7 +78,8 @@ func TestPassword_RotatedWithoutRestart(t *testing.T) {
 				t.Errorf("the refusal was logged %d times, want once", n)
 			}
 			var one int
-			if err := d.QueryRow(t.Context(), "SELECT 1").Scan(&one); !stoa.Is(err, stoa.KindUnavailable) || strings.Contains(err.(*stoa.Error).Message, "app") {
+			if err := d.QueryRow(t.Context(), "SELECT 1").Scan(&one); !stoa.Is(err, stoa.KindUnavailable) ||
+				strings.Contains(err.(*stoa.Error).Message, "app") {
 				t.Errorf("error %v, want one that visitors may see", err)
 			}
 			password.Store("new")
@@ -98,7 +101,8 @@ func TestPassword_RotatedWithoutRestart(t *testing.T) {
 func TestRefusal_IsNeverDoesNotAnswer(t *testing.T) {
 	for _, e := range []dbtest.Engine{dbtest.Postgres, dbtest.MariaDB} {
 		t.Run(string(e), func(t *testing.T) {
-			o := dbtest.ServerOptions{HBA: "host all app,limited 127.0.0.1/32 scram-sha-256\nhost all stoa 127.0.0.1/32 trust\n"}
+			o := dbtest.ServerOptions{HBA: "host all app,limited 127.0.0.1/32 scram-sha-256\nhost all stoa 127.0.0.1/32 " +
+				"trust\n"}
 			if e == dbtest.MariaDB {
 				o.Args = []string{"--max-allowed-packet=1M"}
 			}
@@ -111,21 +115,26 @@ func TestRefusal_IsNeverDoesNotAnswer(t *testing.T) {
 				"no such database": {"app", "pw", "nowhere", "CREATE DATABASE"},
 			}
 			if e == dbtest.Postgres {
-				s.Exec("CREATE ROLE app LOGIN PASSWORD 'pw'", "CREATE ROLE limited LOGIN PASSWORD 'pw' CONNECTION LIMIT 0", "REVOKE CONNECT ON DATABASE app FROM PUBLIC", "GRANT CONNECT ON DATABASE app TO limited")
+				s.Exec("CREATE ROLE app LOGIN PASSWORD 'pw'", "CREATE ROLE limited LOGIN PASSWORD 'pw' CONNECTION LIMIT 0",
+					"REVOKE CONNECT ON DATABASE app FROM PUBLIC", "GRANT CONNECT ON DATABASE app TO limited")
 				c := cases["no such account"]
 				c.want = "pg_hba.conf"
 				cases["no such account"] = c
 				cases["may not connect"] = struct{ user, password, name, want string }{"app", "pw", "app", "GRANT CONNECT"}
-				cases["no connection left"] = struct{ user, password, name, want string }{"limited", "pw", "app", "max_connections"}
+				cases["no connection left"] = struct{ user, password, name, want string }{"limited", "pw", "app",
+					"max_connections"}
 			} else {
 				scheme = "mariadb"
-				s.Exec("CREATE USER app@'%' IDENTIFIED BY 'pw'", "GRANT ALL ON nowhere.* TO app@'%'", "CREATE USER elsewhere@'192.0.2.1' IDENTIFIED BY 'pw'",
+				s.Exec("CREATE USER app@'%' IDENTIFIED BY 'pw'", "GRANT ALL ON nowhere.* TO app@'%'",
+					"CREATE USER elsewhere@'192.0.2.1' IDENTIFIED BY 'pw'",
 					"CREATE USER limited@'%' IDENTIFIED BY 'pw' WITH MAX_USER_CONNECTIONS 1", "GRANT ALL ON app.* TO limited@'%'")
 				cases["may not use it"] = struct{ user, password, name, want string }{"app", "pw", "app", "GRANT ALL"}
 			}
 			for name, c := range cases {
-				_, err := db.Open(t.Context(), db.Options{URL: fmt.Sprintf("%s://%s/%s", scheme, s.Addr(), c.name), User: c.user, Password: c.password})
-				if !stoa.Is(err, stoa.KindUnavailable) || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "does not answer") || strings.Contains(err.Error(), "cannot be used") {
+				_, err := db.Open(t.Context(), db.Options{URL: fmt.Sprintf("%s://%s/%s", scheme, s.Addr(), c.name),
+					User: c.user, Password: c.password})
+				if !stoa.Is(err, stoa.KindUnavailable) || !strings.Contains(err.Error(), c.want) ||
+					strings.Contains(err.Error(), "does not answer") || strings.Contains(err.Error(), "cannot be used") {
 					t.Errorf("%s: error %v, want %q", name, err, c.want)
 				}
 			}
@@ -136,7 +145,8 @@ func TestRefusal_IsNeverDoesNotAnswer(t *testing.T) {
 			if e != dbtest.MariaDB {
 				return
 			}
-			d, err := db.Open(t.Context(), db.Options{URL: fmt.Sprintf("mariadb://%s/app", s.Addr()), User: "stoa", Password: "stoa"})
+			d, err := db.Open(t.Context(), db.Options{URL: fmt.Sprintf("mariadb://%s/app", s.Addr()), User: "stoa",
+				Password: "stoa"})
 			if err != nil {
 				t.Fatal(err)
 			}

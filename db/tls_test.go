@@ -27,18 +27,22 @@ func startTLS(t *testing.T, e dbtest.Engine) tlsServers {
 	ca, other := dbtest.NewAuthority(t, "authority"), dbtest.NewAuthority(t, "another")
 	serverCert, serverKey := ca.Sign("localhost")
 	clientCert, clientKey := ca.Sign("card")
-	o := dbtest.ServerOptions{Files: map[string][]byte{"ca.pem": ca.PEM, "server.pem": serverCert, "server.key": serverKey}}
+	o := dbtest.ServerOptions{Files: map[string][]byte{"ca.pem": ca.PEM, "server.pem": serverCert,
+		"server.key": serverKey}}
 	if e == dbtest.Postgres {
 		o.Args = []string{"ssl=on", "ssl_ca_file=ca.pem", "ssl_cert_file=server.pem", "ssl_key_file=server.key"}
-		o.HBA = "hostssl all card 127.0.0.1/32 cert\nhost all plain 127.0.0.1/32 scram-sha-256\nhostssl all secure 127.0.0.1/32 scram-sha-256\n"
+		o.HBA = "hostssl all card 127.0.0.1/32 cert\nhost all plain 127.0.0.1/32 scram-sha-256\nhostssl all secure " +
+			"127.0.0.1/32 scram-sha-256\n"
 	} else {
 		o.Args = []string{"--ssl-ca=ca.pem", "--ssl-cert=server.pem", "--ssl-key=server.key"}
 	}
 	s := dbtest.StartServer(t, e, o)
 	if e == dbtest.Postgres {
-		s.Exec("CREATE DATABASE app", "CREATE ROLE plain LOGIN PASSWORD 'pw'", "CREATE ROLE secure LOGIN PASSWORD 'pw'", "CREATE ROLE card LOGIN")
+		s.Exec("CREATE DATABASE app", "CREATE ROLE plain LOGIN PASSWORD 'pw'", "CREATE ROLE secure LOGIN PASSWORD 'pw'",
+			"CREATE ROLE card LOGIN")
 	} else {
-		s.Exec("CREATE DATABASE app", "CREATE USER plain@'%' IDENTIFIED BY 'pw'", "CREATE USER secure@'%' IDENTIFIED BY 'pw' REQUIRE SSL",
+		s.Exec("CREATE DATABASE app", "CREATE USER plain@'%' IDENTIFIED BY 'pw'", "CREATE USER secure@'%' IDENTIFIED BY "+
+			"'pw' REQUIRE SSL",
 			"CREATE USER card@'%' IDENTIFIED BY 'pw' REQUIRE X509",
 			"GRANT ALL ON app.* TO plain@'%'", "GRANT ALL ON app.* TO secure@'%'", "GRANT ALL ON app.* TO card@'%'")
 	}
@@ -48,7 +52,8 @@ func startTLS(t *testing.T, e dbtest.Engine) tlsServers {
 		to   *string
 		name string
 		data []byte
-	}{{&out.ca, "ca.pem", ca.PEM}, {&out.other, "other.pem", other.PEM}, {&out.cert, "client.pem", clientCert}, {&out.key, "client.key", clientKey}} {
+	}{{&out.ca, "ca.pem", ca.PEM}, {&out.other, "other.pem", other.PEM}, {&out.cert, "client.pem", clientCert},
+		{&out.key, "client.key", clientKey}} {
 		*f.to = filepath.Join(dir, f.name)
 		if err := os.WriteFile(*f.to, f.data, 0o600); err != nil {
 			t.Fatal(err)
@@ -58,7 +63,8 @@ func startTLS(t *testing.T, e dbtest.Engine) tlsServers {
 	openssl := dbtest.Program(t, "openssl")
 	for _, args := range [][]string{
 		{"pkcs8", "-topk8", "-nocrypt", "-in", out.key, "-outform", "DER", "-out", out.p8},
-		{"pkcs8", "-topk8", "-v2", "aes256", "-passout", "pass:opensesame", "-in", out.key, "-outform", "DER", "-out", out.locked},
+		{"pkcs8", "-topk8", "-v2", "aes256", "-passout", "pass:opensesame", "-in", out.key, "-outform", "DER", "-out",
+			out.locked},
 	} {
 		if b, err := exec.Command(openssl, args...).CombinedOutput(); err != nil {
 			t.Fatalf("openssl %v: %v\n%s", args, err, b)
@@ -91,7 +97,8 @@ func playTLS(t *testing.T, e dbtest.Engine, scheme string, port int, cases []tls
 	t.Setenv("HOME", t.TempDir())
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			p, err := db.OpenPlain(t.Context(), db.Options{URL: fmt.Sprintf("%s://%s:%d/app?%s", scheme, c.host, port, c.params), User: c.user, Password: "pw"})
+			p, err := db.OpenPlain(t.Context(), db.Options{URL: fmt.Sprintf("%s://%s:%d/app?%s", scheme, c.host, port,
+				c.params), User: c.user, Password: "pw"})
 			if c.refused != "" {
 				if !stoa.Is(err, stoa.KindUnavailable) || !strings.Contains(err.Error(), c.refused) {
 					t.Fatalf("error %v, want Unavailable with %q", err, c.refused)
@@ -125,18 +132,27 @@ func TestTLS_PostgreSQL(t *testing.T) {
 		{name: "verify-full", host: "localhost", user: "plain", params: "sslmode=verify-full&sslrootcert=" + q(s.ca)},
 		{name: "ssl=true", host: "localhost", user: "plain", params: "ssl=true&sslrootcert=" + q(s.ca)},
 		{name: "authority alone", host: "localhost", user: "plain", params: "sslrootcert=" + q(s.ca)},
-		{name: "verify-ca with another name", host: "127.0.0.1", user: "plain", params: "sslmode=verify-ca&sslrootcert=" + q(s.ca)},
+		{name: "verify-ca with another name", host: "127.0.0.1", user: "plain",
+			params: "sslmode=verify-ca&sslrootcert=" + q(s.ca)},
 		{name: "bound to the channel", host: "localhost", user: "plain", params: "sslmode=require&channelBinding=require"},
 		{name: "client certificate", host: "localhost", user: "card", params: client + q(s.key)},
 		{name: "client certificate, key in DER", host: "localhost", user: "card", params: client + q(s.p8)},
-		{name: "client certificate, locked key", host: "localhost", user: "card", params: client + q(s.locked) + "&sslpassword=opensesame"},
-		{name: "another name", host: "127.0.0.1", user: "plain", params: "sslmode=verify-full&sslrootcert=" + q(s.ca), refused: "not for that name"},
-		{name: "another authority", host: "localhost", user: "plain", params: "sslmode=verify-full&sslrootcert=" + q(s.other), refused: "not trusted here"},
-		{name: "another authority, verify-ca", host: "localhost", user: "plain", params: "sslmode=verify-ca&sslrootcert=" + q(s.other), refused: "not trusted here"},
-		{name: "require looks at a named authority", host: "localhost", user: "plain", params: "sslmode=require&sslrootcert=" + q(s.other), refused: "not trusted here"},
-		{name: "authorities of the system", host: "localhost", user: "plain", params: "ssl=true", refused: "not trusted here"},
-		{name: "no client certificate", host: "localhost", user: "card", params: "sslmode=require", refused: "does not accept"},
-		{name: "plain where the server insists", host: "localhost", user: "secure", params: "sslmode=disable", refused: "sslmode=require"},
+		{name: "client certificate, locked key", host: "localhost", user: "card",
+			params: client + q(s.locked) + "&sslpassword=opensesame"},
+		{name: "another name", host: "127.0.0.1", user: "plain", params: "sslmode=verify-full&sslrootcert=" + q(s.ca),
+			refused: "not for that name"},
+		{name: "another authority", host: "localhost", user: "plain",
+			params: "sslmode=verify-full&sslrootcert=" + q(s.other), refused: "not trusted here"},
+		{name: "another authority, verify-ca", host: "localhost", user: "plain",
+			params: "sslmode=verify-ca&sslrootcert=" + q(s.other), refused: "not trusted here"},
+		{name: "require looks at a named authority", host: "localhost", user: "plain",
+			params: "sslmode=require&sslrootcert=" + q(s.other), refused: "not trusted here"},
+		{name: "authorities of the system", host: "localhost", user: "plain", params: "ssl=true",
+			refused: "not trusted here"},
+		{name: "no client certificate", host: "localhost", user: "card", params: "sslmode=require",
+			refused: "does not accept"},
+		{name: "plain where the server insists", host: "localhost", user: "secure", params: "sslmode=disable",
+			refused: "sslmode=require"},
 	})
 }
 
@@ -154,17 +170,27 @@ func TestTLS_MariaDB(t *testing.T) {
 		{name: "preferred", host: "localhost", user: "plain", params: "sslMode=PREFERRED"},
 		{name: "required", host: "127.0.0.1", user: "secure", params: "sslMode=REQUIRED"},
 		{name: "useSSL in capitals", host: "localhost", user: "secure", params: "useSSL=TRUE"},
-		{name: "useSSL, not verified", host: "localhost", user: "secure", params: "useSSL=true&requireSSL=true&verifyServerCertificate=false"},
-		{name: "verify-ca with another name", host: "127.0.0.1", user: "plain", params: "sslMode=VERIFY_CA&requireSSL=true&serverSslCert=" + q(s.ca)},
-		{name: "verify identity", host: "localhost", user: "plain", params: "sslMode=verify_identity&trustCertificateKeyStoreUrl=" + q("file://"+s.ca)},
-		{name: "authority as it stands", host: "localhost", user: "plain", params: "sslMode=verify-full&serverSslCert=" + q(string(pem))},
+		{name: "useSSL, not verified", host: "localhost", user: "secure",
+			params: "useSSL=true&requireSSL=true&verifyServerCertificate=false"},
+		{name: "verify-ca with another name", host: "127.0.0.1", user: "plain",
+			params: "sslMode=VERIFY_CA&requireSSL=true&serverSslCert=" + q(s.ca)},
+		{name: "verify identity", host: "localhost", user: "plain",
+			params: "sslMode=verify_identity&trustCertificateKeyStoreUrl=" + q("file://"+s.ca)},
+		{name: "authority as it stands", host: "localhost", user: "plain",
+			params: "sslMode=verify-full&serverSslCert=" + q(string(pem))},
 		{name: "client certificate", host: "localhost", user: "card", params: client + q(s.key)},
-		{name: "client certificate, locked key", host: "localhost", user: "card", params: client + q(s.locked) + "&sslpassword=opensesame"},
-		{name: "another name", host: "127.0.0.1", user: "plain", params: "sslMode=VERIFY_IDENTITY&serverSslCert=" + q(s.ca), refused: "not for that name"},
-		{name: "another authority", host: "localhost", user: "plain", params: "sslMode=verify-ca&serverSslCert=" + q(s.other), refused: "not trusted here"},
-		{name: "authorities of the system", host: "localhost", user: "plain", params: "sslMode=verify-ca", refused: "not trusted here"},
-		{name: "no client certificate", host: "localhost", user: "card", params: "sslMode=REQUIRED", refused: "sslcert and sslkey"},
-		{name: "plain where the server insists", host: "localhost", user: "secure", params: "sslMode=DISABLED", refused: "ask for TLS"},
+		{name: "client certificate, locked key", host: "localhost", user: "card",
+			params: client + q(s.locked) + "&sslpassword=opensesame"},
+		{name: "another name", host: "127.0.0.1", user: "plain",
+			params: "sslMode=VERIFY_IDENTITY&serverSslCert=" + q(s.ca), refused: "not for that name"},
+		{name: "another authority", host: "localhost", user: "plain",
+			params: "sslMode=verify-ca&serverSslCert=" + q(s.other), refused: "not trusted here"},
+		{name: "authorities of the system", host: "localhost", user: "plain", params: "sslMode=verify-ca",
+			refused: "not trusted here"},
+		{name: "no client certificate", host: "localhost", user: "card", params: "sslMode=REQUIRED",
+			refused: "sslcert and sslkey"},
+		{name: "plain where the server insists", host: "localhost", user: "secure", params: "sslMode=DISABLED",
+			refused: "ask for TLS"},
 	})
 	playTLS(t, dbtest.MariaDB, "jdbc:mariadb", s.port, []tlsCase{
 		{name: "nothing said to MariaDB", host: "localhost", user: "plain", plain: true},
@@ -185,7 +211,8 @@ func TestTLS_ServerWithout(t *testing.T) {
 			scheme, no := "jdbc:postgresql", "speaks no TLS"
 			params := []string{"sslmode=require", "ssl=true", "sslmode=verify-ca"}
 			if e == dbtest.MariaDB {
-				scheme, params = "jdbc:mysql", []string{"sslMode=REQUIRED", "useSSL=true", "requireSSL=true", "verifyServerCertificate=true"}
+				scheme, params = "jdbc:mysql", []string{"sslMode=REQUIRED", "useSSL=true", "requireSSL=true",
+					"verifyServerCertificate=true"}
 			}
 			s.Exec("CREATE DATABASE app")
 			var cases []tlsCase
@@ -193,7 +220,8 @@ func TestTLS_ServerWithout(t *testing.T) {
 				cases = append(cases, tlsCase{name: p, host: "localhost", user: "stoa", params: p, refused: no})
 			}
 			playTLS(t, e, scheme, s.Port, cases)
-			p, err := db.OpenPlain(t.Context(), db.Options{URL: fmt.Sprintf("%s://localhost:%d/app", scheme, s.Port), User: "stoa", Password: "stoa"})
+			p, err := db.OpenPlain(t.Context(), db.Options{URL: fmt.Sprintf("%s://localhost:%d/app", scheme, s.Port),
+				User: "stoa", Password: "stoa"})
 			if err != nil {
 				t.Fatalf("an address that only prefers TLS: %v", err)
 			}

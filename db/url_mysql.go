@@ -297,18 +297,6 @@ func mysqlVariables(p *params, o Options) (map[string]string, error) {
 		"sql_mode":                 "'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
 		"innodb_lock_wait_timeout": itoa(max(1, int64(o.StatementTimeout.Seconds()))),
 	}
-	own := map[string]string{"time_zone": "sessions are always in UTC", "tx_isolation": "transactions are always read " +
-		"committed", "transaction_isolation": "transactions are always read committed",
-		"autocommit": "the program needs its own", "sql_mode": "the program needs its own",
-		"idle_write_transaction_timeout": "the program needs its own",
-		"innodb_lock_wait_timeout":       "use db.statement.timeout", "max_statement_time": "use db.statement.timeout",
-		"character_set_client":     "text is always UTF-8",
-		"character_set_connection": "text is always UTF-8", "character_set_results": "text is always UTF-8",
-		"collation_connection": "comparing is decided by the tables",
-		"foreign_key_checks":   "constraints of the tables must hold", "unique_checks": "constraints of the tables must " +
-			"hold", "sql_log_bin": "replicas must see what is written",
-		"tx_read_only": "this program writes", "transaction_read_only": "this program writes",
-		"wsrep_on": "replicas must see what is written"}
 	raw := p.values["sessionVariables"]
 	for raw != "" {
 		var one string
@@ -322,12 +310,37 @@ func mysqlVariables(p *params, o Options) (map[string]string, error) {
 			return nil, p.wrong("sessionVariables", "name=value with a number, a word or text in single quotes is expected, "+
 				"not %q", clipText(one, 60))
 		}
-		if why := own[name]; why != "" {
+		if why := ownVariable(name); why != "" {
 			return nil, p.wrong("sessionVariables", "%s cannot be set: %s", name, why)
 		}
 		out[name] = value
 	}
 	return out, nil
+}
+
+// ownVariable says why sessionVariables may not set what this program needs as it is; empty for all others.
+func ownVariable(name string) string {
+	switch name {
+	case "time_zone":
+		return "sessions are always in UTC"
+	case "tx_isolation", "transaction_isolation":
+		return "transactions are always read committed"
+	case "innodb_lock_wait_timeout", "max_statement_time", "max_execution_time":
+		return "use db.statement.timeout"
+	case "character_set_client", "character_set_connection", "character_set_results":
+		return "text is always UTF-8"
+	case "collation_connection":
+		return "comparing is decided by the tables"
+	case "foreign_key_checks", "unique_checks":
+		return "constraints of the tables must hold"
+	case "sql_log_bin", "wsrep_on":
+		return "replicas must see what is written"
+	case "tx_read_only", "transaction_read_only":
+		return "this program writes"
+	case "autocommit", "sql_mode", "idle_write_transaction_timeout":
+		return "the program needs its own"
+	}
+	return ""
 }
 
 // isLiteral reports whether s is a number, a word or quoted text: nothing else becomes part of a statement.

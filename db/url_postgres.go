@@ -158,7 +158,7 @@ func parsePostgres(o Options, a address) (dsn, error) {
 // postgresConfig lets pgx read what it knows better: users and passwords from its files and variables.
 func postgresConfig(p *params, a address, e endpoint) (*pgx.ConnConfig, error) {
 	words := map[string]string{"host": cmp.Or(e.host, os.Getenv("PGHOST"), "localhost"), "port": cmp.Or(e.port, "5432"),
-		"sslmode": "disable", "target_session_attrs": "any", "dbname": a.name, "user": a.user, "password": a.password}
+		"sslmode": "disable", "target_session_attrs": "any", "dbname": a.name, "user": a.user}
 	for _, name := range []string{"sslnegotiation", "sslcertmode", "channel_binding", "require_auth", "passfile"} {
 		words[name] = p.values[name]
 	}
@@ -175,6 +175,7 @@ func postgresConfig(p *params, a address, e endpoint) (*pgx.ConnConfig, error) {
 	}
 	cfg, err := pgx.ParseConfig(b.String())
 	if err == nil {
+		cfg.Password = cmp.Or(a.password, cfg.Password)
 		return cfg, nil
 	}
 	for _, name := range []string{"sslcertmode", "channel_binding", "require_auth"} {
@@ -182,7 +183,7 @@ func postgresConfig(p *params, a address, e endpoint) (*pgx.ConnConfig, error) {
 			return nil, p.wrong(name, "the values that are known stand in docs/operate/database-address.md")
 		}
 	}
-	return nil, a.refuse("the address cannot be used: %v", err)
+	return nil, a.refuse("the address cannot be used: %v", err) // no password is in it
 }
 
 // postgresTrust reads what the address asks of TLS. Nothing that it asks is given up for a plain connection.
@@ -311,21 +312,30 @@ func (o Options) targets(p *params) error {
 	return p.wrong(name, "any, primary, secondary or preferSecondary is expected")
 }
 
-// ownSettings are those that this program sets for its sessions, and what to use instead of options for them.
-func ownSettings() map[string]string {
-	return map[string]string{
-		"timezone": "sessions are always in UTC", "application_name": "use ApplicationName",
-		"search_path":                   "use currentSchema",
-		"default_transaction_isolation": "transactions are always read committed",
-		"statement_timeout":             "use db.statement.timeout",
-		"lock_timeout":                  "use db.statement.timeout", "idle_in_transaction_session_timeout": "the program needs its own",
-		"tcp_user_timeout": "the program needs its own", "tcp_keepalives_idle": "the program needs its own",
-		"tcp_keepalives_interval": "the program needs its own",
-		"client_min_messages":     "the program needs its own", "client_encoding": "text is always UTF-8",
-		"default_transaction_read_only": "this program writes", "session_replication_role": "constraints of the tables " +
-			"must hold",
-		"default_transaction_deferrable": "the program needs its own", "standard_conforming_strings": "it is always on",
+// ownSetting says why options may not set what this program sets for its sessions; empty for all others.
+func ownSetting(name string) string {
+	switch strings.ToLower(name) {
+	case "timezone":
+		return "sessions are always in UTC"
+	case "client_encoding":
+		return "text is always UTF-8"
+	case "application_name":
+		return "use ApplicationName"
+	case "search_path":
+		return "use currentSchema"
+	case "statement_timeout", "lock_timeout":
+		return "use db.statement.timeout"
+	case "default_transaction_isolation":
+		return "transactions are always read committed"
+	case "default_transaction_read_only":
+		return "this program writes"
+	case "session_replication_role":
+		return "constraints of the tables must hold"
+	case "idle_in_transaction_session_timeout", "tcp_user_timeout", "tcp_keepalives_idle", "tcp_keepalives_interval",
+		"client_min_messages", "default_transaction_deferrable", "standard_conforming_strings":
+		return "the program needs its own"
 	}
+	return ""
 }
 
 // postgresSettings are the settings of each session, in the order in which they are made.
@@ -350,7 +360,7 @@ func postgresSettings(p *params, o Options) ([]param, error) {
 		return nil, p.wrong("options", "%v", err)
 	}
 	for _, w := range words {
-		if why, own := ownSettings()[strings.ToLower(w.name)]; own {
+		if why := ownSetting(w.name); why != "" {
 			return nil, p.wrong("options", "%s cannot be set: %s", w.name, why)
 		}
 		if strings.EqualFold(w.name, "synchronous_commit") && slices.Contains([]string{"off", "false", "no", "0"},

@@ -259,7 +259,8 @@ func tlsOf(h host) *tls.Config {
 }
 
 func TestAddress_PoolsOfPostgresGetTheirSettings(t *testing.T) {
-	d, err := readTest(t, Options{URL: `jdbc:postgresql://h/n?currentSchema=portal,public&options=-c%20work_mem=64MB%20--role=app&socketTimeout=5&prepareThreshold=0&ApplicationName=shop&connectTimeout=7`, Writer: 9})
+	d, err := readTest(t, Options{URL: "jdbc:postgresql://h/n?currentSchema=portal,public&socketTimeout=5&prepareThreshold=0" +
+		"&options=-c%20work_mem=64MB%20--role=app&ApplicationName=shop&connectTimeout=7", Writer: 9})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,7 +31,8 @@ func writeSource(c *config.Config) (source config.DataSource, property string) {
 func databaseOptions(c *config.Config, source config.DataSource, property string) db.Options {
 	o := db.Options{
 		URL: source.URL, User: source.Username, Password: source.Password, Property: property,
-		MaxConns: source.MaximumPoolSize, MinIdle: source.MinimumIdle, IdleTime: source.IdleTimeout, Lifetime: source.MaxLifetime,
+		MaxConns: source.MaximumPoolSize, MinIdle: source.MinimumIdle, IdleTime: source.IdleTimeout,
+		Lifetime: source.MaxLifetime,
 		NoCreate: !c.Database.CreateSchema, NoUpgrade: !c.Database.MigrateOnStart,
 		StatementTimeout: c.Database.StatementTimeout, SlowStatement: c.Database.SlowStatement,
 		IDBlock: int64(c.Database.CounterIncrement), BackupDir: filepath.Join(c.Home, "data", "backup"),
@@ -102,7 +103,8 @@ func (s *Server) openDatabase(ctx context.Context, writer int64) (*db.DB, error)
 		var e *stoa.Error
 		if errors.As(err, &e) && e.Message != said {
 			said = e.Message
-			s.log.Warn(e.Message, "cause", cmp.Or(e.Err, error(e)), "again", "every "+s.cfg.Database.StartupRetryDelay.String(),
+			s.log.Warn(e.Message, "cause", cmp.Or(e.Err, error(e)), "again", "every "+
+				""+s.cfg.Database.StartupRetryDelay.String(),
 				"give_up", (time.Duration(retries) * s.cfg.Database.StartupRetryDelay).Round(time.Second).String())
 		}
 		select {

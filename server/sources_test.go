@@ -60,8 +60,10 @@ func TestStart_BearsADatabaseThatIsNotReady(t *testing.T) {
 	write("wrong\n")
 	s.Exec("CREATE ROLE app LOGIN PASSWORD 'right'")
 	g := servertest.NewGroup(t, dbtest.SQLite)
-	c := g.Config(map[string]string{"jdbc.default.url": fmt.Sprintf("jdbc:postgresql://%s/app?sslmod=require", s.Addr()), "jdbc.default.username": "app",
-		"jdbc.default.password": "file:" + file, "retry.jdbc.on.startup.max.retries": "1000", "retry.jdbc.on.startup.delay": "0"})
+	c := g.Config(map[string]string{"jdbc.default.url": fmt.Sprintf("jdbc:postgresql://%s/app?sslmod=require",
+		s.Addr()), "jdbc.default.username": "app",
+		"jdbc.default.password": "file:" + file, "retry.jdbc.on.startup.max.retries": "1000",
+		"retry.jdbc.on.startup.delay": "0"})
 	log := &record{Handler: slog.DiscardHandler}
 	started := make(chan error, 1)
 	var node *server.Server
@@ -112,7 +114,8 @@ func TestSources_OneReader(t *testing.T) {
 		"jdbc:postgresql://a/x?targetServerType=secondary": "jdbc.read.url",
 	} {
 		for _, property := range []string{"jdbc.default.url", "jdbc.write.url"} {
-			c, err := config.Load(config.Options{Home: t.TempDir(), WorkDir: t.TempDir(), Flags: map[string]string{property: url}})
+			c, err := config.Load(config.Options{Home: t.TempDir(), WorkDir: t.TempDir(),
+				Flags: map[string]string{property: url}})
 			if err != nil {
 				t.Fatalf("%s: %v", url, err)
 			}
@@ -120,7 +123,8 @@ func TestSources_OneReader(t *testing.T) {
 			if want == "" && err == nil {
 				continue
 			}
-			if !stoa.Is(err, stoa.KindInvalid) || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), property) || want == "" {
+			if !stoa.Is(err, stoa.KindInvalid) || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(),
+				property) || want == "" {
 				t.Errorf("%s=%s: error %v, want %q", property, url, err, want)
 			}
 			if _, err := server.New(t.Context(), server.Options{Config: c}); !stoa.Is(err, stoa.KindInvalid) {
@@ -128,7 +132,8 @@ func TestSources_OneReader(t *testing.T) {
 			}
 		}
 	}
-	c, err := config.Load(config.Options{Home: t.TempDir(), WorkDir: t.TempDir(), Flags: map[string]string{"jdbc.read.url": "jdbc:postgresql://a,b/x?targetServerType=secondary&loadBalancing=true"}})
+	c, err := config.Load(config.Options{Home: t.TempDir(), WorkDir: t.TempDir(),
+		Flags: map[string]string{"jdbc.read.url": "jdbc:postgresql://a,b/x?targetServerType=secondary&loadBalancing=true"}})
 	if err != nil {
 		t.Fatal(err)
 	}

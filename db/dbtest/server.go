@@ -171,6 +171,7 @@ func CommandAs(t testing.TB, account, dir string, argv ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "TMPDIR="+dir) // the test's own may be closed to the account
 	if os.Geteuid() == 0 {
 		uid, gid := ids(t, account)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
