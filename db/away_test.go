@@ -53,13 +53,18 @@ func newMute(t *testing.T) *mute {
 // handle is a DB whose server does not answer, as Open would not give it.
 func handle(t *testing.T, scheme, address string, timeout time.Duration) *DB {
 	t.Helper()
+	began := time.Now()
 	o := Options{URL: scheme + "://stoa:x@" + address + "/stoa", ConnectTimeout: timeout, StatementTimeout: time.Second, MaxConns: 64, Logger: slog.New(slog.DiscardHandler)}
 	parsed, err := parseURL(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := newDB(t.Context(), o, parsed)
-	p, err := d.openPools()
+	o.Clock = func() time.Duration { return time.Since(began) }
+	d, err := newDB(t.Context(), o, parsed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := d.openServer(0, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,7 +41,14 @@ func (d dsn) explain(err error) error {
 	if r, ok := asRefusal(err); ok {
 		return stoa.Unavailable(r.cause, "%s", r.sentence)
 	}
+	var two errTwoWritable
+	var ref *errRefused
 	switch {
+	case errors.As(err, &two):
+		return stoa.Unavailable(err, "of the database servers of %s, %s and %s both take writes, so none is used: "+
+			"demote the wrong one", d.label, two.a, two.b)
+	case errors.As(err, &ref):
+		return stoa.Unavailable(err, "%s; %s", ref.Text(), ref.Mend())
 	case isCorrupt(err):
 		return stoa.Unavailable(err, "the database %s is damaged or is not a database: restore it from a backup (stoa "+
 			"restore) or from the copies in data/backup", d.label)

@@ -3,7 +3,6 @@ package server
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -56,6 +55,9 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		return err
 	}
 	s.onStop("database", func(context.Context) error { return s.DB.Close() })
+	if err := s.adviseDatabase(ctx); err != nil {
+		return err
+	}
 	if err := s.DB.Migrate(ctx); err != nil {
 		return err
 	}
@@ -73,7 +75,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	s.onStop("cluster link", func(context.Context) error { return s.link.transport.Close() })
 	s.Node, err = cluster.Join(ctx, cluster.NodeOptions{
 		DB: s.DB, Writer: writer, Home: c.Home, Name: s.nodeName(), Address: s.link.address, Fingerprint: s.link.row,
-		Host: hostname, HostID: cluster.HostID(), Version: stoa.Version, Settings: s.settings,
+		Host: hostname, HostID: cluster.HostID(), Version: stoa.Version, Settings: s.settings, Detail: s.linkDetail().String(),
 		Heartbeat: c.Cluster.HeartbeatInterval, DeadAfter: c.Cluster.HeartbeatTimeout, Guest: s.command, Logger: s.log,
 	})
 	if err != nil {
@@ -94,13 +96,14 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		return err
 	}
 	s.onStop("cache", func(context.Context) error { s.Cache.Close(); return nil })
-	s.DB.OnIncarnation(func(_, _ int64) { s.Cache.DropAll("the database shows another history") })
+	s.DB.OnIncarnation(func(db.Turn) { s.Cache.DropAll("the database shows another history") })
 	s.Log, err = change.Open(ctx, change.Options{
 		DB: s.DB, Writer: writer, Beat: s.Node.Beat, PollInterval: c.Database.ChangePollInterval,
 		Retention: c.Database.ChangeRetention, Logger: s.log.With("component", "change"),
 		Apply:      dropFrom(s.Cache),
 		TrustHints: s.link.trusted,
 		Send:       func(hint []byte) { s.send(cluster.SubjectHints, hint) },
+		Tell:       s.tell(),
 		Confirm:    s.Confirm, ConfirmLimit: cmp.Or(o.ConfirmLimit, c.Cache.FreshLimit+change.Bound/4),
 	})
 	if err != nil {
@@ -109,6 +112,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	proof = s.Log.Proof
 	s.link.log.Store(s.Log)
 	s.onStop("change log", s.Log.Close)
+	s.openEvents()
 	if err := s.openCalls(s.link); err != nil {
 		return err
 	}
@@ -121,6 +125,13 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		return fmt.Errorf("listen for hints: %w", err)
 	}
 	s.onStop("hints", func(context.Context) error { stopHints(); return nil })
+	if s.link.trusted {
+		stopWords, err := s.link.transport.Subscribe(databaseSubject, s.Log.Hear)
+		if err != nil {
+			return fmt.Errorf("listen for what other nodes say of the database: %w", err)
+		}
+		s.onStop("words", func(context.Context) error { stopWords(); return nil })
+	}
 	stopOffers, err := s.link.transport.Subscribe(offerSubject, s.Cache.Accept)
 	if err != nil {
 		return fmt.Errorf("listen for cached values: %w", err)
@@ -225,7 +236,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		return err
 	}
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), cacheMetrics{s.Cache})
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), cacheMetrics{s.Cache}, newClusterMetrics(s))
 	if s.http, err = httpd.New(httpd.Options{
 		Addr: c.Server.Listen, TLSAddr: c.Server.ListenTLS, TLSCert: c.Server.Certificate, TLSKey: c.Server.Key,
 		TrustedProxies: c.Web.TrustedProxies, ForwardedHost: httpd.Forwarded(c.Web.ForwardedHost), ForwardedPort: httpd.Forwarded(c.Web.ForwardedPort),
@@ -239,8 +250,15 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		return err
 	}
 	s.onStop("http", func(context.Context) error { return s.http.Close() })
+	s.misled = misled(ctx, c, s.DB.Server(), s.link.inside != nil && !s.command)
+	for _, p := range s.misled {
+		s.log.Warn(p.Message, "code", p.Code, "mend", p.Mend)
+	}
 	s.examine(ctx)
 	s.every(2*time.Second, s.examine)
+	if !s.command {
+		s.every(watchEvery, s.watchFindings)
+	}
 	if !s.command {
 		if err := s.Jobs.Start(s.ctx); err != nil {
 			return err
@@ -257,20 +275,20 @@ func (s *Server) build(ctx context.Context, o Options) error {
 
 // checkStore compares the identity of this node's file store with the one the database knows.
 func (s *Server) checkStore(ctx context.Context, files filestore.Store) []httpd.Problem {
-	bad := func(message, mend string) []httpd.Problem {
+	bad := func(code, message, mend string) []httpd.Problem {
 		s.log.Error("the file store is not usable", "reason", message)
-		return []httpd.Problem{{Requirement: "file store", Message: message, Mend: mend}}
+		return []httpd.Problem{{Requirement: "file store", Message: message, Mend: mend, Code: code}}
 	}
 	mine, err := files.Identity(ctx, filestore.NewKey())
 	if err != nil {
-		return bad("the file store cannot be read: "+err.Error(), "make dl.store.file.system.root.dir readable and writable for this user")
+		return bad(cluster.CodeStoreUnread, "the file store cannot be read: "+err.Error(), "make dl.store.file.system.root.dir readable and writable for this user")
 	}
 	agreed, err := cluster.Fact(ctx, s.DB, "filestore", mine)
 	if err != nil {
-		return bad("the identity of the file store cannot be compared: "+err.Error(), "see the state of the database")
+		return bad(cluster.CodeStoreUnknown, "the identity of the file store cannot be compared: "+err.Error(), "see the state of the database")
 	}
 	if agreed != mine {
-		return bad("this node's file store is not the one the other nodes use", "set dl.store.file.system.root.dir to the directory all nodes share")
+		return bad(cluster.CodeStoreOther, "this node's file store is not the one the other nodes use", "set dl.store.file.system.root.dir to the directory all nodes share")
 	}
 	return nil
 }
@@ -278,10 +296,12 @@ func (s *Server) checkStore(ctx context.Context, files filestore.Store) []httpd.
 // problems names what keeps the node from being ready.
 func (s *Server) problems(ctx context.Context) []httpd.Problem {
 	out := slices.Clone(s.store)
-	if err := s.DB.Check(ctx); err != nil {
-		out = append(out, httpd.Problem{Requirement: "database", Message: err.Error(), Mend: "check that the server of jdbc.default.url runs and answers"})
+	if refused, _ := s.refusals(); len(refused) > 0 {
+		out = append(out, refused...)
+	} else if err := s.DB.Check(ctx); err != nil {
+		out = append(out, httpd.Problem{Requirement: "database", Message: err.Error(), Mend: "check that the server of jdbc.default.url runs and answers", Code: cluster.CodeDatabaseAway})
 	} else if age := change.Boottime() - s.Log.Proof(); age > 5*time.Second {
-		out = append(out, httpd.Problem{Requirement: "change log", Message: "the change log was last read " + age.Round(time.Second).String() + " ago", Mend: "see the log of this node; the database may be slow or read-only"})
+		out = append(out, httpd.Problem{Requirement: "change log", Message: "the change log was last read " + age.Round(time.Second).String() + " ago", Mend: "see the log of this node; the database may be slow or read-only", Code: cluster.CodeChangeLate})
 	}
 	return out
 }
@@ -316,33 +336,9 @@ func (s *Server) registerJobs() error {
 			_, err := s.Log.Prune(ctx, run.Fence)
 			return err
 		}}),
+		s.Jobs.Register(job.Job{Name: "cluster.event.prune", Does: "Clears away events of the cluster that were read long ago", Kind: job.Once, Schedule: "@every 10m", Timeout: time.Minute, Run: func(ctx context.Context, run job.Run) error {
+			_, err := cluster.PruneEvents(ctx, s.DB, run.Fence)
+			return err
+		}}),
 	)
-}
-
-// cacheMetrics shows the regions to Prometheus.
-type cacheMetrics struct{ c *cache.Cache }
-
-// Describe sends nothing, which makes the collector an unchecked one: regions come with their owners.
-func (cacheMetrics) Describe(chan<- *prometheus.Desc) {}
-
-// Collect reads the counters of every region.
-func (m cacheMetrics) Collect(ch chan<- prometheus.Metric) {
-	bad := prometheus.NewDesc("stoa_cache_bad_offers_total", "Messages of other nodes that were no offer of a cached value.", nil, nil)
-	ch <- prometheus.MustNewConstMetric(bad, prometheus.CounterValue, float64(m.c.BadOffers()))
-	desc := prometheus.NewDesc("stoa_cache", "Counters of a cache region.", []string{"region", "what"}, nil)
-	for _, r := range m.c.Stats() {
-		raw, err := json.Marshal(r)
-		if err != nil {
-			continue
-		}
-		var fields map[string]any
-		if json.Unmarshal(raw, &fields) != nil {
-			continue
-		}
-		for k, v := range fields {
-			if n, ok := v.(float64); ok {
-				ch <- prometheus.MustNewConstMetric(desc, prometheus.UntypedValue, n, r.Name, k)
-			}
-		}
-	}
 }

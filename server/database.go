@@ -12,8 +12,10 @@ import (
 	"time"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/change"
 	"github.com/stoa-portal/stoa/config"
 	"github.com/stoa-portal/stoa/db"
+	"github.com/stoa-portal/stoa/user"
 )
 
 // maxPasswordFile is more than any password; a file that is longer is something else.
@@ -36,6 +38,7 @@ func databaseOptions(c *config.Config, source config.DataSource, property string
 		NoCreate: !c.Database.CreateSchema, NoUpgrade: !c.Database.MigrateOnStart,
 		StatementTimeout: c.Database.StatementTimeout, SlowStatement: c.Database.SlowStatement,
 		IDBlock: int64(c.Database.CounterIncrement), BackupDir: filepath.Join(c.Home, "data", "backup"),
+		LossAccept: c.Database.LossAccept,
 	}
 	if path := source.PasswordFile; path != "" {
 		o.PasswordFrom = func() (string, error) { return readPassword(path) }
@@ -86,6 +89,7 @@ func (s *Server) openDatabase(ctx context.Context, writer int64) (*db.DB, error)
 	source, property := writeSource(s.cfg)
 	o := databaseOptions(s.cfg, source, property)
 	o.Writer, o.Logger = writer, s.log
+	o.MemoryFile, o.Clock, o.OnRestored = filepath.Join(s.cfg.Home, "data", "history.json"), change.Boottime, user.EndAll
 	retries := s.cfg.Database.StartupRetries
 	if s.command {
 		retries = 0 // whoever typed the command is there to try again

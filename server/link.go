@@ -30,6 +30,7 @@ type link struct {
 	row       string     // what lets them know it
 	callsOff  string     // why nodes may not call each other; empty if they may
 	trusted   bool       // messages come from members only
+	given     bool       // the transport was given, as in tests
 	log       atomic.Pointer[change.Log]
 }
 
@@ -59,7 +60,7 @@ func (s *Server) openLink(ctx context.Context, o Options, writer int64) (*link, 
 		}
 	}
 	if o.Transport != nil {
-		return &link{transport: o.Transport, trusted: true}, nil
+		return &link{transport: o.Transport, trusted: true, given: true}, nil
 	}
 	if !c.Cluster.Enabled {
 		return &link{transport: cluster.NewHub().Join(strconv.FormatInt(writer, 10)), trusted: true}, nil
@@ -110,6 +111,17 @@ func addressOptions(c *config.Config, d *db.DB) cluster.AddressOptions {
 		o.Route = d.Server()
 	}
 	return o
+}
+
+// databaseSubject is the subject of what nodes say of the database that they follow.
+const databaseSubject = "database"
+
+// tell gives what carries this node's word about its database; nil where messages may come from anyone.
+func (s *Server) tell() func([]byte) {
+	if !s.link.trusted {
+		return nil
+	}
+	return func(b []byte) { s.send(databaseSubject, b) }
 }
 
 // follow lets the other nodes in and finds them.

@@ -27,6 +27,7 @@ func needs() []need {
 		{"MariaDB", []string{"mariadb-server"}, func() bool { return os.Getenv(envMaria) != "" || findMaria() != "" }},
 		{"Chromium", []string{"chromium"}, func() bool { return findChromium() != "" }},
 		{"the network lab", []string{"iproute2", "nftables", "haproxy", "faketime"}, haveLab},
+		{"a pooler and Galera", []string{"pgbouncer", "galera-4"}, haveDatabaseKin},
 	}
 }
 
@@ -154,6 +155,11 @@ func haveLab() bool {
 		}
 	}
 	return true
+}
+
+// haveDatabaseKin says whether what stands before and between database servers can be tested.
+func haveDatabaseKin() bool {
+	return firstProgram("/usr/sbin/pgbouncer", "pgbouncer") != "" && newest("/usr/lib/galera/libgalera_smm.so") != ""
 }
 
 // newest returns the last of the paths that match, "" for none. Version
