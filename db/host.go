@@ -89,16 +89,20 @@ func (h host) secret(fixed string) (string, error) {
 	return p, nil
 }
 
+// signingIn gives each connection of PostgreSQL the password of the moment.
+func (h host) signingIn() stdlib.OptionOpenDB {
+	return stdlib.OptionBeforeConnect(func(_ context.Context, c *pgx.ConnConfig) (err error) {
+		c.Password, err = h.secret(c.Password)
+		return err
+	})
+}
+
 // connector makes bare connections to this one server: signed in with the password of the moment, and with the
 // settings that the address asks for. timeout is for the whole greeting.
 func (h host) connector(timeout time.Duration) (driver.Connector, error) {
 	var base driver.Connector
 	if h.pg != nil {
-		base = stdlib.GetConnector(*h.pg, stdlib.OptionBeforeConnect(func(_ context.Context,
-			c *pgx.ConnConfig) (err error) {
-			c.Password, err = h.secret(c.Password)
-			return err
-		}))
+		base = stdlib.GetConnector(*h.pg, h.signingIn())
 	} else {
 		// The hook also gives each connection a configuration of its own: with the shared one, the driver would
 		// remember that a server once did without TLS.

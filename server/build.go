@@ -73,15 +73,23 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		return err
 	}
 	s.onStop("cluster link", func(context.Context) error { return s.link.transport.Close() })
+	schema, err := s.DB.SchemaVersion()
+	if err != nil {
+		return err
+	}
 	s.Node, err = cluster.Join(ctx, cluster.NodeOptions{
 		DB: s.DB, Writer: writer, Home: c.Home, Name: s.nodeName(), Address: s.link.address, Fingerprint: s.link.row,
-		Host: hostname, HostID: cluster.HostID(), Version: stoa.Version, Settings: s.settings, Detail: s.linkDetail().String(),
+		Host: hostname, HostID: cluster.HostID(), Version: stoa.Version, Schema: schema, Settings: s.settings, Detail: s.linkDetail().String(),
 		Heartbeat: c.Cluster.HeartbeatInterval, DeadAfter: c.Cluster.HeartbeatTimeout, Guest: s.command, Logger: s.log,
 	})
 	if err != nil {
 		return err
 	}
 	s.onStop("node", s.Node.Leave)
+	// stoa migrate --finish may have raised the oldest binary served before it could see the node's row.
+	if err := s.DB.Served(ctx); err != nil {
+		return err
+	}
 	// Before the row says goodbye, or the others would expel this node while it leaves. Closing again is nothing.
 	s.onStop("cluster link", func(context.Context) error { return s.link.transport.Close() })
 	var proof func() time.Duration

@@ -29,6 +29,19 @@ func writeSource(c *config.Config) (source config.DataSource, property string) {
 	return c.Database.Default, "jdbc.default.url"
 }
 
+// WriteOptions are the options of the source that is written to.
+func WriteOptions(c *config.Config) db.Options {
+	source, property := writeSource(c)
+	return databaseOptions(c, source, property)
+}
+
+// ReadOptions are the options of the source of replicas; its URL is empty where there is none.
+func ReadOptions(c *config.Config) db.Options {
+	o := databaseOptions(c, c.Database.Read, "jdbc.read.url")
+	o.ReadOnly = true
+	return o
+}
+
 // databaseOptions are the options of one source.
 func databaseOptions(c *config.Config, source config.DataSource, property string) db.Options {
 	o := db.Options{
@@ -66,17 +79,10 @@ func readPassword(path string) (string, error) {
 // CheckSources reports what is wrong with the addresses of the databases, and warnings about their parameters,
 // without connecting: what it accepts, a start accepts.
 func CheckSources(c *config.Config) (warnings []string, err error) {
-	write, property := writeSource(c)
-	for _, s := range []struct {
-		source   config.DataSource
-		property string
-		read     bool
-	}{{write, property, false}, {c.Database.Read, "jdbc.read.url", true}} {
-		if s.source.URL == "" {
+	for _, o := range []db.Options{WriteOptions(c), ReadOptions(c)} {
+		if o.URL == "" {
 			continue
 		}
-		o := databaseOptions(c, s.source, s.property)
-		o.ReadOnly = s.read
 		w, wrong := db.CheckAddress(o)
 		warnings, err = append(warnings, w...), errors.Join(err, wrong)
 	}
@@ -86,8 +92,7 @@ func CheckSources(c *config.Config) (warnings []string, err error) {
 // openDatabase connects to the source that is written to. A database that starts later than this node is waited
 // for; what it refuses is told at once, and tried again as well, as it can be mended meanwhile.
 func (s *Server) openDatabase(ctx context.Context, writer int64) (*db.DB, error) {
-	source, property := writeSource(s.cfg)
-	o := databaseOptions(s.cfg, source, property)
+	o := WriteOptions(s.cfg)
 	o.Writer, o.Logger = writer, s.log
 	o.MemoryFile, o.Clock, o.OnRestored = filepath.Join(s.cfg.Home, "data", "history.json"), change.Boottime, user.EndAll
 	retries := s.cfg.Database.StartupRetries
