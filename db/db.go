@@ -75,6 +75,7 @@ type DB struct {
 	pools   atomic.Pointer[pools]
 	turns   turns
 	memory  *memory
+	sent    sentBeats
 	journal Journal
 	witness Witness
 	ids     idBlock

@@ -55,6 +55,10 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		return err
 	}
 	s.onStop("database", func(context.Context) error { return s.DB.Close() })
+	if s.replicas, err = db.OpenReplicas(s.DB, ReadOptions(c)); err != nil {
+		return err
+	}
+	s.onStop("replicas", func(context.Context) error { return s.replicas.Close() })
 	if err := s.adviseDatabase(ctx); err != nil {
 		return err
 	}
@@ -237,14 +241,14 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	panel, err := admin.New(admin.Options{
 		Access: s.Access, Users: s.Users, Sites: s.Sites, Pages: s.Pages, Content: s.Content, Taxonomy: s.Taxonomy, Jobs: s.Jobs, Locks: s.Locks,
 		Assets: assets, Log: s.Log, Logger: s.log.With("component", "admin"), Caches: s.Cache.Stats, SiteOf: visitors.SiteOf, CreateInstance: s.CreateInstance,
-		Nodes: s, Properties: s.properties, Render: theme, Catalogue: catalogue,
+		Nodes: s, Properties: s.properties, Snapshot: s.snapshot, Render: theme, Catalogue: catalogue,
 		Files: s.Files, MaxUpload: c.Files.MaxFileBytes,
 	})
 	if err != nil {
 		return err
 	}
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), cacheMetrics{s.Cache}, newClusterMetrics(s))
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), cacheMetrics{s.Cache}, newClusterMetrics(s), replicaMetrics{s.replicas})
 	if s.http, err = httpd.New(httpd.Options{
 		Addr: c.Server.Listen, TLSAddr: c.Server.ListenTLS, TLSCert: c.Server.Certificate, TLSKey: c.Server.Key,
 		TrustedProxies: c.Web.TrustedProxies, ForwardedHost: httpd.Forwarded(c.Web.ForwardedHost), ForwardedPort: httpd.Forwarded(c.Web.ForwardedPort),

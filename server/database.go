@@ -76,6 +76,15 @@ func readPassword(path string) (string, error) {
 	return string(bytes.TrimRight(b, "\r\n")), nil
 }
 
+// snapshot runs reads of a screen in one moment of a replica, where one has all that its request must show.
+func (s *Server) snapshot(ctx context.Context, fn func(ctx context.Context) error) error {
+	places, all := change.Places(ctx)
+	if !all {
+		return fn(ctx)
+	}
+	return s.replicas.Snapshot(ctx, stoa.ActorFrom(ctx).User.String(), places, fn)
+}
+
 // CheckSources reports what is wrong with the addresses of the databases, and warnings about their parameters,
 // without connecting: what it accepts, a start accepts.
 func CheckSources(c *config.Config) (warnings []string, err error) {

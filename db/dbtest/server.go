@@ -25,6 +25,9 @@ type ServerOptions struct {
 	Args  []string          // further arguments: "ssl=on" and its like for PostgreSQL, --options for MariaDB
 	Files map[string][]byte // written into the folder of the data before the start, readable by the server alone
 	HBA   string            // instead of PostgreSQL's pg_hba.conf
+	// Of, if not nil, is the server that this one is a replica of: streaming on PostgreSQL; on MariaDB a new server
+	// for which the test says CHANGE MASTER itself.
+	Of *Server
 }
 
 // Server is a database server of a test's own, on a free port of 127.0.0.1. Its administrator is "stoa", whom
@@ -44,12 +47,15 @@ type Server struct {
 func StartServer(t testing.TB, e Engine, o ServerOptions) *Server {
 	t.Helper()
 	s := &Server{Engine: e, Dir: serverDir(t, account(e)), t: t}
-	if e == Postgres {
+	if e == Postgres && o.Of != nil {
+		bin := filepath.Dir(Program(t, "initdb", "/usr/lib/postgresql/*/bin/initdb"))
+		s.run(bin+"/pg_basebackup", "-h", o.Of.Dir, "-p", strconv.Itoa(o.Of.Port), "-U", "stoa", "-D", s.Dir, "-R", "-c", "fast", "--no-sync")
+	} else if e == Postgres {
 		bin := filepath.Dir(Program(t, "initdb", "/usr/lib/postgresql/*/bin/initdb"))
 		s.run(bin+"/initdb", "-D", s.Dir, "-U", "stoa", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync",
 			"--no-instructions")
 		if o.HBA != "" {
-			s.write("pg_hba.conf", []byte("local all stoa trust\n"+o.HBA))
+			s.write("pg_hba.conf", []byte("local all,replication stoa trust\n"+o.HBA))
 		}
 	} else {
 		s.run(Program(t, "mariadb-install-db"), "--no-defaults", "--datadir="+s.Dir,
@@ -108,6 +114,16 @@ func (s *Server) start(argv []string) {
 		_ = cmd.Process.Signal(end)
 		<-done
 	})
+}
+
+// Kill ends the server without a word.
+func (s *Server) Kill() {
+	end := syscall.SIGKILL
+	if s.Engine == Postgres {
+		end = syscall.SIGQUIT
+	}
+	_ = s.cmd.Process.Signal(end)
+	<-s.done
 }
 
 // Exec runs statements as the administrator, each in a transaction of its own.
