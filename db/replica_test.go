@@ -167,8 +167,10 @@ func TestReplica_ShowsNoOneThePast(t *testing.T) {
 	standby.Exec("SELECT pg_wal_replay_pause()")
 	place := p.write(1)
 	wrote := time.Now()
-	if v := p.read("ann", place); v != 1 {
-		t.Errorf("whoever wrote 1 is shown %d", v)
+	for _, who := range []string{"zoe", "yan", "ann"} { // whether they have read before or not
+		if v := p.read(who, place); v != 1 {
+			t.Errorf("whoever wrote 1 is shown %d", v)
+		}
 	}
 	if v := p.read("ann"); v != 1 {
 		t.Errorf("whoever was shown 1 is shown %d", v)
