@@ -3,6 +3,7 @@ package db
 import (
 	"cmp"
 	"database/sql/driver"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -59,6 +60,40 @@ func parseURL(o Options) (dsn, error) {
 		return parsePostgres(o, a)
 	}
 	return parseMySQL(o, a)
+}
+
+// OneHost gives the address of the options with only that one of its hosts, as host:port; all of it without one.
+func OneHost(o Options, server string) (string, error) {
+	if server == "" {
+		return o.URL, nil
+	}
+	parsed, err := parseURL(o)
+	if err != nil {
+		return "", err
+	}
+	before, rest, _ := strings.Cut(o.URL, "://")
+	rest, query, hasQuery := strings.Cut(rest, "?")
+	authority, name, _ := cutOutside(rest, '/')
+	user := ""
+	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
+		user, authority = authority[:i+1], authority[i+1:]
+	}
+	if hasQuery {
+		name += "?" + query
+	}
+	var known []string
+	for _, h := range parsed.hosts {
+		var one string
+		one, authority, _ = cutOutside(authority, ',')
+		if h.String() == server {
+			if len(parsed.hosts) == 1 {
+				return o.URL, nil // in whatever form
+			}
+			return before + "://" + user + one + "/" + name, nil
+		}
+		known = append(known, h.String())
+	}
+	return "", stoa.Invalid("server", "the address names no server %s; it names %s", server, strings.Join(known, ", "))
 }
 
 func itoa(n int64) string { return stoa.ID(n).String() }

@@ -281,6 +281,25 @@ func TestAddress_PoolsOfPostgresGetTheirSettings(t *testing.T) {
 	}
 }
 
+func TestOneHost_KeepsTheRestOfTheAddress(t *testing.T) {
+	for _, c := range []struct{ url, server, want string }{
+		{"jdbc:postgresql://a,b:5433/n?sslmode=require", "b:5433", "jdbc:postgresql://b:5433/n?sslmode=require"},
+		{"postgres://u:p@a,b/n", "a:5432", "postgres://u:p@a/n"},
+		{"jdbc:mysql://address=(host=a)(port=3307),address=(host=b)/n", "b:3306", "jdbc:mysql://address=(host=b)/n"},
+		{"jdbc:mysql:replication://(host=a,port=3307),(host=b)/n", "a:3307", "jdbc:mysql:replication://(host=a,port=3307)/n"},
+		{"jdbc:postgresql:n", "localhost:5432", "jdbc:postgresql:n"},
+		{"jdbc:mariadb://a,b/n", "", "jdbc:mariadb://a,b/n"},
+	} {
+		o := Options{URL: c.url, ConnectTimeout: time.Second, StatementTimeout: time.Second}
+		if got, err := OneHost(o, c.server); err != nil || got != c.want {
+			t.Errorf("%s of %s: %q, error %v; want %q", c.server, c.url, got, err, c.want)
+		}
+	}
+	if _, err := OneHost(Options{URL: "jdbc:mariadb://a,b/n"}, "c:3306"); !stoa.Is(err, stoa.KindInvalid) {
+		t.Errorf("a host that is not there: error %v", err)
+	}
+}
+
 func TestParameters_EachNameStandsOnce(t *testing.T) {
 	for name, table := range map[string][]Parameter{"postgres": PostgresParameters(), "mysql": MySQLParameters()} {
 		seen := map[string]bool{}

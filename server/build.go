@@ -183,7 +183,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	if s.Access, err = access.New(access.Options{DB: s.DB, Cache: s.Cache}); err != nil {
 		return err
 	}
-	mailer := mail.New(mailOptions(c))
+	mailer := mail.New(mailOptions(c, s.DB.Unproven))
 	if s.Users, err = user.New(userOptions(c, s, mailer)); err != nil {
 		return err
 	}
@@ -338,6 +338,9 @@ func (s *Server) registerJobs() error {
 		s.Jobs.Register(s.Content.Job()),
 		s.Jobs.Register(s.Locks.Job()),
 		s.Jobs.Register(job.Job{Name: "file.sweep", Does: "Deletes bytes that no file refers to", Kind: job.Once, Schedule: "@every 6h", Timeout: 30 * time.Minute, Run: func(ctx context.Context, _ job.Run) error {
+			if s.DB.Unproven() { // the files may be another portal's
+				return nil
+			}
 			_, err := s.Files.Sweep(stoa.WithActor(ctx, stoa.SystemActor()), s.now().Add(-s.cfg.Files.OrphanAge))
 			return err
 		}}),

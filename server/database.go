@@ -103,7 +103,7 @@ func CheckSources(c *config.Config) (warnings []string, err error) {
 func (s *Server) openDatabase(ctx context.Context, writer int64) (*db.DB, error) {
 	o := WriteOptions(s.cfg)
 	o.Writer, o.Logger = writer, s.log
-	o.MemoryFile, o.Clock, o.OnRestored = filepath.Join(s.cfg.Home, "data", "history.json"), change.Boottime, user.EndAll
+	o.MemoryFile, o.Clock, o.OnRestored = memoryFile(s.cfg), change.Boottime, user.EndAll
 	retries := s.cfg.Database.StartupRetries
 	if s.command {
 		retries = 0 // whoever typed the command is there to try again

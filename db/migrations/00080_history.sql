@@ -1,5 +1,4 @@
 -- expand
--- +goose Up
 -- Which histories the data has been through: a token is a random word that no other history has. Writes are
 -- bound to the newest one.
 CREATE TABLE db_history (
