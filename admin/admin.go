@@ -59,6 +59,9 @@ type Options struct {
 	Render    *render.Service   // required with Pages: shows pages in the page editor
 	Catalogue *widget.Catalogue // required with Pages: the page editor's palette
 
+	// Snapshot runs reads that are shown and not kept, which may come from one moment of a replica
+	// (db.Replicas.Snapshot); nil: they come from the database that is written to.
+	Snapshot   func(ctx context.Context, fn func(ctx context.Context) error) error
 	Properties func() []Property          // nil: no screen of properties
 	Caches     func() []cache.RegionStats // nil: no screen of caches
 	SiteOf     func(r *http.Request) (site.Instance, site.Site, error)
@@ -97,12 +100,24 @@ func New(o Options) (*Handler, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Snapshot == nil {
+		o.Snapshot = func(ctx context.Context, fn func(ctx context.Context) error) error { return fn(ctx) }
+	}
 	h := &Handler{o: o, log: o.Logger.With("component", "admin"), policy: richtext.New()}
 	var err error
 	if h.templates, err = parse(o.Assets); err != nil {
 		return nil, fmt.Errorf("admin: %w", err)
 	}
 	return h, nil
+}
+
+// shown reads a list for a screen, which may come from a replica: nothing of it is kept or decides anything.
+func shown[T any](h *Handler, q *request, read func(ctx context.Context) (T, error)) (list T, err error) {
+	err = h.o.Snapshot(q.Context(), func(ctx context.Context) (err error) {
+		list, err = read(ctx)
+		return err
+	})
+	return list, err
 }
 
 // Mount adds the screens to mux, all under /control.

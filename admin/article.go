@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"slices"
@@ -47,7 +48,10 @@ func (h *Handler) articles(q *request) error {
 	in := q.URL.Query()
 	page, _ := strconv.Atoi(in.Get("page")) // what is no number is the first page
 	v := view{Query: clip(in.Get("q"), 200), Status: clip(in.Get("status"), 20), Kind: clip(in.Get("kind"), 20)}
-	list, err := h.o.Content.List(q.Context(), q.site, content.Filter{Query: v.Query, Status: v.Status, Kind: v.Kind, Page: page, PerPage: articlesPerPage})
+	list, err := shown(h, q, func(ctx context.Context) (content.List, error) {
+		return h.o.Content.List(ctx, q.site,
+			content.Filter{Query: v.Query, Status: v.Status, Kind: v.Kind, Page: page, PerPage: articlesPerPage})
+	})
 	if err != nil {
 		return err
 	}

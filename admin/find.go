@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
@@ -120,7 +121,9 @@ func (h *Handler) findUsers(q *request, query string, _ func(...string) bool) (f
 	if h.o.Users == nil || !h.rules(q) {
 		return f, nil
 	}
-	list, err := h.o.Users.List(q.Context(), q.instance.ID, user.Filter{Query: query, Limit: maxFound + 1})
+	list, err := shown(h, q, func(ctx context.Context) (user.Page[user.User], error) {
+		return h.o.Users.List(ctx, q.instance.ID, user.Filter{Query: query, Limit: maxFound + 1})
+	})
 	for _, u := range list.Items {
 		f.Rows = append(f.Rows, foundRow{u.FullName(), u.Email, "/control/users/" + u.ID.String()})
 	}

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -100,7 +101,9 @@ func (h *Handler) changes(q *request) error {
 		}
 	}
 	if v.Wrong == "" {
-		rows, err := h.o.Log.Recent(q.Context(), maxChanges, f)
+		rows, err := shown(h, q, func(ctx context.Context) ([]change.Row, error) {
+			return h.o.Log.Recent(ctx, maxChanges, f)
+		})
 		if err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"slices"
@@ -42,7 +43,10 @@ func (h *Handler) users(q *request) error {
 	for i := range v.Statuses {
 		v.Statuses[i].On = v.Statuses[i].Value == v.Status
 	}
-	list, err := h.o.Users.List(q.Context(), q.instance.ID, user.Filter{Query: v.Query, Status: v.Status, Role: v.Role, After: in.Get("after"), Limit: 50})
+	list, err := shown(h, q, func(ctx context.Context) (user.Page[user.User], error) {
+		return h.o.Users.List(ctx, q.instance.ID,
+			user.Filter{Query: v.Query, Status: v.Status, Role: v.Role, After: in.Get("after"), Limit: 50})
+	})
 	if err != nil {
 		return err
 	}

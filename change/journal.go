@@ -211,6 +211,33 @@ func WithReceipts(ctx context.Context) (context.Context, *Receipts) {
 	return context.WithValue(ctx, receiptsKey{}, r), r
 }
 
+type placesKey struct{}
+
+// WithPlaces gives a context whose request wants to see the writes at the positions; all is false when it names
+// more than can be read.
+func WithPlaces(ctx context.Context, positions []Position, all bool) context.Context {
+	return context.WithValue(ctx, placesKey{}, wanted{positions, all})
+}
+
+type wanted struct {
+	positions []Position
+	all       bool
+}
+
+// Places gives the writes that whatever is read in the context must show: those that its request names, and
+// those that it has made. all is false when they are not all known.
+func Places(ctx context.Context) (places []db.Place, all bool) {
+	w, ok := ctx.Value(placesKey{}).(wanted)
+	positions := w.positions
+	if r, _ := ctx.Value(receiptsKey{}).(*Receipts); r != nil {
+		positions = append(r.Positions(), positions...)
+	}
+	for _, p := range positions {
+		places = append(places, db.Place(p))
+	}
+	return places, ok && w.all
+}
+
 func (r *Receipts) add(p Position) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

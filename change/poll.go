@@ -157,6 +157,7 @@ func (l *Log) prove(ctx context.Context) error {
 		return err
 	}
 	if !beside {
+		l.d.BeatSent(l.Writer(), h.beat, lk.sent)
 		l.alive(h)
 	}
 	return l.land(lk)

@@ -77,8 +77,30 @@ func (r *reader) inherit(c *Config) {
 			}
 		}
 		r.checkPool(source.prefix, to)
+		r.passwordFile(c, source.prefix, to)
 	}
 	r.checkPool("jdbc.default.", &c.Database.Default)
+	r.passwordFile(c, "jdbc.default.", &c.Database.Default)
+}
+
+// passwordFile turns a password that names a file into the path of that file.
+func (r *reader) passwordFile(c *Config, prefix string, d *DataSource) {
+	path, ok := strings.CutPrefix(d.Password, "file:")
+	if !ok {
+		return
+	}
+	if rest, ok := strings.CutPrefix(path, "//"); ok && strings.HasPrefix(rest, "/") {
+		path = rest // file:///path
+	}
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(c.Home, path)
+	}
+	d.Password, d.PasswordFile = "", filepath.Clean(path)
+	name := prefix + "password"
+	if !r.isSet(name) {
+		return // inherited, and told there
+	}
+	r.checkFile(name, d.PasswordFile)
 }
 
 func (r *reader) checkPool(prefix string, d *DataSource) {

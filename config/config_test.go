@@ -482,3 +482,35 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+func TestLoad_PasswordOfDatabaseInAFile(t *testing.T) {
+	dir := write(t, map[string]string{"portal-ext.properties": "jdbc.default.password=file:secrets/database\njdbc.default.url=jdbc:postgresql://a/db\n" +
+		"jdbc.read.url=jdbc:postgresql://b/db\njdbc.write.url=jdbc:postgresql://c/db\njdbc.write.password=plain\n"})
+	home := filepath.Join(dir, "home")
+	if _, err := Load(Options{WorkDir: dir, Home: home}); err == nil || !strings.Contains(err.Error(), "jdbc.default.password") || !strings.Contains(err.Error(), "no file") {
+		t.Fatalf("error %v, want one that names the file that is not there", err)
+	}
+	path := filepath.Join(home, "secrets", "database")
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte("hunter2\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d := load(t, Options{WorkDir: dir, Home: home}).Database
+	if d.Default.PasswordFile != path || d.Default.Password != "" || d.Read.PasswordFile != path || d.Write.PasswordFile != "" || d.Write.Password != "plain" {
+		t.Errorf("%+v", d)
+	}
+}
+
+// Liferay's embedded database stands for ours, so that a file with its default address starts.
+func TestLoad_HSQLDBIsTheEmbeddedDatabase(t *testing.T) {
+	c, err := ext(t, "jdbc.default.driverClassName=org.hsqldb.jdbc.JDBCDriver\njdbc.default.url=jdbc:hsqldb:${liferay.home}/data/hypersonic/lportal;hsqldb.write_delay=false\n"+
+		"jdbc.default.username=sa\njdbc.default.password=\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(c.Database.Default.URL, "sqlite:") || warned(c, "jdbc.default.url", "hsqldb", "sqlite:") != 1 {
+		t.Errorf("%q, warnings %v", c.Database.Default.URL, c.Warnings())
+	}
+}

@@ -145,14 +145,16 @@ func TestMaskURL_HidesPasswordsOnly(t *testing.T) {
 	for in, want := range map[string]string{
 		"jdbc:mysql://h:3306/db?user=root&password=x&useSSL=true": "jdbc:mysql://h:3306/db?user=root&password=********&useSSL=true",
 		"jdbc:hsqldb:/d/l;hsqldb.lock_file=false;password=x":      "jdbc:hsqldb:/d/l;hsqldb.lock_file=false;password=********",
-		"postgres://u:p@h/db":                         "postgres://u:********@h/db",
-		"postgres://u:p@q:z@h/db":                     "postgres://u:********@h/db",
-		"postgres://u:p/q@h/db":                       "postgres://u:********@h/db",
-		"postgres://u@h/db":                           "postgres://u@h/db",
-		"jdbc:mysql://a:1,b:2/db?user=x@y":            "jdbc:mysql://a:1,b:2/db?user=x@y",
-		"nats://u:p@a:4222,tls://v:q@b:4222,nats://c": "nats://u:********@a:4222,tls://v:********@b:4222,nats://c",
-		"/home/url":                                   "/home/url",
-		"":                                            "",
+		"postgres://u:p@h/db":                            "postgres://u:********@h/db",
+		"postgres://u:p@q:z@h/db":                        "postgres://u:********@h/db",
+		"postgres://u:p/q@h/db":                          "postgres://u:********@h/db",
+		"postgres://u@h/db":                              "postgres://u@h/db",
+		"jdbc:mysql://a:1,b:2/db?user=x@y":               "jdbc:mysql://a:1,b:2/db?user=x@y",
+		"nats://u:p@a:4222,tls://v:q@b:4222,nats://c":    "nats://u:********@a:4222,tls://v:********@b:4222,nats://c",
+		"jdbc:mysql://address=(host=h)(password=p)/db":   "jdbc:mysql://address=(host=h)(password=********)/db",
+		"jdbc:mysql://(host=h,password=p,port=1)/db?a=b": "jdbc:mysql://(host=h,password=********,port=1)/db?a=b",
+		"/home/url": "/home/url",
+		"":          "",
 	} {
 		if got := maskURL(in); got != want {
 			t.Errorf("%q becomes %q, want %q", in, got, want)

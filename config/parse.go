@@ -382,21 +382,27 @@ func email() parser[string] {
 	})
 }
 
-// databaseURL takes the addresses that package db understands.
+// databaseURL takes what looks like an address that package db understands; that package reads the rest. Liferay's
+// default, an embedded HSQLDB, stands for the embedded database.
 func databaseURL(mayBeEmpty bool) parser[string] {
-	return simple("a database address that begins with jdbc:postgresql:, jdbc:mariadb:, jdbc:mysql:, jdbc:sqlite:, jdbc:hsqldb:, postgres://, mysql://, mariadb:// or sqlite:", func(raw string) (string, bool) {
+	const want = "a database address that begins with jdbc:postgresql:, jdbc:mariadb:, jdbc:mysql:, jdbc:sqlite:, " +
+		"postgres://, mysql://, mariadb:// or sqlite:"
+	return parser[string]{want, func(raw string) (string, verdict, string) {
 		s := strings.TrimSpace(raw)
-		if s == "" {
-			return s, mayBeEmpty
+		if s == "" && mayBeEmpty {
+			return s, fine, ""
 		}
-		for _, p := range []string{"jdbc:hsqldb:", "jdbc:mysql:", "jdbc:mariadb:", "jdbc:postgresql:", "jdbc:sqlite:",
+		if len(s) > len("jdbc:hsqldb:") && strings.EqualFold(s[:len("jdbc:hsqldb:")], "jdbc:hsqldb:") {
+			return "", later, ""
+		}
+		for _, p := range []string{"jdbc:mysql:", "jdbc:mariadb:", "jdbc:postgresql:", "jdbc:sqlite:",
 			"postgres://", "postgresql://", "mysql://", "mariadb://", "sqlite:"} {
 			if len(s) > len(p) && strings.EqualFold(s[:len(p)], p) {
-				return s, true
+				return s, fine, ""
 			}
 		}
-		return s, false
-	})
+		return s, wrong, ""
+	}}
 }
 
 // parseLocale reads one locale; Liferay's one name that no standard knows is translated.

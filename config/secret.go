@@ -64,6 +64,7 @@ func maskURL(s string) string {
 			}
 		}
 	}
+	s = maskFields(s)
 	start := strings.IndexAny(s, "?;")
 	if start < 0 {
 		return s
@@ -83,6 +84,31 @@ func maskURL(s string) string {
 		out.WriteString(sep + param)
 	}
 	return out.String()
+}
+
+// maskFields hides the passwords of hosts that are written as address=(host=h)(password=p) or (host=h,password=p).
+func maskFields(s string) string {
+	var out strings.Builder
+	for s != "" {
+		i := strings.IndexAny(s, "(,")
+		if i < 0 {
+			break
+		}
+		out.WriteString(s[:i+1])
+		s = s[i+1:]
+		end := strings.IndexAny(s, "(),=?&")
+		if end < 0 || s[end] != '=' || !secretParam(s[:end]) {
+			continue
+		}
+		out.WriteString(s[:end+1] + mask)
+		s = s[end+1:]
+		if j := strings.IndexAny(s, "),?&"); j >= 0 {
+			s = s[j:]
+		} else {
+			s = ""
+		}
+	}
+	return out.String() + s
 }
 
 func secretParam(key string) bool {

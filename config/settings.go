@@ -58,6 +58,7 @@ type DataSource struct {
 	URL             string // as given: jdbc: or native
 	Username        string
 	Password        string
+	PasswordFile    string // absolute path of the file that holds the password instead, read for each connection; "": none
 	JNDIName        string // accepted for the sake of existing files; not used
 	MaximumPoolSize int
 	MinimumIdle     int

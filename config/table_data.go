@@ -14,7 +14,7 @@ func sourceProps(prefix string, field func(*Config) *DataSource) []property {
 		kind: into(databaseURL(true), func(c *Config) *string { return &field(c).URL })}
 	if main {
 		url.NoValue, url.Default = false, "sqlite:${liferay.home}/data/stoa.db"
-		url.Doc = "Address of the database: PostgreSQL, MariaDB, MySQL or an SQLite file, in JDBC form or in the database's own. Parameters that mean nothing here are ignored."
+		url.Doc = "Address of the database: PostgreSQL, MariaDB, MySQL or an SQLite file, in JDBC form or in the database's own. What becomes of their parameters is in docs/operate/database-address.md."
 		url.kind = into(databaseURL(false), func(c *Config) *string { return &field(c).URL })
 	}
 	props := []property{url,
@@ -25,7 +25,8 @@ func sourceProps(prefix string, field func(*Config) *DataSource) []property {
 			Doc:  "User at the database; empty means the user in the address, if there is one.",
 			kind: into(text(), func(c *Config) *string { return &field(c).Username })},
 		{Name: prefix + "password", Default: "", Secret: true,
-			Doc:  "Password at the database.",
+			Doc: "Password at the database; file: and a path, such as file:/run/secrets/database, is the file that holds " +
+				"it. That file is read for each new connection, so the password can be changed while the portal runs.",
 			kind: into(text(), func(c *Config) *string { return &field(c).Password })},
 		{Name: prefix + "jndi.name", Default: "",
 			Doc:  "Name of a data source of an application server. There is none here: anything but an empty value gets a warning, and the address is used.",
@@ -78,10 +79,11 @@ func jndi() parser[string] {
 func sectionDatabase() section {
 	props := sourceProps("jdbc.default.", func(c *Config) *DataSource { return &c.Database.Default })
 	return section{Title: "Database", Props: append(props,
-		property{Name: "retry.jdbc.on.startup.max.retries", Default: "0", Unit: "times",
-			Doc:  "How often to try again when the database cannot be reached at start.",
+		property{Name: "retry.jdbc.on.startup.max.retries", Default: "150", Unit: "times",
+			Doc: "How often to try again when the database cannot be used at start: with the pause below, for five minutes. " +
+				"0 gives up at once, as commands other than serve and migrate do.",
 			kind: into(whole(0, 100000), func(c *Config) *int { return &c.Database.StartupRetries })},
-		property{Name: "retry.jdbc.on.startup.delay", Default: "5", Unit: "seconds",
+		property{Name: "retry.jdbc.on.startup.delay", Default: "2", Unit: "seconds",
 			Doc:  "Pause between two such attempts.",
 			kind: into(counted(time.Second, 0, 3600), func(c *Config) *time.Duration { return &c.Database.StartupRetryDelay })},
 		property{Name: "db.loss.accept", Default: "60s", Shared: true,
@@ -98,7 +100,10 @@ func sectionDatabase() section {
 
 func sectionReadWrite() section {
 	return section{Title: "Separate databases for reading and writing",
-		Intro: "Give jdbc.read the address of the replicas. jdbc.write is needed only when it is not the same as jdbc.default.",
+		Intro: "Give jdbc.read the address of the replicas: several hosts take turns, and one that lags by more than a " +
+			"second or fails is left out. Lists of the control panel are read there, as long as nobody is shown less than " +
+			"before; all else, and what goes into a cache, is read where it is written. jdbc.write is needed only when it " +
+			"is not the same as jdbc.default.",
 		Props: append(
 			sourceProps("jdbc.read.", func(c *Config) *DataSource { return &c.Database.Read }),
 			sourceProps("jdbc.write.", func(c *Config) *DataSource { return &c.Database.Write })...)}

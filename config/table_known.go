@@ -43,9 +43,8 @@ locales | A site may have any language.
 locale.prepend.friendly.url.style=3 | Addresses carry every language but the default one of the site.
 dl.file.entry.thumbnail.max.height | Pictures come in fixed widths.
 dl.file.entry.thumbnail.max.width | Pictures come in fixed widths.
-jdbc.default.connectionTimeout | Requests and statements have limits of their own (db.statement.timeout).
-jdbc.read.connectionTimeout | See jdbc.default.connectionTimeout.
-jdbc.write.connectionTimeout | See jdbc.default.connectionTimeout.
+jdbc.default.connectionTimeout | Requests and statements have limits of their own (db.statement.timeout); for connecting, see connectTimeout in docs/operate/database-address.md.
+jdbc.<source>.connectionTimeout | See jdbc.default.connectionTimeout.
 schema.module.build.auto.upgrade | Applications bring their own versions.
 upgrade.database.transactions.disabled | Upgrades always run in transactions.
 upgrade.concurrent.fetch.size | Upgrades need no tuning.
@@ -78,23 +77,85 @@ module.framework.properties.osgi.console | There is no OSGi.
 module.framework.file.install.cfg.enabled | There is no OSGi.
 module.framework.export.password.attributes | There is no OSGi.
 dependency.manager.sync.timeout | There is nothing to wait for.
-retry.data.source.max.retries | The pool tries again by itself until jdbc.default.connectionTimeout.
+retry.data.source.max.retries | The pool tries again by itself.
 retry.advice.max.retries | Calls are repeated where it is safe.
 initial.system.check.enabled | The checks always run.
 thread.dump.speed.threshold | There are no Java threads.
 com.liferay.portal.servlet.filters.threaddump.ThreadDumpFilter | There are no servlet filters.
 com.liferay.portal.servlet.filters.sessionid.SessionIdFilter | There are no servlet filters.
 com.liferay.portal.servlet.filters.gzip.GZipFilter | http.server.compression.enabled does this.
-jdbc.default.registerMbeans | There is no JMX.
-jdbc.default.transactionIsolation | Always read committed.
-jdbc.default.autoCommit | Transactions are explicit.
-jdbc.default.connectionTestQuery | Connections are tested by the driver.
-jdbc.default.initializationFailFast | retry.jdbc.on.startup does this.
-jdbc.default.liferay.pool.provider | There is one pool.
-jdbc.read.transactionIsolation | Always read committed.
-jdbc.read.registerMbeans | There is no JMX.
-jdbc.write.transactionIsolation | Always read committed.
-jdbc.write.registerMbeans | There is no JMX.
+jdbc.<source>.registerMbeans | There is no JMX.
+jdbc.<source>.jmxEnabled | There is no JMX.
+jdbc.<source>.jmxName | There is no JMX.
+jdbc.<source>.transactionIsolation | Always read committed.
+jdbc.<source>.defaultTransactionIsolation | Always read committed.
+jdbc.<source>.autoCommit | Transactions are explicit; the address names database and schema.
+jdbc.<source>.defaultAutoCommit | Transactions are explicit; the address names database and schema.
+jdbc.<source>.defaultReadOnly | Transactions are explicit; the address names database and schema.
+jdbc.<source>.readOnly | Transactions are explicit; the address names database and schema.
+jdbc.<source>.catalog | Transactions are explicit; the address names database and schema.
+jdbc.<source>.defaultCatalog | Transactions are explicit; the address names database and schema.
+jdbc.<source>.schema | Transactions are explicit; the address names database and schema.
+jdbc.<source>.connectionTestQuery | Connections are tested by the program; what a session needs goes into options or sessionVariables of the address.
+jdbc.<source>.connectionInitSql | Connections are tested by the program; what a session needs goes into options or sessionVariables of the address.
+jdbc.<source>.initSQL | Connections are tested by the program; what a session needs goes into options or sessionVariables of the address.
+jdbc.<source>.validationQuery | Connections are tested by the program; what a session needs goes into options or sessionVariables of the address.
+jdbc.<source>.validationTimeout | Connections are tested by the program; what a session needs goes into options or sessionVariables of the address.
+jdbc.<source>.validationInterval | Connections are tested by the program; what a session needs goes into options or sessionVariables of the address.
+jdbc.<source>.keepaliveTime | Connections are tested by the program; what a session needs goes into options or sessionVariables of the address.
+jdbc.<source>.testOnBorrow | Connections are tested by the program; what a session needs goes into options or sessionVariables of the address.
+jdbc.<source>.testOnReturn | Connections are tested by the program; what a session needs goes into options or sessionVariables of the address.
+jdbc.<source>.testWhileIdle | Connections are tested by the program; what a session needs goes into options or sessionVariables of the address.
+jdbc.<source>.testOnConnect | Connections are tested by the program; what a session needs goes into options or sessionVariables of the address.
+jdbc.<source>.preferredTestQuery | Connections are tested by the program; what a session needs goes into options or sessionVariables of the address.
+jdbc.<source>.testConnectionOnCheckin | Connections are tested by the program; what a session needs goes into options or sessionVariables of the address.
+jdbc.<source>.testConnectionOnCheckout | Connections are tested by the program; what a session needs goes into options or sessionVariables of the address.
+jdbc.<source>.idleConnectionTestPeriod | Connections are tested by the program; what a session needs goes into options or sessionVariables of the address.
+jdbc.<source>.timeBetweenEvictionRunsMillis | Connections are tested by the program; what a session needs goes into options or sessionVariables of the address.
+jdbc.<source>.numTestsPerEvictionRun | Connections are tested by the program; what a session needs goes into options or sessionVariables of the address.
+jdbc.<source>.initializationFailFast | retry.jdbc.on.startup does this.
+jdbc.<source>.initializationFailTimeout | retry.jdbc.on.startup does this.
+jdbc.<source>.acquireRetryAttempts | retry.jdbc.on.startup does this.
+jdbc.<source>.acquireRetryDelay | retry.jdbc.on.startup does this.
+jdbc.<source>.breakAfterAcquireFailure | retry.jdbc.on.startup does this.
+jdbc.<source>.liferay.pool.provider | There is one pool.
+jdbc.<source>.poolName | There is one pool.
+jdbc.<source>.dataSourceClassName | There is one pool.
+jdbc.<source>.jdbcInterceptors | There is one pool.
+jdbc.<source>.connectionCustomizerClassName | There is one pool.
+jdbc.<source>.factoryClassName | There is one pool.
+jdbc.<source>.leakDetectionThreshold | Connections are given back in any case.
+jdbc.<source>.removeAbandoned | Connections are given back in any case.
+jdbc.<source>.removeAbandonedTimeout | Connections are given back in any case.
+jdbc.<source>.logAbandoned | Connections are given back in any case.
+jdbc.<source>.suspectTimeout | Connections are given back in any case.
+jdbc.<source>.unreturnedConnectionTimeout | Connections are given back in any case.
+jdbc.<source>.debugUnreturnedConnectionStackTraces | Connections are given back in any case.
+jdbc.<source>.maxPoolSize | maximumPoolSize of the source does this.
+jdbc.<source>.maxActive | maximumPoolSize of the source does this.
+jdbc.<source>.maxTotal | maximumPoolSize of the source does this.
+jdbc.<source>.minPoolSize | minimumIdle of the source does this.
+jdbc.<source>.initialPoolSize | minimumIdle of the source does this.
+jdbc.<source>.initialSize | minimumIdle of the source does this.
+jdbc.<source>.minIdle | minimumIdle of the source does this.
+jdbc.<source>.maxIdle | minimumIdle of the source does this.
+jdbc.<source>.acquireIncrement | minimumIdle of the source does this.
+jdbc.<source>.maxIdleTime | idleTimeout of the source does this.
+jdbc.<source>.minEvictableIdleTimeMillis | idleTimeout of the source does this.
+jdbc.<source>.maxIdleTimeExcessConnections | idleTimeout of the source does this.
+jdbc.<source>.maxConnectionAge | maxLifetime of the source does this.
+jdbc.<source>.maxAge | maxLifetime of the source does this.
+jdbc.<source>.maxWait | Requests and statements have limits of their own (db.statement.timeout).
+jdbc.<source>.checkoutTimeout | Requests and statements have limits of their own (db.statement.timeout).
+jdbc.<source>.maxStatements | A matter of the speed of a Java pool.
+jdbc.<source>.maxStatementsPerConnection | A matter of the speed of a Java pool.
+jdbc.<source>.cacheStatements | A matter of the speed of a Java pool.
+jdbc.<source>.poolPreparedStatements | A matter of the speed of a Java pool.
+jdbc.<source>.numHelperThreads | A matter of the speed of a Java pool.
+jdbc.<source>.fairQueue | A matter of the speed of a Java pool.
+jdbc.<source>.useEquals | A matter of the speed of a Java pool.
+jdbc.<source>.isolateInternalQueries | A matter of the speed of a Java pool.
+jdbc.<source>.allowPoolSuspension | A matter of the speed of a Java pool.
 counter.jdbc.prefix | Ids always come from the write source.
 spring.configs | There is no Spring.
 spring.infrastructure.configs | There is no Spring.

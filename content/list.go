@@ -172,7 +172,7 @@ func (s *Service) LiveList(ctx context.Context, st site.Site, f Filter) (List, e
 	key := fmt.Sprintf("%d/%s/%d/%d/%d/%d-%d/%d,%d", st.ID, cut(f.Kind, 20), f.Category, f.Tag, f.Author, f.Year, f.Month, f.Page, f.PerPage)
 	return s.lists.Get(ctx, key, func(ctx context.Context, l *cache.Load) (List, error) {
 		l.Scope("article", st.ID)
-		return s.list(ctx, st.ID, f, true, "ORDER BY a.sticky DESC, a.published DESC, a.id DESC")
+		return s.list(ctx, s.o.DB, st.ID, f, true, "ORDER BY a.sticky DESC, a.published DESC, a.id DESC")
 	})
 }
 
@@ -182,16 +182,17 @@ func (s *Service) List(ctx context.Context, st site.Site, f Filter) (List, error
 	if err := s.o.Access.Check(ctx, access.Edit, st.Path()); err != nil {
 		return List{}, err
 	}
-	return s.list(ctx, st.ID, f.normal(), false, "ORDER BY a.modified DESC, a.id DESC")
+	return s.list(ctx, db.Reader(ctx, s.o.DB), st.ID, f.normal(), false, "ORDER BY a.modified DESC, a.id DESC")
 }
 
-func (s *Service) list(ctx context.Context, st stoa.ID, f Filter, visible bool, order string) (List, error) {
+// list reads all of a list from q: what goes into a cache, from the database that is written to.
+func (s *Service) list(ctx context.Context, q db.Queryer, st stoa.ID, f Filter, visible bool, order string) (List, error) {
 	out := List{Page: f.Page, PerPage: f.PerPage}
 	cond, args := f.conditions(st, visible)
-	if err := s.o.DB.QueryRow(ctx, "SELECT count(*) FROM content_article a "+cond, args...).Scan(&out.Total); err != nil {
+	if err := q.QueryRow(ctx, "SELECT count(*) FROM content_article a "+cond, args...).Scan(&out.Total); err != nil {
 		return List{}, fmt.Errorf("content: count articles: %w", err)
 	}
-	rows, err := db.All(ctx, s.o.DB, scanRow, columns+cond+" "+order+" LIMIT ? OFFSET ?", append(args, f.PerPage, (f.Page-1)*f.PerPage)...)
+	rows, err := db.All(ctx, q, scanRow, columns+cond+" "+order+" LIMIT ? OFFSET ?", append(args, f.PerPage, (f.Page-1)*f.PerPage)...)
 	if err != nil {
 		return List{}, fmt.Errorf("content: list articles: %w", err)
 	}
@@ -202,7 +203,7 @@ func (s *Service) list(ctx context.Context, st stoa.ID, f Filter, visible bool, 
 		}
 		out.Items = append(out.Items, a)
 	}
-	if err := s.heads(ctx, out.Items); err != nil {
+	if err := s.heads(ctx, q, out.Items); err != nil {
 		return List{}, fmt.Errorf("content: list articles: %w", err)
 	}
 	for i := range out.Items {
@@ -217,7 +218,7 @@ func (s *Service) list(ctx context.Context, st stoa.ID, f Filter, visible bool, 
 }
 
 // heads adds what lists show of the versions named by Shown: no bodies.
-func (s *Service) heads(ctx context.Context, items []Article) error {
+func (s *Service) heads(ctx context.Context, q db.Queryer, items []Article) error {
 	if len(items) == 0 {
 		return nil
 	}
@@ -227,7 +228,7 @@ func (s *Service) heads(ctx context.Context, items []Article) error {
 		items[i].Text = map[stoa.Locale]Text{}
 		place[items[i].ID], ids[i] = &items[i], items[i].ID
 	}
-	return db.Each(ctx, s.o.DB, func(row db.Scanner) error {
+	return db.Each(ctx, q, func(row db.Scanner) error {
 		var id stoa.ID
 		var number int
 		var l, def stoa.Locale

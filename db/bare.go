@@ -75,7 +75,7 @@ func (b Bare) Open() (*sql.DB, error) {
 		cfg.RuntimeParams = map[string]string{"application_name": "stoa db check", "client_encoding": "UTF8"}
 		cfg.ValidateConnect = nil
 		cfg.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol
-		return sql.OpenDB(stdlib.GetConnector(*cfg)), nil
+		return sql.OpenDB(stdlib.GetConnector(*cfg, b.host.signingIn())), nil
 	case b.host.my != nil:
 		c, err := b.host.connector(b.timeout)
 		if err != nil {

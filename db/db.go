@@ -22,10 +22,15 @@ import (
 // Options says which database to open. Only URL is required.
 type Options struct {
 	// URL names the database: sqlite:/path/to/file, postgres://user:pw@h1,h2/name, mariadb://… or
-	// mysql://…, or their jdbc: forms. Unknown jdbc parameters are ignored.
+	// mysql://…, or their jdbc: forms. What becomes of its parameters: PostgresParameters, MySQLParameters.
 	URL      string
 	User     string // used when the URL has no user
 	Password string // used when the URL has no password
+	// PasswordFrom, if not nil, gives the password of each new connection instead of Password and the URL, so that
+	// it can be changed at the server while the program runs. It may be called by several goroutines at once.
+	PasswordFrom func() (string, error)
+	Property     string // the setting that URL stands in, for sentences; "" = jdbc.default.url
+	ReadOnly     bool   // the source is only read from: an address that asks for replicas is right
 
 	MaxConns         int           // connections of the pool at most; 0 = 32
 	MinIdle          int           // connections kept open; 0 = 4
@@ -70,6 +75,7 @@ type DB struct {
 	pools   atomic.Pointer[pools]
 	turns   turns
 	memory  *memory
+	sent    sentBeats
 	journal Journal
 	witness Witness
 	ids     idBlock
@@ -163,6 +169,9 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	parsed, err := parseURL(o)
 	if err != nil {
 		return nil, err
+	}
+	for _, w := range parsed.warnings {
+		o.Logger.Warn(w)
 	}
 	d, err := newDB(ctx, o, parsed)
 	if err != nil {
@@ -389,8 +398,10 @@ func wrapUnavailable(err error) error {
 		return stoa.Unavailable(err, "the disk that holds the database is full: nothing was saved; free some space and try again")
 	case isCorrupt(err):
 		return stoa.Unavailable(err, "the database file is damaged: restore it from a backup (stoa restore) or from the copies in data/backup")
+	case isTooLarge(err):
+		return stoa.Unavailable(err, "this is larger than the database takes at once: nothing was saved; raise max_allowed_packet there")
 	case isConnection(err):
-		return stoa.Unavailable(err, "the database does not answer; try again in a moment")
+		return stoa.Unavailable(err, "%s; try again in a moment", awayBecause(err))
 	}
 	return err
 }

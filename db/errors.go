@@ -113,8 +113,18 @@ func isConnection(err error) bool {
 func isNetwork(err error) bool {
 	var pg *pgconn.ConnectError
 	var netErr net.Error
+	if _, refused := asRefusal(err); refused {
+		return false
+	}
 	return errors.As(err, &pg) || errors.As(err, &netErr) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysql.ErrInvalidConn) ||
 		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// isTooLarge reports whether err says that a statement is larger than the server takes.
+func isTooLarge(err error) bool {
+	var my *mysql.MySQLError
+	return errors.Is(err, mysql.ErrPktTooLarge) ||
+		errors.As(err, &my) && (my.Number == 1153 || my.Number == 1105 && strings.Contains(my.Message, "max_allowed_packet"))
 }
 
 // connectError is why a connection could not be made.

@@ -12,8 +12,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/go-sql-driver/mysql"
-	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/stoa-portal/stoa"
 	sqlite "modernc.org/sqlite"
 )
@@ -134,30 +132,6 @@ func (d *DB) openServer(i int, fingerprint string) (*pools, error) {
 // bases makes bare connections to a server of the address.
 func (d *DB) bases(i int) (driver.Connector, error) {
 	return d.dsn.hosts[i].connector(d.opt.ConnectTimeout)
-}
-
-// connector makes bare connections to this one server.
-func (h host) connector(timeout time.Duration) (driver.Connector, error) {
-	if h.pg != nil {
-		return stdlib.GetConnector(*h.pg), nil
-	}
-	c, err := mysql.NewConnector(h.my)
-	if err != nil {
-		return nil, fmt.Errorf("database server %s: %w", h, err)
-	}
-	return mysqlConnector{c, timeout}, nil
-}
-
-// mysqlConnector bounds the whole greeting, as pgx does, and not its first packet alone.
-type mysqlConnector struct {
-	driver.Connector
-	timeout time.Duration
-}
-
-func (c mysqlConnector) Connect(ctx context.Context) (driver.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
-	defer cancel()
-	return c.Connector.Connect(ctx)
 }
 
 // openSQLite makes one connection for writing, because SQLite has one writer at a time and waiting in

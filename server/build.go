@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -17,7 +16,6 @@ import (
 	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/change"
 	"github.com/stoa-portal/stoa/cluster"
-	"github.com/stoa-portal/stoa/config"
 	"github.com/stoa-portal/stoa/content"
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/document"
@@ -55,6 +53,10 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		return err
 	}
 	s.onStop("database", func(context.Context) error { return s.DB.Close() })
+	if s.replicas, err = db.OpenReplicas(s.DB, ReadOptions(c)); err != nil {
+		return err
+	}
+	s.onStop("replicas", func(context.Context) error { return s.replicas.Close() })
 	if err := s.adviseDatabase(ctx); err != nil {
 		return err
 	}
@@ -239,7 +241,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	panel, err := admin.New(admin.Options{
 		Access: s.Access, Users: s.Users, Sites: s.Sites, Pages: s.Pages, Content: s.Content, Taxonomy: s.Taxonomy, Jobs: s.Jobs, Locks: s.Locks,
 		Assets: assets, Log: s.Log, Logger: s.log.With("component", "admin"), Caches: s.Cache.Stats, SiteOf: visitors.SiteOf, CreateInstance: s.CreateInstance,
-		Nodes: s, Properties: s.properties, Render: theme, Catalogue: catalogue,
+		Nodes: s, Properties: s.properties, Snapshot: s.snapshot, Render: theme, Catalogue: catalogue,
 		Files: s.Files, MaxUpload: c.Files.MaxFileBytes,
 	})
 	if err != nil {
@@ -248,7 +250,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), cacheMetrics{s.Cache},
-		newClusterMetrics(s))
+		newClusterMetrics(s), replicaMetrics{s.replicas})
 	if s.http, err = httpd.New(httpd.Options{
 		Addr: c.Server.Listen, TLSAddr: c.Server.ListenTLS, TLSCert: c.Server.Certificate, TLSKey: c.Server.Key,
 		TrustedProxies: c.Web.TrustedProxies, ForwardedHost: httpd.Forwarded(c.Web.ForwardedHost), ForwardedPort: httpd.Forwarded(c.Web.ForwardedPort),
@@ -279,38 +281,6 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	}
 	s.onStop("control socket", stopSocket)
 	return nil
-}
-
-// writeSource is where the portal writes.
-func (s *Server) writeSource() config.DataSource {
-	if s.cfg.Database.Write.URL != "" {
-		return s.cfg.Database.Write
-	}
-	return s.cfg.Database.Default
-}
-
-func (s *Server) openDatabase(ctx context.Context, writer int64) (*db.DB, error) {
-	source := s.writeSource()
-	o := db.Options{
-		URL: source.URL, User: source.Username, Password: source.Password, MaxConns: source.MaximumPoolSize, MinIdle: source.MinimumIdle,
-		IdleTime: source.IdleTimeout, Lifetime: source.MaxLifetime, NoCreate: !s.cfg.Database.CreateSchema, NoUpgrade: !s.cfg.Database.MigrateOnStart,
-		StatementTimeout: s.cfg.Database.StatementTimeout, SlowStatement: s.cfg.Database.SlowStatement, IDBlock: int64(s.cfg.Database.CounterIncrement),
-		BackupDir: filepath.Join(s.cfg.Home, "data", "backup"), Writer: writer, Logger: s.log, LossAccept: s.cfg.Database.LossAccept,
-		MemoryFile: memoryFile(s.cfg), Clock: change.Boottime,
-		OnRestored: user.EndAll, Known: s.known(ctx),
-	}
-	for attempt := 0; ; attempt++ {
-		d, err := db.Open(ctx, o)
-		if err == nil || stoa.KindOf(err) != stoa.KindUnavailable || attempt >= s.cfg.Database.StartupRetries {
-			return d, err
-		}
-		s.log.Warn("the database cannot be reached; trying again", "error", err, "in", s.cfg.Database.StartupRetryDelay)
-		select {
-		case <-ctx.Done():
-			return nil, err
-		case <-time.After(s.cfg.Database.StartupRetryDelay):
-		}
-	}
 }
 
 // problems names what keeps the node from being ready.

@@ -81,11 +81,7 @@ func Look(ctx context.Context, c *config.Config, mute *MuteError) (cluster.Statu
 
 // view opens the database of the settings for reading only.
 func view(ctx context.Context, c *config.Config, inUse bool) (*db.View, error) {
-	source := c.Database.Default
-	if c.Database.Write.URL != "" {
-		source = c.Database.Write
-	}
-	return db.OpenView(ctx, db.Options{URL: source.URL, User: source.Username, Password: source.Password}, inUse)
+	return db.OpenView(ctx, WriteOptions(c), inUse)
 }
 
 // Portal reports whether the database of the settings holds a portal. It changes nothing.

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/cluster"
+	"github.com/stoa-portal/stoa/db"
 )
 
 // clusterMetrics shows this node's part in the cluster to Prometheus. It asks neither the database nor other nodes:
@@ -215,5 +216,23 @@ func (m cacheMetrics) Collect(ch chan<- prometheus.Metric) {
 				ch <- prometheus.MustNewConstMetric(counted, prometheus.CounterValue, n, r.Name, k)
 			}
 		}
+	}
+}
+
+// replicaMetrics shows how much is read from replicas.
+type replicaMetrics struct{ r *db.Replicas }
+
+// Describe sends nothing, which makes the collector an unchecked one.
+func (replicaMetrics) Describe(chan<- *prometheus.Desc) {}
+
+// Collect gives the present numbers.
+func (m replicaMetrics) Collect(ch chan<- prometheus.Metric) {
+	s := m.r.Stats()
+	reads := prometheus.NewDesc("stoa_database_snapshots_total", "Reads that may go to a replica, by where they went.", []string{"source"}, nil)
+	out := prometheus.NewDesc("stoa_database_replica_left_out", "1 for a replica that lags or fails, and is not used.", []string{"server"}, nil)
+	ch <- prometheus.MustNewConstMetric(reads, prometheus.CounterValue, float64(s.Served), "replica")
+	ch <- prometheus.MustNewConstMetric(reads, prometheus.CounterValue, float64(s.All-s.Served), "write")
+	for server := range s.LeftOut {
+		ch <- prometheus.MustNewConstMetric(out, prometheus.GaugeValue, 1, server)
 	}
 }

@@ -31,8 +31,7 @@ func Migrate(ctx context.Context, c *config.Config, o MigrateOptions) (text stri
 	c.Database.CreateSchema, c.Database.MigrateOnStart = true, true
 	s := &Server{cfg: c, log: o.Logger}
 	if o.Dry { // a look makes no file
-		source := s.writeSource()
-		file := db.FilePath(db.Options{URL: source.URL, User: source.Username, Password: source.Password})
+		file := db.FilePath(WriteOptions(c))
 		if _, err := os.Stat(file); file != "" && errors.Is(err, fs.ErrNotExist) {
 			return fmt.Sprintf("There is no database %s yet: it would be made.", file), nil
 		}

@@ -43,9 +43,8 @@ var ErrNoConsent = errors.New("nothing was changed")
 // sessions and one-time links end, durable readers of the change log start over, and it is an event.
 func Restored(ctx context.Context, c *config.Config, o RestoredOptions) (text string, err error) {
 	ctx = stoa.WithActor(ctx, stoa.SystemActor())
-	source := (&Server{cfg: c}).writeSource()
-	options := db.Options{URL: source.URL, User: source.Username, Password: source.Password, StatementTimeout: c.Database.StatementTimeout,
-		MaxConns: 3, Logger: o.Logger}
+	options := WriteOptions(c)
+	options.MaxConns, options.MinIdle, options.Logger = 3, 1, o.Logger
 	if options.URL, err = db.OneHost(options, o.Server); err != nil {
 		return "", err
 	}

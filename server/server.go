@@ -64,6 +64,7 @@ type Server struct {
 	// portal has an administrator with a password.
 	SetupPath string
 
+	replicas *db.Replicas
 	link     *link
 	probe    *cluster.Probe
 	await    cluster.Method[[]change.Position, bool]

@@ -46,6 +46,8 @@ func (h *Handler) follow(next http.Handler) http.Handler {
 			return
 		}
 		ctx, receipts := change.WithReceipts(r.Context())
+		positions, readable := places(r)
+		ctx = change.WithPlaces(ctx, positions, readable)
 		if carries(r) || !h.opt.Cache.Proven() {
 			if err := h.catchUp(r); err != nil {
 				ctx = context.WithValue(ctx, behindKey{}, &late{err, h.opt.Cache.Unproven()})

@@ -16,6 +16,7 @@ import (
 	"github.com/stoa-portal/stoa/config"
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/db/dbcheck"
+	"github.com/stoa-portal/stoa/server"
 )
 
 func dbCheckCommand(f *flags) *cobra.Command {
@@ -73,18 +74,8 @@ func dbCheckCommand(f *flags) *cobra.Command {
 
 // checkOptions are the sources of the properties.
 func checkOptions(c *config.Config, nodes int) dbcheck.Options {
-	source := func(s config.DataSource) db.Options {
-		return db.Options{URL: s.URL, User: s.Username, Password: s.Password, MaxConns: s.MaximumPoolSize}
-	}
-	o := dbcheck.Options{
-		Write:   source(c.Database.Default),
-		Read:    source(c.Database.Read),
-		Nodes:   nodes,
-		Cluster: c.Cluster.Enabled,
-	}
-	if c.Database.Write.URL != "" {
-		o.Write = source(c.Database.Write)
-	}
+	o := dbcheck.Options{Write: server.WriteOptions(c), Read: server.ReadOptions(c), Nodes: nodes,
+		Cluster: c.Cluster.Enabled}
 	return o
 }
 

@@ -169,7 +169,11 @@ func configCommand(f *flags) *cobra.Command {
 			return err
 		}
 		cfg.Print(c.OutOrStdout(), !terminal(os.Stdout))
-		return nil
+		warnings, err := server.CheckSources(cfg)
+		for _, w := range warnings {
+			fmt.Fprintln(c.ErrOrStderr(), w)
+		}
+		return err
 	}}
 	cmd.AddCommand(&cobra.Command{Use: "docs [FILE]", Short: "Write the reference of all properties", Args: cobra.MaximumNArgs(1), RunE: func(_ *cobra.Command, args []string) error {
 		name := filepath.Join("docs", "properties.md")

@@ -100,6 +100,7 @@ func (g *Group) Config(flags map[string]string) *config.Config {
 		"jdbc.default.url":                    g.address,
 		"jdbc.default.maximumPoolSize":        "8",
 		"jdbc.default.minimumIdle":            "1",
+		"retry.jdbc.on.startup.max.retries":   "0",
 		"dl.store.file.system.root.dir":       g.files,
 		"default.admin.password":              AdminPassword,
 		"shutdown.drain.delay":                "0s",
