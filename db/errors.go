@@ -36,13 +36,19 @@ func IsDuplicate(err error) bool {
 // IsNoRows reports whether err is sql.ErrNoRows.
 func IsNoRows(err error) bool { return errors.Is(err, sql.ErrNoRows) }
 
+// MovedAway is what the triggers of a copy (package transfer) say to every write once the portal was moved to another
+// database.
+const MovedAway = "this portal was moved to another database"
+
+func isMoved(err error) bool { return strings.Contains(err.Error(), MovedAway) }
+
 // isTransient reports whether the same transaction can succeed when repeated (coherence rule 28).
 func isTransient(err error) bool {
 	var pg *pgconn.PgError
 	var my *mysql.MySQLError
 	var lite *sqlite.Error
 	switch {
-	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), isMoved(err):
 		return false
 	case errors.Is(err, errOtherHistory), errors.Is(err, driver.ErrBadConn):
 		return true
