@@ -21,6 +21,7 @@ import (
 	"github.com/stoa-portal/stoa/cluster"
 	"github.com/stoa-portal/stoa/content"
 	"github.com/stoa-portal/stoa/db"
+	"github.com/stoa-portal/stoa/db/transfer"
 	"github.com/stoa-portal/stoa/document"
 	"github.com/stoa-portal/stoa/filestore"
 	"github.com/stoa-portal/stoa/httpd"
@@ -58,6 +59,9 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	}
 	s.onStop("database", func(context.Context) error { return s.DB.Close() })
 	if err := s.DB.Migrate(ctx); err != nil {
+		return err
+	}
+	if err := s.mayServe(ctx); err != nil {
 		return err
 	}
 
@@ -155,7 +159,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	s.store = s.checkStore(ctx, files)
+	s.store, s.bytes = s.checkStore(ctx, files), files
 
 	// The domain.
 	if s.Access, err = access.New(access.Options{DB: s.DB, Cache: s.Cache}); err != nil {
@@ -303,7 +307,7 @@ func (s *Server) checkStore(ctx context.Context, files filestore.Store) []httpd.
 
 // problems names what keeps the node from being ready.
 func (s *Server) problems(ctx context.Context) []httpd.Problem {
-	out := slices.Clone(s.store)
+	out := append(slices.Clone(s.store), s.moved(ctx)...)
 	if err := s.DB.Check(ctx); err != nil {
 		out = append(out, httpd.Problem{Requirement: "database", Message: err.Error(), Mend: "check that the server of jdbc.default.url runs and answers"})
 	} else if age := change.Boottime() - s.Log.Proof(); age > 5*time.Second {
@@ -332,6 +336,10 @@ func (s *Server) registerJobs() error {
 		s.Jobs.Register(s.Content.Job()),
 		s.Jobs.Register(s.Locks.Job()),
 		s.Jobs.Register(job.Job{Name: "file.sweep", Does: "Deletes bytes that no file refers to", Kind: job.Once, Schedule: "@every 6h", Timeout: 30 * time.Minute, Run: func(ctx context.Context, _ job.Run) error {
+			// What a backup or a copy read from the database must still be there when it comes to the files.
+			if _, running, err := transfer.OldestRunning(ctx, s.DB); err != nil || running {
+				return err
+			}
 			_, err := s.Files.Sweep(stoa.WithActor(ctx, stoa.SystemActor()), s.now().Add(-s.cfg.Files.OrphanAge))
 			return err
 		}}),

@@ -23,7 +23,6 @@ func SocketPath(home string) string { return filepath.Join(home, "run", "stoa.so
 type ControlRequest struct {
 	Login string `json:"login,omitempty"` // reset-password: e-mail address or screen name
 	Node  string `json:"node,omitempty"`  // cluster/forget: name or id
-	Dir   string `json:"dir,omitempty"`   // backup: absolute path of a folder that does not exist yet
 
 	// import/wordpress
 	File     string `json:"file,omitempty"`  // absolute path of the export
@@ -71,9 +70,7 @@ func (s *Server) listenControl(h *home) (func(context.Context) error, error) {
 		link, err := s.ResetPassword(ctx, r.Login)
 		return link, err
 	}))
-	mux.HandleFunc("POST /backup", s.control(func(ctx context.Context, r ControlRequest) (string, error) {
-		return "The backup is in " + r.Dir, s.Backup(ctx, r.Dir)
-	}))
+	mux.HandleFunc("POST /backup/stream", s.streamBackup)
 	mux.HandleFunc("POST /import/wordpress", s.control(func(ctx context.Context, r ControlRequest) (string, error) {
 		return s.ImportWordPress(ctx, r)
 	}))

@@ -19,6 +19,7 @@ import (
 	"github.com/stoa-portal/stoa/content"
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/document"
+	"github.com/stoa-portal/stoa/filestore"
 	"github.com/stoa-portal/stoa/httpd"
 	"github.com/stoa-portal/stoa/job"
 	"github.com/stoa-portal/stoa/lock"
@@ -73,6 +74,7 @@ type Server struct {
 	values   map[string]string // those settings as they may be shown
 	settings string            // one digest of them all
 	store    []httpd.Problem   // what is wrong with the file store
+	bytes    filestore.Store   // the file store, for backups
 	checkup  atomic.Pointer[checkup]
 	address  string // host:port for people
 	started  time.Time

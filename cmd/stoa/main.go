@@ -53,7 +53,7 @@ func command() *cobra.Command {
 	root.PersistentFlags().StringVar(&f.external, "external-properties", "", "a further properties file, read after portal-ext.properties")
 	serve := &cobra.Command{Use: "serve", Short: "Run a node", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error { return serveNode(&f) }}
 	serve.Flags().StringVar(&f.port, "port", "", "port to listen on (default 8080)")
-	root.AddCommand(serve, configCommand(&f), userCommand(&f), backupCommand(&f), restoreCommand(&f), importCommand(&f), migrateCommand(&f), clusterCommand(&f),
+	root.AddCommand(serve, configCommand(&f), userCommand(&f), backupCommand(&f), restoreCommand(&f), importCommand(&f), migrateCommand(&f), clusterCommand(&f), dbCommand(&f),
 		&cobra.Command{Use: "version", Short: "Print the version", Args: cobra.NoArgs, Run: func(c *cobra.Command, _ []string) {
 			fmt.Fprintln(c.OutOrStdout(), "stoa", stoa.Version)
 		}})
@@ -192,18 +192,6 @@ func userCommand(f *flags) *cobra.Command {
 	return cmd
 }
 
-func backupCommand(f *flags) *cobra.Command {
-	return &cobra.Command{Use: "backup DIR", Short: "Copy database and files of this node to a new folder", Args: cobra.ExactArgs(1), RunE: func(_ *cobra.Command, args []string) error {
-		dir, err := filepath.Abs(args[0])
-		if err != nil {
-			return err
-		}
-		return onNode(f, "backup", server.ControlRequest{Dir: dir}, func(ctx context.Context, s *server.Server) (string, error) {
-			return "The backup is in " + dir, s.Backup(ctx, dir)
-		})
-	}}
-}
-
 func migrateCommand(f *flags) *cobra.Command {
 	return &cobra.Command{Use: "migrate", Short: "Bring the database up to this binary", Args: cobra.NoArgs,
 		Long: "Makes the tables of an empty database, or brings an older schema up to date. A node does the same at start,\nunless schema.run.enabled or upgrade.database.auto.run is false.",
@@ -219,18 +207,4 @@ func migrateCommand(f *flags) *cobra.Command {
 			fmt.Printf("The database has schema %d.\n", version)
 			return nil
 		}}
-}
-
-func restoreCommand(f *flags) *cobra.Command {
-	return &cobra.Command{Use: "restore DIR", Short: "Fill an empty home from a backup", Args: cobra.ExactArgs(1), RunE: func(_ *cobra.Command, args []string) error {
-		c, err := f.load()
-		if err != nil {
-			return err
-		}
-		if err := server.Restore(context.Background(), c, args[0]); err != nil {
-			return err
-		}
-		fmt.Println("The backup was restored to", c.Home)
-		return nil
-	}}
 }
