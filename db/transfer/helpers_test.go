@@ -255,7 +255,10 @@ func pairs() [][2]dbtest.Engine {
 
 func each(t *testing.T, fn func(t *testing.T, from, to *db.DB)) {
 	for _, p := range pairs() {
-		t.Run(string(p[0])+"-"+string(p[1]), func(t *testing.T) { fn(t, dbtest.Open(t, p[0]), dbtest.Open(t, p[1])) })
+		t.Run(string(p[0])+"-"+string(p[1]), func(t *testing.T) {
+			t.Parallel() // most of the time disks are waited for
+			fn(t, dbtest.Open(t, p[0]), dbtest.Open(t, p[1]))
+		})
 	}
 }
 
