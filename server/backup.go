@@ -197,9 +197,10 @@ func OpenBackup(from string) (io.ReadCloser, error) {
 	return os.Open(from)
 }
 
-// Restore fills the database of the home, or the one at url when that is not empty, and the home's file store from a
+// Restore fills the database of the home, or the one at url (with the password, when the address has none) if that is
+// given, and the home's file store from a
 // backup. Neither may hold anything.
-func Restore(ctx context.Context, c *config.Config, from, url string, log *slog.Logger, progress transfer.Progress) (h transfer.Header, e transfer.End, err error) {
+func Restore(ctx context.Context, c *config.Config, from, url, password string, log *slog.Logger, progress transfer.Progress) (h transfer.Header, e transfer.End, err error) {
 	own, err := openHome(c.Home)
 	if err != nil {
 		return h, e, err
@@ -211,7 +212,7 @@ func Restore(ctx context.Context, c *config.Config, from, url string, log *slog.
 	}
 	defer func() { _ = in.Close() }() // was only read
 	c.Database.CreateSchema, c.Database.MigrateOnStart = true, true
-	d, err := openForTransfer(ctx, c, url, "", log)
+	d, err := openForTransfer(ctx, c, url, password, log)
 	if err != nil {
 		return h, e, err
 	}

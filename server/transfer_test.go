@@ -149,7 +149,7 @@ func TestRestore_IntoAnotherEngineEndsSessions(t *testing.T) {
 		t.Fatal(err)
 	}
 	var told int64
-	if _, _, err := server.Restore(context.Background(), c, filepath.Join(dir, "b"), "", slog.New(slog.DiscardHandler), transfer.Progress(func(_ string, done, _ int64) { told = done })); err != nil {
+	if _, _, err := server.Restore(context.Background(), c, filepath.Join(dir, "b"), "", "", slog.New(slog.DiscardHandler), transfer.Progress(func(_ string, done, _ int64) { told = done })); err != nil {
 		t.Fatal(err)
 	}
 	if told == 0 {

@@ -264,10 +264,10 @@ func TestBackup_RestoredHomeShowsTheSameSite(t *testing.T) {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
-	if _, _, err := server.Restore(context.Background(), c, dir, "", log, nil); err != nil {
+	if _, _, err := server.Restore(context.Background(), c, dir, "", "", log, nil); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := server.Restore(context.Background(), c, dir, "", log, nil); !stoa.Is(err, stoa.KindConflict) {
+	if _, _, err := server.Restore(context.Background(), c, dir, "", "", log, nil); !stoa.Is(err, stoa.KindConflict) {
 		t.Errorf("a second restore over the first: %v", err)
 	}
 	if s, err = server.New(context.Background(), server.Options{Config: c, NoSync: true}); err != nil {

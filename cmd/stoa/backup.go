@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -95,7 +96,7 @@ func (f *flags) backup(ctx context.Context, w io.Writer) error {
 }
 
 func restoreCommand(f *flags) *cobra.Command {
-	var url string
+	var url, passwordFile string
 	cmd := &cobra.Command{
 		Use: "restore DIR|FILE|-", Short: "Fill an empty database and file store from a backup", Args: cobra.ExactArgs(1),
 		Long: `Fills the database and the file store of the home (--home) from a backup of any engine. Neither may hold anything. People sign
@@ -106,9 +107,13 @@ is repeated.`,
 			if err != nil {
 				return err
 			}
+			password, err := readPassword(passwordFile)
+			if err != nil {
+				return err
+			}
 			ctx, stop := interrupted()
 			defer stop()
-			h, e, err := server.Restore(ctx, cfg, args[0], url, warnings(), steps(os.Stderr))
+			h, e, err := server.Restore(ctx, cfg, args[0], url, password, warnings(), steps(os.Stderr))
 			if err != nil {
 				return err
 			}
@@ -119,7 +124,21 @@ is repeated.`,
 			return nil
 		}}
 	cmd.Flags().StringVar(&url, "url", "", "address of the database to fill (default: that of the home's configuration)")
+	cmd.Flags().StringVar(&passwordFile, "password-file", "", "file with the password for --url")
 	return cmd
+}
+
+// readPassword reads a password from the first line of a file; no file is no password.
+func readPassword(name string) (string, error) {
+	if name == "" {
+		return "", nil
+	}
+	raw, err := os.ReadFile(name)
+	if err != nil {
+		return "", stoa.Unavailable(err, "the password cannot be read from %s", name)
+	}
+	first, _, _ := strings.Cut(string(raw), "\n")
+	return strings.TrimSuffix(first, "\r"), nil
 }
 
 // interrupted is a context that ends when the operator stops the command.

@@ -3,10 +3,8 @@ package main
 import (
 	"fmt"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/server"
 )
 
@@ -29,12 +27,9 @@ as long as nothing was written at the new place.`,
 			if o.Abort && o.Undo {
 				return fmt.Errorf("--abort is for a copy that has not ended, --undo for one that has: give one of them")
 			}
-			if passwordFile != "" {
-				raw, err := os.ReadFile(passwordFile)
-				if err != nil {
-					return stoa.Unavailable(err, "the password cannot be read from %s", passwordFile)
-				}
-				o.Password = strings.TrimRight(string(raw), "\r\n")
+			var err error
+			if o.Password, err = readPassword(passwordFile); err != nil {
+				return err
 			}
 			cfg, err := f.load()
 			if err != nil {

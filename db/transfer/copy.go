@@ -100,6 +100,7 @@ type copying struct {
 	into   row // in the target
 	result Copied
 	total  int64
+	schema int64
 	kept   map[string]part
 }
 
@@ -185,7 +186,7 @@ func (c *copying) fits(ctx context.Context) error {
 	if why := sameTables(from, to); why != "" {
 		return stoa.Conflict("the target does not have the tables of the source: %s", why)
 	}
-	c.tables, c.lasts = dataTables(from), lastTables(from)
+	c.tables, c.lasts, c.schema = dataTables(from), lastTables(from), newest
 	return nil
 }
 

@@ -117,6 +117,9 @@ func (c *copying) sameCounts(ctx context.Context) error {
 
 // finish copies the few rows that come last and begins the new incarnation, in one transaction.
 func (c *copying) finish(ctx context.Context) error {
+	if n, err := schemaNumber(ctx, c.o.Source); err != nil || n != c.schema {
+		return errors.Join(err, stoa.Conflict("the source was brought to schema %d during the copy: give the copy up with --abort, and begin anew with that version", n))
+	}
 	known, err := readNumber(ctx, c.o.Source)
 	if err != nil {
 		return err
