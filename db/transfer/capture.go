@@ -278,8 +278,17 @@ func capturing(ctx context.Context, d *db.DB, tables []Table, id string) (bool, 
 // that wrote before has ended.
 func stopWrites(ctx context.Context, d *db.DB, out *row) error {
 	return d.Control(ctx, func(tx *db.Tx) error {
-		if tx.Dialect() == db.Postgres {
-			if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock("+strconv.Itoa(captureLock)+", hashtext(current_schema()))"); err != nil {
+		// Whoever begins to write meanwhile waits behind this, so it does not wait for long itself.
+		var wait []string
+		switch tx.Dialect() {
+		case db.Postgres:
+			wait = []string{"SET LOCAL lock_timeout = 3000", "SELECT pg_advisory_xact_lock(" + strconv.Itoa(captureLock) + ", hashtext(current_schema()))"}
+		case db.MySQL:
+			wait = []string{"SET SESSION innodb_lock_wait_timeout = 3"}
+			defer func() { _, _ = tx.Exec(ctx, "SET SESSION innodb_lock_wait_timeout = DEFAULT") }()
+		}
+		for _, s := range wait {
+			if _, err := tx.Exec(ctx, s); err != nil {
 				return err
 			}
 		}

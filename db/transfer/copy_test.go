@@ -238,3 +238,48 @@ func waitFor(t testing.TB, what string, done func() bool) {
 		}
 	}
 }
+
+func TestCopy_OpenTransactionAtTheEndIsNotLost(t *testing.T) {
+	each(t, func(t *testing.T, from, to *db.DB) {
+		waiting := map[db.Dialect]string{
+			db.Postgres: "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+			db.MySQL:    "SELECT count(*) FROM information_schema.INNODB_TRX WHERE trx_state = 'LOCK WAIT' AND trx_query LIKE 'UPDATE db_capture_stop%'",
+		}[from.Dialect()]
+		if waiting == "" {
+			return // a file has one writer, so none is left open
+		}
+		seed(t, from, 300)
+		began, written := make(chan struct{}), make(chan error, 1)
+		o := transfer.CopyOptions{Source: from, Target: to, BeforeLast: func() error {
+			go func() {
+				written <- from.Write(context.Background(), func(ctx context.Context, tx *db.Tx) error {
+					if err := tx.Insert(ctx, "page_page", pageRow(88_000_000, 5, "last", "")); err != nil {
+						return err
+					}
+					close(began)
+					tick := time.NewTicker(5 * time.Millisecond)
+					defer tick.Stop()
+					for {
+						var n int
+						if err := from.QueryRow(ctx, waiting).Scan(&n); err != nil || n > 0 {
+							return err
+						}
+						<-tick.C
+					}
+				})
+			}()
+			<-began
+			return nil
+		}}
+		if _, err := transfer.Copy(context.Background(), o); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-written; err != nil {
+			t.Fatalf("a transaction that began before the end: %v", err)
+		}
+		if n := one(t, to, "SELECT count(*) FROM page_page WHERE id = 88000000"); n != 1 {
+			t.Error("what was written in a transaction that was open at the end is not in the target")
+		}
+		same(t, from, to)
+	})
+}

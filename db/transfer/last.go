@@ -30,7 +30,15 @@ func (c *copying) last(ctx context.Context) error {
 		}
 	}
 	began := time.Now()
-	if err := stopWrites(ctx, c.o.Source, &c.out); err != nil {
+	err := stopWrites(ctx, c.o.Source, &c.out)
+	for try := 0; busy(err) && try < 10; try++ { // a transaction that takes long: let the others pass, and try again
+		if _, err := c.round(ctx); err != nil {
+			return c.letWrite(ctx, err)
+		}
+		began = time.Now()
+		err = stopWrites(ctx, c.o.Source, &c.out)
+	}
+	if err != nil {
 		return c.letWrite(ctx, fmt.Errorf("stop the writes of the source: %w", err))
 	}
 	if c.o.InLast != nil {
