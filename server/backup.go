@@ -28,7 +28,8 @@ const backupFile = "portal.stoa-backup"
 
 // fileColumns says to backups which rows name bytes in the file store.
 func fileColumns() []transfer.FileColumn {
-	return []transfer.FileColumn{{Table: "document_file", Column: "file_key", Prefix: "document/", Size: "size", SHA256: "hash"}}
+	return []transfer.FileColumn{{Table: "document_file", Column: "file_key", Prefix: "document/", Size: "size",
+		SHA256: "hash"}}
 }
 
 // Backup writes database and files of the portal to w as they are at one moment, while nodes run.
@@ -36,7 +37,8 @@ func (s *Server) Backup(ctx context.Context, w io.Writer) (transfer.End, error) 
 	if actor := stoa.ActorFrom(ctx); !actor.System && !actor.Admin {
 		return transfer.End{}, stoa.Forbidden("only administrators may make backups")
 	}
-	return transfer.Backup(ctx, transfer.BackupOptions{DB: s.DB, Store: s.bytes, Files: fileColumns(), Dir: filepath.Join(s.cfg.Home, "data"),
+	return transfer.Backup(ctx, transfer.BackupOptions{DB: s.DB, Store: s.bytes, Files: fileColumns(),
+		Dir:    filepath.Join(s.cfg.Home, "data"),
 		Logger: s.log.With("component", "backup")}, w)
 }
 
@@ -73,7 +75,8 @@ func httpLine(s string) string {
 }
 
 // ControlStream has the node that runs on the home write an answer to w. running is false when none does.
-func ControlStream(ctx context.Context, home, command string, req ControlRequest, w io.Writer) (running bool, err error) {
+func ControlStream(ctx context.Context, home, command string, req ControlRequest, w io.Writer) (
+	running bool, err error) {
 	path, release, err := shortPath(SocketPath(home))
 	if errors.Is(err, os.ErrNotExist) {
 		return false, nil
@@ -87,10 +90,11 @@ func ControlStream(ctx context.Context, home, command string, req ControlRequest
 		return false, nil
 	}
 	_ = conn.Close()
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
 		return d.DialContext(ctx, "unix", path)
-	}}}
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: dial}}
 	body, err := json.Marshal(req)
 	if err != nil {
 		return false, err
@@ -105,7 +109,8 @@ func ControlStream(ctx context.Context, home, command string, req ControlRequest
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
-		return true, stoa.Unavailable(errors.New(res.Status), "the node on %s does not know the command %s; is it older?", home, command)
+		return true, stoa.Unavailable(errors.New(res.Status), "the node on %s does not know the command %s; is it "+
+			"older?", home, command)
 	}
 	_, err = io.Copy(w, res.Body)
 	if said := res.Trailer.Get(streamError); said != "" {
@@ -119,7 +124,8 @@ func ControlStream(ctx context.Context, home, command string, req ControlRequest
 
 // CheckedBackup gives what produce writes on to w, and reads every byte of it again on the way: a backup that is not
 // whole is an error.
-func CheckedBackup(ctx context.Context, w io.Writer, progress transfer.Progress, produce func(w io.Writer) error) (transfer.Header, transfer.End, error) {
+func CheckedBackup(ctx context.Context, w io.Writer, progress transfer.Progress,
+	produce func(w io.Writer) error) (transfer.Header, transfer.End, error) {
 	type read struct {
 		h   transfer.Header
 		e   transfer.End
@@ -146,7 +152,8 @@ func CheckedBackup(ctx context.Context, w io.Writer, progress transfer.Progress,
 }
 
 // BackupToDir makes a new folder with the backup that produce writes.
-func BackupToDir(ctx context.Context, dir string, progress transfer.Progress, produce func(w io.Writer) error) (h transfer.Header, e transfer.End, err error) {
+func BackupToDir(ctx context.Context, dir string, progress transfer.Progress,
+	produce func(w io.Writer) error) (h transfer.Header, e transfer.End, err error) {
 	if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
 		return h, e, stoa.Invalid("dir", "%s is already there: give the name of a new folder", dir)
 	}
@@ -183,11 +190,13 @@ func OpenBackup(from string) (io.ReadCloser, error) {
 	}
 	st, err := os.Stat(from)
 	if err != nil {
-		return nil, stoa.Invalid("from", "%s cannot be read: a folder or a file that stoa backup wrote is expected (%v)", from, err)
+		return nil, stoa.Invalid("from", "%s cannot be read: a folder or a file that stoa backup wrote is expected "+
+			"(%v)", from, err)
 	}
 	if st.IsDir() {
 		if _, err := os.Stat(filepath.Join(from, "stoa.db")); err == nil {
-			return nil, stoa.Invalid("from", "%s is a backup of an older stoa: copy its stoa.db to data/stoa.db and its files to data/files of a new home, and start that", from)
+			return nil, stoa.Invalid("from", "%s is a backup of an older stoa: copy its stoa.db to data/stoa.db and "+
+				"its files to data/files of a new home, and start that", from)
 		}
 		from = filepath.Join(from, backupFile)
 		if _, err := os.Stat(from); err != nil {
@@ -200,7 +209,8 @@ func OpenBackup(from string) (io.ReadCloser, error) {
 // Restore fills the database of the home, or the one at url (with the password, when the address has none) if that is
 // given, and the home's file store from a
 // backup. Neither may hold anything.
-func Restore(ctx context.Context, c *config.Config, from, url, password string, log *slog.Logger, progress transfer.Progress) (h transfer.Header, e transfer.End, err error) {
+func Restore(ctx context.Context, c *config.Config, from, url, password string, log *slog.Logger,
+	progress transfer.Progress) (h transfer.Header, e transfer.End, err error) {
 	own, err := openHome(c.Home)
 	if err != nil {
 		return h, e, err
@@ -221,5 +231,6 @@ func Restore(ctx context.Context, c *config.Config, from, url, password string, 
 	if err != nil {
 		return h, e, err
 	}
-	return transfer.Restore(ctx, transfer.RestoreOptions{DB: d, Store: store, From: from, Progress: progress, Logger: log}, in)
+	return transfer.Restore(ctx, transfer.RestoreOptions{DB: d, Store: store, From: from, Progress: progress,
+		Logger: log}, in)
 }

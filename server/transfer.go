@@ -26,7 +26,8 @@ func (s *Server) mayServe(ctx context.Context) error {
 	}
 	address, moved, err := transfer.Moved(ctx, s.DB)
 	if err == nil && moved {
-		err = stoa.Conflict("the portal was moved from %s to %s: set that address in jdbc.default.url, or take the move back with stoa db copy --undo", s.DB.Describe(), address)
+		err = stoa.Conflict("the portal was moved from %s to %s: set that address in jdbc.default.url, or take the "+
+			"move back with stoa db copy --undo", s.DB.Describe(), address)
 	}
 	return err
 }
@@ -37,7 +38,8 @@ func (s *Server) moved(ctx context.Context) []httpd.Problem {
 	if err != nil || !moved { // a database that does not answer is another problem
 		return nil
 	}
-	return []httpd.Problem{{Requirement: "database", Message: "the portal was moved to " + address + "; this node saves nothing any more",
+	return []httpd.Problem{{Requirement: "database", Message: "the portal was moved to " + address +
+		"; this node saves nothing any more",
 		Mend: "set jdbc.default.url to " + address + " and restart this node"}}
 }
 
@@ -51,7 +53,8 @@ func openForTransfer(ctx context.Context, c *config.Config, url, password string
 		c.Database.StatementTimeout = transferTimeout
 		return (&Server{cfg: c, log: log}).openDatabase(ctx, 0)
 	}
-	return db.Open(ctx, db.Options{URL: url, Password: password, MaxConns: 4, MinIdle: 1, StatementTimeout: transferTimeout, WriteTimeout: transferTimeout,
+	return db.Open(ctx, db.Options{URL: url, Password: password, MaxConns: 4, MinIdle: 1,
+		StatementTimeout: transferTimeout, WriteTimeout: transferTimeout,
 		Name: "stoa-transfer", Logger: log})
 }
 
@@ -77,7 +80,8 @@ func CopyDatabase(ctx context.Context, c *config.Config, o CopyOrder, log *slog.
 	target, err := openForTransfer(ctx, c, o.To, o.Password, log)
 	if err != nil {
 		if o.Abort && stoa.Is(err, stoa.KindUnavailable) {
-			return "The copy was given up; the target could not be reached, so empty it by hand.", transfer.Abort(ctx, source, nil)
+			return "The copy was given up; the target could not be reached, so empty it by hand.",
+				transfer.Abort(ctx, source, nil)
 		}
 		return "", fmt.Errorf("target: %w", err)
 	}
@@ -87,22 +91,27 @@ func CopyDatabase(ctx context.Context, c *config.Config, o CopyOrder, log *slog.
 	}
 	switch {
 	case o.Abort:
-		return "The copy was given up: the portal runs on " + source.Describe() + ", and the target is empty.", transfer.Abort(ctx, source, target)
+		return "The copy was given up: the portal runs on " + source.Describe() + ", and the target is empty.",
+			transfer.Abort(ctx, source, target)
 	case o.Undo:
-		return "The move was taken back: the portal runs on " + source.Describe() + " again. Restart its nodes.", transfer.Undo(ctx, source, target, o.Progress)
+		return "The move was taken back: the portal runs on " + source.Describe() + " again. Restart its nodes.",
+			transfer.Undo(ctx, source, target, o.Progress)
 	}
 	if err := copyFiles(ctx, c, o, log); err != nil {
 		return "", err
 	}
-	got, err := transfer.Copy(ctx, transfer.CopyOptions{Source: source, Target: target, ReadOnly: o.ReadOnly, Progress: o.Progress, Logger: log})
+	got, err := transfer.Copy(ctx, transfer.CopyOptions{Source: source, Target: target, ReadOnly: o.ReadOnly,
+		Progress: o.Progress, Logger: log})
 	if err != nil {
 		return "", err
 	}
 	if err := copyFiles(ctx, c, o, log); err != nil { // those that came meanwhile; more cannot come
-		return "", fmt.Errorf("the database was copied, and the files that came last were not: copy what is new in %s to %s by hand: %w", c.Files.Root, o.Files, err)
+		return "", fmt.Errorf("the database was copied, and the files that came last were not: copy what is new in "+
+			"%s to %s by hand: %w", c.Files.Root, o.Files, err)
 	}
 	return fmt.Sprintf("%d rows and %d changes that came meanwhile were copied; the portal took no writes for %s.\n"+
-		"It is at %s now: set that in jdbc.default.url of every node and restart them.", got.Rows, got.Caught, got.ReadOnly.Round(time.Millisecond), target.Describe()), nil
+		"It is at %s now: set that in jdbc.default.url of every node and restart them.", got.Rows, got.Caught,
+		got.ReadOnly.Round(time.Millisecond), target.Describe()), nil
 }
 
 // fitTarget makes the tables in a database without any. A portal of another version is left alone.
@@ -113,7 +122,8 @@ func fitTarget(ctx context.Context, target *db.DB) error {
 	}
 	var version int64
 	if target.QueryRow(ctx, "SELECT version FROM db_schema WHERE id = 1").Scan(&version) == nil && version != newest {
-		return stoa.Conflict("the target %s holds a portal of schema %d, and this stoa needs %d: give a database that is empty", target.Describe(), version, newest)
+		return stoa.Conflict("the target %s holds a portal of schema %d, and this stoa needs %d: give a database "+
+			"that is empty", target.Describe(), version, newest)
 	}
 	return target.Migrate(ctx)
 }

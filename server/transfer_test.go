@@ -29,7 +29,8 @@ func TestCopyDatabase_NodesServeMeanwhileAndThenNameTheNewAddress(t *testing.T) 
 			to := dbtest.URL(t, pair[1])
 			g := servertest.NewGroup(t, pair[0])
 			nodes := []*servertest.Node{g.Join(nil), g.Join(nil)}
-			if _, err := nodes[0].Files.Upload(servertest.System(), nodes[0].Site(t), document.Upload{Name: "tides.txt", Type: "text/plain", Body: strings.NewReader("High water at noon.\n")}); err != nil {
+			if _, err := nodes[0].Files.Upload(servertest.System(), nodes[0].Site(t), document.Upload{Name: "tides.txt",
+				Type: "text/plain", Body: strings.NewReader("High water at noon.\n")}); err != nil {
 				t.Fatal(err)
 			}
 			// Two editors publish through the forms until the portal takes no more.
@@ -43,7 +44,8 @@ func TestCopyDatabase_NodesServeMeanwhileAndThenNameTheNewAddress(t *testing.T) 
 				editors.Go(func() {
 					for k := 0; ctx.Err() == nil; k++ {
 						slug := fmt.Sprintf("by-%d-%d", i, k)
-						a := n.Post(t, "/control/content/new", url.Values{"site": {n.Site(t).ID.String()}, "version": {"0"}, "kind": {"post"},
+						a := n.Post(t, "/control/content/new", url.Values{"site": {n.Site(t).ID.String()},
+							"version": {"0"}, "kind": {"post"},
 							"slug": {slug}, "title": {slug}, "body": {"text"}, "do": {"publish"}})
 						if a.Status != http.StatusSeeOther {
 							return
@@ -52,7 +54,8 @@ func TestCopyDatabase_NodesServeMeanwhileAndThenNameTheNewAddress(t *testing.T) 
 					}
 				})
 			}
-			text, err := server.CopyDatabase(context.Background(), g.Config(nil), server.CopyOrder{To: to}, slog.New(slog.DiscardHandler))
+			text, err := server.CopyDatabase(context.Background(), g.Config(nil), server.CopyOrder{To: to},
+				slog.New(slog.DiscardHandler))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -63,13 +66,15 @@ func TestCopyDatabase_NodesServeMeanwhileAndThenNameTheNewAddress(t *testing.T) 
 					a := n.Get(t, "/readyz")
 					return a.Status == http.StatusServiceUnavailable && strings.Contains(a.Body, "moved to")
 				})
-				a := n.Post(t, "/control/content/new", url.Values{"site": {n.Site(t).ID.String()}, "version": {"0"}, "kind": {"post"},
+				a := n.Post(t, "/control/content/new", url.Values{"site": {n.Site(t).ID.String()}, "version": {"0"},
+					"kind": {"post"},
 					"slug": {"late"}, "title": {"late"}, "body": {"text"}, "do": {"publish"}})
 				if a.Status != http.StatusServiceUnavailable {
 					t.Errorf("a write after the move: %d", a.Status)
 				}
 			}
-			if _, err := server.New(context.Background(), server.Options{Config: g.Config(nil), NoSync: true}); !stoa.Is(err, stoa.KindConflict) || !strings.Contains(err.Error(), "was moved") {
+			if _, err := server.New(context.Background(), server.Options{Config: g.Config(nil),
+				NoSync: true}); !stoa.Is(err, stoa.KindConflict) || !strings.Contains(err.Error(), "was moved") {
 				t.Errorf("a node that starts on the database that the portal has left: %v", err)
 			}
 			there := g.Join(map[string]string{"jdbc.default.url": to})
@@ -114,7 +119,8 @@ func wait(t *testing.T, done func() bool) {
 func TestRestore_IntoAnotherEngineEndsSessions(t *testing.T) {
 	g := servertest.NewGroup(t, dbtest.Postgres)
 	nodes := []*servertest.Node{g.Join(nil), g.Join(nil)}
-	f, err := nodes[0].Files.Upload(servertest.System(), nodes[0].Site(t), document.Upload{Name: "tides.txt", Type: "text/plain", Body: strings.NewReader("High water at noon.\n")})
+	f, err := nodes[0].Files.Upload(servertest.System(), nodes[0].Site(t), document.Upload{Name: "tides.txt",
+		Type: "text/plain", Body: strings.NewReader("High water at noon.\n")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +129,8 @@ func TestRestore_IntoAnotherEngineEndsSessions(t *testing.T) {
 	mustSee(t, nodes[0].Get(t, "/control/"), http.StatusOK)
 	var out bytes.Buffer
 	h, _, err := server.CheckedBackup(context.Background(), &out, nil, func(w io.Writer) error {
-		running, err := server.ControlStream(context.Background(), nodes[1].Home, "backup/stream", server.ControlRequest{}, w)
+		running, err := server.ControlStream(context.Background(), nodes[1].Home, "backup/stream",
+			server.ControlRequest{}, w)
 		if !running {
 			t.Error("no node runs on the home")
 		}
@@ -139,17 +146,23 @@ func TestRestore_IntoAnotherEngineEndsSessions(t *testing.T) {
 	}); !stoa.Is(err, stoa.KindInvalid) {
 		t.Errorf("a backup that was cut off on its way: %v", err)
 	}
-	if _, _, err := server.BackupToDir(context.Background(), filepath.Join(dir, "b"), nil, func(w io.Writer) error { _, err := w.Write(out.Bytes()); return err }); err != nil {
+	if _, _, err := server.BackupToDir(context.Background(), filepath.Join(dir, "b"), nil, func(w io.Writer) error {
+		_,
+			err := w.Write(out.Bytes())
+		return err
+	}); err != nil {
 		t.Fatal(err)
 	}
-	flags := map[string]string{"jdbc.default.url": dbtest.URL(t, dbtest.MariaDB), "dl.store.file.system.root.dir": filepath.Join(dir, "files"),
+	flags := map[string]string{"jdbc.default.url": dbtest.URL(t, dbtest.MariaDB),
+		"dl.store.file.system.root.dir":       filepath.Join(dir, "files"),
 		"portal.instance.inet.socket.address": "127.0.0.1:0", "shutdown.drain.delay": "0s"}
 	c, err := config.Load(config.Options{Home: filepath.Join(dir, "home"), WorkDir: dir, Flags: flags})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var told int64
-	if _, _, err := server.Restore(context.Background(), c, filepath.Join(dir, "b"), "", "", slog.New(slog.DiscardHandler), transfer.Progress(func(_ string, done, _ int64) { told = done })); err != nil {
+	if _, _, err := server.Restore(context.Background(), c, filepath.Join(dir, "b"), "", "",
+		slog.New(slog.DiscardHandler), transfer.Progress(func(_ string, done, _ int64) { told = done })); err != nil {
 		t.Fatal(err)
 	}
 	if told == 0 {

@@ -23,25 +23,29 @@ import (
 func backupCommand(f *flags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "backup DIR|-", Short: "Back up database and files of the running portal", Args: cobra.ExactArgs(1),
-		Long: `Writes database and files as they are at one moment to a new folder, or with - to standard output, while nodes run.
-Every byte is read again and compared on the way. The backup fits any database that Stoa knows; it holds every
-secret of the portal, so keep it as you keep the database.`,
+		Long: `Writes database and files as they are at one moment to a new folder, or with - to standard output,
+while nodes run. Every byte is read again and compared on the way. The backup fits any database that Stoa
+knows; it holds every secret of the portal, so keep it as you keep the database.`,
 		Example: "  stoa backup /backup/monday\n  stoa backup - | ssh store 'cat > portal.stoa-backup'",
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx, stop := interrupted()
 			defer stop()
 			if args[0] == "-" {
 				if terminal(os.Stdout) {
-					return fmt.Errorf("a backup is not for a terminal: send standard output to a file or to another program, or name a new folder")
+					return fmt.Errorf("a backup is not for a terminal: send standard output to a file or to another " +
+						"program, or name a new folder")
 				}
-				_, _, err := server.CheckedBackup(ctx, os.Stdout, steps(os.Stderr), func(w io.Writer) error { return f.backup(ctx, w) })
+				_, _, err := server.CheckedBackup(ctx, os.Stdout, steps(os.Stderr),
+					func(w io.Writer) error { return f.backup(ctx, w) })
 				return err
 			}
 			dir, err := filepath.Abs(args[0])
 			if err != nil {
 				return err
 			}
-			h, e, err := server.BackupToDir(ctx, dir, steps(os.Stderr), func(w io.Writer) error { return f.backup(ctx, w) })
+			h, e, err := server.BackupToDir(ctx, dir, steps(os.Stderr), func(w io.Writer) error {
+				return f.backup(ctx, w)
+			})
 			if err != nil {
 				return err
 			}
@@ -49,7 +53,8 @@ secret of the portal, so keep it as you keep the database.`,
 			return nil
 		}}
 	cmd.AddCommand(&cobra.Command{
-		Use: "verify DIR|FILE|-", Short: "Read a backup and compare every checksum", Args: cobra.ExactArgs(1), RunE: func(c *cobra.Command, args []string) error {
+		Use: "verify DIR|FILE|-", Short: "Read a backup and compare every checksum", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
 			in, err := server.OpenBackup(args[0])
 			if err != nil {
 				return err
@@ -68,7 +73,8 @@ secret of the portal, so keep it as you keep the database.`,
 }
 
 func contents(h transfer.Header, e transfer.End) string {
-	return fmt.Sprintf("%d rows and %d files (%d bytes) as of %s, from %s with schema %d, by stoa %s", e.Rows, e.Files, e.Bytes,
+	return fmt.Sprintf("%d rows and %d files (%d bytes) as of %s, from %s with schema %d, by stoa %s",
+		e.Rows, e.Files, e.Bytes,
 		h.Taken.Format(time.RFC3339), h.Engine, h.Schema, h.Version)
 }
 
@@ -82,8 +88,10 @@ func (f *flags) backup(ctx context.Context, w io.Writer) error {
 	if running || err != nil {
 		return err
 	}
-	own, err := config.Load(config.Options{Home: f.home, Environ: os.Environ(), External: f.external, Flags: map[string]string{
-		"portal.instance.inet.socket.address": "127.0.0.1:0", "web.server.https.certificate": "", "web.server.https.key": ""}})
+	own, err := config.Load(config.Options{Home: f.home, Environ: os.Environ(), External: f.external,
+		Flags: map[string]string{
+			"portal.instance.inet.socket.address": "127.0.0.1:0", "web.server.https.certificate": "",
+			"web.server.https.key": ""}})
 	if err != nil {
 		return err
 	}
@@ -98,10 +106,11 @@ func (f *flags) backup(ctx context.Context, w io.Writer) error {
 func restoreCommand(f *flags) *cobra.Command {
 	var url, passwordFile string
 	cmd := &cobra.Command{
-		Use: "restore DIR|FILE|-", Short: "Fill an empty database and file store from a backup", Args: cobra.ExactArgs(1),
-		Long: `Fills the database and the file store of the home (--home) from a backup of any engine. Neither may hold anything. People sign
-in again afterwards, and links that were sent work no more. A restore that was cut off begins anew when it
-is repeated.`,
+		Use: "restore DIR|FILE|-", Short: "Fill an empty database and file store from a backup",
+		Args: cobra.ExactArgs(1),
+		Long: `Fills the database and the file store of the home (--home) from a backup of any engine. Neither may hold
+anything. People sign in again afterwards, and links that were sent work no more. A restore that was cut off
+begins anew when it is repeated.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			cfg, err := f.load()
 			if err != nil {
@@ -119,11 +128,13 @@ is repeated.`,
 			}
 			fmt.Fprintf(c.OutOrStdout(), "The backup was restored to %s: %s\n", cfg.Home, contents(h, e))
 			if url != "" {
-				fmt.Fprintln(c.OutOrStdout(), "Set jdbc.default.url to the database that was filled before you start a node.")
+				fmt.Fprintln(c.OutOrStdout(), "Set jdbc.default.url to the database that was filled before you start "+
+					"a node.")
 			}
 			return nil
 		}}
-	cmd.Flags().StringVar(&url, "url", "", "address of the database to fill (default: that of the home's configuration)")
+	cmd.Flags().StringVar(&url, "url", "", "address of the database to fill (default: that of the home's "+
+		"configuration)")
 	cmd.Flags().StringVar(&passwordFile, "password-file", "", "file with the password for --url")
 	return cmd
 }

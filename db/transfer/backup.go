@@ -37,10 +37,12 @@ type BackupOptions struct {
 // the stream holds every secret of the portal but the sessions.
 func Backup(ctx context.Context, o BackupOptions, w io.Writer) (end End, err error) {
 	started := time.Now()
-	note := row{ID: newID(), Kind: kindBackup, State: stateRunning, Started: db.Micros(started), Beat: db.Micros(started)}
+	note := row{ID: newID(), Kind: kindBackup, State: stateRunning, Started: db.Micros(started),
+		Beat: db.Micros(started)}
 	if err := o.DB.Control(ctx, func(tx *db.Tx) error {
 		// Those of processes that died are of no use to anyone.
-		if _, err := tx.Exec(ctx, "DELETE FROM db_transfer WHERE kind = ? AND beat < ?", kindBackup, db.Micros(started.Add(-24*time.Hour))); err != nil {
+		if _, err := tx.Exec(ctx, "DELETE FROM db_transfer WHERE kind = ? AND beat < ?", kindBackup,
+			db.Micros(started.Add(-24*time.Hour))); err != nil {
 			return err
 		}
 		return note.save(ctx, tx)
@@ -112,7 +114,9 @@ func (b *backup) rows(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	tables = slices.DeleteFunc(tables, func(t Table) bool { return slices.Contains(endedByRestore(), t.Name) || t.Name == "db_counter" })
+	tables = slices.DeleteFunc(tables, func(t Table) bool {
+		return slices.Contains(endedByRestore(), t.Name) || t.Name == "db_counter"
+	})
 	b.head = Header{Format: format, Version: stoa.Version, Engine: own.Dialect().String(), Taken: time.Now().UTC()}
 	if b.head.Schema, err = schemaNumber(ctx, own); err != nil {
 		return err
@@ -237,7 +241,8 @@ func (b *backup) file(ctx context.Context, f fileHead) error {
 	}
 	defer src.Close()
 	if size := src.Info().Size; size != f.Size {
-		return stoa.Unavailable(nil, "the file %s has %d bytes in the store and %d by its row: it is damaged; restore it, or delete it in the portal", f.Key, size, f.Size)
+		return stoa.Unavailable(nil, "the file %s has %d bytes in the store and %d by its row: it is damaged; "+
+			"restore it, or delete it in the portal", f.Key, size, f.Size)
 	}
 	if err := b.out.json(recFile, f); err != nil {
 		return fmt.Errorf("write the backup: %w", err)
@@ -264,7 +269,8 @@ func (b *backup) file(ctx context.Context, f fileHead) error {
 	}
 	sum := b.out.partSum()
 	if _, bad := hex.DecodeString(f.SHA256); bad == nil && len(f.SHA256) == 64 && f.SHA256 != sum {
-		return stoa.Unavailable(nil, "the file %s in the store is not the one its row describes: it is damaged; restore it, or delete it in the portal", f.Key)
+		return stoa.Unavailable(nil, "the file %s in the store is not the one its row describes: it is damaged; "+
+			"restore it, or delete it in the portal", f.Key)
 	}
 	b.end.Files++
 	if err := b.out.json(recFileEnd, fileHead{Key: f.Key, Size: f.Size, SHA256: sum}); err != nil {
@@ -285,7 +291,8 @@ func (b *backup) missing(ctx context.Context, f fileHead, cause error) error {
 	case err != nil:
 		return err
 	}
-	return stoa.Unavailable(cause, "the file %s is missing in the file store though the portal shows it: the backup would not be whole; restore it, or delete it in the portal", f.Key)
+	return stoa.Unavailable(cause, "the file %s is missing in the file store though the portal shows it: the backup "+
+		"would not be whole; restore it, or delete it in the portal", f.Key)
 }
 
 const mebibyte = 1 << 20

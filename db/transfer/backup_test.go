@@ -37,7 +37,8 @@ func addFile(t testing.TB, d *db.DB, store filestore.Store, id int64, content st
 	}
 	sum := sha256.Sum256([]byte(content))
 	if err := d.Write(context.Background(), func(ctx context.Context, tx *db.Tx) error {
-		return tx.Insert(ctx, "document_file", db.Row{"id": id, "site": 1, "file_key": key, "name": "n", "type": "text/plain", "size": len(content), "width": 0, "height": 0,
+		return tx.Insert(ctx, "document_file", db.Row{"id": id, "site": 1, "file_key": key, "name": "n",
+			"type": "text/plain", "size": len(content), "width": 0, "height": 0,
 			"alt": "", "hash": hex.EncodeToString(sum[:]), "source": "", "created": 1, "created_by": 1, "version": 1})
 	}); err != nil {
 		t.Fatal(err)
@@ -59,22 +60,23 @@ func TestBackup_WithWritersRestoresOnAnotherEngine(t *testing.T) {
 		w := write(t, from, 3, 1000)
 		var sums map[string]transfer.Sum
 		var out bytes.Buffer
-		end, err := transfer.Backup(ctx, transfer.BackupOptions{DB: from, Store: store, Files: fileColumns(), Read: func() {
-			began, running, err := transfer.OldestRunning(ctx, from)
-			if err != nil || !running || time.Since(began) > time.Minute {
-				t.Errorf("while a backup runs: %v %v %v", began, running, err)
-			}
-			// An editor deletes a file after the rows were read: row first, then bytes.
-			if err := from.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
-				_, err := tx.Exec(ctx, "DELETE FROM document_file WHERE file_key = ?", keys[3])
-				return err
-			}); err != nil {
-				t.Error(err)
-			}
-			if err := store.Delete(ctx, "document/"+keys[3]); err != nil {
-				t.Error(err)
-			}
-		}}, &out)
+		end, err := transfer.Backup(ctx, transfer.BackupOptions{DB: from, Store: store, Files: fileColumns(),
+			Read: func() {
+				began, running, err := transfer.OldestRunning(ctx, from)
+				if err != nil || !running || time.Since(began) > time.Minute {
+					t.Errorf("while a backup runs: %v %v %v", began, running, err)
+				}
+				// An editor deletes a file after the rows were read: row first, then bytes.
+				if err := from.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+					_, err := tx.Exec(ctx, "DELETE FROM document_file WHERE file_key = ?", keys[3])
+					return err
+				}); err != nil {
+					t.Error(err)
+				}
+				if err := store.Delete(ctx, "document/"+keys[3]); err != nil {
+					t.Error(err)
+				}
+			}}, &out)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -86,15 +88,18 @@ func TestBackup_WithWritersRestoresOnAnotherEngine(t *testing.T) {
 		if end.Files != 7 || end.Gone != 1 {
 			t.Errorf("%+v", end)
 		}
-		if _, again, err := transfer.Verify(ctx, bytes.NewReader(out.Bytes()), nil); err != nil || again.Rows != end.Rows {
+		if _, again, err := transfer.Verify(ctx, bytes.NewReader(out.Bytes()), nil); err != nil ||
+			again.Rows != end.Rows {
 			t.Fatalf("the backup cannot be verified: %v", err)
 		}
-		if _, _, err := transfer.Restore(ctx, transfer.RestoreOptions{DB: to, Store: other, From: "test"}, bytes.NewReader(out.Bytes())); err != nil {
+		if _, _, err := transfer.Restore(ctx, transfer.RestoreOptions{DB: to, Store: other, From: "test"},
+			bytes.NewReader(out.Bytes())); err != nil {
 			t.Fatal(err)
 		}
 		// The same backup into the engine it came from must give the same rows.
 		back := emptyLike(t, from)
-		if _, _, err := transfer.Restore(ctx, transfer.RestoreOptions{DB: back, Store: newStore(t), From: "test"}, bytes.NewReader(out.Bytes())); err != nil {
+		if _, _, err := transfer.Restore(ctx, transfer.RestoreOptions{DB: back, Store: newStore(t), From: "test"},
+			bytes.NewReader(out.Bytes())); err != nil {
 			t.Fatal(err)
 		}
 		same(t, to, back)
@@ -135,7 +140,8 @@ func TestBackup_WithWritersRestoresOnAnotherEngine(t *testing.T) {
 		if one(t, from, "SELECT number FROM db_incarnation") >= one(t, to, "SELECT number FROM db_incarnation") {
 			t.Error("the restored database begins no new incarnation")
 		}
-		if a, b := one(t, from, "SELECT next_id FROM db_counter WHERE name = 'id'"), one(t, to, "SELECT next_id FROM db_counter WHERE name = 'id'"); b < a+1<<20 {
+		if a, b := one(t, from, "SELECT next_id FROM db_counter WHERE name = 'id'"), one(t, to,
+			"SELECT next_id FROM db_counter WHERE name = 'id'"); b < a+1<<20 {
 			t.Errorf("ids go on at %d, and were at %d", b, a)
 		}
 	})
@@ -159,7 +165,8 @@ func TestRestore_CutStreamIsRefusedAndTheNextOneBeginsAnew(t *testing.T) {
 		seed(t, from, 800)
 		addFile(t, from, store, 1, content(4))
 		var out bytes.Buffer
-		if _, err := transfer.Backup(ctx, transfer.BackupOptions{DB: from, Store: store, Files: fileColumns()}, &out); err != nil {
+		if _, err := transfer.Backup(ctx, transfer.BackupOptions{DB: from, Store: store, Files: fileColumns()},
+			&out); err != nil {
 			t.Fatal(err)
 		}
 		whole := out.Bytes()
@@ -176,7 +183,8 @@ func TestRestore_CutStreamIsRefusedAndTheNextOneBeginsAnew(t *testing.T) {
 			}
 		}
 		o := transfer.RestoreOptions{DB: to, Store: other, From: "test"}
-		if _, _, err := transfer.Restore(ctx, o, bytes.NewReader(whole[:len(whole)-30])); !stoa.Is(err, stoa.KindInvalid) {
+		if _, _, err := transfer.Restore(ctx, o, bytes.NewReader(whole[:len(whole)-30])); !stoa.Is(err,
+			stoa.KindInvalid) {
 			t.Fatalf("a cut backup was restored: %v", err)
 		}
 		if s, err := transfer.Unfinished(ctx, to); err != nil || !strings.Contains(s, "restore") {
@@ -203,10 +211,12 @@ func TestRestore_FileStoreThatHoldsFilesIsRefused(t *testing.T) {
 	seed(t, from, 10)
 	addFile(t, from, store, 1, "x")
 	var out bytes.Buffer
-	if _, err := transfer.Backup(ctx, transfer.BackupOptions{DB: from, Store: store, Files: fileColumns()}, &out); err != nil {
+	if _, err := transfer.Backup(ctx, transfer.BackupOptions{DB: from, Store: store, Files: fileColumns()},
+		&out); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := transfer.Restore(ctx, transfer.RestoreOptions{DB: to, Store: store}, &out); !stoa.Is(err, stoa.KindConflict) {
+	if _, _, err := transfer.Restore(ctx, transfer.RestoreOptions{DB: to, Store: store}, &out); !stoa.Is(err,
+		stoa.KindConflict) {
 		t.Errorf("a restore into a store with files: %v", err)
 	}
 	if n := one(t, to, "SELECT count(*) FROM page_page"); n != 0 {
@@ -243,7 +253,8 @@ func TestBackup_SlowReaderSeesOneMoment(t *testing.T) {
 		r, w := io.Pipe()
 		done := make(chan error, 1)
 		go func() {
-			_, err := transfer.Backup(ctx, transfer.BackupOptions{DB: from, Store: newStore(t), Files: fileColumns()}, w)
+			_, err := transfer.Backup(ctx, transfer.BackupOptions{DB: from, Store: newStore(t), Files: fileColumns()},
+				w)
 			w.CloseWithError(err)
 			done <- err
 		}()
@@ -258,7 +269,8 @@ func TestBackup_SlowReaderSeesOneMoment(t *testing.T) {
 			t.Fatal(err)
 		}
 		to := dbtest.New(t)
-		if _, _, err := transfer.Restore(ctx, transfer.RestoreOptions{DB: to, Store: newStore(t)}, io.MultiReader(bytes.NewReader(head), r)); err != nil {
+		if _, _, err := transfer.Restore(ctx, transfer.RestoreOptions{DB: to, Store: newStore(t)},
+			io.MultiReader(bytes.NewReader(head), r)); err != nil {
 			t.Fatal(err)
 		}
 		if err := <-done; err != nil {

@@ -32,12 +32,15 @@ func TestMain(m *testing.M) {
 // manyRows writes n versions of pages of some 400 bytes with one statement.
 func manyRows(b testing.TB, d *db.DB, n int) {
 	b.Helper()
-	digit := "(SELECT 0 AS n UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9)"
+	digit := "(SELECT 0 AS n UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL " +
+		"SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9)"
 	number := "a.n + 10 * b.n + 100 * c.n + 1000 * d.n"
 	for base := 0; base < n; base += 10_000 {
 		err := d.Write(context.Background(), func(ctx context.Context, tx *db.Tx) error {
-			_, err := tx.Exec(ctx, fmt.Sprintf(`INSERT INTO page_version (page, number, layout, title, created, created_by, author)
-				SELECT (%[2]d + %[1]s) / 10, (%[1]s) %% 10, '%[3]s', 'Title', %[2]d + %[1]s, 1, 'A. Uthor' FROM %[4]s a, %[4]s b, %[4]s c, %[4]s d WHERE %[2]d + %[1]s < %[5]d`,
+			_, err := tx.Exec(ctx, fmt.Sprintf(`
+				INSERT INTO page_version (page, number, layout, title, created, created_by, author)
+				SELECT (%[2]d + %[1]s) / 10, (%[1]s) %% 10, '%[3]s', 'Title', %[2]d + %[1]s, 1, 'A. Uthor'
+				FROM %[4]s a, %[4]s b, %[4]s c, %[4]s d WHERE %[2]d + %[1]s < %[5]d`,
 				number, base, strings.Repeat("layout ", 50), digit, n))
 			return err
 		})
@@ -65,13 +68,14 @@ func resident(b testing.TB) float64 {
 
 func resetResident() { _ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) }
 
-// BenchmarkCopy compares a copy, with its checksums, with the drivers used bare: one SELECT, and INSERTs of 500 rows. The
-// ratio counts; times depend on the machine.
+// BenchmarkCopy compares a copy, with its checksums, with the drivers used bare: one SELECT, and INSERTs of 500 rows.
+// The ratio counts; times depend on the machine.
 func BenchmarkCopy(b *testing.B) {
 	for _, p := range pairs() {
 		b.Run(string(p[0])+"-"+string(p[1]), func(b *testing.B) {
 			address := dbtest.URL(b, p[0])
-			from, err := db.Open(context.Background(), db.Options{URL: address, StatementTimeout: 10 * time.Minute, WriteTimeout: 10 * time.Minute})
+			from, err := db.Open(context.Background(), db.Options{URL: address, StatementTimeout: 10 * time.Minute,
+				WriteTimeout: 10 * time.Minute})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -117,7 +121,8 @@ func BenchmarkBackup(b *testing.B) {
 			store := newStore(b)
 			resetResident()
 			for b.Loop() {
-				end, err := transfer.Backup(context.Background(), transfer.BackupOptions{DB: from, Store: store, Files: fileColumns()}, io.Discard)
+				end, err := transfer.Backup(context.Background(), transfer.BackupOptions{DB: from, Store: store,
+					Files: fileColumns()}, io.Discard)
 				if err != nil || end.Rows < int64(benchRows()) {
 					b.Fatal(end.Rows, err)
 				}
@@ -145,7 +150,8 @@ func bareCopy(b *testing.B, address string, to *db.DB) {
 			return
 		}
 		if err := to.Write(context.Background(), func(ctx context.Context, tx *db.Tx) error {
-			_, err := tx.Exec(ctx, "INSERT INTO page_version (page, number, layout, title, created, created_by, author) VALUES "+
+			_, err := tx.Exec(ctx, "INSERT INTO page_version (page, number, layout, title, created, created_by, "+
+				"author) VALUES "+
 				strings.TrimSuffix(strings.Repeat("(?,?,?,?,?,?,?),", len(args)/7), ","), args...)
 			return err
 		}); err != nil {

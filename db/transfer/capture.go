@@ -39,7 +39,8 @@ func denied(err error) bool {
 	case errors.As(err, &pg):
 		return pg.Code == "42501"
 	case errors.As(err, &my):
-		return my.Number == 1142 || my.Number == 1143 || my.Number == 1044 || my.Number == 1227 || my.Number == 1419 || my.Number == 1370
+		return my.Number == 1142 || my.Number == 1143 || my.Number == 1044 || my.Number == 1227 || my.Number == 1419 ||
+			my.Number == 1370
 	}
 	return false
 }
@@ -80,7 +81,8 @@ func noteOld(d db.Dialect, t Table) string {
 	}
 	differs := strings.Join(parts, " OR ")
 	if d == db.SQLite { // has no IF
-		return "INSERT INTO " + captureTable + " (tbl, k1, k2, k3, k4) SELECT '" + t.Name + "', " + noted(d, t, "OLD") + " WHERE " + differs + ";"
+		return "INSERT INTO " + captureTable + " (tbl, k1, k2, k3, k4) SELECT '" + t.Name + "', " + noted(d, t, "OLD") +
+			" WHERE " + differs + ";"
 	}
 	return "IF " + differs + " THEN " + noteKey(d, t, "OLD") + " END IF;"
 }
@@ -100,7 +102,8 @@ func captureTables(d db.Dialect) []string {
 		fmt.Fprintf(&keys, ", k%d %s NOT NULL", i+1, text)
 	}
 	return []string{
-		"CREATE TABLE " + stopTable + " (id INTEGER NOT NULL PRIMARY KEY, stopped INTEGER NOT NULL, transfer VARCHAR(40) NOT NULL, moved_to VARCHAR(255) NOT NULL)" + engine,
+		"CREATE TABLE " + stopTable + " (id INTEGER NOT NULL PRIMARY KEY, stopped INTEGER NOT NULL, transfer " +
+			"VARCHAR(40) NOT NULL, moved_to VARCHAR(255) NOT NULL)" + engine,
 		"CREATE TABLE " + captureTable + " (id " + id + ", tbl VARCHAR(60) NOT NULL" + keys.String() + ")" + engine,
 	}
 }
@@ -114,7 +117,8 @@ func captureTriggers(d db.Dialect, t Table) []string {
 	case db.SQLite:
 		stop := "SELECT RAISE(ABORT, '" + refused + "') FROM " + stopTable + " WHERE stopped = 1; "
 		event := func(suffix, what, body string) string {
-			return "CREATE TRIGGER " + name + suffix + " AFTER " + what + " ON " + t.Name + " BEGIN " + stop + body + " END"
+			return "CREATE TRIGGER " + name + suffix + " AFTER " + what + " ON " + t.Name + " BEGIN " + stop + body +
+				" END"
 		}
 		return []string{
 			event("_i", "INSERT", noteKey(d, t, "NEW")),
@@ -125,7 +129,8 @@ func captureTriggers(d db.Dialect, t Table) []string {
 		stop := "IF (SELECT stopped FROM " + stopTable + " WHERE id = 1 LOCK IN SHARE MODE) = 1 THEN " +
 			"SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 1290, MESSAGE_TEXT = '" + refused + "'; END IF; "
 		event := func(suffix, what, body string) string {
-			return "CREATE TRIGGER " + name + suffix + " AFTER " + what + " ON " + t.Name + " FOR EACH ROW BEGIN " + stop + body + " END"
+			return "CREATE TRIGGER " + name + suffix + " AFTER " + what + " ON " + t.Name + " FOR EACH ROW BEGIN " +
+				stop + body + " END"
 		}
 		return []string{
 			event("_i", "INSERT", noteKey(d, t, "NEW")),
@@ -135,13 +140,16 @@ func captureTriggers(d db.Dialect, t Table) []string {
 	default:
 		return []string{
 			"CREATE FUNCTION " + name + "() RETURNS trigger LANGUAGE plpgsql AS $stoa$ BEGIN " +
-				"PERFORM pg_advisory_xact_lock_shared(" + strconv.Itoa(captureLock) + ", hashtext(current_schema())); " +
-				"IF (SELECT stopped FROM " + stopTable + " WHERE id = 1) = 1 THEN RAISE EXCEPTION '" + refused + "' USING ERRCODE = '25006'; END IF; " +
+				"PERFORM pg_advisory_xact_lock_shared(" + strconv.Itoa(captureLock) +
+				", hashtext(current_schema())); " +
+				"IF (SELECT stopped FROM " + stopTable + " WHERE id = 1) = 1 THEN RAISE EXCEPTION '" + refused +
+				"' USING ERRCODE = '25006'; END IF; " +
 				"IF TG_OP <> 'DELETE' THEN " + noteKey(d, t, "NEW") + " END IF; " +
 				"IF TG_OP = 'DELETE' THEN " + noteKey(d, t, "OLD") + " END IF; " +
 				"IF TG_OP = 'UPDATE' THEN " + noteOld(d, t) + " END IF; " +
 				"RETURN NULL; END $stoa$",
-			"CREATE TRIGGER " + name + " AFTER INSERT OR UPDATE OR DELETE ON " + t.Name + " FOR EACH ROW EXECUTE FUNCTION " + name + "()",
+			"CREATE TRIGGER " + name + " AFTER INSERT OR UPDATE OR DELETE ON " + t.Name +
+				" FOR EACH ROW EXECUTE FUNCTION " + name + "()",
 		}
 	}
 }
@@ -170,7 +178,8 @@ func exec(ctx context.Context, d *db.DB, statement string) error {
 func startCapture(ctx context.Context, d *db.DB, tables []Table, id string) error {
 	for _, t := range tables {
 		if len(t.Key) > captureKeys {
-			return stoa.Invalid("schema", "the key of table %s has %d columns: changes of at most %d can be noted", t.Name, len(t.Key), captureKeys)
+			return stoa.Invalid("schema", "the key of table %s has %d columns: changes of at most %d can be noted",
+				t.Name, len(t.Key), captureKeys)
 		}
 	}
 	var statements []string
@@ -191,7 +200,8 @@ func startCapture(ctx context.Context, d *db.DB, tables []Table, id string) erro
 		}
 		if i == 1 {
 			if err := d.Control(ctx, func(tx *db.Tx) error {
-				_, err := tx.Exec(ctx, "INSERT INTO "+stopTable+" (id, stopped, transfer, moved_to) VALUES (1, 0, ?, '')", id)
+				_, err := tx.Exec(ctx, "INSERT INTO "+stopTable+" (id, stopped, transfer, moved_to) "+
+					"VALUES (1, 0, ?, '')", id)
 				return err
 			}); err != nil {
 				return err
@@ -220,7 +230,8 @@ func stopCapture(ctx context.Context, d *db.DB, tables []Table) error {
 	for _, t := range tables {
 		name := triggerName + t.Name
 		if d.Dialect() == db.Postgres {
-			errs = append(errs, drop(ctx, d, "DROP TRIGGER IF EXISTS "+name+" ON "+t.Name), drop(ctx, d, "DROP FUNCTION IF EXISTS "+name+"()"))
+			errs = append(errs, drop(ctx, d, "DROP TRIGGER IF EXISTS "+name+" ON "+t.Name),
+				drop(ctx, d, "DROP FUNCTION IF EXISTS "+name+"()"))
 			continue
 		}
 		for _, suffix := range []string{"_i", "_u", "_d"} {
@@ -230,7 +241,8 @@ func stopCapture(ctx context.Context, d *db.DB, tables []Table) error {
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("remove the triggers of the copy: %w", err)
 	}
-	return errors.Join(drop(ctx, d, "DROP TABLE IF EXISTS "+captureTable), drop(ctx, d, "DROP TABLE IF EXISTS "+stopTable))
+	return errors.Join(drop(ctx, d, "DROP TABLE IF EXISTS "+captureTable),
+		drop(ctx, d, "DROP TABLE IF EXISTS "+stopTable))
 }
 
 // drop removes something. Who may make no triggers has none to remove.
@@ -252,7 +264,8 @@ func capturing(ctx context.Context, d *db.DB, tables []Table, id string) (bool, 
 		return false, err
 	}
 	var whose string
-	if err := d.QueryRow(ctx, "SELECT transfer FROM "+stopTable+" WHERE id = 1").Scan(&whose); err != nil || whose != id {
+	if err := d.QueryRow(ctx, "SELECT transfer FROM "+stopTable+" WHERE id = 1").Scan(&whose); err != nil ||
+		whose != id {
 		if db.IsNoRows(err) {
 			err = nil
 		}
@@ -261,9 +274,11 @@ func capturing(ctx context.Context, d *db.DB, tables []Table, id string) (bool, 
 	query, each := "SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND name LIKE ?", 3
 	switch d.Dialect() {
 	case db.Postgres:
-		query, each = "SELECT count(*) FROM pg_trigger g JOIN pg_class t ON t.oid = g.tgrelid JOIN pg_namespace n ON n.oid = t.relnamespace WHERE n.nspname = current_schema() AND g.tgname LIKE ? AND g.tgenabled <> 'D'", 1
+		query, each = "SELECT count(*) FROM pg_trigger g JOIN pg_class t ON t.oid = g.tgrelid JOIN pg_namespace n ON "+
+			"n.oid = t.relnamespace WHERE n.nspname = current_schema() AND g.tgname LIKE ? AND g.tgenabled <> 'D'", 1
 	case db.MySQL:
-		query = "SELECT count(*) FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE() AND TRIGGER_NAME LIKE ?"
+		query = "SELECT count(*) FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE() AND TRIGGER_NAME " +
+			"LIKE ?"
 	}
 	name := strings.ReplaceAll(triggerName, "_", "\\_")
 	if d.Dialect() == db.SQLite { // LIKE has no escape there without being told one
@@ -282,7 +297,8 @@ func stopWrites(ctx context.Context, d *db.DB, out *row) error {
 		var wait []string
 		switch tx.Dialect() {
 		case db.Postgres:
-			wait = []string{"SET LOCAL lock_timeout = 3000", "SELECT pg_advisory_xact_lock(" + strconv.Itoa(captureLock) + ", hashtext(current_schema()))"}
+			wait = []string{"SET LOCAL lock_timeout = 3000", "SELECT pg_advisory_xact_lock(" +
+				strconv.Itoa(captureLock) + ", hashtext(current_schema()))"}
 		case db.MySQL:
 			wait = []string{"SET SESSION innodb_lock_wait_timeout = 3"}
 			defer func() { _, _ = tx.Exec(ctx, "SET SESSION innodb_lock_wait_timeout = DEFAULT") }()
@@ -292,7 +308,8 @@ func stopWrites(ctx context.Context, d *db.DB, out *row) error {
 				return err
 			}
 		}
-		if _, err := tx.Exec(ctx, "UPDATE "+stopTable+" SET stopped = 1, moved_to = ? WHERE id = 1", out.Peer); err != nil {
+		if _, err := tx.Exec(ctx, "UPDATE "+stopTable+" SET stopped = 1, moved_to = ? WHERE id = 1",
+			out.Peer); err != nil {
 			return err
 		}
 		return out.markMoved(ctx, tx)
@@ -330,7 +347,8 @@ func noteAgain(ctx context.Context, d *db.DB, t Table, key []any) error {
 		k[i] = fmt.Sprint(v)
 	}
 	return d.Control(ctx, func(tx *db.Tx) error {
-		_, err := tx.Exec(ctx, "INSERT INTO "+captureTable+" (tbl, k1, k2, k3, k4) VALUES (?, ?, ?, ?, ?)", t.Name, k[0], k[1], k[2], k[3])
+		_, err := tx.Exec(ctx, "INSERT INTO "+captureTable+" (tbl, k1, k2, k3, k4) VALUES (?, ?, ?, ?, ?)", t.Name,
+			k[0], k[1], k[2], k[3])
 		return err
 	})
 }

@@ -53,7 +53,8 @@ type TriggersDenied struct {
 
 func (e *TriggersDenied) Error() string {
 	return fmt.Sprintf("the source lets this user make no triggers, so what changes during the copy cannot be caught. "+
-		"Grant the privilege (MariaDB and MySQL: TRIGGER, and with a binary log log_bin_trust_function_creators=1; PostgreSQL: be the owner of the tables), "+
+		"Grant the privilege (MariaDB and MySQL: TRIGGER, and with a binary log log_bin_trust_function_creators=1; "+
+		"PostgreSQL: be the owner of the tables), "+
 		"or repeat with --read-only: the portal then takes no writes for about %s (%v)", about(e.Estimate), e.Cause)
 }
 
@@ -70,8 +71,8 @@ func about(d time.Duration) string {
 }
 
 // Copy takes a portal from one database to another while nodes serve from the first. It goes on where a copy of the
-// same source was cut off. When it returns without error the target has everything and a new incarnation, and the source
-// is marked as moved: it takes no writes any more. The file store is not touched: it is the same one.
+// same source was cut off. When it returns without error the target has everything and a new incarnation, and the
+// source is marked as moved: it takes no writes any more. The file store is not touched: it is the same one.
 func Copy(ctx context.Context, o CopyOptions) (Copied, error) {
 	c := &copying{o: o, log: logger(o.Logger)}
 	if err := c.prepare(ctx); err != nil {
@@ -138,13 +139,15 @@ func (c *copying) prepare(ctx context.Context) error {
 		c.out = outs[match]
 		c.into = ins[slices.IndexFunc(ins, func(r row) bool { return r.ID == c.out.ID })]
 		if c.into.State == stateDone {
-			return stoa.Conflict("the portal was moved to %s already; set that address in jdbc.default.url, or take it back with --undo", c.out.Peer)
+			return stoa.Conflict("the portal was moved to %s already; set that address in jdbc.default.url, or take "+
+				"it back with --undo", c.out.Peer)
 		}
 		return c.resume(ctx)
 	case moved:
 		return stoa.Conflict("the portal was moved from this database to %s: copy from there", address)
 	case len(outs) > 0:
-		return stoa.Conflict("a copy of this portal to %s has begun; go on with it, or give it up with --abort", outs[0].Peer)
+		return stoa.Conflict("a copy of this portal to %s has begun; go on with it, or give it up with --abort",
+			outs[0].Peer)
 	case len(ins) > 0:
 		return stoa.Conflict("the target holds a copy of %s; give a database that is empty", ins[0].Peer)
 	}
@@ -152,7 +155,8 @@ func (c *copying) prepare(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		return stoa.Conflict("the target %s is not empty: table %s has rows. Give a database that is empty", c.o.Target.Describe(), full)
+		return stoa.Conflict("the target %s is not empty: table %s has rows. Give a database that is empty",
+			c.o.Target.Describe(), full)
 	}
 	return c.start(ctx)
 }
@@ -172,7 +176,8 @@ func (c *copying) fits(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", side.name, err)
 		}
 		if n != newest {
-			return stoa.Conflict("the %s has schema %d and this stoa needs %d: bring it up to date with stoa migrate first", side.name, n, newest)
+			return stoa.Conflict("the %s has schema %d and this stoa needs %d: bring it up to date with stoa migrate "+
+				"first", side.name, n, newest)
 		}
 	}
 	from, err := ReadSchema(ctx, c.o.Source, c.o.Source.Dialect())
@@ -306,7 +311,8 @@ func (c *copying) savePart(ctx context.Context, tx *db.Tx, t Table, p part) erro
 	if p.last != nil {
 		key = keyText(p.last)
 	}
-	return tx.Upsert(ctx, "db_transfer_part", []string{"transfer", "name"}, db.Row{"transfer": c.into.ID, "name": t.Name,
+	return tx.Upsert(ctx, "db_transfer_part", []string{"transfer", "name"}, db.Row{
+		"transfer": c.into.ID, "name": t.Name,
 		"last_key": key, "copied": p.copied, "finished": p.finished})
 }
 
@@ -333,7 +339,8 @@ func (c *copying) page(ctx context.Context, t Table, page Page, p *part) error {
 			return err
 		}
 		if got != want {
-			return stoa.Unavailable(nil, "table %s, keys after %s up to %s: the target has %s, the source %s; is anything else writing to the target?",
+			return stoa.Unavailable(nil, "table %s, keys after %s up to %s: the target has %s, the source %s; is "+
+				"anything else writing to the target?",
 				t.Name, keyText(page.After), keyText(page.Last), got, want)
 		}
 		next.last, next.copied = page.Last, p.copied+int64(len(page.Rows))
@@ -390,7 +397,8 @@ func (c *copying) rounds(ctx context.Context) error {
 			return nil
 		}
 	}
-	return stoa.Unavailable(nil, "the source changes faster than its changes can be copied; repeat when less is written: the copy goes on where it is")
+	return stoa.Unavailable(nil, "the source changes faster than its changes can be copied; repeat when less is "+
+		"written: the copy goes on where it is")
 }
 
 // round takes up to captureBatch noted changes over and gives their number.
@@ -455,7 +463,10 @@ func (c *copying) apply(ctx context.Context, t Table, keys [][]any) error {
 		if _, err := tx.Exec(ctx, "DELETE FROM "+t.Name+where, args...); err != nil {
 			return err
 		}
-		if err := put(ctx, tx, t, rows, func(row []any) error { again = append(again, t.keyOf(row)); return nil }); err != nil {
+		if err := put(ctx, tx, t, rows, func(row []any) error {
+			again = append(again, t.keyOf(row))
+			return nil
+		}); err != nil {
 			return err
 		}
 		expect := want
@@ -464,7 +475,8 @@ func (c *copying) apply(ctx context.Context, t Table, keys [][]any) error {
 		}
 		_, got, err := (reader{q: tx, dialect: tx.Dialect()}).rowsOf(ctx, t, keys)
 		if err == nil && got != expect {
-			err = stoa.Unavailable(nil, "table %s: rows that changed during the copy are not the same in the target (%s, not %s); is anything else writing to it?", t.Name, got, expect)
+			err = stoa.Unavailable(nil, "table %s: rows that changed during the copy are not the same in the target "+
+				"(%s, not %s); is anything else writing to it?", t.Name, got, expect)
 		}
 		return err
 	})

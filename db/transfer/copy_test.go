@@ -19,7 +19,8 @@ func TestCopy_WithWritersNothingIsLostAndNothingDoubled(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Logf("%d rows, %d changes caught, read-only for %s, %d transactions, %d refused", got.Rows, got.Caught, got.ReadOnly, w.done.Load(), w.failed.Load())
+		t.Logf("%d rows, %d changes caught, read-only for %s, %d transactions, %d refused", got.Rows, got.Caught,
+			got.ReadOnly, w.done.Load(), w.failed.Load())
 		before := w.failed.Load()
 		waitFor(t, "the writers are refused", func() bool { return w.failed.Load() > before+4 })
 		w.stop()
@@ -31,16 +32,19 @@ func TestCopy_WithWritersNothingIsLostAndNothingDoubled(t *testing.T) {
 		}
 		w.check(t, to)
 		same(t, from, to)
-		if address, ok, err := transfer.Moved(context.Background(), from); err != nil || !ok || address != to.Describe() {
+		if address, ok, err := transfer.Moved(context.Background(), from); err != nil || !ok ||
+			address != to.Describe() {
 			t.Errorf("the source is marked %q %v %v", address, ok, err)
 		}
 		if _, ok, err := transfer.Moved(context.Background(), to); ok || err != nil {
 			t.Errorf("the target is marked as moved: %v", err)
 		}
-		if n := one(t, to, "SELECT number FROM db_incarnation"); n <= one(t, from, "SELECT number FROM db_incarnation") || n != got.Incarnation {
+		if n := one(t, to, "SELECT number FROM db_incarnation"); n <= one(t, from,
+			"SELECT number FROM db_incarnation") || n != got.Incarnation {
 			t.Errorf("the target has incarnation %d", n)
 		}
-		if a, b := one(t, from, "SELECT next_id FROM db_counter WHERE name = 'id'"), one(t, to, "SELECT next_id FROM db_counter WHERE name = 'id'"); b < a+1<<24 {
+		if a, b := one(t, from, "SELECT next_id FROM db_counter WHERE name = 'id'"), one(t, to,
+			"SELECT next_id FROM db_counter WHERE name = 'id'"); b < a+1<<24 {
 			t.Errorf("ids go on at %d, and were at %d in the source", b, a)
 		}
 		if n := one(t, to, "SELECT count(*) FROM cluster_lease"); n != 0 {
@@ -120,7 +124,8 @@ func TestCopy_FullTargetIsRefused(t *testing.T) {
 		}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := transfer.Copy(context.Background(), transfer.CopyOptions{Source: from, Target: to}); !stoa.Is(err, stoa.KindConflict) {
+		if _, err := transfer.Copy(context.Background(), transfer.CopyOptions{Source: from, Target: to}); !stoa.Is(err,
+			stoa.KindConflict) {
 			t.Fatalf("a copy into a database that is not empty: %v", err)
 		}
 		if n := one(t, to, "SELECT count(*) FROM page_page"); n != 0 {
@@ -195,7 +200,8 @@ func TestCopy_UndoOnlyWhileTheTargetIsUntouched(t *testing.T) {
 		if err := transfer.Undo(ctx, from, to, nil); err != nil {
 			t.Fatal(err)
 		}
-		if a, b := one(t, from, "SELECT number FROM db_incarnation"), one(t, to, "SELECT number FROM db_incarnation"); a <= b {
+		if a, b := one(t, from, "SELECT number FROM db_incarnation"), one(t, to,
+			"SELECT number FROM db_incarnation"); a <= b {
 			t.Errorf("the source goes on in incarnation %d, the target had %d", a, b)
 		}
 		w := write(t, from, 1, 100)
@@ -242,8 +248,10 @@ func waitFor(t testing.TB, what string, done func() bool) {
 func TestCopy_OpenTransactionAtTheEndIsNotLost(t *testing.T) {
 	each(t, func(t *testing.T, from, to *db.DB) {
 		waiting := map[db.Dialect]string{
-			db.Postgres: "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
-			db.MySQL:    "SELECT count(*) FROM information_schema.INNODB_TRX WHERE trx_state = 'LOCK WAIT' AND trx_query LIKE 'UPDATE db_capture_stop%'",
+			db.Postgres: "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory' AND database = " +
+				"(SELECT oid FROM pg_database WHERE datname = current_database())",
+			db.MySQL: "SELECT count(*) FROM information_schema.INNODB_TRX WHERE trx_state = 'LOCK WAIT' AND " +
+				"trx_query LIKE 'UPDATE db_capture_stop%'",
 		}[from.Dialect()]
 		if waiting == "" {
 			return // a file has one writer, so none is left open
@@ -257,7 +265,8 @@ func TestCopy_OpenTransactionAtTheEndIsNotLost(t *testing.T) {
 						return err
 					}
 					close(began)
-					tick := time.NewTicker(5 * time.Millisecond)
+					// MariaDB shows nothing new to whoever asks more often than every 100 ms.
+					tick := time.NewTicker(250 * time.Millisecond)
 					defer tick.Stop()
 					for {
 						var n int

@@ -21,18 +21,23 @@ import (
 
 // fileColumns is what the portal tells of its files.
 func fileColumns() []transfer.FileColumn {
-	return []transfer.FileColumn{{Table: "document_file", Column: "file_key", Prefix: "document/", Size: "size", SHA256: "hash"}}
+	return []transfer.FileColumn{{Table: "document_file", Column: "file_key", Prefix: "document/", Size: "size",
+		SHA256: "hash"}}
 }
 
 func pageRow(id, site int64, slug, layout string) db.Row {
 	sum := sha256.Sum256([]byte(slug))
-	return db.Row{"id": id, "site": site, "parent": 0, "slug": slug, "path": "/" + slug, "path_hash": hex.EncodeToString(sum[:]), "title": "Ünïcode “" + slug + "” 🏛",
-		"place": 1, "hidden": id%2 == 0, "page_type": "page", "target": "", "layout": layout, "draft": "", "published": true, "restricted": false, "password": "",
-		"seo": "{}", "template": "", "created": 1, "modified": int64(1) << 60, "modified_by": -5, "live_number": 1, "version": 1, "draft_version": 1}
+	return db.Row{"id": id, "site": site, "parent": 0, "slug": slug, "path": "/" + slug,
+		"path_hash": hex.EncodeToString(sum[:]), "title": "Ünïcode “" + slug + "” 🏛",
+		"place": 1, "hidden": id%2 == 0, "page_type": "page", "target": "", "layout": layout, "draft": "",
+		"published": true, "restricted": false, "password": "",
+		"seo": "{}", "template": "", "created": 1, "modified": int64(1) << 60, "modified_by": -5, "live_number": 1,
+		"version": 1, "draft_version": 1}
 }
 
 func runRow(id int64, payload []byte) db.Row {
-	return db.Row{"id": id, "job": "test", "fire": 0, "run_key": fmt.Sprint("key ", id), "payload": payload, "state": "waiting", "attempt": 0, "due": 0, "owner": 0,
+	return db.Row{"id": id, "job": "test", "fire": 0, "run_key": fmt.Sprint("key ", id), "payload": payload,
+		"state": "waiting", "attempt": 0, "due": 0, "owner": 0,
 		"claim": 0, "started": 0, "ended": 0, "message": "", "node": ""}
 }
 
@@ -49,7 +54,8 @@ func seed(t testing.TB, d *db.DB, n int) {
 	for from := 0; from < n; from += 500 {
 		write(func(ctx context.Context, tx *db.Tx) error {
 			for i := from; i < min(from+500, n); i++ {
-				if err := tx.Insert(ctx, "page_page", pageRow(int64(1000+i), int64(i%3), fmt.Sprint("page-", i), strings.Repeat("x", i%50))); err != nil {
+				if err := tx.Insert(ctx, "page_page", pageRow(int64(1000+i), int64(i%3), fmt.Sprint("page-", i),
+					strings.Repeat("x", i%50))); err != nil {
 					return err
 				}
 			}
@@ -65,13 +71,16 @@ func seed(t testing.TB, d *db.DB, n int) {
 		}
 		for _, kind := range []string{"page", "site", "Site", "_odd", "ärger"} { // sorted differently by languages
 			for i := range 40 {
-				if err := tx.Insert(ctx, "access_grant", db.Row{"kind": kind, "thing": i / 2, "role": i, "instance": 1, "action": 3}); err != nil {
+				if err := tx.Insert(ctx, "access_grant", db.Row{"kind": kind, "thing": i / 2, "role": i, "instance": 1,
+					"action": 3}); err != nil {
 					return err
 				}
-				if err := tx.Insert(ctx, "importer_item", db.Row{"site": 1, "source": "http://old", "kind": kind, "source_key": fmt.Sprintf("%c-%d", 'A'+i, i*7%11), "thing": i}); err != nil {
+				if err := tx.Insert(ctx, "importer_item", db.Row{"site": 1, "source": "http://old", "kind": kind,
+					"source_key": fmt.Sprintf("%c-%d", 'A'+i, i*7%11), "thing": i}); err != nil {
 					return err
 				}
-				if err := tx.Insert(ctx, "taxonomy_assigned", db.Row{"kind": kind, "thing": i / 3, "term_kind": []string{"tag", "category"}[i%2], "term": i, "site": 1}); err != nil {
+				if err := tx.Insert(ctx, "taxonomy_assigned", db.Row{"kind": kind, "thing": i / 3,
+					"term_kind": []string{"tag", "category"}[i%2], "term": i, "site": 1}); err != nil {
 					return err
 				}
 			}
@@ -86,13 +95,16 @@ func seed(t testing.TB, d *db.DB, n int) {
 				return err
 			}
 		}
-		if err := tx.Insert(ctx, "cluster_lease", db.Row{"name": "master", "holder": 1, "epoch": 1, "beat": 1}); err != nil {
+		if err := tx.Insert(ctx, "cluster_lease", db.Row{"name": "master", "holder": 1, "epoch": 1,
+			"beat": 1}); err != nil {
 			return err
 		}
-		if err := tx.Insert(ctx, "user_link", db.Row{"digest": "d", "account": 1, "purpose": "reset", "expires": 1}); err != nil {
+		if err := tx.Insert(ctx, "user_link", db.Row{"digest": "d", "account": 1, "purpose": "reset",
+			"expires": 1}); err != nil {
 			return err
 		}
-		return tx.Insert(ctx, "user_session", db.Row{"id": 1, "digest": "x", "account": 1, "instance": 1, "created": 1, "seen": 1, "expires": 1, "remember": true,
+		return tx.Insert(ctx, "user_session", db.Row{"id": 1, "digest": "x", "account": 1, "instance": 1, "created": 1,
+			"seen": 1, "expires": 1, "remember": true,
 			"address": "", "agent": "", "version": 1})
 	})
 }
@@ -153,7 +165,8 @@ func (w *writers) run(ctx context.Context, d *db.DB, me int64, n, pages int) {
 					return err
 				}
 				after[id], after[other] = slug, "wander-"+fmt.Sprint(me)
-				if _, err := tx.Exec(ctx, "DELETE FROM page_page WHERE site = 9 AND slug = ?", after[other]); err != nil {
+				if _, err := tx.Exec(ctx, "DELETE FROM page_page WHERE site = 9 AND slug = ?",
+					after[other]); err != nil {
 					return err
 				}
 				w.mu.Lock()
@@ -177,9 +190,11 @@ func (w *writers) run(ctx context.Context, d *db.DB, me int64, n, pages int) {
 				}
 				return err
 			default:
-				_, err := tx.Exec(ctx, "UPDATE access_grant SET action = ? WHERE kind = 'page' AND role = ?", serial%5, serial%40)
+				_, err := tx.Exec(ctx, "UPDATE access_grant SET action = ? WHERE kind = 'page' AND role = ?", serial%5,
+					serial%40)
 				if err == nil {
-					_, err = tx.Exec(ctx, "UPDATE job_run SET payload = ? WHERE id = ?", []byte{byte(serial), 0}, 1+serial%5)
+					_, err = tx.Exec(ctx, "UPDATE job_run SET payload = ? WHERE id = ?", []byte{byte(serial), 0},
+						1+serial%5)
 				}
 				return err
 			}
@@ -250,7 +265,8 @@ func same(t testing.TB, a, b *db.DB) {
 
 // pairs are the directions in which portals move.
 func pairs() [][2]dbtest.Engine {
-	return [][2]dbtest.Engine{{dbtest.SQLite, dbtest.Postgres}, {dbtest.SQLite, dbtest.MariaDB}, {dbtest.Postgres, dbtest.MariaDB}, {dbtest.MariaDB, dbtest.Postgres}}
+	return [][2]dbtest.Engine{{dbtest.SQLite, dbtest.Postgres}, {dbtest.SQLite, dbtest.MariaDB}, {dbtest.Postgres,
+		dbtest.MariaDB}, {dbtest.MariaDB, dbtest.Postgres}}
 }
 
 func each(t *testing.T, fn func(t *testing.T, from, to *db.DB)) {

@@ -66,7 +66,8 @@ func (c *copying) last(ctx context.Context) error {
 		ins, readErr := rowsOfKind(ctx, c.o.Target, kindInto)
 		switch {
 		case readErr != nil:
-			return errors.Join(err, readErr, stoa.Unavailable(readErr, "it is not known whether the target is complete: the source stays read-only; repeat stoa db copy, or give it up with --abort"))
+			return errors.Join(err, readErr, stoa.Unavailable(readErr, "it is not known whether the target is "+
+				"complete: the source stays read-only; repeat stoa db copy, or give it up with --abort"))
 		case !slices.ContainsFunc(ins, func(r row) bool { return r.ID == c.out.ID && r.State == stateDone }):
 			return c.letWrite(ctx, err)
 		}
@@ -117,7 +118,8 @@ func (c *copying) sameCounts(ctx context.Context) error {
 	}
 	for _, t := range c.tables {
 		if err == nil && from[t.Name] != to[t.Name] {
-			err = stoa.Unavailable(nil, "table %s has %d rows in the source and %d in the target; is anything else writing to it?", t.Name, from[t.Name], to[t.Name])
+			err = stoa.Unavailable(nil, "table %s has %d rows in the source and %d in the target; is anything else "+
+				"writing to it?", t.Name, from[t.Name], to[t.Name])
 		}
 	}
 	return err
@@ -126,7 +128,8 @@ func (c *copying) sameCounts(ctx context.Context) error {
 // finish copies the few rows that come last and begins the new incarnation, in one transaction.
 func (c *copying) finish(ctx context.Context) error {
 	if n, err := schemaNumber(ctx, c.o.Source); err != nil || n != c.schema {
-		return errors.Join(err, stoa.Conflict("the source was brought to schema %d during the copy: give the copy up with --abort, and begin anew with that version", n))
+		return errors.Join(err, stoa.Conflict("the source was brought to schema %d during the copy: give the copy up "+
+			"with --abort, and begin anew with that version", n))
 	}
 	known, err := readNumber(ctx, c.o.Source)
 	if err != nil {
@@ -139,7 +142,10 @@ func (c *copying) finish(ctx context.Context) error {
 	rows := map[string][][]any{}
 	r := reader{q: c.o.Source, dialect: c.o.Source.Dialect()}
 	for _, t := range c.lasts {
-		if err := r.pages(ctx, t, nil, func(p Page) error { rows[t.Name] = append(rows[t.Name], p.Rows...); return nil }); err != nil {
+		if err := r.pages(ctx, t, nil, func(p Page) error {
+			rows[t.Name] = append(rows[t.Name], p.Rows...)
+			return nil
+		}); err != nil {
 			return err
 		}
 	}
@@ -201,7 +207,8 @@ func (c *copying) readOnly(ctx context.Context) (err error) {
 	}
 	for _, s := range lock {
 		if _, err := own.Exec(ctx, s); err != nil {
-			return stoa.Unavailable(err, "the tables of the source cannot be locked against writes; this user needs the privilege LOCK TABLES, or nodes must be stopped and their long transactions end")
+			return stoa.Unavailable(err, "the tables of the source cannot be locked against writes; this user needs "+
+				"the privilege LOCK TABLES, or nodes must be stopped and their long transactions end")
 		}
 	}
 	if err := c.firstPass(ctx, reader{q: own, dialect: own.Dialect(), rows: c.o.PageRows}); err != nil {
@@ -274,7 +281,8 @@ func Abort(ctx context.Context, source, target *db.DB) error {
 		return stopCapture(ctx, source, dataTables(tables))
 	}
 	if target == nil && outs[0].State == stateMoved {
-		return stoa.Unavailable(nil, "the copy to %s was in its last step: whether it is complete stands there, so it has to be reached", outs[0].Peer)
+		return stoa.Unavailable(nil, "the copy to %s was in its last step: whether it is complete stands there, so "+
+			"it has to be reached", outs[0].Peer)
 	}
 	if target != nil {
 		ins, err := rowsOfKind(ctx, target, kindInto)
@@ -282,7 +290,8 @@ func Abort(ctx context.Context, source, target *db.DB) error {
 			return err
 		}
 		if slices.ContainsFunc(ins, func(r row) bool { return r.ID == outs[0].ID && r.State == stateDone }) {
-			return stoa.Conflict("the portal was moved to %s: there is nothing to give up; take it back with --undo", outs[0].Peer)
+			return stoa.Conflict("the portal was moved to %s: there is nothing to give up; take it back with --undo",
+				outs[0].Peer)
 		}
 	}
 	return giveUp(ctx, source, target, tables, outs[0])
@@ -332,8 +341,8 @@ func clearTarget(ctx context.Context, target *db.DB, tables []Table, id string) 
 	})
 }
 
-// Undo takes a copy that has ended back, as long as the target took no write of its own: every table is compared with the
-// source, which took none since. The source then takes writes again, in a new incarnation, and the target is empty.
+// Undo takes a copy that has ended back, as long as the target took no write of its own: every table is compared with
+// the source, which took none since. The source then takes writes again, in a new incarnation, and the target is empty.
 func Undo(ctx context.Context, source, target *db.DB, progress Progress) error {
 	outs, err := rowsOfKind(ctx, source, kindTo)
 	if err != nil {
@@ -363,7 +372,10 @@ func Undo(ctx context.Context, source, target *db.DB, progress Progress) error {
 		return err
 	}
 	if err := unchanged(ctx, source, target, tables, progress); err != nil {
-		return errors.Join(err, target.Control(context.WithoutCancel(ctx), func(tx *db.Tx) error { return unmark(ctx, tx, token) }))
+		return errors.Join(err, target.Control(context.WithoutCancel(ctx), func(tx *db.Tx) error {
+			return unmark(ctx,
+				tx, token)
+		}))
 	}
 	known, err := readNumber(ctx, target)
 	if err != nil {
@@ -392,7 +404,8 @@ func unchanged(ctx context.Context, source, target *db.DB, tables []Table, progr
 	}
 	var done int64
 	wrote := func(what string) error {
-		return stoa.Conflict("the portal at %s has been written to since it was moved there (%s): going back would lose that. To go back with it, copy from there", target.Describe(), what)
+		return stoa.Conflict("the portal at %s has been written to since it was moved there (%s): going back would "+
+			"lose that. To go back with it, copy from there", target.Describe(), what)
 	}
 	for _, t := range dataTables(tables) {
 		a, err := (reader{q: source, dialect: source.Dialect()}).whole(ctx, t)

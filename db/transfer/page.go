@@ -211,7 +211,8 @@ func (r reader) within(t Table, group, after, last []any) (string, []any) {
 
 // scan runs a query over all columns of the table and gives each row, typed and encoded, to fn until that
 // says no.
-func (r reader) scan(ctx context.Context, t Table, query string, args []any, fn func(row []any, encoded []byte) bool) error {
+func (r reader) scan(ctx context.Context, t Table, query string, args []any,
+	fn func(row []any, encoded []byte) bool) error {
 	rows, err := r.q.Query(ctx, query, args...)
 	if err != nil {
 		return err
@@ -248,10 +249,11 @@ func (r reader) sum(ctx context.Context, p Page) (s Sum, err error) {
 		group = p.Last[:g]
 	}
 	where, args := r.within(p.Table, group, p.After, p.Last)
-	err = r.scan(ctx, p.Table, "SELECT "+strings.Join(p.Table.names(), ", ")+" FROM "+p.Table.Name+where, args, func(_ []any, encoded []byte) bool {
-		s.add(encoded)
-		return true
-	})
+	err = r.scan(ctx, p.Table, "SELECT "+strings.Join(p.Table.names(), ", ")+" FROM "+p.Table.Name+where, args,
+		func(_ []any, encoded []byte) bool {
+			s.add(encoded)
+			return true
+		})
 	return s, err
 }
 

@@ -34,7 +34,8 @@ func put(ctx context.Context, tx *db.Tx, t Table, rows [][]any, taken func(row [
 			}
 		}
 		if err != nil {
-			return fmt.Errorf("write table %s, rows with keys %s to %s: %w", t.Name, keyText(t.keyOf(rows[0])), keyText(t.keyOf(rows[n-1])), err)
+			return fmt.Errorf("write table %s, rows with keys %s to %s: %w", t.Name, keyText(t.keyOf(rows[0])),
+				keyText(t.keyOf(rows[n-1])), err)
 		}
 		rows = rows[n:]
 	}
@@ -113,7 +114,8 @@ func byKeys(t Table, keys [][]any) (string, []any) {
 // rowsOf reads the rows with the given keys and their checksum.
 func (r reader) rowsOf(ctx context.Context, t Table, keys [][]any) (rows [][]any, sum Sum, err error) {
 	where, args := byKeys(t, keys)
-	err = r.scan(ctx, t, "SELECT "+strings.Join(t.names(), ", ")+" FROM "+t.Name+where, args, func(row []any, encoded []byte) bool {
+	query := "SELECT " + strings.Join(t.names(), ", ") + " FROM " + t.Name + where
+	err = r.scan(ctx, t, query, args, func(row []any, encoded []byte) bool {
 		rows = append(rows, row)
 		sum.add(encoded)
 		return true

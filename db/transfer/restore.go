@@ -68,7 +68,8 @@ func (b *restore) begin(ctx context.Context, h Header) error {
 		return err
 	}
 	if h.Schema > newest {
-		return stoa.Invalid("backup", "the backup has schema %d, written by stoa %s; this stoa (%s) knows schema %d: use a newer one", h.Schema, h.Version, stoa.Version, newest)
+		return stoa.Invalid("backup", "the backup has schema %d, written by stoa %s; this stoa (%s) knows schema %d: "+
+			"use a newer one", h.Schema, h.Version, stoa.Version, newest)
 	}
 	if err := b.o.DB.MigrateTo(ctx, h.Schema); err != nil {
 		return err
@@ -94,10 +95,12 @@ func (b *restore) begin(ctx context.Context, h Header) error {
 		if err != nil {
 			return err
 		}
-		return stoa.Conflict("the database %s is not empty: table %s has rows. A restore fills an empty database only; name another (--url, or --home for a new one)", b.o.DB.Describe(), full)
+		return stoa.Conflict("the database %s is not empty: table %s has rows. A restore fills an empty database "+
+			"only; name another (--url, or --home for a new one)", b.o.DB.Describe(), full)
 	}
 	if at != h.Schema {
-		return stoa.Conflict("the database %s is empty and has schema %d; the backup has schema %d: give a database without tables", b.o.DB.Describe(), at, h.Schema)
+		return stoa.Conflict("the database %s is empty and has schema %d; the backup has schema %d: give a database "+
+			"without tables", b.o.DB.Describe(), at, h.Schema)
 	}
 	if !unfinished {
 		if err := b.emptyStore(ctx); err != nil {
@@ -127,7 +130,8 @@ func (b *restore) emptyStore(ctx context.Context) error {
 		if strings.HasPrefix(i.Key, "history/") {
 			return nil
 		}
-		return stoa.Conflict("the file store is not empty: it holds %s. A restore fills an empty file store only; set dl.store.file.system.root.dir to a new folder", i.Key)
+		return stoa.Conflict("the file store is not empty: it holds %s. A restore fills an empty file store only; "+
+			"set dl.store.file.system.root.dir to a new folder", i.Key)
 	})
 }
 
@@ -138,7 +142,8 @@ func (b *restore) table(_ context.Context, t Table) error {
 	}
 	var ok bool
 	if b.into, ok = find(b.tables, t.Name); !ok {
-		return stoa.Invalid("backup", "the backup has a table %s, which schema %d does not have here", t.Name, b.head.Schema)
+		return stoa.Invalid("backup", "the backup has a table %s, which schema %d does not have here", t.Name,
+			b.head.Schema)
 	}
 	if why := sameTables([]Table{t}, []Table{b.into}); why != "" {
 		return stoa.Invalid("backup", "the backup does not fit into this database: %s", why)
@@ -188,7 +193,8 @@ func (b *restore) finish(ctx context.Context) error {
 			want = Sum{}
 		}
 		if got != want {
-			return stoa.Unavailable(nil, "table %s of the restored database is not what the backup says (%s, not %s): do not use it; is anything else writing to it?", t.Name, got, want)
+			return stoa.Unavailable(nil, "table %s of the restored database is not what the backup says (%s, not "+
+				"%s): do not use it; is anything else writing to it?", t.Name, got, want)
 		}
 		done += got.Rows
 		b.o.Progress.tell("compared", done, b.head.Rows)

@@ -19,11 +19,13 @@ import (
 // Whoever adds a table decides here whether it goes along with a portal that moves, or belongs to the life of a process
 // (then it also stands in leftOut).
 func TestTables_EachIsDecided(t *testing.T) {
-	goes := strings.Fields(`access_grant access_holder access_role cluster_fact content_article content_text content_version db_counter db_history
-		document_file importer_item job_order job_run job_schedule page_menu page_page page_redirect page_tree page_version site_host site_instance site_site
-		taxonomy_assigned taxonomy_category taxonomy_tag user_account user_group user_link user_member user_session`)
-	stays := strings.Fields(`change_log change_reader change_writer cluster_lease cluster_node db_incarnation db_migration db_migration_lock db_schema db_transfer
-		db_transfer_part job_local job_node lock_held user_attempt`)
+	goes := strings.Fields(`access_grant access_holder access_role cluster_fact content_article content_text
+		content_version db_counter db_history document_file importer_item job_order job_run job_schedule page_menu
+		page_page page_redirect page_tree page_version site_host site_instance site_site taxonomy_assigned
+		taxonomy_category taxonomy_tag user_account user_group user_link user_member user_session`)
+	stays := strings.Fields(`change_log change_reader change_writer cluster_lease cluster_node db_incarnation
+		db_migration db_migration_lock db_schema db_transfer db_transfer_part job_local job_node lock_held
+		user_attempt`)
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		query := "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()"
 		switch d.Dialect() {
@@ -32,7 +34,10 @@ func TestTables_EachIsDecided(t *testing.T) {
 		case db.MySQL:
 			query = "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()"
 		}
-		all, err := db.All(context.Background(), d, func(s db.Scanner) (name string, err error) { return name, s.Scan(&name) }, query)
+		all, err := db.All(context.Background(), d, func(s db.Scanner) (name string, err error) {
+			return name,
+				s.Scan(&name)
+		}, query)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -46,7 +51,8 @@ func TestTables_EachIsDecided(t *testing.T) {
 			case slices.Contains(goes, name) && !taken, slices.Contains(stays, name) && taken:
 				t.Errorf("table %s is taken along: %v", name, taken)
 			case !slices.Contains(goes, name) && !slices.Contains(stays, name):
-				t.Errorf("is the table %s to go along with a portal that moves? Say so here, and in leftOut if not", name)
+				t.Errorf("is the table %s to go along with a portal that moves? Say so here, and in leftOut if not",
+					name)
 			}
 		}
 	})
@@ -132,7 +138,8 @@ func TestCopy_WithoutTriggerPrivilegeSaysHowLong(t *testing.T) {
 		_ = admin.Close()
 	})
 	grant(t, admin, "CREATE USER '"+user+"'@'127.0.0.1' IDENTIFIED BY 'Secret-1234'",
-		"GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP, INDEX, REFERENCES, LOCK TABLES ON "+name+".* TO '"+user+"'@'127.0.0.1'")
+		"GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP, INDEX, REFERENCES, LOCK TABLES ON "+name+".* TO "+
+			"'"+user+"'@'127.0.0.1'")
 	u.User = url.UserPassword(user, "Secret-1234")
 	from, err := db.Open(ctx, db.Options{URL: u.String()})
 	if err != nil {
@@ -152,7 +159,8 @@ func TestCopy_WithoutTriggerPrivilegeSaysHowLong(t *testing.T) {
 	if n := one(t, to, "SELECT count(*) FROM page_page"); n != 0 {
 		t.Error("the sample stays in the target")
 	}
-	if n := one(t, from, "SELECT count(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME LIKE 'db_capture%'"); n != 0 {
+	if n := one(t, from, "SELECT count(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND "+
+		"TABLE_NAME LIKE 'db_capture%'"); n != 0 {
 		t.Error("tables of the copy stay in the source")
 	}
 	w := write(t, from, 1, 100)

@@ -76,15 +76,17 @@ func ReadSchema(ctx context.Context, q db.Queryer, d db.Dialect) ([]Table, error
 			WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%'`
 	case db.Postgres:
 		query = `SELECT t.relname, a.attname, format_type(a.atttypid, NULL), CASE WHEN a.attnotnull THEN 0 ELSE 1 END,
-			COALESCE((SELECT array_position(i.indkey::int2[], a.attnum) + 1 FROM pg_index i WHERE i.indrelid = t.oid AND i.indisprimary), 0)
+			COALESCE((SELECT array_position(i.indkey::int2[], a.attnum) + 1 FROM pg_index i
+				WHERE i.indrelid = t.oid AND i.indisprimary), 0)
 			FROM pg_class t JOIN pg_namespace n ON n.oid = t.relnamespace JOIN pg_attribute a ON a.attrelid = t.oid
 			WHERE t.relkind = 'r' AND n.nspname = current_schema() AND a.attnum > 0 AND NOT a.attisdropped`
 	default:
-		query = `SELECT c.TABLE_NAME, c.COLUMN_NAME, lower(c.COLUMN_TYPE), CASE c.IS_NULLABLE WHEN 'YES' THEN 1 ELSE 0 END,
-			COALESCE(k.ORDINAL_POSITION, 0)
+		query = `SELECT c.TABLE_NAME, c.COLUMN_NAME, lower(c.COLUMN_TYPE),
+			CASE c.IS_NULLABLE WHEN 'YES' THEN 1 ELSE 0 END, COALESCE(k.ORDINAL_POSITION, 0)
 			FROM information_schema.COLUMNS c JOIN information_schema.TABLES t
 				ON t.TABLE_SCHEMA = c.TABLE_SCHEMA AND t.TABLE_NAME = c.TABLE_NAME AND t.TABLE_TYPE = 'BASE TABLE'
-			LEFT JOIN information_schema.KEY_COLUMN_USAGE k ON k.TABLE_SCHEMA = c.TABLE_SCHEMA AND k.TABLE_NAME = c.TABLE_NAME
+			LEFT JOIN information_schema.KEY_COLUMN_USAGE k
+				ON k.TABLE_SCHEMA = c.TABLE_SCHEMA AND k.TABLE_NAME = c.TABLE_NAME
 				AND k.COLUMN_NAME = c.COLUMN_NAME AND k.CONSTRAINT_NAME = 'PRIMARY'
 			WHERE c.TABLE_SCHEMA = DATABASE()`
 	}
@@ -128,7 +130,8 @@ func ReadSchema(ctx context.Context, q db.Queryer, d db.Dialect) ([]Table, error
 	for i := range out {
 		t := &out[i]
 		if len(t.Key) == 0 {
-			return nil, stoa.Invalid("schema", "table %s has no primary key, so its rows cannot be read in a stable order", t.Name)
+			return nil, stoa.Invalid("schema", "table %s has no primary key, so its rows cannot be read in a stable "+
+				"order", t.Name)
 		}
 		slices.SortFunc(t.Key, func(a, b string) int { return place[t.Name+"."+a] - place[t.Name+"."+b] })
 	}
@@ -164,7 +167,8 @@ func sameTables(from, to []Table) string {
 			return fmt.Sprintf("table %s is missing there", a.Name)
 		}
 		if !slices.Equal(a.names(), b.names()) {
-			return fmt.Sprintf("table %s has the columns %s there, and %s here", a.Name, strings.Join(b.names(), ", "), strings.Join(a.names(), ", "))
+			return fmt.Sprintf("table %s has the columns %s there, and %s here", a.Name, strings.Join(b.names(), ", "),
+				strings.Join(a.names(), ", "))
 		}
 		if !slices.Equal(a.Key, b.Key) {
 			return fmt.Sprintf("table %s has another primary key there", a.Name)

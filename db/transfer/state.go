@@ -68,7 +68,8 @@ func (r row) save(ctx context.Context, tx *db.Tx) error {
 	if len(r.Peer) > 255 {
 		r.Peer = strings.ToValidUTF8(r.Peer[:255], "")
 	}
-	return tx.Upsert(ctx, "db_transfer", []string{"id"}, db.Row{"id": r.ID, "kind": r.Kind, "state": r.State, "peer": r.Peer,
+	return tx.Upsert(ctx, "db_transfer", []string{"id"}, db.Row{
+		"id": r.ID, "kind": r.Kind, "state": r.State, "peer": r.Peer,
 		"started": r.Started, "beat": r.Beat, "detail": string(raw)})
 }
 
@@ -110,14 +111,17 @@ func OldestRunning(ctx context.Context, d *db.DB) (began time.Time, ok bool, err
 // Unfinished says in a sentence that this database is being filled, or was and is not whole; "" when it may be
 // used. A node must not start on it.
 func Unfinished(ctx context.Context, q db.Queryer) (sentence string, err error) {
-	all, err := db.All(ctx, q, scanRow, selectRow+" WHERE kind IN (?, ?) AND state <> ?", kindRestore, kindInto, stateDone)
+	all, err := db.All(ctx, q, scanRow, selectRow+" WHERE kind IN (?, ?) AND state <> ?", kindRestore, kindInto,
+		stateDone)
 	if err != nil || len(all) == 0 {
 		return "", err
 	}
 	if all[0].Kind == kindRestore {
-		return "a restore from " + all[0].Peer + " into this database has not ended: repeat stoa restore, which begins anew", nil
+		return "a restore from " + all[0].Peer + " into this database has not ended: repeat stoa restore, which " +
+			"begins anew", nil
 	}
-	return "a copy of " + all[0].Peer + " into this database has not ended: repeat stoa db copy on the source, which goes on, " +
+	return "a copy of " + all[0].Peer + " into this database has not ended: repeat stoa db copy on the source, which " +
+		"goes on, " +
 		"or give it up with --abort", nil
 }
 
@@ -145,12 +149,14 @@ func incarnationHas(ctx context.Context, q db.Queryer, d db.Dialect, column stri
 }
 
 func tableHas(ctx context.Context, q db.Queryer, d db.Dialect, table, column string) (bool, error) {
-	query := "SELECT count(*) FROM information_schema.columns WHERE table_schema = current_schema() AND table_name = ? AND column_name = ?"
+	query := "SELECT count(*) FROM information_schema.columns WHERE table_schema = current_schema() AND table_name = " +
+		"? AND column_name = ?"
 	switch d {
 	case db.SQLite:
 		query = "SELECT count(*) FROM pragma_table_info(?) WHERE name = ?"
 	case db.MySQL:
-		query = "SELECT count(*) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ? AND COLUMN_NAME = ?"
+		query = "SELECT count(*) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ? " +
+			"AND COLUMN_NAME = ?"
 	}
 	var n int
 	err := q.QueryRow(ctx, query, table, column).Scan(&n)
@@ -167,7 +173,8 @@ func mark(ctx context.Context, tx *db.Tx, address string) (token string, err err
 		return "", err
 	}
 	if has {
-		if err := tx.QueryRow(ctx, "SELECT token FROM db_incarnation WHERE id = 1").Scan(&token); err != nil && !db.IsNoRows(err) {
+		if err := tx.QueryRow(ctx, "SELECT token FROM db_incarnation WHERE id = 1").Scan(&token); err != nil &&
+			!db.IsNoRows(err) {
 			return "", err
 		}
 		if _, err := tx.Exec(ctx, "UPDATE db_incarnation SET token = ? WHERE id = 1", tokenMoved+address); err != nil {
@@ -195,9 +202,11 @@ func unmark(ctx context.Context, tx *db.Tx, token string) error {
 // begin begins a new incarnation in a database that was filled from another: its number is above every one known,
 // and ids go on far above those that were handed out. counters are those of the source. It is the one place that
 // knows how an incarnation is raised here.
-func begin(ctx context.Context, tx *db.Tx, known int64, counters map[string]int64, how string) (number int64, err error) {
+func begin(ctx context.Context, tx *db.Tx, known int64, counters map[string]int64, how string) (
+	number int64, err error) {
 	var fingerprint string
-	err = tx.QueryRow(ctx, "SELECT number, fingerprint FROM db_incarnation WHERE id = 1"+tx.Dialect().ForUpdate()).Scan(&number, &fingerprint)
+	err = tx.QueryRow(ctx, "SELECT number, fingerprint FROM db_incarnation WHERE id = 1"+
+		tx.Dialect().ForUpdate()).Scan(&number, &fingerprint)
 	if err != nil && !db.IsNoRows(err) {
 		return 0, err
 	}
@@ -215,7 +224,8 @@ func begin(ctx context.Context, tx *db.Tx, known int64, counters map[string]int6
 		}
 	}
 	for name, next := range counters {
-		if err := tx.Upsert(ctx, "db_counter", []string{"name"}, db.Row{"name": name, "next_id": next, "incarnation": number}); err != nil {
+		if err := tx.Upsert(ctx, "db_counter", []string{"name"}, db.Row{"name": name, "next_id": next,
+			"incarnation": number}); err != nil {
 			return 0, err
 		}
 	}
@@ -237,11 +247,13 @@ func beginHistory(ctx context.Context, tx *db.Tx, number int64, fingerprint, how
 		return err
 	}
 	var parent string
-	err = tx.QueryRow(ctx, "SELECT token FROM db_history WHERE number < ? ORDER BY number DESC LIMIT 1", number).Scan(&parent)
+	err = tx.QueryRow(ctx, "SELECT token FROM db_history WHERE number < ? ORDER BY number DESC LIMIT 1",
+		number).Scan(&parent)
 	if err != nil && !db.IsNoRows(err) {
 		return err
 	}
-	return tx.Insert(ctx, "db_history", db.Row{"number": number, "token": token, "fingerprint": fingerprint, "parent": parent,
+	return tx.Insert(ctx, "db_history", db.Row{
+		"number": number, "token": token, "fingerprint": fingerprint, "parent": parent,
 		"how": how, "at": db.Micros(tx.Now())})
 }
 

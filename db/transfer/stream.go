@@ -87,7 +87,8 @@ func newWriter(w io.Writer) (*writer, error) {
 		return nil, err
 	}
 	// One block after the other and a small window: a few megabytes, whatever the size of the portal.
-	z, err := zstd.NewWriter(w, zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(1<<20))
+	z, err := zstd.NewWriter(w, zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true),
+		zstd.WithWindowSize(1<<20))
 	if err != nil {
 		return nil, err
 	}
@@ -142,15 +143,18 @@ type input struct {
 }
 
 func cutStream(err error) error {
-	return stoa.Invalid("backup", "the backup is damaged or was cut off before its end (%v): it cannot be restored; use another one", err)
+	return stoa.Invalid("backup", "the backup is damaged or was cut off before its end (%v): it cannot be restored; "+
+		"use another one", err)
 }
 
 func newInput(r io.Reader) (*input, error) {
 	head := make([]byte, len(magic))
 	if _, err := io.ReadFull(r, head); err != nil || string(head) != magic {
-		return nil, stoa.Invalid("backup", "this is not a backup that this stoa can read: it does not begin with %q", magic[:len(magic)-1])
+		return nil, stoa.Invalid("backup", "this is not a backup that this stoa can read: it does not begin with %q",
+			magic[:len(magic)-1])
 	}
-	z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(64<<20))
+	z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+		zstd.WithDecoderMaxMemory(64<<20))
 	if err != nil {
 		return nil, err
 	}
@@ -272,7 +276,8 @@ func walk(r io.Reader, v visitor) (h Header, e End, err error) {
 		return h, e, err
 	}
 	if h.Format != format {
-		return h, e, stoa.Invalid("backup", "the backup has format %d, written by stoa %s; this stoa reads format %d", h.Format, h.Version, format)
+		return h, e, stoa.Invalid("backup", "the backup has format %d, written by stoa %s; this stoa reads format %d",
+			h.Format, h.Version, format)
 	}
 	if v.header != nil {
 		if err := v.header(h); err != nil {
@@ -330,7 +335,8 @@ func walk(r io.Reader, v visitor) (h Header, e End, err error) {
 				}
 			}
 		case recEnd:
-			if err = in.read(payload, &e); err == nil && (e.Tables != tables || e.Rows != rows || e.Files != files || e.Bytes != bytes || e.Gone != gone) {
+			if err = in.read(payload, &e); err == nil && (e.Tables != tables || e.Rows != rows || e.Files != files ||
+				e.Bytes != bytes || e.Gone != gone) {
 				err = cutStream(errors.New("its parts are not those that its end counts"))
 			}
 			return h, e, err

@@ -156,7 +156,8 @@ func normal(t Table, c Column, v any) (any, error) {
 			return []byte(v), nil
 		}
 	}
-	return nil, stoa.Invalid("schema", "column %s of table %s holds a %T where %s is expected", c.Name, t.Name, v, c.Kind)
+	return nil, stoa.Invalid("schema", "column %s of table %s holds a %T where %s is expected", c.Name, t.Name, v,
+		c.Kind)
 }
 
 func number(t Table, c Column, s string) (any, error) {
