@@ -196,7 +196,7 @@ func OpenBackup(from string) (io.ReadCloser, error) {
 	if st.IsDir() {
 		if _, err := os.Stat(filepath.Join(from, "stoa.db")); err == nil {
 			return nil, stoa.Invalid("from", "%s is a backup of an older stoa: copy its stoa.db to data/stoa.db and "+
-				"its files to data/files of a new home, and start that", from)
+				"its files to data/document_library of a new home, and start that", from)
 		}
 		from = filepath.Join(from, backupFile)
 		if _, err := os.Stat(from); err != nil {

@@ -94,7 +94,7 @@ func CopyDatabase(ctx context.Context, c *config.Config, o CopyOrder, log *slog.
 		return "The copy was given up: the portal runs on " + source.Describe() + ", and the target is empty.",
 			transfer.Abort(ctx, source, target)
 	case o.Undo:
-		return "The move was taken back: the portal runs on " + source.Describe() + " again. Restart its nodes.",
+		return "The move was taken back: the portal runs on " + source.Describe() + " again, and nodes there go on.",
 			transfer.Undo(ctx, source, target, o.Progress)
 	}
 	if err := copyFiles(ctx, c, o, log); err != nil {

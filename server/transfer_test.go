@@ -16,6 +16,7 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/config"
+	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/db/dbtest"
 	"github.com/stoa-portal/stoa/db/transfer"
 	"github.com/stoa-portal/stoa/document"
@@ -177,4 +178,35 @@ func TestRestore_IntoAnotherEngineEndsSessions(t *testing.T) {
 	again := there.Guest(t)
 	again.SignIn(t)
 	again.Publish(t, "new", "New", "Text that is new")
+}
+
+func TestNew_HalfFilledDatabaseIsRefused(t *testing.T) {
+	g := servertest.NewGroup(t, dbtest.SQLite)
+	c := g.Config(nil)
+	d, err := db.Open(context.Background(), db.Options{URL: c.Database.Default.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := func(state string) {
+		t.Helper()
+		if err := d.Write(context.Background(), func(ctx context.Context, tx *db.Tx) error {
+			return tx.Upsert(ctx, "db_transfer", []string{"id"}, db.Row{"id": "x", "kind": "copy-in", "state": state,
+				"peer": "postgres://old/stoa", "started": 1, "beat": 1, "detail": "{}"})
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set("catching")
+	s, err := server.New(context.Background(), server.Options{Config: c, NoSync: true})
+	if !stoa.Is(err, stoa.KindConflict) || !strings.Contains(err.Error(), "postgres://old/stoa") {
+		t.Errorf("a node starts on half a copy: %v", err)
+		if err == nil {
+			_ = s.Stop(context.Background())
+		}
+	}
+	set("done")
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	mustSee(t, g.Join(nil).Get(t, "/readyz"), http.StatusOK)
 }
