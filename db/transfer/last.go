@@ -50,6 +50,10 @@ func (c *copying) last(ctx context.Context) error {
 	defer cancel()
 	for {
 		n, err := c.round(short)
+		if err != nil && short.Err() != nil && ctx.Err() == nil {
+			err = stoa.Unavailable(err, "the last step took longer than %s, so the source takes writes again: repeat "+
+				"when less is written; the copy goes on where it is", lastLimit)
+		}
 		if err != nil {
 			return c.letWrite(ctx, err)
 		}

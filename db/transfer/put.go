@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -85,12 +86,13 @@ func insert(ctx context.Context, tx *db.Tx, t Table, rows [][]any, guarded bool)
 	if !guarded {
 		return err
 	}
-	end := "RELEASE SAVEPOINT stoa_put"
 	if err != nil {
-		end = "ROLLBACK TO SAVEPOINT stoa_put"
+		if _, back := tx.Exec(ctx, "ROLLBACK TO SAVEPOINT stoa_put"); back != nil {
+			return errors.Join(back, err)
+		}
 	}
-	if _, ended := tx.Exec(ctx, end); ended != nil && err == nil {
-		err = ended
+	if _, ended := tx.Exec(ctx, "RELEASE SAVEPOINT stoa_put"); ended != nil {
+		return errors.Join(ended, err)
 	}
 	return err
 }
