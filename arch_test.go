@@ -82,6 +82,7 @@ var allowedModules = map[string][]string{
 		"github.com/jackc/pgx/v5", "github.com/go-sql-driver/mysql", "modernc.org/sqlite",
 		"github.com/pressly/goose/v3",
 	},
+	"db/transfer":  {"github.com/klauspost/compress"},
 	"cluster":      {"golang.org/x/sys"},
 	"cluster/nats": {"github.com/nats-io/nats-server/v2", "github.com/nats-io/nats.go", "github.com/nats-io/nkeys"},
 	"job":          {"github.com/robfig/cron/v3"},

@@ -394,6 +394,8 @@ func wrapUnavailable(err error) error {
 		return err
 	}
 	switch {
+	case isMoved(err):
+		return stoa.Unavailable(err, "this portal was moved to another database; here nothing is saved any more")
 	case isDiskFull(err):
 		return stoa.Unavailable(err, "the disk that holds the database is full: nothing was saved; free some space and try again")
 	case isCorrupt(err):

@@ -50,13 +50,19 @@ func unknownOutcome(err error) error {
 		"the database went away during the save: it is not known whether it happened; look before you repeat it")
 }
 
+// MovedAway is what the triggers of a copy (package transfer) say to every write once the portal was moved to another
+// database.
+const MovedAway = "this portal was moved to another database"
+
+func isMoved(err error) bool { return strings.Contains(err.Error(), MovedAway) }
+
 // isTransient reports whether the same transaction can succeed when repeated (coherence rule 28).
 func isTransient(err error) bool {
 	var pg *pgconn.PgError
 	var my *mysql.MySQLError
 	var lite *sqlite.Error
 	switch {
-	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), isMoved(err):
 		return false
 	case errors.Is(err, errOtherHistory), errors.Is(err, driver.ErrBadConn):
 		return true

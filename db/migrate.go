@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/stoa-portal/stoa"
 )
@@ -25,6 +26,23 @@ func (d *DB) Migrate(ctx context.Context) error {
 // Expand is Migrate without the incarnation, for whoever does not go on to use the database. Dry, it changes
 // nothing and says what would be done.
 func (d *DB) Expand(ctx context.Context, dry bool) (Migrated, error) { return d.migrate(ctx, nil, dry) }
+
+// MigrateTo brings the tables of an empty database up to an older schema, so that a backup of an older binary
+// can be filled in before Migrate does the rest.
+func (d *DB) MigrateTo(ctx context.Context, version int64) error {
+	all, err := d.migrations()
+	if err != nil {
+		return err
+	}
+	all = slices.DeleteFunc(all, func(m migration) bool { return m.number > version })
+	if len(all) == 0 {
+		return fmt.Errorf("there is no schema %d", version)
+	}
+	if _, err := d.migrateWith(ctx, all, nil, false); err != nil {
+		return err
+	}
+	return d.readIncarnation(ctx)
+}
 
 // Migrated says what became of the schema, or would become of it.
 type Migrated struct {
@@ -87,6 +105,11 @@ func (d *DB) migrate(ctx context.Context, f *Finish, dry bool) (Migrated, error)
 	if err != nil {
 		return Migrated{}, err
 	}
+	return d.migrateWith(ctx, all, f, dry)
+}
+
+// migrateWith is migrate with these migrations.
+func (d *DB) migrateWith(ctx context.Context, all []migration, f *Finish, dry bool) (Migrated, error) {
 	now, err := d.readSchema(ctx, d.pools.Load().read)
 	if err != nil {
 		return Migrated{}, fmt.Errorf("look at the schema: %w", err)

@@ -3,120 +3,242 @@ package server
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
+	"time"
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/config"
+	"github.com/stoa-portal/stoa/db/transfer"
+	"github.com/stoa-portal/stoa/filestore"
 )
 
 func jsonBody(b []byte) io.Reader { return bytes.NewReader(b) }
 
-// Backup writes a consistent copy of this node's database and files to a new folder: the database
-// first, so that every row of it has its bytes; files are immutable and only come. It is for one node
-// on SQLite; a database server has tools of its own.
-func (s *Server) Backup(ctx context.Context, dir string) error {
+// backupFile is the backup in the folder that stoa backup makes.
+const backupFile = "portal.stoa-backup"
+
+// fileColumns says to backups which rows name bytes in the file store.
+func fileColumns() []transfer.FileColumn {
+	return []transfer.FileColumn{{Table: "document_file", Column: "file_key", Prefix: "document/", Size: "size",
+		SHA256: "hash"}}
+}
+
+// Backup writes database and files of the portal to w as they are at one moment, while nodes run.
+func (s *Server) Backup(ctx context.Context, w io.Writer) (transfer.End, error) {
 	if actor := stoa.ActorFrom(ctx); !actor.System && !actor.Admin {
-		return stoa.Forbidden("only administrators may make backups")
+		return transfer.End{}, stoa.Forbidden("only administrators may make backups")
 	}
-	if !filepath.IsAbs(dir) {
-		return stoa.Invalid("dir", "%q is not an absolute path", dir)
+	return transfer.Backup(ctx, transfer.BackupOptions{DB: s.DB, Store: s.files.guard, Files: fileColumns(),
+		Dir:    filepath.Join(s.cfg.Home, "data"),
+		Logger: s.log.With("component", "backup")}, w)
+}
+
+// streamBackup answers a command with a backup. What went wrong comes behind it, as the stream has begun by then.
+func (s *Server) streamBackup(w http.ResponseWriter, r *http.Request) {
+	var req ControlRequest
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<10)).Decode(&req); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
 	}
+	// A backup may take hours; the time limit of the server is for the request.
+	if err := http.NewResponseController(w).SetReadDeadline(time.Time{}); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/octet-stream")
+	w.Header().Set("Trailer", streamError)
+	if _, err := s.Backup(stoa.WithActor(r.Context(), stoa.SystemActor()), w); err != nil {
+		w.Header().Set(streamError, httpLine(err.Error()))
+	}
+}
+
+// streamError is the trailer with what went wrong after a stream began.
+const streamError = "Stoa-Error"
+
+// httpLine makes a text one line, as a field of HTTP has to be.
+func httpLine(s string) string {
+	return string(bytes.Map(func(r rune) rune {
+		if r < ' ' {
+			return ' '
+		}
+		return r
+	}, []byte(s)))
+}
+
+// ControlStream has the node that runs on the home write an answer to w. running is false when none does.
+func ControlStream(ctx context.Context, home, command string, req ControlRequest, w io.Writer) (
+	running bool, err error) {
+	path, release, err := shortPath(SocketPath(home))
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer release()
+	conn, err := net.DialTimeout("unix", path, 2*time.Second)
+	if err != nil {
+		return false, nil
+	}
+	_ = conn.Close()
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", path)
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: dial}}
+	body, err := json.Marshal(req)
+	if err != nil {
+		return false, err
+	}
+	httpReq, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://stoa/"+command, jsonBody(body))
+	if err != nil {
+		return true, err
+	}
+	res, err := client.Do(httpReq)
+	if err != nil {
+		return true, stoa.Unavailable(err, "the node on %s did not answer", home)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return true, stoa.Unavailable(errors.New(res.Status), "the node on %s does not know the command %s; is it "+
+			"older?", home, command)
+	}
+	_, err = io.Copy(w, res.Body)
+	if said := res.Trailer.Get(streamError); said != "" {
+		return true, errors.New(said)
+	}
+	if err != nil {
+		return true, fmt.Errorf("the backup was cut off: %w", err)
+	}
+	return true, nil
+}
+
+// CheckedBackup gives what produce writes on to w, and reads every byte of it again on the way: a backup that is not
+// whole is an error.
+func CheckedBackup(ctx context.Context, w io.Writer, progress transfer.Progress,
+	produce func(w io.Writer) error) (transfer.Header, transfer.End, error) {
+	type read struct {
+		h   transfer.Header
+		e   transfer.End
+		err error
+	}
+	r, check := io.Pipe()
+	done := make(chan read, 1)
+	go func() {
+		h, e, err := transfer.Verify(ctx, r, progress)
+		if err != nil {
+			r.CloseWithError(err)
+		} else {
+			_, err = io.Copy(io.Discard, r)
+		}
+		done <- read{h, e, err}
+	}()
+	err := produce(io.MultiWriter(w, check))
+	check.CloseWithError(err) // nil is the end of the file
+	got := <-done
+	if err != nil {
+		got.err = err
+	}
+	return got.h, got.e, got.err
+}
+
+// BackupToDir makes a new folder with the backup that produce writes.
+func BackupToDir(ctx context.Context, dir string, progress transfer.Progress,
+	produce func(w io.Writer) error) (h transfer.Header, e transfer.End, err error) {
 	if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
-		return stoa.Invalid("dir", "%s is already there: give the name of a new folder", dir)
+		return h, e, stoa.Invalid("dir", "%s is already there: give the name of a new folder", dir)
 	}
 	part := dir + ".part"
 	if err := os.RemoveAll(part); err != nil {
-		return stoa.Unavailable(err, "the unfinished backup %s cannot be removed", part)
+		return h, e, stoa.Unavailable(err, "the unfinished backup %s cannot be removed", part)
 	}
-	if err := s.DB.CopySQLite(ctx, filepath.Join(part, "stoa.db")); err != nil {
-		return err
+	if err := os.MkdirAll(part, 0o700); err != nil {
+		return h, e, stoa.Unavailable(err, "the folder %s cannot be made", part)
 	}
-	if err := copyTree(ctx, s.cfg.Files.Root, filepath.Join(part, "files")); err != nil {
-		return stoa.Unavailable(err, "the files cannot be copied to %s; is the disk full?", part)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.RemoveAll(part))
+		}
+	}()
+	out, err := os.OpenFile(filepath.Join(part, backupFile), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return h, e, stoa.Unavailable(err, "the backup cannot be written to %s", part)
+	}
+	h, e, err = CheckedBackup(ctx, out, progress, produce)
+	if err = errors.Join(err, out.Sync(), out.Close()); err != nil {
+		return h, e, err
 	}
 	if err := os.Rename(part, dir); err != nil {
-		return stoa.Unavailable(err, "the finished backup cannot be moved to %s", dir)
+		return h, e, stoa.Unavailable(err, "the finished backup cannot be moved to %s", dir)
 	}
-	return nil
+	return h, e, nil
 }
 
-// Restore fills an empty home from a folder that Backup wrote. A home that has a database is refused:
-// nothing is ever overwritten.
-func Restore(ctx context.Context, c *config.Config, dir string) error {
-	h, err := openHome(c.Home)
+// OpenBackup opens what stoa backup wrote: a folder, a file, or standard input for "-".
+func OpenBackup(from string) (io.ReadCloser, error) {
+	if from == "-" {
+		return io.NopCloser(os.Stdin), nil
+	}
+	st, err := os.Stat(from)
 	if err != nil {
-		return err
+		return nil, stoa.Invalid("from", "%s cannot be read: a folder or a file that stoa backup wrote is expected "+
+			"(%v)", from, err)
 	}
-	defer func() { _ = h.close() }()
-	database := filepath.Join(c.Home, "data", "stoa.db")
-	if _, err := os.Stat(database); !errors.Is(err, fs.ErrNotExist) {
-		return stoa.Conflict("the home %s has a database already; restore into a new home (--home)", c.Home)
+	if st.IsDir() {
+		if _, err := os.Stat(filepath.Join(from, "stoa.db")); err == nil {
+			return nil, stoa.Invalid("from", "%s is a backup of an older stoa: copy its stoa.db to data/stoa.db and "+
+				"its files to data/document_library of a new home, and start that", from)
+		}
+		from = filepath.Join(from, backupFile)
+		if _, err := os.Stat(from); err != nil {
+			return nil, stoa.Invalid("from", "%s is not a backup: it has no %s", filepath.Dir(from), backupFile)
+		}
 	}
-	if _, err := os.Stat(filepath.Join(dir, "stoa.db")); err != nil {
-		return stoa.Invalid("dir", "%s is not a backup: it has no stoa.db", dir)
-	}
-	if err := copyTree(ctx, filepath.Join(dir, "files"), c.Files.Root); err != nil {
-		return stoa.Unavailable(err, "the files cannot be copied; is the disk full?")
-	}
-	if err := copyFile(filepath.Join(dir, "stoa.db"), database); err != nil {
-		return stoa.Unavailable(err, "the database cannot be copied; is the disk full?")
-	}
-	return nil
+	return os.Open(from)
 }
 
-// copyTree copies a file store. What vanishes meanwhile was a temporary file, or one that no file of the database copied
-// before refers to.
-func copyTree(ctx context.Context, from, to string) error {
-	return filepath.WalkDir(from, func(path string, e fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) && path != from {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		rel, err := filepath.Rel(from, path)
-		if err != nil {
-			return err
-		}
-		target := filepath.Join(to, rel)
-		switch {
-		case e.IsDir():
-			return os.MkdirAll(target, 0o700)
-		case e.Type().IsRegular():
-			if filepath.Dir(rel) == "tmp" || strings.HasPrefix(e.Name(), ".") {
-				return nil // being written, or a look whether the store can be used
-			}
-			err := copyFile(path, target)
-			if _, gone := os.Lstat(path); err != nil && errors.Is(gone, fs.ErrNotExist) {
-				return nil
-			}
-			return err
-		}
-		return nil
-	})
-}
-
-func copyFile(from, to string) error {
-	in, err := os.Open(from)
+// Restore fills the database of the home, or the one at url (with the password, when the address has none) if that is
+// given, and the home's file store from a
+// backup. Neither may hold anything.
+func Restore(ctx context.Context, c *config.Config, from, url, password string, log *slog.Logger,
+	progress transfer.Progress) (h transfer.Header, e transfer.End, err error) {
+	own, err := openHome(c.Home)
 	if err != nil {
-		return err
+		return h, e, err
 	}
-	defer in.Close()
-	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	defer func() { err = errors.Join(err, own.close()) }()
+	in, err := OpenBackup(from)
 	if err != nil {
-		return err
+		return h, e, err
 	}
-	if _, err := io.Copy(out, in); err != nil {
-		return errors.Join(fmt.Errorf("copy %s: %w", from, err), out.Close())
+	defer func() { _ = in.Close() }() // was only read
+	c.Database.CreateSchema, c.Database.MigrateOnStart = true, true
+	d, err := openForTransfer(ctx, c, url, password, log)
+	if err != nil {
+		return h, e, err
 	}
-	return errors.Join(out.Sync(), out.Close())
+	defer func() { err = errors.Join(err, d.Close()) }()
+	store, err := madeDir(ctx, c.Files.Root, filestore.NewKey(), log)
+	if err != nil {
+		return h, e, err
+	}
+	beyond, err := remembered(ctx, c)
+	if err != nil {
+		return h, e, err
+	}
+	above := int64(0)
+	for _, m := range beyond {
+		above = max(above, m.newest().Number)
+	}
+	return transfer.Restore(ctx, transfer.RestoreOptions{DB: d, Store: store, From: from, Above: above,
+		Progress: progress, Logger: log}, in)
 }

@@ -63,6 +63,9 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	if err := s.DB.Migrate(ctx); err != nil {
 		return err
 	}
+	if err := s.mayServe(ctx); err != nil {
+		return err
+	}
 
 	// The node row, the caches and the log need each other: the log beats the node's heart and drops
 	// cached values, the caches ask the log how fresh they are.
@@ -285,7 +288,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 
 // problems names what keeps the node from being ready.
 func (s *Server) problems(ctx context.Context) []httpd.Problem {
-	out := s.files.problems()
+	out := append(s.files.problems(), s.moved(ctx)...)
 	if refused, _ := s.refusals(); len(refused) > 0 {
 		out = append(out, refused...)
 	} else if err := s.DB.Check(ctx); err != nil {

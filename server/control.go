@@ -29,7 +29,6 @@ type ControlRequest struct {
 	Dead  bool   `json:"dead,omitempty"`  // cluster/forget: all that are dead
 	Read  string `json:"read,omitempty"`  // cluster/events: id of the event to mark as read, or "all"; empty: list them
 	Limit int    `json:"limit,omitempty"` // cluster/events: how many to list
-	Dir   string `json:"dir,omitempty"`   // backup: absolute path of a folder that does not exist yet
 
 	// import/wordpress
 	File     string `json:"file,omitempty"`  // absolute path of the export
@@ -81,9 +80,7 @@ func (s *Server) listenControl(h *home) (func(context.Context) error, error) {
 		link, err := s.ResetPassword(ctx, r.Login)
 		return link, err
 	}))
-	mux.HandleFunc("POST /backup", s.control(func(ctx context.Context, r ControlRequest) (string, error) {
-		return "The backup is in " + r.Dir, s.Backup(ctx, r.Dir)
-	}))
+	mux.HandleFunc("POST /backup/stream", s.streamBackup)
 	mux.HandleFunc("POST /generate", s.control(s.Generate))
 	mux.HandleFunc("POST /import/wordpress", s.control(func(ctx context.Context, r ControlRequest) (string, error) {
 		return s.ImportWordPress(ctx, r)

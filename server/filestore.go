@@ -10,6 +10,7 @@ import (
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/cluster"
 	"github.com/stoa-portal/stoa/db"
+	"github.com/stoa-portal/stoa/db/transfer"
 	"github.com/stoa-portal/stoa/document"
 	"github.com/stoa-portal/stoa/filestore"
 	"github.com/stoa-portal/stoa/httpd"
@@ -94,8 +95,14 @@ func (s *Server) documentOptions() document.Options {
 	return document.Options{
 		DB: s.DB, Cache: s.Cache, Access: s.Access, Store: s.files.guard, OrphanAge: c.Files.OrphanAge,
 		MaxBytes: c.Files.MaxFileBytes, MaxPixels: c.Files.MaxImagePixels, Unscaled: !c.Files.ThumbnailsEnabled,
-		Incarnated: s.incarnated,
+		Incarnated: s.incarnated, Spare: s.spare,
 	}
+}
+
+// spare tells the sweep of backups and copies that run: what they read from the database must still be there when
+// they come to the files.
+func (s *Server) spare(ctx context.Context) (oldest time.Time, running bool, err error) {
+	return transfer.OldestRunning(ctx, s.DB)
 }
 
 // lookAtStore finds out whether the file store is the cluster's and can be used. One look is made at a time.

@@ -16,8 +16,8 @@ func turned(t db.Turn) cluster.Event {
 		"how": t.How, "server": t.Server}}
 	switch {
 	case t.How == db.HowRestored:
-		e.Text = fmt.Sprintf("The database on %s was put back on purpose: incarnation %d became %d. All sessions have ended.", t.Server, t.Old, t.New)
-		e.Mend = "nothing to do; people sign in again"
+		e.Text = fmt.Sprintf("The database on %s was put back or moved on purpose: incarnation %d became %d.", t.Server, t.Old, t.New)
+		e.Mend = "nothing to do; after a restore people sign in again"
 	case t.Lost > 0:
 		e.Text = fmt.Sprintf("The database goes on at %s without its newest changes, up to %s of them: incarnation %d became %d.", t.Server, roughly(t.Lost), t.Old, t.New)
 		e.Mend = "see the events about lost changes; replication that is synchronous loses none (stoa db check)"

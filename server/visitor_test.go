@@ -6,6 +6,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"os"
@@ -252,19 +253,21 @@ func TestBackup_RestoredHomeShowsTheSameSite(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := filepath.Join(t.TempDir(), "backup")
-	if err := s.Backup(context.Background(), dir); !stoa.Is(err, stoa.KindForbidden) {
+	if _, err := s.Backup(context.Background(), io.Discard); !stoa.Is(err, stoa.KindForbidden) {
 		t.Errorf("a guest's backup: %v", err)
 	}
-	if err := errors.Join(s.Backup(servertest.System(), dir), s.Stop(context.Background())); err != nil {
+	_, _, err = server.BackupToDir(context.Background(), dir, nil, func(w io.Writer) error { _, err := s.Backup(servertest.System(), w); return err })
+	if err := errors.Join(err, s.Stop(context.Background())); err != nil {
 		t.Fatal(err)
 	}
 	if c, err = config.Load(config.Options{Home: filepath.Join(t.TempDir(), "new"), Flags: map[string]string{"portal.instance.inet.socket.address": "127.0.0.1:0"}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := server.Restore(context.Background(), c, dir); err != nil {
+	log := slog.New(slog.DiscardHandler)
+	if _, _, err := server.Restore(context.Background(), c, dir, "", "", log, nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := server.Restore(context.Background(), c, dir); !stoa.Is(err, stoa.KindConflict) {
+	if _, _, err := server.Restore(context.Background(), c, dir, "", "", log, nil); !stoa.Is(err, stoa.KindConflict) {
 		t.Errorf("a second restore over the first: %v", err)
 	}
 	if s, err = server.New(context.Background(), server.Options{Config: c, NoSync: true}); err != nil {

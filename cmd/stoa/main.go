@@ -239,31 +239,3 @@ func userCommand(f *flags) *cobra.Command {
 	}})
 	return cmd
 }
-
-func backupCommand(f *flags) *cobra.Command {
-	return &cobra.Command{Use: "backup DIR", Short: "Copy database and files of this node to a new folder", Args: cobra.ExactArgs(1), RunE: func(_ *cobra.Command, args []string) error {
-		dir, err := filepath.Abs(args[0])
-		if err != nil {
-			return err
-		}
-		return onNode(f, "backup", server.ControlRequest{Dir: dir}, func(ctx context.Context, s *server.Server) (string, error) {
-			return "The backup is in " + dir, s.Backup(ctx, dir)
-		})
-	}}
-}
-
-func restoreCommand(f *flags) *cobra.Command {
-	return &cobra.Command{Use: "restore DIR", Short: "Fill an empty home from a backup", Args: cobra.ExactArgs(1), RunE: func(_ *cobra.Command, args []string) error {
-		c, err := f.load()
-		if err != nil {
-			return err
-		}
-		ctx, stop := interruptible()
-		defer stop()
-		if err := server.Restore(ctx, c, args[0]); err != nil {
-			return err
-		}
-		fmt.Println("The backup was restored to", c.Home)
-		return nil
-	}}
-}

@@ -1,4 +1,4 @@
--- +goose Up
+-- expand
 -- Bytes in the file store that no file refers to any more, by the key of the file that they belonged to, and since
 -- when that is known: they are deleted only some days later, so that a database that was restored finds them.
 CREATE TABLE document_orphan (

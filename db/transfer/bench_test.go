@@ -1,0 +1,176 @@
+package transfer_test
+
+import (
+	"bufio"
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stoa-portal/stoa/db"
+	"github.com/stoa-portal/stoa/db/dbtest"
+	"github.com/stoa-portal/stoa/db/transfer"
+)
+
+func benchRows() int {
+	n, ok := flag.Lookup("benchrows").Value.(flag.Getter).Get().(int)
+	if !ok {
+		return 0
+	}
+	return n
+}
+
+func TestMain(m *testing.M) {
+	flag.Int("benchrows", 20_000, "rows that the benchmarks copy; the goal is 1000000 with under 150 MB resident")
+	os.Exit(m.Run())
+}
+
+// manyRows writes n versions of pages of some 400 bytes with one statement.
+func manyRows(b testing.TB, d *db.DB, n int) {
+	b.Helper()
+	digit := "(SELECT 0 AS n UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL " +
+		"SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9)"
+	number := "a.n + 10 * b.n + 100 * c.n + 1000 * d.n"
+	for base := 0; base < n; base += 10_000 {
+		err := d.Write(context.Background(), func(ctx context.Context, tx *db.Tx) error {
+			_, err := tx.Exec(ctx, fmt.Sprintf(`
+				INSERT INTO page_version (page, number, layout, title, created, created_by, author)
+				SELECT (%[2]d + %[1]s) / 10, (%[1]s) %% 10, '%[3]s', 'Title', %[2]d + %[1]s, 1, 'A. Uthor'
+				FROM %[4]s a, %[4]s b, %[4]s c, %[4]s d WHERE %[2]d + %[1]s < %[5]d`,
+				number, base, strings.Repeat("layout ", 50), digit, n))
+			return err
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// resident is the largest the process was since the last reset, in MB; 0 where the system does not tell.
+func resident(b testing.TB) float64 {
+	f, err := os.Open("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	for s := bufio.NewScanner(f); s.Scan(); {
+		var kb float64
+		if n, _ := fmt.Sscanf(s.Text(), "VmHWM: %f kB", &kb); n == 1 {
+			return kb / 1024
+		}
+	}
+	return 0
+}
+
+func resetResident() { _ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) }
+
+// BenchmarkCopy compares a copy, with its checksums, with the drivers used bare: one SELECT, and INSERTs of 500 rows.
+// The ratio counts; times depend on the machine.
+func BenchmarkCopy(b *testing.B) {
+	for _, p := range pairs() {
+		b.Run(string(p[0])+"-"+string(p[1]), func(b *testing.B) {
+			address := dbtest.URL(b, p[0])
+			from, err := db.Open(context.Background(), db.Options{URL: address, StatementTimeout: 10 * time.Minute,
+				WriteTimeout: 10 * time.Minute})
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.Cleanup(func() { _ = from.Close() })
+			if err := from.Migrate(context.Background()); err != nil {
+				b.Fatal(err)
+			}
+			manyRows(b, from, benchRows())
+			for b.Loop() {
+				b.StopTimer()
+				to, bare := dbtest.Open(b, p[1]), dbtest.Open(b, p[1])
+				began := time.Now()
+				bareCopy(b, address, bare)
+				plain := time.Since(began)
+				resetResident()
+				b.StartTimer()
+				began = time.Now()
+				got, err := transfer.Copy(context.Background(), transfer.CopyOptions{Source: from, Target: to})
+				if err != nil {
+					b.Fatal(err)
+				}
+				took := time.Since(began)
+				b.StopTimer()
+				b.ReportMetric(resident(b), "MB-resident")
+				b.ReportMetric(took.Seconds()/plain.Seconds(), "x-bare")
+				b.ReportMetric(float64(got.Rows)/took.Seconds(), "rows/s")
+				b.ReportMetric(got.ReadOnly.Seconds(), "s-read-only")
+				if err := transfer.Undo(context.Background(), from, to, nil); err != nil {
+					b.Fatal(err)
+				}
+				b.StartTimer()
+			}
+		})
+	}
+}
+
+// BenchmarkBackup writes a backup of that many rows to nowhere.
+func BenchmarkBackup(b *testing.B) {
+	for _, e := range dbtest.Engines() {
+		b.Run(string(e), func(b *testing.B) {
+			from := dbtest.Open(b, e)
+			manyRows(b, from, benchRows())
+			store := newStore(b)
+			resetResident()
+			for b.Loop() {
+				end, err := transfer.Backup(context.Background(), transfer.BackupOptions{DB: from, Store: store,
+					Files: fileColumns()}, io.Discard)
+				if err != nil || end.Rows < int64(benchRows()) {
+					b.Fatal(end.Rows, err)
+				}
+			}
+			b.ReportMetric(resident(b), "MB-resident")
+			b.ReportMetric(float64(benchRows())*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+		})
+	}
+}
+
+func bareCopy(b *testing.B, address string, to *db.DB) {
+	plain, err := db.OpenPlain(context.Background(), db.Options{URL: address, StatementTimeout: 10 * time.Minute})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer plain.Close()
+	rows, err := plain.Query("SELECT page, number, layout, title, created, created_by, author FROM page_version")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer rows.Close()
+	var args []any
+	flush := func() {
+		if len(args) == 0 {
+			return
+		}
+		if err := to.Write(context.Background(), func(ctx context.Context, tx *db.Tx) error {
+			_, err := tx.Exec(ctx, "INSERT INTO page_version (page, number, layout, title, created, created_by, "+
+				"author) VALUES "+
+				strings.TrimSuffix(strings.Repeat("(?,?,?,?,?,?,?),", len(args)/7), ","), args...)
+			return err
+		}); err != nil {
+			b.Fatal(err)
+		}
+		args = args[:0]
+	}
+	for rows.Next() {
+		var page, number, created, by int64
+		var layout, title, author string
+		if err := rows.Scan(&page, &number, &layout, &title, &created, &by, &author); err != nil {
+			b.Fatal(err)
+		}
+		if args = append(args, page, number, layout, title, created, by, author); len(args) == 3500 {
+			flush()
+		}
+	}
+	if err := rows.Err(); err != nil {
+		b.Fatal(err)
+	}
+	flush()
+}
