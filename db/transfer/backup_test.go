@@ -17,15 +17,12 @@ import (
 	"github.com/stoa-portal/stoa/db/dbtest"
 	"github.com/stoa-portal/stoa/db/transfer"
 	"github.com/stoa-portal/stoa/filestore"
+	"github.com/stoa-portal/stoa/filestore/filestoretest"
 )
 
 func newStore(t testing.TB) *filestore.Dir {
 	t.Helper()
-	s, err := filestore.OpenDir(filepath.Join(t.TempDir(), "files"), filestore.DirOptions{NoSync: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
+	return filestoretest.Dir(t, filepath.Join(t.TempDir(), "files"))
 }
 
 // addFile puts bytes and their row.

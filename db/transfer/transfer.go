@@ -40,8 +40,8 @@ type FileColumn struct {
 // goes.
 func leftOut() []string {
 	return []string{
-		"db_schema", "db_migration", "db_migration_lock", "db_incarnation", "db_transfer", "db_transfer_part",
-		captureTable, stopTable,
+		"db_schema", "db_migration", "db_migration_lock", "db_migration_step", "db_incarnation",
+		"db_transfer", "db_transfer_part", captureTable, stopTable,
 		"change_log", "change_writer", "change_reader",
 		"cluster_node", "cluster_lease",
 		"lock_held", "user_attempt", "job_node", "job_local",
