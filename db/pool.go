@@ -84,13 +84,22 @@ func (d *DB) openPools() (*pools, error) {
 // base makes bare connections to the server.
 func (d *DB) base() (driver.Connector, error) {
 	if d.dialect == Postgres {
-		return stdlib.GetConnector(*d.dsn.pg), nil
+		return stdlib.GetConnector(*d.dsn.pg, stdlib.OptionShouldPing(doubtful)), nil
 	}
 	c, err := mysql.NewConnector(d.dsn.my)
 	if err != nil {
 		return nil, fmt.Errorf("database %s: %w", d.dsn.label, err)
 	}
 	return mysqlConnector{c, d.opt.ConnectTimeout}, nil
+}
+
+// doubtful reports whether a connection is to be asked for a sign of life before it is used again. A ping is a
+// transaction for the server, so one that was idle for shortly is only looked at: whether its end has come.
+func doubtful(_ context.Context, p stdlib.ShouldPingParams) bool {
+	if p.IdleDuration <= time.Second {
+		return false
+	}
+	return p.IdleDuration > idleWrite || p.Conn.PgConn().CheckConn() != nil || p.Conn.IsClosed()
 }
 
 // mysqlConnector bounds the whole greeting, as pgx does, and not its first packet alone.

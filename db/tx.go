@@ -85,7 +85,7 @@ func (tx *Tx) Taken() (again []func(ctx context.Context, tx *Tx) error, ok bool)
 	return tx.again, tx.takes
 }
 
-// AfterCommit registers fn to run once the transaction is committed, before Write returns.
+// AfterCommit registers fn to run once the transaction is committed, before Write or Control returns.
 func (tx *Tx) AfterCommit(fn func()) { tx.after = append(tx.after, fn) }
 
 // Fence registers the last statement of the transaction: it runs after the change log was appended and
@@ -313,5 +313,11 @@ func (d *DB) controlTx(ctx context.Context, pool *sql.DB, fn func(tx *Tx) error)
 			return err
 		}
 	}
-	return wrapUnavailable(sqlTx.Commit())
+	if err := sqlTx.Commit(); err != nil {
+		return wrapUnavailable(err)
+	}
+	for _, fn := range tx.after {
+		fn()
+	}
+	return nil
 }

@@ -66,6 +66,16 @@ func (s *Service) loop() {
 			return
 		case <-s.wake:
 		case <-timer.C:
+			// Whoever has work for others wakes them, so a calm service looks less often for what nothing told of.
+			for rests := 0; s.calm && rests < 2 && !s.comes(); rests++ {
+				select {
+				case <-s.life.Done():
+					return
+				case <-s.wake:
+					rests = 2
+				case <-timer.C:
+				}
+			}
 		}
 	}
 }
@@ -74,10 +84,18 @@ func (s *Service) round(ctx context.Context, ready *bool) error {
 	if s.o.Disabled {
 		return s.tell(ctx)
 	}
-	now, err := s.now(ctx)
+	g, err := s.glance(ctx)
 	if err != nil {
 		return err
 	}
+	now := g.now
+	if s.calm = *ready && s.nothing(g); s.calm {
+		if err := s.prune(ctx, now); err != nil {
+			return err
+		}
+		return s.tell(ctx)
+	}
+	s.glanced = g
 	if !*ready {
 		if err := s.declare(ctx, now); err != nil {
 			return err
@@ -89,6 +107,7 @@ func (s *Service) round(ctx context.Context, ready *bool) error {
 			return err
 		}
 	}
+	s.full = now
 	return s.tell(ctx)
 }
 

@@ -32,7 +32,7 @@ func words() map[string]word {
 		"clone":    {"clone", 0, cloneDatabase},
 		"relay":    {"relay NODE...", 1, useRelay},
 		"with":     {"with NODE NAME=VALUE...", 2, setProperties},
-		"version":   {"version NODE... before|now", 2, chooseVersion},
+		"version":  {"version NODE... before|now", 2, chooseVersion},
 		"start": {"start NODE...", 1, func(ctx context.Context, w *world, args []string) error {
 			return w.start(ctx, args...)
 		}},
