@@ -111,11 +111,7 @@ func (l *Lease) ride(ctx context.Context, tx *db.Tx, seen time.Duration, row Lea
 func (l *Lease) rideSaw(seen time.Duration, row LeaseRow) {
 	l.update(func(c *LeaseCore) {
 		l.rode = seen
-		// Something newer may have happened beside the heartbeat.
-		if c.held || seen < c.looked {
-			return
-		}
-		c.Saw(seen, row)
+		c.SawWith(seen, row)
 	})
 	if !l.riding() {
 		select {
@@ -127,10 +123,8 @@ func (l *Lease) rideSaw(seen time.Duration, row LeaseRow) {
 
 func (l *Lease) rideRenewed(sent time.Duration, epoch int64, kept bool) {
 	l.update(func(c *LeaseCore) {
-		if !c.held || c.epoch != epoch || kept && sent < c.sent {
-			return
+		if c.RenewedWith(sent, epoch, kept) {
+			l.rode = sent
 		}
-		l.rode = sent
-		c.Renewed(sent, kept)
 	})
 }
