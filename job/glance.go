@@ -77,7 +77,8 @@ func (s *Service) nothing(g glance) bool {
 	}
 	s.next = time.Time{}
 	for _, at := range []int64{g.fire, g.soonest} {
-		if here := time.Now().Add(time.Duration(at-now) * time.Microsecond); at != never && (s.next.IsZero() || here.Before(s.next)) {
+		here := time.Now().Add(time.Duration(at-now) * time.Microsecond)
+		if at != never && (s.next.IsZero() || here.Before(s.next)) {
 			s.next = here
 		}
 	}

@@ -39,7 +39,8 @@ func TestIdle_ANodeHardlyTouchesTheDatabase(t *testing.T) {
 	t.Cleanup(func() { _ = beside.Close() })
 	counted := func() (n int64) {
 		t.Helper()
-		err := beside.QueryRowContext(t.Context(), "SELECT xact_commit FROM pg_stat_database WHERE datname = $1", strings.Trim(u.Path, "/")).Scan(&n)
+		const query = "SELECT xact_commit FROM pg_stat_database WHERE datname = $1"
+		err := beside.QueryRowContext(t.Context(), query, strings.Trim(u.Path, "/")).Scan(&n)
 		if err != nil {
 			t.Fatal(err)
 		}
