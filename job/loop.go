@@ -67,12 +67,11 @@ func (s *Service) loop() {
 		case <-s.wake:
 		case <-timer.C:
 			// Whoever has work for others wakes them, so a calm service looks less often for what nothing told of.
-			for rests := 0; s.calm && rests < 2 && !s.comes(); rests++ {
+			if s.calm && !s.comes() {
 				select {
 				case <-s.life.Done():
 					return
 				case <-s.wake:
-					rests = 2
 				case <-timer.C:
 				}
 			}
