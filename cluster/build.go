@@ -25,7 +25,8 @@ func (b Build) String() string { return fmt.Sprintf("stoa %s with schema %d", b.
 // RefuseOthers names the nodes of other builds that live, in a Conflict. Whether they live is seen from their
 // beats and no clock: it takes deadAfter when there are rows of others. applied tells which migrations the database
 // has.
-func RefuseOthers(ctx context.Context, d *db.DB, own Build, deadAfter time.Duration, applied func(migration int64) bool) error {
+func RefuseOthers(ctx context.Context, d *db.DB, own Build, deadAfter time.Duration,
+	applied func(migration int64) bool) error {
 	first, err := others(ctx, d, own, applied)
 	if err != nil || len(first) == 0 {
 		return err
@@ -58,7 +59,8 @@ func RefuseOthers(ctx context.Context, d *db.DB, own Build, deadAfter time.Durat
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	return stoa.Conflict("nodes of another build use the database, which this step would take the ground from: %s; this is %s: upgrade or stop them, then do it again",
+	return stoa.Conflict("nodes of another build use the database, which this step would take the ground from: %s; "+
+		"this is %s: upgrade or stop them, then do it again",
 		strings.Join(names, ", "), own)
 }
 
@@ -89,7 +91,8 @@ func others(ctx context.Context, d *db.DB, own Build, applied func(migration int
 // ExpelOthers takes the nodes of other builds, which RefuseOthers did not see live, for ones that have left: one
 // that was only frozen is expelled when it comes back.
 func ExpelOthers(ctx context.Context, tx *db.Tx, own Build) error {
-	_, err := tx.Exec(ctx, "UPDATE cluster_node SET state = '"+stateLeft+"', epoch = epoch + 1 WHERE state <> '"+stateLeft+"' AND (version <> ? OR schema_number <> ?)", own.Version, own.Schema)
+	_, err := tx.Exec(ctx, "UPDATE cluster_node SET state = ?, epoch = epoch + 1 WHERE state <> ? AND (version <> ? OR schema_number <> ?)",
+		stateLeft, stateLeft, own.Version, own.Schema)
 	if err != nil {
 		return fmt.Errorf("expel nodes of other builds: %w", err)
 	}

@@ -51,13 +51,16 @@ type Lease struct {
 
 	step sync.Mutex // one look or renewal at a time
 
+	wake chan struct{} // it may be claimed
+
 	mu      sync.Mutex
 	core    LeaseCore
+	rode    time.Duration // when it was renewed or looked at with a heartbeat last
 	changed chan struct{} // closed and replaced when held or epoch may have changed
 }
 
 func newLease(d *db.DB, name string, holder int64, clock func() time.Duration) *Lease {
-	return &Lease{name: name, d: d, clock: clock, core: NewLeaseCore(holder), changed: make(chan struct{})}
+	return &Lease{name: name, d: d, clock: clock, core: NewLeaseCore(holder), wake: make(chan struct{}, 1), changed: make(chan struct{})}
 }
 
 // Held reports whether this node may act under the lease now. It is advice: the answer can be over the
@@ -100,17 +103,20 @@ func (l *Lease) update(fn func(c *LeaseCore)) {
 	l.changed = make(chan struct{})
 }
 
-// run renews or contends until ctx ends, then gives the lease back.
+// run renews or contends until ctx ends, then gives the lease back. Heartbeats do most of it (ride); when none has
+// for a while, or the lease may be claimed, it is done here.
 func (l *Lease) run(ctx context.Context, failed func(error)) {
 	tick := time.NewTicker(leaseTick)
 	defer tick.Stop()
 	for {
-		// A renewal that takes longer than this is worth nothing.
-		sctx, cancel := context.WithTimeout(ctx, holdLimit)
-		err := l.advance(sctx)
-		cancel()
-		if ctx.Err() == nil {
-			failed(err)
+		if !l.riding() {
+			// A renewal that takes longer than this is worth nothing.
+			sctx, cancel := context.WithTimeout(ctx, holdLimit)
+			err := l.advance(sctx)
+			cancel()
+			if ctx.Err() == nil {
+				failed(err)
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -119,6 +125,7 @@ func (l *Lease) run(ctx context.Context, failed func(error)) {
 			_ = l.release(rctx) // otherwise it runs out by itself
 			return
 		case <-tick.C:
+		case <-l.wake:
 		}
 	}
 }

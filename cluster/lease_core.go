@@ -90,5 +90,23 @@ func (c *LeaseCore) Renewed(sent time.Duration, kept bool) {
 	c.sent = sent
 }
 
+// SawWith is Saw for a row that a heartbeat read at seen, of which the COMMIT has returned since: beside it something
+// newer may have been seen, or the lease won.
+func (c *LeaseCore) SawWith(seen time.Duration, row LeaseRow) {
+	if !c.held && seen >= c.looked {
+		c.Saw(seen, row)
+	}
+}
+
+// RenewedWith is Renewed for a renewal of the epoch in a heartbeat, beside which another may have been confirmed, or
+// the lease lost and won again. It reports whether it counts.
+func (c *LeaseCore) RenewedWith(sent time.Duration, epoch int64, kept bool) bool {
+	if !c.held || c.epoch != epoch || kept && sent < c.sent {
+		return false
+	}
+	c.Renewed(sent, kept)
+	return true
+}
+
 // Release is told that the node gave the lease back.
 func (c *LeaseCore) Release() { c.held, c.seen = false, false }

@@ -65,7 +65,8 @@ type Node struct {
 	epoch atomic.Int64
 	joinN int64 // the incarnation of the database in which the row is known to be; of Join, then Beat
 
-	looking   sync.Mutex    // one look at a time, so that events come in order
+	looking   sync.Mutex    // one look at a time, so that events come in order; guards lookedAt
+	lookedAt  time.Duration // when the read began that was seen last
 	stranger  chan struct{} // held while an unknown certificate is looked for; guards lookedFor
 	lookedFor time.Duration // when that was done last
 
@@ -168,7 +169,7 @@ func Join(ctx context.Context, o NodeOptions) (*Node, error) {
 // takes as long as two heartbeats only if there are such rows and none of them beats.
 func (n *Node) beating(ctx context.Context, choose func(Member) bool) ([]Member, error) {
 	rows := func() (map[int64]Member, error) {
-		all, err := n.read(ctx)
+		all, err := n.read(ctx, n.d)
 		out := map[int64]Member{}
 		for _, m := range all {
 			if m.State == stateUp && m.Writer != n.opt.Writer && choose(m) {
@@ -226,8 +227,16 @@ func (n *Node) Writer() int64 { return n.opt.Writer }
 
 // Beat raises the node's beat in the transaction of a log read (change.Options.Beat). It fails with
 // ErrExpelled when the row is gone. A node that was declared dead while it was frozen lives again, with
-// the higher epoch that voids what it had claimed.
+// the higher epoch that voids what it had claimed. The rows of the other nodes and the leases are looked at in the
+// same transaction, so that a node which does nothing needs no other.
 func (n *Node) Beat(ctx context.Context, tx *db.Tx, low uint64) error {
+	if err := n.beat(ctx, tx, low); err != nil {
+		return err
+	}
+	return n.ride(ctx, tx)
+}
+
+func (n *Node) beat(ctx context.Context, tx *db.Tx, low uint64) error {
 	const update = "UPDATE cluster_node SET beat = beat + 1, low = ?, seen = ?, state = 'up' WHERE writer = ? AND state <> 'left'"
 	for attempt := range 2 {
 		done, err := tx.Affected(ctx, update, int64(low), db.Micros(n.opt.Now()), n.opt.Writer)
@@ -265,6 +274,12 @@ func (n *Node) watch() {
 			return
 		case <-tick.C:
 		}
+		n.looking.Lock()
+		fresh := n.lookedAt != 0 && n.opt.Clock()-n.lookedAt < 2*n.opt.Heartbeat
+		n.looking.Unlock()
+		if fresh {
+			continue // with a heartbeat
+		}
 		ctx, cancel := context.WithTimeout(n.ctx, 5*time.Second)
 		err := n.Look(ctx)
 		cancel()
@@ -288,13 +303,15 @@ func (n *Node) reporter(what string) func(error) {
 	}
 }
 
-func (n *Node) look(ctx context.Context) error {
-	rows, err := n.read(ctx)
-	if err != nil {
-		return err
+// saw takes rows whose read began and ended then. The caller holds looking. Rows older than those seen last are
+// dropped: they would show a beat of the past.
+func (n *Node) saw(began, ended time.Duration, rows []Member) {
+	if began < n.lookedAt {
+		return
 	}
+	n.lookedAt = began
 	n.mu.Lock()
-	events := n.roster.Saw(n.opt.Clock(), rows)
+	events := n.roster.Saw(ended, rows)
 	fns := make([]func(MemberEvent), 0, len(n.watchers))
 	for _, fn := range n.watchers {
 		fns = append(fns, fn)
@@ -314,7 +331,6 @@ func (n *Node) look(ctx context.Context) error {
 			fn(e)
 		}
 	}
-	return nil
 }
 
 // describe names who joined (+) and who left or died (−).
@@ -349,10 +365,16 @@ func (n *Node) Roll() string {
 func (n *Node) Look(ctx context.Context) error {
 	n.looking.Lock()
 	defer n.looking.Unlock()
-	return n.look(ctx)
+	began := n.opt.Clock()
+	rows, err := n.read(ctx, n.d)
+	if err != nil {
+		return err
+	}
+	n.saw(began, n.opt.Clock(), rows)
+	return nil
 }
 
-func (n *Node) read(ctx context.Context) ([]Member, error) { return ReadMembers(ctx, n.d) }
+func (n *Node) read(ctx context.Context, q db.Queryer) ([]Member, error) { return ReadMembers(ctx, q) }
 
 // Members lists all nodes that have a row, the living first.
 func (n *Node) Members() []Member {

@@ -446,6 +446,10 @@ func (d *DB) Adopt(ctx context.Context, above int64, also func(ctx context.Conte
 	return Token{e.number, e.token}, nil
 }
 
+// ForgetHistory lets the handle take the database as it finds it. It is for tools that fill a database with the
+// data of another; nodes never call it.
+func (d *DB) ForgetHistory() { d.memory.clear() }
+
 // Recheck looks again which history the server shows, for a reader that saw in the database that it is not
 // the one this process knows.
 func (d *DB) Recheck(ctx context.Context) error { return d.search(ctx) }

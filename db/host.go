@@ -102,7 +102,7 @@ func (h host) signingIn() stdlib.OptionOpenDB {
 func (h host) connector(timeout time.Duration) (driver.Connector, error) {
 	var base driver.Connector
 	if h.pg != nil {
-		base = stdlib.GetConnector(*h.pg, h.signingIn())
+		base = stdlib.GetConnector(*h.pg, h.signingIn(), stdlib.OptionShouldPing(doubtful))
 	} else {
 		// The hook also gives each connection a configuration of its own: with the shared one, the driver would
 		// remember that a server once did without TLS.

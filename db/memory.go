@@ -168,6 +168,13 @@ func (m *memory) learn(tokens []Token) {
 	m.save(true)
 }
 
+// clear voids everything: a tool fills the database with another history.
+func (m *memory) clear() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.known.tokens, m.known.mark, m.beats = nil, mark{}, nil
+}
+
 // forget voids the mark: an operator has said which database counts.
 func (m *memory) forget() {
 	m.mu.Lock()

@@ -300,7 +300,8 @@ func (d *DB) tableExists(ctx context.Context, q rowQueryer, name string) (bool, 
 // refuse stops a binary that is older than the oldest one the schema still serves.
 func (s schema) refuse(all []migration) error {
 	if known := latest(all); known < s.oldest {
-		return stoa.Invalid("schema", "the database has schema %d, which needs a stoa of schema %d or newer; this binary (%s) knows schema %d: start a newer stoa",
+		return stoa.Invalid("schema", "the database has schema %d, which needs a stoa of schema %d or newer; "+
+			"this binary (%s) knows schema %d: start a newer stoa",
 			s.version, s.oldest, stoa.Version, known)
 	}
 	return nil
@@ -310,9 +311,11 @@ func (s schema) refuse(all []migration) error {
 func (d *DB) mayMigrate(now schema, target int64) error {
 	switch {
 	case now.empty && d.opt.NoCreate:
-		return stoa.Invalid("schema.run.enabled", "the database %s is empty and schema.run.enabled is false: run stoa migrate, or set the property to true", d.dsn.label)
+		return stoa.Invalid("schema.run.enabled", "the database %s is empty and schema.run.enabled is false: "+
+			"run stoa migrate, or set the property to true", d.dsn.label)
 	case !now.empty && d.opt.NoUpgrade:
-		return stoa.Invalid("upgrade.database.auto.run", "the database %s has schema %d, this binary needs %d, and upgrade.database.auto.run is false: run stoa migrate, or set the property to true",
+		return stoa.Invalid("upgrade.database.auto.run", "the database %s has schema %d, this binary needs %d, and "+
+			"upgrade.database.auto.run is false: run stoa migrate, or set the property to true",
 			d.dsn.label, now.version, target)
 	}
 	return nil

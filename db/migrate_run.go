@@ -48,14 +48,17 @@ func (d *DB) underLock(ctx context.Context, fn func(m *migrator) error) (err err
 		return err
 	}
 	defer func() { err = errors.Join(err, done()) }()
-	dialect := map[Dialect]database.Dialect{SQLite: database.DialectSQLite3, Postgres: database.DialectPostgres, MySQL: database.DialectMySQL}[d.dialect]
+	dialect := map[Dialect]database.Dialect{
+		SQLite: database.DialectSQLite3, Postgres: database.DialectPostgres, MySQL: database.DialectMySQL,
+	}[d.dialect]
 	store, err := database.NewStore(dialect, migrationTable)
 	if err != nil {
 		return err
 	}
 	if d.dialect == MySQL {
-		l, err := lock.NewMySQLTableLocker(lock.WithTableName(migrationLockTable), lock.WithTableLeaseDuration(migrationLease),
-			lock.WithTableHeartbeatInterval(migrationLease/5), lock.WithTableLockTimeout(500*time.Millisecond, 2*migrationPatience), lock.WithTableLogger(d.log))
+		l, err := lock.NewMySQLTableLocker(lock.WithTableName(migrationLockTable),
+			lock.WithTableLeaseDuration(migrationLease), lock.WithTableHeartbeatInterval(migrationLease/5),
+			lock.WithTableLockTimeout(500*time.Millisecond, 2*migrationPatience), lock.WithTableLogger(d.log))
 		if err != nil {
 			return err
 		}
@@ -64,7 +67,8 @@ func (d *DB) underLock(ctx context.Context, fn func(m *migrator) error) (err err
 		}
 		defer func() {
 			if unlockErr := l.Unlock(ctx, pool); unlockErr != nil {
-				d.log.Warn("the lock of the migrations could not be given back; it ends by itself", "error", unlockErr, "within", migrationLease)
+				d.log.Warn("the lock of the migrations could not be given back; it ends by itself",
+					"error", unlockErr, "within", migrationLease)
 			}
 		}()
 	}
@@ -93,9 +97,11 @@ func (d *DB) underLock(ctx context.Context, fn func(m *migrator) error) (err err
 			defer cancel()
 			_ = l.SessionUnlock(unlock, conn)
 		}()
-		setUp = []string{fmt.Sprintf("SET lock_timeout = %d", tableWait.Milliseconds()), "SET statement_timeout = 0", "SET idle_in_transaction_session_timeout = 0"}
+		setUp = []string{fmt.Sprintf("SET lock_timeout = %d", tableWait.Milliseconds()), "SET statement_timeout = 0",
+			"SET idle_in_transaction_session_timeout = 0"}
 	case MySQL:
-		setUp = []string{fmt.Sprintf("SET SESSION lock_wait_timeout = %d, SESSION innodb_lock_wait_timeout = %[1]d", int(tableWait.Seconds()))}
+		setUp = []string{fmt.Sprintf("SET SESSION lock_wait_timeout = %d, SESSION innodb_lock_wait_timeout = %[1]d",
+			int(tableWait.Seconds()))}
 	}
 	for _, s := range setUp {
 		if _, err := conn.ExecContext(ctx, s); err != nil {
@@ -106,7 +112,8 @@ func (d *DB) underLock(ctx context.Context, fn func(m *migrator) error) (err err
 }
 
 func migrationsHeld(err error) error {
-	return fmt.Errorf("another process migrates the database and has not ended within %d s; look there, then start again: %w", migrationPatience, err)
+	return fmt.Errorf("another process migrates the database and has not ended within %d s; "+
+		"look there, then start again: %w", migrationPatience, err)
 }
 
 // patientPool gives connections that bear statements of any length. SQLite has none to be waited for.
@@ -175,7 +182,8 @@ func (m *migrator) apply(ctx context.Context, step migration) error {
 		if !tableInUse(err) || try == tableTries {
 			return m.explain(ctx, step, err)
 		}
-		m.d.log.Warn("a table that a migration changes is in use; trying again", "step", step.name, "try", try, "error", err)
+		m.d.log.Warn("a table that a migration changes is in use; trying again",
+			"step", step.name, "try", try, "error", err)
 		pause := time.NewTimer(tableWait/8 + rand.N(tableWait/4))
 		select {
 		case <-ctx.Done():
@@ -193,7 +201,8 @@ func (m *migrator) explain(ctx context.Context, step migration, err error) error
 		var done int
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tableWait)
 		defer cancel()
-		if m.conn.QueryRowContext(ctx, "SELECT done FROM "+migrationStepTable+" WHERE version = ?", step.number).Scan(&done) == nil && done > 0 {
+		query := "SELECT done FROM " + migrationStepTable + " WHERE version = ?"
+		if m.conn.QueryRowContext(ctx, query, step.number).Scan(&done) == nil && done > 0 {
 			kept = fmt.Sprintf("its first %d of %d statements are kept", done, len(step.statements))
 		}
 	}
@@ -259,15 +268,20 @@ func (m *migrator) applyAtOnce(ctx context.Context, step migration) error {
 func (m *migrator) applyByStatement(ctx context.Context, step migration) error {
 	var digest string
 	var begun, done int
-	err := m.conn.QueryRowContext(ctx, "SELECT digest, begun, done FROM "+migrationStepTable+" WHERE version = ?", step.number).Scan(&digest, &begun, &done)
+	err := m.conn.QueryRowContext(ctx, "SELECT digest, begun, done FROM "+migrationStepTable+" WHERE version = ?", step.number).
+		Scan(&digest, &begun, &done)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		_, err = m.conn.ExecContext(ctx, "INSERT INTO "+migrationStepTable+" (version, digest, runner, begun, done) VALUES (?, '', ?, 0, 0)", step.number, m.runner)
+		_, err = m.conn.ExecContext(ctx, "INSERT INTO "+migrationStepTable+
+			" (version, digest, runner, begun, done) VALUES (?, '', ?, 0, 0)", step.number, m.runner)
 	case err == nil && begun > 0 && (begun > len(step.statements) || digest != step.digest(begun)):
-		return stoa.Conflict("%d of its statements were run by another build of Stoa, in which they are others: start that build once", begun)
+		return stoa.Conflict("%d of its statements were run by another build of Stoa, in which they are others: "+
+			"start that build once", begun)
 	case err == nil:
-		m.d.log.Info("going on with a migration that was cut off", "step", step.name, "done", done, "of", len(step.statements))
-		_, err = m.conn.ExecContext(ctx, "UPDATE "+migrationStepTable+" SET runner = ? WHERE version = ?", m.runner, step.number)
+		m.d.log.Info("going on with a migration that was cut off",
+			"step", step.name, "done", done, "of", len(step.statements))
+		_, err = m.conn.ExecContext(ctx, "UPDATE "+migrationStepTable+" SET runner = ? WHERE version = ?",
+			m.runner, step.number)
 	}
 	if err != nil {
 		return err
@@ -281,7 +295,8 @@ func (m *migrator) applyByStatement(ctx context.Context, step migration) error {
 		if err := m.note(ctx, tx, step); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, "DELETE FROM "+migrationStepTable+" WHERE version = ? AND runner = ?", step.number, m.runner)
+		_, err := tx.ExecContext(ctx, "DELETE FROM "+migrationStepTable+" WHERE version = ? AND runner = ?",
+			step.number, m.runner)
 		return err
 	})
 }
@@ -324,13 +339,15 @@ type execer interface {
 
 // progress notes how far the migration is, unless another run has taken it over.
 func (m *migrator) progress(ctx context.Context, e execer, step migration, begun, done int) error {
-	res, err := e.ExecContext(ctx, "UPDATE "+migrationStepTable+" SET digest = ?, begun = ?, done = ? WHERE version = ? AND runner = ?",
+	res, err := e.ExecContext(ctx,
+		"UPDATE "+migrationStepTable+" SET digest = ?, begun = ?, done = ? WHERE version = ? AND runner = ?",
 		step.digest(begun), begun, done, step.number, m.runner)
 	if err != nil {
 		return err
 	}
 	if n, err := res.RowsAffected(); err != nil || n != 1 {
-		return stoa.Conflict("another process has taken the migration over, because this one stood still for more than %s: start again", migrationLease)
+		return stoa.Conflict("another process has taken the migration over, because this one stood still for more than %s: "+
+			"start again", migrationLease)
 	}
 	return nil
 }
@@ -364,7 +381,8 @@ func (m *migrator) note(ctx context.Context, tx *sql.Tx, step migration) error {
 		return err
 	}
 	bind := m.d.dialect.Rebind
-	if _, err := tx.ExecContext(ctx, bind(m.d.dialect.insertIgnore("db_schema", []string{"id", "version", "oldest"})), 1, step.number, 0); err != nil {
+	insert := bind(m.d.dialect.insertIgnore("db_schema", []string{"id", "version", "oldest"}))
+	if _, err := tx.ExecContext(ctx, insert, 1, step.number, 0); err != nil {
 		return err
 	}
 	columns := []string{"version"}
@@ -372,7 +390,8 @@ func (m *migrator) note(ctx context.Context, tx *sql.Tx, step migration) error {
 		columns = append(columns, "oldest")
 	}
 	for _, c := range columns {
-		if _, err := tx.ExecContext(ctx, bind("UPDATE db_schema SET "+c+" = ? WHERE id = 1 AND "+c+" < ?"), step.number, step.number); err != nil {
+		raise := bind("UPDATE db_schema SET " + c + " = ? WHERE id = 1 AND " + c + " < ?")
+		if _, err := tx.ExecContext(ctx, raise, step.number, step.number); err != nil {
 			return err
 		}
 	}

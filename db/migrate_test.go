@@ -53,7 +53,8 @@ func openAt(t *testing.T, address string, from fs.FS, log io.Writer) *db.DB {
 	if log == nil {
 		log = io.Discard
 	}
-	return openFile(t, db.Options{URL: address, MaxConns: 6, MinIdle: 1, Migrations: from, Logger: slog.New(slog.NewTextHandler(log, nil))})
+	return openFile(t, db.Options{URL: address, MaxConns: 6, MinIdle: 1, Migrations: from,
+		Logger: slog.New(slog.NewTextHandler(log, nil))})
 }
 
 func eachEngine(t *testing.T, fn func(t *testing.T, e dbtest.Engine)) {
@@ -69,13 +70,16 @@ func schemaOf(t *testing.T, d *db.DB) []string {
 	query := "SELECT type || ' ' || name || ' ' || coalesce(sql, '') FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
 	switch d.Dialect() {
 	case db.Postgres:
-		query = `SELECT 'column ' || table_name || ' ' || column_name || ' ' || data_type || ' ' || is_nullable || ' ' || coalesce(column_default, '')
+		query = `SELECT 'column ' || table_name || ' ' || column_name || ' ' || data_type || ' ' ||
+			is_nullable || ' ' || coalesce(column_default, '')
 			FROM information_schema.columns WHERE table_schema = 'public'
 			UNION ALL SELECT 'index ' || indexdef FROM pg_indexes WHERE schemaname = 'public'`
 	case db.MySQL:
-		query = `SELECT CONCAT('column ', TABLE_NAME, ' ', COLUMN_NAME, ' ', COLUMN_TYPE, ' ', IS_NULLABLE, ' ', COALESCE(COLUMN_DEFAULT, ''))
+		query = `SELECT CONCAT('column ', TABLE_NAME, ' ', COLUMN_NAME, ' ', COLUMN_TYPE, ' ',
+			IS_NULLABLE, ' ', COALESCE(COLUMN_DEFAULT, ''))
 			FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE()
-			UNION ALL SELECT CONCAT('index ', TABLE_NAME, ' ', INDEX_NAME, ' ', SEQ_IN_INDEX, ' ', COLUMN_NAME, ' ', NON_UNIQUE)
+			UNION ALL SELECT CONCAT('index ', TABLE_NAME, ' ', INDEX_NAME, ' ',
+			SEQ_IN_INDEX, ' ', COLUMN_NAME, ' ', NON_UNIQUE)
 			FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = DATABASE()`
 	}
 	lines, err := db.All(t.Context(), d, func(s db.Scanner) (line string, err error) { return line, s.Scan(&line) }, query)
@@ -111,7 +115,8 @@ func TestMigrations_AllSayWhatTheyAre(t *testing.T) {
 	}
 	url := "sqlite:" + filepath.Join(t.TempDir(), "stoa.db")
 	for what, text := range map[string]string{
-		"no mark": "CREATE TABLE x (id INTEGER);\n", "no statement": "-- expand\n", "no end": "-- expand\nCREATE TABLE x (id INTEGER)\n",
+		"no mark": "CREATE TABLE x (id INTEGER);\n", "no statement": "-- expand\n",
+		"no end": "-- expand\nCREATE TABLE x (id INTEGER)\n",
 	} {
 		d := openAt(t, url, fstest.MapFS{"migrations/00001_x.sql": {Data: []byte(text)}}, nil)
 		if err := d.Migrate(t.Context()); err == nil {
@@ -308,9 +313,11 @@ func TestMigrate_FailedLeavesWhatWasThereAndSaysTheWayBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		good := "-- expand\nCREATE TABLE later_one (id INTEGER NOT NULL PRIMARY KEY){{table}};\n"
-		bad := openAt(t, address, with(t, map[string]string{"90001_later.sql": good + "ALTER TABLE nowhere ADD COLUMN more BIGINT;\n"}), nil)
+		wrong := good + "ALTER TABLE nowhere ADD COLUMN more BIGINT;\n"
+		bad := openAt(t, address, with(t, map[string]string{"90001_later.sql": wrong}), nil)
 		err := bad.Migrate(t.Context())
-		if err == nil || !strings.Contains(err.Error(), "90001_later.sql") || !strings.Contains(err.Error(), "start the binary from before") {
+		if err == nil || !strings.Contains(err.Error(), "90001_later.sql") ||
+			!strings.Contains(err.Error(), "start the binary from before") {
 			t.Fatalf("error %v", err)
 		}
 		kept := "nothing of it was kept"
@@ -326,7 +333,8 @@ func TestMigrate_FailedLeavesWhatWasThereAndSaysTheWayBack(t *testing.T) {
 		if err := openAt(t, address, nil, nil).Migrate(t.Context()); err != nil {
 			t.Errorf("the binary from before does not start: %v", err)
 		}
-		mended := openAt(t, address, with(t, map[string]string{"90001_later.sql": good + "ALTER TABLE later_one ADD COLUMN more BIGINT;\n"}), nil)
+		right := good + "ALTER TABLE later_one ADD COLUMN more BIGINT;\n"
+		mended := openAt(t, address, with(t, map[string]string{"90001_later.sql": right}), nil)
 		if err := mended.Migrate(t.Context()); err != nil {
 			t.Fatalf("the mended binary: %v", err)
 		}
@@ -363,7 +371,8 @@ func TestMigrate_LetsOthersPassWhileATableIsInUse(t *testing.T) {
 				t.Fatal(err)
 			}
 			var log lockedBuffer
-			next := openAt(t, address, with(t, map[string]string{"90001_later.sql": "-- expand\nALTER TABLE cluster_fact ADD COLUMN more BIGINT;\n"}), &log)
+			const alter = "-- expand\nALTER TABLE cluster_fact ADD COLUMN more BIGINT;\n"
+			next := openAt(t, address, with(t, map[string]string{"90001_later.sql": alter}), &log)
 			migrated := make(chan error, 1)
 			err := user.Write(t.Context(), func(ctx context.Context, tx *db.Tx) error {
 				var n int
@@ -453,7 +462,8 @@ func TestFinish_ContractsOnceOthersAreGone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if fmt.Sprint(did) != fmt.Sprint(would) || !slices.Equal(did.Steps, []string{"90002_away.sql"}) || did.Oldest != later+1 {
+		if fmt.Sprint(did) != fmt.Sprint(would) || !slices.Equal(did.Steps, []string{"90002_away.sql"}) ||
+			did.Oldest != later+1 {
 			t.Errorf("it did %+v, and would have done %+v", did, would)
 		}
 		if version, oldest := state(); version != later+1 || oldest != later+1 || expelled != 1 {
@@ -474,7 +484,8 @@ func TestOpen_SQLiteRefusesASecondProcess(t *testing.T) {
 	address := dbtest.Empty(t, dbtest.SQLite)
 	cmd := helper(t, "STOA_HELPER_URL="+address, "STOA_HELPER_SQL="+threeStatements, "STOA_HELPER_AFTER=never")
 	_, err := db.Open(t.Context(), db.Options{URL: address})
-	if !stoa.Is(err, stoa.KindConflict) || !strings.Contains(err.Error(), fmt.Sprintf("pid %d", cmd.Process.Pid)) || !strings.Contains(err.Error(), "one process") {
+	if !stoa.Is(err, stoa.KindConflict) || !strings.Contains(err.Error(), fmt.Sprintf("pid %d", cmd.Process.Pid)) ||
+		!strings.Contains(err.Error(), "one process") {
 		t.Fatalf("error %v, want a Conflict that names process %d", err, cmd.Process.Pid)
 	}
 	_ = cmd.Process.Kill()

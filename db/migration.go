@@ -89,8 +89,8 @@ func parseMigration(name, text string) (migration, error) {
 	case markContract:
 		m.contract = true
 	default:
-		return migration{}, fmt.Errorf("the migration %s does not say what it is: its first line must be %q, when it only adds, or %q, "+
-			"when binaries from before it cannot work afterwards", name, markExpand, markContract)
+		return migration{}, fmt.Errorf("the migration %s does not say what it is: its first line must be %q, "+
+			"when it only adds, or %q, when binaries from before it cannot work afterwards", name, markExpand, markContract)
 	}
 	var b strings.Builder
 	for _, line := range lines {

@@ -24,7 +24,8 @@ func (d *DB) claimFile() error {
 	name := d.dsn.path + ".lock"
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return stoa.Unavailable(err, "the lock file %s cannot be opened; this user needs to write beside the database", name)
+		return stoa.Unavailable(err, "the lock file %s cannot be opened; "+
+			"this user needs to write beside the database", name)
 	}
 	if err := share(f); err != nil {
 		_ = f.Close()
@@ -62,8 +63,9 @@ func share(f *os.File) error {
 		time.Sleep(20 * time.Millisecond) // it may be about to write its name
 	}
 	pid, _, _ := strings.Cut(holder, " ")
-	return stoa.Conflict("the database %s is in use by the process with pid %s, and an SQLite file belongs to one process: "+
-		"stop that one, or set jdbc.default.url to a PostgreSQL or MariaDB server, which several nodes can share", strings.TrimSuffix(f.Name(), ".lock"), pid)
+	return stoa.Conflict("the database %s is in use by the process with pid %s, and "+
+		"an SQLite file belongs to one process: stop that one, or set jdbc.default.url to a PostgreSQL or MariaDB "+
+		"server, which several nodes can share", strings.TrimSuffix(f.Name(), ".lock"), pid)
 }
 
 // processName tells this process from every other on the machine, also from one with the same number in

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/stoa-portal/stoa"
 	sqlite "modernc.org/sqlite"
 )
@@ -127,6 +128,15 @@ func (d *DB) openServer(i int, fingerprint string) (*pools, error) {
 	control.SetMaxIdleConns(2)
 	p.write, p.read, p.control = main, main, control
 	return p, nil
+}
+
+// doubtful reports whether a connection is to be asked for a sign of life before it is used again. A ping is a
+// transaction for the server, so one that was idle for shortly is only looked at: whether its end has come.
+func doubtful(_ context.Context, p stdlib.ShouldPingParams) bool {
+	if p.IdleDuration <= time.Second {
+		return false
+	}
+	return p.IdleDuration > idleWrite || p.Conn.PgConn().CheckConn() != nil || p.Conn.IsClosed()
 }
 
 // bases makes bare connections to a server of the address.

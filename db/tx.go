@@ -86,7 +86,7 @@ func (tx *Tx) Taken() (again []func(ctx context.Context, tx *Tx) error, ok bool)
 	return tx.again, tx.takes
 }
 
-// AfterCommit registers fn to run once the transaction is committed, before Write returns.
+// AfterCommit registers fn to run once the transaction is committed, before Write or Control returns.
 func (tx *Tx) AfterCommit(fn func()) { tx.after = append(tx.after, fn) }
 
 // Fence registers the last statement of the transaction: it runs after the change log was appended and
@@ -355,5 +355,11 @@ func (d *DB) controlTx(ctx context.Context, p *pools, control bool, fn func(tx *
 			return err
 		}
 	}
-	return wrapUnavailable(sqlTx.Commit())
+	if err := sqlTx.Commit(); err != nil {
+		return wrapUnavailable(err)
+	}
+	for _, fn := range tx.after {
+		fn()
+	}
+	return nil
 }

@@ -114,9 +114,13 @@ type Service struct {
 	wg     sync.WaitGroup
 
 	// The loop alone uses these.
-	pruned time.Time // last look for old runs
-	orders map[string]order
-	told   telling
+	pruned  time.Time // last look for old runs
+	glanced glance    // the newest that was followed by a whole round
+	full    time.Time // by the cluster's clock, when the newest whole round was
+	calm    bool      // the newest glance showed that there is nothing to do
+	next    time.Time // by this machine's clock, when something is due as far as that glance showed
+	orders  map[string]order
+	told    telling
 }
 
 type registered struct {
@@ -320,15 +324,21 @@ func (s *Service) now(ctx context.Context) (time.Time, error) {
 	return DatabaseNow(ctx, s.o.DB)
 }
 
+// The clocks of the servers, in microseconds since 1970.
+const (
+	clockPostgres = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)"
+	clockMySQL    = "CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000 AS SIGNED)"
+)
+
 // DatabaseNow reads the clock of the database server, in UTC; for SQLite that is this machine's.
 func DatabaseNow(ctx context.Context, d *db.DB) (time.Time, error) {
 	var micros int64
 	var err error
 	switch d.Dialect() {
 	case db.Postgres:
-		err = d.QueryRow(ctx, "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)").Scan(&micros)
+		err = d.QueryRow(ctx, "SELECT "+clockPostgres).Scan(&micros)
 	case db.MySQL:
-		err = d.QueryRow(ctx, "SELECT CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000 AS SIGNED)").Scan(&micros)
+		err = d.QueryRow(ctx, "SELECT "+clockMySQL).Scan(&micros)
 	default:
 		return time.Now().UTC(), nil
 	}

@@ -66,6 +66,15 @@ func (s *Service) loop() {
 			return
 		case <-s.wake:
 		case <-timer.C:
+			// Whoever has work for others wakes them, so a calm service looks less often for what nothing told of.
+			if s.calm && !s.comes() {
+				select {
+				case <-s.life.Done():
+					return
+				case <-s.wake:
+				case <-timer.C:
+				}
+			}
 		}
 	}
 }
@@ -74,10 +83,18 @@ func (s *Service) round(ctx context.Context, ready *bool) error {
 	if s.o.Disabled {
 		return s.tell(ctx)
 	}
-	now, err := s.now(ctx)
+	g, err := s.glance(ctx)
 	if err != nil {
 		return err
 	}
+	now := g.now
+	if s.calm = *ready && s.nothing(g); s.calm {
+		if err := s.prune(ctx, now); err != nil {
+			return err
+		}
+		return s.tell(ctx)
+	}
+	s.glanced = g
 	if !*ready {
 		if err := s.declare(ctx, now); err != nil {
 			return err
@@ -89,6 +106,7 @@ func (s *Service) round(ctx context.Context, ready *bool) error {
 			return err
 		}
 	}
+	s.full = now
 	return s.tell(ctx)
 }
 

@@ -1,7 +1,6 @@
 package server_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -32,7 +31,8 @@ func versionBefore(t *testing.T) string {
 		if os.Getenv("STOA_TEST_REQUIRE") == "1" {
 			t.Fatal("STOA_TEST_BEFORE is not set, so there is no version before to test with")
 		}
-		t.Skip("SKIPPED: no program of the version before: set STOA_TEST_BEFORE, or run make test in a clone with history, which builds it")
+		t.Skip("SKIPPED: no program of the version before: set STOA_TEST_BEFORE, " +
+			"or run make test in a clone with history, which builds it")
 	}
 	return v
 }
@@ -57,9 +57,12 @@ func newProgram(t *testing.T, path, dir, name, address string) *program {
 	if err := os.MkdirAll(p.home, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	text := fmt.Sprintf("portal.instance.inet.socket.address=%s\njdbc.default.url=%s\njdbc.default.maximumPoolSize=8\njdbc.default.minimumIdle=1\n"+
-		"dl.store.file.system.root.dir=%s\ndefault.admin.password=%s\nshutdown.drain.delay=0s\ncluster.link.enabled=true\ncluster.link.port=0\n"+
-		"cluster.link.channel.logic.name.control=%s\nvirtual.hosts.valid.hosts=*\n", at, address, filepath.Join(dir, "files"), servertest.AdminPassword, name)
+	text := fmt.Sprintf("portal.instance.inet.socket.address=%s\njdbc.default.url=%s\n"+
+		"jdbc.default.maximumPoolSize=8\njdbc.default.minimumIdle=1\n"+
+		"dl.store.file.system.root.dir=%s\ndefault.admin.password=%s\nshutdown.drain.delay=0s\n"+
+		"cluster.link.enabled=true\ncluster.link.port=0\n"+
+		"cluster.link.channel.logic.name.control=%s\nvirtual.hosts.valid.hosts=*\n",
+		at, address, filepath.Join(dir, "files"), servertest.AdminPassword, name)
 	if err := os.WriteFile(filepath.Join(p.home, "portal-ext.properties"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -128,12 +131,14 @@ func publish(t *testing.T, on, other *program, site int64, slug string) {
 		return a.Status == http.StatusOK && strings.Contains(a.Body, "The text of "+slug)
 	}
 	form := func(path string, v url.Values) servertest.Answer {
-		return servertest.Do(t, on.client, http.MethodPost, on.url+path, strings.NewReader(v.Encode()), "Content-Type", "application/x-www-form-urlencoded")
+		return servertest.Do(t, on.client, http.MethodPost, on.url+path, strings.NewReader(v.Encode()),
+			"Content-Type", "application/x-www-form-urlencoded")
 	}
 	if see() {
 		t.Fatalf("%s is there before it was written", slug)
 	}
-	form("/sign-in", url.Values{"login": {servertest.AdminLogin}, "password": {servertest.AdminPassword}, "next": {"/control/"}})
+	form("/sign-in", url.Values{"login": {servertest.AdminLogin}, "password": {servertest.AdminPassword},
+		"next": {"/control/"}})
 	a = form("/control/content/new", url.Values{"site": {fmt.Sprint(site)}, "version": {"0"}, "kind": {"post"},
 		"slug": {slug}, "title": {slug}, "body": {"The text of " + slug}, "do": {"publish"}})
 	if a.Status != http.StatusSeeOther || !strings.Contains(a.Header.Get("Location"), "done=published") {
@@ -227,7 +232,8 @@ func TestUpgrade_TheVersionBeforeServesBesideThisOneUntilItIsFinished(t *testing
 			}
 			young.end(syscall.SIGKILL)
 			young.start(t)
-			if a := servertest.Do(t, young.client, http.MethodGet, young.url+"/w/from-old", nil); a.Status != http.StatusOK || !bytes.Contains([]byte(a.Body), []byte("from-old")) {
+			a := servertest.Do(t, young.client, http.MethodGet, young.url+"/w/from-old", nil)
+			if a.Status != http.StatusOK || !strings.Contains(a.Body, "The text of from-old") {
 				t.Errorf("%d %s", a.Status, a.Body)
 			}
 		})

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -175,7 +176,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	}
 	s.wg.Go(func() { s.sweepNodes() })
 	if d := c.Cache.VerifyInterval; d > 0 {
-		s.every(d, func(ctx context.Context) { s.Cache.Verify(ctx) })
+		s.every(d, s.verify())
 	}
 
 	// Files: a store that is not the cluster's store, or cannot be used, keeps the node from being ready.
@@ -276,6 +277,12 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		if err := s.Jobs.Start(s.ctx); err != nil {
 			return err
 		}
+		stopWaking := s.Log.Subscribe(func(rows []change.Row) {
+			if slices.ContainsFunc(rows, func(r change.Row) bool { return r.Kind == "job" || r.Kind == "job-order" }) {
+				s.Jobs.Wake()
+			}
+		})
+		s.onStop("waking of jobs", func(context.Context) error { stopWaking(); return nil })
 	}
 	s.onStop("jobs", func(context.Context) error { s.Jobs.Stop(); return nil })
 	stopSocket, err := s.listenControl(h)

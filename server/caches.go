@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
@@ -121,5 +122,27 @@ func dropFrom(c *cache.Cache) func(rows []change.Row) {
 			changes = append(changes, cache.Change{Kind: r.Kind, ID: int64(r.ID), Scope: int64(r.Scope), Writer: r.Writer, N: r.N})
 		}
 		c.Invalidate(changes, nil)
+	}
+}
+
+// restingVerify is how many turns a comparison of cached values with the database waits while nothing asks for values
+// and nothing changes: then it would only compare the same ones again.
+const restingVerify = 8
+
+// verify gives what compares one cached value with the database each time it is called.
+func (s *Server) verify() func(ctx context.Context) {
+	var before uint64
+	rests := 0
+	return func(ctx context.Context) {
+		var now uint64
+		for _, r := range s.Cache.Stats() {
+			now += r.Hits + r.Misses + r.Invalidations + r.Accepted
+		}
+		if now == before && rests < restingVerify {
+			rests++
+			return
+		}
+		before, rests = now, 0
+		s.Cache.Verify(ctx)
 	}
 }

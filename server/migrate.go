@@ -82,7 +82,8 @@ func migrated(m db.Migrated, own cluster.Build, o MigrateOptions) string {
 	case m.Oldest > m.Serves:
 		fmt.Fprintf(&b, "\nBinaries that know a schema below %d %s on it; this one is %s.", m.Oldest, can, own)
 	default:
-		fmt.Fprintf(&b, "\nBinaries that know a schema below %d could not start on it before; nothing changes for others.", m.Oldest)
+		fmt.Fprintf(&b, "\nBinaries that know a schema below %d could not start on it before; "+
+			"nothing changes for others.", m.Oldest)
 	}
 	return b.String()
 }

@@ -10,13 +10,75 @@ import (
 	"github.com/stoa-portal/stoa/cluster"
 )
 
-// contend is Lease.advance: it renews the lease, or looks at it and claims it when it may.
+// ride is what a heartbeat does beside its beat: it looks at the members and renews the lease or looks at it.
+type ride struct {
+	sent  time.Duration // when the heartbeat was sent
+	epoch int64         // to renew; 0 = look
+	due   bool          // the lease is to be looked after
+
+	seen    time.Duration
+	members []cluster.Member
+	row     cluster.LeaseRow
+	kept    bool
+	skipped bool // another transaction holds the row
+}
+
+// ride is decided before the heartbeat is sent.
+func (n *node) ride() *ride {
+	r := &ride{sent: n.clock()}
+	if r.due = n.rode == 0 || r.sent-n.rode >= tick*8/10; r.due && n.lease.Renewing(r.sent) {
+		r.epoch = n.lease.Epoch()
+	}
+	return r
+}
+
+// read is done in the transaction.
+func (r *ride) read(n *node, t *tx) {
+	r.seen, r.row = n.clock(), t.s.data.lease
+	for _, w := range slices.Sorted(maps.Keys(t.s.data.members)) {
+		r.members = append(r.members, t.s.data.members[w])
+	}
+	if r.epoch == 0 || r.row.Holder != t.owner || r.row.Epoch != r.epoch {
+		return
+	}
+	if r.skipped = t.s.locks["lease"] != nil; r.skipped {
+		return
+	}
+	r.kept = true
+	t.fence(r.epoch, func(err error) {
+		if err != nil {
+			n.w.failf("the row of a lease that is free cannot be renewed: %v", err)
+		}
+	})
+}
+
+// landed is done when the COMMIT has returned.
+func (r *ride) landed(n *node) {
+	if r.sent >= n.lookedAt {
+		n.lookedAt = r.sent
+		n.roster.Saw(r.seen, r.members)
+	}
+	switch {
+	case !r.due || r.skipped:
+	case r.epoch == 0:
+		n.rode = r.seen
+		n.lease.SawWith(r.seen, r.row)
+		n.contend()
+	default:
+		if n.lease.RenewedWith(r.sent, r.epoch, r.kept) {
+			n.rode = r.sent
+		}
+	}
+}
+
+// contend is Lease.advance: it renews the lease, or looks at it and claims it when it may. While heartbeats look after
+// the lease there is nothing to do but to claim it.
 func (n *node) contend() {
-	if n.leasing {
+	sent := n.clock()
+	if n.leasing || n.rode != 0 && sent-n.rode < 2*tick && !n.lease.Claimable(sent) {
 		return
 	}
 	n.leasing = true
-	sent := n.clock()
 	if n.lease.Renewing(sent) {
 		epoch, kept := n.lease.Epoch(), false
 		n.call(n.session(), func(t *tx, reply func(error)) {
@@ -98,7 +160,8 @@ func (t *tx) fence(epoch int64, then func(error)) {
 
 // look is Node.look: who lives, by whether the beats change.
 func (n *node) look() {
-	if n.looking {
+	began := n.clock()
+	if n.looking || n.lookedAt != 0 && began-n.lookedAt < 2*tick { // heartbeats do it
 		return
 	}
 	n.looking = true
@@ -110,7 +173,8 @@ func (n *node) look() {
 		t.commit(reply)
 	}, func(err error) {
 		n.looking = false
-		if err == nil {
+		if err == nil && began >= n.lookedAt {
+			n.lookedAt = began
 			n.roster.Saw(n.clock(), rows)
 		}
 	})

@@ -41,6 +41,8 @@ type node struct {
 	lease       cluster.LeaseCore
 	leasing     bool
 	looking     bool
+	rode        time.Duration // when a heartbeat looked after the lease last
+	lookedAt    time.Duration // when the read of the members began that was seen last
 	roster      *cluster.Roster
 	ticks       int
 
@@ -61,7 +63,7 @@ func (n *node) boot() {
 	}
 	n.life++
 	n.up, n.joined, n.frozen, n.held, n.calls, n.renewing = true, false, false, nil, nil, false
-	n.polling, n.next, n.leasing, n.looking, n.ticks = false, nil, false, false, 0
+	n.polling, n.next, n.leasing, n.looking, n.ticks, n.rode, n.lookedAt = false, nil, false, false, 0, 0, 0
 	n.rate = pick(w, []float64{0.96, 1, 1.04})
 	n.offset = w.between(time.Hour, 1000*time.Hour)
 	n.writer = w.rand.Int64()>>8 + 1
@@ -432,7 +434,7 @@ func (n *node) poll(then func(error)) {
 	n.polling, n.next = true, nil
 	core, lk, number := n.core, n.core.Look(n.clock()), n.incarnation.Load()
 	n.beats++
-	beat, writer := n.beats, n.writer
+	beat, writer, ride := n.beats, n.writer, n.ride()
 	n.call(n.session(), func(t *tx, reply func(error)) {
 		if t.s.data.incarnation != number {
 			reply(errHistory)
@@ -441,12 +443,13 @@ func (n *node) poll(then func(error)) {
 		if err := lk.Read(t.s.data); err != nil {
 			n.w.failf("%v", err)
 		}
-		n.beat(t, lk.Rebase(), core.Low(), beat, reply)
+		n.beat(t, lk.Rebase(), core.Low(), beat, ride, reply)
 	}, func(err error) {
 		n.polling = false
 		if err == nil {
 			// What change.Log tells the other nodes: this beat is committed.
 			n.broadcast(func(o *node) { o.core.Heard(o.clock(), writer, beat) })
+			ride.landed(n)
 			var out change.Landed
 			out, err = n.core.Land(lk)
 			if len(out.Apart) > 0 { // there is one database whose commits are answered
@@ -475,7 +478,7 @@ func (n *node) poll(then func(error)) {
 }
 
 // beat is the heartbeat behind a read of the log, and its COMMIT.
-func (n *node) beat(t *tx, rebase bool, low uint64, beat int64, reply func(error)) {
+func (n *node) beat(t *tx, rebase bool, low uint64, beat int64, ride *ride, reply func(error)) {
 	t.lock(fmt.Sprint("node ", t.owner), func() {
 		t.write(func(d *data) {
 			state, found := d.writers[t.owner]
@@ -487,6 +490,7 @@ func (n *node) beat(t *tx, rebase bool, low uint64, beat int64, reply func(error
 			m.Writer, m.Name, m.State, m.Beat = t.owner, n.String(), "up", m.Beat+1
 			d.members[t.owner] = m
 		})
+		ride.read(n, t)
 		t.commit(reply)
 	})
 }

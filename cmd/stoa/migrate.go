@@ -12,10 +12,11 @@ import (
 func migrateCommand(f *flags) *cobra.Command {
 	var o server.MigrateOptions
 	cmd := &cobra.Command{Use: "migrate", Short: "Bring the database up to this binary", Args: cobra.NoArgs,
-		Long: "Makes the tables of an empty database, or adds to an older schema what this binary needs; nodes of the version\n" +
-			"before go on beside it. A node does the same at start, unless schema.run.enabled or upgrade.database.auto.run is false.\n\n" +
-			"With --finish, once all nodes are of this version, it also takes away what only older binaries need. After that they\n" +
-			"can no longer start, so there is no way back but a restored database.",
+		Long: "Makes the tables of an empty database, or adds to an older schema what this binary needs; nodes of\n" +
+			"the version before go on beside it. A node does the same at start, unless schema.run.enabled or\n" +
+			"upgrade.database.auto.run is false.\n\n" +
+			"With --finish, once all nodes are of this version, it also takes away what only older binaries need.\n" +
+			"After that they can no longer start, so there is no way back but a restored database.",
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := f.load()
 			if err != nil {

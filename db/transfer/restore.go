@@ -74,6 +74,7 @@ func (b *restore) begin(ctx context.Context, h Header) error {
 		return stoa.Invalid("backup", "the backup has schema %d, written by stoa %s; this stoa (%s) knows schema %d: "+
 			"use a newer one", h.Schema, h.Version, stoa.Version, newest)
 	}
+	b.o.DB.ForgetHistory() // what an attempt before this one made there counts for nothing
 	if err := b.o.DB.MigrateTo(ctx, h.Schema); err != nil {
 		return err
 	}
@@ -227,5 +228,6 @@ func (b *restore) finish(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("end the restore: %w", err)
 	}
+	b.o.DB.ForgetHistory()
 	return b.o.DB.Migrate(ctx) // the rest, when the backup is of an older schema
 }

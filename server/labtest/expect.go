@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/stoa-portal/stoa/server/labtest/history"
+	"github.com/stoa-portal/stoa/server/labtest/machine"
 )
 
 // The words that find something out, and those that expect something.
@@ -252,6 +253,57 @@ func rows(ctx context.Context, w *world, args []string) error {
 		}
 		return nil
 	})
+}
+
+// commits lets time pass and asks the database how many transactions it has committed in a second for each node that
+// runs: at most so many.
+func commits(ctx context.Context, w *world, args []string) error {
+	most, err := strconv.ParseFloat(args[0], 64)
+	if err != nil {
+		return err
+	}
+	d, err := time.ParseDuration(args[1])
+	if err != nil {
+		return err
+	}
+	query := "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()"
+	if w.engine == machine.MariaDB {
+		if _, err := w.db.Query(ctx, "SET GLOBAL innodb_monitor_enable = 'module_trx'"); err != nil {
+			return err
+		}
+		query = "SELECT SUM(COUNT) FROM information_schema.INNODB_METRICS WHERE NAME IN ('trx_rw_commits', 'trx_ro_commits', 'trx_nl_ro_commits')"
+	}
+	count := func() (float64, error) {
+		rows, err := w.db.Query(ctx, query)
+		if err != nil {
+			return 0, err
+		}
+		return strconv.ParseFloat(rows[0][0], 64)
+	}
+	before, err := count()
+	if err != nil {
+		return err
+	}
+	begun := time.Now()
+	if err := idle(ctx, d); err != nil {
+		return err
+	}
+	after, err := count()
+	if err != nil {
+		return err
+	}
+	running := 0
+	for _, n := range w.nodes {
+		if n.proc != nil && n.proc.Running() {
+			running++
+		}
+	}
+	rate := (after - before) / time.Since(begun).Seconds() / float64(max(1, running))
+	w.log("%.1f transactions a second for each of %d nodes", rate, running)
+	if rate > most || rate < 1 {
+		return fmt.Errorf("%.1f transactions a second for each of %d nodes, want at most %.1f and a heartbeat each second", rate, running, most)
+	}
+	return nil
 }
 
 func said(_ context.Context, w *world, args []string) error {

@@ -82,6 +82,7 @@ func words() map[string]word {
 		"unanswered": {"unanswered MOST", 1, unanswered},
 		"waited":     {"waited LONGEST", 1, waited},
 		"recovered":  {"recovered SHARE WITHIN", 2, recovered},
+		"commits":    {"commits MOST TIME", 2, commits},
 		"counted":    {"counted NODE LEAST REGION COUNTER", 4, counted},
 		"rows":       {"rows EXPECTED STATEMENT", 2, rows},
 		"said":       {"said NODE PATTERN", 2, said},

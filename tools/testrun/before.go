@@ -30,7 +30,8 @@ func (e *environment) buildBefore(ctx context.Context) (string, error) {
 	// The checkout may belong to another user, and the archive runs nothing of it.
 	git := []string{"git", "-c", "safe.directory=*", "archive", "--format=tar", "-o", tarball, commitBefore}
 	if _, err := output(ctx, nil, ".", git...); err != nil {
-		return "", fmt.Errorf("commit %s is not in the history of this checkout; a whole clone has it (git fetch --unshallow): %w", commitBefore, err)
+		return "", fmt.Errorf("commit %s is not in the history of this checkout; "+
+			"a whole clone has it (git fetch --unshallow): %w", commitBefore, err)
 	}
 	if _, err := output(ctx, nil, source, "tar", "-xf", tarball); err != nil {
 		return "", err

@@ -34,6 +34,7 @@ func program(t *testing.T, files map[string]string) {
 	t.Setenv(envPostgres, "elsewhere")
 	t.Setenv(envMaria, "elsewhere")
 	t.Setenv(envChromium, "/bin/true")
+	t.Setenv(envBefore, "/bin/true")
 	t.Setenv("CI", "")
 	t.Setenv("GOFLAGS", "")
 }
@@ -240,6 +241,19 @@ func TestSweep_RemovesOnlyWhatDeadRunsLeft(t *testing.T) {
 	for d, want := range map[string]bool{stale: false, alive: true, foreign: true} {
 		if _, err := os.Stat(d); (err == nil) != want {
 			t.Errorf("%s is there: %v, want %v", filepath.Base(d), err == nil, want)
+		}
+	}
+}
+
+func TestBuildBefore_SaysWhatACloneWithoutHistoryNeeds(t *testing.T) {
+	t.Chdir(t.TempDir())
+	e := &environment{dir: t.TempDir()}
+	if _, err := e.buildBefore(t.Context()); err == nil || !strings.Contains(err.Error(), "git fetch --unshallow") {
+		t.Errorf("error %v, want one that says how to get the history", err)
+	}
+	for packages, want := range map[string]bool{"./...": true, "./server": true, "./server/labtest": true, "./page ./db": false} {
+		if got := wantsBefore(options{packages: packages}); got != want {
+			t.Errorf("-pkg %q wants the version before: %v, want %v", packages, got, want)
 		}
 	}
 }
