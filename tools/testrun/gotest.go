@@ -156,7 +156,7 @@ func (c *collector) take(ev event) {
 	switch ev.Action {
 	case "output":
 		t.output = append(t.output, ev.Output)
-		if c.verbose {
+		if c.verbose || strings.HasPrefix(ev.Output, "TURNS ") { // which stories the lab plays today, and when others
 			c.out.printf("%s", ev.Output)
 		}
 	case "pass", "fail", "skip":

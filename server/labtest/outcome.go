@@ -1,0 +1,320 @@
+//go:build linux
+
+package labtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/stoa-portal/stoa/server/labtest/history"
+	"github.com/stoa-portal/stoa/server/labtest/load"
+	"github.com/stoa-portal/stoa/server/labtest/machine"
+)
+
+// The words that expect something of a fail-over, and the losses that a story allows.
+
+func outcomeWords() map[string]word {
+	return map[string]word{
+		"lost":    {"lost MOST [WINDOW]", 1, allowLosses},
+		"outage":  {"outage LONGEST", 1, outage},
+		"status":  {"status [not] PATTERN", 1, expectStatus},
+		"event":   {"event PATTERN", 1, expectEvent},
+		"refused": {"refused NODE PATTERN", 2, refused},
+		"quiet":   {"quiet SERVER WITHIN", 2, quiet},
+		"judge":   {"judge", 0, judgeHistory},
+	}
+}
+
+// allowance is what a story allows to be lost: writes that were acknowledged so shortly before a server
+// failed, if each is named by a node.
+type allowance struct {
+	most   int
+	window time.Duration
+}
+
+// allowLosses stands before settle. The usual window is as long as a node can name its lost commits.
+func allowLosses(_ context.Context, w *world, args []string) (err error) {
+	w.allowed.window = 60 * time.Second
+	if len(args) > 1 {
+		if w.allowed.window, err = time.ParseDuration(args[1]); err != nil {
+			return err
+		}
+	}
+	w.allowed.most, err = strconv.Atoi(args[0])
+	return err
+}
+
+// lossLine is how a node names a commit that a fail-over has lost.
+var lossLine = regexp.MustCompile(`(?m)^time=(\S+) .*msg="a committed change was lost.*kind=(\S+) id=(\d+)`)
+
+// named is what the nodes say about lost changes of one thing: how many, and when it was said first and last.
+type named struct {
+	times       int
+	first, last time.Duration
+}
+
+// namedLosses reads the logs of all nodes; the keys are kind:id. Times are by the clock of the load.
+func (w *world) namedLosses(l *load.Load) (map[string]named, error) {
+	all := map[string]named{}
+	for _, n := range w.nodes {
+		if n.proc == nil {
+			continue
+		}
+		text, err := os.ReadFile(n.proc.Log)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range lossLine.FindAllSubmatch(text, -1) {
+			at, err := time.Parse(time.RFC3339Nano, string(m[1]))
+			if err != nil {
+				return nil, fmt.Errorf("the log of %s: %w", n.host.Name, err)
+			}
+			if at.Before(l.Began()) {
+				continue
+			}
+			key, told := string(m[2])+":"+string(m[3]), at.Sub(l.Began())
+			x, known := all[key]
+			if !known {
+				x.first = told
+			}
+			x.times, x.first, x.last = x.times+1, min(x.first, told), max(x.last, told)
+			all[key] = x
+		}
+	}
+	return all, nil
+}
+
+// excuse marks acknowledged writes as lost that the database does not have, where the story allows that: they
+// were acknowledged within the window before a server failed, and a node names them. What it does not mark is a
+// broken promise. have tells whether the database has the write.
+func (w *world) excuse(l *load.Load, ops []history.Op, have func(history.Op) bool) error {
+	if w.allowed.window == 0 {
+		return nil
+	}
+	names, err := w.namedLosses(l)
+	if err != nil {
+		return err
+	}
+	count := 0
+	left := map[string]int{}
+	var errs []error
+	for i, o := range ops {
+		if o.Kind != history.Write || o.Outcome != history.OK {
+			continue
+		}
+		from, near := w.hitAfter(o)
+		if !near {
+			continue
+		}
+		if strings.HasPrefix(o.Key, history.SessionKey) {
+			ops[i].Lost = &history.Loss{From: from, Told: w.fault[1] + 2*time.Second}
+			continue
+		}
+		if have(o) {
+			continue
+		}
+		count++
+		key := "article:" + o.ID
+		x := names[key]
+		if left[key]++; left[key] > x.times {
+			errs = append(errs, fmt.Errorf("%w: %s: %d, acknowledged by %s at %.3f s, is lost, and no node names it (%s)",
+				errBroken, o.Key, o.Value, o.Node, o.Done.Seconds(), key))
+			continue
+		}
+		ops[i].Lost = &history.Loss{From: from, Told: x.last}
+	}
+	w.log("%d acknowledged writes were lost in a fail-over, %d of them without being named", count, len(errs))
+	if count > w.allowed.most {
+		errs = append(errs, fmt.Errorf("%w: %d acknowledged writes were lost, at most %d are allowed", errBroken, count, w.allowed.most))
+	}
+	return errors.Join(errs...)
+}
+
+// hitAfter finds the failure of a server that a write may have been lost in, and when it was.
+func (w *world) hitAfter(o history.Op) (time.Duration, bool) {
+	for _, at := range w.hits {
+		if o.Sent <= at+time.Second && o.Done >= at-w.allowed.window {
+			return at, true
+		}
+	}
+	return 0, false
+}
+
+// outage wants no longer time without an acknowledged save since the newest trouble.
+func outage(_ context.Context, w *world, args []string) error {
+	limit, err := time.ParseDuration(args[0])
+	if err != nil {
+		return err
+	}
+	from := w.fault[0]
+	if len(w.hits) > 0 {
+		from = min(from, w.hits[0])
+	}
+	var done []time.Duration
+	for _, o := range w.load.Ops() {
+		if o.Kind == history.Write && o.Outcome == history.OK && !strings.HasPrefix(o.Key, history.SessionKey) {
+			done = append(done, o.Done)
+		}
+	}
+	slices.Sort(done)
+	done = append(done, w.load.Now())
+	longest, at, last := time.Duration(0), from, time.Duration(0)
+	for _, t := range done {
+		if t > from && t-last > longest {
+			longest, at = t-last, last
+		}
+		last = t
+	}
+	text := fmt.Sprintf("no save was answered for %.2f s, from %.2f s on", longest.Seconds(), at.Seconds())
+	if longest > limit {
+		return errors.New(text)
+	}
+	w.log("%s", text)
+	return nil
+}
+
+// statusLimit is how long after a trouble the status may still be untrue.
+const statusLimit = 5 * time.Second
+
+// expectStatus looks at the output of stoa cluster status. Of a text that is to be there, one node that says it is
+// enough; what is not to be there no node may say.
+func expectStatus(ctx context.Context, w *world, args []string) error {
+	not := args[0] == "not"
+	if not {
+		args = args[1:]
+	}
+	re, err := regexp.Compile(strings.Join(args, " "))
+	if err != nil {
+		return err
+	}
+	return await(ctx, statusLimit, func(ctx context.Context) error {
+		var seen []string
+		for _, name := range w.running() {
+			out, err := w.stoaAt(ctx, w.nodes[name], "cluster", "status")
+			if err != nil {
+				out += err.Error() // the exit code says that something is wrong
+			}
+			if re.MatchString(out) != not {
+				if !not {
+					return nil
+				}
+				continue
+			}
+			seen = append(seen, name+" says:\n"+out)
+		}
+		if not && len(seen) == 0 {
+			return nil
+		}
+		return fmt.Errorf("%w: the status is not as it should be (%s): %s", errBroken, strings.Join(args, " "), strings.Join(seen, "\n"))
+	})
+}
+
+// running are the names of the nodes that run, those of the clone aside.
+func (w *world) running() (names []string) {
+	for name, n := range w.nodes {
+		if n.proc != nil && n.proc.Running() && name[0] == 'n' {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// expectEvent wants a text in the status and in the log of some node: an event is what stays to be read.
+func expectEvent(ctx context.Context, w *world, args []string) error {
+	if err := expectStatus(ctx, w, args); err != nil {
+		return err
+	}
+	for _, name := range w.running() {
+		if said(ctx, w, append([]string{name}, args...)) == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("no node's log has %q", strings.Join(args, " "))
+}
+
+// refused wants a node not to be ready, or to have ended, and to say why: in its answer or in its log since the
+// newest trouble.
+func refused(ctx context.Context, w *world, args []string) error {
+	n := w.nodes[args[0]]
+	if n == nil {
+		return fmt.Errorf("there is no node %q", args[0])
+	}
+	re, err := regexp.Compile(strings.Join(args[1:], " "))
+	if err != nil {
+		return err
+	}
+	return await(ctx, 10*time.Second, func(ctx context.Context) error {
+		body := ""
+		if n.proc.Running() {
+			status, text, err := w.ask(ctx, n.host.Addr, "/readyz")
+			if err == nil && status == http.StatusOK {
+				return fmt.Errorf("%w: %s is ready", errBroken, args[0])
+			}
+			body = text
+		}
+		text, err := os.ReadFile(n.proc.Log)
+		if err == nil && !re.MatchString(body) && !re.Match(text) {
+			err = fmt.Errorf("%s does not say why: %s\n%s", args[0], strings.TrimSpace(body), n.proc.Tail(5))
+		}
+		return err
+	})
+}
+
+// quiet waits until no node commits on a server any more: its heartbeats stand still for a second.
+func quiet(ctx context.Context, w *world, args []string) error {
+	d, err := w.server(args[0])
+	if err != nil {
+		return err
+	}
+	limit, err := time.ParseDuration(args[1])
+	if err != nil {
+		return err
+	}
+	beats := func(ctx context.Context) (string, error) {
+		rows, err := d.Query(ctx, "SELECT sum(beat) FROM change_writer")
+		if err != nil {
+			return "", err
+		}
+		return rows[0][0], nil
+	}
+	if err := idle(ctx, limit); err != nil {
+		return err
+	}
+	before, err := beats(ctx)
+	if err != nil {
+		return err
+	}
+	if err := idle(ctx, 2*time.Second); err != nil {
+		return err
+	}
+	after, err := beats(ctx)
+	if err == nil && before != after {
+		err = fmt.Errorf("%w: nodes still write to %s %s after: %s heartbeats, then %s", errBroken, args[0], limit, before, after)
+	}
+	return err
+}
+
+// judgeHistory ends the people and judges what they saw until now, without a look at the database: what it had is
+// gone, such as after a restore.
+func judgeHistory(_ context.Context, w *world, _ []string) error {
+	if w.load == nil {
+		return errors.New("there are no people whose experience could be judged")
+	}
+	l := w.load
+	w.load, w.hits = nil, nil
+	defer l.Close()
+	l.Stop()
+	return w.verdict(l, l.Ops(), nil)
+}
+
+// lacks says of an error that it is for want of something that the machine does not have.
+func lacks(err error) bool { return errors.Is(err, machine.ErrMissing) }
