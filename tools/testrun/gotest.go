@@ -72,7 +72,11 @@ func (r *tierRun) runGoTest(ctx context.Context, pkgs []string) counts {
 	if r.opts.run != "" {
 		args = append(args, "-run", r.opts.run)
 	}
-	cmd := r.goCommand(ctx, append(args, pkgs...)...)
+	args = append(args, pkgs...)
+	if r.tier.name == "lab" {
+		args = append(args, "-args", "-turns="+r.opts.turns)
+	}
+	cmd := r.goCommand(ctx, args...)
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		return r.rep.failf("go test: %v", err)
