@@ -31,6 +31,7 @@ type Core struct {
 	rebase bool     // start over at the present heads of the database
 	era    int      // counts the histories; a look begun in an earlier one proves nothing
 	lost   []Lost   // own commits that a new history lacks
+	told   map[int64]*told
 
 	stand atomic.Pointer[[]Standing] // what Standing gave last; nil after anything changed
 	proof atomic.Int64               // when the newest proof was sent
@@ -47,7 +48,7 @@ type commit struct {
 // NewCore gives the core of one process life. apply is Options.Apply; it is called for one thing at a
 // time and must not call the Core. Before anything is read or written, Join is called.
 func NewCore(writer int64, trustHints bool, apply func(rows []Row)) *Core {
-	c := &Core{own: newOwn(writer), trust: trustHints, apply: apply, seqs: map[int64]uint64{}, rebase: true}
+	c := &Core{own: newOwn(writer), trust: trustHints, apply: apply, seqs: map[int64]uint64{}, told: map[int64]*told{}, rebase: true}
 	c.outbox.wake = make(chan struct{}, 1)
 	return c
 }
@@ -205,6 +206,46 @@ func (c *Core) NewHistory() {
 	c.rebase = true
 	c.era++
 	c.proof.Store(0)
+	clear(c.told)
+}
+
+// told is a heartbeat that another node says it has committed and that was not seen here yet.
+type told struct {
+	beat   int64
+	at     time.Duration // when it was heard
+	missed int           // looks begun since that did not show it
+}
+
+// apartAfter is for how long a heartbeat that another node has committed may be missing here: that node commits
+// the next one meanwhile, so one that a crash of the server took with it is made up for.
+const apartAfter = 400 * time.Millisecond
+
+// Heard is told of a heartbeat that another node says it has committed. Looks that begin from now on must
+// show it, or the two follow two databases.
+func (c *Core) Heard(now time.Duration, writer, beat int64) {
+	const mostPeers = 4096
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.told[writer] == nil && len(c.told) < mostPeers {
+		c.told[writer] = &told{beat: beat, at: now}
+	}
+}
+
+// compare looks for the heartbeats that others told of, and gives the nodes whose own are not here after two
+// looks. c.mu is held.
+func (c *Core) compare(lk *Look) (apart []int64) {
+	for w, t := range c.told {
+		switch {
+		case lk.writers[w].Beat >= t.beat:
+			delete(c.told, w)
+		case lk.sent > t.at:
+			if t.missed++; t.missed >= 2 && lk.sent-t.at >= apartAfter {
+				apart = append(apart, w)
+				delete(c.told, w)
+			}
+		}
+	}
+	return apart
 }
 
 // Era counts the histories of the database that this process has seen.
@@ -233,6 +274,7 @@ type Look struct {
 	recent    []commit
 
 	answers []answer
+	writers map[int64]WriterState
 	gone    []int64
 	lost    []commit // own commits that are not in the database
 }
@@ -259,7 +301,8 @@ func (lk *Look) Rebase() bool { return lk.rebase }
 
 // Read asks the log. It may be called again when the transaction of the source could not be committed.
 func (lk *Look) Read(src Source) (err error) {
-	lk.answers, lk.gone, lk.lost = nil, nil, nil
+	lk.answers, lk.gone, lk.lost, lk.writers = nil, nil, nil, nil
+	src = keepWriters{src, lk}
 	if !lk.rebase {
 		lk.answers, lk.gone, err = catchUp(lk.writer, lk.questions, func(qs []Question) ([]answer, []int64, []int64, error) {
 			return read(src, qs, 0)
@@ -271,6 +314,21 @@ func (lk *Look) Read(src Source) (err error) {
 	}
 	lk.lost, err = missing(src, lk.writer, lk.recent)
 	return err
+}
+
+// keepWriters notes what a look sees of all writers.
+type keepWriters struct {
+	Source
+	lk *Look
+}
+
+// Rows implements Source.
+func (k keepWriters) Rows(qs []Question, limit int) (map[int64]WriterState, []Row, error) {
+	writers, rows, err := k.Source.Rows(qs, limit)
+	if k.lk.writers == nil {
+		k.lk.writers = writers
+	}
+	return writers, rows, err
 }
 
 // Join takes what the first look saw as applied already. No cache may load before it returns.
@@ -291,6 +349,7 @@ func (c *Core) standing(answers []answer) *reader {
 
 // Landed says what a look has led to beside rows that were applied.
 type Landed struct {
+	Apart   []int64  // other nodes that follow another database
 	Overrun bool     // rows were pruned before they were read here, so everything was dropped
 	lost    []commit // own commits that the new history of the database lacks
 }
@@ -311,7 +370,7 @@ func (c *Core) Land(lk *Look) (Landed, error) {
 	if lk.era != c.era {
 		return Landed{}, ErrOtherHistory
 	}
-	var out Landed
+	out := Landed{Apart: c.compare(lk)}
 	if lk.rebase {
 		c.startOver(lk)
 		out.lost = lk.lost

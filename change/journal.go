@@ -28,7 +28,7 @@ const (
 	minCacheKeep = 5 * time.Minute
 )
 
-const insertRow = "INSERT INTO change_log (writer, n, part, low, kind, thing, scope, version, at) VALUES "
+const insertRow = "INSERT INTO change_log (writer, n, part, low, kind, thing, scope, version, at) "
 
 // Append writes down what a transaction changed, as its last statement, and gives the transaction its
 // number. It is called by the database handle.
@@ -61,12 +61,28 @@ func (l *Log) Append(ctx context.Context, tx *db.Tx, changes []db.Change) (uint6
 	return n, nil
 }
 
+// insertRows writes rows of one transaction. The first is taken from the incarnation of the database, so that a
+// server of another history writes none and the transaction cannot commit there, whatever stands between.
 func insertRows(ctx context.Context, tx *db.Tx, rows []Row) error {
-	args := make([]any, 0, 9*len(rows))
+	args := make([]any, 0, 9*len(rows)+1)
 	for _, r := range rows {
 		args = append(args, r.Writer, int64(r.N), r.Part, int64(r.Low), r.Kind, r.ID, r.Scope, r.Version, db.Micros(r.At))
 	}
-	_, err := tx.Exec(ctx, insertRow+strings.TrimSuffix(strings.Repeat(db.In(9)+",", len(rows)), ","), args...)
+	if tx.Token() == "" || rows[0].Part > 0 {
+		_, err := tx.Exec(ctx, insertRow+"VALUES "+strings.TrimSuffix(strings.Repeat(db.In(9)+",", len(rows)), ","), args...)
+		return err
+	}
+	written, err := tx.Affected(ctx, insertRow+"SELECT "+strings.Trim(db.In(9), "()")+" FROM db_incarnation WHERE id = 1 AND token = ?",
+		append(args[:9:9], tx.Token())...)
+	switch {
+	case err != nil:
+		return err
+	case written == 0:
+		return tx.Strayed()
+	case len(rows) == 1:
+		return nil
+	}
+	_, err = tx.Exec(ctx, insertRow+"VALUES "+strings.TrimSuffix(strings.Repeat(db.In(9)+",", len(rows)-1), ","), args[9:]...)
 	return err
 }
 

@@ -36,6 +36,9 @@ type Options struct {
 	Beat func(ctx context.Context, tx *db.Tx, low uint64) error
 	// Send carries a hint to the other nodes, after the commit. It must not block for long.
 	Send func(hint []byte)
+	// Tell carries a node's word about the database it follows to the other nodes; they give it to Hear. nil:
+	// there are none, or messages do not come from members only.
+	Tell func(message []byte)
 	// Confirm returns nil once every other live node has applied the write, or an error that says who has
 	// not, when ctx ends at the latest; after an error the writer is answered only when ConfirmLimit is
 	// over. It is called for writes that take something away, after they were applied here and handed to
@@ -65,6 +68,9 @@ type Log struct {
 	log    *slog.Logger
 	core   *Core
 	galera atomic.Bool
+	view   atomic.Pointer[string] // of the Galera cluster
+	beats  atomic.Int64           // heartbeats begun
+	peers  peers
 
 	subsMu sync.Mutex // held while rows are given to subs
 	subs   map[int]func([]Row)
@@ -130,6 +136,7 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 	}
 	o.DB.OnIncarnation(l.newIncarnation)
 	o.DB.SetJournal(l)
+	o.DB.SetWitness(l)
 	if o.Send != nil {
 		l.wg.Go(l.send)
 	}
@@ -164,6 +171,8 @@ func (l *Log) Run(ctx context.Context) error {
 		failing = err != nil
 		if err == nil {
 			l.settleDoubtful()
+		} else {
+			l.tell(0)
 		}
 		select {
 		case <-ctx.Done():
@@ -183,9 +192,10 @@ func (l *Log) Close(ctx context.Context) error {
 	l.flight.mu.Unlock()
 	l.wg.Wait()
 	low := l.core.Low()
+	beat := l.beats.Add(1)
 	err := l.d.Control(ctx, func(tx *db.Tx) error {
-		_, err := tx.Exec(ctx, "UPDATE change_writer SET low = ?, beat = beat + 1, seen = ? WHERE writer = ? AND low <= ?",
-			int64(low), db.Micros(l.opt.Now()), l.Writer(), int64(low))
+		_, err := tx.Exec(ctx, "UPDATE change_writer SET low = ?, beat = ?, seen = ? WHERE writer = ? AND low <= ?",
+			int64(low), beat, db.Micros(l.opt.Now()), l.Writer(), int64(low))
 		return err
 	})
 	if err != nil {
@@ -240,7 +250,7 @@ func (l *Log) Await(ctx context.Context, positions []Position) error {
 }
 
 // newIncarnation is told by the database handle that its history changed. The next read starts over.
-func (l *Log) newIncarnation(_, _ int64) {
+func (l *Log) newIncarnation(db.Turn) {
 	l.core.NewHistory()
 	l.ask()
 }

@@ -117,20 +117,25 @@ func (l *Log) prove(ctx context.Context) error {
 		if err := l.causal(ctx, q); err != nil {
 			return err
 		}
+		if err := l.sameView(ctx, q); err != nil {
+			return err
+		}
 		if err := l.sameIncarnation(ctx, q); err != nil {
 			return err
 		}
 		return lk.Read(sqlSource{ctx, q})
 	}
 	var err error
-	if l.d.Dialect() == db.SQLite && !lk.rebase {
+	var h heartbeat
+	beside := l.d.Dialect() == db.SQLite && !lk.rebase
+	if beside {
 		// The file is the only history there is: a plain read proves as much as a commit, and must not
 		// wait for a long transaction that writes. The heartbeat is for other handles of a test.
 		if err = see(l.d); err == nil {
 			err = l.beatBeside(lk.sent)
 		}
 	} else {
-		err = l.control(ctx, func(tx *db.Tx) error {
+		err = l.control(ctx, func(tx *db.Tx) (err error) {
 			if err := see(tx); err != nil {
 				return err
 			}
@@ -139,7 +144,8 @@ func (l *Log) prove(ctx context.Context) error {
 					return err
 				}
 			}
-			return l.beat(ctx, tx)
+			h, err = l.beat(ctx, tx)
+			return err
 		})
 	}
 	if errors.Is(err, errIncarnation) {
@@ -150,19 +156,26 @@ func (l *Log) prove(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if !beside {
+		l.alive(h)
+	}
 	return l.land(lk)
 }
 
 var errIncarnation = errors.New("the database belongs to another incarnation than this node knew: everything cached is read again")
 
-// sameIncarnation sees a restore or a fail-over that this process did not notice by its connections.
+// sameIncarnation sees a restore, a fail-over, or another database behind the same connection: by the word of
+// the history, and by this writer's own heartbeat, which never goes back.
 func (l *Log) sameIncarnation(ctx context.Context, q db.Queryer) error {
-	var number int64
-	err := q.QueryRow(ctx, "SELECT number FROM db_incarnation WHERE id = 1").Scan(&number)
+	var token string
+	var number, beat int64
+	known := l.d.Beat(l.Writer())
+	err := q.QueryRow(ctx, "SELECT i.number, i.token, COALESCE((SELECT w.beat FROM change_writer w WHERE w.writer = ?), -1) "+
+		"FROM db_incarnation i WHERE i.id = 1", l.Writer()).Scan(&number, &token, &beat)
 	if err != nil {
 		return fmt.Errorf("read the incarnation: %w", err)
 	}
-	if number != l.d.Incarnation() {
+	if token != l.d.Token() || number != l.d.Incarnation() || beat < known {
 		return errIncarnation
 	}
 	return nil
@@ -173,6 +186,9 @@ func (l *Log) land(lk *Look) error {
 	out, err := l.core.Land(lk)
 	if errors.Is(err, ErrOtherHistory) {
 		l.ask()
+	}
+	for _, w := range out.Apart {
+		l.apart(w)
 	}
 	if out.Overrun {
 		l.log.Warn("this node was away for longer than the change log is kept: everything cached is dropped")
@@ -188,22 +204,34 @@ func (l *Log) land(lk *Look) error {
 	return err
 }
 
-// beat tells the database that this writer lives and how far it is settled.
-func (l *Log) beat(ctx context.Context, tx *db.Tx) error {
+// beat tells the database that this writer lives and how far it is settled. When its transaction was committed,
+// alive is called with what it gives.
+func (l *Log) beat(ctx context.Context, tx *db.Tx) (h heartbeat, err error) {
 	low := l.core.Low()
-	n, err := tx.Affected(ctx, "UPDATE change_writer SET low = ?, beat = beat + 1, seen = ? WHERE writer = ?", int64(low), db.Micros(l.opt.Now()), l.Writer())
+	h = heartbeat{l.beats.Add(1), db.Micros(l.opt.Now())}
+	n, err := tx.Affected(ctx, "UPDATE change_writer SET low = ?, beat = CASE WHEN beat < ? THEN ? ELSE beat END, seen = ? WHERE writer = ?",
+		int64(low), h.beat, h.beat, h.seen, l.Writer())
 	if err != nil {
-		return fmt.Errorf("publish what is settled: %w", err)
+		return h, fmt.Errorf("publish what is settled: %w", err)
 	}
 	if n != 1 {
-		return errNoRow
+		return h, errNoRow
 	}
 	if l.opt.Beat != nil {
 		if err := l.opt.Beat(ctx, tx, low); err != nil {
-			return fmt.Errorf("heartbeat: %w", err)
+			return h, fmt.Errorf("heartbeat: %w", err)
 		}
 	}
-	return nil
+	return h, nil
+}
+
+// heartbeat is one of this writer: its number, and when it was by the wall clock.
+type heartbeat struct{ beat, seen int64 }
+
+// alive notes that a heartbeat was committed, and tells the other nodes.
+func (l *Log) alive(h heartbeat) {
+	l.d.Beaten(l.Writer(), h.beat, h.seen)
+	l.tell(h.beat)
 }
 
 // beatBeside raises the heartbeat of an SQLite database beside the reads, every PollInterval, and gives
@@ -218,7 +246,11 @@ func (l *Log) beatBeside(now time.Duration) error {
 		defer l.beating.Store(false)
 		ctx, cancel := context.WithTimeout(l.ctx, l.opt.PollTimeout)
 		defer cancel()
-		l.beatErr = l.d.Control(ctx, func(tx *db.Tx) error { return l.beat(ctx, tx) })
+		var h heartbeat
+		l.beatErr = l.d.Control(ctx, func(tx *db.Tx) (err error) { h, err = l.beat(ctx, tx); return err })
+		if l.beatErr == nil {
+			l.alive(h)
+		}
 	})
 	if before != nil && stoa.KindOf(before) != stoa.KindUnavailable && !errors.Is(before, context.Canceled) {
 		return before

@@ -20,7 +20,7 @@ const (
 // writer's low may close a gap only if the row was missing in the same snapshot, and its horizon must
 // not be older than the rows. Part −1 marks a writer.
 const (
-	writerColumns = "SELECT writer, horizon AS n, -1 AS part, low, '' AS kind, 0 AS thing, 0 AS scope, 0 AS version, 0 AS at FROM change_writer"
+	writerColumns = "SELECT writer, horizon AS n, -1 AS part, low, '' AS kind, 0 AS thing, 0 AS scope, beat AS version, 0 AS at FROM change_writer"
 	logColumns    = "SELECT writer, n, part, low, kind, thing, scope, version, at FROM change_log WHERE "
 )
 
@@ -37,6 +37,7 @@ type Source interface {
 type WriterState struct {
 	Low     uint64 // every number below it is settled
 	Horizon uint64 // rows below it may have been pruned
+	Beat    int64  // its heartbeats, counted
 }
 
 // sqlSource reads the log in the database.
@@ -171,7 +172,7 @@ func (s sqlSource) Rows(qs []Question, limit int) (map[int64]WriterState, []Row,
 	rows := all[:0]
 	for _, r := range all {
 		if r.Part == -1 {
-			writers[r.Writer] = WriterState{Low: r.Low, Horizon: r.N}
+			writers[r.Writer] = WriterState{Low: r.Low, Horizon: r.N, Beat: r.Version}
 		} else {
 			rows = append(rows, r)
 		}

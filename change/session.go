@@ -20,6 +20,9 @@ func (l *Log) begin(ctx context.Context) error {
 		if err := l.causal(ctx, tx); err != nil {
 			return err
 		}
+		if err := l.sameView(ctx, tx); err != nil {
+			return err
+		}
 		if err := l.register(ctx, tx); err != nil {
 			return err
 		}
@@ -64,6 +67,25 @@ func (l *Log) findGalera(ctx context.Context) error {
 		return fmt.Errorf("ask for Galera: %w", err)
 	}
 	l.galera.Store(len(found) == 1 && strings.EqualFold(found[0].value, "ON"))
+	return nil
+}
+
+// sameView notices that the servers of a Galera cluster form another group than before: what was acknowledged
+// just before may be gone, so this node looks for its own commits and drops what it has read.
+func (l *Log) sameView(ctx context.Context, q db.Queryer) error {
+	if !l.galera.Load() {
+		return nil
+	}
+	var view string
+	err := q.QueryRow(ctx, "SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'WSREP_CLUSTER_CONF_ID'").Scan(&view)
+	if err != nil {
+		return fmt.Errorf("ask for the view of the Galera cluster: %w", err)
+	}
+	if before := l.view.Swap(&view); before != nil && *before != view {
+		l.log.Warn("the servers of the Galera cluster form another group: own commits are looked for, cached values are dropped",
+			"was", *before, "is", view)
+		l.core.NewHistory() // the look in progress proves nothing
+	}
 	return nil
 }
 

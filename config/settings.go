@@ -73,6 +73,7 @@ type Database struct {
 	StartupRetries     int        // how often to try again to reach the database at start
 	StartupRetryDelay  time.Duration
 	StatementTimeout   time.Duration
+	LossAccept         time.Duration // how much of a node's newest commits a server may lack after a fail-over
 	SlowStatement      time.Duration // statements that take longer are logged; 0: none
 	CreateSchema       bool          // create tables in an empty database
 	MigrateOnStart     bool          // bring an older schema up to date at start

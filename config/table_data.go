@@ -84,6 +84,10 @@ func sectionDatabase() section {
 		property{Name: "retry.jdbc.on.startup.delay", Default: "5", Unit: "seconds",
 			Doc:  "Pause between two such attempts.",
 			kind: into(counted(time.Second, 0, 3600), func(c *Config) *time.Duration { return &c.Database.StartupRetryDelay })},
+		property{Name: "db.loss.accept", Default: "60s", Shared: true,
+			Doc: "How much of a node's newest commits a database server may lack and still be followed after a fail-over. " +
+				"Up to a minute a node can name what was lost. A server that lacks more is not used.",
+			kind: into(period(time.Second, 10*time.Minute), func(c *Config) *time.Duration { return &c.Database.LossAccept })},
 		property{Name: "db.statement.timeout", Default: "30s",
 			Doc:  "How long one SQL statement may take before it is cancelled.",
 			kind: into(period(100*time.Millisecond, time.Hour), func(c *Config) *time.Duration { return &c.Database.StatementTimeout })},

@@ -63,7 +63,7 @@ func silent(err error) bool {
 	return isNetwork(err) && !errors.As(err, &pg) && !errors.As(err, &my)
 }
 
-// missed is told of an attempt to connect that the server did not answer.
+// missed is told of an attempt to connect that the server did not answer, or that there is none to follow.
 func (d *DB) missed(cause error) {
 	d.away.mu.Lock()
 	defer d.away.mu.Unlock()
@@ -72,11 +72,11 @@ func (d *DB) missed(cause error) {
 	}
 	g := &gap{cause: cause, until: time.Now().Add(awayPatience), over: make(chan struct{})}
 	d.away.gap = g
-	d.wg.Go(func() { d.look(g) })
+	d.wg.Go(func() { d.find(g) })
 }
 
-// look tries to connect until the server answers.
-func (d *DB) look(g *gap) {
+// find searches until a server is followed that answers.
+func (d *DB) find(g *gap) {
 	began := time.Now()
 	pause := time.NewTimer(0)
 	defer pause.Stop()
@@ -86,8 +86,9 @@ func (d *DB) look(g *gap) {
 			return
 		case <-pause.C:
 		}
-		err := d.try()
-		if !silent(err) {
+		err := d.search(d.life)
+		// A server that answers, if only with an error, ends the wait: callers see that error for themselves.
+		if p := d.pools.Load(); err == nil || p.refused == nil && len(d.dsn.hosts) < 2 && !silent(err) {
 			d.away.mu.Lock()
 			d.away.gap = nil
 			d.away.mu.Unlock()
@@ -105,18 +106,19 @@ func (d *DB) look(g *gap) {
 	}
 }
 
-// try makes a connection and closes it.
-func (d *DB) try() error {
-	base, err := d.base()
-	if err != nil {
-		return err
+// wake searches once, without refusing anybody meanwhile.
+func (d *DB) wake() {
+	d.away.mu.Lock()
+	defer d.away.mu.Unlock()
+	if d.life.Err() != nil || d.away.gap != nil || !d.waking.CompareAndSwap(false, true) {
+		return
 	}
-	conn, err := (&connector{base, d, d.pools.Load().past}).connect(d.life)
-	if err != nil {
-		return err
-	}
-	_ = conn.Close()
-	return nil
+	d.wg.Go(func() {
+		defer d.waking.Store(false)
+		if err := d.search(d.life); err != nil && d.life.Err() == nil {
+			d.log.Warn("no database server was found to follow", "error", err)
+		}
+	})
 }
 
 // wire is a connection to the server that knows when the other end has vanished.

@@ -53,13 +53,18 @@ func newMute(t *testing.T) *mute {
 // handle is a DB whose server does not answer, as Open would not give it.
 func handle(t *testing.T, scheme, address string, timeout time.Duration) *DB {
 	t.Helper()
+	began := time.Now()
 	o := Options{URL: scheme + "://stoa:x@" + address + "/stoa", ConnectTimeout: timeout, StatementTimeout: time.Second, MaxConns: 64, Logger: slog.New(slog.DiscardHandler)}
 	parsed, err := parseURL(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := newDB(t.Context(), o, parsed)
-	p, err := d.openPools()
+	o.Clock = func() time.Duration { return time.Since(began) }
+	d, err := newDB(t.Context(), o, parsed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := d.openServer(0, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +116,7 @@ func TestAway_VanishedServerLosesAllConnectionsAtOnce_Rule39(t *testing.T) {
 	d := handle(t, "postgres", m.Addr().String(), time.Minute)
 	dial := func(l net.Listener) net.Conn {
 		t.Helper()
-		c, err := d.dsn.pg.DialFunc(t.Context(), "tcp", l.Addr().String())
+		c, err := d.dsn.hosts[0].pg.DialFunc(t.Context(), "tcp", l.Addr().String())
 		if err != nil {
 			t.Fatal(err)
 		}

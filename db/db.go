@@ -39,9 +39,19 @@ type Options struct {
 	IDBlock          int64         // ids reserved at a time (counter.increment); 0 = 100
 	BackupDir        string        // where a copy of an SQLite file goes before a migration; "" = beside it
 	Name             string        // shown by the server for the sessions of this process; "" = "stoa"
-	Writer           int64         // the process life that the sessions belong to, by which others can end them (EndSessions); 0 = nobody can
-	Logger           *slog.Logger
-	Now              func() time.Time
+	// MemoryFile is where this node remembers which history of the database it follows, so that a later life
+	// does not go back behind it; "" = it forgets with the process.
+	MemoryFile string
+	// Known are incarnations that something else than this node's own memory knows of, such as the file store.
+	Known []Token
+	// LossAccept is how much of this node's newest commits a server may lack and still be followed after a
+	// fail-over (db.loss.accept); 0 = 1 min, the time for which a node can name what it lost.
+	LossAccept time.Duration
+	Clock      func() time.Duration // monotonic; nil = since Open
+
+	Writer int64 // the process life that the sessions belong to, by which others can end them (EndSessions); 0 = nobody can
+	Logger *slog.Logger
+	Now    func() time.Time
 }
 
 // DB is a handle on one database. It is safe for concurrent use.
@@ -52,10 +62,21 @@ type DB struct {
 	log     *slog.Logger
 
 	pools   atomic.Pointer[pools]
-	history history
+	turns   turns
+	memory  *memory
 	journal Journal
+	witness Witness
 	ids     idBlock
 	unnamed sync.Once // says once that sessions cannot be named
+
+	refusal   atomic.Pointer[Refusal]
+	searching chan struct{} // held by the search in progress
+	waking    atomic.Bool
+
+	mu          sync.Mutex
+	lastRefused time.Time
+	split       *apart
+	writable    []string // fingerprints of the servers that took writes when last asked
 
 	away      away
 	life      context.Context // ends with Close
@@ -64,12 +85,22 @@ type DB struct {
 	wg        sync.WaitGroup
 }
 
-// pools are the connections of one history of the server: when the history changes, all are replaced.
+// pools are the connections to one server and one history: when either changes, all are replaced.
 type pools struct {
+	refused  error // why there are no connections: no server may be followed
+	standing atomic.Pointer[standing]
+
 	write   *sql.DB // transactions that write; SQLite: one connection
 	read    *sql.DB // statements that only read; the same pool but for SQLite
 	control *sql.DB // two connections for the change log, the heartbeat and the leases, so that load cannot starve them
-	past    *past
+}
+
+// token is the word of the history that the pools belong to; empty before Migrate.
+func (p *pools) token() string {
+	if st := p.standing.Load(); st != nil {
+		return st.token
+	}
+	return ""
 }
 
 func (p *pools) close() error {
@@ -77,7 +108,10 @@ func (p *pools) close() error {
 	if p.read != p.write {
 		err = errors.Join(err, p.read.Close())
 	}
-	return errors.Join(err, p.control.Close())
+	if p.control != p.write {
+		err = errors.Join(err, p.control.Close())
+	}
+	return err
 }
 
 // Open connects to the database and finds out its history. It does not create tables: call Migrate.
@@ -110,15 +144,25 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.LossAccept == 0 {
+		o.LossAccept = time.Minute
+	}
+	if o.Clock == nil {
+		began := time.Now()
+		o.Clock = func() time.Duration { return time.Since(began) }
+	}
 	parsed, err := parseURL(o)
 	if err != nil {
 		return nil, err
 	}
-	d := newDB(ctx, o, parsed)
-	p, err := d.openPools()
+	d, err := newDB(ctx, o, parsed)
+	if err != nil {
+		return nil, err
+	}
+	p, err := d.first(ctx)
 	if err != nil {
 		d.end()
-		return nil, err
+		return nil, d.dsn.explain(err)
 	}
 	d.pools.Store(p)
 	if err := d.ping(ctx); err != nil {
@@ -128,17 +172,39 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	return d, nil
 }
 
-// newDB is a handle without connections.
-func newDB(ctx context.Context, o Options, parsed dsn) *DB {
-	d := &DB{opt: o, dsn: parsed, dialect: parsed.dialect, log: o.Logger.With("component", "db"), away: away{wires: map[*wire]bool{}}}
-	d.life, d.end = context.WithCancel(context.WithoutCancel(ctx))
-	switch {
-	case parsed.pg != nil:
-		parsed.pg.DialFunc = d.dial(parsed.pg.DialFunc)
-	case parsed.my != nil:
-		parsed.my.DialFunc = d.dial(parsed.my.DialFunc)
+// first makes the first pools: on the server whose history this node may follow. Of several that take writes
+// none is taken, unless their histories or this node's memory tell which is right.
+func (d *DB) first(ctx context.Context) (*pools, error) {
+	if d.dialect == SQLite {
+		return d.openSQLite()
 	}
-	return d
+	c, err := d.choose(d.probeAll(ctx), nil)
+	if err != nil {
+		return nil, err
+	}
+	return d.openServer(c.host, c.fingerprint)
+}
+
+// newDB is a handle without connections.
+func newDB(ctx context.Context, o Options, parsed dsn) (*DB, error) {
+	d := &DB{opt: o, dsn: parsed, dialect: parsed.dialect, log: o.Logger.With("component", "db"), away: away{wires: map[*wire]bool{}},
+		searching: make(chan struct{}, 1)}
+	var err error
+	if d.memory, err = openMemory(o.MemoryFile, o.Clock); err != nil {
+		return nil, err
+	}
+	if len(d.memory.known.tokens) == 0 && len(o.Known) > 0 {
+		d.memory.known.tokens = tail(o.Known)
+	}
+	d.life, d.end = context.WithCancel(context.WithoutCancel(ctx))
+	for _, h := range parsed.hosts {
+		if h.pg != nil {
+			h.pg.DialFunc = d.dial(h.pg.DialFunc)
+		} else {
+			h.my.DialFunc = d.dial(h.my.DialFunc)
+		}
+	}
+	return d, nil
 }
 
 // ping makes the first connection, which also reads the fingerprint of the server's history.
@@ -182,6 +248,23 @@ func (d *DB) Close() error {
 // SetJournal tells who writes down what transactions changed. It is called once, before the first
 // Write that changes anything; package change is the journal.
 func (d *DB) SetJournal(j Journal) { d.journal = j }
+
+// Witness knows what a node sees of the database by other ways than a connection that it is about to make;
+// package change is the one in production.
+type Witness interface {
+	// Beating reports whether this node's heartbeats are being committed.
+	Beating() bool
+	// StillBeats commits a heartbeat on the connections in use, or says why it cannot.
+	StillBeats(ctx context.Context) error
+	// PeerOn reports whether another node that is heard proves its caches fresh on the server with that
+	// fingerprint.
+	PeerOn(fingerprint string) bool
+	// PeersSee gives the fingerprints of servers that other nodes see taking writes.
+	PeersSee() []string
+}
+
+// SetWitness tells who knows what other nodes see. It is called once, before the first Write.
+func (d *DB) SetWitness(w Witness) { d.witness = w }
 
 // Stats are the numbers of the pools, for the metrics and the control panel.
 func (d *DB) Stats() sql.DBStats { return d.pools.Load().write.Stats() }

@@ -2,16 +2,18 @@ package db
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/go-sql-driver/mysql"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -22,153 +24,134 @@ import (
 // out and lost in an asynchronous fail-over (coherence rule 31).
 const counterJump = 1 << 24
 
-// history tells one past of the data from another. The fingerprint is what the server says of itself;
-// the number (the incarnation) counts the changes of fingerprint and lives in the database.
-type history struct {
-	mu       sync.Mutex
-	number   atomic.Int64 // 0 until the row was read
-	changed  []func(old, now int64)
-	renewing bool
-	seen     string // the other fingerprint that was logged last
+// Turn is a change of the history that this process follows.
+type Turn struct {
+	Old, New int64         // numbers of the incarnations
+	How      string        // "continued", "loss", "restored", or "" when another node has begun it
+	Lost     time.Duration // how much of this node's newest commits are missing, at most
+	Server   string        // where the history goes on
 }
 
-// past is the history that the connections of some pools belong to. history.mu guards it.
-type past struct{ fingerprint string } // "" before the first connection
-
-// errOtherHistory ends a connection that shows another past of the data than the pool's.
-var errOtherHistory = errors.New("the database server was replaced (fail-over, restore or restart): connections are being renewed")
+// turns tells the parts of this process of new incarnations.
+type turns struct {
+	number  atomic.Int64 // of the incarnation that is followed; 0 until the row was read
+	changed []func(Turn) // history.mu guards it
+}
 
 // Incarnation is the number of the history that the data belongs to, 0 before Migrate.
-func (d *DB) Incarnation() int64 { return d.history.number.Load() }
+func (d *DB) Incarnation() int64 { return d.turns.number.Load() }
 
 // OnIncarnation registers fn to be called after the history changed: cached values and everything
 // else that was read before is void then. fn must not block.
-func (d *DB) OnIncarnation(fn func(old, now int64)) {
-	d.history.mu.Lock()
-	defer d.history.mu.Unlock()
-	d.history.changed = append(d.history.changed, fn)
+func (d *DB) OnIncarnation(fn func(Turn)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.turns.changed = append(d.turns.changed, fn)
 }
 
-// checkHistory compares the fingerprint that a new connection shows with that of its pool, which takes no
-// connection to another history.
-func (d *DB) checkHistory(ctx context.Context, conn driver.Conn, pool *past) error {
-	fp, err := d.readFingerprint(ctx, conn)
-	if err != nil {
-		return err
-	}
-	d.history.mu.Lock()
-	defer d.history.mu.Unlock()
-	switch {
-	case pool.fingerprint == "":
-		pool.fingerprint = fp
-		return nil
-	case sameHistory(pool.fingerprint, fp):
-		return nil
-	}
-	if d.life.Err() != nil || d.history.renewing {
-		return errOtherHistory
-	}
-	if d.history.seen != fp {
-		d.log.Warn("the database shows another history", "was", pool.fingerprint, "is", fp)
-		d.history.seen = fp
-	}
-	d.history.renewing = true
-	d.wg.Go(func() { d.renew(fp) })
-	return errOtherHistory
-}
-
-// renew writes the new incarnation down and replaces all connections.
-func (d *DB) renew(fingerprint string) {
-	defer func() {
-		d.history.mu.Lock()
-		d.history.renewing = false
-		d.history.mu.Unlock()
-	}()
-	p, err := d.openPools()
-	if err != nil {
-		d.log.Error("the connections to the database could not be renewed", "error", err)
+// turn takes the number over and tells those who hold what was read before.
+func (d *DB) turn(t Turn) {
+	t.Old = d.turns.number.Swap(t.New)
+	if t.Old == 0 || t.Old == t.New {
 		return
 	}
-	p.past.fingerprint = fingerprint
-	ctx, cancel := context.WithTimeout(d.life, d.opt.WriteTimeout)
-	defer cancel()
-	// The number is raised on the new connections before anybody else uses them, so that no proof of
-	// freshness from the new history can vouch for values of the old one. When that fails they are not
-	// used at all: whoever needs a connection next begins anew.
-	number, err := d.raiseIncarnation(ctx, p)
-	if err != nil {
-		d.log.Warn("the incarnation of the database could not be raised: nothing uses its new history before", "error", err)
-		_ = p.close()
-		return
-	}
-	old := d.pools.Swap(p)
-	d.setIncarnation(number)
 	d.ids.drop()
-	go func() { _ = old.close() }() // waits for statements in flight, which is not ours to wait for
+	d.log.Warn("new incarnation of the database: cached values are dropped", "was", t.Old, "is", t.New, "how", t.How,
+		"server", t.Server, "lost", t.Lost.Round(time.Millisecond))
+	d.mu.Lock()
+	fns := slices.Clone(d.turns.changed)
+	d.mu.Unlock()
+	for _, fn := range fns {
+		fn(t)
+	}
 }
 
-// readFingerprint asks the server who it is. The sources are those that change at once on a fail-over
-// (coherence rule 30): pg_control_checkpoint lags, so the timeline comes from the WAL file's name.
-func (d *DB) readFingerprint(ctx context.Context, conn driver.Conn) (string, error) {
+// readFingerprint asks the server who it is, and why it takes no writes. The sources are those that change at
+// once on a fail-over (coherence rule 30): pg_control_checkpoint lags, so the timeline comes from the WAL
+// file's name.
+func (d *DB) readFingerprint(ctx context.Context, conn driver.Conn) (fingerprint, readOnly string, err error) {
 	switch d.dialect {
 	case Postgres:
-		v, err := queryRaw(ctx, conn, "SELECT CASE WHEN pg_is_in_recovery() THEN 'replica' ELSE substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END")
+		v, err := queryRaw(ctx, conn, "SELECT CASE WHEN pg_is_in_recovery() THEN '' ELSE substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END, "+
+			"current_setting('transaction_read_only')")
 		if err != nil {
-			return "", err
+			return "", "", err
+		}
+		switch {
+		case v[0] == "":
+			return "postgres replica", "it is a replica (in recovery)", nil
+		case v[1] == "on":
+			readOnly = "it is read-only (default_transaction_read_only)"
 		}
 		system, ok, err := tell(ctx, conn, "SELECT system_identifier FROM pg_control_system()")
 		if err != nil {
-			return "", err
+			return "", "", err
 		}
 		if !ok {
 			system = "?"
 		}
-		return fmt.Sprintf("postgres %s %v", system, v[0]), nil
+		return fmt.Sprintf("postgres %s %v", system, v[0]), readOnly, nil
 	case MySQL:
-		if galera, ok, err := tell(ctx, conn, "SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'WSREP_CLUSTER_STATE_UUID' AND VARIABLE_VALUE <> ''"); ok || err != nil {
-			return "galera " + galera, err
+		if v, ok, err := tell(ctx, conn, "SELECT @@GLOBAL.read_only"); err != nil {
+			return "", "", err
+		} else if ok && !slices.Contains([]string{"0", "OFF", "false"}, v) { // newer servers answer with words
+			readOnly = "it is read-only (read_only=" + v + ")"
 		}
-		v, err := queryRaw(ctx, conn, "SELECT @@server_id, @@hostname, @@port")
-		if err != nil {
-			return "", err
-		}
-		start := "0"
-		for _, from := range []string{"information_schema.GLOBAL_STATUS", "performance_schema.global_status"} {
-			s, ok, err := tell(ctx, conn, "SELECT CAST(UNIX_TIMESTAMP() - VARIABLE_VALUE AS SIGNED) FROM "+from+" WHERE VARIABLE_NAME = 'UPTIME'")
-			if err != nil {
-				return "", err
-			}
-			if ok {
-				start = s
-				break
-			}
-		}
-		return fmt.Sprintf("mysql %v %v:%v start %s", v[0], v[1], v[2], start), nil
+		fingerprint, err := d.fingerprintMySQL(ctx, conn)
+		return fingerprint, readOnly, err
 	default:
 		st, err := os.Stat(d.dsn.path)
 		if err != nil {
-			return "", err
+			return "", "", err
 		}
 		if sys, ok := st.Sys().(*syscall.Stat_t); ok {
-			return fmt.Sprintf("sqlite %d", sys.Ino), nil
+			return fmt.Sprintf("sqlite %d", sys.Ino), "", nil
 		}
-		return "sqlite " + st.Name(), nil
+		return "sqlite " + st.Name(), "", nil
 	}
+}
+
+func (d *DB) fingerprintMySQL(ctx context.Context, conn driver.Conn) (string, error) {
+	if galera, ok, err := tell(ctx, conn, "SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS "+
+		"WHERE VARIABLE_NAME = 'WSREP_CLUSTER_STATE_UUID' AND VARIABLE_VALUE <> ''"); ok || err != nil {
+		return "galera " + galera, err
+	}
+	v, err := queryRaw(ctx, conn, "SELECT @@server_id, @@hostname, @@port")
+	if err != nil {
+		return "", err
+	}
+	start := "0"
+	for _, from := range []string{"information_schema.GLOBAL_STATUS", "performance_schema.global_status"} {
+		s, ok, err := tell(ctx, conn, "SELECT CAST(UNIX_TIMESTAMP() - VARIABLE_VALUE AS SIGNED) FROM "+from+" WHERE VARIABLE_NAME = 'UPTIME'")
+		if err != nil {
+			return "", err
+		}
+		if ok {
+			start = s
+			break
+		}
+	}
+	return fmt.Sprintf("mysql %v %v:%v start %s", v[0], v[1], v[2], start), nil
 }
 
 // tell asks for what some servers refuse to tell; ok is false then. Everything else that goes wrong is an
 // error: a connection that breaks off meanwhile does not show another history.
 func tell(ctx context.Context, conn driver.Conn, query string) (value string, ok bool, err error) {
 	v, err := queryRaw(ctx, conn, query)
-	var pg *pgconn.PgError
-	var my *mysql.MySQLError
 	switch {
 	case err == nil:
 		return fmt.Sprint(v[0]), true, nil
-	case IsNoRows(err), (errors.As(err, &pg) || errors.As(err, &my)) && !isConnection(err):
+	case refused(err):
 		return "", false, nil
 	}
 	return "", false, err
+}
+
+// refused reports whether the server lives and says no: no such row, table, column, or privilege.
+func refused(err error) bool {
+	var pg *pgconn.PgError
+	var my *mysql.MySQLError
+	return IsNoRows(err) || (errors.As(err, &pg) || errors.As(err, &my)) && !isConnection(err)
 }
 
 // sameHistory compares fingerprints. The start of a MySQL server is computed from its uptime and
@@ -187,148 +170,247 @@ func sameHistory(a, b string) bool {
 	return errX == nil && errY == nil && max(x-y, y-x) <= 5
 }
 
-// readIncarnation learns the number on the connections in use.
-func (d *DB) readIncarnation(ctx context.Context) error {
-	number, err := d.raiseIncarnation(ctx, d.pools.Load())
-	if err == nil {
-		d.setIncarnation(number)
+// look reads what a server shows of the history, on a connection that is in no pool.
+func (d *DB) look(ctx context.Context, conn driver.Conn, m mark) (s shown, err error) {
+	s.beat = -1
+	if s.fingerprint, s.readOnly, err = d.readFingerprint(ctx, conn); err != nil || s.readOnly != "" {
+		return s, err
 	}
-	return err
+	v, err := queryRaw(ctx, conn, "SELECT number, token FROM db_incarnation WHERE id = 1")
+	switch {
+	case err == nil:
+		s.made, s.number, s.token = true, integer(v[0]), fmt.Sprint(v[1])
+	case !d.absent(err):
+		return s, err
+	default: // empty, or of the schema before there were tokens
+		if v, err = queryRaw(ctx, conn, "SELECT number FROM db_incarnation WHERE id = 1"); err == nil {
+			s.made, s.number = true, integer(v[0])
+		} else if !d.absent(err) {
+			return s, err
+		}
+	}
+	err = eachRaw(ctx, conn, "SELECT number, token, how FROM db_history ORDER BY number", func(v []driver.Value) {
+		s.tokens = append(s.tokens, Token{integer(v[0]), fmt.Sprint(v[1])})
+		if fmt.Sprint(v[2]) == howRestored {
+			s.restored = integer(v[0])
+		}
+	})
+	if err != nil && !d.absent(err) {
+		return s, err
+	}
+	if m.writer != 0 {
+		v, err = queryRaw(ctx, conn, fmt.Sprintf("SELECT beat, seen FROM change_writer WHERE writer = %d", m.writer))
+		switch {
+		case err == nil:
+			s.beat, s.seen = integer(v[0]), integer(v[1])
+		case !d.absent(err):
+			return s, err
+		}
+	}
+	s.pending, err = d.unapplied(ctx, conn)
+	return s, err
 }
 
-// raiseIncarnation compares the fingerprint with the one in the database and raises the incarnation,
-// with every id counter, when they differ. The first of several nodes to see it does it for all.
-func (d *DB) raiseIncarnation(ctx context.Context, p *pools) (int64, error) {
-	var number int64
-	err := d.controlTx(ctx, p.write, func(tx *Tx) error {
+// absent reports whether a query found no row, no table or no column.
+func (d *DB) absent(err error) bool {
+	var pg *pgconn.PgError
+	var my *mysql.MySQLError
+	switch {
+	case IsNoRows(err):
+		return true
+	case errors.As(err, &pg):
+		return pg.Code == "42P01" || pg.Code == "42703"
+	case errors.As(err, &my):
+		return my.Number == 1146 || my.Number == 1054
+	}
+	return d.dialect == SQLite && (strings.Contains(err.Error(), "no such table") || strings.Contains(err.Error(), "no such column"))
+}
+
+// unapplied says what a MariaDB or MySQL server that was a replica has received and not applied yet. A
+// PostgreSQL server that takes writes has applied everything. It is empty where the server does not tell.
+func (d *DB) unapplied(ctx context.Context, conn driver.Conn) (what string, err error) {
+	if d.dialect != MySQL {
+		return "", nil
+	}
+	err = eachRow(ctx, conn, "SHOW SLAVE STATUS", func(row map[string]string) {
+		read, applied := row["Master_Log_File"]+":"+row["Read_Master_Log_Pos"], row["Relay_Master_Log_File"]+":"+row["Exec_Master_Log_Pos"]
+		if read != applied && row["Relay_Master_Log_File"] != "" {
+			what = "received up to " + read + ", applied up to " + applied
+		}
+	})
+	if err != nil && !refused(err) {
+		return "", err
+	}
+	return what, nil
+}
+
+func integer(v driver.Value) int64 {
+	n, _ := strconv.ParseInt(fmt.Sprint(v), 10, 64) // columns are integers; text is what MySQL's protocol makes of them
+	return n
+}
+
+// established is what establish found or began.
+type established struct {
+	finding
+	number int64
+	token  string
+	how    string // of what was begun just now; empty when nothing was
+	tokens []Token
+}
+
+// establish makes the history of the server behind the pools the one that this node follows: it begins a new
+// incarnation, with every id counter moved on, where the data continues on another server or has lost its
+// end. The first of several nodes to see it does so for all. It fails when the verdict is not usable.
+func (d *DB) establish(ctx context.Context, p *pools) (e established, err error) {
+	fp := p.standing.Load().fingerprint
+	k := d.memory.get()
+	err = d.controlTx(ctx, p, false, func(tx *Tx) error {
+		e = established{}
+		s := shown{made: true, fingerprint: fp, beat: -1}
 		var stored string
-		d.history.mu.Lock()
-		fp := p.past.fingerprint // known, as there is a connection
-		d.history.mu.Unlock()
-		err := tx.QueryRow(ctx, "SELECT number, fingerprint FROM db_incarnation WHERE id = 1"+d.dialect.ForUpdate()).Scan(&number, &stored)
-		if errors.Is(err, sql.ErrNoRows) {
-			number = 1
-			_, err = tx.InsertIgnore(ctx, "db_incarnation", Row{"id": 1, "number": number, "fingerprint": fp})
+		row := tx.QueryRow(ctx, "SELECT number, token, fingerprint FROM db_incarnation WHERE id = 1"+d.dialect.ForUpdate())
+		if err := row.Scan(&s.number, &s.token, &stored); errors.Is(err, sql.ErrNoRows) {
+			if err := tx.Insert(ctx, "db_incarnation", Row{"id": 1, "number": 1, "fingerprint": fp, "token": ""}); err != nil {
+				return err
+			}
+			s.number, stored = 1, fp
+		} else if err != nil {
 			return err
 		}
-		if err != nil || sameHistory(stored, fp) {
+		if err := Each(ctx, tx, func(sc Scanner) error {
+			var t Token
+			var how string
+			err := sc.Scan(&t.Number, &t.Value, &how)
+			if s.tokens = append(s.tokens, t); how == howRestored {
+				s.restored = t.Number
+			}
+			return err
+		}, "SELECT number, token, how FROM db_history ORDER BY number"); err != nil {
 			return err
 		}
-		number++
-		if _, err := tx.Exec(ctx, "UPDATE db_incarnation SET number = ?, fingerprint = ? WHERE id = 1", number, fp); err != nil {
-			return err
+		if k.mark.writer != 0 {
+			err := tx.QueryRow(ctx, "SELECT beat, seen FROM change_writer WHERE writer = ?", k.mark.writer).Scan(&s.beat, &s.seen)
+			if err != nil && !IsNoRows(err) {
+				return err
+			}
 		}
-		_, err = tx.Exec(ctx, "UPDATE db_counter SET next_id = next_id + ?, incarnation = ?", int64(counterJump), number)
-		return err
+		first := len(s.tokens) == 0 && len(k.tokens) == 0
+		if first { // the schema had no tokens before: nothing can be missing
+			e.finding = finding{verdict: newer}
+		} else {
+			e.finding = judge(k, s, d.opt.LossAccept)
+		}
+		switch {
+		case !e.verdict.usable() && d.dialect == SQLite:
+			e.how = howRestored // a file of one process: who put it there meant it
+		case !e.verdict.usable():
+			return errUnusable
+		case e.verdict == lossy:
+			e.how = howLoss
+		case strings.HasPrefix(s.token, movedPrefix):
+			// It belongs to another database now: nothing is begun here.
+		case !sameHistory(stored, fp):
+			e.how = howContinued
+		case len(s.tokens) == 0 || s.tokens[len(s.tokens)-1].Number < s.number: // raised by the version before
+			e.how = howFirst
+		}
+		e.number, e.token, e.tokens = s.number, s.token, s.tokens
+		if e.how == "" {
+			return nil
+		}
+		if e.how != howFirst {
+			e.number = max(s.number, k.newest().Number) + 1
+		}
+		e.token = rand.Text()
+		e.tokens = append(e.tokens, Token{e.number, e.token})
+		return d.begin(ctx, tx, e, s.token, fp)
 	})
 	if err != nil {
-		return 0, fmt.Errorf("read the incarnation: %w", err)
+		return e, fmt.Errorf("read the incarnation: %w", err)
 	}
-	return number, nil
+	return e, nil
 }
 
-// setIncarnation takes the number over and tells those who hold what was read before.
-func (d *DB) setIncarnation(number int64) {
-	old := d.history.number.Swap(number)
-	if old != 0 && old != number {
-		d.log.Warn("new incarnation of the database: cached values are dropped", "was", old, "is", number)
-		d.history.mu.Lock()
-		fns := append([]func(old, now int64){}, d.history.changed...)
-		d.history.mu.Unlock()
-		for _, fn := range fns {
-			fn(old, number)
-		}
-	}
-}
+// errUnusable says that a server's history is not one that this node may follow.
+var errUnusable = errors.New("the database server shows a history that this node may not follow")
 
-// Recheck reads the incarnation again, for whoever saw in the database that it is not the one this
-// process knows: a restore or another node's fail-over that the connections here lived through.
-func (d *DB) Recheck(ctx context.Context) error {
-	before := d.Incarnation()
-	err := d.readIncarnation(ctx)
-	if d.Incarnation() != before {
-		d.ids.drop()
+// begin writes a new incarnation down.
+func (d *DB) begin(ctx context.Context, tx *Tx, e established, parent, fingerprint string) error {
+	if err := tx.Insert(ctx, "db_history", Row{"number": e.number, "token": e.token, "parent": parent, "fingerprint": fingerprint,
+		"how": e.how, "at": Micros(tx.now)}); err != nil {
+		return err
 	}
+	if _, err := tx.Exec(ctx, "UPDATE db_incarnation SET number = ?, token = ?, fingerprint = ? WHERE id = 1", e.number, e.token, fingerprint); err != nil {
+		return err
+	}
+	if e.how == howFirst {
+		return nil
+	}
+	_, err := tx.Exec(ctx, "UPDATE db_counter SET next_id = next_id + ?, incarnation = ?", int64(counterJump), e.number)
 	return err
 }
 
-// idBlock hands out ids of a reserved block.
-type idBlock struct {
-	mu         sync.Mutex
-	next, last int64
-}
-
-func (b *idBlock) drop() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.next, b.last = 0, 0
-}
-
-// NewID gives an id that no row of this portal has or had. Ids are reserved in blocks of
-// counter.increment, so they are unique over the nodes but not in order.
-func (d *DB) NewID(ctx context.Context) (stoa.ID, error) {
-	d.ids.mu.Lock()
-	defer d.ids.mu.Unlock()
-	if d.ids.next == 0 || d.ids.next > d.ids.last {
-		if InWrite(ctx) && d.dialect == SQLite {
-			// One writer at a time: a second transaction inside the first would wait for itself.
-			return 0, errors.New("db: NewID inside a transaction: use Tx.NewID")
-		}
-		var first int64
-		err := d.plainTx(ctx, func(tx *Tx) (err error) {
-			first, err = tx.reserve(ctx, d.opt.IDBlock)
-			return err
-		})
-		if err != nil {
-			return 0, fmt.Errorf("reserve ids: %w", err)
-		}
-		d.ids.next, d.ids.last = first, first+d.opt.IDBlock-1
-	}
-	id := d.ids.next
-	d.ids.next++
-	return stoa.ID(id), nil
-}
-
-// NewID gives a fresh id inside a transaction. Where the block is used up, SQLite takes a new one in
-// this transaction and keeps it only for this transaction; servers take it in one of their own.
-func (tx *Tx) NewID(ctx context.Context) (stoa.ID, error) {
-	if tx.db.dialect != SQLite {
-		return tx.db.NewID(context.WithoutCancel(ctx))
-	}
-	b := &tx.db.ids
-	b.mu.Lock()
-	if b.next != 0 && b.next <= b.last {
-		id := b.next
-		b.next++
-		b.mu.Unlock()
-		return stoa.ID(id), nil
-	}
-	b.mu.Unlock()
-	if tx.idNext == 0 || tx.idNext > tx.idLast {
-		first, err := tx.reserve(ctx, tx.db.opt.IDBlock)
-		if err != nil {
-			return 0, err
-		}
-		tx.idNext, tx.idLast = first, first+tx.db.opt.IDBlock-1
-	}
-	id := tx.idNext
-	tx.idNext++
-	return stoa.ID(id), nil
-}
-
-// reserve moves the counter on by n and gives the first id of the block. It fails when the counter
-// belongs to another incarnation than the one this process knows.
-func (tx *Tx) reserve(ctx context.Context, n int64) (int64, error) {
-	res, err := tx.Exec(ctx, "UPDATE db_counter SET next_id = next_id + ? WHERE name = 'id' AND incarnation = ?", n, tx.db.Incarnation())
+// readIncarnation learns, on the connections in use, which history is followed; where it is new, it is begun.
+func (d *DB) readIncarnation(ctx context.Context) error {
+	p := d.pools.Load()
+	e, err := d.establish(ctx, p)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	if count, err := res.RowsAffected(); err != nil || count != 1 {
-		return 0, stoa.Unavailable(err, "the database was replaced; ids are handed out again once its new history is known")
+	return d.settleOn(p, e)
+}
+
+// settleOn takes an established history over: first for a next life of this node, then for this one.
+func (d *DB) settleOn(p *pools, e established) error {
+	st := *p.standing.Load()
+	if err := d.memory.follow(e.tokens, st.fingerprint); err != nil && d.dialect != SQLite {
+		return err
 	}
-	var next int64
-	if err := tx.QueryRow(ctx, "SELECT next_id FROM db_counter WHERE name = 'id'").Scan(&next); err != nil {
-		return 0, err
+	if e.how == howRestored || e.agreed || e.lost > 0 { // the heartbeats that are missing there will not come back
+		d.memory.forget()
 	}
-	return next - n, nil
+	st.token, st.number = e.token, e.number
+	p.standing.Store(&st)
+	d.turn(Turn{New: e.number, How: e.how, Lost: e.lost, Server: d.serverName(st.host)})
+	return nil
+}
+
+// serverName names a server of the address for people.
+func (d *DB) serverName(i int) string {
+	if len(d.dsn.hosts) == 0 {
+		return d.dsn.label
+	}
+	return d.dsn.hosts[i].String()
+}
+
+// Token is the word of the history that this process follows; writes are bound to it.
+func (d *DB) Token() string { return d.pools.Load().token() }
+
+// Histories are the incarnations that this node knows, in the order of their numbers.
+func (d *DB) Histories() []Token { return d.memory.get().tokens }
+
+// Beaten notes that a heartbeat of this node was committed: what a server must show to be followed from now
+// on. seen is by this node's wall clock, in microseconds, as in the database.
+func (d *DB) Beaten(writer, beat, seen int64) { d.memory.beat(mark{writer, beat, seen}) }
+
+// Beat is the newest heartbeat of the writer that is known to be committed, −1 for none.
+func (d *DB) Beat(writer int64) int64 {
+	if k := d.memory.get(); k.mark.writer == writer {
+		return k.mark.beat
+	}
+	return -1
+}
+
+// Recheck looks again which history the server shows, for a reader that saw in the database that it is not
+// the one this process knows.
+func (d *DB) Recheck(ctx context.Context) error { return d.search(ctx) }
+
+var errMoved = "this database was moved to %s: set jdbc.default.url to that address on every node and restart it"
+
+// moved gives the error of a write to a database that was copied elsewhere for good, nil for any other.
+func (d *DB) moved() error {
+	if to, ok := strings.CutPrefix(d.Token(), movedPrefix); ok {
+		return stoa.Unavailable(nil, errMoved, to)
+	}
+	return nil
 }

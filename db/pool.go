@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -17,39 +18,84 @@ import (
 	sqlite "modernc.org/sqlite"
 )
 
-// connector makes connections, sets each new one up and lets it tell which history of the data it shows.
+// connector makes the connections of some pools: each shows the server and the history of its pool.
 type connector struct {
 	driver.Connector
 	d    *DB
-	past *past // of the pool
+	pool *pools
 }
 
-// Connect opens a connection; one that shows another history than the pool's is closed again. While the
-// server does not answer it fails at once.
+// Connect opens a connection; one that shows another server or history than the pool's is closed again, and
+// the right server is searched for. While the server does not answer it fails at once.
 func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	if err := c.d.away.admit(ctx); err != nil {
 		return nil, &connectError{err}
 	}
 	conn, err := c.connect(ctx)
-	if silent(err) && ctx.Err() == nil { // whoever did not want to wait does not know
+	// Behind one address for several servers the next connection may lead to the right one.
+	for range 3 {
+		if !errors.Is(err, errOtherHistory) || ctx.Err() != nil {
+			break
+		}
+		conn, err = c.connect(ctx)
+	}
+	switch {
+	case err == nil || ctx.Err() != nil: // a caller that did not want to wait does not know
+	case errors.Is(err, errOtherHistory):
+		c.d.wake()
+	case silent(err) || isConnection(err) && len(c.d.dsn.hosts) > 1:
 		c.d.missed(err)
 	}
 	return conn, err
 }
 
 func (c *connector) connect(ctx context.Context) (driver.Conn, error) {
+	k := c.d.memory.get() // before the server is asked, which therefore shows no less
 	conn, err := c.Connector.Connect(ctx)
 	if err != nil {
 		return nil, &connectError{err}
 	}
 	if err = c.d.setUp(ctx, conn); err == nil {
-		err = c.d.checkHistory(ctx, conn, c.past)
+		err = c.d.belongs(ctx, conn, c.pool, k.mark)
 	}
 	if err != nil {
 		_ = conn.Close()
 		return nil, &connectError{err}
 	}
 	return conn, nil
+}
+
+// errOtherHistory ends a connection that shows another server or history than its pool's.
+var errOtherHistory = errors.New("the database server was replaced (fail-over, restore or restart): connections are being renewed")
+
+// belongs compares what a connection shows with what its pool stands for.
+func (d *DB) belongs(ctx context.Context, conn driver.Conn, p *pools, m mark) error {
+	fp, readOnly, err := d.readFingerprint(ctx, conn)
+	if err != nil {
+		return err
+	}
+	st := p.standing.Load()
+	if st == nil { // the first connection to a file
+		p.standing.CompareAndSwap(nil, &standing{fingerprint: fp})
+		st = p.standing.Load()
+	}
+	if readOnly != "" || !sameHistory(st.fingerprint, fp) {
+		return errOtherHistory
+	}
+	if st.token == "" || m.writer == 0 || d.dialect == SQLite {
+		return nil
+	}
+	v, err := queryRaw(ctx, conn, fmt.Sprintf("SELECT i.token, COALESCE((SELECT w.beat FROM change_writer w WHERE w.writer = %d), -1) "+
+		"FROM db_incarnation i WHERE i.id = 1", m.writer))
+	switch {
+	case err != nil && d.absent(err):
+		return errOtherHistory
+	case err != nil:
+		return err
+	case fmt.Sprint(v[0]) != st.token || integer(v[1]) < m.beat:
+		return errOtherHistory
+	}
+	return nil
 }
 
 // sqliteConnector opens a file with a fixed set of pragmas.
@@ -61,15 +107,15 @@ type sqliteConnector struct {
 func (c sqliteConnector) Connect(context.Context) (driver.Conn, error) { return c.drv.Open(c.dsn) }
 func (c sqliteConnector) Driver() driver.Driver                        { return c.drv }
 
-func (d *DB) openPools() (*pools, error) {
-	if d.dialect == SQLite {
-		return d.openSQLite()
-	}
-	base, err := d.base()
+// openServer makes pools on one server of the address.
+func (d *DB) openServer(i int, fingerprint string) (*pools, error) {
+	base, err := d.bases(i)
 	if err != nil {
 		return nil, err
 	}
-	c := &connector{base, d, &past{}}
+	p := &pools{}
+	p.standing.Store(&standing{host: i, fingerprint: fingerprint})
+	c := &connector{base, d, p}
 	main := sql.OpenDB(c)
 	main.SetMaxOpenConns(d.opt.MaxConns)
 	main.SetMaxIdleConns(max(d.opt.MinIdle, d.opt.MaxConns/4))
@@ -78,19 +124,25 @@ func (d *DB) openPools() (*pools, error) {
 	control := sql.OpenDB(c)
 	control.SetMaxOpenConns(2)
 	control.SetMaxIdleConns(2)
-	return &pools{write: main, read: main, control: control, past: c.past}, nil
+	p.write, p.read, p.control = main, main, control
+	return p, nil
 }
 
-// base makes bare connections to the server.
-func (d *DB) base() (driver.Connector, error) {
-	if d.dialect == Postgres {
-		return stdlib.GetConnector(*d.dsn.pg), nil
+// bases makes bare connections to a server of the address.
+func (d *DB) bases(i int) (driver.Connector, error) {
+	return d.dsn.hosts[i].connector(d.opt.ConnectTimeout)
+}
+
+// connector makes bare connections to this one server.
+func (h host) connector(timeout time.Duration) (driver.Connector, error) {
+	if h.pg != nil {
+		return stdlib.GetConnector(*h.pg), nil
 	}
-	c, err := mysql.NewConnector(d.dsn.my)
+	c, err := mysql.NewConnector(h.my)
 	if err != nil {
-		return nil, fmt.Errorf("database %s: %w", d.dsn.label, err)
+		return nil, fmt.Errorf("database server %s: %w", h, err)
 	}
-	return mysqlConnector{c, d.opt.ConnectTimeout}, nil
+	return mysqlConnector{c, timeout}, nil
 }
 
 // mysqlConnector bounds the whole greeting, as pgx does, and not its first packet alone.
@@ -118,40 +170,70 @@ func (d *DB) openSQLite() (*pools, error) {
 	readDSN := dsnFor(pragmas)
 	pragmas.Set("_txlock", "immediate")
 	writeDSN := dsnFor(pragmas)
-	drv, past := &sqlite.Driver{}, &past{}
+	drv, p := &sqlite.Driver{}, &pools{}
 	open := func(dsn string, n int) *sql.DB {
-		p := sql.OpenDB(&connector{sqliteConnector{drv, dsn}, d, past})
-		p.SetMaxOpenConns(n)
-		p.SetMaxIdleConns(n)
-		return p
+		pool := sql.OpenDB(&connector{sqliteConnector{drv, dsn}, d, p})
+		pool.SetMaxOpenConns(n)
+		pool.SetMaxIdleConns(n)
+		return pool
 	}
-	return &pools{write: open(writeDSN, 1), read: open(readDSN, 8), control: open(writeDSN, 1), past: past}, nil
+	p.write, p.read, p.control = open(writeDSN, 1), open(readDSN, 8), open(writeDSN, 1)
+	return p, nil
 }
 
-// queryRaw reads the first row of a query on a connection that is not in a pool yet.
-func queryRaw(ctx context.Context, conn driver.Conn, query string) ([]driver.Value, error) {
+// queryRaw reads the first row of a query on a connection that is not in a pool.
+func queryRaw(ctx context.Context, conn driver.Conn, query string) (first []driver.Value, err error) {
+	err = eachRaw(ctx, conn, query, func(v []driver.Value) {
+		if first == nil {
+			first = v
+		}
+	})
+	if err == nil && first == nil {
+		err = sql.ErrNoRows
+	}
+	return first, err
+}
+
+// eachRaw gives each row of a query to fn, texts as strings.
+func eachRaw(ctx context.Context, conn driver.Conn, query string, fn func([]driver.Value)) error {
+	return eachNamed(ctx, conn, query, func(_ []string, v []driver.Value) { fn(v) })
+}
+
+// eachRow is eachRaw for statements whose columns differ from server to server.
+func eachRow(ctx context.Context, conn driver.Conn, query string, fn func(map[string]string)) error {
+	return eachNamed(ctx, conn, query, func(columns []string, v []driver.Value) {
+		row := map[string]string{}
+		for i, c := range columns {
+			row[c] = fmt.Sprint(v[i])
+		}
+		fn(row)
+	})
+}
+
+func eachNamed(ctx context.Context, conn driver.Conn, query string, fn func(columns []string, v []driver.Value)) error {
 	q, ok := conn.(driver.QueryerContext)
 	if !ok {
-		return nil, fmt.Errorf("driver %T cannot query", conn)
+		return fmt.Errorf("driver %T cannot query", conn)
 	}
 	rows, err := q.QueryContext(ctx, query, nil)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer rows.Close()
-	values := make([]driver.Value, len(rows.Columns()))
-	if err := rows.Next(values); err != nil {
-		if err == io.EOF {
-			return nil, sql.ErrNoRows
+	for {
+		values := make([]driver.Value, len(rows.Columns()))
+		if err := rows.Next(values); err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
 		}
-		return nil, err
-	}
-	for i, v := range values {
-		if b, ok := v.([]byte); ok {
-			values[i] = string(b)
+		for i, v := range values {
+			if b, ok := v.([]byte); ok {
+				values[i] = string(b)
+			}
 		}
+		fn(rows.Columns(), values)
 	}
-	return values, nil
 }
 
 // OpenPlain opens a bare pool on the server that the options name, without any look at its history.
@@ -168,15 +250,10 @@ func OpenPlain(ctx context.Context, o Options) (*sql.DB, error) {
 		return nil, err
 	}
 	var base driver.Connector
-	switch parsed.dialect {
-	case Postgres:
-		base = stdlib.GetConnector(*parsed.pg)
-	case MySQL:
-		if base, err = mysql.NewConnector(parsed.my); err != nil {
-			return nil, fmt.Errorf("database %s: %w", parsed.label, err)
-		}
-	default:
+	if parsed.dialect == SQLite {
 		base = sqliteConnector{&sqlite.Driver{}, "file:" + (&url.URL{Path: parsed.path}).EscapedPath()}
+	} else if base, err = parsed.hosts[0].connector(o.ConnectTimeout); err != nil {
+		return nil, err
 	}
 	p := sql.OpenDB(base)
 	if o.MaxConns > 0 {

@@ -52,10 +52,20 @@ func (d *DB) setUp(ctx context.Context, conn driver.Conn) error {
 			return err
 		}
 	}
+	// On Galera what one server has acknowledged may not be on another yet: reads wait for it.
+	galera, ok, err := tell(ctx, conn, "SELECT @@GLOBAL.wsrep_on")
+	if err != nil {
+		return err
+	}
+	if ok && (galera == "1" || galera == "ON") {
+		if _, err := e.ExecContext(ctx, "SET SESSION wsrep_sync_wait = 1", nil); err != nil {
+			return err
+		}
+	}
 	if d.opt.Writer == 0 {
 		return nil
 	}
-	_, err := queryRaw(ctx, conn, sessionLocks(d.opt.Writer, "SELECT i FROM s WHERE GET_LOCK(name, 0) = 1 LIMIT 1"))
+	_, err = queryRaw(ctx, conn, sessionLocks(d.opt.Writer, "SELECT i FROM s WHERE GET_LOCK(name, 0) = 1 LIMIT 1"))
 	if err != nil {
 		d.unnamed.Do(func() {
 			d.log.Warn("sessions at the database cannot be named, so other nodes cannot end them and wait for time-outs instead", "error", err)

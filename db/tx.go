@@ -50,6 +50,7 @@ type Tx struct {
 	after   []func()
 	idNext  int64
 	idLast  int64
+	token   string
 	last    func(ctx context.Context, tx *Tx) error
 }
 
@@ -196,11 +197,15 @@ func (d *DB) Write(ctx context.Context, fn func(ctx context.Context, tx *Tx) err
 
 // writeOnce is one attempt. retry says that nothing was committed and that trying again can help.
 func (d *DB) writeOnce(ctx context.Context, fn func(ctx context.Context, tx *Tx) error) (retry bool, err error) {
-	sqlTx, err := d.pools.Load().write.BeginTx(ctx, nil)
+	if err := d.moved(); err != nil {
+		return false, err
+	}
+	p := d.pools.Load()
+	sqlTx, err := p.write.BeginTx(ctx, nil)
 	if err != nil {
 		return isTransient(err), err
 	}
-	tx := &Tx{db: d, tx: sqlTx, now: d.opt.Now().UTC()}
+	tx := &Tx{db: d, tx: sqlTx, now: d.opt.Now().UTC(), token: p.token()}
 	var n uint64
 	numbered := false
 	finished := false
@@ -222,6 +227,11 @@ func (d *DB) writeOnce(ctx context.Context, fn func(ctx context.Context, tx *Tx)
 			return isTransient(err), fmt.Errorf("append to the change log: %w", err)
 		}
 	}
+	if !numbered { // a row of the change log is bound to its history by itself
+		if err := tx.sameHistory(ctx); err != nil {
+			return isTransient(err), err
+		}
+	}
 	if tx.last != nil {
 		if err := tx.last(ctx, tx); err != nil {
 			return isTransient(err), err
@@ -232,6 +242,9 @@ func (d *DB) writeOnce(ctx context.Context, fn func(ctx context.Context, tx *Tx)
 	}
 	err = sqlTx.Commit()
 	finished = true
+	if err == nil && numbered && d.pools.Load() != p {
+		err = errOtherHistory // committed on a server that is not followed any more: the new one has it, or not
+	}
 	if err != nil {
 		if definite(err) {
 			_ = sqlTx.Rollback()
@@ -281,19 +294,48 @@ func (d *DB) settle(ctx context.Context, n uint64) (bool, error) {
 	return false, err
 }
 
+// sameHistory fails when the server that the transaction runs on does not belong to the history that this
+// process follows, whatever stands between.
+func (tx *Tx) sameHistory(ctx context.Context) error {
+	if tx.token == "" || tx.db.dialect == SQLite {
+		return nil
+	}
+	var token string
+	if err := tx.QueryRow(ctx, "SELECT token FROM db_incarnation WHERE id = 1").Scan(&token); err != nil {
+		return err
+	}
+	if token != tx.token {
+		return tx.Strayed()
+	}
+	return nil
+}
+
+// Token is the word of the history that the transaction belongs to. What it writes is bound to it.
+func (tx *Tx) Token() string { return tx.token }
+
+// Strayed says that the transaction's server does not belong to its history, and lets the right one be found.
+func (tx *Tx) Strayed() error {
+	tx.db.wake()
+	return errOtherHistory
+}
+
 // plainTx runs fn in a transaction that appends nothing to the change log.
 func (d *DB) plainTx(ctx context.Context, fn func(tx *Tx) error) error {
-	return d.controlTx(ctx, d.pools.Load().write, fn)
+	return d.controlTx(ctx, d.pools.Load(), false, fn)
 }
 
 // Control runs fn in a transaction on the connections kept for the change log, the heartbeat and the
 // leases, so that the load of the site cannot delay it. It is not repeated and appends no changes;
 // only a nil error says that it was committed.
 func (d *DB) Control(ctx context.Context, fn func(tx *Tx) error) error {
-	return d.controlTx(ctx, d.pools.Load().control, fn)
+	return d.controlTx(ctx, d.pools.Load(), true, fn)
 }
 
-func (d *DB) controlTx(ctx context.Context, pool *sql.DB, fn func(tx *Tx) error) error {
+func (d *DB) controlTx(ctx context.Context, p *pools, control bool, fn func(tx *Tx) error) error {
+	pool := p.write
+	if control {
+		pool = p.control
+	}
 	sqlTx, err := pool.BeginTx(ctx, nil)
 	// A connection that the server has ended shows it here, where nothing has begun yet.
 	var connect *connectError
@@ -304,7 +346,7 @@ func (d *DB) controlTx(ctx context.Context, pool *sql.DB, fn func(tx *Tx) error)
 		return wrapUnavailable(err)
 	}
 	defer func() { _ = sqlTx.Rollback() }()
-	tx := &Tx{db: d, tx: sqlTx, now: d.opt.Now().UTC()}
+	tx := &Tx{db: d, tx: sqlTx, now: d.opt.Now().UTC(), token: p.token()}
 	if err := fn(tx); err != nil {
 		return wrapUnavailable(err)
 	}

@@ -1,8 +1,10 @@
 package db
 
 import (
+	"cmp"
 	"crypto/tls"
 	"database/sql/driver"
+	"errors"
 	"net"
 	"net/url"
 	"path/filepath"
@@ -19,22 +21,35 @@ import (
 type dsn struct {
 	dialect Dialect
 	path    string // SQLite
-	pg      *pgx.ConnConfig
-	my      *mysql.Config
+	hosts   []host // servers in the order of the address; none for SQLite
 	label   string
+}
+
+// host is one server of an address: one of pg and my is set.
+type host struct {
+	pg *pgx.ConnConfig
+	my *mysql.Config
+}
+
+// String is host:port, or the path of a Unix socket.
+func (h host) String() string {
+	if h.pg == nil {
+		return h.my.Addr
+	}
+	if strings.HasPrefix(h.pg.Host, "/") {
+		return h.pg.Host
+	}
+	return net.JoinHostPort(h.pg.Host, strconv.Itoa(int(h.pg.Port)))
 }
 
 func (d dsn) describe() string { return d.label }
 
 // server is host:port of the first host of the address; empty for a file or a Unix socket.
 func (d dsn) server() string {
-	switch {
-	case d.pg != nil && !strings.HasPrefix(d.pg.Host, "/"):
-		return net.JoinHostPort(d.pg.Host, strconv.Itoa(int(d.pg.Port)))
-	case d.my != nil && d.my.Net == "tcp":
-		return d.my.Addr
+	if len(d.hosts) == 0 || strings.HasPrefix(d.hosts[0].String(), "/") {
+		return ""
 	}
-	return ""
+	return d.hosts[0].String()
 }
 
 // explain gives the error of a first connection a sentence that names the database.
@@ -42,7 +57,13 @@ func (d dsn) explain(err error) error {
 	if stoa.KindOf(err) != stoa.KindInternal {
 		return err
 	}
+	var two errTwoWritable
+	var ref *errRefused
 	switch {
+	case errors.As(err, &two):
+		return stoa.Unavailable(err, "of the database servers of %s, %s and %s both take writes, so none is used: demote the wrong one", d.label, two.a, two.b)
+	case errors.As(err, &ref):
+		return stoa.Unavailable(err, "%s; %s", ref.Text(), ref.Mend())
 	case isCorrupt(err):
 		return stoa.Unavailable(err, "the database %s is damaged or is not a database: restore it from a backup (stoa restore) or from the copies in data/backup", d.label)
 	case isDiskFull(err):
@@ -129,41 +150,45 @@ func parsePostgres(o Options, raw, rest string) (dsn, error) {
 	if hosts == "" {
 		hosts = "localhost:5432"
 	}
-	keep := url.Values{"target_session_attrs": {"read-write"}}
+	keep := url.Values{}
 	for _, k := range []string{"sslmode", "sslrootcert", "sslcert", "sslkey"} {
 		if v := query.Get(k); v != "" {
 			keep.Set(k, v)
 		}
 	}
-	native := "postgres://" + hosts + "/" + url.PathEscape(name) + "?" + keep.Encode()
-	cfg, err := pgx.ParseConfig(native)
-	if err != nil {
-		return dsn{}, badURL(raw)
+	out := dsn{dialect: Postgres, label: "postgres://" + hosts + "/" + name}
+	for one := range strings.SplitSeq(hosts, ",") {
+		native := "postgres://" + one + "/" + url.PathEscape(name) + "?" + keep.Encode()
+		cfg, err := pgx.ParseConfig(native)
+		if err != nil {
+			return dsn{}, badURL(raw)
+		}
+		if user != "" {
+			cfg.User = user
+		}
+		if password != "" {
+			cfg.Password = password
+		}
+		cfg.ConnectTimeout = o.ConnectTimeout
+		cfg.DialFunc = dialer(o.ConnectTimeout)
+		millis := o.StatementTimeout.Milliseconds()
+		for k, v := range map[string]string{
+			"timezone":                            "UTC",
+			"application_name":                    applicationName(o),
+			"default_transaction_isolation":       "read committed",
+			"statement_timeout":                   itoa(millis),
+			"lock_timeout":                        itoa(millis),
+			"idle_in_transaction_session_timeout": itoa(idleWrite.Milliseconds()),
+			"tcp_user_timeout":                    itoa(unheardThere.Milliseconds()),
+			"tcp_keepalives_idle":                 itoa(int64(unheardThere.Seconds())),
+			"tcp_keepalives_interval":             "1",
+			"client_min_messages":                 "warning",
+		} {
+			cfg.RuntimeParams[k] = v
+		}
+		out.hosts = append(out.hosts, host{pg: cfg})
 	}
-	if user != "" {
-		cfg.User = user
-	}
-	if password != "" {
-		cfg.Password = password
-	}
-	cfg.ConnectTimeout = o.ConnectTimeout
-	cfg.DialFunc = dialer(o.ConnectTimeout)
-	millis := o.StatementTimeout.Milliseconds()
-	for k, v := range map[string]string{
-		"timezone":                            "UTC",
-		"application_name":                    applicationName(o),
-		"default_transaction_isolation":       "read committed",
-		"statement_timeout":                   itoa(millis),
-		"lock_timeout":                        itoa(millis),
-		"idle_in_transaction_session_timeout": itoa(idleWrite.Milliseconds()),
-		"tcp_user_timeout":                    itoa(unheardThere.Milliseconds()),
-		"tcp_keepalives_idle":                 itoa(int64(unheardThere.Seconds())),
-		"tcp_keepalives_interval":             "1",
-		"client_min_messages":                 "warning",
-	} {
-		cfg.RuntimeParams[k] = v
-	}
-	return dsn{dialect: Postgres, pg: cfg, label: "postgres://" + hosts + "/" + name}, nil
+	return out, nil
 }
 
 func parseMySQL(o Options, raw, scheme, rest string) (dsn, error) {
@@ -171,38 +196,39 @@ func parseMySQL(o Options, raw, scheme, rest string) (dsn, error) {
 	if !ok || strings.ContainsAny(hosts, " \t") {
 		return dsn{}, badURL(raw)
 	}
-	first, _, _ := strings.Cut(hosts, ",")
-	if first == "" {
-		first = "localhost"
+	out := dsn{dialect: MySQL, label: scheme + "://" + hosts + "/" + name}
+	for one := range strings.SplitSeq(cmp.Or(hosts, "localhost"), ",") {
+		if _, _, err := net.SplitHostPort(one); err != nil {
+			one = net.JoinHostPort(strings.Trim(one, "[]"), "3306")
+		}
+		cfg := mysql.NewConfig()
+		cfg.User, cfg.Passwd, cfg.Net, cfg.Addr, cfg.DBName = user, password, "tcp", one, name
+		cfg.Timeout = o.ConnectTimeout
+		cfg.DialFunc = dialer(o.ConnectTimeout)
+		cfg.ReadTimeout = o.StatementTimeout + 5*time.Second
+		cfg.WriteTimeout = o.StatementTimeout
+		cfg.Logger = &mysql.NopLogger{} // what it would print is in the errors as well
+		cfg.ParseTime = true            // the lock of the migrations keeps times; the portal itself stores none
+		cfg.InterpolateParams = true
+		cfg.ClientFoundRows = true // an UPDATE counts the rows it matched, as the other dialects do
+		cfg.Params = map[string]string{
+			"sql_mode":                 "'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
+			"innodb_lock_wait_timeout": itoa(max(1, int64(o.StatementTimeout.Seconds()))),
+		}
+		switch {
+		case query.Get("useSSL") == "true" || query.Get("sslMode") == "verify-full" ||
+			query.Get("sslMode") == "VERIFY_IDENTITY" || query.Get("tls") == "true":
+			name, _, _ := net.SplitHostPort(one)
+			cfg.TLS = &tls.Config{ServerName: name, MinVersion: tls.VersionTLS12}
+		case query.Get("sslMode") == "trust" || query.Get("sslMode") == "REQUIRED" || query.Get("tls") == "skip-verify":
+			cfg.TLSConfig = "skip-verify"
+		}
+		if err := cfg.Apply(); err != nil {
+			return dsn{}, badURL(raw)
+		}
+		out.hosts = append(out.hosts, host{my: cfg})
 	}
-	if _, _, err := net.SplitHostPort(first); err != nil {
-		first = net.JoinHostPort(strings.Trim(first, "[]"), "3306")
-	}
-	cfg := mysql.NewConfig()
-	cfg.User, cfg.Passwd, cfg.Net, cfg.Addr, cfg.DBName = user, password, "tcp", first, name
-	cfg.Timeout = o.ConnectTimeout
-	cfg.DialFunc = dialer(o.ConnectTimeout)
-	cfg.ReadTimeout = o.StatementTimeout + 5*time.Second
-	cfg.WriteTimeout = o.StatementTimeout
-	cfg.Logger = &mysql.NopLogger{} // what it would print is in the errors as well
-	cfg.ParseTime = true            // the lock of the migrations keeps times; the portal itself stores none
-	cfg.InterpolateParams = true
-	cfg.ClientFoundRows = true // an UPDATE counts the rows it matched, as the other dialects do
-	cfg.Params = map[string]string{
-		"sql_mode":                 "'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
-		"innodb_lock_wait_timeout": itoa(max(1, int64(o.StatementTimeout.Seconds()))),
-	}
-	switch {
-	case query.Get("useSSL") == "true" || query.Get("sslMode") == "verify-full" || query.Get("sslMode") == "VERIFY_IDENTITY" || query.Get("tls") == "true":
-		host, _, _ := net.SplitHostPort(first)
-		cfg.TLS = &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
-	case query.Get("sslMode") == "trust" || query.Get("sslMode") == "REQUIRED" || query.Get("tls") == "skip-verify":
-		cfg.TLSConfig = "skip-verify"
-	}
-	if err := cfg.Apply(); err != nil {
-		return dsn{}, badURL(raw)
-	}
-	return dsn{dialect: MySQL, my: cfg, label: scheme + "://" + hosts + "/" + name}, nil
+	return out, nil
 }
 
 func itoa(n int64) string { return stoa.ID(n).String() }

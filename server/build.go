@@ -95,13 +95,14 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		return err
 	}
 	s.onStop("cache", func(context.Context) error { s.Cache.Close(); return nil })
-	s.DB.OnIncarnation(func(_, _ int64) { s.Cache.DropAll("the database shows another history") })
+	s.DB.OnIncarnation(func(db.Turn) { s.Cache.DropAll("the database shows another history") })
 	s.Log, err = change.Open(ctx, change.Options{
 		DB: s.DB, Writer: writer, Beat: s.Node.Beat, PollInterval: c.Database.ChangePollInterval,
 		Retention: c.Database.ChangeRetention, Logger: s.log.With("component", "change"),
 		Apply:      dropFrom(s.Cache),
 		TrustHints: s.link.trusted,
 		Send:       func(hint []byte) { s.send(cluster.SubjectHints, hint) },
+		Tell:       s.tell(),
 		Confirm:    s.Confirm, ConfirmLimit: cmp.Or(o.ConfirmLimit, c.Cache.FreshLimit+change.Bound/4),
 	})
 	if err != nil {
@@ -122,6 +123,13 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		return fmt.Errorf("listen for hints: %w", err)
 	}
 	s.onStop("hints", func(context.Context) error { stopHints(); return nil })
+	if s.link.trusted {
+		stopWords, err := s.link.transport.Subscribe(databaseSubject, s.Log.Hear)
+		if err != nil {
+			return fmt.Errorf("listen for what other nodes say of the database: %w", err)
+		}
+		s.onStop("words", func(context.Context) error { stopWords(); return nil })
+	}
 	stopOffers, err := s.link.transport.Subscribe(offerSubject, s.Cache.Accept)
 	if err != nil {
 		return fmt.Errorf("listen for cached values: %w", err)
@@ -265,7 +273,8 @@ func (s *Server) openDatabase(ctx context.Context, writer int64) (*db.DB, error)
 		URL: source.URL, User: source.Username, Password: source.Password, MaxConns: source.MaximumPoolSize, MinIdle: source.MinimumIdle,
 		IdleTime: source.IdleTimeout, Lifetime: source.MaxLifetime, NoCreate: !s.cfg.Database.CreateSchema, NoUpgrade: !s.cfg.Database.MigrateOnStart,
 		StatementTimeout: s.cfg.Database.StatementTimeout, SlowStatement: s.cfg.Database.SlowStatement, IDBlock: int64(s.cfg.Database.CounterIncrement),
-		BackupDir: filepath.Join(s.cfg.Home, "data", "backup"), Writer: writer, Logger: s.log,
+		BackupDir: filepath.Join(s.cfg.Home, "data", "backup"), Writer: writer, Logger: s.log, LossAccept: s.cfg.Database.LossAccept,
+		MemoryFile: filepath.Join(s.cfg.Home, "data", "history.json"), Clock: change.Boottime,
 	}
 	for attempt := 0; ; attempt++ {
 		d, err := db.Open(ctx, o)

@@ -112,6 +112,17 @@ func addressOptions(c *config.Config, d *db.DB) cluster.AddressOptions {
 	return o
 }
 
+// databaseSubject is the subject of what nodes say of the database that they follow.
+const databaseSubject = "database"
+
+// tell gives what carries this node's word about its database; nil where messages may come from anyone.
+func (s *Server) tell() func([]byte) {
+	if !s.link.trusted {
+		return nil
+	}
+	return func(b []byte) { s.send(databaseSubject, b) }
+}
+
 // follow lets the other nodes in and finds them.
 func (s *Server) follow(l *link) error {
 	if l.inside == nil {

@@ -142,8 +142,13 @@ func migrate(ctx context.Context, address string) error {
 		return err
 	}
 	return d.Control(ctx, func(tx *db.Tx) error {
-		_, err := tx.Exec(ctx, "DELETE FROM db_incarnation")
-		return err
+		// Each copy is a database of its own, whose first node begins its history.
+		for _, s := range []string{"DELETE FROM db_incarnation", "DELETE FROM db_history"} {
+			if _, err := tx.Exec(ctx, s); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 

@@ -1,0 +1,205 @@
+package db
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/stoa-portal/stoa"
+)
+
+const (
+	// keptTokens is how many incarnations a node remembers; a database keeps all.
+	keptTokens = 64
+	// keptBeats is for how long a node can tell how old one of its beats is.
+	keptBeats = 10 * time.Minute
+	// saveEvery is how often the newest beat goes to the disk. What is missing on it after a power cut only
+	// makes this node ask for less.
+	saveEvery = time.Second
+)
+
+// memory is what this node remembers of the database's history, in memory and in a file of its home.
+type memory struct {
+	path  string // empty: nothing is kept
+	clock func() time.Duration
+
+	mu    sync.Mutex
+	known known
+	born  int64         // when the mark's writer began, by this node's wall clock
+	alive time.Duration // when this life began
+	beats []beatAt      // of this life, oldest first, at most one per half second
+	saved time.Duration
+	err   error // of the newest attempt to keep it
+}
+
+type beatAt struct {
+	beat int64
+	at   time.Duration
+}
+
+// kept is the file in the home.
+type kept struct {
+	Tokens []Token `json:"incarnations"`
+	Server string  `json:"server"`
+	Writer int64   `json:"writer,string"`
+	Beat   int64   `json:"beat"`
+	Seen   int64   `json:"seen"` // microseconds since 1970 by this node's clock
+	Born   int64   `json:"born"` // when the writer began, as seen
+}
+
+// openMemory reads what an earlier life of this node has kept. A file that cannot be read is an error: a node
+// that has forgotten what it knew could follow an older database.
+func openMemory(path string, clock func() time.Duration) (*memory, error) {
+	m := &memory{path: path, clock: clock, alive: clock()}
+	m.known.behind = m.behind
+	if path == "" {
+		return m, nil
+	}
+	raw, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return m, nil
+	}
+	var k kept
+	if err == nil {
+		err = json.Unmarshal(raw, &k)
+	}
+	if err != nil {
+		return nil, stoa.Unavailable(err, "the file %s, in which this node remembers the history of its database, cannot be "+
+			"read: correct its permissions, or remove it if this node is to trust whatever database it finds", path)
+	}
+	m.known.tokens, m.known.fingerprint = k.Tokens, k.Server
+	m.known.mark, m.born = mark{k.Writer, k.Beat, k.Seen}, k.Born
+	return m, nil
+}
+
+// get gives a copy of what is known.
+func (m *memory) get() known {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	k := m.known
+	k.tokens = slices.Clone(k.tokens)
+	return k
+}
+
+// behind says by how much the mark is ahead of a beat: by this node's monotonic clock where the beat is of
+// this life, else by its wall clock, which it wrote into the database with each beat.
+func (m *memory) behind(beat, seen int64) time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.known.mark.beat <= beat {
+		return 0
+	}
+	if n := len(m.beats); n > 0 {
+		since := m.alive
+		for _, b := range m.beats {
+			if b.beat > beat {
+				break
+			}
+			since = b.at
+		}
+		return max(time.Microsecond, m.beats[n-1].at-since)
+	}
+	if beat < 0 { // the writer is not there at all
+		seen = m.born
+	}
+	return max(time.Microsecond, time.Duration(m.known.mark.seen-seen)*time.Microsecond)
+}
+
+// beat notes a beat of this life that was committed.
+func (m *memory) beat(b mark) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.clock()
+	if m.known.mark.writer != b.writer {
+		m.beats, m.born = nil, b.seen
+	}
+	m.known.mark = b
+	if n := len(m.beats); n < 2 || now-m.beats[n-2].at >= 500*time.Millisecond {
+		m.beats = append(m.beats, beatAt{b.beat, now})
+	} else {
+		m.beats[n-1] = beatAt{b.beat, now}
+	}
+	drop := 0
+	for drop < len(m.beats)-1 && now-m.beats[drop].at > keptBeats {
+		drop++
+	}
+	if drop > 64 {
+		m.beats = slices.Clone(m.beats[drop:])
+	}
+	if now-m.saved >= saveEvery || m.saved == 0 {
+		m.save(false)
+	}
+}
+
+// follow notes which history this node follows now, on which server. It is kept before anything is read or
+// written there, so that no later life of this node goes back behind it.
+func (m *memory) follow(tokens []Token, fingerprint string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if slices.Equal(m.known.tokens, tail(tokens)) && m.known.fingerprint == fingerprint && m.err == nil {
+		return nil
+	}
+	m.known.tokens, m.known.fingerprint = slices.Clone(tail(tokens)), fingerprint
+	m.save(true)
+	return m.err
+}
+
+// learn notes incarnations that others know.
+func (m *memory) learn(tokens []Token) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.known.tokens = slices.Clone(tail(tokens))
+	m.save(true)
+}
+
+// forget voids the mark: an operator has said which database counts.
+func (m *memory) forget() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.known.mark, m.beats = mark{}, nil
+	m.alive = m.clock()
+}
+
+func tail(tokens []Token) []Token { return tokens[max(0, len(tokens)-keptTokens):] }
+
+// save writes the file. m.mu is held.
+func (m *memory) save(sync bool) {
+	m.saved = m.clock()
+	if m.path == "" {
+		return
+	}
+	k := m.known
+	raw, err := json.MarshalIndent(kept{k.tokens, k.fingerprint, k.mark.writer, k.mark.beat, k.mark.seen, m.born}, "", "  ")
+	if err == nil {
+		err = replace(m.path, append(raw, '\n'), sync)
+	}
+	m.err = nil
+	if err != nil {
+		m.err = stoa.Unavailable(err, "this node cannot keep in %s which history of the database it follows; is the disk full?", m.path)
+	}
+}
+
+// replace puts a whole new file in the place of another.
+func replace(path string, content []byte, sync bool) error {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	if err == nil && sync {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("write %s: %w", path, err), os.Remove(f.Name()))
+	}
+	return nil
+}

@@ -1,0 +1,60 @@
+package db
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestMemory_ALaterLifeKnowsWhatAnEarlierOneFollowed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "history.json")
+	now := time.Duration(0)
+	clock := func() time.Duration { return now }
+	m, err := openMemory(path, clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tokens := []Token{{1, "one"}, {2, "two"}}
+	if err := m.follow(tokens, "server a"); err != nil {
+		t.Fatal(err)
+	}
+	wall := int64(5_000_000)
+	for beat := int64(1); beat <= 40; beat++ {
+		m.beat(mark{9, beat, wall})
+		now, wall = now+500*time.Millisecond, wall+500_000
+	}
+	if lost := m.get().behind(20, 0); lost < 9*time.Second || lost > 11*time.Second {
+		t.Errorf("beat 20 of 40 is %s behind, want about 10 s by the own clock", lost)
+	}
+	if lost := m.get().behind(-1, 0); lost < 19*time.Second || lost > 21*time.Second {
+		t.Errorf("a server that never heard of this life of 20 s is %s behind", lost)
+	}
+	later, err := openMemory(path, clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := later.get()
+	if !slices.Equal(k.tokens, tokens) || k.fingerprint != "server a" || k.mark.writer != 9 || k.mark.beat < 38 {
+		t.Errorf("the next life knows %+v", k)
+	}
+	if lost := k.behind(k.mark.beat-4, k.mark.seen-2_000_000); lost != 2*time.Second {
+		t.Errorf("by the times in the database: %s, want 2 s", lost)
+	}
+	if lost := k.behind(k.mark.beat, k.mark.seen); lost != 0 {
+		t.Errorf("the newest beat is %s behind", lost)
+	}
+}
+
+func TestMemory_ADamagedFileIsSaid(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "history.json")
+	if err := os.WriteFile(path, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := openMemory(path, func() time.Duration { return 0 })
+	if err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("a damaged memory: %v, want an error that names the file", err)
+	}
+}
