@@ -211,7 +211,7 @@ func play(t *testing.T, stoa string, kit *machine.Kit, engine machine.Engine, fi
 				ts.Fatalf("%s: it should not be so", strings.Join(append([]string{name}, args...), " "))
 			case neg:
 				ts.Logf("  %v", err)
-			case lacks(err) && (os.Getenv("STOA_TEST_REQUIRE") != "1" || engine == machine.MySQL):
+			case lacks(err) && (os.Getenv("STOA_TEST_REQUIRE") != "1" || machine.Fetched(err)):
 				ts.Value(hereKey{}).(testscript.T).Skip(fmt.Sprintf("SKIPPED: %v", err))
 			case err != nil:
 				ts.Logf("%s", w.logs())

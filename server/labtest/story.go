@@ -28,7 +28,7 @@ type word struct {
 // words are the language of the stories, beside what testscript knows. CONTRIBUTING.md explains them.
 func words() map[string]word {
 	all := map[string]word{
-		"database": {"database [movable] | database cluster|galera|patroni SERVER... [synchronous]", 0, startDatabase},
+		"database": {"database [movable|version=NUMBER] | database cluster|galera|patroni SERVER... [synchronous]", 0, startDatabase},
 		"clone":    {"clone", 0, cloneDatabase},
 		"relay":    {"relay NODE...", 1, useRelay},
 		"with":     {"with NODE NAME=VALUE...", 2, setProperties},
@@ -95,7 +95,15 @@ func startDatabase(ctx context.Context, w *world, args []string) (err error) {
 	if len(args) > 1 {
 		return startServers(ctx, w, args)
 	}
-	w.db, err = w.lab.Database(ctx, w.kit, w.engine, "database", atDatabase, slices.Contains(args, "movable"))
+	kit := w.kit
+	for _, arg := range args {
+		if v, ok := strings.CutPrefix(arg, "version="); ok {
+			if kit, err = kit.OtherPostgres(v); err != nil {
+				return err
+			}
+		}
+	}
+	w.db, err = w.lab.Database(ctx, kit, w.engine, "database", atDatabase, slices.Contains(args, "movable"))
 	return err
 }
 

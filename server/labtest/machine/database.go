@@ -31,6 +31,7 @@ type Database struct {
 	Host   *Host
 	Engine Engine
 
+	kit      *Kit
 	dir      string // of the data
 	movable  bool   // its clock can be moved
 	proc     *Process
@@ -43,6 +44,8 @@ type Database struct {
 type Kit struct {
 	Dir  string // open to the accounts of the servers
 	once map[Engine]func() error
+
+	postgres string // folder of the server's programs; empty: those of the distribution
 }
 
 // NewKit makes an empty kit; folders are made when they are first needed.
@@ -76,11 +79,11 @@ func (k *Kit) initPostgres() error {
 	if err := ownDir(dir, "postgres"); err != nil {
 		return err
 	}
-	bin, err := postgresBin()
+	bin, err := k.postgresBin()
 	if err != nil {
 		return err
 	}
-	if err := runAs("postgres", bin+"/initdb", "-D", dir, "-U", "stoa", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions", "--wal-segsize=1"); err != nil {
+	if err := runAs("postgres", bin+"/initdb", "-D", dir, "-U", "stoa", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "--wal-segsize=1"); err != nil {
 		return err
 	}
 	hba, err := os.OpenFile(filepath.Join(dir, "pg_hba.conf"), os.O_APPEND|os.O_WRONLY, 0)
@@ -123,6 +126,13 @@ func runAs(account string, argv ...string) (err error) {
 // mariadb is the server's program.
 const mariadb = "/usr/sbin/mariadbd"
 
+func (k *Kit) postgresBin() (string, error) {
+	if k.postgres != "" {
+		return k.postgres, nil
+	}
+	return postgresBin()
+}
+
 func postgresBin() (string, error) {
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb") // the pattern is good
 	if len(found) == 0 {
@@ -137,6 +147,7 @@ func (l *Lab) Database(ctx context.Context, k *Kit, e Engine, name string, last 
 	if err != nil {
 		return nil, err
 	}
+	d.kit = k
 	if err := d.fill(k); err != nil {
 		return nil, err
 	}
@@ -193,6 +204,7 @@ func (d *Database) Clone(ctx context.Context, name string, last int) (*Database,
 	if err != nil {
 		return nil, err
 	}
+	c.kit = d.kit
 	if err := ownDir(c.dir, d.Engine.account()); err != nil {
 		return nil, err
 	}
@@ -255,7 +267,7 @@ func (d *Database) Start(ctx context.Context) error {
 
 // postgres is the command line of the server. What a story changes is not on it: it would stay as it is.
 func (d *Database) postgres() ([]string, error) {
-	bin, err := postgresBin()
+	bin, err := d.kit.postgresBin()
 	if err != nil {
 		return nil, err
 	}

@@ -51,7 +51,7 @@ func (l *Lab) Group(ctx context.Context, k *Kit, o GroupOptions) (*Group, error)
 		if err != nil {
 			return nil, err
 		}
-		d.group, d.number = g, i+1
+		d.kit, d.group, d.number = k, g, i+1
 		g.Servers = append(g.Servers, d)
 	}
 	switch o.Kind {

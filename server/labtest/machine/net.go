@@ -63,6 +63,12 @@ func Missing() []string {
 // ErrMissing is about something that only some stories need and this machine does not have.
 var ErrMissing = errors.New("this machine lacks something")
 
+// errFetch is about what comes from a registry, which may be out of reach.
+var errFetch = errors.New("it could not be fetched")
+
+// Fetched says of an error that it is for want of something that comes from a registry and no package.
+func Fetched(err error) bool { return errors.Is(err, errFetch) }
+
 // Need says what the machine lacks for a group, beside what every lab needs, by the names of packages.
 func (k Kind) Need() error {
 	needs := map[Kind][][2]string{
