@@ -101,7 +101,8 @@ func TestMachine_AnOldPrimaryIsWritableUntilDemoted(t *testing.T) {
 
 func TestMachine_SynchronousStandbyHasEveryCommit(t *testing.T) {
 	ctx := t.Context()
-	o := machine.GroupOptions{Kind: machine.Replicas, Engine: machine.Postgres, Names: []string{"d1", "d2", "d3"}, Synchronous: true}
+	o := machine.GroupOptions{Kind: machine.Replicas, Engine: machine.Postgres, Names: []string{"d1", "d2", "d3"},
+		Synchronous: true}
 	_, g := openGroup(t, o)
 	d1, d2, d3 := g.Servers[0], g.Servers[1], g.Servers[2]
 	err := await(ctx, 10*time.Second, func(ctx context.Context) error {
@@ -126,7 +127,8 @@ func TestMachine_SynchronousStandbyHasEveryCommit(t *testing.T) {
 
 func TestMachine_GaleraGoesOnWithoutAServerThatComesBack(t *testing.T) {
 	ctx := t.Context()
-	lab, g := openGroup(t, machine.GroupOptions{Kind: machine.Galera, Engine: machine.MariaDB, Names: []string{"g1", "g2", "g3"}})
+	o := machine.GroupOptions{Kind: machine.Galera, Engine: machine.MariaDB, Names: []string{"g1", "g2", "g3"}}
+	lab, g := openGroup(t, o)
 	front, err := lab.Host("front", atFront)
 	if err != nil {
 		t.Fatal(err)
@@ -148,7 +150,8 @@ func TestMachine_GaleraGoesOnWithoutAServerThatComesBack(t *testing.T) {
 
 func TestMachine_PatroniReplacesALeaderThatIsGone(t *testing.T) {
 	ctx := t.Context()
-	_, g := openGroup(t, machine.GroupOptions{Kind: machine.Patroni, Engine: machine.Postgres, Names: []string{"d1", "d2"}})
+	o := machine.GroupOptions{Kind: machine.Patroni, Engine: machine.Postgres, Names: []string{"d1", "d2"}}
+	_, g := openGroup(t, o)
 	d1, d2 := g.Servers[0], g.Servers[1]
 	must(t, d1, "INSERT INTO seen VALUES ('a')")
 	has(t, d2, "a")

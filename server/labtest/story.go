@@ -28,10 +28,11 @@ type word struct {
 // words are the language of the stories, beside what testscript knows. CONTRIBUTING.md explains them.
 func words() map[string]word {
 	all := map[string]word{
-		"database": {"database [movable|version=NUMBER] | database cluster|galera|patroni SERVER... [synchronous]", 0, startDatabase},
-		"clone":    {"clone", 0, cloneDatabase},
-		"relay":    {"relay NODE...", 1, useRelay},
-		"with":     {"with NODE NAME=VALUE...", 2, setProperties},
+		"database": {"database [movable|version=NUMBER] | database cluster|galera|patroni SERVER... [synchronous]", 0,
+			startDatabase},
+		"clone": {"clone", 0, cloneDatabase},
+		"relay": {"relay NODE...", 1, useRelay},
+		"with":  {"with NODE NAME=VALUE...", 2, setProperties},
 		"start": {"start NODE...", 1, func(ctx context.Context, w *world, args []string) error {
 			return w.start(ctx, args...)
 		}},

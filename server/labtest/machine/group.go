@@ -244,7 +244,7 @@ func (d *Database) ReadOnly(ctx context.Context, on bool) error {
 	if on {
 		return d.run(ctx, "ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()")
 	}
-	return d.run(ctx, "BEGIN READ WRITE; COMMIT", "ALTER SYSTEM RESET default_transaction_read_only", "SELECT pg_reload_conf()")
+	return d.run(ctx, "ALTER SYSTEM RESET default_transaction_read_only", "SELECT pg_reload_conf()")
 }
 
 // Dump writes the database to a file, as a backup does.
