@@ -231,7 +231,9 @@ func (w *world) running() (names []string) {
 }
 
 // expectEvent wants an event in the status: what happened, and stays there until it is read.
-func expectEvent(ctx context.Context, w *world, args []string) error { return expectStatus(ctx, w, args) }
+func expectEvent(ctx context.Context, w *world, args []string) error {
+	return expectStatus(ctx, w, args)
+}
 
 // refused wants a node not to be ready, or to have ended, and to say why: in its answer or in its log since the
 // newest trouble.
