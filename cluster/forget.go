@@ -32,7 +32,7 @@ func (n *Node) Forget(ctx context.Context, writer int64) error {
 func Lost(members []Member, name string) (Member, error) {
 	var meant, others []string
 	var found, lost *Member
-	for _, m := range current(members) {
+	for _, m := range Current(members) {
 		is := m.Name == name || m.Node == name
 		if is && found == nil {
 			found = &m

@@ -282,7 +282,7 @@ func TestRoster_WhoSawNothingForLongDeclaresNobodyDead(t *testing.T) {
 	if events := r.Saw(now, rows); len(events) != 0 {
 		t.Fatalf("%+v", events)
 	}
-	var events []Event
+	var events []MemberEvent
 	for len(events) == 0 && now < 10*time.Second {
 		now += 500 * time.Millisecond
 		events = r.Saw(now, rows)

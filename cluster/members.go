@@ -35,8 +35,8 @@ type Member struct {
 	Detail      string
 }
 
-// Event says that a node joined or left the cluster, as seen from this node.
-type Event struct {
+// MemberEvent says that a node joined or left the cluster, as seen from this node.
+type MemberEvent struct {
 	Member Member
 	Joined bool // false: it left, died or was removed
 }
@@ -62,7 +62,7 @@ func NewRoster(self int64, deadAfter time.Duration) *Roster {
 
 // Saw takes the rows of a read that has just ended and gives what changed. A row seen for the first
 // time counts as living until it has been quiet for long enough.
-func (r *Roster) Saw(now time.Duration, rows []Member) (events []Event) {
+func (r *Roster) Saw(now time.Duration, rows []Member) (events []MemberEvent) {
 	// Whoever saw nothing for long, because the database or this machine stood still, cannot tell who did.
 	blind := now-r.looked > r.deadAfter*4/5
 	r.looked = now
@@ -82,7 +82,7 @@ func (r *Roster) Saw(now time.Duration, rows []Member) (events []Event) {
 		m.Live = m.State == stateUp && (m.Quiet <= r.deadAfter || m.Self)
 		s.m = m
 		if m.Live != was {
-			events = append(events, Event{Member: m, Joined: m.Live})
+			events = append(events, MemberEvent{Member: m, Joined: m.Live})
 		}
 	}
 	for w, s := range r.known {
@@ -90,7 +90,7 @@ func (r *Roster) Saw(now time.Duration, rows []Member) (events []Event) {
 			delete(r.known, w)
 			if s.m.Live {
 				s.m.Live = false
-				events = append(events, Event{Member: s.m})
+				events = append(events, MemberEvent{Member: s.m})
 			}
 		}
 	}

@@ -70,7 +70,7 @@ type Node struct {
 
 	mu       sync.Mutex
 	roster   *Roster
-	watchers map[int]func(Event)
+	watchers map[int]func(MemberEvent)
 	watchID  int
 	leases   map[string]*Lease
 	left     bool
@@ -120,7 +120,7 @@ func Join(ctx context.Context, o NodeOptions) (*Node, error) {
 	}
 	n := &Node{
 		opt: o, d: o.DB, log: o.Logger.With("component", "cluster"), id: o.NodeID,
-		roster: NewRoster(o.Writer, o.DeadAfter), watchers: map[int]func(Event){}, leases: map[string]*Lease{},
+		roster: NewRoster(o.Writer, o.DeadAfter), watchers: map[int]func(MemberEvent){}, leases: map[string]*Lease{},
 		stranger: make(chan struct{}, 1),
 	}
 	n.epoch.Store(1)
@@ -293,7 +293,7 @@ func (n *Node) look(ctx context.Context) error {
 	}
 	n.mu.Lock()
 	events := n.roster.Saw(n.opt.Clock(), rows)
-	fns := make([]func(Event), 0, len(n.watchers))
+	fns := make([]func(MemberEvent), 0, len(n.watchers))
 	for _, fn := range n.watchers {
 		fns = append(fns, fn)
 	}
@@ -316,7 +316,7 @@ func (n *Node) look(ctx context.Context) error {
 }
 
 // describe names who joined (+) and who left or died (−).
-func describe(events []Event) string {
+func describe(events []MemberEvent) string {
 	var parts []string
 	for _, e := range events {
 		sign := "-"
@@ -350,19 +350,7 @@ func (n *Node) Look(ctx context.Context) error {
 	return n.look(ctx)
 }
 
-func (n *Node) read(ctx context.Context) ([]Member, error) {
-	rows, err := db.All(ctx, n.d, func(s db.Scanner) (m Member, err error) {
-		var started, seen int64
-		err = s.Scan(&m.Writer, &m.Node, &m.Name, &m.Address, &m.Host, &m.Version, &m.Settings, &m.Fingerprint, &m.State, &m.Epoch, &m.Beat, &started, &seen, &m.Detail)
-		m.Host, m.HostID, _ = strings.Cut(m.Host, "#")
-		m.Started, m.Seen = db.Time(started), db.Time(seen)
-		return m, err
-	}, "SELECT writer, node, name, address, host, version, settings, fingerprint, state, epoch, beat, started, seen, detail FROM cluster_node")
-	if err != nil {
-		return nil, fmt.Errorf("read the members: %w", err)
-	}
-	return rows, nil
-}
+func (n *Node) read(ctx context.Context) ([]Member, error) { return ReadMembers(ctx, n.d) }
 
 // Members lists all nodes that have a row, the living first.
 func (n *Node) Members() []Member {
@@ -416,7 +404,7 @@ func (n *Node) Trusts(ctx context.Context, fingerprint string) bool {
 
 // Watch tells fn of nodes that join or leave, one event at a time. fn must be quick and must not call
 // stop. Events from before Watch are in Members.
-func (n *Node) Watch(fn func(Event)) (stop func()) {
+func (n *Node) Watch(fn func(MemberEvent)) (stop func()) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.watchID++

@@ -122,7 +122,7 @@ func TestNode_SeesOthersJoinLeaveAndDie(t *testing.T) {
 		beating(t, d[0], a)
 		var mu sync.Mutex
 		events := map[int64][]bool{}
-		stop := a.Watch(func(e cluster.Event) {
+		stop := a.Watch(func(e cluster.MemberEvent) {
 			mu.Lock()
 			defer mu.Unlock()
 			events[e.Member.Writer] = append(events[e.Member.Writer], e.Joined)

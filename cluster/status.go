@@ -2,11 +2,10 @@ package cluster
 
 import (
 	"cmp"
-	"fmt"
+	"encoding/json"
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -28,9 +27,11 @@ type Report struct {
 	Jobs        bool              `json:"jobs"`
 	LogLevel    string            `json:"logLevel,omitempty"`
 	Command     bool              `json:"command,omitempty"` // it lives for one command of the operator
+	Leaving     bool              `json:"leaving,omitempty"` // it takes no new visitors and ends soon
 	Latencies   []NodeLatency     `json:"latencies"`
 	Unlinked    []string          `json:"unlinked,omitempty"` // living nodes that it has no connection to
 	Problems    []Problem         `json:"problems,omitempty"` // why it is not ready
+	Warnings    []Problem         `json:"warnings,omitempty"` // what is wrong on it and does not keep it from being ready
 }
 
 // NodeLatency is how long a hint takes from a node to another and back.
@@ -43,11 +44,48 @@ type NodeLatency struct {
 	Lost   uint64        `json:"lost"`
 }
 
-// Problem is one reason why a node is not ready.
+// Problem is one reason why a node is not ready, or one thing that is wrong on it.
 type Problem struct {
 	Requirement string `json:"requirement"`
 	Message     string `json:"message"`
 	Mend        string `json:"mend"`
+	Code        string `json:"code,omitempty"` // of the finding; without one it follows from the requirement
+}
+
+// code gives the code of a problem, also of one that an older node tells without.
+func (p Problem) code() string {
+	switch {
+	case p.Code != "":
+		return p.Code
+	case p.Requirement == "database":
+		return CodeDatabaseAway
+	case p.Requirement == "change log":
+		return CodeChangeLate
+	case p.Requirement == "file store":
+		return CodeStoreOther
+	}
+	return CodeNodeNotReady
+}
+
+// Detail is what a node's row tells of it besides its columns, as JSON.
+type Detail struct {
+	Link    string `json:"link,omitempty"`    // "off", "inside" or "outside"
+	Channel string `json:"channel,omitempty"` // of Cluster Link
+}
+
+// String is the detail as the row keeps it.
+func (d Detail) String() string {
+	raw, err := json.Marshal(d)
+	if err != nil {
+		return ""
+	}
+	return string(raw)
+}
+
+// detail reads what a row tells; an older node tells nothing.
+func (m Member) detail() (d Detail) {
+	_ = json.Unmarshal([]byte(m.Detail), &d) // what cannot be read is not known
+	return d
 }
 
 // States of a node as people see it.
@@ -61,6 +99,7 @@ const (
 // NodeStatus is a row of the cluster's table.
 type NodeStatus struct {
 	Name    string        `json:"name"`
+	Label   string        `json:"label"` // the name, with the id where another node has the same name
 	Node    string        `json:"node"`
 	Writer  string        `json:"writer"`
 	Host    string        `json:"host"`
@@ -74,41 +113,60 @@ type NodeStatus struct {
 	Self    bool          `json:"self"`
 	Lag     uint64        `json:"lag"`             // changes that others have settled and it has not applied
 	Error   string        `json:"error,omitempty"` // why it did not answer
+	Unasked bool          `json:"unasked,omitempty"`
 	Report
+	detail Detail
+	digest string
 }
 
 // Answered reports whether the node has told how it is.
-func (n NodeStatus) Answered() bool { return n.State == Live && n.Error == "" }
+func (n NodeStatus) Answered() bool { return n.State == Live && n.Error == "" && !n.Unasked }
+
+// Condition is the state in words: a node that lives need not be ready.
+func (n NodeStatus) Condition() string {
+	switch {
+	case n.State != Live || n.Unasked:
+		return n.State
+	case n.Error != "":
+		return Live + ", no answer"
+	case len(n.Problems) > 0:
+		return Live + ", not ready"
+	case n.Leaving:
+		return Live + ", leaving"
+	}
+	return Live
+}
 
 // Difference is a setting that should be the same on all nodes and is not.
 type Difference struct {
 	Property string         `json:"property"`
 	Values   []SettingValue `json:"values"` // the value of most nodes first
+
+	rolling bool // each value belongs to versions of its own
 }
 
 // SettingValue is one of the values that a setting has.
 type SettingValue struct {
 	Value  string   `json:"value"` // as it may be shown
+	Hidden bool     `json:"hidden,omitempty"`
 	Nodes  []string `json:"nodes"`
 	digest string
 }
 
-// Wrong is something that is not as it should be.
-type Wrong struct {
-	Text string `json:"text"`
-	Mend string `json:"mend"`
-}
-
-// Status is what one node knows of the cluster.
+// Status is what one node knows of the cluster, or what its rows tell where no node was asked.
 type Status struct {
-	Link     string       `json:"link"` // "off", "inside" or "outside"
+	Link     string       `json:"link"` // "off", "inside" or "outside"; empty: not known
 	Master   string       `json:"master"`
-	Asker    string       `json:"asker"` // the node that asked the others
+	Asker    string       `json:"asker"` // the node that asked the others; empty: the rows were read
 	Database string       `json:"database"`
 	Lonely   bool         `json:"lonely"` // the database belongs to one process
 	Nodes    []NodeStatus `json:"nodes"`
 	Differ   []Difference `json:"differ"`
-	Wrong    []Wrong      `json:"wrong"`
+	Wrong    []Finding    `json:"wrong"`            // critical findings and warnings, causes only
+	Notes    []Finding    `json:"notes,omitempty"`  // what is good to know
+	Events   []Event      `json:"events,omitempty"` // those that have not been read, the newest first
+	Unread   int          `json:"unread"`           // how many there are
+	Unseen   []string     `json:"unseen,omitempty"` // what could not be looked at, in sentences
 }
 
 // Asked is what a status is made of.
@@ -117,22 +175,37 @@ type Asked struct {
 	Answers  []Answer[Report]
 	Master   int64
 	Link     string
+	Channel  string
 	Database string
 	Lonely   bool
+	Rows     bool      // no node was asked: Members is all there is
+	Found    []Finding // what whoever looks has found besides
+	Events   []Event
+	Unread   int
+	Unseen   []string
 }
 
 // NewStatus puts together what the node knows and what the others answered, and says what is wrong.
 func NewStatus(a Asked) Status {
-	out := Status{Link: a.Link, Database: a.Database, Lonely: a.Lonely}
+	out := Status{Link: a.Link, Database: a.Database, Lonely: a.Lonely, Events: a.Events, Unread: max(a.Unread, len(a.Events)), Unseen: a.Unseen}
 	answers := map[int64]Answer[Report]{}
 	for _, x := range a.Answers {
 		answers[x.Member.Writer] = x
 	}
+	members := withoutReplaced(Current(a.Members))
+	names := map[string]int{}
+	for _, m := range members {
+		names[m.Name]++
+	}
 	var self Member
-	for _, m := range current(a.Members) {
+	for _, m := range members {
 		n := NodeStatus{
-			Name: m.Name, Node: m.Node, Writer: strconv.FormatInt(m.Writer, 10), Host: m.Host, Address: m.Address, Version: m.Version,
+			Name: m.Name, Label: m.Name, Node: m.Node, Writer: strconv.FormatInt(m.Writer, 10), Host: m.Host, Address: m.Address, Version: m.Version,
 			Started: m.Started, Seen: m.Seen, Quiet: m.Quiet, State: m.State, Self: m.Self, Master: m.Writer == a.Master && m.Live,
+			Unasked: a.Rows, detail: m.detail(), digest: m.Settings,
+		}
+		if names[m.Name] > 1 {
+			n.Label = m.Name + " (" + m.Node + ")"
 		}
 		switch {
 		case m.Live:
@@ -141,10 +214,11 @@ func NewStatus(a Asked) Status {
 			n.State = Silent
 		}
 		if n.Master {
-			out.Master = n.Name
+			out.Master = n.Label
 		}
 		if m.Self {
-			self, out.Asker = m, n.Name
+			self, out.Asker = m, n.Label
+			n.detail = Detail{Link: a.Link, Channel: a.Channel}
 		}
 		if x, asked := answers[m.Writer]; asked {
 			n.Report = x.Value
@@ -155,14 +229,39 @@ func NewStatus(a Asked) Status {
 		out.Nodes = append(out.Nodes, n)
 	}
 	out.compare()
-	out.judge(Unreachable(self, a.Members))
+	j := &judge{s: &out, rows: a.Rows, found: a.Found}
+	if !a.Rows {
+		j.unreachable = Unreachable(self, members)
+	}
+	for _, f := range j.judge() {
+		if f.Severity == Info {
+			out.Notes = append(out.Notes, f)
+		} else {
+			out.Wrong = append(out.Wrong, f)
+		}
+	}
 	return out
 }
 
-// current leaves out earlier lives of nodes that have come back.
-func current(members []Member) []Member {
+// Well reports whether nothing asks for a person: no finding but notes, and no critical event that has not been read.
+func (s Status) Well() bool {
+	return len(s.Wrong) == 0 && !slices.ContainsFunc(s.Events, func(e Event) bool { return e.Severity == Critical })
+}
+
+// Current leaves out earlier lives of nodes that have come back.
+func Current(members []Member) []Member {
 	return slices.DeleteFunc(slices.Clone(members), func(m Member) bool {
-		return !m.Live && slices.ContainsFunc(members, func(o Member) bool { return o.Node == m.Node && (o.Live || o.Started.After(m.Started)) })
+		return !m.Self && slices.ContainsFunc(members, func(o Member) bool {
+			return o.Node == m.Node && o.Writer != m.Writer && (o.Self || o.Live && !m.Live || o.Live == m.Live && o.Started.After(m.Started))
+		})
+	})
+}
+
+// withoutReplaced leaves out the dead whose name a living node has: a node without a kept home, such as a pod, comes back
+// with another id.
+func withoutReplaced(members []Member) []Member {
+	return slices.DeleteFunc(slices.Clone(members), func(m Member) bool {
+		return !m.Live && slices.ContainsFunc(members, func(o Member) bool { return o.Live && o.Name == m.Name })
 	})
 }
 
@@ -185,128 +284,67 @@ func (s *Status) compare() {
 	}
 	delete(names, "scheduler.enabled") // has words of its own
 	for _, name := range slices.Sorted(maps.Keys(names)) {
-		d := Difference{Property: name}
-		for _, n := range s.Nodes {
-			if !n.Answered() || n.Command {
-				continue
-			}
-			digest, has := n.Settings[name]
-			if !has {
-				continue // a node of another version need not know it
-			}
-			i := slices.IndexFunc(d.Values, func(v SettingValue) bool { return v.digest == digest })
-			if i < 0 {
-				i = len(d.Values)
-				d.Values = append(d.Values, SettingValue{Value: n.Values[name], digest: digest})
-			}
-			d.Values[i].Nodes = append(d.Values[i].Nodes, n.Name)
-		}
-		if len(d.Values) > 1 {
-			slices.SortStableFunc(d.Values, func(a, b SettingValue) int { return cmp.Compare(len(b.Nodes), len(a.Nodes)) })
+		if d, differs := s.difference(name); differs {
 			s.Differ = append(s.Differ, d)
 		}
 	}
 }
 
-const (
-	// clockTolerance is how far a clock may be off before it is worth a word: nothing depends on it, but
-	// the times that people see do.
-	clockTolerance = 2 * time.Second
-	// quietTolerance is how long a beat may stand still before a node that does not answer is taken for
-	// one that hangs, and not for one that cannot be reached.
-	quietTolerance = 2 * time.Second
-	// proofTolerance is the age of a proof from which on a node's caches have certainly been bypassed.
-	proofTolerance = 5 * time.Second
-)
-
-// judge says in words what is wrong. unreachable are members whose address this node cannot use.
-func (s *Status) judge(unreachable []Member) {
-	wrong := func(mend, format string, args ...any) {
-		s.Wrong = append(s.Wrong, Wrong{fmt.Sprintf(format, args...), mend})
-	}
-	live, versions, jobs := 0, map[string][]string{}, map[bool][]string{}
-	mute := map[string]bool{} // who does not answer has a sentence of its own
+// difference compares one setting.
+func (s *Status) difference(name string) (d Difference, differs bool) {
+	d.Property = name
+	versions := map[string]string{} // by version: the digest that its nodes have
+	d.rolling = true
 	for _, n := range s.Nodes {
-		mute[n.Name] = mute[n.Name] || !n.Answered()
+		digest, has := n.Settings[name]
+		if !has || !n.Answered() || n.Command {
+			continue // a node of another version need not know it
+		}
+		i := slices.IndexFunc(d.Values, func(v SettingValue) bool { return v.digest == digest })
+		if i < 0 {
+			i = len(d.Values)
+			d.Values = append(d.Values, SettingValue{Value: n.Values[name], digest: digest})
+		}
+		d.Values[i].Nodes = append(d.Values[i].Nodes, n.Label)
+		if known, met := versions[n.Version]; met && known != digest {
+			d.rolling = false
+		}
+		versions[n.Version] = digest
 	}
-	for _, n := range s.Nodes {
-		switch n.State {
-		case Live:
-			live++
-			if !n.Command {
-				versions[n.Version] = append(versions[n.Version], n.Name)
-			}
-		case Silent:
-			wrong("look whether its process and its machine run and reach the database; it comes back by itself, or the master declares it dead",
-				"%s has given no sign of life for %s.", n.Name, n.Quiet.Round(time.Second))
-		case Dead:
-			wrong("look at its log and its machine and start it again; if it only hung, it joins again by itself; if it is not to come back, forget it: Control Panel → Cluster → Nodes, or stoa cluster forget",
-				"%s is gone without saying goodbye: it was killed, crashed, hangs, or is cut off from the database.", n.Name)
+	if len(d.Values) < 2 {
+		return d, false
+	}
+	shown := map[string]bool{}
+	for _, v := range d.Values {
+		shown[v.Value] = true
+	}
+	if len(shown) < len(d.Values) { // a secret; or two versions that take the same words in different ways
+		if d.rolling {
+			return d, false
 		}
-		if n.State != Live {
-			continue
-		}
-		if n.Error != "" {
-			if n.Quiet > quietTolerance {
-				wrong("look whether its process and its machine run and reach the database; it comes back by itself, or is declared dead",
-					"%s does not answer and has given no sign of life for %s.", n.Name, n.Quiet.Round(time.Second))
-			} else {
-				wrong("if it stays so, open the port of its address for the other nodes; changes reach it through the database meanwhile, within two seconds",
-					"%s does not answer calls: %s.", n.Name, n.Error)
-			}
-			continue
-		}
-		if !n.Command {
-			jobs[n.Jobs] = append(jobs[n.Jobs], n.Name)
-		}
-		for _, p := range n.Problems {
-			wrong(p.Mend, "%s is not ready (%s): %s.", n.Name, p.Requirement, p.Message)
-		}
-		if n.ProofAge < 0 || n.ProofAge > proofTolerance {
-			wrong("see its log; the database may be slow, or read-only for it", "%s cannot prove its caches fresh, so it asks the database for everything.", n.Name)
-		}
-		if to := slices.DeleteFunc(slices.Clone(n.Unlinked), func(name string) bool { return mute[name] }); len(to) > 0 {
-			wrong("open the ports of their addresses between them; changes reach them through the database meanwhile, within two seconds", "%s has no connection to %s.", n.Name, strings.Join(to, ", "))
-		}
-		if n.ClockOffset.Abs() > clockTolerance {
-			wrong("let its clock be set over the network (NTP)", "The clock of %s is %s off the database's. Nothing depends on it but the times that people see.", n.Name, n.ClockOffset)
-		}
-		if n.Incoherent > 0 {
-			wrong("report it; it was found, dropped and logged with its tags", "%s has served %d values from memory that no change explains.", n.Name, n.Incoherent)
+		for i := range d.Values {
+			d.Values[i].Hidden = true
 		}
 	}
-	for _, d := range s.Differ {
-		wrong("give it the same value on all nodes and restart those that had another, one after the other", "%s is not the same on all nodes: %s.", d.Property, d)
-	}
-	if live > 1 && s.Link == "off" {
-		wrong("set cluster.link.enabled=true on every node", "%d nodes use this database, but Cluster Link is off on %s: changes reach it through the database only.", live, s.Asker)
-	}
-	if s.Master == "" {
-		wrong("wait a few seconds; if it stays so, see the log of the nodes for the lease master", "No node is the master, so nothing runs that is done once for all nodes.")
-	}
-	if len(versions) > 1 {
-		var parts []string
-		for v, names := range versions {
-			slices.Sort(names)
-			parts = append(parts, v+" ("+strings.Join(names, ", ")+")")
-		}
-		slices.Sort(parts)
-		wrong("finish the rolling restart: two versions next to each other work together, for the time of an update", "The nodes run different versions: %s.", strings.Join(parts, "; "))
-	}
-	if len(jobs) > 1 {
-		wrong("set scheduler.enabled the same on all nodes", "Jobs run on %s but not on %s.", strings.Join(jobs[true], ", "), strings.Join(jobs[false], ", "))
-	}
-	for _, m := range unreachable {
-		wrong("set cluster.link.bind.addr[\"cluster-link-control\"] on the node that is at 127.0.0.1 to its machine's address in the network of the nodes",
-			"%s (host %s) is at %s for other nodes, and one of it and %s is on 127.0.0.1: they cannot reach each other from their hosts.", m.Name, m.Host, m.Address, s.Asker)
-	}
+	slices.SortStableFunc(d.Values, func(a, b SettingValue) int { return cmp.Compare(len(b.Nodes), len(a.Nodes)) })
+	return d, true
 }
 
-// String names the values and who has them.
+// String names the values and who has them; equal words for different values are not shown.
 func (d Difference) String() string {
-	var parts []string
-	for _, v := range d.Values {
-		parts = append(parts, cmp.Or(v.Value, "empty")+" on "+strings.Join(v.Nodes, ", "))
+	out := ""
+	for i, v := range d.Values {
+		what := cmp.Or(v.Value, "empty")
+		if v.Hidden {
+			what = "another value"
+			if i == 0 {
+				what = "one value (not shown)"
+			}
+		}
+		if i > 0 {
+			out += "; "
+		}
+		out += what + " on " + join(v.Nodes)
 	}
-	return strings.Join(parts, "; ")
+	return out
 }

@@ -49,7 +49,9 @@ func TestStatus_NamesEachThingThatIsWrong(t *testing.T) {
 		{"silent", func(a *Asked) { a.Members[1].Live, a.Members[1].Quiet = false, 12*time.Second }, "node-2 has given no sign of life for 12s."},
 		{"frozen a moment ago", func(a *Asked) { a.Answers[1].Err, a.Members[1].Quiet = errors.New("late"), 4*time.Second }, "node-2 does not answer and has given no sign of life for 4s."},
 		{"cut link", func(a *Asked) { a.Answers[1].Err = errors.New("late") }, "node-2 does not answer calls: late."},
-		{"not ready", func(a *Asked) { a.Answers[1].Value.Problems = []Problem{{"database", "it is away", "start it"}} }, "node-2 is not ready (database): it is away."},
+		{"not ready", func(a *Asked) {
+			a.Answers[1].Value.Problems = []Problem{{Requirement: "database", Message: "it is away", Mend: "start it"}}
+		}, "node-2 is not ready (database): it is away."},
 		{"no proof", func(a *Asked) { a.Answers[1].Value.ProofAge = -1 }, "node-2 cannot prove its caches fresh"},
 		{"old proof", func(a *Asked) { a.Answers[1].Value.ProofAge = 6 * time.Second }, "node-2 cannot prove its caches fresh"},
 		{"no route", func(a *Asked) { a.Answers[1].Value.Unlinked = []string{"node-3"} }, "node-2 has no connection to node-3."},
@@ -58,7 +60,6 @@ func TestStatus_NamesEachThingThatIsWrong(t *testing.T) {
 		{"incoherent", func(a *Asked) { a.Answers[1].Value.Incoherent = 2 }, "node-2 has served 2 values"},
 		{"link off", func(a *Asked) { a.Link = "off" }, "3 nodes use this database, but Cluster Link is off on node-1"},
 		{"no master", func(a *Asked) { a.Master = 0 }, "No node is the master"},
-		{"versions", func(a *Asked) { a.Members[2].Version = "2" }, "The nodes run different versions: 1 (node-1, node-2); 2 (node-3)."},
 		{"jobs", func(a *Asked) { a.Answers[1].Value.Jobs = false }, "Jobs run on node-1, node-3 but not on node-2."},
 		{"loopback", func(a *Asked) { a.Members[1].HostID, a.Members[1].Address = "other", "127.0.0.1:7800" }, "node-2 (host ) is at 127.0.0.1:7800"},
 	} {
@@ -66,7 +67,7 @@ func TestStatus_NamesEachThingThatIsWrong(t *testing.T) {
 			a := three()
 			c.spoil(&a)
 			s := NewStatus(a)
-			if len(s.Wrong) != 1 || !strings.HasPrefix(s.Wrong[0].Text, c.want) || s.Wrong[0].Mend == "" {
+			if len(s.Wrong) != 1 || !strings.HasPrefix(s.Wrong[0].Text, c.want) || s.Wrong[0].Mend == "" || s.Wrong[0].Code == "" || s.Well() {
 				t.Errorf("%+v", s.Wrong)
 			}
 		})
@@ -113,8 +114,12 @@ func TestRequirements_FollowFromTheAnswers(t *testing.T) {
 		{"one node on a file", "one, one, not yet, one, not yet", func(a *Asked) { a.Members, a.Answers, a.Lonely, a.Link = a.Members[:1], a.Answers[:1], true, "off" }},
 		{"ready for a second", "met, one, not yet, met, not yet", func(a *Asked) { a.Members, a.Answers = a.Members[:1], a.Answers[:1] }},
 		{"link off", "met, met, not yet, not met, not yet", func(a *Asked) { a.Link = "off" }},
-		{"another store", "met, not met, not yet, met, not yet", func(a *Asked) { a.Answers[2].Value.Problems = []Problem{{"file store", "x", "y"}} }},
-		{"no database", "not met, met, not yet, met, not yet", func(a *Asked) { a.Answers[2].Value.Problems = []Problem{{"database", "x", "y"}} }},
+		{"another store", "met, not met, not yet, met, not yet", func(a *Asked) {
+			a.Answers[2].Value.Problems = []Problem{{Requirement: "file store", Message: "x", Mend: "y"}}
+		}},
+		{"no database", "not met, met, not yet, met, not yet", func(a *Asked) {
+			a.Answers[2].Value.Problems = []Problem{{Requirement: "database", Message: "x", Mend: "y"}}
+		}},
 		{"no answer", "met, not known, not yet, not met, not yet", func(a *Asked) { a.Answers[2].Err = errors.New("late") }},
 		{"no route", "met, met, not yet, not met, not yet", func(a *Asked) { a.Answers[2].Value.Unlinked = []string{"node-1"} }},
 		{"outside", "met, met, not yet, met, not yet", func(a *Asked) { a.Link = "outside" }},

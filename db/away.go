@@ -116,7 +116,7 @@ func (d *DB) wake() {
 	d.wg.Go(func() {
 		defer d.waking.Store(false)
 		if err := d.search(d.life); err != nil && d.life.Err() == nil {
-			d.log.Warn("no database server was found to follow", "error", err)
+			d.log.Debug("no database server was found to follow", "error", err) // note has said what there is to say
 		}
 	})
 }

@@ -47,6 +47,9 @@ type Options struct {
 	// LossAccept is how much of this node's newest commits a server may lack and still be followed after a
 	// fail-over (db.loss.accept); 0 = 1 min, the time for which a node can name what it lost.
 	LossAccept time.Duration
+	// OnRestored runs in the transaction in which an incarnation begins because the data was put back: to end
+	// sessions that were ended since, for one.
+	OnRestored func(ctx context.Context, tx *Tx) error
 	Clock      func() time.Duration // monotonic; nil = since Open
 
 	Writer int64 // the process life that the sessions belong to, by which others can end them (EndSessions); 0 = nobody can

@@ -20,6 +20,7 @@ type standing struct {
 	fingerprint string
 	number      int64
 	token       string // empty before Migrate
+	unproven    bool   // see DB.Unproven
 }
 
 // splitQuiet is for how long no second server may be seen to take writes before one is followed again.
@@ -416,8 +417,7 @@ func (d *DB) take(ctx context.Context, next *pools) error {
 	defer cancel()
 	e, err := d.establish(ctx, next)
 	if err != nil {
-		d.log.Warn("the history of a database server could not be established: nothing uses it before", "error", err)
-		return errors.Join(err, next.close())
+		return errors.Join(fmt.Errorf("establish the history of the database server: %w", err), next.close())
 	}
 	st := *next.standing.Load()
 	if err := d.memory.follow(e.tokens, st.fingerprint); err != nil && d.dialect != SQLite {

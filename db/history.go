@@ -190,10 +190,7 @@ func (d *DB) look(ctx context.Context, conn driver.Conn, m mark) (s shown, err e
 		}
 	}
 	err = eachRaw(ctx, conn, "SELECT number, token, how FROM db_history ORDER BY number", func(v []driver.Value) {
-		s.tokens = append(s.tokens, Token{integer(v[0]), fmt.Sprint(v[1])})
-		if fmt.Sprint(v[2]) == howRestored {
-			s.restored = integer(v[0])
-		}
+		s.add(Token{integer(v[0]), fmt.Sprint(v[1])}, fmt.Sprint(v[2]))
 	})
 	if err != nil && !d.absent(err) {
 		return s, err
@@ -256,6 +253,8 @@ type established struct {
 	token  string
 	how    string // of what was begun just now; empty when nothing was
 	tokens []Token
+
+	unproven bool // since some incarnation it is not known whether this is a copy
 }
 
 // establish makes the history of the server behind the pools the one that this node follows: it begins a new
@@ -268,22 +267,21 @@ func (d *DB) establish(ctx context.Context, p *pools) (e established, err error)
 		e = established{}
 		s := shown{made: true, fingerprint: fp, beat: -1}
 		var stored string
-		row := tx.QueryRow(ctx, "SELECT number, token, fingerprint FROM db_incarnation WHERE id = 1"+d.dialect.ForUpdate())
-		if err := row.Scan(&s.number, &s.token, &stored); errors.Is(err, sql.ErrNoRows) {
-			if err := tx.Insert(ctx, "db_incarnation", Row{"id": 1, "number": 1, "fingerprint": fp, "token": ""}); err != nil {
-				return err
+		const row = "SELECT number, token, fingerprint FROM db_incarnation WHERE id = 1"
+		err := tx.QueryRow(ctx, row+d.dialect.ForUpdate()).Scan(&s.number, &s.token, &stored)
+		if errors.Is(err, sql.ErrNoRows) { // of several nodes that begin together one makes it
+			if _, err = tx.InsertIgnore(ctx, "db_incarnation", Row{"id": 1, "number": 1, "fingerprint": fp, "token": ""}); err == nil {
+				err = tx.QueryRow(ctx, row+d.dialect.ForUpdate()).Scan(&s.number, &s.token, &stored)
 			}
-			s.number, stored = 1, fp
-		} else if err != nil {
+		}
+		if err != nil {
 			return err
 		}
 		if err := Each(ctx, tx, func(sc Scanner) error {
 			var t Token
 			var how string
 			err := sc.Scan(&t.Number, &t.Value, &how)
-			if s.tokens = append(s.tokens, t); how == howRestored {
-				s.restored = t.Number
-			}
+			s.add(t, how)
 			return err
 		}, "SELECT number, token, how FROM db_history ORDER BY number"); err != nil {
 			return err
@@ -309,18 +307,21 @@ func (d *DB) establish(ctx context.Context, p *pools) (e established, err error)
 			e.how = howLoss
 		case strings.HasPrefix(s.token, movedPrefix):
 			// It belongs to another database now: nothing is begun here.
+		case !sameHistory(stored, fp) && len(s.tokens) > 0 && len(k.tokens) == 0 && !samePlace(stored, fp):
+			e.how = howUnproven // this node remembers nothing, so the data may have been copied here
 		case !sameHistory(stored, fp):
 			e.how = howContinued
 		case len(s.tokens) == 0 || s.tokens[len(s.tokens)-1].Number < s.number: // raised by the version before
 			e.how = howFirst
 		}
-		e.number, e.token, e.tokens = s.number, s.token, s.tokens
+		e.number, e.token, e.tokens, e.unproven = s.number, s.token, s.tokens, s.unproven > s.restored
 		if e.how == "" {
 			return nil
 		}
 		if e.how != howFirst {
 			e.number = max(s.number, k.newest().Number) + 1
 		}
+		e.unproven = (e.unproven || e.how == howUnproven) && e.how != howRestored
 		e.token = rand.Text()
 		e.tokens = append(e.tokens, Token{e.number, e.token})
 		return d.begin(ctx, tx, e, s.token, fp)
@@ -346,6 +347,11 @@ func (d *DB) begin(ctx context.Context, tx *Tx, e established, parent, fingerpri
 	if e.how == howFirst {
 		return nil
 	}
+	if e.how == howRestored && d.opt.OnRestored != nil {
+		if err := d.opt.OnRestored(ctx, tx); err != nil {
+			return err
+		}
+	}
 	_, err := tx.Exec(ctx, "UPDATE db_counter SET next_id = next_id + ?, incarnation = ?", int64(counterJump), e.number)
 	return err
 }
@@ -369,7 +375,7 @@ func (d *DB) settleOn(p *pools, e established) error {
 	if e.how == howRestored || e.agreed || e.lost > 0 { // the heartbeats that are missing there will not come back
 		d.memory.forget()
 	}
-	st.token, st.number = e.token, e.number
+	st.token, st.number, st.unproven = e.token, e.number, e.unproven
 	p.standing.Store(&st)
 	d.turn(Turn{New: e.number, How: e.how, Lost: e.lost, Server: d.serverName(st.host)})
 	return nil
@@ -399,6 +405,40 @@ func (d *DB) Beat(writer int64) int64 {
 		return k.mark.beat
 	}
 	return -1
+}
+
+// Unproven reports whether the data may be a copy: it was found on another server by a node that remembered
+// nothing. Until an operator says what it is (Adopt), nothing outside of the database may be changed for it.
+func (d *DB) Unproven() bool {
+	st := d.pools.Load().standing.Load()
+	return st != nil && st.unproven
+}
+
+// Adopt begins a new incarnation because an operator has said that this database is the one from now on: its
+// number is above every one that is known anywhere (above and what the database has), and nodes that know of
+// more than the database has follow it all the same. also runs in the same transaction; nil: nothing does.
+func (d *DB) Adopt(ctx context.Context, above int64, also func(ctx context.Context, tx *Tx) error) (Token, error) {
+	p := d.pools.Load()
+	fp := p.standing.Load().fingerprint
+	e := established{how: howRestored}
+	err := d.controlTx(ctx, p, false, func(tx *Tx) error {
+		var parent string
+		if err := tx.QueryRow(ctx, "SELECT number, token FROM db_incarnation WHERE id = 1"+d.dialect.ForUpdate()).Scan(&e.number, &parent); err != nil {
+			return err
+		}
+		e.number, e.token = max(e.number, above)+1, rand.Text()
+		if err := d.begin(ctx, tx, e, parent, fp); err != nil {
+			return err
+		}
+		if also != nil {
+			return also(ctx, tx)
+		}
+		return nil
+	})
+	if err != nil {
+		return Token{}, fmt.Errorf("begin an incarnation: %w", err)
+	}
+	return Token{e.number, e.token}, nil
 }
 
 // Recheck looks again which history the server shows, for a reader that saw in the database that it is not

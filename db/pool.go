@@ -28,8 +28,11 @@ type connector struct {
 // Connect opens a connection; one that shows another server or history than the pool's is closed again, and
 // the right server is searched for. While the server does not answer it fails at once.
 func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
-	if err := c.d.away.admit(ctx); err != nil {
-		return nil, &connectError{err}
+	// Pools that are not in use yet belong to the search itself, which nothing else may hold up.
+	if c.d.pools.Load() == c.pool {
+		if err := c.d.away.admit(ctx); err != nil {
+			return nil, &connectError{err}
+		}
 	}
 	conn, err := c.connect(ctx)
 	// Behind one address for several servers the next connection may lead to the right one.

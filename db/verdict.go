@@ -26,6 +26,7 @@ const (
 	howContinued = "continued" // on another server, nothing lost
 	howLoss      = "loss"      // commits at the end are missing
 	howRestored  = "restored"  // an operator said that this is the database from now on
+	howUnproven  = "unproven"  // on another server, by a node that remembered nothing: it may be a copy
 )
 
 // shown is what a server shows of the data's history on one connection.
@@ -38,7 +39,19 @@ type shown struct {
 	token       string  // of the newest incarnation
 	tokens      []Token // all incarnations, in the order of their numbers
 	restored    int64   // the newest number that an operator began, 0 for none
+	unproven    int64   // the newest number that a node began which did not know whether the data is a copy
 	beat, seen  int64   // the beat of the mark's writer, and when that writer beat by its own clock; beat −1: it has none
+}
+
+// add notes an incarnation; they come in the order of their numbers.
+func (s *shown) add(t Token, how string) {
+	s.tokens = append(s.tokens, t)
+	switch how {
+	case howRestored:
+		s.restored = t.Number
+	case howUnproven:
+		s.unproven = t.Number
+	}
 }
 
 // mark is the newest heartbeat of this node that is known to be committed.
@@ -153,6 +166,16 @@ func laterTimeline(a, b string) bool {
 	systemA, lineA, okA := timeline(a)
 	systemB, lineB, okB := timeline(b)
 	return okA && okB && systemA == systemB && lineB > lineA
+}
+
+// samePlace reports whether two fingerprints are of one server in different lives, or of servers of one
+// PostgreSQL cluster.
+func samePlace(a, b string) bool {
+	systemA, _, okA := timeline(a)
+	systemB, _, okB := timeline(b)
+	headA, _, _ := strings.Cut(a, " start ")
+	headB, _, _ := strings.Cut(b, " start ")
+	return okA && okB && systemA == systemB || headA == headB
 }
 
 // timeline reads "postgres SYSTEM TIMELINE".

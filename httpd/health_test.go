@@ -22,7 +22,10 @@ func local(target string, header ...string) *http.Request {
 }
 
 func TestReadyz_NamesWhatFailsAndHowToMendIt(t *testing.T) {
-	problems := []Problem{{"database", "db1 does not answer", "start it, or change jdbc.default.url"}, {"file store", "another identity", "mount the shared directory"}}
+	problems := []Problem{
+		{Requirement: "database", Message: "db1 does not answer", Mend: "start it, or change jdbc.default.url"},
+		{Requirement: "file store", Message: "another identity", Mend: "mount the shared directory"},
+	}
 	s, _ := newServer(t, Options{Ready: func(context.Context) []Problem { return problems }}, nil)
 	rec := answer(s, local("/readyz"))
 	if rec.Code != 503 || rec.Header().Get("Cache-Control") != "no-store" {

@@ -81,9 +81,10 @@ type ErrorPage func(w http.ResponseWriter, r *http.Request, status int, message 
 
 // Problem is a requirement that is not met.
 type Problem struct {
-	Requirement string `json:"requirement"` // short name: "database", "file store"
-	Message     string `json:"message"`     // what is wrong
-	Mend        string `json:"mend"`        // what to do about it
+	Requirement string `json:"requirement"`    // short name: "database", "file store"
+	Message     string `json:"message"`        // what is wrong
+	Mend        string `json:"mend"`           // what to do about it
+	Code        string `json:"code,omitempty"` // of the finding, as in docs/operate/findings.md
 }
 
 // check fills in defaults and refuses what cannot work.

@@ -3,7 +3,6 @@ package server
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -74,7 +73,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	s.onStop("cluster link", func(context.Context) error { return s.link.transport.Close() })
 	s.Node, err = cluster.Join(ctx, cluster.NodeOptions{
 		DB: s.DB, Writer: writer, Home: c.Home, Name: s.nodeName(), Address: s.link.address, Fingerprint: s.link.row,
-		Host: hostname, HostID: cluster.HostID(), Version: stoa.Version, Settings: s.settings,
+		Host: hostname, HostID: cluster.HostID(), Version: stoa.Version, Settings: s.settings, Detail: s.linkDetail().String(),
 		Heartbeat: c.Cluster.HeartbeatInterval, DeadAfter: c.Cluster.HeartbeatTimeout, Guest: s.command, Logger: s.log,
 	})
 	if err != nil {
@@ -111,6 +110,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	proof = s.Log.Proof
 	s.link.log.Store(s.Log)
 	s.onStop("change log", s.Log.Close)
+	s.openEvents()
 	if err := s.openCalls(s.link); err != nil {
 		return err
 	}
@@ -234,7 +234,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		return err
 	}
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), cacheMetrics{s.Cache})
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), cacheMetrics{s.Cache}, newClusterMetrics(s))
 	if s.http, err = httpd.New(httpd.Options{
 		Addr: c.Server.Listen, TLSAddr: c.Server.ListenTLS, TLSCert: c.Server.Certificate, TLSKey: c.Server.Key,
 		TrustedProxies: c.Web.TrustedProxies, ForwardedHost: httpd.Forwarded(c.Web.ForwardedHost), ForwardedPort: httpd.Forwarded(c.Web.ForwardedPort),
@@ -248,8 +248,15 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		return err
 	}
 	s.onStop("http", func(context.Context) error { return s.http.Close() })
+	s.misled = misled(ctx, c, s.DB.Server(), s.link.inside != nil && !s.command)
+	for _, p := range s.misled {
+		s.log.Warn(p.Message, "code", p.Code, "mend", p.Mend)
+	}
 	s.examine(ctx)
 	s.every(2*time.Second, s.examine)
+	if !s.command {
+		s.every(watchEvery, s.watchFindings)
+	}
 	if !s.command {
 		if err := s.Jobs.Start(s.ctx); err != nil {
 			return err
@@ -275,6 +282,7 @@ func (s *Server) openDatabase(ctx context.Context, writer int64) (*db.DB, error)
 		StatementTimeout: s.cfg.Database.StatementTimeout, SlowStatement: s.cfg.Database.SlowStatement, IDBlock: int64(s.cfg.Database.CounterIncrement),
 		BackupDir: filepath.Join(s.cfg.Home, "data", "backup"), Writer: writer, Logger: s.log, LossAccept: s.cfg.Database.LossAccept,
 		MemoryFile: filepath.Join(s.cfg.Home, "data", "history.json"), Clock: change.Boottime,
+		OnRestored: user.EndAll,
 	}
 	for attempt := 0; ; attempt++ {
 		d, err := db.Open(ctx, o)
@@ -292,20 +300,20 @@ func (s *Server) openDatabase(ctx context.Context, writer int64) (*db.DB, error)
 
 // checkStore compares the identity of this node's file store with the one the database knows.
 func (s *Server) checkStore(ctx context.Context, files filestore.Store) []httpd.Problem {
-	bad := func(message, mend string) []httpd.Problem {
+	bad := func(code, message, mend string) []httpd.Problem {
 		s.log.Error("the file store is not usable", "reason", message)
-		return []httpd.Problem{{Requirement: "file store", Message: message, Mend: mend}}
+		return []httpd.Problem{{Requirement: "file store", Message: message, Mend: mend, Code: code}}
 	}
 	mine, err := files.Identity(ctx, filestore.NewKey())
 	if err != nil {
-		return bad("the file store cannot be read: "+err.Error(), "make dl.store.file.system.root.dir readable and writable for this user")
+		return bad(cluster.CodeStoreUnread, "the file store cannot be read: "+err.Error(), "make dl.store.file.system.root.dir readable and writable for this user")
 	}
 	agreed, err := cluster.Fact(ctx, s.DB, "filestore", mine)
 	if err != nil {
-		return bad("the identity of the file store cannot be compared: "+err.Error(), "see the state of the database")
+		return bad(cluster.CodeStoreUnknown, "the identity of the file store cannot be compared: "+err.Error(), "see the state of the database")
 	}
 	if agreed != mine {
-		return bad("this node's file store is not the one the other nodes use", "set dl.store.file.system.root.dir to the directory all nodes share")
+		return bad(cluster.CodeStoreOther, "this node's file store is not the one the other nodes use", "set dl.store.file.system.root.dir to the directory all nodes share")
 	}
 	return nil
 }
@@ -314,9 +322,9 @@ func (s *Server) checkStore(ctx context.Context, files filestore.Store) []httpd.
 func (s *Server) problems(ctx context.Context) []httpd.Problem {
 	out := slices.Clone(s.store)
 	if err := s.DB.Check(ctx); err != nil {
-		out = append(out, httpd.Problem{Requirement: "database", Message: err.Error(), Mend: "check that the server of jdbc.default.url runs and answers"})
+		out = append(out, httpd.Problem{Requirement: "database", Message: err.Error(), Mend: "check that the server of jdbc.default.url runs and answers", Code: cluster.CodeDatabaseAway})
 	} else if age := change.Boottime() - s.Log.Proof(); age > 5*time.Second {
-		out = append(out, httpd.Problem{Requirement: "change log", Message: "the change log was last read " + age.Round(time.Second).String() + " ago", Mend: "see the log of this node; the database may be slow or read-only"})
+		out = append(out, httpd.Problem{Requirement: "change log", Message: "the change log was last read " + age.Round(time.Second).String() + " ago", Mend: "see the log of this node; the database may be slow or read-only", Code: cluster.CodeChangeLate})
 	}
 	return out
 }
@@ -351,33 +359,9 @@ func (s *Server) registerJobs() error {
 			_, err := s.Log.Prune(ctx, run.Fence)
 			return err
 		}}),
+		s.Jobs.Register(job.Job{Name: "cluster.event.prune", Does: "Clears away events of the cluster that were read long ago", Kind: job.Once, Schedule: "@every 10m", Timeout: time.Minute, Run: func(ctx context.Context, run job.Run) error {
+			_, err := cluster.PruneEvents(ctx, s.DB, run.Fence)
+			return err
+		}}),
 	)
-}
-
-// cacheMetrics shows the regions to Prometheus.
-type cacheMetrics struct{ c *cache.Cache }
-
-// Describe sends nothing, which makes the collector an unchecked one: regions come with their owners.
-func (cacheMetrics) Describe(chan<- *prometheus.Desc) {}
-
-// Collect reads the counters of every region.
-func (m cacheMetrics) Collect(ch chan<- prometheus.Metric) {
-	bad := prometheus.NewDesc("stoa_cache_bad_offers_total", "Messages of other nodes that were no offer of a cached value.", nil, nil)
-	ch <- prometheus.MustNewConstMetric(bad, prometheus.CounterValue, float64(m.c.BadOffers()))
-	desc := prometheus.NewDesc("stoa_cache", "Counters of a cache region.", []string{"region", "what"}, nil)
-	for _, r := range m.c.Stats() {
-		raw, err := json.Marshal(r)
-		if err != nil {
-			continue
-		}
-		var fields map[string]any
-		if json.Unmarshal(raw, &fields) != nil {
-			continue
-		}
-		for k, v := range fields {
-			if n, ok := v.(float64); ok {
-				ch <- prometheus.MustNewConstMetric(desc, prometheus.UntypedValue, n, r.Name, k)
-			}
-		}
-	}
 }

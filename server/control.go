@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
+	"syscall"
 	"time"
 
 	"github.com/stoa-portal/stoa"
@@ -23,6 +25,9 @@ func SocketPath(home string) string { return filepath.Join(home, "run", "stoa.so
 type ControlRequest struct {
 	Login string `json:"login,omitempty"` // reset-password: e-mail address or screen name
 	Node  string `json:"node,omitempty"`  // cluster/forget: name or id
+	Dead  bool   `json:"dead,omitempty"`  // cluster/forget: all that are dead
+	Read  string `json:"read,omitempty"`  // cluster/events: id of the event to mark as read, or "all"; empty: list them
+	Limit int    `json:"limit,omitempty"` // cluster/events: how many to list
 	Dir   string `json:"dir,omitempty"`   // backup: absolute path of a folder that does not exist yet
 
 	// import/wordpress
@@ -79,7 +84,19 @@ func (s *Server) listenControl(h *home) (func(context.Context) error, error) {
 	}))
 	mux.HandleFunc("POST /cluster/status", s.control(func(ctx context.Context, _ ControlRequest) (string, error) { return s.ClusterText(ctx) }))
 	mux.HandleFunc("POST /cluster/cache/clear", s.control(func(ctx context.Context, _ ControlRequest) (string, error) { return s.ClearCachesText(ctx) }))
-	mux.HandleFunc("POST /cluster/forget", s.control(func(ctx context.Context, r ControlRequest) (string, error) { return s.ForgetText(ctx, r.Node) }))
+	mux.HandleFunc("POST /cluster/forget", s.control(func(ctx context.Context, r ControlRequest) (string, error) {
+		if r.Dead {
+			return s.ForgetDead(ctx)
+		}
+		return s.ForgetText(ctx, r.Node)
+	}))
+	mux.HandleFunc("POST /cluster/events", s.control(func(ctx context.Context, r ControlRequest) (string, error) {
+		if r.Read != "" {
+			return s.ReadEventsText(ctx, r.Read)
+		}
+		return s.EventsText(ctx, r.Limit)
+	}))
+	mux.HandleFunc("POST /hello", func(http.ResponseWriter, *http.Request) {}) // is there life?
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second}
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(l) }()
@@ -129,7 +146,35 @@ func (s *Server) control(fn func(ctx context.Context, r ControlRequest) (string,
 	}
 }
 
-// Control sends a command to the node that runs on the home. running is false when none does.
+const (
+	// helloLimit is how long a node may take to show that it lives.
+	helloLimit = 5 * time.Second
+	// helloEvery is how often a command that takes long looks whether the node still lives, and helloMisses how often in a
+	// row it may not.
+	helloEvery  = 5 * time.Second
+	helloMisses = 3
+)
+
+// MuteError says that a process holds the home and does not answer: it is frozen, or starved of its machine.
+type MuteError struct {
+	Home string
+	PID  string // as the lock of the home has it
+}
+
+// Error names the process.
+func (e *MuteError) Error() string {
+	return "the node on the home " + e.Home + " (pid " + e.PID + ") does not answer; it may be frozen, or its machine overloaded"
+}
+
+// caller talks to the node on a home.
+type caller struct {
+	home   string
+	path   string
+	client *http.Client
+}
+
+// Control sends a command to the node that runs on the home. running is false when none does. A node that shows no life
+// within 5 s, before the command or while it runs, is a MuteError; else the command takes the time it needs, until ctx ends.
 func Control(ctx context.Context, home, command string, req ControlRequest) (text string, running bool, err error) {
 	path, release, err := shortPath(SocketPath(home))
 	if errors.Is(err, os.ErrNotExist) {
@@ -139,37 +184,109 @@ func Control(ctx context.Context, home, command string, req ControlRequest) (tex
 		return "", false, err
 	}
 	defer release()
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	c := caller{home: home, path: path}
+	c.client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
 		return d.DialContext(ctx, "unix", path)
 	}}}
+	if err := c.hello(ctx); errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
+		return "", false, nil
+	} else if err != nil {
+		return "", true, err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		c.watch(ctx, cancel)
+	}()
+	text, err = c.call(ctx, command, req)
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		err = cause
+	}
+	cancel(nil)
+	<-watched
+	return text, true, err
+}
+
+// hello asks the node for a sign of life. One of an older version does not know the question, and lives.
+func (c caller) hello(ctx context.Context) error {
+	limit, cancel := context.WithTimeout(ctx, helloLimit)
+	defer cancel()
+	req, err := http.NewRequestWithContext(limit, http.MethodPost, "http://stoa/hello", nil)
+	if err != nil {
+		return err
+	}
+	res, err := c.client.Do(req)
+	switch {
+	case err == nil:
+		return res.Body.Close()
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return err
+	case errors.Is(err, os.ErrPermission):
+		return stoa.Forbidden("the control socket %s belongs to another user; run the command as the user that runs the node", SocketPath(c.home))
+	}
+	return &MuteError{Home: c.home, PID: Holder(c.home)}
+}
+
+// Holder is the pid of the process that has, or had, the home.
+func Holder(home string) string {
+	raw, err := os.ReadFile(filepath.Join(home, "run", "stoa.lock"))
+	if pid := strings.TrimSpace(string(raw)); err == nil && pid != "" {
+		return pid
+	}
+	return "not known"
+}
+
+// watch ends a command whose node has stopped to show life.
+func (c caller) watch(ctx context.Context, end context.CancelCauseFunc) {
+	tick := time.NewTicker(helloEvery)
+	defer tick.Stop()
+	for missed := 0; missed < helloMisses; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if err := c.hello(ctx); err != nil {
+			missed++
+		} else {
+			missed = 0
+		}
+	}
+	end(&MuteError{Home: c.home, PID: Holder(c.home)})
+}
+
+// call sends the command and reads its answers.
+func (c caller) call(ctx context.Context, command string, req ControlRequest) (string, error) {
 	req.Reports = req.Progress != nil
 	body, err := json.Marshal(req)
 	if err != nil {
-		return "", false, err
+		return "", err
 	}
-	conn, err := net.DialTimeout("unix", path, 2*time.Second)
-	if err != nil {
-		return "", false, nil
-	}
-	_ = conn.Close()
 	httpReq, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://stoa/"+command, jsonBody(body))
 	if err != nil {
-		return "", true, err
+		return "", err
 	}
-	res, err := client.Do(httpReq)
+	res, err := c.client.Do(httpReq)
 	if err != nil {
-		return "", true, stoa.Unavailable(err, "the node on %s did not answer", home)
+		return "", stoa.Unavailable(err, "the node on %s did not answer", c.home)
 	}
 	defer res.Body.Close()
+	if res.StatusCode == http.StatusNotFound {
+		return "", stoa.Unavailable(nil, "the node on %s does not know the command %s; is it older?", c.home, command)
+	}
 	var answer ControlAnswer
 	for in := json.NewDecoder(res.Body); ; {
 		answer = ControlAnswer{}
 		switch err := in.Decode(&answer); {
 		case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
-			return "", true, stoa.Unavailable(err, "the node on %s went away while it ran the command", home)
+			return "", stoa.Unavailable(err, "the node on %s went away while it ran the command", c.home)
 		case err != nil:
-			return "", true, stoa.Unavailable(err, "the node on %s does not know the command %s; is it older?", home, command)
+			return "", stoa.Unavailable(err, "the node on %s does not know the command %s; is it older?", c.home, command)
 		}
 		if answer.Total == 0 {
 			break
@@ -179,7 +296,7 @@ func Control(ctx context.Context, home, command string, req ControlRequest) (tex
 		}
 	}
 	if answer.Error != "" {
-		return "", true, errors.New(answer.Error)
+		return "", errors.New(answer.Error)
 	}
-	return answer.Text, true, nil
+	return answer.Text, nil
 }

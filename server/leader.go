@@ -52,6 +52,7 @@ func (l *leader) Alive(writer int64) bool {
 func (s *Server) sweepNodes() {
 	for s.ctx.Err() == nil {
 		err := s.Node.RunAsMaster(s.ctx, func(ctx context.Context, fence cluster.Fence) error {
+			s.noticeMastery()
 			t := time.NewTicker(time.Second)
 			defer t.Stop()
 			for {
@@ -59,6 +60,7 @@ func (s *Server) sweepNodes() {
 				for _, m := range dead {
 					n, buryErr := s.Log.Bury(ctx, m.Writer)
 					s.log.Warn("a node is gone", "node", m.Name, "address", m.Address, "unsettled", n)
+					s.noticeDead(m)
 					err = errors.Join(err, buryErr)
 				}
 				if err != nil {

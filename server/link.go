@@ -30,6 +30,7 @@ type link struct {
 	row       string     // what lets them know it
 	callsOff  string     // why nodes may not call each other; empty if they may
 	trusted   bool       // messages come from members only
+	given     bool       // the transport was given, as in tests
 	log       atomic.Pointer[change.Log]
 }
 
@@ -59,7 +60,7 @@ func (s *Server) openLink(ctx context.Context, o Options, writer int64) (*link, 
 		}
 	}
 	if o.Transport != nil {
-		return &link{transport: o.Transport, trusted: true}, nil
+		return &link{transport: o.Transport, trusted: true, given: true}, nil
 	}
 	if !c.Cluster.Enabled {
 		return &link{transport: cluster.NewHub().Join(strconv.FormatInt(writer, 10)), trusted: true}, nil

@@ -58,6 +58,7 @@ type Server struct {
 	Jobs     *job.Service
 	Calls    *cluster.Calls
 	Locks    *lock.Service
+	Events   *cluster.EventLog // takes what happens to the cluster and stays until it has been read
 
 	// SetupPath is the one-time address at which the administrator sets a password; empty when the
 	// portal has an administrator with a password.
@@ -74,7 +75,14 @@ type Server struct {
 	settings string            // one digest of them all
 	store    []httpd.Problem   // what is wrong with the file store
 	checkup  atomic.Pointer[checkup]
-	address  string // host:port for people
+	misled   []cluster.Problem              // names that lead to this machine's loopback address
+	master   atomic.Int64                   // the writer that was the master before this node
+	lost     int                            // own lost changes that were told
+	noticed  atomic.Pointer[noticed]        // events as they were seen last
+	seen     atomic.Pointer[cluster.Status] // the cluster as it was seen last
+	told     map[string]cluster.Finding     // findings that stand in the log
+	leaving  atomic.Bool                    // Drain has begun
+	address  string                         // host:port for people
 	started  time.Time
 	command  bool
 
@@ -129,6 +137,7 @@ func (s *Server) Serve() error { return s.http.Serve() }
 
 // Drain makes the node "not ready", waits for the load balancer to notice, and finishes the requests.
 func (s *Server) Drain(ctx context.Context) error {
+	s.leaving.Store(true)
 	s.http.Drain(ctx)
 	return s.http.Shutdown(ctx)
 }

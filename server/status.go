@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/stoa-portal/stoa"
@@ -44,6 +45,7 @@ func (s *Server) report() cluster.Report {
 	r := cluster.Report{
 		HTTP: s.address, Uptime: time.Since(s.started).Round(time.Second), Settings: s.shared, Values: s.values, Position: st.Low, ProofAge: st.ProofAge, Heads: map[string]uint64{},
 		HintsSent: st.HintsSent, HintsGot: st.HintsGot, HintsLost: st.HintsLost, Repaired: st.Repaired, Jobs: s.cfg.Jobs.Enabled, Command: s.command,
+		Leaving: s.leaving.Load(), Warnings: s.misled,
 	}
 	if s.level != nil {
 		r.LogLevel = strings.ToLower(s.level.Level().String())
@@ -57,7 +59,9 @@ func (s *Server) report() cluster.Report {
 	names := map[int64]string{}
 	for _, m := range s.Node.Members() {
 		names[m.Writer] = m.Name
-		if m.Live && !m.Self && s.link.inside != nil && m.Fingerprint != "" && !s.link.inside.Reaches(m.Writer) {
+	}
+	for _, m := range cluster.Current(s.Node.Members()) {
+		if s.unlinked(m) {
 			r.Unlinked = append(r.Unlinked, m.Name)
 		}
 	}
@@ -81,16 +85,31 @@ func (s *Server) Cluster(ctx context.Context) (cluster.Status, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	a := cluster.Asked{Link: "off", Database: s.DB.Describe(), Lonely: s.DB.Dialect() == db.SQLite}
-	switch {
-	case s.link.inside != nil:
-		a.Link = "inside"
-	case s.cfg.Cluster.Enabled:
-		a.Link = "outside"
-	}
+	detail := s.linkDetail()
+	a := cluster.Asked{Link: detail.Link, Channel: detail.Channel, Database: s.DB.Describe(), Lonely: s.DB.Dialect() == db.SQLite}
+	var wg sync.WaitGroup
+	wg.Go(func() { a.Events, a.Unread, a.Unseen = s.unread(ctx) })
 	a.Answers = s.status.All(ctx, struct{}{})
+	wg.Wait()
 	a.Members, a.Master = s.Node.Members(), s.Node.Master()
 	return cluster.NewStatus(a), nil
+}
+
+// linkDetail is what the node's row tells of its Cluster Link.
+func (s *Server) linkDetail() cluster.Detail {
+	d := cluster.Detail{Link: "off", Channel: s.cfg.Cluster.ChannelNameControl}
+	switch {
+	case s.link.inside != nil:
+		d.Link = "inside"
+	case s.cfg.Cluster.Enabled || s.link.given:
+		d.Link = "outside"
+	}
+	return d
+}
+
+// unlinked reports whether there should be a connection to a living member, and is none.
+func (s *Server) unlinked(m cluster.Member) bool {
+	return m.Live && !m.Self && m.Node != s.Node.ID() && s.link.inside != nil && m.Fingerprint != "" && !s.link.inside.Reaches(m.Writer)
 }
 
 // operators refuses whoever is neither an administrator nor the operator.
@@ -191,6 +210,71 @@ func (s *Server) ForgetText(ctx context.Context, name string) (string, error) {
 		return "", err
 	}
 	return fmt.Sprintf("%s (%s) is forgotten. Should it come back after all, restart it.", m.Name, m.Host), nil
+}
+
+// ForgetDead takes all nodes that are dead off the list and says which they were. It is for administrators and the operator.
+func (s *Server) ForgetDead(ctx context.Context) (string, error) {
+	if err := operators(ctx, "forget nodes"); err != nil {
+		return "", err
+	}
+	if err := s.Node.Look(ctx); err != nil {
+		return "", err
+	}
+	var lines []string
+	for _, m := range s.Node.Members() {
+		if m.State != cluster.Dead {
+			continue
+		}
+		switch err := s.Node.Forget(ctx, m.Writer); {
+		case stoa.Is(err, stoa.KindConflict): // it is back
+		case err != nil:
+			return strings.Join(lines, "\n"), err
+		default:
+			lines = append(lines, fmt.Sprintf("%s (%s, id %s) is forgotten.", m.Name, m.Host, m.Node))
+		}
+	}
+	if len(lines) == 0 {
+		return "No node is dead, so there is nothing to forget.", nil
+	}
+	return strings.Join(lines, "\n") + "\nShould one of them come back after all, restart it.", nil
+}
+
+// EventsText gives the newest events as JSON, for commands.
+func (s *Server) EventsText(ctx context.Context, limit int) (string, error) {
+	events, err := cluster.Events(ctx, s.DB, limit)
+	if err != nil {
+		return "", err
+	}
+	waiting := s.Events.Waiting()
+	slices.Reverse(waiting)
+	raw, err := json.MarshalIndent(append(append([]cluster.Event{}, waiting...), events...), "", "  ")
+	return string(raw), err
+}
+
+// ReadEventsText marks events as read, for commands: one by its id, or all.
+func (s *Server) ReadEventsText(ctx context.Context, which string) (string, error) {
+	var ids []stoa.ID
+	if which != "all" {
+		id, err := stoa.ParseID(which)
+		if err != nil {
+			return "", stoa.Invalid("read", "%.40q is no id of an event: the number that stoa cluster events shows, or all, is expected", which)
+		}
+		ids = append(ids, id)
+	}
+	if err := s.Events.Flush(ctx); err != nil {
+		return "", err
+	}
+	n, err := cluster.ReadEvents(ctx, s.DB, ids...)
+	s.noticed.Store(nil)
+	switch {
+	case err != nil:
+		return "", err
+	case n == 0 && len(ids) > 0:
+		return "", stoa.NotFound("event that has not been read", which)
+	case n == 1:
+		return "One event is marked as read.", nil
+	}
+	return fmt.Sprintf("%d events are marked as read.", n), nil
 }
 
 // Confirm waits until every other living node has applied the change at p; the error names those that

@@ -311,6 +311,18 @@ func deleteSessions(ctx context.Context, tx *db.Tx, where string, args ...any) (
 	return ids, nil
 }
 
+// EndAll ends every session of every instance and voids every one-time link, in the given transaction: after
+// the data was put back to an earlier state, what was ended since would live again. It asks for no right:
+// it is for the portal itself, which knows when that has happened.
+func EndAll(ctx context.Context, tx *db.Tx) error {
+	for _, s := range []string{"DELETE FROM user_session", "DELETE FROM user_link"} {
+		if _, err := tx.Exec(ctx, s); err != nil {
+			return fmt.Errorf("end all sessions: %w", err)
+		}
+	}
+	return nil
+}
+
 // Sweep deletes sessions and links that have ended and tries that count no more. Only the portal
 // itself may call it; it runs every few minutes.
 func (s *Service) Sweep(ctx context.Context) error {

@@ -71,7 +71,7 @@ func (l *Link) Follow(ctx context.Context, n *cluster.Node, d Discovery) (done <
 	}
 	lookUp()
 	news := make(chan struct{}, 1)
-	stop := n.Watch(func(cluster.Event) {
+	stop := n.Watch(func(cluster.MemberEvent) {
 		select {
 		case news <- struct{}{}:
 		default:

@@ -21,15 +21,52 @@ import (
 
 func main() { os.Exit(run(os.Args[1:])) }
 
+// The exit codes. Commands that look tell the last two apart; for all others everything that fails is a 1.
+const (
+	exitWell  = 0
+	exitWrong = 1 // something is wrong, or the command failed
+	exitBlind = 2 // a command that looks could not
+)
+
+// exit is an error that ends the program with a code of its own; without a cause nothing more is to be said.
+type exit struct {
+	code  int
+	cause error
+}
+
+// Error is the cause in words.
+func (e *exit) Error() string {
+	if e.cause == nil {
+		return ""
+	}
+	return e.cause.Error()
+}
+
+// Unwrap gives the cause.
+func (e *exit) Unwrap() error { return e.cause }
+
 // run is main without the exit, so that deferred work is done.
 func run(args []string) int {
 	root := command()
 	root.SetArgs(args)
-	if err := root.ExecuteContext(context.Background()); err != nil {
-		fmt.Fprintln(os.Stderr, "stoa: "+strings.ReplaceAll(err.Error(), "\n", "\n      "))
-		return 1
+	err := root.ExecuteContext(context.Background())
+	if err == nil {
+		return exitWell
 	}
-	return 0
+	code := exitWrong
+	var e *exit
+	if errors.As(err, &e) {
+		code = e.code
+	}
+	if text := err.Error(); text != "" {
+		fmt.Fprintln(os.Stderr, "stoa: "+strings.ReplaceAll(text, "\n", "\n      "))
+	}
+	return code
+}
+
+// interruptible gives a context that a signal ends.
+func interruptible() (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 }
 
 // flags are those that every command knows.
@@ -98,7 +135,7 @@ func serveNode(f *flags) error {
 		handler = slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})
 	}
 	log := slog.New(handler)
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := interruptible()
 	defer stop()
 	s, err := server.New(ctx, server.Options{Config: c, Logger: log, Level: level})
 	if err != nil {
@@ -163,7 +200,7 @@ func askNode(f *flags, name string, req server.ControlRequest, alone func(ctx co
 	if err != nil {
 		return "", err
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := interruptible()
 	defer stop()
 	text, running, err := server.Control(ctx, c.Home, name, req)
 	if !running && err == nil {
@@ -177,7 +214,7 @@ func askNode(f *flags, name string, req server.ControlRequest, alone func(ctx co
 			return "", openErr
 		}
 		text, err = alone(stoa.WithActor(ctx, stoa.SystemActor()), s)
-		err = errors.Join(err, s.Stop(context.Background()))
+		err = errors.Join(err, s.Stop(context.Background())) // has a limit of its own
 	}
 	return text, err
 }
@@ -207,12 +244,14 @@ func backupCommand(f *flags) *cobra.Command {
 func migrateCommand(f *flags) *cobra.Command {
 	return &cobra.Command{Use: "migrate", Short: "Bring the database up to this binary", Args: cobra.NoArgs,
 		Long: "Makes the tables of an empty database, or brings an older schema up to date. A node does the same at start,\nunless schema.run.enabled or upgrade.database.auto.run is false.",
-		RunE: func(c *cobra.Command, _ []string) error {
+		RunE: func(*cobra.Command, []string) error {
 			cfg, err := f.load()
 			if err != nil {
 				return err
 			}
-			version, err := server.Migrate(c.Context(), cfg, slog.New(slog.NewTextHandler(os.Stderr, nil)))
+			ctx, stop := interruptible()
+			defer stop()
+			version, err := server.Migrate(ctx, cfg, slog.New(slog.NewTextHandler(os.Stderr, nil)))
 			if err != nil {
 				return err
 			}
@@ -227,7 +266,9 @@ func restoreCommand(f *flags) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if err := server.Restore(context.Background(), c, args[0]); err != nil {
+		ctx, stop := interruptible()
+		defer stop()
+		if err := server.Restore(ctx, c, args[0]); err != nil {
 			return err
 		}
 		fmt.Println("The backup was restored to", c.Home)

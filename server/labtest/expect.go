@@ -212,7 +212,7 @@ func counted(ctx context.Context, w *world, args []string) error {
 	if err != nil {
 		return err
 	}
-	series := fmt.Sprintf("stoa_cache{region=%q,what=%q} ", args[2], args[3])
+	series := fmt.Sprintf("stoa_cache_total{region=%q,what=%q} ", args[2], args[3])
 	before, now := w.counts[args[0]+series], 0
 	err = await(ctx, 5*time.Second, func(ctx context.Context) error {
 		status, body, err := w.ask(ctx, n.host.Addr, "/metrics")
