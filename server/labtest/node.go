@@ -33,6 +33,7 @@ type node struct {
 	host *machine.Host
 	home string
 	proc *machine.Process // nil before the first start
+	said int64            // bytes of its log, when the newest trouble began
 }
 
 // properties are what an administrator writes for a node of a cluster, and what makes tests quick.

@@ -256,7 +256,7 @@ func refused(ctx context.Context, w *world, args []string) error {
 			body = text
 		}
 		text, err := os.ReadFile(n.proc.Log)
-		if err == nil && !re.MatchString(body) && !re.Match(text) {
+		if err == nil && !re.MatchString(body) && !re.Match(text[min(n.said, int64(len(text))):]) {
 			err = fmt.Errorf("%s does not say why: %s\n%s", args[0], strings.TrimSpace(body), n.proc.Tail(5))
 		}
 		return err

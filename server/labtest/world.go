@@ -292,6 +292,11 @@ func await(ctx context.Context, limit time.Duration, check func(context.Context)
 // begun and ended note a fault, for what is expected after it.
 func (w *world) begun() {
 	w.faults++
+	for _, n := range w.nodes {
+		if info, err := os.Stat(filepath.Join(w.lab.Dir, n.host.Name+".log")); err == nil {
+			n.said = info.Size()
+		}
+	}
 	if w.load != nil {
 		w.fault = [2]time.Duration{w.load.Now(), w.load.Now()}
 	}
