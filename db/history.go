@@ -300,7 +300,7 @@ func (d *DB) establish(ctx context.Context, p *pools) (e established, err error)
 		}
 		switch {
 		case !e.verdict.usable() && d.dialect == SQLite:
-			e.how = howRestored // a file of one process: who put it there meant it
+			e.how = HowRestored // a file of one process: who put it there meant it
 		case !e.verdict.usable():
 			return errUnusable
 		case e.verdict == lossy:
@@ -321,7 +321,7 @@ func (d *DB) establish(ctx context.Context, p *pools) (e established, err error)
 		if e.how != howFirst {
 			e.number = max(s.number, k.newest().Number) + 1
 		}
-		e.unproven = (e.unproven || e.how == howUnproven) && e.how != howRestored
+		e.unproven = (e.unproven || e.how == howUnproven) && e.how != HowRestored
 		e.token = rand.Text()
 		e.tokens = append(e.tokens, Token{e.number, e.token})
 		return d.begin(ctx, tx, e, s.token, fp)
@@ -347,7 +347,7 @@ func (d *DB) begin(ctx context.Context, tx *Tx, e established, parent, fingerpri
 	if e.how == howFirst {
 		return nil
 	}
-	if e.how == howRestored && d.opt.OnRestored != nil {
+	if e.how == HowRestored && d.opt.OnRestored != nil {
 		if err := d.opt.OnRestored(ctx, tx); err != nil {
 			return err
 		}
@@ -372,7 +372,7 @@ func (d *DB) settleOn(p *pools, e established) error {
 	if err := d.memory.follow(e.tokens, st.fingerprint); err != nil && d.dialect != SQLite {
 		return err
 	}
-	if e.how == howRestored || e.agreed || e.lost > 0 { // the heartbeats that are missing there will not come back
+	if e.how == HowRestored || e.agreed || e.lost > 0 { // the heartbeats that are missing there will not come back
 		d.memory.forget()
 	}
 	st.token, st.number, st.unproven = e.token, e.number, e.unproven
@@ -420,7 +420,7 @@ func (d *DB) Unproven() bool {
 func (d *DB) Adopt(ctx context.Context, above int64, also func(ctx context.Context, tx *Tx) error) (Token, error) {
 	p := d.pools.Load()
 	fp := p.standing.Load().fingerprint
-	e := established{how: howRestored}
+	e := established{how: HowRestored}
 	err := d.controlTx(ctx, p, false, func(tx *Tx) error {
 		var parent string
 		if err := tx.QueryRow(ctx, "SELECT number, token FROM db_incarnation WHERE id = 1"+d.dialect.ForUpdate()).Scan(&e.number, &parent); err != nil {

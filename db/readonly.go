@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"net/url"
@@ -15,8 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-sql-driver/mysql"
-	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/stoa-portal/stoa"
 	sqlite "modernc.org/sqlite"
 )
@@ -51,30 +48,51 @@ func OpenView(ctx context.Context, o Options, inUse bool) (*View, error) {
 		return nil, err
 	}
 	v := &View{dsn: parsed}
-	var base driver.Connector
-	switch parsed.dialect {
-	case Postgres:
-		parsed.pg.ValidateConnect = nil // a replica, or a server that is read-only for a while, can be looked at as well
-		base = stdlib.GetConnector(*parsed.pg)
-	case MySQL:
-		c, err := mysql.NewConnector(parsed.my)
-		if err != nil {
-			return nil, fmt.Errorf("database %s: %w", parsed.label, err)
-		}
-		base = mysqlConnector{c, o.ConnectTimeout}
-	default:
+	if parsed.dialect == SQLite {
 		address, err := v.file(inUse)
 		if err != nil {
 			return nil, errors.Join(err, v.Close())
 		}
-		base = sqliteConnector{&sqlite.Driver{}, address}
+		if err := v.open(ctx, sqliteConnector{&sqlite.Driver{}, address}); err != nil {
+			return nil, errors.Join(parsed.explain(err), v.Close())
+		}
+		return v, nil
 	}
+	// Of several hosts the first that takes writes is looked at, else the first that answers.
+	var failed error
+	for _, writable := range []bool{true, false} {
+		for _, h := range parsed.hosts {
+			base, err := h.connector(o.ConnectTimeout)
+			if err == nil {
+				err = v.open(ctx, base)
+			}
+			if err == nil && (!writable || len(parsed.hosts) == 1 || v.writable(ctx)) {
+				return v, nil
+			}
+			failed = err
+			if err == nil {
+				_ = v.pool.Close()
+			}
+		}
+	}
+	return nil, errors.Join(parsed.explain(failed), v.Close())
+}
+
+// open makes the one connection of the look.
+func (v *View) open(ctx context.Context, base driver.Connector) error {
 	v.pool = sql.OpenDB(base)
 	v.pool.SetMaxOpenConns(1)
-	if err := v.pool.PingContext(ctx); err != nil {
-		return nil, errors.Join(parsed.explain(err), v.Close())
+	return v.pool.PingContext(ctx)
+}
+
+// writable reports whether the server says that it takes writes.
+func (v *View) writable(ctx context.Context) bool {
+	query := "SELECT CASE WHEN pg_is_in_recovery() THEN 1 ELSE 0 END"
+	if v.dsn.dialect == MySQL {
+		query = "SELECT @@GLOBAL.read_only"
 	}
-	return v, nil
+	var no int
+	return v.pool.QueryRowContext(ctx, query).Scan(&no) == nil && no == 0
 }
 
 // file says how to open an SQLite file without leaving a trace. Opened in the ordinary way, one that was not closed

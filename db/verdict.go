@@ -25,7 +25,6 @@ const (
 	howFirst     = "first"
 	howContinued = "continued" // on another server, nothing lost
 	howLoss      = "loss"      // commits at the end are missing
-	howRestored  = "restored"  // an operator said that this is the database from now on
 	howUnproven  = "unproven"  // on another server, by a node that remembered nothing: it may be a copy
 )
 
@@ -43,11 +42,14 @@ type shown struct {
 	beat, seen  int64   // the beat of the mark's writer, and when that writer beat by its own clock; beat −1: it has none
 }
 
+// HowRestored is how an incarnation began when an operator said that this is the database from now on.
+const HowRestored = "restored"
+
 // add notes an incarnation; they come in the order of their numbers.
 func (s *shown) add(t Token, how string) {
 	s.tokens = append(s.tokens, t)
 	switch how {
-	case howRestored:
+	case HowRestored:
 		s.restored = t.Number
 	case howUnproven:
 		s.unproven = t.Number

@@ -56,6 +56,9 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		return err
 	}
 	s.onStop("database", func(context.Context) error { return s.DB.Close() })
+	if err := s.adviseDatabase(ctx); err != nil {
+		return err
+	}
 	if err := s.DB.Migrate(ctx); err != nil {
 		return err
 	}
@@ -321,7 +324,9 @@ func (s *Server) checkStore(ctx context.Context, files filestore.Store) []httpd.
 // problems names what keeps the node from being ready.
 func (s *Server) problems(ctx context.Context) []httpd.Problem {
 	out := slices.Clone(s.store)
-	if err := s.DB.Check(ctx); err != nil {
+	if refused, _ := s.refusals(); len(refused) > 0 {
+		out = append(out, refused...)
+	} else if err := s.DB.Check(ctx); err != nil {
 		out = append(out, httpd.Problem{Requirement: "database", Message: err.Error(), Mend: "check that the server of jdbc.default.url runs and answers", Code: cluster.CodeDatabaseAway})
 	} else if age := change.Boottime() - s.Log.Proof(); age > 5*time.Second {
 		out = append(out, httpd.Problem{Requirement: "change log", Message: "the change log was last read " + age.Round(time.Second).String() + " ago", Mend: "see the log of this node; the database may be slow or read-only", Code: cluster.CodeChangeLate})

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/importer/generate"
 )
 
 // SocketPath is where a node listens for the commands of its operator. Who may open the file is the
@@ -36,6 +37,10 @@ type ControlRequest struct {
 	Site     string `json:"site,omitempty"`  // name in /web/NAME; empty for the default site
 	HomePage string `json:"homePage,omitempty"`
 	DryRun   bool   `json:"dryRun,omitempty"`
+
+	// generate
+	Generate generate.Numbers `json:"generate,omitzero"`
+	Yes      bool             `json:"yes,omitempty"` // also on a portal with content of its own
 
 	// Progress is told how far a long command is; nil: nobody wants to know. Over the socket the node sends it
 	// back as answers before the last one when Reports is set, which Control does.
@@ -79,6 +84,7 @@ func (s *Server) listenControl(h *home) (func(context.Context) error, error) {
 	mux.HandleFunc("POST /backup", s.control(func(ctx context.Context, r ControlRequest) (string, error) {
 		return "The backup is in " + r.Dir, s.Backup(ctx, r.Dir)
 	}))
+	mux.HandleFunc("POST /generate", s.control(s.Generate))
 	mux.HandleFunc("POST /import/wordpress", s.control(func(ctx context.Context, r ControlRequest) (string, error) {
 		return s.ImportWordPress(ctx, r)
 	}))

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/cluster"
+	"github.com/stoa-portal/stoa/db"
 )
 
 const (
@@ -26,11 +27,7 @@ const (
 // openEvents begins to note what happens to the cluster.
 func (s *Server) openEvents() {
 	s.Events = cluster.NewEventLog(s.DB, func() string { return s.Node.Self().Name }, s.log.With("component", "cluster"))
-	s.DB.OnIncarnation(func(old, now int64) {
-		s.Events.Add(cluster.Event{Code: cluster.CodeIncarnation, Data: map[string]string{"was": strconv.FormatInt(old, 10), "is": strconv.FormatInt(now, 10)},
-			Text: fmt.Sprintf("The database shows another history: incarnation %d became %d. A server took over from another, or was restored.", old, now),
-			Mend: "nothing to do if it was planned; whether confirmed changes were lost is an event of its own"})
-	})
+	s.DB.OnIncarnation(func(t db.Turn) { s.Events.Add(turned(t)) })
 	stop := s.Node.Watch(s.noticeMember)
 	s.onStop("events", func(ctx context.Context) error {
 		stop()

@@ -45,7 +45,7 @@ func (s *Server) report() cluster.Report {
 	r := cluster.Report{
 		HTTP: s.address, Uptime: time.Since(s.started).Round(time.Second), Settings: s.shared, Values: s.values, Position: st.Low, ProofAge: st.ProofAge, Heads: map[string]uint64{},
 		HintsSent: st.HintsSent, HintsGot: st.HintsGot, HintsLost: st.HintsLost, Repaired: st.Repaired, Jobs: s.cfg.Jobs.Enabled, Command: s.command,
-		Leaving: s.leaving.Load(), Warnings: s.misled,
+		Leaving: s.leaving.Load(), Warnings: s.warnings(),
 	}
 	if s.level != nil {
 		r.LogLevel = strings.ToLower(s.level.Level().String())

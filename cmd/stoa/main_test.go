@@ -133,3 +133,19 @@ func TestRun_UnknownCommandExitsWithOne(t *testing.T) {
 		t.Errorf("exit %d, %q", code, said)
 	}
 }
+
+func TestRun_DBCheckTellsByItsExitCode(t *testing.T) {
+	if code := run([]string{"db", "check", "--home", filepath.Join(t.TempDir(), "none")}); code != 2 {
+		t.Errorf("no database to look at: exit code %d", code)
+	}
+	if code := run([]string{"db", "check", "--url", "mariadb://stoa@127.0.0.1:1/stoa"}); code != 2 {
+		t.Errorf("no server there: exit code %d", code)
+	}
+	server := os.Getenv("STOA_TEST_MARIADB")
+	if server == "" {
+		t.Skip("SKIPPED: no MariaDB server: set STOA_TEST_MARIADB, or run make test")
+	}
+	if code := run([]string{"db", "check", "--url", server}); code != 1 { // the address names no database
+		t.Errorf("something is wrong: exit code %d", code)
+	}
+}

@@ -31,6 +31,7 @@ func needs() []need {
 		{"Chromium", []string{"chromium"}, func() bool { return findChromium() != "" }},
 		{"the network lab", []string{"iproute2", "nftables", "haproxy", "faketime"}, haveLab},
 		{"database clusters for the lab", clusterPackages, haveClusters},
+		{"a pooler and Galera", []string{"pgbouncer", "galera-4"}, haveDatabaseKin},
 	}
 }
 
@@ -176,6 +177,11 @@ func haveClusters() bool {
 		}
 	}
 	return true
+}
+
+// haveDatabaseKin says whether what stands before and between database servers can be tested.
+func haveDatabaseKin() bool {
+	return firstProgram("/usr/sbin/pgbouncer", "pgbouncer") != "" && newest("/usr/lib/galera/libgalera_smm.so") != ""
 }
 
 // newest returns the last of the paths that match, "" for none. Version
