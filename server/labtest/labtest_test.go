@@ -27,6 +27,7 @@ var (
 	which   = flag.String("turns", "today", "stories that have a day of a week: today, all or none; -run takes from all")
 	keep    = flag.Bool("keep", false, "keep the history of every story, not only of those that failed")
 	overlay = flag.String("overlay", "", "build the program with files replaced, as go build -overlay does; tools/mutants plants mistakes so")
+	program = flag.String("program", "", "a built program to play with, in place of one built from this checkout")
 	seed    = flag.Uint64("seed", 0, "of what people do; 0 chooses one")
 )
 
@@ -80,6 +81,9 @@ func labDir(t *testing.T) string {
 func prepare(t *testing.T) (stoa string, kit *machine.Kit) {
 	t.Helper()
 	dir := labDir(t)
+	if *program != "" {
+		return *program, machine.NewKit(dir)
+	}
 	stoa = filepath.Join(dir, "stoa")
 	build := exec.Command("go", "build", "-buildvcs=false", "-overlay", *overlay, "-o", stoa, "github.com/stoa-portal/stoa/cmd/stoa")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
