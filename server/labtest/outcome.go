@@ -299,7 +299,7 @@ func quiet(ctx context.Context, w *world, args []string) error {
 }
 
 // judgeHistory ends the people and judges what they saw until now, without a look at the database: what it had is
-// gone, such as after a restore.
+// gone, such as after a restore, from which on nothing is to be seen that was saved after the dump.
 func judgeHistory(_ context.Context, w *world, _ []string) error {
 	if w.load == nil {
 		return errors.New("there are no people whose experience could be judged")
@@ -308,7 +308,14 @@ func judgeHistory(_ context.Context, w *world, _ []string) error {
 	w.load, w.hits = nil, nil
 	defer l.Close()
 	l.Stop()
-	return w.verdict(l, l.Ops(), nil)
+	ops := l.Ops()
+	from, told := w.restored[0].Sub(l.Began()), w.restored[1].Sub(l.Began())
+	for i, o := range ops {
+		if !w.restored[0].IsZero() && o.Kind == history.Write && o.Outcome == history.OK && o.Sent >= w.dumped.Sub(l.Began()) {
+			ops[i].Lost = &history.Loss{From: from, Told: told} // who restored the dump knew that
+		}
+	}
+	return w.verdict(l, ops, nil)
 }
 
 // lacks says of an error that it is for want of something that the machine does not have.

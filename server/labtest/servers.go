@@ -25,6 +25,7 @@ func serverWords() map[string]word {
 		"return":     {"return SERVER", 1, returnServer},
 		"demote":     {"demote SERVER", 1, demote},
 		"switchover": {"switchover SERVER", 1, switchover},
+		"counts":     {"counts SERVER", 1, counts},
 		"leader":     {"leader WITHIN", 1, findLeader},
 		"joined":     {"joined", 0, func(ctx context.Context, w *world, _ []string) error { return w.group.Joined(ctx) }},
 		"readonly":   {"readonly SERVER DURATION", 2, readOnly},
@@ -151,6 +152,15 @@ func promote(ctx context.Context, w *world, args []string) error {
 	return nil
 }
 
+// counts says which server is the right one of two that take writes: the checker looks there.
+func counts(_ context.Context, w *world, args []string) (err error) {
+	d, err := w.server(args[0])
+	if err == nil {
+		w.db = d
+	}
+	return err
+}
+
 // returnServer starts servers that were killed, as they were: one that took writes takes them again.
 func returnServer(ctx context.Context, w *world, args []string) error {
 	w.begun()
@@ -252,12 +262,17 @@ func replace(ctx context.Context, w *world, args []string) error {
 
 func (w *world) dumpFile() string { return filepath.Join(w.lab.Dir, "dump") }
 
-func dump(ctx context.Context, w *world, _ []string) error { return w.db.Dump(ctx, w.dumpFile()) }
+func dump(ctx context.Context, w *world, _ []string) error {
+	w.dumped = time.Now()
+	return w.db.Dump(ctx, w.dumpFile())
+}
 
 // restore puts the dump in the place of what the database has, while nodes use it.
 func restore(ctx context.Context, w *world, _ []string) error {
 	w.begun()
+	defer func() { w.restored[1] = time.Now() }()
 	defer w.ended()
+	w.restored[0] = time.Now()
 	return w.db.Restore(ctx, w.dumpFile())
 }
 

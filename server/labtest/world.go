@@ -88,7 +88,10 @@ type world struct {
 	front   *machine.Front // what stands before the servers
 	each    bool           // every node has a server of its own
 	allowed allowance
-	hits    []time.Duration // when servers failed, by the clock of the load
+	dumped  time.Time
+	// restored is when a dump began to be put in the place of the database, and when it was.
+	restored [2]time.Time
+	hits     []time.Duration // when servers failed, by the clock of the load
 }
 
 func newWorld(stoa string, kit *machine.Kit, engine machine.Engine, dir string, seed uint64) (*world, error) {
