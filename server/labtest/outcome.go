@@ -311,7 +311,8 @@ func judgeHistory(_ context.Context, w *world, _ []string) error {
 	ops := l.Ops()
 	from, told := w.restored[0].Sub(l.Began()), w.restored[1].Sub(l.Began())
 	for i, o := range ops {
-		if !w.restored[0].IsZero() && o.Kind == history.Write && o.Outcome == history.OK && o.Sent >= w.dumped.Sub(l.Began()) {
+		saved := o.Kind == history.Write && o.Outcome == history.OK
+		if !w.restored[0].IsZero() && saved && o.Sent >= w.dumped.Sub(l.Began()) {
 			ops[i].Lost = &history.Loss{From: from, Told: told} // who restored the dump knew that
 		}
 	}
