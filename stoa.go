@@ -5,11 +5,47 @@ package stoa
 
 import (
 	"fmt"
+	"runtime/debug"
 	"strconv"
+	"strings"
 )
 
-// Version is the release of this binary. The linker may replace it (-X); it is read, never written.
-const Version = "0.1.0-dev"
+// release is stamped into a release by the linker: -ldflags "-X github.com/stoa-portal/stoa.release=1.2.3".
+var release = ""
+
+// onTheWay is the release that the source is on its way to.
+const onTheWay = "0.1.0-dev"
+
+// Version is the release of this binary: what the linker stamped, or the version of the module it was installed
+// from, or the release that the source is on its way to, with its commit where Go has noted it. It is read, never
+// written.
+var Version = version(release, debug.ReadBuildInfo)
+
+func version(release string, read func() (*debug.BuildInfo, bool)) string {
+	if release != "" {
+		return release
+	}
+	info, ok := read()
+	if !ok {
+		return onTheWay
+	}
+	var commit, dirty string
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			commit = "+" + s.Value[:min(12, len(s.Value))]
+		case s.Key == "vcs.modified" && s.Value == "true":
+			dirty = ".changed"
+		}
+	}
+	if v, tagged := strings.CutPrefix(info.Main.Version, "v"); tagged && commit == "" {
+		return v
+	}
+	if commit == "" {
+		return onTheWay
+	}
+	return onTheWay + commit + dirty
+}
 
 // ID names a row for as long as the portal lives. Ids are positive; 0 means "none". They are unique
 // over all tables and nodes and say nothing about order. An ID never stands alone in anything that

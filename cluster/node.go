@@ -41,6 +41,7 @@ type NodeOptions struct {
 	Host        string // the machine, for people
 	HostID      string // HostID()
 	Version     string // of the binary
+	Schema      int64  // that the binary knows: db.DB.SchemaVersion
 	Settings    string // digest of the settings that must be the same everywhere
 	Fingerprint string // of the certificate of this process
 	Detail      string // more to show, as JSON
@@ -212,6 +213,7 @@ func (n *Node) insert(ctx context.Context, tx *db.Tx) error {
 		"writer": n.opt.Writer, "node": n.id, "name": n.opt.Name, "address": n.opt.Address, "host": n.opt.Host + "#" + n.opt.HostID,
 		"version": n.opt.Version, "settings": n.opt.Settings, "fingerprint": n.opt.Fingerprint, "state": stateUp,
 		"epoch": n.epoch.Load(), "beat": 1, "low": 1, "started": now, "seen": now, "detail": n.opt.Detail,
+		"schema_number": n.opt.Schema,
 	})
 	return err
 }

@@ -10,6 +10,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -55,6 +56,8 @@ type Options struct {
 	Writer int64 // the process life that the sessions belong to, by which others can end them (EndSessions); 0 = nobody can
 	Logger *slog.Logger
 	Now    func() time.Time
+
+	Migrations fs.FS // holds migrations/*.sql; nil = those of this binary
 }
 
 // DB is a handle on one database. It is safe for concurrent use.
@@ -86,6 +89,8 @@ type DB struct {
 	end       context.CancelFunc
 	closeOnce sync.Once
 	wg        sync.WaitGroup
+	only      func()                                                  // gives an SQLite file back to other processes
+	interrupt func(migration string, statement int, after bool) error // of tests
 }
 
 // pools are the connections to one server and one history: when either changes, all are replaced.
@@ -162,9 +167,14 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := d.claimFile(); err != nil {
+		d.end()
+		return nil, err
+	}
 	p, err := d.first(ctx)
 	if err != nil {
 		d.end()
+		d.only()
 		return nil, d.dsn.explain(err)
 	}
 	d.pools.Store(p)
@@ -191,7 +201,7 @@ func (d *DB) first(ctx context.Context) (*pools, error) {
 // newDB is a handle without connections.
 func newDB(ctx context.Context, o Options, parsed dsn) (*DB, error) {
 	d := &DB{opt: o, dsn: parsed, dialect: parsed.dialect, log: o.Logger.With("component", "db"), away: away{wires: map[*wire]bool{}},
-		searching: make(chan struct{}, 1)}
+		searching: make(chan struct{}, 1), only: func() {}}
 	var err error
 	if d.memory, err = openMemory(o.MemoryFile, o.Clock); err != nil {
 		return nil, err
@@ -244,6 +254,7 @@ func (d *DB) Close() error {
 		d.away.mu.Unlock()
 		d.wg.Wait()
 		err = d.pools.Load().close()
+		d.only()
 	})
 	return err
 }

@@ -78,6 +78,16 @@ func openMemory(path string, clock func() time.Duration) (*memory, error) {
 	return m, nil
 }
 
+// Remembered reads what a node keeps in the file of Options.MemoryFile: the incarnations it followed, in the
+// order of their numbers, and when its newest heartbeat was by its own clock. Without a file nothing is known.
+func Remembered(path string) ([]Token, time.Time, error) {
+	m, err := openMemory(path, func() time.Duration { return 0 })
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	return m.known.tokens, Time(m.known.mark.seen), nil
+}
+
 // get gives a copy of what is known.
 func (m *memory) get() known {
 	m.mu.Lock()
@@ -173,6 +183,9 @@ func (m *memory) save(sync bool) {
 	m.saved = m.clock()
 	if m.path == "" {
 		return
+	}
+	if _, err := os.Stat(filepath.Dir(m.path)); errors.Is(err, fs.ErrNotExist) {
+		return // a command on a host without a home, which it is not to make
 	}
 	k := m.known
 	raw, err := json.MarshalIndent(kept{k.tokens, k.fingerprint, k.mark.writer, k.mark.beat, k.mark.seen, m.born}, "", "  ")

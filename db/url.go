@@ -231,6 +231,32 @@ func parseMySQL(o Options, raw, scheme, rest string) (dsn, error) {
 	return out, nil
 }
 
+// OneHost gives the address of the options with only that one of its hosts, as host:port; all of it without one.
+func OneHost(o Options, server string) (string, error) {
+	if server == "" {
+		return o.URL, nil
+	}
+	parsed, err := parseURL(o)
+	if err != nil {
+		return "", err
+	}
+	before, rest, _ := strings.Cut(o.URL, "://")
+	authority, after, _ := strings.Cut(rest, "/")
+	user := ""
+	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
+		user, authority = authority[:i+1], authority[i+1:]
+	}
+	names := strings.Split(authority, ",")
+	var known []string
+	for i, h := range parsed.hosts {
+		if h.String() == server && i < len(names) {
+			return before + "://" + user + names[i] + "/" + after, nil
+		}
+		known = append(known, h.String())
+	}
+	return "", stoa.Invalid("server", "the address names no server %s; it names %s", server, strings.Join(known, ", "))
+}
+
 func itoa(n int64) string { return stoa.ID(n).String() }
 
 var _ driver.Connector = (*connector)(nil)

@@ -30,6 +30,7 @@ type Options struct {
 	From             string        // address of the sender; required
 	FromName         string        // name of the sender; may be empty
 	Dir              string        // where messages go as .eml files when Host is empty
+	Hold             func() bool   // while it gives true nothing is sent: the portal may be a copy of another; nil = never
 	Now              func() time.Time
 }
 
@@ -80,6 +81,9 @@ func (m *Mailer) Check() error {
 // lines is Invalid; a server that does not take the message is Unavailable. The message is never
 // part of the error.
 func (m *Mailer) Send(ctx context.Context, msg Message) error {
+	if m.o.Hold != nil && m.o.Hold() {
+		return stoa.Unavailable(nil, "no mail is sent: this portal may be a copy of another; its operator is to run stoa db adopt")
+	}
 	if err := m.Check(); err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/change"
 	"github.com/stoa-portal/stoa/cluster"
+	"github.com/stoa-portal/stoa/config"
 	"github.com/stoa-portal/stoa/content"
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/document"
@@ -74,15 +75,23 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		return err
 	}
 	s.onStop("cluster link", func(context.Context) error { return s.link.transport.Close() })
+	schema, err := s.DB.SchemaVersion()
+	if err != nil {
+		return err
+	}
 	s.Node, err = cluster.Join(ctx, cluster.NodeOptions{
 		DB: s.DB, Writer: writer, Home: c.Home, Name: s.nodeName(), Address: s.link.address, Fingerprint: s.link.row,
-		Host: hostname, HostID: cluster.HostID(), Version: stoa.Version, Settings: s.settings, Detail: s.linkDetail().String(),
+		Host: hostname, HostID: cluster.HostID(), Version: stoa.Version, Schema: schema, Settings: s.settings, Detail: s.linkDetail().String(),
 		Heartbeat: c.Cluster.HeartbeatInterval, DeadAfter: c.Cluster.HeartbeatTimeout, Guest: s.command, Logger: s.log,
 	})
 	if err != nil {
 		return err
 	}
 	s.onStop("node", s.Node.Leave)
+	// stoa migrate --finish may have raised the oldest binary served before it could see the node's row.
+	if err := s.DB.Served(ctx); err != nil {
+		return err
+	}
 	// Before the row says goodbye, or the others would expel this node while it leaves. Closing again is nothing.
 	s.onStop("cluster link", func(context.Context) error { return s.link.transport.Close() })
 	var proof func() time.Duration
@@ -172,7 +181,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	if s.Access, err = access.New(access.Options{DB: s.DB, Cache: s.Cache}); err != nil {
 		return err
 	}
-	mailer := mail.New(mailOptions(c))
+	mailer := mail.New(mailOptions(c, s.DB.Unproven))
 	if s.Users, err = user.New(userOptions(c, s, mailer)); err != nil {
 		return err
 	}
@@ -274,17 +283,22 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	return nil
 }
 
-func (s *Server) openDatabase(ctx context.Context, writer int64) (*db.DB, error) {
-	source := s.cfg.Database.Default
+// writeSource is where the portal writes.
+func (s *Server) writeSource() config.DataSource {
 	if s.cfg.Database.Write.URL != "" {
-		source = s.cfg.Database.Write
+		return s.cfg.Database.Write
 	}
+	return s.cfg.Database.Default
+}
+
+func (s *Server) openDatabase(ctx context.Context, writer int64) (*db.DB, error) {
+	source := s.writeSource()
 	o := db.Options{
 		URL: source.URL, User: source.Username, Password: source.Password, MaxConns: source.MaximumPoolSize, MinIdle: source.MinimumIdle,
 		IdleTime: source.IdleTimeout, Lifetime: source.MaxLifetime, NoCreate: !s.cfg.Database.CreateSchema, NoUpgrade: !s.cfg.Database.MigrateOnStart,
 		StatementTimeout: s.cfg.Database.StatementTimeout, SlowStatement: s.cfg.Database.SlowStatement, IDBlock: int64(s.cfg.Database.CounterIncrement),
 		BackupDir: filepath.Join(s.cfg.Home, "data", "backup"), Writer: writer, Logger: s.log, LossAccept: s.cfg.Database.LossAccept,
-		MemoryFile: filepath.Join(s.cfg.Home, "data", "history.json"), Clock: change.Boottime,
+		MemoryFile: memoryFile(s.cfg), Clock: change.Boottime,
 		OnRestored: user.EndAll,
 	}
 	for attempt := 0; ; attempt++ {
@@ -354,6 +368,9 @@ func (s *Server) registerJobs() error {
 		s.Jobs.Register(s.Content.Job()),
 		s.Jobs.Register(s.Locks.Job()),
 		s.Jobs.Register(job.Job{Name: "file.sweep", Does: "Deletes bytes that no file refers to", Kind: job.Once, Schedule: "@every 6h", Timeout: 30 * time.Minute, Run: func(ctx context.Context, _ job.Run) error {
+			if s.DB.Unproven() { // the files may be another portal's
+				return nil
+			}
 			_, err := s.Files.Sweep(stoa.WithActor(ctx, stoa.SystemActor()), s.now().Add(-s.cfg.Files.OrphanAge))
 			return err
 		}}),

@@ -241,25 +241,6 @@ func backupCommand(f *flags) *cobra.Command {
 	}}
 }
 
-func migrateCommand(f *flags) *cobra.Command {
-	return &cobra.Command{Use: "migrate", Short: "Bring the database up to this binary", Args: cobra.NoArgs,
-		Long: "Makes the tables of an empty database, or brings an older schema up to date. A node does the same at start,\nunless schema.run.enabled or upgrade.database.auto.run is false.",
-		RunE: func(*cobra.Command, []string) error {
-			cfg, err := f.load()
-			if err != nil {
-				return err
-			}
-			ctx, stop := interruptible()
-			defer stop()
-			version, err := server.Migrate(ctx, cfg, slog.New(slog.NewTextHandler(os.Stderr, nil)))
-			if err != nil {
-				return err
-			}
-			fmt.Printf("The database has schema %d.\n", version)
-			return nil
-		}}
-}
-
 func restoreCommand(f *flags) *cobra.Command {
 	return &cobra.Command{Use: "restore DIR", Short: "Fill an empty home from a backup", Args: cobra.ExactArgs(1), RunE: func(_ *cobra.Command, args []string) error {
 		c, err := f.load()

@@ -1,4 +1,4 @@
--- +goose Up
+-- expand
 -- The tables of the platform: schema numbers, incarnation, ids, nodes, leases, the change log, jobs.
 -- Times are microseconds since 1970 UTC. Words in double braces are replaced for each dialect.
 CREATE TABLE db_schema (

@@ -1,4 +1,4 @@
--- +goose Up
+-- expand
 -- Roles and grants (package access); accounts, groups, sessions and one-time links (package user).
 CREATE TABLE access_role (
   id BIGINT NOT NULL PRIMARY KEY,

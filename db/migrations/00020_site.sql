@@ -1,4 +1,4 @@
--- +goose Up
+-- expand
 -- Virtual instances, sites and their host names; categories and tags; the files of a site.
 CREATE TABLE site_instance (
   id BIGINT NOT NULL PRIMARY KEY,

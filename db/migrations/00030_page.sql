@@ -1,4 +1,4 @@
--- +goose Up
+-- expand
 -- Pages of a site, their earlier published layouts, menus and old addresses.
 -- path_hash is the SHA-256 of path in hex: addresses are longer than what an index can hold.
 CREATE TABLE page_page (

@@ -1,4 +1,4 @@
--- +goose Up
+-- expand
 -- Articles: the row is what is the same in all versions; texts belong to versions. What visitors see
 -- is the version named by live, 0 when there is none; pending is the one that publish_at will show.
 CREATE TABLE content_article (

@@ -1,4 +1,4 @@
--- +goose Up
+-- expand
 -- Jobs: when the scheduled ones are due next, and every run there was or will be.
 
 CREATE TABLE job_schedule (

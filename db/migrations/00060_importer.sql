@@ -1,4 +1,4 @@
--- +goose Up
+-- expand
 -- What became of each item of an import, so that a second run changes nothing and a run that was cut
 -- off goes on where it stopped.
 CREATE TABLE importer_item (

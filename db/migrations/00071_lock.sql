@@ -1,4 +1,4 @@
--- +goose Up
+-- expand
 -- Locks of things that somebody edits. token names the window that has the lock; beat rises with each
 -- sign of life of that window. released_by is the administrator who took the lock away: such a row keeps
 -- nobody out and stays only to tell the window. Times are information.

@@ -1,4 +1,4 @@
--- +goose Up
+-- expand
 -- What each process life tells of its scheduler. Information for people: nothing is decided by it.
 CREATE TABLE job_node (
   writer BIGINT NOT NULL PRIMARY KEY,

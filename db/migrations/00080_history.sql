@@ -1,4 +1,3 @@
--- +goose Up
 -- expand
 -- Which histories the data has been through: a token is a random word that no other history has. Writes are
 -- bound to the newest one.

@@ -1,4 +1,4 @@
--- +goose Up
+-- expand
 -- What happened to the cluster and stays until it has been read. mark is the same for equal events of one minute,
 -- which are one row with a count; until_at is when the newest of them was. read_at is 0 until it has been read.
 CREATE TABLE cluster_event (

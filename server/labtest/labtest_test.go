@@ -229,6 +229,13 @@ func play(t *testing.T, stoa string, kit *machine.Kit, engine machine.Engine, fi
 			if cond == string(machine.Postgres) || cond == string(machine.MariaDB) {
 				return cond == string(engine), nil
 			}
+			if cond == "before" {
+				there := os.Getenv(envBefore) != ""
+				if !there && os.Getenv("STOA_TEST_REQUIRE") == "1" {
+					return false, fmt.Errorf("%s is not set, so there is no version before to upgrade from", envBefore)
+				}
+				return there, nil
+			}
 			return false, fmt.Errorf("there is no condition %q", cond)
 		},
 		Setup: func(env *testscript.Env) error {

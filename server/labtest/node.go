@@ -3,6 +3,7 @@
 package labtest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -84,7 +85,7 @@ func (w *world) launch(name string) (*node, error) {
 		return nil, fmt.Errorf("%s is running", name)
 	}
 	var err error
-	n.proc, err = n.host.Start(machine.Command{Name: name, Argv: []string{w.stoa, "serve", "--home", n.home}, Dir: n.home, Env: []string{"HOME=" + n.home}})
+	n.proc, err = n.host.Start(machine.Command{Name: name, Argv: []string{cmp.Or(w.programs[name], w.stoa), "serve", "--home", n.home}, Dir: n.home, Env: []string{"HOME=" + n.home}})
 	return n, err
 }
 

@@ -53,17 +53,12 @@ func allowLosses(_ context.Context, w *world, args []string) (err error) {
 }
 
 // lossLine is how a node names a commit that a fail-over has lost.
-var lossLine = regexp.MustCompile(`(?m)^time=(\S+) .*msg="a committed change was lost.*kind=(\S+) id=(\d+)`)
+var lossLine = regexp.MustCompile(`(?m)^time=(\S+) .*msg="a committed change was lost.*kind=(\S+) id=(\d+) .*version=(\d+)`)
 
-// named is what the nodes say about lost changes of one thing: how many, and when it was said first and last.
-type named struct {
-	times       int
-	first, last time.Duration
-}
-
-// namedLosses reads the logs of all nodes; the keys are kind:id. Times are by the clock of the load.
-func (w *world) namedLosses(l *load.Load) (map[string]named, error) {
-	all := map[string]named{}
+// namedLosses reads in the logs of all nodes which changes are lost, and when that was said by the clock of the load.
+// The keys are kind:id:version.
+func (w *world) namedLosses(l *load.Load) (map[string]time.Duration, error) {
+	all := map[string]time.Duration{}
 	for _, n := range w.nodes {
 		if n.proc == nil {
 			continue
@@ -80,13 +75,8 @@ func (w *world) namedLosses(l *load.Load) (map[string]named, error) {
 			if at.Before(l.Began()) {
 				continue
 			}
-			key, told := string(m[2])+":"+string(m[3]), at.Sub(l.Began())
-			x, known := all[key]
-			if !known {
-				x.first = told
-			}
-			x.times, x.first, x.last = x.times+1, min(x.first, told), max(x.last, told)
-			all[key] = x
+			key := fmt.Sprintf("%s:%s:%s", m[2], m[3], m[4])
+			all[key] = max(all[key], at.Sub(l.Began()))
 		}
 	}
 	return all, nil
@@ -104,7 +94,6 @@ func (w *world) excuse(l *load.Load, ops []history.Op, have func(history.Op) boo
 		return err
 	}
 	count := 0
-	left := map[string]int{}
 	var errs []error
 	for i, o := range ops {
 		if o.Kind != history.Write || o.Outcome != history.OK {
@@ -118,18 +107,19 @@ func (w *world) excuse(l *load.Load, ops []history.Op, have func(history.Op) boo
 			ops[i].Lost = &history.Loss{From: from, Told: w.fault[1] + 2*time.Second}
 			continue
 		}
-		if have(o) {
+		// A save is two changes: the text, and that it is what the public sees. The second may be lost alone.
+		text := names[fmt.Sprintf("article:%s:%d", o.ID, o.Version-1)]
+		shown := names[fmt.Sprintf("article:%s:%d", o.ID, o.Version)]
+		if have(o) && shown == 0 {
 			continue
 		}
 		count++
-		key := "article:" + o.ID
-		x := names[key]
-		if left[key]++; left[key] > x.times {
-			errs = append(errs, fmt.Errorf("%w: %s: %d, acknowledged by %s at %.3f s, is lost, and no node names it (%s)",
-				errBroken, o.Key, o.Value, o.Node, o.Done.Seconds(), key))
+		if max(text, shown) == 0 {
+			errs = append(errs, fmt.Errorf("%w: %s: %d, acknowledged by %s at %.3f s, is lost, and no node names article %s",
+				errBroken, o.Key, o.Value, o.Node, o.Done.Seconds(), o.ID))
 			continue
 		}
-		ops[i].Lost = &history.Loss{From: from, Told: x.last}
+		ops[i].Lost = &history.Loss{From: from, Told: max(text, shown)}
 	}
 	w.log("%d acknowledged writes were lost in a fail-over, %d of them without being named", count, len(errs))
 	if count > w.allowed.most {

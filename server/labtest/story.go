@@ -3,6 +3,7 @@
 package labtest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,9 +31,10 @@ func words() map[string]word {
 	all := map[string]word{
 		"database": {"database [movable|version=NUMBER] | database cluster|galera|patroni SERVER... [synchronous]", 0,
 			startDatabase},
-		"clone": {"clone", 0, cloneDatabase},
-		"relay": {"relay NODE...", 1, useRelay},
-		"with":  {"with NODE NAME=VALUE...", 2, setProperties},
+		"clone":   {"clone", 0, cloneDatabase},
+		"relay":   {"relay NODE...", 1, useRelay},
+		"with":    {"with NODE NAME=VALUE...", 2, setProperties},
+		"version": {"version NODE... before|now", 2, chooseVersion},
 		"start": {"start NODE...", 1, func(ctx context.Context, w *world, args []string) error {
 			return w.start(ctx, args...)
 		}},
@@ -44,6 +46,7 @@ func words() map[string]word {
 		"crash":  {"crash NODE...|database", 1, crash},
 		"leave":  {"leave NODE...", 1, leave},
 		"roll":   {"roll NODE...", 1, roll},
+		"finish": {"finish NODE", 1, finish},
 		"freeze": {"freeze NODE...|database [DURATION]", 1, freeze},
 		"thaw":   {"thaw NODE...|database", 1, thaw},
 		"cut": {"cut NODE PEER...", 2, func(_ context.Context, w *world, args []string) error {
@@ -141,6 +144,19 @@ func setProperties(_ context.Context, w *world, args []string) error {
 		set[k] = v
 	}
 	w.extra[args[0]] = set
+	return nil
+}
+
+// chooseVersion says which program nodes are from their next start on: that of now, or of the version before.
+func chooseVersion(_ context.Context, w *world, args []string) error {
+	last := len(args) - 1
+	program := map[string]string{"now": w.stoa, "before": w.before}[args[last]]
+	if program == "" {
+		return fmt.Errorf("there is no version %q to start", args[last])
+	}
+	for _, name := range args[:last] {
+		w.programs[name] = program
+	}
 	return nil
 }
 
@@ -281,6 +297,19 @@ func roll(ctx context.Context, w *world, args []string) error {
 		}
 	}
 	return nil
+}
+
+// finish ends an upgrade with the program of a node: binaries from before can no longer start.
+func finish(ctx context.Context, w *world, args []string) error {
+	n, err := w.node(args[0])
+	if err != nil {
+		return err
+	}
+	out, err := n.host.Run(ctx, "", cmp.Or(w.programs[args[0]], w.stoa), "migrate", "--finish", "--home", n.home)
+	if err == nil {
+		w.log("%s", strings.TrimSpace(out))
+	}
+	return err
 }
 
 func restartDatabase(ctx context.Context, w *world, _ []string) error {

@@ -34,6 +34,9 @@ const (
 	atStranger = 100 // plus the number of a node of the clone
 )
 
+// envBefore names the program of the version before, which the test runner builds.
+const envBefore = "STOA_TEST_BEFORE"
+
 // rules are the promises of the portal. Signing out is answered when it holds on every node.
 func rules() history.Rules {
 	return history.Rules{Bound: 2 * time.Second, Leave: 0, Grace: 5 * time.Minute, Tokens: true, Slack: 2 * time.Second}
@@ -52,6 +55,7 @@ func number(name string) int {
 // world is what one story plays in.
 type world struct {
 	stoa    string // the program
+	before  string // that of the version before; "" without
 	engine  machine.Engine
 	kit     *machine.Kit
 	seed    uint64
@@ -73,6 +77,7 @@ type world struct {
 	nodes     map[string]*node
 	via       map[string]*machine.Host     // what stands between a node and the database
 	extra     map[string]map[string]string // properties of single nodes
+	programs  map[string]string            // of nodes that are not of the version of now
 	load      *load.Load
 	strangers *load.Load // at the nodes of the clone
 	loads     int
@@ -99,9 +104,9 @@ func newWorld(stoa string, kit *machine.Kit, engine machine.Engine, dir string, 
 	if err != nil {
 		return nil, err
 	}
-	w := &world{stoa: stoa, engine: engine, kit: kit, seed: seed, lab: lab, stopDue: func() {},
-		nodes: map[string]*node{}, vars: map[string]string{}, via: map[string]*machine.Host{}, extra: map[string]map[string]string{}, counts: map[string]int{},
-		servers: map[string]*machine.Database{}}
+	w := &world{stoa: stoa, before: os.Getenv(envBefore), programs: map[string]string{}, engine: engine, kit: kit, seed: seed,
+		lab: lab, stopDue: func() {}, nodes: map[string]*node{}, vars: map[string]string{}, via: map[string]*machine.Host{},
+		extra: map[string]map[string]string{}, counts: map[string]int{}, servers: map[string]*machine.Database{}}
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	if w.people, err = lab.Host("people", atPeople); err != nil {
 		return nil, errors.Join(err, lab.Close())

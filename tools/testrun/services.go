@@ -115,7 +115,11 @@ func (e *environment) start(ctx context.Context) {
 			}
 			return "", errors.New("no chromium program; package chromium")
 		}},
+		{"the version before", envBefore, e.buildBefore},
 	} {
+		if s.env == envBefore && !wantsBefore(e.opts) {
+			continue
+		}
 		if v := os.Getenv(s.env); v != "" {
 			e.add(s.env, v) // the caller brings a server
 			continue

@@ -48,11 +48,12 @@ type Op struct {
 	Sent    time.Duration `json:"sent"`
 	Done    time.Duration `json:"done"`
 	Outcome Outcome       `json:"outcome"`
-	Stale   int           `json:"stale,omitempty"` // seconds, from the mark of the answer; 0 = not marked
-	Last    bool          `json:"last,omitempty"`  // a read when all was over and well: every node must show the same
-	ID      string        `json:"id,omitempty"`    // of what was written, as the portal calls it
-	Lost    *Loss         `json:"lost,omitempty"`  // of a write: it is gone, and the portal says so
-	Note    string        `json:"note,omitempty"`  // what was odd, for people
+	Stale   int           `json:"stale,omitempty"`   // seconds, from the mark of the answer; 0 = not marked
+	Last    bool          `json:"last,omitempty"`    // a read when all was over and well: every node must show the same
+	ID      string        `json:"id,omitempty"`      // of what was written, as the portal calls it
+	Version int64         `json:"version,omitempty"` // of what was written, after the write
+	Lost    *Loss         `json:"lost,omitempty"`    // of a write: it is gone, and the portal says so
+	Note    string        `json:"note,omitempty"`    // what was odd, for people
 }
 
 // Loss is an acknowledged write that an asynchronous fail-over has lost, and that the portal has named. Whoever

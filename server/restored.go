@@ -1,0 +1,223 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/cluster"
+	"github.com/stoa-portal/stoa/config"
+	"github.com/stoa-portal/stoa/db"
+	"github.com/stoa-portal/stoa/filestore"
+	"github.com/stoa-portal/stoa/user"
+)
+
+// historyPrefix begins the keys of the objects in the file store that name the incarnations of the database.
+const historyPrefix = "history/"
+
+// RestoredOptions say what Restored does.
+type RestoredOptions struct {
+	// Server chooses one of several hosts of the address, as host:port; empty: the one that takes writes.
+	Server string
+	// Copy says that the data is a copy that is to go on as a portal of its own (stoa db adopt), or the portal
+	// itself, moved. Sessions go on then.
+	Copy bool
+	// Consent is shown what will happen and says whether it may.
+	Consent func(plan string) bool
+	Logger  *slog.Logger
+}
+
+// ErrNoConsent says that the operator did not agree.
+var ErrNoConsent = errors.New("nothing was changed")
+
+// Restored makes the database of the settings the one from now on, whatever nodes and the file store know beyond
+// it: an operator says so after a restore. Nodes may run: those that refused the database follow it then. All
+// sessions and one-time links end, durable readers of the change log start over, and it is an event.
+func Restored(ctx context.Context, c *config.Config, o RestoredOptions) (text string, err error) {
+	ctx = stoa.WithActor(ctx, stoa.SystemActor())
+	source := (&Server{cfg: c}).writeSource()
+	options := db.Options{URL: source.URL, User: source.Username, Password: source.Password, StatementTimeout: c.Database.StatementTimeout,
+		MaxConns: 3, Logger: o.Logger}
+	if options.URL, err = db.OneHost(options, o.Server); err != nil {
+		return "", err
+	}
+	beyond, err := remembered(ctx, c)
+	if err != nil {
+		return "", err
+	}
+	d, err := db.Open(ctx, options) // without the memory of this home, which may well refuse it
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	there, newest, err := standsAt(ctx, d)
+	if err != nil {
+		return "", err
+	}
+	above := int64(0)
+	var b strings.Builder
+	fmt.Fprintf(&b, "Database: %s, incarnation %d, newest change %s.\n", d.Describe(), there[len(there)-1].Number, when(newest))
+	for _, m := range beyond {
+		above = max(above, m.newest().Number)
+		fmt.Fprintf(&b, "%s\n", m.compared(there, newest))
+	}
+	number := max(above, there[len(there)-1].Number) + 1
+	if o.Copy {
+		fmt.Fprintf(&b, "Incarnation %d begins: this database is a portal of its own, and may change the files of %s.\n", number, c.Files.Root)
+	} else {
+		fmt.Fprintf(&b, "Incarnation %d begins: every node follows this database from then on, what it lacks is given up, and everyone signs in again.\n", number)
+	}
+	if o.Consent == nil || !o.Consent(b.String()) {
+		return "", ErrNoConsent
+	}
+	begun, err := d.Adopt(ctx, above, func(ctx context.Context, tx *db.Tx) error {
+		e := cluster.Event{Code: cluster.CodeIncarnation, Severity: cluster.Info, Node: "operator",
+			Text: fmt.Sprintf("An operator has said that %s is the database from now on: incarnation %d.", d.Describe(), number)}
+		if o.Copy {
+			return cluster.RecordEvent(ctx, tx, e)
+		}
+		e.Text += " All sessions have ended."
+		// Readers that cannot start over from a position of another history look at everything again.
+		_, err := tx.Exec(ctx, "DELETE FROM change_reader")
+		return errors.Join(err, user.EndAll(ctx, tx), cluster.RecordEvent(ctx, tx, e))
+	})
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("Incarnation %d has begun on %s. Nodes that run follow it within seconds; start the others.", begun.Number, d.Describe()), nil
+}
+
+// standsAt gives the incarnations of a database and when its newest change was.
+func standsAt(ctx context.Context, d *db.DB) (tokens []db.Token, newest time.Time, err error) {
+	tokens, err = db.All(ctx, d, func(s db.Scanner) (t db.Token, err error) { return t, s.Scan(&t.Number, &t.Value) },
+		"SELECT number, token FROM db_history ORDER BY number")
+	if err != nil {
+		return nil, newest, fmt.Errorf("read the incarnations; was this database migrated by this version (stoa migrate)? %w", err)
+	}
+	if len(tokens) == 0 {
+		return nil, newest, stoa.Invalid("database", "the database %s has no incarnation yet: start a node on it, or restore the data first", d.Describe())
+	}
+	var at int64
+	if err := d.QueryRow(ctx, "SELECT COALESCE(MAX(at), 0) FROM change_log WHERE kind <> ''").Scan(&at); err != nil {
+		return nil, newest, err
+	}
+	return tokens, db.Time(at), nil
+}
+
+// memoryOf is what something besides the database knows of its history.
+type memoryOf struct {
+	name   string
+	tokens []db.Token
+	seen   time.Time // newest heartbeat; zero: not known
+}
+
+func (m memoryOf) newest() db.Token {
+	if len(m.tokens) == 0 {
+		return db.Token{}
+	}
+	return m.tokens[len(m.tokens)-1]
+}
+
+// compared says what it knows beyond the database.
+func (m memoryOf) compared(there []db.Token, newest time.Time) string {
+	var lacks []string
+	for _, t := range m.tokens {
+		if !slices.Contains(there, t) {
+			lacks = append(lacks, strconv.FormatInt(t.Number, 10))
+		}
+	}
+	says := m.name + " knows incarnation " + strconv.FormatInt(m.newest().Number, 10)
+	if !m.seen.IsZero() {
+		says += ", was there until " + when(m.seen)
+	}
+	switch {
+	case len(lacks) > 0:
+		return says + ": the database lacks " + strings.Join(lacks, ", ") + "."
+	case m.seen.Sub(newest) > time.Minute:
+		return says + fmt.Sprintf(": up to %s of changes may be missing here.", m.seen.Sub(newest).Round(time.Second))
+	}
+	return says + ": nothing is missing here."
+}
+
+func when(t time.Time) string {
+	if t.IsZero() {
+		return "unknown"
+	}
+	return t.UTC().Format("2006-01-02 15:04:05 UTC")
+}
+
+// remembered is what this home and the file store know of the history. A file store that cannot be read is said
+// and does not keep the operator from going on.
+func remembered(ctx context.Context, c *config.Config) (out []memoryOf, err error) {
+	home, seen, err := db.Remembered(memoryFile(c))
+	if err != nil {
+		return nil, err
+	}
+	if len(home) > 0 {
+		out = append(out, memoryOf{"This home (" + c.Home + ")", home, seen})
+	}
+	m := memoryOf{name: "The file store (" + c.Files.Root + ")"}
+	tokens, err := storedHistory(ctx, c)
+	if err != nil {
+		m.name += " cannot be read (" + err.Error() + "); it"
+	}
+	if m.tokens = tokens; len(m.tokens) > 0 || err != nil {
+		out = append(out, m)
+	}
+	return out, nil
+}
+
+// memoryFile is where a node remembers which history of the database it follows.
+func memoryFile(c *config.Config) string { return filepath.Join(c.Home, "data", "history.json") }
+
+// storedHistory reads the incarnations that the file store knows.
+func storedHistory(ctx context.Context, c *config.Config) ([]db.Token, error) {
+	store, err := filestore.OpenDir(c.Files.Root, filestore.DirOptions{})
+	if err != nil {
+		return nil, err
+	}
+	return incarnationsIn(ctx, store)
+}
+
+// incarnationsIn lists the incarnations that a file store knows, in the order of their numbers.
+func incarnationsIn(ctx context.Context, store filestore.Store) (out []db.Token, err error) {
+	err = store.List(ctx, historyPrefix, func(i filestore.Info) error {
+		digits, value, _ := strings.Cut(strings.TrimPrefix(i.Key, historyPrefix), "-")
+		if n, err := strconv.ParseInt(digits, 10, 64); err == nil && n > 0 && value != "" {
+			out = append(out, db.Token{Number: n, Value: strings.ToUpper(value)})
+		}
+		return nil
+	})
+	slices.SortFunc(out, func(a, b db.Token) int { return cmp.Compare(a.Number, b.Number) })
+	return out, err
+}
+
+// keepHistory writes the incarnations that this node follows into the file store, for nodes that remember nothing.
+func (s *Server) keepHistory(ctx context.Context, store filestore.Store) error {
+	if s.DB.Unproven() {
+		return nil
+	}
+	there, err := incarnationsIn(ctx, store)
+	if err != nil {
+		return err
+	}
+	for _, t := range s.DB.Histories() {
+		if slices.Contains(there, t) {
+			continue
+		}
+		key := historyPrefix + strconv.FormatInt(t.Number, 10) + "-" + strings.ToLower(t.Value)
+		body := fmt.Sprintf("%s\n%s\n", s.DB.Fingerprint(), strconv.FormatInt(s.Node.Writer(), 10))
+		if _, err := store.Put(ctx, key, strings.NewReader(body), int64(len(body))); err != nil && !stoa.Is(err, stoa.KindConflict) {
+			return err
+		}
+	}
+	return nil
+}
