@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/db"
 )
 
@@ -42,6 +43,7 @@ type Core struct {
 type commit struct {
 	at    time.Duration
 	rows  []Row
+	by    stoa.ID
 	again []func(ctx context.Context, tx *db.Tx) error // take away again what it took
 }
 
@@ -101,7 +103,7 @@ func (c *Core) Done(now time.Duration, n uint64, changes []db.Change, committed 
 	if committed {
 		rows = rowsOf(c.own.writer, n, 0, p.at, changes)
 		c.give(rows)
-		c.remember(commit{at: now, rows: rows, again: p.again})
+		c.remember(commit{at: now, rows: rows, by: p.by, again: p.again})
 	}
 	first := c.own.settle(n)
 	c.mu.Unlock()
@@ -394,7 +396,7 @@ func (c *Core) startOver(lk *Look) {
 	c.reader, c.rebase = c.standing(lk.answers), false
 	for _, own := range lk.lost {
 		for _, r := range own.rows {
-			c.lost = append(c.lost, Lost{Row: r})
+			c.lost = append(c.lost, Lost{Row: r, By: own.by})
 		}
 	}
 	if most := 1000; len(c.lost) > most {

@@ -378,7 +378,7 @@ func TestCursor_TheStoredPositionIsTheSettledOne_Rule6(t *testing.T) {
 func TestLog_ANewHistoryDropsEverythingAndReportsLostCommits_Rules12and33(t *testing.T) {
 	engines(t, 2, func(t *testing.T, d []*db.DB) {
 		a, b := open(t, d[0]), open(t, d[1])
-		kept, lost := a.write("article", 1), a.write("article", 2)
+		kept, lost := a.write("article", 1), a.writeBy(77, "article", 2)
 		b.poll()
 		a.poll()
 		err := d[1].Control(t.Context(), func(tx *db.Tx) error {
@@ -402,7 +402,7 @@ func TestLog_ANewHistoryDropsEverythingAndReportsLostCommits_Rules12and33(t *tes
 				t.Fatalf("%d drops, proof %s", n.drops(), n.Proof())
 			}
 		}
-		if got := a.Status().Lost; len(got) != 1 || got[0].N != lost.N || got[0].ID != 2 {
+		if got := a.Status().Lost; len(got) != 1 || got[0].N != lost.N || got[0].ID != 2 || got[0].By != 77 {
 			t.Fatalf("lost: %+v (kept %v)", got, kept)
 		}
 		if got := b.Status().Lost; len(got) != 0 {

@@ -99,7 +99,13 @@ func (n *node) last() change.Row {
 // write changes one thing and gives its position.
 func (n *node) write(kind string, id stoa.ID) change.Position {
 	n.t.Helper()
-	ctx, receipts := change.WithReceipts(n.t.Context())
+	return n.writeBy(0, kind, id)
+}
+
+// writeBy is write in the name of a user.
+func (n *node) writeBy(user stoa.ID, kind string, id stoa.ID) change.Position {
+	n.t.Helper()
+	ctx, receipts := change.WithReceipts(stoa.WithActor(n.t.Context(), stoa.Actor{User: user}))
 	if err := n.d.Write(ctx, func(_ context.Context, tx *db.Tx) error {
 		tx.Changed(kind, id, 7, 1)
 		return nil

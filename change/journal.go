@@ -43,6 +43,7 @@ func (l *Log) Append(ctx context.Context, tx *db.Tx, changes []db.Change) (uint6
 	}
 	begun := l.opt.Clock()
 	n, rows := l.core.Number(tx.Now(), changes)
+	l.core.own.madeBy(n, stoa.ActorFrom(ctx).User)
 	if again, ok := tx.Taken(); ok {
 		l.core.own.takesAway(n, again)
 	}

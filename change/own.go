@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/db"
 )
 
@@ -21,8 +22,9 @@ type own struct {
 type pending struct {
 	changes []db.Change
 	at      time.Time
-	unsure  bool // its COMMIT was not answered and a settlement failed
-	takes   bool // it takes something away
+	unsure  bool    // its COMMIT was not answered and a settlement failed
+	takes   bool    // it takes something away
+	by      stoa.ID // who made it; 0: the portal itself
 	again   []func(ctx context.Context, tx *db.Tx) error
 }
 
@@ -35,6 +37,15 @@ func (o *own) begin(at time.Time, changes []db.Change) (n, low uint64) {
 	o.last++
 	o.open[o.last] = &pending{changes: changes, at: at}
 	return o.last, o.lowLocked()
+}
+
+// madeBy notes who made the transaction of the open number n.
+func (o *own) madeBy(n uint64, by stoa.ID) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if p := o.open[n]; p != nil {
+		p.by = by
+	}
 }
 
 // takesAway notes that the open number n takes something away, and how to do that again.

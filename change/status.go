@@ -68,7 +68,8 @@ type Status struct {
 // Lost is a row of an own commit that a replaced database does not have.
 type Lost struct {
 	Row
-	TakenAgain bool // it took something away, and that was done again
+	By         stoa.ID // who made it; 0: the portal itself
+	TakenAgain bool    // it took something away, and that was done again
 }
 
 // WriterStatus is how far this node has followed one other writer.

@@ -81,6 +81,7 @@ type DB struct {
 
 	mu          sync.Mutex
 	lastRefused time.Time
+	heldSince   time.Time // another node has been heard on the server before since then
 	split       *apart
 	writable    []string // fingerprints of the servers that took writes when last asked
 

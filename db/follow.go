@@ -283,11 +283,24 @@ func (d *DB) mayLeave(ctx context.Context, p *pools, now *standing, c candidate)
 			return two
 		}
 	}
-	if d.witness.PeerOn(now.fingerprint) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case !d.witness.PeerOn(now.fingerprint):
+		d.heldSince = time.Time{}
+		return nil
+	case d.heldSince.IsZero():
+		d.heldSince = time.Now()
+	case time.Since(d.heldSince) > heldQuiet:
 		return two
 	}
-	return nil
+	return errHeld // what was heard may be from just before the server was lost
 }
+
+// heldQuiet is how long a server with less may be held off by what another node said before that is worth a word.
+const heldQuiet = 3 * time.Second
+
+var errHeld = errors.New("another node proved its caches fresh on the server before a moment ago: this one, which has less, is not followed yet")
 
 // settled reports, after two databases were seen to take writes, whether only one is left: no second one was
 // seen for a while, neither here nor by another node that is heard.
@@ -425,6 +438,9 @@ func (d *DB) take(ctx context.Context, next *pools) error {
 	}
 	old := d.pools.Swap(next)
 	err = d.settleOn(next, e)
+	if r := d.refusal.Load(); r != nil && !r.Closed { // of the time without a server
+		d.refusal.Store(nil)
+	}
 	d.wg.Go(func() { _ = old.close() }) // waits for statements in flight
 	return err
 }

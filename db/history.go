@@ -324,7 +324,10 @@ func (d *DB) establish(ctx context.Context, p *pools) (e established, err error)
 		e.unproven = (e.unproven || e.how == howUnproven) && e.how != HowRestored
 		e.token = rand.Text()
 		e.tokens = append(e.tokens, Token{e.number, e.token})
-		return d.begin(ctx, tx, e, s.token, fp)
+		if err := d.begin(ctx, tx, e, s.token, fp); err != nil || e.how != HowRestored || d.opt.OnRestored == nil {
+			return err
+		}
+		return d.opt.OnRestored(ctx, tx)
 	})
 	if err != nil {
 		return e, fmt.Errorf("read the incarnation: %w", err)
@@ -346,11 +349,6 @@ func (d *DB) begin(ctx context.Context, tx *Tx, e established, parent, fingerpri
 	}
 	if e.how == howFirst {
 		return nil
-	}
-	if e.how == HowRestored && d.opt.OnRestored != nil {
-		if err := d.opt.OnRestored(ctx, tx); err != nil {
-			return err
-		}
 	}
 	_, err := tx.Exec(ctx, "UPDATE db_counter SET next_id = next_id + ?, incarnation = ?", int64(counterJump), e.number)
 	return err
@@ -377,6 +375,9 @@ func (d *DB) settleOn(p *pools, e established) error {
 	}
 	st.token, st.number, st.unproven = e.token, e.number, e.unproven
 	p.standing.Store(&st)
+	if e.agreed {
+		e.how = HowRestored
+	}
 	d.turn(Turn{New: e.number, How: e.how, Lost: e.lost, Server: d.serverName(st.host)})
 	return nil
 }
@@ -437,6 +438,10 @@ func (d *DB) Adopt(ctx context.Context, above int64, also func(ctx context.Conte
 	})
 	if err != nil {
 		return Token{}, fmt.Errorf("begin an incarnation: %w", err)
+	}
+	// For what this handle still writes. A node finds the new incarnation with its next proof.
+	if d.Incarnation() == 0 {
+		d.turns.number.Store(e.number)
 	}
 	return Token{e.number, e.token}, nil
 }

@@ -31,10 +31,11 @@ func turned(t db.Turn) cluster.Event {
 
 // roughly rounds up to what a person can use.
 func roughly(d time.Duration) time.Duration {
-	if d < time.Second {
-		return time.Second
+	step := time.Second
+	if d > 5*time.Second { // nodes find the same loss at different times
+		step = 5 * time.Second
 	}
-	return (d + time.Second - 1).Truncate(time.Second)
+	return (d + step - 1).Truncate(step)
 }
 
 // refusals are what is wrong with the servers that this node was led to and does not follow: problems when it

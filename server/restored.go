@@ -79,18 +79,23 @@ func Restored(ctx context.Context, c *config.Config, o RestoredOptions) (text st
 		return "", ErrNoConsent
 	}
 	begun, err := d.Adopt(ctx, above, func(ctx context.Context, tx *db.Tx) error {
-		e := cluster.Event{Code: cluster.CodeIncarnation, Severity: cluster.Info, Node: "operator",
-			Text: fmt.Sprintf("An operator has said that %s is the database from now on: incarnation %d.", d.Describe(), number)}
 		if o.Copy {
-			return cluster.RecordEvent(ctx, tx, e)
+			return nil
 		}
-		e.Text += " All sessions have ended."
 		// Readers that cannot start over from a position of another history look at everything again.
 		_, err := tx.Exec(ctx, "DELETE FROM change_reader")
-		return errors.Join(err, user.EndAll(ctx, tx), cluster.RecordEvent(ctx, tx, e))
+		return errors.Join(err, user.EndAll(ctx, tx))
 	})
 	if err != nil {
 		return "", err
+	}
+	e := cluster.Event{Code: cluster.CodeIncarnation, Severity: cluster.Info, Node: "operator",
+		Text: fmt.Sprintf("An operator has said that %s is the database from now on: incarnation %d.", d.Describe(), begun.Number)}
+	if !o.Copy {
+		e.Text += " All sessions have ended."
+	}
+	if err := d.Write(ctx, func(ctx context.Context, tx *db.Tx) error { return cluster.RecordEvent(ctx, tx, e) }); err != nil {
+		o.Logger.Warn("the event could not be recorded", "error", err)
 	}
 	return fmt.Sprintf("Incarnation %d has begun on %s. Nodes that run follow it within seconds; start the others.", begun.Number, d.Describe()), nil
 }
