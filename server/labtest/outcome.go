@@ -28,6 +28,7 @@ func outcomeWords() map[string]word {
 		"status":  {"status [not] PATTERN", 1, expectStatus},
 		"event":   {"event PATTERN", 1, expectEvent},
 		"refused": {"refused NODE PATTERN", 2, refused},
+		"single":  {"single WITHIN", 1, single},
 		"quiet":   {"quiet SERVER WITHIN", 2, quiet},
 		"judge":   {"judge", 0, judgeHistory},
 	}
@@ -253,39 +254,77 @@ func refused(ctx context.Context, w *world, args []string) error {
 	})
 }
 
-// quiet waits until no node commits on a server any more: its heartbeats stand still for a second.
+// beating tells how many heartbeats nodes committed on a server in two seconds.
+func beating(ctx context.Context, d *machine.Database) (int, error) {
+	var sums [2]int
+	for i := range sums {
+		rows, err := d.Query(ctx, "SELECT sum(beat) FROM change_writer")
+		if err == nil {
+			sums[i], err = strconv.Atoi(rows[0][0])
+		}
+		if err == nil && i == 0 {
+			err = idle(ctx, 2*time.Second)
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	return sums[1] - sums[0], nil
+}
+
+// quiet wants no node to commit on a server any more, from so long on.
 func quiet(ctx context.Context, w *world, args []string) error {
 	d, err := w.server(args[0])
 	if err != nil {
 		return err
 	}
 	limit, err := time.ParseDuration(args[1])
+	if err == nil {
+		err = idle(ctx, limit)
+	}
 	if err != nil {
 		return err
 	}
-	beats := func(ctx context.Context) (string, error) {
-		rows, err := d.Query(ctx, "SELECT sum(beat) FROM change_writer")
-		if err != nil {
-			return "", err
-		}
-		return rows[0][0], nil
-	}
-	if err := idle(ctx, limit); err != nil {
-		return err
-	}
-	before, err := beats(ctx)
-	if err != nil {
-		return err
-	}
-	if err := idle(ctx, 2*time.Second); err != nil {
-		return err
-	}
-	after, err := beats(ctx)
-	if err == nil && before != after {
-		err = fmt.Errorf("%w: nodes still write to %s %s after: %s heartbeats, then %s",
-			errBroken, args[0], limit, before, after)
+	n, err := beating(ctx, d)
+	if err == nil && n > 0 {
+		err = fmt.Errorf("%w: nodes still write to %s %s after: %d heartbeats in 2 s", errBroken, args[0], limit, n)
 	}
 	return err
+}
+
+// single wants nodes to commit on one server only, from so long on, and sets $WRITTEN to it, which counts from now
+// on, and $IDLE to another that takes writes and gets none.
+func single(ctx context.Context, w *world, args []string) error {
+	limit, err := time.ParseDuration(args[0])
+	if err == nil {
+		err = idle(ctx, limit)
+	}
+	if err != nil {
+		return err
+	}
+	var written, not []string
+	for _, d := range w.group.Servers {
+		if !d.Running() {
+			continue
+		}
+		n, err := beating(ctx, d)
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			written = append(written, d.Host.Name)
+			w.db = d
+		} else {
+			not = append(not, d.Host.Name)
+		}
+	}
+	if len(written) != 1 || len(not) == 0 {
+		return fmt.Errorf("%w: nodes write to %v %s after, and not to %v", errBroken, written, limit, not)
+	}
+	w.set("WRITTEN", written[0])
+	w.set("IDLE", not[0])
+	w.log("nodes write to %s", written[0])
+	return nil
 }
 
 // judgeHistory ends the people and judges what they saw until now, without a look at the database: what it had is
