@@ -45,6 +45,10 @@ lint: ## formatting, go vet, generated files, and the rules of the house
 lab: bin/testrun ## as root: the stories of server/labtest, real processes and faults (ARGS="-run Stories/postgres/freeze")
 	@exec bin/testrun -tier lab $(ARGS)
 
+.PHONY: lab-all
+lab-all: bin/testrun ## as root, before a release: like lab, with all stories that have their day of a week
+	@exec bin/testrun -tier lab -turns all -deadline 0 $(ARGS)
+
 SOAK ?= 30m
 .PHONY: soak
 soak: ## as root: random faults for SOAK (30m) under the eyes of the checker (ARGS="-engines postgres -seed 7")

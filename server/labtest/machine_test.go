@@ -138,6 +138,34 @@ func TestMachine_RelayLosesAndDelaysCommits(t *testing.T) {
 	}
 }
 
+// freezeGroups starts what runs other programs, as far as this machine has it, and lets it stand still.
+func freezeGroups(t *testing.T, lab *machine.Lab, kit *machine.Kit) {
+	t.Helper()
+	for _, o := range []machine.GroupOptions{
+		{Kind: machine.Replicas, Engine: machine.Postgres, Names: []string{"d1", "d2"}, First: 21},
+		{Kind: machine.Patroni, Engine: machine.Postgres, Names: []string{"p1"}, First: 31},
+		{Kind: machine.Galera, Engine: machine.MariaDB, Names: []string{"g1", "g2"}, First: 41},
+	} {
+		if o.Kind.Need() != nil {
+			continue
+		}
+		g, err := lab.Group(t.Context(), kit, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		host, err := lab.Host("front-"+o.Names[0], o.First+8)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := host.FrontTCP(t.Context(), g); err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range g.Servers {
+			d.Freeze()
+		}
+	}
+}
+
 // TestMachine_NothingOutlivesTheProgram kills a program that runs a lab, while the database of the lab
 // stands still, which is when nothing in it can end by itself.
 func TestMachine_NothingOutlivesTheProgram(t *testing.T) {
@@ -148,6 +176,7 @@ func TestMachine_NothingOutlivesTheProgram(t *testing.T) {
 			t.Fatal(err)
 		}
 		db.Freeze()
+		freezeGroups(t, lab, kit)
 		fmt.Println("frozen", kit.Dir)
 		select {}
 	}

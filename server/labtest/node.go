@@ -34,17 +34,18 @@ type node struct {
 	host *machine.Host
 	home string
 	proc *machine.Process // nil before the first start
+	said int64            // bytes of its log, when the newest trouble began
 }
 
 // properties are what an administrator writes for a node of a cluster, and what makes tests quick.
-func (w *world) properties(n *node, via *machine.Host, extra map[string]string) string {
-	db, files := w.db, "files"
+func (w *world) properties(n *node, extra map[string]string) string {
+	url, files := w.url(n.host.Name), "files"
 	if n.host.Name[0] == 'c' {
-		db, files = w.clone, "clone-files"
+		url, files = w.clone.URL(nil), "clone-files"
 	}
 	set := map[string]string{
 		"portal.instance.inet.socket.address":     fmt.Sprintf("%s:%d", n.host.Addr, webPort),
-		"jdbc.default.url":                        db.URL(via),
+		"jdbc.default.url":                        url,
 		"jdbc.default.maximumPoolSize":            "20",
 		"jdbc.default.minimumIdle":                "2",
 		"dl.store.file.system.root.dir":           filepath.Join(w.lab.Dir, files),
@@ -76,7 +77,7 @@ func (w *world) launch(name string) (*node, error) {
 		if err := os.MkdirAll(n.home, 0o700); err != nil {
 			return nil, err
 		}
-		if err := os.WriteFile(filepath.Join(n.home, "portal-ext.properties"), []byte(w.properties(n, w.via[name], w.extra[name])), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(n.home, "portal-ext.properties"), []byte(w.properties(n, w.extra[name])), 0o600); err != nil {
 			return nil, err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,12 +28,13 @@ type word struct {
 
 // words are the language of the stories, beside what testscript knows. CONTRIBUTING.md explains them.
 func words() map[string]word {
-	return map[string]word{
-		"database": {"database [movable]", 0, startDatabase},
-		"clone":    {"clone", 0, cloneDatabase},
-		"relay":    {"relay NODE...", 1, useRelay},
-		"with":     {"with NODE NAME=VALUE...", 2, setProperties},
-		"version":  {"version NODE... before|now", 2, chooseVersion},
+	all := map[string]word{
+		"database": {"database [movable|version=NUMBER] | database cluster|galera|patroni SERVER... [synchronous]", 0,
+			startDatabase},
+		"clone":   {"clone", 0, cloneDatabase},
+		"relay":   {"relay NODE...", 1, useRelay},
+		"with":    {"with NODE NAME=VALUE...", 2, setProperties},
+		"version": {"version NODE... before|now", 2, chooseVersion},
 		"start": {"start NODE...", 1, func(ctx context.Context, w *world, args []string) error {
 			return w.start(ctx, args...)
 		}},
@@ -56,7 +58,7 @@ func words() map[string]word {
 		"disturb": {"disturb NODE PEER...", 2, func(_ context.Context, w *world, args []string) error {
 			return cut(w, (*machine.Lab).Disturb, args)
 		}},
-		"mend":  {"mend", 0, mend},
+		"mend":  {"mend [NODE PEER...]", 0, mend},
 		"clock": {"clock DURATION", 1, moveClock},
 		"stall": {"stall NODE", 1, stall},
 		"release": {"release", 0, func(_ context.Context, w *world, _ []string) error {
@@ -89,10 +91,24 @@ func words() map[string]word {
 		"effects":    {"effects LEAST", 1, effects},
 		"settle":     {"settle", 0, func(ctx context.Context, w *world, _ []string) error { return w.settle(ctx) }},
 	}
+	maps.Copy(all, serverWords())
+	maps.Copy(all, outcomeWords())
+	return all
 }
 
 func startDatabase(ctx context.Context, w *world, args []string) (err error) {
-	w.db, err = w.lab.Database(ctx, w.kit, w.engine, "database", atDatabase, slices.Contains(args, "movable"))
+	if len(args) > 1 {
+		return startServers(ctx, w, args)
+	}
+	kit := w.kit
+	for _, arg := range args {
+		if v, ok := strings.CutPrefix(arg, "version="); ok {
+			if kit, err = kit.OtherPostgres(v); err != nil {
+				return err
+			}
+		}
+	}
+	w.db, err = w.lab.Database(ctx, kit, w.engine, "database", atDatabase, slices.Contains(args, "movable"))
 	return err
 }
 
@@ -238,6 +254,11 @@ func crash(_ context.Context, w *world, args []string) error {
 			w.db.Kill()
 			continue
 		}
+		if d := w.servers[name]; d != nil {
+			w.hit()
+			d.Kill()
+			continue
+		}
 		n, err := w.node(name)
 		if err != nil {
 			return err
@@ -308,6 +329,10 @@ func (w *world) freezers(names []string) (all []freezer, err error) {
 			all = append(all, w.db)
 			continue
 		}
+		if d := w.servers[name]; d != nil {
+			all = append(all, d)
+			continue
+		}
 		n, err := w.node(name)
 		if err != nil {
 			return nil, err
@@ -329,7 +354,10 @@ func freeze(ctx context.Context, w *world, args []string) error {
 		return err
 	}
 	w.begun()
-	for _, f := range all {
+	for i, f := range all {
+		if w.servers[args[i]] != nil {
+			w.hit()
+		}
 		f.Freeze()
 	}
 	if d == 0 {
@@ -357,6 +385,9 @@ func (w *world) host(name string) (*machine.Host, error) {
 	case "balancer":
 		return w.balancer, nil
 	}
+	if d := w.servers[name]; d != nil {
+		return d.Host, nil
+	}
 	n, err := w.node(name)
 	if err != nil {
 		return nil, err
@@ -370,7 +401,7 @@ func cut(w *world, how func(l *machine.Lab, a, b *machine.Host) error, args []st
 	if err != nil {
 		return err
 	}
-	w.begun()
+	w.hit()
 	for _, name := range args[1:] {
 		b, err := w.host(name)
 		if err != nil {
@@ -386,7 +417,11 @@ func cut(w *world, how func(l *machine.Lab, a, b *machine.Host) error, args []st
 	return nil
 }
 
-func mend(_ context.Context, w *world, _ []string) error {
+// mend undoes all that was done to links, or what was done between a host and others.
+func mend(_ context.Context, w *world, args []string) error {
+	if len(args) > 1 {
+		return cut(w, (*machine.Lab).Mend, args)
+	}
 	defer w.ended()
 	return w.lab.MendAll()
 }

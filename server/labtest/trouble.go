@@ -23,7 +23,7 @@ func hold(ctx context.Context, w *world, args []string) error {
 	}
 	w.begun()
 	defer w.ended()
-	if w.engine == machine.MariaDB {
+	if w.engine.Kin() == machine.MariaDB {
 		_, err := w.db.Query(ctx, fmt.Sprintf("BACKUP STAGE START; BACKUP STAGE BLOCK_COMMIT; SELECT SLEEP(%.3f); BACKUP STAGE END", d.Seconds()))
 		return err
 	}

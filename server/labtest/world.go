@@ -29,6 +29,8 @@ const (
 	atBalancer = 210
 	atRelay    = 220
 	atPeople   = 250
+	atFront    = 211 // before the database servers
+	atServers  = 231 // of a database that has several, and those that follow
 	atStranger = 100 // plus the number of a node of the clone
 )
 
@@ -85,6 +87,16 @@ type world struct {
 	faults    int
 	counts    map[string]int // counters of nodes, when they were last asked for
 	total     history.Report
+
+	group   *machine.Group // of a database with several servers; db is the one that takes writes
+	servers map[string]*machine.Database
+	front   *machine.Front // what stands before the servers
+	each    bool           // every node has a server of its own
+	allowed allowance
+	dumped  time.Time
+	// restored is when a dump began to be put in the place of the database, and when it was.
+	restored [2]time.Time
+	hits     []time.Duration // when servers failed, by the clock of the load
 }
 
 func newWorld(stoa string, kit *machine.Kit, engine machine.Engine, dir string, seed uint64) (*world, error) {
@@ -92,8 +104,9 @@ func newWorld(stoa string, kit *machine.Kit, engine machine.Engine, dir string, 
 	if err != nil {
 		return nil, err
 	}
-	w := &world{stoa: stoa, before: os.Getenv(envBefore), programs: map[string]string{}, engine: engine, kit: kit, seed: seed, lab: lab, stopDue: func() {},
-		nodes: map[string]*node{}, vars: map[string]string{}, via: map[string]*machine.Host{}, extra: map[string]map[string]string{}, counts: map[string]int{}}
+	w := &world{stoa: stoa, before: os.Getenv(envBefore), programs: map[string]string{}, engine: engine, kit: kit, seed: seed,
+		lab: lab, stopDue: func() {}, nodes: map[string]*node{}, vars: map[string]string{}, via: map[string]*machine.Host{},
+		extra: map[string]map[string]string{}, counts: map[string]int{}, servers: map[string]*machine.Database{}}
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	if w.people, err = lab.Host("people", atPeople); err != nil {
 		return nil, errors.Join(err, lab.Close())
@@ -150,7 +163,7 @@ func (w *world) settle(ctx context.Context) error {
 		return err
 	}
 	err := w.judge(ctx, w.load, w.db)
-	w.load = nil
+	w.load, w.hits = nil, nil
 	if w.strangers != nil {
 		err = errors.Join(err, w.judge(ctx, w.strangers, w.clone))
 		w.strangers = nil
@@ -167,7 +180,19 @@ func (w *world) judge(ctx context.Context, l *load.Load, db *machine.Database) e
 	defer l.Close()
 	err := l.Settle(ctx)
 	ops := l.Ops()
-	err = errors.Join(err, kept(ctx, db, ops))
+	saved, readErr := readSaves(ctx, db)
+	err = errors.Join(err, readErr)
+	if readErr == nil && db == w.db {
+		err = errors.Join(err, w.excuse(l, ops, func(o history.Op) bool { return saved.times[load.Title(o.Key, o.Value)] != "" }))
+	}
+	if readErr == nil {
+		err = errors.Join(err, kept(saved, ops))
+	}
+	return w.verdict(l, ops, err)
+}
+
+// verdict holds a history to the promises; err is what is known to be wrong already.
+func (w *world) verdict(l *load.Load, ops []history.Op, err error) error {
 	r := history.Judge(ops, rules())
 	w.total.Add(r)
 	w.log("%s", r)
@@ -186,29 +211,37 @@ func (w *world) judge(ctx context.Context, l *load.Load, db *machine.Database) e
 	return err
 }
 
-// kept looks in the database for every save that was acknowledged, also those that others have followed:
-// it made one version of the article, and not two; one that was refused made none. What was read last of
-// all is what the database shows the public, also where a save was uncertain.
-func kept(ctx context.Context, db *machine.Database, ops []history.Op) error {
-	rows, err := db.Query(ctx, "SELECT t.title, count(*), max(CASE WHEN t.number = a.live THEN 1 ELSE 0 END) FROM content_text t JOIN content_article a ON a.id = t.article WHERE t.title LIKE 'Article %' GROUP BY t.title")
-	if err != nil {
-		return err
-	}
-	times, live := map[string]string{}, map[string]bool{}
+// saves are the saves that the database has, by their titles: how often, and whether it is what the public sees.
+type saves struct {
+	times map[string]string
+	live  map[string]bool
+}
+
+func readSaves(ctx context.Context, db *machine.Database) (saves, error) {
+	s := saves{times: map[string]string{}, live: map[string]bool{}}
+	rows, err := db.Query(ctx, "SELECT t.title, count(*), max(CASE WHEN t.number = a.live THEN 1 ELSE 0 END) FROM content_text t "+
+		"JOIN content_article a ON a.id = t.article WHERE t.title LIKE 'Article %' GROUP BY t.title")
 	for _, r := range rows {
-		times[r[0]], live[r[0]] = r[1], r[2] == "1"
+		s.times[r[0]], s.live[r[0]] = r[1], r[2] == "1"
 	}
+	return s, err
+}
+
+// kept looks for every save that was acknowledged, also those that others have followed: it made one version of
+// the article, and not two; one that was refused made none. What was read last of all is what the database shows
+// the public, also where a save was uncertain.
+func kept(saved saves, ops []history.Op) error {
 	shown := map[string]int64{}
 	var errs []error
 	for _, o := range ops {
-		if o.Kind != history.Write || strings.HasPrefix(o.Key, history.SessionKey) {
+		if o.Kind != history.Write || strings.HasPrefix(o.Key, history.SessionKey) || o.Lost != nil {
 			continue
 		}
 		title := load.Title(o.Key, o.Value)
-		if live[title] {
+		if saved.live[title] {
 			shown[o.Key] = o.Value
 		}
-		if n := times[title]; !(n == "1" && o.Outcome != history.Failed || n == "" && o.Outcome != history.OK) {
+		if n := saved.times[title]; !(n == "1" && o.Outcome != history.Failed || n == "" && o.Outcome != history.OK) {
 			errs = append(errs, fmt.Errorf("%w: %s: %d, written on %s at %.3f s (%s), is there %s times", errBroken, o.Key, o.Value, o.Node, o.Sent.Seconds(), o.Outcome, cmp.Or(n, "0")))
 		}
 	}
@@ -267,6 +300,11 @@ func await(ctx context.Context, limit time.Duration, check func(context.Context)
 // begun and ended note a fault, for what is expected after it.
 func (w *world) begun() {
 	w.faults++
+	for _, n := range w.nodes {
+		if info, err := os.Stat(filepath.Join(w.lab.Dir, n.host.Name+".log")); err == nil {
+			n.said = info.Size()
+		}
+	}
 	if w.load != nil {
 		w.fault = [2]time.Duration{w.load.Now(), w.load.Now()}
 	}

@@ -31,8 +31,11 @@ func TestCatalogue_FitsTheSource(t *testing.T) {
 		}
 		for _, x := range m.tests {
 			if engine, story := path.Split(x.lab); story != "" {
-				if _, err := os.Stat(filepath.Join(root, labPackage, "testdata/stories", story+".txtar")); err != nil || engine != "postgres/" && engine != "mariadb/" {
-					t.Errorf("%s: there is no story %s (%v)", m.name, x.lab, err)
+				stories := filepath.Join(root, labPackage, "testdata/stories")
+				ofAll, _ := filepath.Glob(filepath.Join(stories, story+".txtar")) // the patterns are good
+				ofOne, _ := filepath.Glob(filepath.Join(stories, engine, story+".txtar"))
+				if len(ofAll)+len(ofOne) == 0 || engine != "postgres/" && engine != "mariadb/" {
+					t.Errorf("%s: there is no story %s", m.name, x.lab)
 				}
 				continue
 			}

@@ -72,7 +72,11 @@ func (r *tierRun) runGoTest(ctx context.Context, pkgs []string) counts {
 	if r.opts.run != "" {
 		args = append(args, "-run", r.opts.run)
 	}
-	cmd := r.goCommand(ctx, append(args, pkgs...)...)
+	args = append(args, pkgs...)
+	if r.tier.name == "lab" {
+		args = append(args, "-args", "-turns="+r.opts.turns)
+	}
+	cmd := r.goCommand(ctx, args...)
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		return r.rep.failf("go test: %v", err)
@@ -156,7 +160,7 @@ func (c *collector) take(ev event) {
 	switch ev.Action {
 	case "output":
 		t.output = append(t.output, ev.Output)
-		if c.verbose {
+		if c.verbose || strings.HasPrefix(ev.Output, "TURNS ") { // which stories the lab plays today, and when others
 			c.out.printf("%s", ev.Output)
 		}
 	case "pass", "fail", "skip":

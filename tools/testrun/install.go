@@ -19,6 +19,9 @@ type need struct {
 	find     func() bool
 }
 
+// clusterPackages are what the lab plays fail-over with, beside the servers.
+var clusterPackages = []string{"patroni", "etcd-server", "python3-etcd", "python3-psycopg2", "pgbouncer", "galera-4", "rsync", "lsof"}
+
 // needs lists what is looked for, and installed when it is not there.
 func needs() []need {
 	return []need{
@@ -27,6 +30,7 @@ func needs() []need {
 		{"MariaDB", []string{"mariadb-server"}, func() bool { return os.Getenv(envMaria) != "" || findMaria() != "" }},
 		{"Chromium", []string{"chromium"}, func() bool { return findChromium() != "" }},
 		{"the network lab", []string{"iproute2", "nftables", "haproxy", "faketime"}, haveLab},
+		{"database clusters for the lab", clusterPackages, haveClusters},
 		{"a pooler and Galera", []string{"pgbouncer", "galera-4"}, haveDatabaseKin},
 	}
 }
@@ -151,6 +155,24 @@ func haveLab() bool {
 	}
 	for _, program := range []string{"ip", "nft", "haproxy", "faketime"} {
 		if firstProgram(program, "/usr/sbin/"+program) == "" {
+			return false
+		}
+	}
+	return true
+}
+
+// haveClusters says whether the lab has what makes a cluster of database servers.
+func haveClusters() bool {
+	if os.Geteuid() != 0 {
+		return true
+	}
+	for _, program := range []string{"patroni", "etcd", "/usr/sbin/pgbouncer", "rsync", "lsof"} {
+		if firstProgram(program) == "" {
+			return false
+		}
+	}
+	for _, file := range []string{"/usr/lib/galera/libgalera_smm.so", "/usr/lib/python3/dist-packages/etcd"} {
+		if _, err := os.Stat(file); err != nil {
 			return false
 		}
 	}

@@ -35,6 +35,7 @@ type options struct {
 	packages  string
 	run       string
 	mutants   string
+	turns     string
 	envFile   string
 	parallel  int
 	count     int
@@ -60,11 +61,12 @@ func realMain(args []string, stdout, stderr io.Writer) int {
 	fs.StringVar(&o.run, "run", "", "run only the tests this regular expression matches")
 	fs.StringVar(&o.mutants, "mutants", "", "mutants that the tier mutant plants: names separated by spaces, or all; empty plants the one of the day")
 	fs.BoolVar(&o.lab, "lab", false, "stories of the lab, too, must catch the mutants; for root")
+	fs.StringVar(&o.turns, "turns", "today", "of the lab's stories that have a day of a week: today, all or none")
 	fs.StringVar(&o.envFile, "env-file", "", "with services: write the export lines to this file, too")
 	fs.IntVar(&o.parallel, "p", 0, "packages built and tested at a time; 0 chooses by processors and memory")
 	fs.IntVar(&o.count, "count", 1, "times to run each test")
 	fs.DurationVar(&o.timeout, "timeout", 10*time.Minute, "longest time one package may take")
-	fs.DurationVar(&o.deadline, "deadline", 50*time.Minute, "longest time the whole run may take; 0 for no limit")
+	fs.DurationVar(&o.deadline, "deadline", 80*time.Minute, "longest time the whole run may take; 0 for no limit")
 	fs.BoolVar(&o.noInstall, "no-install", false, "install nothing; what is missing is skipped")
 	fs.BoolVar(&o.noRace, "no-race", false, "leave the race detector out: much quicker to build")
 	fs.BoolVar(&o.durable, "durable", false, "servers keep what they confirm, as real ones do: slower, for what is measured")

@@ -48,9 +48,28 @@ type Op struct {
 	Sent    time.Duration `json:"sent"`
 	Done    time.Duration `json:"done"`
 	Outcome Outcome       `json:"outcome"`
-	Stale   int           `json:"stale,omitempty"` // seconds, from the mark of the answer; 0 = not marked
-	Last    bool          `json:"last,omitempty"`  // a read when all was over and well: every node must show the same
-	Note    string        `json:"note,omitempty"`  // what was odd, for people
+	Stale   int           `json:"stale,omitempty"`   // seconds, from the mark of the answer; 0 = not marked
+	Last    bool          `json:"last,omitempty"`    // a read when all was over and well: every node must show the same
+	ID      string        `json:"id,omitempty"`      // of what was written, as the portal calls it
+	Version int64         `json:"version,omitempty"` // of what was written, after the write
+	Lost    *Loss         `json:"lost,omitempty"`    // of a write: it is gone, and the portal says so
+	Note    string        `json:"note,omitempty"`    // what was odd, for people
+}
+
+// Loss is an acknowledged write that an asynchronous fail-over has lost, and that the portal has named. Whoever
+// judges decides beforehand which losses may be; this package holds reads to what follows from them.
+type Loss struct {
+	From time.Duration // the server failed: a read that is answered later need not show the write
+	Told time.Duration // the loss was named: what is asked for beyond the bound after that must not show it
+}
+
+// gone says whether a read need not know of the write. A sign-out is repeated when its loss is known, so it
+// holds again.
+func (o Op) gone(read Op, rules Rules) bool {
+	if o.Lost == nil || read.Done < o.Lost.From {
+		return false
+	}
+	return !strings.HasPrefix(o.Key, SessionKey) || read.Sent <= o.Lost.Told+rules.Bound
 }
 
 // Rules are the promises to hold a history to.
@@ -90,6 +109,7 @@ type Report struct {
 	Missed  int // reads without an answer, such as from a node that was down
 
 	Acknowledged, Refused, Uncertain int // writes
+	Lost                             int // of those acknowledged, the ones that a fail-over lost and the portal named
 
 	Oldest     time.Duration // how long after its acknowledgement a write was still not seen, without a mark
 	Violations []Violation
@@ -99,14 +119,15 @@ type Report struct {
 func (r *Report) Add(o Report) {
 	r.Reads, r.Marked, r.Decided, r.Own, r.Missed = r.Reads+o.Reads, r.Marked+o.Marked, r.Decided+o.Decided, r.Own+o.Own, r.Missed+o.Missed
 	r.Acknowledged, r.Refused, r.Uncertain = r.Acknowledged+o.Acknowledged, r.Refused+o.Refused, r.Uncertain+o.Uncertain
+	r.Lost += o.Lost
 	r.Oldest = max(r.Oldest, o.Oldest)
 	r.Violations = append(r.Violations, o.Violations...)
 }
 
 func (r Report) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d reads checked (%d within 10 s of a change, %d of own writes, %d marked stale), %d not answered; %d writes acknowledged, %d refused, %d uncertain; oldest value %.2f s after the acknowledgement; %d violations",
-		r.Reads, r.Decided, r.Own, r.Marked, r.Missed, r.Acknowledged, r.Refused, r.Uncertain, r.Oldest.Seconds(), len(r.Violations))
+	fmt.Fprintf(&b, "%d reads checked (%d within 10 s of a change, %d of own writes, %d marked stale), %d not answered; %d writes acknowledged, %d refused, %d uncertain, %d lost and named; oldest value %.2f s after the acknowledgement; %d violations",
+		r.Reads, r.Decided, r.Own, r.Marked, r.Missed, r.Acknowledged, r.Refused, r.Uncertain, r.Lost, r.Oldest.Seconds(), len(r.Violations))
 	for i, v := range r.Violations {
 		if i == 20 {
 			fmt.Fprintf(&b, "\n  and %d more", len(r.Violations)-i)
@@ -166,6 +187,9 @@ func Judge(ops []Op, rules Rules) Report {
 		switch w.Outcome {
 		case OK:
 			r.Acknowledged++
+			if w.Lost != nil && !strings.HasPrefix(w.Key, SessionKey) {
+				r.Lost++
+			}
 			g.ack = append(g.ack, w)
 		case Failed:
 			r.Refused++
@@ -204,6 +228,10 @@ func (r *Report) judge(o Op, g *register, rules Rules) {
 			bad("nothing is seen that was not written", Op{}, "")
 		case w.Outcome == Failed:
 			bad("what was refused is never seen", Op{}, "it was refused with "+w.Note)
+		case w.Lost != nil && !strings.HasPrefix(o.Key, SessionKey) &&
+			o.Sent > w.Lost.Told+rules.Bound+time.Duration(o.Stale)*time.Second+rules.Slack:
+			bad("what was lost and named is not seen any more", w,
+				fmt.Sprintf("its loss was named at %.3f s, marked %d s stale", w.Lost.Told.Seconds(), o.Stale))
 		}
 	}
 	bound := rules.Bound
@@ -220,7 +248,11 @@ func (r *Report) judge(o Op, g *register, rules Rules) {
 			bad("what is marked stale is not older than the grace", Op{}, fmt.Sprintf("marked %d s stale", o.Stale))
 		}
 	}
-	if known := g.until(o.Sent - bound); len(known) > 0 {
+	known := g.until(o.Sent - bound)
+	for len(known) > 0 && known[len(known)-1].gone(o, rules) {
+		known = known[:len(known)-1]
+	}
+	if len(known) > 0 {
 		w := known[len(known)-1]
 		if o.Sent-bound-w.Done < 10*time.Second {
 			r.Decided++
@@ -233,14 +265,14 @@ func (r *Report) judge(o Op, g *register, rules Rules) {
 	if o.Stale > 0 {
 		return
 	}
-	if w, ok := g.next(o.Value); ok && w.Done < o.Sent {
+	if w, ok := g.next(o.Value); ok && w.Lost == nil && w.Done < o.Sent {
 		r.Oldest = max(r.Oldest, o.Sent-w.Done)
 	}
 	if o.Session == "" {
 		return
 	}
 	for _, w := range slices.Backward(g.until(o.Sent)) {
-		if w.Session != o.Session || w.Node != o.Node && !rules.Tokens {
+		if w.Session != o.Session || w.Node != o.Node && !rules.Tokens || w.gone(o, rules) {
 			continue
 		}
 		r.Own++

@@ -46,6 +46,17 @@ func lasting(seconds float64) func(*history.Op) {
 }
 func key(k string) func(*history.Op) { return func(o *history.Op) { o.Key = k } }
 func atTheEnd(o *history.Op)         { o.Last = true }
+func lost(from, told float64) func(*history.Op) {
+	return func(o *history.Op) {
+		o.Lost = &history.Loss{From: time.Duration(from * 1e9), Told: time.Duration(told * 1e9)}
+	}
+}
+func signOut(seconds float64, change ...func(*history.Op)) history.Op {
+	return write("n1", 1, seconds, append(change, key(history.SessionKey+"x"))...)
+}
+func who(value int64, seconds float64) history.Op {
+	return member("n2", value, seconds, key(history.SessionKey+"x"))
+}
 
 func TestJudge_FindsEachBrokenPromise(t *testing.T) {
 	one := write("n1", 1, 1, as("w"))
@@ -85,6 +96,18 @@ func TestJudge_FindsEachBrokenPromise(t *testing.T) {
 
 		{"nodes agree in the end", []history.Op{one, read("n1", 1, 9, atTheEnd), read("n2", 1, 9, atTheEnd)}, ""},
 		{"nodes differ in the end", []history.Op{one, write("n1", 2, 2, ended(history.Unknown)), read("n1", 1, 9, atTheEnd), read("n2", 2, 9, atTheEnd)}, "all nodes show the same"},
+
+		{"what was lost need not be seen", []history.Op{one, write("n1", 2, 10, as("w"), lost(13, 15)), read("n2", 1, 13)}, ""},
+		{"not even by its writer", []history.Op{one, write("n1", 2, 10, as("w"), lost(13, 15)), member("n2", 1, 14, as("w"))}, ""},
+		{"but before the loss it is", []history.Op{one, write("n1", 2, 10, lost(13, 15)), read("n2", 1, 12.5)}, "within the bound"},
+		{"a loss excuses nothing else", []history.Op{one, write("n1", 2, 10, lost(13, 15)), read("n2", 0, 14)}, "within the bound"},
+		{"what was lost may be seen until that is told", []history.Op{one, write("n1", 2, 10, lost(13, 15)), read("n2", 2, 17.5)}, ""},
+		{"what was lost is seen for longer", []history.Op{one, write("n1", 2, 10, lost(13, 15)), read("n2", 2, 18.1)}, "lost and named"},
+		{"unless it is marked", []history.Op{one, write("n1", 2, 10, lost(13, 15)), read("n2", 2, 27, stale(10))}, ""},
+		{"a save after a loss is seen", []history.Op{one, write("n1", 2, 10, lost(13, 15)), write("n1", 3, 20), read("n2", 1, 23)},
+			"within the bound"},
+		{"a sign-out that was lost is repeated", []history.Op{signOut(10, lost(13, 15)), who(0, 16), who(1, 19)}, ""},
+		{"a sign-out that was lost is not repeated", []history.Op{signOut(10, lost(13, 15)), who(0, 19.1)}, "within the bound"},
 
 		{"two writes at a time", []history.Op{write("n1", 1, 1, lasting(5)), write("n1", 2, 2)}, "one write at a time"},
 		{"a number twice", []history.Op{write("n1", 1, 1), write("n1", 1, 2)}, "one write at a time"},

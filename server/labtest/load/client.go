@@ -173,6 +173,8 @@ func (c *client) write(ctx context.Context, t Target, path, key string, value, v
 	a, err := c.do(ctx, t, c.l.o.Patience, http.MethodPost, path, form, "")
 	o = history.Op{Kind: history.Write, Key: key, Value: value, Node: t.Name, Session: c.session, Sent: a.sent, Done: a.done, Outcome: history.Unknown}
 	location = a.header.Get("Location")
+	o.Version = version + versionsPerWrite
+	o.ID, _, _ = strings.Cut(strings.TrimPrefix(location, "/control/content/"), "?")
 	switch {
 	case err != nil:
 		o.Note = err.Error()

@@ -64,6 +64,9 @@ func New(o Options) *Load { return &Load{o: o, begin: time.Now(), stop: make(cha
 // Now is the time since the load was made, by the clock of the history.
 func (l *Load) Now() time.Duration { return time.Since(l.begin) }
 
+// Began is when the clock of the history was zero.
+func (l *Load) Began() time.Time { return l.begin }
+
 // Ops gives the requests that are finished.
 func (l *Load) Ops() []history.Op {
 	l.mu.Lock()

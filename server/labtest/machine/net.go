@@ -60,6 +60,40 @@ func Missing() []string {
 	return missing
 }
 
+// ErrMissing is about something that only some stories need and this machine does not have.
+var ErrMissing = errors.New("this machine lacks something")
+
+// errFetch is about what comes from a registry, which may be out of reach.
+var errFetch = errors.New("it could not be fetched")
+
+// Fetched says of an error that it is for want of something that comes from a registry and no package.
+func Fetched(err error) bool { return errors.Is(err, errFetch) }
+
+// Need says what the machine lacks for a group, beside what every lab needs, by the names of packages.
+func (k Kind) Need() error {
+	needs := map[Kind][][2]string{
+		Galera: {{wsrep, "galera-4"}, {"rsync", "rsync"}, {"lsof", "lsof"}},
+		Patroni: {{"patroni", "patroni"}, {"etcd", "etcd-server"}, {"setpriv", "util-linux"},
+			{"/usr/lib/python3/dist-packages/etcd", "python3-etcd"}},
+	}
+	return Lacks(needs[k]...)
+}
+
+// Lacks gives ErrMissing with the packages of the programs, or other files, that are not there.
+func Lacks(needs ...[2]string) error {
+	var missing []string
+	for _, need := range needs {
+		_, err := exec.LookPath(need[0])
+		if _, statErr := os.Stat(need[0]); err != nil && statErr != nil {
+			missing = append(missing, need[1])
+		}
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("%w: package %s", ErrMissing, strings.Join(missing, ", "))
+	}
+	return nil
+}
+
 // cuts holds the pairs of ports between which nothing passes, or every fourth packet is lost, in the
 // direction that is named.
 const cuts = `table bridge lab {

@@ -4,6 +4,7 @@ package machine
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -24,6 +25,19 @@ type Command struct {
 	Env  []string // all of it, beside PATH: what this program was given is not the business of the lab
 	User string   // account; empty = root
 	Nest bool     // the program has children: they end with it, also when they are frozen
+	Proc bool     // with Nest: it looks at its children in /proc, which must then show them by its own numbers
+}
+
+// nested gives a program a /proc of its own before it becomes what Argv says. The account is taken on there,
+// and with it the end at the end of this program: the kernel forgets that when an account changes.
+func (c Command) nested() ([]string, error) {
+	uid, gid, err := lookup(cmp.Or(c.User, "root"))
+	if err != nil {
+		return nil, err
+	}
+	const script = `mount --make-rprivate / && mount -t proc proc /proc && ` +
+		`exec setpriv --reuid "$0" --regid "$1" --clear-groups --pdeathsig KILL -- "${@:2}"`
+	return append([]string{"bash", "-c", script, strconv.Itoa(uid), strconv.Itoa(gid)}, c.Argv...), nil
 }
 
 // Process is a program that runs on a host, or has ended.
@@ -44,13 +58,23 @@ func (h *Host) Start(c Command) (*Process, error) {
 		return nil, err
 	}
 	defer log.Close()
-	p.cmd = exec.Command(c.Argv[0], c.Argv[1:]...)
+	argv, account := c.Argv, c.User
+	if c.Proc {
+		if argv, err = c.nested(); err != nil {
+			return nil, err
+		}
+		account = ""
+	}
+	p.cmd = exec.Command(argv[0], argv[1:]...)
 	p.cmd.Dir, p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = c.Dir, append([]string{"PATH=" + os.Getenv("PATH")}, c.Env...), log, log
-	if p.cmd.SysProcAttr, err = attributes(c.User); err != nil {
+	if p.cmd.SysProcAttr, err = attributes(account); err != nil {
 		return nil, err
 	}
 	if c.Nest { // the kernel ends a process namespace with its first process
 		p.cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWPID
+	}
+	if c.Proc {
+		p.cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWNS
 	}
 	if err := h.space.inside(p.cmd.Start); err != nil {
 		return nil, fmt.Errorf("start %s: %w", c.Name, err)
@@ -147,7 +171,7 @@ func (p *Process) Stop(sig syscall.Signal, limit time.Duration) error {
 	}
 }
 
-// Freeze stops the process and its children where they are.
+// Freeze stops the process and all that it has started where they are.
 func (p *Process) Freeze() { p.signalAll(syscall.SIGSTOP) }
 
 // Thaw lets them go on.
@@ -159,12 +183,17 @@ func (p *Process) signalAll(sig syscall.Signal) {
 		return
 	}
 	_ = p.cmd.Process.Signal(sig)
-	for _, pid := range children(p.cmd.Process.Pid) {
-		_ = syscall.Kill(pid, sig)
+	for below := children(p.cmd.Process.Pid); len(below) > 0; {
+		var next []int
+		for _, pid := range below {
+			_ = syscall.Kill(pid, sig)
+			next = append(next, children(pid)...)
+		}
+		below = next
 	}
 }
 
-// children lists the processes whose parent is pid; database servers have no grandchildren.
+// children lists the processes whose parent is pid.
 func children(pid int) []int {
 	var pids []int
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")

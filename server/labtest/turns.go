@@ -1,0 +1,83 @@
+//go:build linux
+
+package labtest
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/stoa-portal/stoa/server/labtest/machine"
+)
+
+// Where stories stand: those of all engines, in folders those of one, and below turnDir those that have their day
+// of a week, because all of them would take too long each time.
+const (
+	storyDir = "testdata/stories"
+	turnDir  = "testdata/turns"
+)
+
+// turn is a story that has its day.
+type turn struct {
+	engine machine.Engine
+	file   string
+	day    int // of seven
+}
+
+func (t turn) String() string {
+	return string(t.engine) + "/" + strings.TrimSuffix(filepath.Base(t.file), ".txtar")
+}
+
+// turns shares the stories of turnDir out over seven days. A story keeps its day until one is added before it.
+func turns() (all []turn) {
+	files, _ := filepath.Glob(turnDir + "/*/*.txtar") // the pattern is good
+	slices.Sort(files)
+	for i, f := range files {
+		all = append(all, turn{engine: machine.Engine(filepath.Base(filepath.Dir(f))), file: f, day: i % 7})
+	}
+	return all
+}
+
+// today is the number of the day, by which stories have their turns.
+func today() int { return int(time.Now().Unix() / (24 * 60 * 60)) }
+
+// lastTurn is the newest day on which a turn came, up to the one given.
+func (t turn) lastTurn(day int) int { return day - ((day-t.day)%7+7)%7 }
+
+// storiesOf lists the files to play on a database server: which is "today", "all" or "none" of those that have turns.
+func storiesOf(e machine.Engine, which string, day int) (files []string) {
+	for _, pattern := range []string{storyDir + "/*.txtar", storyDir + "/" + string(e) + "/*.txtar"} {
+		if e == machine.MySQL && pattern == storyDir+"/*.txtar" {
+			continue // only its own
+		}
+		found, _ := filepath.Glob(pattern) // the pattern is good
+		files = append(files, found...)
+	}
+	for _, t := range turns() {
+		if t.engine == e && (which == "all" || which == "today" && t.lastTurn(day) == day) {
+			files = append(files, t.file)
+		}
+	}
+	return files
+}
+
+// tellTurns says for each story that has a day when its turn came last, the newest first.
+func tellTurns(day int) string {
+	var b strings.Builder
+	for ago := range 7 {
+		var names []string
+		for _, t := range turns() {
+			if t.lastTurn(day) == day-ago {
+				names = append(names, t.String())
+			}
+		}
+		date := time.Unix(int64(day-ago)*24*60*60, 0).UTC().Format("2006-01-02")
+		if ago == 0 {
+			date += " (today)"
+		}
+		fmt.Fprintf(&b, "TURNS %s: %s\n", date, strings.Join(names, ", "))
+	}
+	return b.String()
+}
