@@ -120,6 +120,8 @@ func (o folder) follows(f, cause Finding) bool {
 		return false
 	case strings.HasPrefix(cause.Code, "database."):
 		switch f.Code {
+		case CodeDatabaseAway: // the server that is there is not the one
+			return within(f.Nodes, cause.Nodes)
 		case CodeProofOld, CodeChangeLate, CodeStoreUnknown:
 			return within(f.Nodes, cause.Nodes)
 		case CodeNodeMute, CodeLinkCut, CodeNodeSilent:

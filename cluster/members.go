@@ -31,8 +31,19 @@ type Member struct {
 	Seen        time.Time     // information: its own clock
 	Quiet       time.Duration // how long this node has seen no beat
 	Live        bool          // up, and a beat was seen within DeadAfter of this node's own clock
+	Met         bool          // its beat was seen to rise
 	Self        bool
 	Detail      string
+}
+
+// heardAfter is for how long a node that was met and is taken for dead may still be heard over Cluster Link.
+const heardAfter = 10 * time.Minute
+
+// Heard reports whether the node's messages are listened to. One that is taken for dead may live on another database,
+// after a fail-over that left two which take writes, and only messages can tell. One whose row was removed, or
+// that said goodbye, is not heard.
+func (m Member) Heard() bool {
+	return m.Live || m.Met && m.State != stateLeft && m.Quiet < heardAfter
 }
 
 // MemberEvent says that a node joined or left the cluster, as seen from this node.
@@ -77,6 +88,7 @@ func (r *Roster) Saw(now time.Duration, rows []Member) (events []MemberEvent) {
 			s.since = now
 		}
 		was := s.m.Live
+		m.Met = s.m.Met || s.m.Writer != 0 && m.Beat != s.m.Beat
 		m.Self = m.Writer == r.self
 		m.Quiet = now - s.since
 		m.Live = m.State == stateUp && (m.Quiet <= r.deadAfter || m.Self)

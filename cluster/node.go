@@ -393,12 +393,12 @@ func (n *Node) Self() Member {
 	return Member{Writer: n.opt.Writer, Node: n.id, Name: n.opt.Name, Address: n.opt.Address, Host: n.opt.Host, HostID: n.opt.HostID, Self: true}
 }
 
-// Trusts reports whether the certificate with this fingerprint belongs to a living member. A member that
+// Trusts reports whether the certificate with this fingerprint belongs to a member that is heard. A member that
 // has just joined is looked for in the database, at most once every strangerGap, so that strangers who
 // knock cannot load it. It waits for that until ctx ends.
 func (n *Node) Trusts(ctx context.Context, fingerprint string) bool {
 	known := func() bool {
-		return fingerprint != "" && slices.ContainsFunc(n.Members(), func(m Member) bool { return m.Live && m.Fingerprint == fingerprint })
+		return fingerprint != "" && slices.ContainsFunc(n.Members(), func(m Member) bool { return m.Heard() && m.Fingerprint == fingerprint })
 	}
 	if known() {
 		return true

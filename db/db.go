@@ -192,6 +192,9 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		_ = d.Close()
 		return nil, err
 	}
+	if len(d.dsn.hosts) > 1 && o.Writer != 0 {
+		d.wg.Go(d.watchHosts)
+	}
 	return d, nil
 }
 
@@ -327,7 +330,11 @@ type Queryer interface {
 // Query reads rows outside of any transaction, from the write source.
 func (d *DB) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	defer d.slow(time.Now(), query)
-	rows, err := d.pools.Load().read.QueryContext(ctx, d.dialect.Rebind(query), args...)
+	p := d.pools.Load()
+	rows, err := p.read.QueryContext(ctx, d.dialect.Rebind(query), args...)
+	if isClosed(err) && d.pools.Load() != p { // another server was found between the two
+		rows, err = d.pools.Load().read.QueryContext(ctx, d.dialect.Rebind(query), args...)
+	}
 	if err != nil {
 		return nil, d.wrap(err)
 	}

@@ -112,7 +112,13 @@ func isConnection(err error) bool {
 	case errors.As(err, &my):
 		return myAway(my.Number)
 	}
-	return isNetwork(err) || pgconn.SafeToRetry(err) || errors.Is(err, sql.ErrConnDone) || errors.Is(err, errOtherHistory)
+	return isClosed(err) || isNetwork(err) || pgconn.SafeToRetry(err) || errors.Is(err, sql.ErrConnDone) || errors.Is(err, errOtherHistory)
+}
+
+// isClosed reports whether err is of a pool that was closed because another server is followed; database/sql has no
+// value for it.
+func isClosed(err error) bool {
+	return err != nil && strings.HasSuffix(err.Error(), "sql: database is closed")
 }
 
 // isNetwork reports whether err says that nothing came back, not even an error.

@@ -72,7 +72,7 @@ type candidate struct {
 // Refused gives what this node does not follow, nil when all is well.
 func (d *DB) Refused() *Refusal {
 	r := d.refusal.Load()
-	if r == nil || !r.Closed && time.Since(d.refusedAt()) > 10*time.Second {
+	if r == nil || !r.Closed && time.Since(d.refusedAt()) > 3*watchHostsEvery {
 		return nil
 	}
 	return r
@@ -368,7 +368,9 @@ func (d *DB) turnedAway(p *pools, now *standing, found []candidate, err error) {
 	default:
 		return // no answer is not a history
 	}
-	r.Closed = p.refused != nil
+	// Behind one address for several servers the connections in use may be to the right one: then heartbeats are
+	// being committed.
+	r.Closed = p.refused != nil || d.witness != nil && !d.witness.Beating() && r.Verdict != readOnly.String()
 	for _, c := range found {
 		if now != nil && c.err == nil && sameHistory(c.fingerprint, now.fingerprint) && !c.verdict.usable() && c.verdict != readOnly {
 			r.Closed = true
@@ -444,6 +446,39 @@ func (d *DB) take(ctx context.Context, next *pools) error {
 	d.wg.Go(func() { _ = old.close() }) // waits for statements in flight
 	return err
 }
+
+// watchHosts looks at all servers of the address from time to time: one that takes writes and is not to be followed,
+// such as an old primary that came back, is worth a word before a connection is made to it.
+func (d *DB) watchHosts() {
+	tick := time.NewTicker(watchHostsEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-d.life.Done():
+			return
+		case <-tick.C:
+		}
+		p := d.pools.Load()
+		now := p.standing.Load()
+		if p.refused != nil || now.token == "" {
+			continue // the search looks
+		}
+		for _, c := range d.probeAll(d.life) {
+			switch {
+			case c.err != nil || c.host == now.host || c.verdict == readOnly || sameHistory(c.fingerprint, now.fingerprint):
+			case strings.HasPrefix(c.fingerprint, "galera "):
+			case c.verdict.usable():
+				d.note(Refusal{Verdict: "two databases", Server: d.serverName(c.host),
+					Reason: errTwoWritable{d.serverName(now.host), d.serverName(c.host)}.Error()})
+			default:
+				d.note(Refusal{Verdict: c.verdict.String(), Server: d.serverName(c.host), Reason: c.reason, Lost: c.lost})
+			}
+		}
+	}
+}
+
+// watchHostsEvery is the time between two looks at all servers (coherence rule 34).
+const watchHostsEvery = 5 * time.Second
 
 // Apart is told that another node, which knows these incarnations, has committed a heartbeat that this
 // node's database does not show: they follow two databases. Of two where one has all that the other has, the

@@ -296,9 +296,12 @@ func (s *Server) build(ctx context.Context, o Options) error {
 // problems names what keeps the node from being ready.
 func (s *Server) problems(ctx context.Context) []httpd.Problem {
 	out := append(s.files.problems(), s.moved(ctx)...)
-	if refused, _ := s.refusals(); len(refused) > 0 {
+	refused, warned := s.refusals()
+	if err := s.DB.Check(ctx); len(refused) > 0 {
 		out = append(out, refused...)
-	} else if err := s.DB.Check(ctx); err != nil {
+	} else if err != nil && len(warned) > 0 && warned[0].Code != cluster.CodeDatabaseCopy {
+		out = append(out, warned[0]) // which server is there instead of the right one
+	} else if err != nil {
 		out = append(out, httpd.Problem{Requirement: "database", Message: err.Error(), Code: cluster.CodeDatabaseAway,
 			Mend: "check that the server of jdbc.default.url runs and answers"})
 	} else if age := change.Boottime() - s.Log.Proof(); age > 5*time.Second {

@@ -317,6 +317,14 @@ type AdminOptions struct {
 // one. While that one has no password it also gives the token for <base>/account/setup?token=…, good once within
 // Options.SetupLifetime. Only the portal itself may call it.
 func (s *Service) EnsureAdmin(ctx context.Context, instance stoa.ID, o AdminOptions) (setupToken string, created bool, err error) {
+	setupToken, created, err = s.ensureAdmin(ctx, instance, o)
+	if db.IsDuplicate(err) { // another node was first, on a server whose locks this one does not see (Galera)
+		setupToken, created, err = s.ensureAdmin(ctx, instance, o)
+	}
+	return setupToken, created, taken(err)
+}
+
+func (s *Service) ensureAdmin(ctx context.Context, instance stoa.ID, o AdminOptions) (setupToken string, created bool, err error) {
 	if !stoa.ActorFrom(ctx).System {
 		return "", false, stoa.Forbidden("only the portal itself makes the first administrator")
 	}
@@ -375,7 +383,7 @@ func (s *Service) EnsureAdmin(ctx context.Context, instance stoa.ID, o AdminOpti
 		return nil
 	})
 	if err != nil {
-		return "", false, taken(err)
+		return "", false, err
 	}
 	return setupToken, made, nil
 }

@@ -29,7 +29,7 @@ func (l *Link) Follow(ctx context.Context, n *cluster.Node, d Discovery) (done <
 		Trusts: n.Trusts,
 		Rows: func() (rows []string) {
 			for _, m := range n.Members() {
-				if m.Live && m.Fingerprint != "" {
+				if m.Heard() && m.Fingerprint != "" {
 					rows = append(rows, m.Fingerprint)
 				}
 			}
@@ -43,7 +43,7 @@ func (l *Link) Follow(ctx context.Context, n *cluster.Node, d Discovery) (done <
 				return slices.Clone(d.Static)
 			}
 			for _, m := range n.Members() {
-				if m.Live && !m.Self && m.Fingerprint != "" {
+				if m.Heard() && !m.Self && m.Fingerprint != "" {
 					addresses = append(addresses, m.Address)
 				}
 			}
