@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/change"
 	"github.com/stoa-portal/stoa/cluster"
 	"github.com/stoa-portal/stoa/db"
 )
@@ -146,20 +147,24 @@ func (s *Server) noticeLost() {
 	}
 	fresh := lost[s.lost:]
 	s.lost = len(lost)
-	var things []string
-	for _, r := range fresh {
-		thing := fmt.Sprintf("%s %d", r.Kind, r.ID)
-		if slices.Contains(things, thing) {
-			continue
+	var things, said []string
+	for _, by := range makers(fresh) {
+		var own []string
+		for _, r := range fresh {
+			thing := fmt.Sprintf("%s %d (version %d)", r.Kind, r.ID, r.Version)
+			if r.By == by && !slices.Contains(own, thing) {
+				own = append(own, thing)
+			}
 		}
-		if len(things) == lostNamed {
-			things = append(things, "and more")
-			break
+		things = append(things, own...)
+		if len(own) > lostNamed {
+			own = append(own[:lostNamed], "and more")
 		}
-		things = append(things, thing)
+		said = append(said, "by "+s.personName(by)+": "+strings.Join(own, ", "))
 	}
-	text := fmt.Sprintf("%d changes that %s had confirmed are not in the database any more: %s",
-		len(fresh), s.Node.Self().Name, strings.Join(things, ", "))
+	text := fmt.Sprintf("%d changes that %s had confirmed are not in the database any more, %s",
+		len(fresh), s.Node.Self().Name, strings.Join(said, "; "))
+	things = things[:min(len(things), lostNamed)]
 	s.Events.Add(
 		cluster.Event{
 			Code: cluster.CodeChangeLost,
@@ -169,6 +174,31 @@ func (s *Server) noticeLost() {
 				"again by itself. Synchronous replication loses none",
 		},
 	)
+}
+
+// makers are those who made the changes, each once.
+func makers(lost []change.Lost) (by []stoa.ID) {
+	for _, r := range lost {
+		if !slices.Contains(by, r.By) {
+			by = append(by, r.By)
+		}
+	}
+	return by
+}
+
+// personName names a person for the operator.
+func (s *Server) personName(id stoa.ID) string {
+	if id == 0 {
+		return "the portal itself"
+	}
+	ctx, cancel := context.WithTimeout(stoa.WithActor(s.ctx, stoa.SystemActor()), time.Second)
+	defer cancel()
+	if s.Users != nil {
+		if u, err := s.Users.Get(ctx, id); err == nil {
+			return strings.TrimSpace(u.FirstName+" "+u.LastName) + " (" + u.Email + ")"
+		}
+	}
+	return "person " + id.String()
 }
 
 // unread gives the events that have not been read: as the database has them or, while it does not answer, as they were
