@@ -184,6 +184,9 @@ func (l *Log) Run(ctx context.Context) error {
 	}
 }
 
+// goodbyeLimit is how long the end of the writer waits for a database that does not answer.
+const goodbyeLimit = time.Second
+
 // Close sends the hints that wait, ends reads in progress and tells the other nodes how far this writer
 // is settled. No transaction may be written afterwards.
 func (l *Log) Close(ctx context.Context) error {
@@ -193,7 +196,7 @@ func (l *Log) Close(ctx context.Context) error {
 	l.wg.Wait()
 	low := l.core.Low()
 	beat := l.beats.Add(1)
-	err := l.d.Control(ctx, func(tx *db.Tx) error {
+	err := l.d.ControlWithin(ctx, goodbyeLimit, func(tx *db.Tx) error {
 		_, err := tx.Exec(ctx, "UPDATE change_writer SET low = ?, beat = ?, seen = ? WHERE writer = ? AND low <= ?",
 			int64(low), beat, db.Micros(l.opt.Now()), l.Writer(), int64(low))
 		return err

@@ -25,6 +25,7 @@ const (
 	CodeDatabaseFork     = "database.fork"
 	CodeDatabaseTwo      = "database.two"
 	CodeDatabaseReadOnly = "database.readonly"
+	CodeDatabaseMoved    = "database.moved"
 	CodeDatabaseCopy     = "database.copy"
 	CodeSchemaOlder      = "database.schema.older"
 	CodeSchemaNewer      = "database.schema.newer"

@@ -484,6 +484,9 @@ func (n *Node) Fence() Fence {
 // Epoch is the number of this life of the node, as claims carry it.
 func (n *Node) Epoch() int64 { return n.epoch.Load() }
 
+// goodbyeLimit is how long a node that leaves waits for a database that does not answer.
+const goodbyeLimit = time.Second
+
 // Leave gives the leases back, marks the row and waits for what the node started. Close the change log
 // before, as its heartbeat fails afterwards.
 func (n *Node) Leave(ctx context.Context) error {
@@ -498,7 +501,7 @@ func (n *Node) Leave(ctx context.Context) error {
 	n.cancel()
 	n.mu.Unlock()
 	n.wg.Wait()
-	err := n.d.Control(ctx, func(tx *db.Tx) error {
+	err := n.d.ControlWithin(ctx, goodbyeLimit, func(tx *db.Tx) error {
 		_, err := tx.Exec(ctx, "UPDATE cluster_node SET state = 'left', epoch = epoch + 1, beat = beat + 1, seen = ? WHERE writer = ?", db.Micros(n.opt.Now()), n.opt.Writer)
 		return err
 	})

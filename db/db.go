@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -56,7 +57,10 @@ type Options struct {
 	// OnRestored runs in the transaction in which an incarnation begins because the data was put back: to end
 	// sessions that were ended since, for one.
 	OnRestored func(ctx context.Context, tx *Tx) error
-	Clock      func() time.Duration // monotonic; nil = since Open
+	// Beside lets a tool of the operator open an SQLite file that a node uses: it caches nothing, and the node finds what
+	// it changes of the history.
+	Beside bool
+	Clock  func() time.Duration // monotonic; nil = since Open
 
 	Writer int64 // the process life that the sessions belong to, by which others can end them (EndSessions); 0 = nobody can
 	Logger *slog.Logger
@@ -270,6 +274,15 @@ func (d *DB) Close() error {
 		d.only()
 	})
 	return err
+}
+
+// MovedTo is the address that the portal was moved to from this database (stoa db copy); empty when it is here.
+func (d *DB) MovedTo() string {
+	to, _ := strings.CutPrefix(d.Token(), movedPrefix)
+	if to == d.Token() {
+		return ""
+	}
+	return to
 }
 
 // SetJournal tells who writes down what transactions changed. It is called once, before the first

@@ -463,7 +463,12 @@ func (d *DB) watchHosts() {
 		if p.refused != nil || now.token == "" {
 			continue // the search looks
 		}
-		for _, c := range d.probeAll(d.life) {
+		k := d.memory.get()
+		for i := range d.dsn.hosts {
+			if i == now.host {
+				continue
+			}
+			c := d.probe(d.life, i, k)
 			switch {
 			case c.err != nil || c.host == now.host || c.verdict == readOnly || sameHistory(c.fingerprint, now.fingerprint):
 			case strings.HasPrefix(c.fingerprint, "galera "):

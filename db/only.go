@@ -15,7 +15,7 @@ import (
 // claimFile makes an SQLite file that of this process: a second one is refused, whatever home it has, as each
 // would cache what the other changes. Handles of one process share it, which only tests do.
 func (d *DB) claimFile() error {
-	if d.dialect != SQLite {
+	if d.dialect != SQLite || d.opt.Beside {
 		return nil
 	}
 	if err := os.MkdirAll(filepath.Dir(d.dsn.path), 0o700); err != nil {

@@ -331,6 +331,26 @@ func (d *DB) Control(ctx context.Context, fn func(tx *Tx) error) error {
 	return d.controlTx(ctx, d.pools.Load(), true, fn)
 }
 
+// ControlWithin is Control that waits up to limit for a database which does not answer at first: for what is said
+// once, such as a goodbye. fn may run more than once.
+func (d *DB) ControlWithin(ctx context.Context, limit time.Duration, fn func(tx *Tx) error) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	for {
+		err := d.Control(ctx, fn)
+		if err == nil || stoa.KindOf(err) != stoa.KindUnavailable {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-d.life.Done():
+			return err
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
 func (d *DB) controlTx(ctx context.Context, p *pools, control bool, fn func(tx *Tx) error) error {
 	pool := p.write
 	if control {

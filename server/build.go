@@ -295,9 +295,13 @@ func (s *Server) build(ctx context.Context, o Options) error {
 
 // problems names what keeps the node from being ready.
 func (s *Server) problems(ctx context.Context) []httpd.Problem {
-	out := append(s.files.problems(), s.moved(ctx)...)
+	out := append(s.files.problems(), s.moved()...)
 	refused, warned := s.refusals()
-	if err := s.DB.Check(ctx); len(refused) > 0 {
+	var err error
+	if !s.Log.Beating() { // else the database has just answered, and an idle node need not ask again
+		err = s.DB.Check(ctx)
+	}
+	if len(refused) > 0 {
 		out = append(out, refused...)
 	} else if err != nil && len(warned) > 0 && warned[0].Code != cluster.CodeDatabaseCopy {
 		out = append(out, warned[0]) // which server is there instead of the right one

@@ -44,7 +44,7 @@ var ErrNoConsent = errors.New("nothing was changed")
 func Restored(ctx context.Context, c *config.Config, o RestoredOptions) (text string, err error) {
 	ctx = stoa.WithActor(ctx, stoa.SystemActor())
 	options := WriteOptions(c)
-	options.MaxConns, options.MinIdle, options.Logger = 3, 1, o.Logger
+	options.MaxConns, options.MinIdle, options.Logger, options.Beside = 3, 1, o.Logger, true
 	if options.URL, err = db.OneHost(options, o.Server); err != nil {
 		return "", err
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/cluster"
 	"github.com/stoa-portal/stoa/config"
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/db/transfer"
@@ -32,15 +33,15 @@ func (s *Server) mayServe(ctx context.Context) error {
 	return err
 }
 
-// moved is a problem once the portal has left the database of this node.
-func (s *Server) moved(ctx context.Context) []httpd.Problem {
-	address, moved, err := transfer.Moved(ctx, s.DB)
-	if err != nil || !moved { // a database that does not answer is another problem
+// moved is a problem once the portal has left the database of this node, which its newest proof has seen.
+func (s *Server) moved() []httpd.Problem {
+	address := s.DB.MovedTo()
+	if address == "" {
 		return nil
 	}
-	return []httpd.Problem{{Requirement: "database", Message: "the portal was moved to " + address +
-		"; this node saves nothing any more",
-		Mend: "set jdbc.default.url to " + address + " and restart this node"}}
+	return []httpd.Problem{{Requirement: "database", Code: cluster.CodeDatabaseMoved,
+		Message: "the portal was moved to " + address + "; this node saves nothing any more",
+		Mend:    "set jdbc.default.url to " + address + " and restart this node"}}
 }
 
 // transferTimeout is for one statement of a transfer: counting and clearing large tables takes longer than what a
@@ -53,6 +54,7 @@ func openForTransfer(ctx context.Context, c *config.Config, url, password string
 		// Without the memory of the home: what is restored has less than that knows, and is no reason to refuse it.
 		o := WriteOptions(c)
 		o.StatementTimeout, o.WriteTimeout, o.Logger, o.NoCreate, o.NoUpgrade = transferTimeout, transferTimeout, log, false, false
+		o.Beside = true
 		return db.Open(ctx, o)
 	}
 	return db.Open(ctx, db.Options{URL: url, Password: password, MaxConns: 4, MinIdle: 1,
