@@ -99,7 +99,8 @@ func TestWrite_ServerOfAnotherHistoryCannotCommit(t *testing.T) {
 		err := d.Write(t.Context(), func(ctx context.Context, tx *db.Tx) error {
 			return tx.Upsert(ctx, "cluster_fact", []string{"name"}, db.Row{"name": "stray", "value": "x"})
 		})
-		if !stoa.Is(err, stoa.KindUnavailable) || count(t, address, "SELECT count(*) FROM cluster_fact WHERE name = 'stray'") != 0 {
+		if !stoa.Is(err, stoa.KindUnavailable) ||
+			count(t, address, "SELECT count(*) FROM cluster_fact WHERE name = 'stray'") != 0 {
 			t.Errorf("written without a row of the log: %v", err)
 		}
 		if got := count(t, address, rows); got != 1 {
@@ -116,7 +117,11 @@ func TestWrite_ServerOfAnotherHistoryCannotCommit(t *testing.T) {
 			t.Errorf("read from another history: %v", err)
 		}
 		plainly(t, address, strings.Replace(asFork, "another", token, 1), strings.Replace(asFork2, "another", token, 1))
-		eventually(t, "the right history is found again", func() bool { return n.Poll(t.Context()) == nil && d.Refused() == nil })
+		eventually(
+			t,
+			"the right history is found again",
+			func() bool { return n.Poll(t.Context()) == nil && d.Refused() == nil },
+		)
 		n.write("fact", 2)
 	})
 }
@@ -142,7 +147,11 @@ func TestPoll_DatabaseThatWentBackIsRefusedUntilAnOperatorSaysSo(t *testing.T) {
 		if r == nil || r.Verdict != "behind" || !r.Closed || r.Lost < 3*time.Minute {
 			t.Fatalf("refused: %+v, want behind by about four minutes", r)
 		}
-		if _, err := db.Open(t.Context(), db.Options{URL: address, MemoryFile: home, Clock: clock}); !stoa.Is(err, stoa.KindUnavailable) || !strings.Contains(fmt.Sprint(err), "stoa db restored") {
+		if _, err := db.Open(t.Context(), db.Options{URL: address, MemoryFile: home, Clock: clock}); !stoa.Is(
+			err,
+			stoa.KindUnavailable,
+		) ||
+			!strings.Contains(fmt.Sprint(err), "stoa db restored") {
 			t.Errorf("the next life of the node: %v, want a refusal with the way out", err)
 		}
 		operator := handle(t, address)
@@ -165,7 +174,12 @@ func pair(t *testing.T, e dbtest.Engine, longer bool) (a, b *node) {
 	first := handle(t, urls[0])
 	tokens := first.Histories()
 	handle(t, urls[1])
-	plainly(t, urls[1], fmt.Sprintf("UPDATE db_history SET token = '%s'", tokens[0].Value), fmt.Sprintf("UPDATE db_incarnation SET token = '%s'", tokens[0].Value))
+	plainly(
+		t,
+		urls[1],
+		fmt.Sprintf("UPDATE db_history SET token = '%s'", tokens[0].Value),
+		fmt.Sprintf("UPDATE db_incarnation SET token = '%s'", tokens[0].Value),
+	)
 	if longer {
 		if _, err := first.Adopt(t.Context(), 0, nil); err != nil {
 			t.Fatal(err)
@@ -193,7 +207,8 @@ func TestHear_TwoDatabasesStopBothSides(t *testing.T) {
 				_ = n.Poll(t.Context())
 			}
 			ra, rb := a.d.Refused(), b.d.Refused()
-			return ra != nil && rb != nil && ra.Closed && rb.Closed && ra.Verdict == "two databases" && rb.Verdict == "two databases"
+			return ra != nil && rb != nil && ra.Closed && rb.Closed && ra.Verdict == "two databases" &&
+				rb.Verdict == "two databases"
 		})
 		for _, n := range []*node{a, b} {
 			if err := n.d.Write(t.Context(), fact); !stoa.Is(err, stoa.KindUnavailable) {

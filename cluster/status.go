@@ -179,7 +179,7 @@ type Asked struct {
 	Database string
 	Lonely   bool
 	Rows     bool      // no node was asked: Members is all there is
-	Found    []Finding // what whoever looks has found besides
+	Found    []Finding // what the caller has found besides
 	Events   []Event
 	Unread   int
 	Unseen   []string

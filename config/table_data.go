@@ -101,7 +101,7 @@ func sectionDatabase() section {
 func sectionReadWrite() section {
 	return section{Title: "Separate databases for reading and writing",
 		Intro: "Give jdbc.read the address of the replicas: several hosts take turns, and one that lags by more than a " +
-			"second or fails is left out. Lists of the control panel are read there, as long as nobody is shown less than " +
+			"second or fails is left out. Lists of the control panel are read there, as long as no person is shown less than " +
 			"before; all else, and what goes into a cache, is read where it is written. jdbc.write is needed only when it " +
 			"is not the same as jdbc.default.",
 		Props: append(

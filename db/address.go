@@ -67,7 +67,7 @@ func (a address) refuse(format string, args ...any) error {
 	return stoa.Invalid(a.property, format, args...)
 }
 
-// unreadable refuses an address that cannot be taken apart. It is not quoted: nobody knows where a password
+// unreadable refuses an address that cannot be taken apart. It is not quoted: it cannot be known where a password
 // stands in it.
 func (o Options) unreadable(what string) error {
 	return o.badAddress("%s; %s", what, addressForms)

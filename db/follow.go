@@ -248,7 +248,13 @@ func (d *DB) search(ctx context.Context) error {
 		return err
 	}
 	if r := d.refusal.Load(); r != nil && r.Closed {
-		d.log.Info("a database server is followed again", "server", d.serverName(c.host), "after", time.Since(r.Since).Round(time.Millisecond))
+		d.log.Info(
+			"a database server is followed again",
+			"server",
+			d.serverName(c.host),
+			"after",
+			time.Since(r.Since).Round(time.Millisecond),
+		)
 		d.refusal.Store(nil)
 	}
 	return nil
@@ -300,7 +306,9 @@ func (d *DB) mayLeave(ctx context.Context, p *pools, now *standing, c candidate)
 // heldQuiet is how long a server with less may be held off by what another node said before that is worth a word.
 const heldQuiet = 3 * time.Second
 
-var errHeld = errors.New("another node proved its caches fresh on the server before a moment ago: this one, which has less, is not followed yet")
+var errHeld = errors.New(
+	"another node proved its caches fresh on the server before a moment ago: this one, which has less, is not followed yet",
+)
 
 // settled reports, after two databases were seen to take writes, whether only one is left: no second one was
 // seen for a while, neither here nor by another node that is heard.
@@ -372,7 +380,8 @@ func (d *DB) turnedAway(p *pools, now *standing, found []candidate, err error) {
 	// being committed.
 	r.Closed = p.refused != nil || d.witness != nil && !d.witness.Beating() && r.Verdict != readOnly.String()
 	for _, c := range found {
-		if now != nil && c.err == nil && sameHistory(c.fingerprint, now.fingerprint) && !c.verdict.usable() && c.verdict != readOnly {
+		if now != nil && c.err == nil && sameHistory(c.fingerprint, now.fingerprint) && !c.verdict.usable() &&
+			c.verdict != readOnly {
 			r.Closed = true
 		}
 	}
@@ -426,7 +435,7 @@ func (d *DB) follow(ctx context.Context, p *pools, c candidate) error {
 
 // take establishes the history behind new pools and puts them in the place of the old ones. Nothing uses them
 // before: no proof of freshness from a new history may vouch for values of the old one. What fails on the
-// way is tried anew by whoever needs a connection next.
+// way is tried anew by the next caller that needs a connection.
 func (d *DB) take(ctx context.Context, next *pools) error {
 	ctx, cancel := context.WithTimeout(ctx, d.opt.WriteTimeout)
 	defer cancel()
@@ -499,7 +508,10 @@ func (d *DB) Apart(peer string, theirs []Token, fingerprint string) {
 			Reason: peer + " follows a database with a later incarnation: " + of(theirs[len(theirs)-1])})
 		d.shut(stoa.Unavailable(nil, "the database server that this node used was replaced; try again in a moment"))
 	default:
-		err := errTwoWritable{"the server of this node (" + d.Fingerprint() + ")", "that of " + peer + " (" + fingerprint + ")"}
+		err := errTwoWritable{
+			"the server of this node (" + d.Fingerprint() + ")",
+			"that of " + peer + " (" + fingerprint + ")",
+		}
 		d.mu.Lock()
 		if d.split == nil {
 			d.split = &apart{err: err}

@@ -72,8 +72,12 @@ func (d *DB) turn(t Turn) {
 func (d *DB) readFingerprint(ctx context.Context, conn driver.Conn) (fingerprint, readOnly string, err error) {
 	switch d.dialect {
 	case Postgres:
-		v, err := queryRaw(ctx, conn, "SELECT CASE WHEN pg_is_in_recovery() THEN '' ELSE substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END, "+
-			"current_setting('transaction_read_only')")
+		v, err := queryRaw(
+			ctx,
+			conn,
+			"SELECT CASE WHEN pg_is_in_recovery() THEN '' ELSE substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END, "+
+				"current_setting('transaction_read_only')",
+		)
 		if err != nil {
 			return "", "", err
 		}
@@ -122,7 +126,11 @@ func (d *DB) fingerprintMySQL(ctx context.Context, conn driver.Conn) (string, er
 	}
 	start := "0"
 	for _, from := range []string{"information_schema.GLOBAL_STATUS", "performance_schema.global_status"} {
-		s, ok, err := tell(ctx, conn, "SELECT CAST(UNIX_TIMESTAMP() - VARIABLE_VALUE AS SIGNED) FROM "+from+" WHERE VARIABLE_NAME = 'UPTIME'")
+		s, ok, err := tell(
+			ctx,
+			conn,
+			"SELECT CAST(UNIX_TIMESTAMP() - VARIABLE_VALUE AS SIGNED) FROM "+from+" WHERE VARIABLE_NAME = 'UPTIME'",
+		)
 		if err != nil {
 			return "", err
 		}
@@ -220,7 +228,8 @@ func (d *DB) absent(err error) bool {
 	case errors.As(err, &my):
 		return my.Number == 1146 || my.Number == 1054
 	}
-	return d.dialect == SQLite && (strings.Contains(err.Error(), "no such table") || strings.Contains(err.Error(), "no such column"))
+	return d.dialect == SQLite &&
+		(strings.Contains(err.Error(), "no such table") || strings.Contains(err.Error(), "no such column"))
 }
 
 // unapplied says what a MariaDB or MySQL server that was a replica has received and not applied yet. A
@@ -287,7 +296,8 @@ func (d *DB) establish(ctx context.Context, p *pools) (e established, err error)
 			return err
 		}
 		if k.mark.writer != 0 {
-			err := tx.QueryRow(ctx, "SELECT beat, seen FROM change_writer WHERE writer = ?", k.mark.writer).Scan(&s.beat, &s.seen)
+			err := tx.QueryRow(ctx, "SELECT beat, seen FROM change_writer WHERE writer = ?", k.mark.writer).
+				Scan(&s.beat, &s.seen)
 			if err != nil && !IsNoRows(err) {
 				return err
 			}

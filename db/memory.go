@@ -195,13 +195,21 @@ func (m *memory) save(sync bool) {
 		return // a command on a host without a home, which it is not to make
 	}
 	k := m.known
-	raw, err := json.MarshalIndent(kept{k.tokens, k.fingerprint, k.mark.writer, k.mark.beat, k.mark.seen, m.born}, "", "  ")
+	raw, err := json.MarshalIndent(
+		kept{k.tokens, k.fingerprint, k.mark.writer, k.mark.beat, k.mark.seen, m.born},
+		"",
+		"  ",
+	)
 	if err == nil {
 		err = replace(m.path, append(raw, '\n'), sync)
 	}
 	m.err = nil
 	if err != nil {
-		m.err = stoa.Unavailable(err, "this node cannot keep in %s which history of the database it follows; is the disk full?", m.path)
+		m.err = stoa.Unavailable(
+			err,
+			"this node cannot keep in %s which history of the database it follows; is the disk full?",
+			m.path,
+		)
 	}
 }
 

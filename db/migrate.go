@@ -23,7 +23,7 @@ func (d *DB) Migrate(ctx context.Context) error {
 	return d.readIncarnation(ctx)
 }
 
-// Expand is Migrate without the incarnation, for whoever does not go on to use the database. Dry, it changes
+// Expand is Migrate without the incarnation, for a caller that does not go on to use the database. Dry, it changes
 // nothing and says what would be done.
 func (d *DB) Expand(ctx context.Context, dry bool) (Migrated, error) { return d.migrate(ctx, nil, dry) }
 
@@ -60,7 +60,7 @@ type Finish struct {
 	// of the migrations; a second time when binaries from before cannot start any more. applied tells which
 	// migrations the database has by then.
 	Others func(ctx context.Context, applied func(migration int64) bool) error
-	// Expel removes, in the transaction before the first contracting migration, whoever could come back
+	// Expel removes, in the transaction before the first contracting migration, nodes that could come back
 	// though Others did not see it; nil: none.
 	Expel func(ctx context.Context, tx *Tx) error
 }
@@ -75,7 +75,7 @@ func (d *DB) Finish(ctx context.Context, f Finish) (Migrated, error) {
 }
 
 // Served refuses, like Migrate, when the database serves only newer binaries than this one. A node asks again
-// once others can see it: whoever raised the oldest binary before has not seen it, and is seen here.
+// once others can see it: the process that raised the oldest binary before has not seen it, and is seen here.
 func (d *DB) Served(ctx context.Context) error {
 	all, err := d.migrations()
 	if err != nil {

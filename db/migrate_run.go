@@ -27,7 +27,7 @@ const (
 	// migrationPatience is how long a process waits for another that migrates.
 	migrationPatience = 300 // seconds
 	// tableWait is how long a statement waits for a table that others use before it lets them pass and tries
-	// again: whoever comes after it waits behind it.
+	// again: statements that come after it wait behind it.
 	tableWait  = 2 * time.Second
 	tableTries = 30
 )
@@ -261,7 +261,7 @@ func (m *migrator) applyAtOnce(ctx context.Context, step migration) error {
 }
 
 // applyByStatement runs a migration where each change of a table commits by itself. Before a statement is sent
-// its number is noted, and afterwards that it is done, so that whoever goes on after a kill knows which single
+// its number is noted, and afterwards that it is done, so that the process which goes on after a kill knows which single
 // statement may have been done or not: such a one is sent again, and the answer that what it makes is there
 // already means that it was done. The notes bear the name of the run, so that a process that was frozen and
 // whose lock another has taken over stops.

@@ -68,7 +68,9 @@ func (c *connector) connect(ctx context.Context) (driver.Conn, error) {
 }
 
 // errOtherHistory ends a connection that shows another server or history than its pool's.
-var errOtherHistory = errors.New("the database server was replaced (fail-over, restore or restart): connections are being renewed")
+var errOtherHistory = errors.New(
+	"the database server was replaced (fail-over, restore or restart): connections are being renewed",
+)
 
 // belongs compares what a connection shows with what its pool stands for.
 func (d *DB) belongs(ctx context.Context, conn driver.Conn, p *pools, m mark) error {
@@ -87,8 +89,12 @@ func (d *DB) belongs(ctx context.Context, conn driver.Conn, p *pools, m mark) er
 	if st.token == "" || m.writer == 0 || d.dialect == SQLite {
 		return nil
 	}
-	v, err := queryRaw(ctx, conn, fmt.Sprintf("SELECT i.token, COALESCE((SELECT w.beat FROM change_writer w WHERE w.writer = %d), -1) "+
-		"FROM db_incarnation i WHERE i.id = 1", m.writer))
+	v, err := queryRaw(
+		ctx,
+		conn,
+		fmt.Sprintf("SELECT i.token, COALESCE((SELECT w.beat FROM change_writer w WHERE w.writer = %d), -1) "+
+			"FROM db_incarnation i WHERE i.id = 1", m.writer),
+	)
 	switch {
 	case err != nil && d.absent(err):
 		return errOtherHistory
@@ -150,7 +156,15 @@ func (d *DB) openSQLite() (*pools, error) {
 	if err := os.MkdirAll(filepath.Dir(d.dsn.path), 0o700); err != nil {
 		return nil, stoa.Unavailable(err, "the folder of the database %s cannot be made", d.dsn.path)
 	}
-	pragmas := url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(NORMAL)", "foreign_keys(1)", "cache_size(-8000)"}}
+	pragmas := url.Values{
+		"_pragma": {
+			"busy_timeout(10000)",
+			"journal_mode(WAL)",
+			"synchronous(NORMAL)",
+			"foreign_keys(1)",
+			"cache_size(-8000)",
+		},
+	}
 	dsnFor := func(v url.Values) string {
 		return "file:" + (&url.URL{Path: d.dsn.path}).EscapedPath() + "?" + v.Encode()
 	}

@@ -43,7 +43,9 @@ func openPortal(t *testing.T, write string, read db.Options) *portal {
 	}
 	p.exec("CREATE TABLE pair (id INTEGER PRIMARY KEY, value INTEGER NOT NULL)")
 	p.exec("INSERT INTO pair (id, value) VALUES (1, 0), (2, 0)")
-	p.exec("INSERT INTO change_writer (writer, low, horizon, beat, seen) VALUES (" + strconv.Itoa(testWriter) + ", 0, 0, 0, 0)")
+	p.exec(
+		"INSERT INTO change_writer (writer, low, horizon, beat, seen) VALUES (" + strconv.Itoa(testWriter) + ", 0, 0, 0, 0)",
+	)
 	read.User, read.Password, read.Logger = "stoa", "stoa", slog.New(slog.DiscardHandler)
 	read.MaxConns, read.MinIdle = 8, 2
 	if p.replicas, err = db.OpenReplicas(p.d, read); err != nil {
@@ -157,7 +159,11 @@ const trustAll = "host all all 127.0.0.1/32 trust\n"
 func TestReplica_ShowsNoOneThePast(t *testing.T) {
 	primary := dbtest.StartServer(t, dbtest.Postgres, dbtest.ServerOptions{HBA: trustAll})
 	primary.Exec("CREATE DATABASE app")
-	standby := dbtest.StartServer(t, dbtest.Postgres, dbtest.ServerOptions{Of: primary, Args: []string{"max_standby_streaming_delay=0", "hot_standby_feedback=off"}})
+	standby := dbtest.StartServer(
+		t,
+		dbtest.Postgres,
+		dbtest.ServerOptions{Of: primary, Args: []string{"max_standby_streaming_delay=0", "hot_standby_feedback=off"}},
+	)
 	p := openPortal(t, postgresURL(primary), db.Options{URL: postgresURL(standby)})
 	p.used(0)
 	if !p.served(func() { p.read("ann") }) {
@@ -169,11 +175,11 @@ func TestReplica_ShowsNoOneThePast(t *testing.T) {
 	wrote := time.Now()
 	for _, who := range []string{"zoe", "yan", "ann"} { // whether they have read before or not
 		if v := p.read(who, place); v != 1 {
-			t.Errorf("whoever wrote 1 is shown %d", v)
+			t.Errorf("the writer of 1 is shown %d", v)
 		}
 	}
 	if v := p.read("ann"); v != 1 {
-		t.Errorf("whoever was shown 1 is shown %d", v)
+		t.Errorf("the reader of 1 is shown %d", v)
 	}
 	// Others may be shown what was there a second ago, and nothing older.
 	for old := true; old; {
@@ -329,7 +335,11 @@ func TestReplica_LongForkIsSeenFromOneSide_Rule35(t *testing.T) {
 	primary := dbtest.StartServer(t, dbtest.Postgres, dbtest.ServerOptions{HBA: trustAll})
 	primary.Exec("CREATE DATABASE app", "ALTER DATABASE app SET synchronous_commit = local")
 	one := dbtest.StartServer(t, dbtest.Postgres, dbtest.ServerOptions{Of: primary})
-	witness := dbtest.StartServer(t, dbtest.Postgres, dbtest.ServerOptions{Of: primary, Args: []string{"cluster_name=witness"}})
+	witness := dbtest.StartServer(
+		t,
+		dbtest.Postgres,
+		dbtest.ServerOptions{Of: primary, Args: []string{"cluster_name=witness"}},
+	)
 	p := openPortal(t, postgresURL(primary), db.Options{URL: postgresURL(one)})
 	p.used(0)
 	primary.Exec("ALTER SYSTEM SET synchronous_standby_names = witness", "SELECT pg_reload_conf()")
@@ -413,10 +423,19 @@ func TestReplica_LongForkIsSeenFromOneSide_Rule35(t *testing.T) {
 
 // The same with MariaDB, whose replica is held back on purpose.
 func TestReplica_DelayedMariaDB(t *testing.T) {
-	primary := dbtest.StartServer(t, dbtest.MariaDB, dbtest.ServerOptions{Args: []string{"--server-id=1", "--log-bin=bin", "--binlog-format=ROW"}})
+	primary := dbtest.StartServer(
+		t,
+		dbtest.MariaDB,
+		dbtest.ServerOptions{Args: []string{"--server-id=1", "--log-bin=bin", "--binlog-format=ROW"}},
+	)
 	standby := dbtest.StartServer(t, dbtest.MariaDB, dbtest.ServerOptions{Of: primary, Args: []string{"--server-id=2"}})
-	standby.Exec(fmt.Sprintf("CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=%d, MASTER_USER='stoa', MASTER_PASSWORD='stoa', MASTER_USE_GTID=slave_pos", primary.Port),
-		"START SLAVE")
+	standby.Exec(
+		fmt.Sprintf(
+			"CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=%d, MASTER_USER='stoa', MASTER_PASSWORD='stoa', MASTER_USE_GTID=slave_pos",
+			primary.Port,
+		),
+		"START SLAVE",
+	)
 	primary.Exec("CREATE DATABASE app CHARACTER SET utf8mb4")
 	p := openPortal(t, "mariadb://"+primary.Addr()+"/app", db.Options{URL: "mariadb://" + standby.Addr() + "/app"})
 	p.used(0)
@@ -426,7 +445,7 @@ func TestReplica_DelayedMariaDB(t *testing.T) {
 	standby.Exec("STOP SLAVE", "CHANGE MASTER TO MASTER_DELAY=30", "START SLAVE")
 	place := p.write(1)
 	if v := p.read("ann", place); v != 1 {
-		t.Errorf("whoever wrote 1 is shown %d", v)
+		t.Errorf("the writer of 1 is shown %d", v)
 	}
 	p.used(1)
 	if v := p.read("bob"); v != 1 {

@@ -124,12 +124,19 @@ func judge(k known, s shown, accept time.Duration) finding {
 	agreed := s.restored > k.newest().Number // an operator has seen what is missing
 	var missing []Token
 	for _, t := range k.tokens {
-		i, found := slices.BinarySearchFunc(s.tokens, t.Number, func(o Token, n int64) int { return cmp.Compare(o.Number, n) })
+		i, found := slices.BinarySearchFunc(
+			s.tokens,
+			t.Number,
+			func(o Token, n int64) int { return cmp.Compare(o.Number, n) },
+		)
 		switch {
 		case !found:
 			missing = append(missing, t)
 		case s.tokens[i].Value != t.Value && !agreed:
-			return finding{verdict: fork, reason: fmt.Sprintf("its incarnation %d is not the one that this node knows", t.Number)}
+			return finding{
+				verdict: fork,
+				reason:  fmt.Sprintf("its incarnation %d is not the one that this node knows", t.Number),
+			}
 		case s.tokens[i].Value != t.Value:
 			missing = append(missing, t)
 		}

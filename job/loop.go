@@ -66,7 +66,7 @@ func (s *Service) loop() {
 			return
 		case <-s.wake:
 		case <-timer.C:
-			// Whoever has work for others wakes them, so a calm service looks less often for what nothing told of.
+			// A node with work for others wakes them, so a calm service looks less often for what nothing told of.
 			if s.calm && !s.comes() {
 				select {
 				case <-s.life.Done():

@@ -106,7 +106,7 @@ func (s *Server) openDatabase(ctx context.Context, writer int64) (*db.DB, error)
 	o.MemoryFile, o.Clock, o.OnRestored, o.Known = memoryFile(s.cfg), change.Boottime, user.EndAll, s.known(ctx)
 	retries := s.cfg.Database.StartupRetries
 	if s.command {
-		retries = 0 // whoever typed the command is there to try again
+		retries = 0 // the operator who typed the command is there to try again
 	}
 	said := ""
 	for began, attempt := time.Now(), 0; ; attempt++ {

@@ -228,8 +228,18 @@ func (replicaMetrics) Describe(chan<- *prometheus.Desc) {}
 // Collect gives the present numbers.
 func (m replicaMetrics) Collect(ch chan<- prometheus.Metric) {
 	s := m.r.Stats()
-	reads := prometheus.NewDesc("stoa_database_snapshots_total", "Reads that may go to a replica, by where they went.", []string{"source"}, nil)
-	out := prometheus.NewDesc("stoa_database_replica_left_out", "1 for a replica that lags or fails, and is not used.", []string{"server"}, nil)
+	reads := prometheus.NewDesc(
+		"stoa_database_snapshots_total",
+		"Reads that may go to a replica, by where they went.",
+		[]string{"source"},
+		nil,
+	)
+	out := prometheus.NewDesc(
+		"stoa_database_replica_left_out",
+		"1 for a replica that lags or fails, and is not used.",
+		[]string{"server"},
+		nil,
+	)
 	ch <- prometheus.MustNewConstMetric(reads, prometheus.CounterValue, float64(s.Served), "replica")
 	ch <- prometheus.MustNewConstMetric(reads, prometheus.CounterValue, float64(s.All-s.Served), "write")
 	for server := range s.LeftOut {

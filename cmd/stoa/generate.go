@@ -18,7 +18,7 @@ func generateCommand(f *flags) *cobra.Command {
 	size := ""
 	cmd := &cobra.Command{
 		Use:   "generate",
-		Short: "Fill the portal with sites, pages, articles, people and files that nobody wrote",
+		Short: "Fill the portal with sites, pages, articles, made-up people and files",
 		Args:  cobra.NoArgs,
 		Long: "Makes content from a seed, for trying out and measuring: the same seed gives the same content. It is " +
 			"all in sites\nof its own, /web/generated-SEED-1 and so on. A run that was cut off goes on where it " +

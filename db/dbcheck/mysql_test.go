@@ -93,7 +93,7 @@ func TestRun_MariaDBReplica(t *testing.T) {
 		"CHANGE MASTER TO master_host='127.0.0.1', master_port=%d, master_user='boss', master_password='boss', "+
 			"master_use_gtid=slave_pos", p.port)
 
-	// Two servers that both take writes: whoever set this up forgot read_only.
+	// Two servers that both take writes: read_only was forgotten when this was set up.
 	execute(t, p.url("boss", "boss", ""), "RESET MASTER")
 	execute(t, boss, "RESET MASTER", "SET GLOBAL gtid_slave_pos = ''", follow, "START SLAVE")
 	want(t, check(t, at(both)), "two-writable", "asynchronous", "demotion", "not-visible", "trigger")

@@ -113,7 +113,7 @@ func (l *look) postgres(ctx context.Context) error {
 func (l *look) plain(parameter string) {
 	l.add("tls", Warning,
 		"set up a certificate at the server and add "+parameter+" to jdbc.default.url",
-		"the connection to %s goes over the network without TLS: whoever is on the way reads and changes everything",
+		"the connection to %s goes over the network without TLS: any machine on the way reads and changes everything",
 		l.Name)
 }
 

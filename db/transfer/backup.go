@@ -33,7 +33,7 @@ type BackupOptions struct {
 
 // Backup writes the whole portal to w while nodes run: the rows as they are at one moment, then the bytes of every
 // file that these rows name. A file that was deleted in the portal meanwhile is noted as gone; one that is
-// missing though its row is there is an error that names it. Nobody but the caller decides who may have this:
+// missing though its row is there is an error that names it. Only the caller decides who may have this:
 // the stream holds every secret of the portal but the sessions.
 func Backup(ctx context.Context, o BackupOptions, w io.Writer) (end End, err error) {
 	started := time.Now()

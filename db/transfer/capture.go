@@ -21,7 +21,7 @@ const (
 	triggerName  = "stoa_capture_"
 
 	captureKeys = 4       // columns of a key at most
-	captureLock = 7270082 // PostgreSQL: writers share this lock, whoever stops them takes it alone
+	captureLock = 7270082 // PostgreSQL: writers share this lock, and the copy that stops them takes it alone
 )
 
 // errNoTriggers says that the source lets this user make no triggers.
@@ -109,7 +109,7 @@ func captureTables(d db.Dialect) []string {
 }
 
 // captureTriggers are the statements that make the triggers of one table. A writer holds a shared lock until its
-// transaction ends, so that whoever sets stopped has waited for all that began before.
+// transaction ends, so that the copy that sets stopped has waited for all that began before.
 func captureTriggers(d db.Dialect, t Table) []string {
 	name := triggerName + t.Name
 	const refused = db.MovedAway
@@ -293,7 +293,7 @@ func capturing(ctx context.Context, d *db.DB, tables []Table, id string) (bool, 
 // that wrote before has ended.
 func stopWrites(ctx context.Context, d *db.DB, out *row) error {
 	return d.Control(ctx, func(tx *db.Tx) error {
-		// Whoever begins to write meanwhile waits behind this, so it does not wait for long itself.
+		// A transaction that begins to write meanwhile waits behind this, so it does not wait for long itself.
 		var wait []string
 		switch tx.Dialect() {
 		case db.Postgres:

@@ -265,7 +265,7 @@ func TestCopy_OpenTransactionAtTheEndIsNotLost(t *testing.T) {
 						return err
 					}
 					close(began)
-					// MariaDB shows nothing new to whoever asks more often than every 100 ms.
+					// MariaDB shows nothing new to a client that asks more often than every 100 ms.
 					tick := time.NewTicker(250 * time.Millisecond)
 					defer tick.Stop()
 					for {

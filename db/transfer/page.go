@@ -296,7 +296,7 @@ func readKey(t Table, s string) ([]any, error) {
 	return out, nil
 }
 
-// Sums gives the checksum of every table that a transfer takes along, by name, for whoever compares two databases.
+// Sums gives the checksum of every table that a transfer takes along, by name, to compare two databases.
 func Sums(ctx context.Context, q db.Queryer, d db.Dialect) (map[string]Sum, error) {
 	tables, err := ReadSchema(ctx, q, d)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/stoa-portal/stoa/db/transfer"
 )
 
-// Whoever adds a table decides here whether it goes along with a portal that moves, or belongs to the life of a process
+// The author of a new table decides here whether it goes along with a portal that moves, or belongs to the life of a process
 // (then it also stands in leftOut).
 func TestTables_EachIsDecided(t *testing.T) {
 	goes := strings.Fields(`access_grant access_holder access_role cluster_event cluster_fact content_article content_text

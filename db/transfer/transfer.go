@@ -51,7 +51,7 @@ func leftOut() []string {
 // Tables of a few rows that the transfer itself writes to. They are copied whole, in the last step.
 func copiedLast() []string { return []string{"cluster_fact", "db_history", "db_counter"} }
 
-// Tables that end with a restore: whoever was signed in when the backup was made is not afterwards, and a link
+// Tables that end with a restore: people who were signed in when the backup was made are not afterwards, and a link
 // that was withdrawn since does not come back.
 func endedByRestore() []string { return []string{"user_session", "user_link"} }
 

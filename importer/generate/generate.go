@@ -1,4 +1,4 @@
-// Package generate fills a portal with sites, pages, articles, people and files that nobody wrote: for trying out,
+// Package generate fills a portal with made-up sites, pages, articles, people and files: for trying out,
 // measuring and demonstrating. What it makes comes from a seed: the same seed gives the same content on every
 // database. Everything goes through the services of the domain, so it is as valid as what people make. The main
 // type is Writer.

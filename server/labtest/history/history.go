@@ -56,7 +56,7 @@ type Op struct {
 	Note    string        `json:"note,omitempty"`    // what was odd, for people
 }
 
-// Loss is an acknowledged write that an asynchronous fail-over has lost, and that the portal has named. Whoever
+// Loss is an acknowledged write that an asynchronous fail-over has lost, and that the portal has named. The person who
 // judges decides beforehand which losses may be; this package holds reads to what follows from them.
 type Loss struct {
 	From time.Duration // the server failed: a read that is answered later need not show the write
