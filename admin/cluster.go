@@ -26,6 +26,8 @@ type Nodes interface {
 	Forget(ctx context.Context, writer int64) error
 	// ReadEvents marks events of the cluster as read: those with the ids, or all without one.
 	ReadEvents(ctx context.Context, ids ...stoa.ID) error
+	// Losses gives what a fail-over has lost of the changes of the person who asks.
+	Losses(ctx context.Context) ([]cluster.Loss, error)
 	// SetLogLevel sets how much a node, or with writer 0 every node, writes to its log.
 	SetLogLevel(ctx context.Context, writer int64, level slog.Level) error
 }

@@ -98,6 +98,8 @@ func (n *nodes) Forget(_ context.Context, writer int64) error {
 	return n.fail
 }
 
+func (n *nodes) Losses(context.Context) ([]cluster.Loss, error) { return nil, nil }
+
 func (n *nodes) ReadEvents(_ context.Context, ids ...stoa.ID) error {
 	n.did = append(n.did, fmt.Sprint("read ", ids))
 	return n.fail

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/stoa-portal/stoa/cluster"
 	"github.com/stoa-portal/stoa/content"
 	"github.com/stoa-portal/stoa/page"
 )
@@ -24,6 +25,7 @@ type overview struct {
 	Recent  []recent
 	Content bool
 	Pages   bool
+	Losses  []cluster.Loss // of changes that this person made
 }
 
 // dashboard is the first screen: what there is and what was worked on last.
@@ -35,6 +37,12 @@ func (h *Handler) dashboard(q *request) error {
 		return err
 	}
 	o := overview{Content: h.o.Content != nil, Pages: h.o.Pages != nil}
+	if h.o.Nodes != nil {
+		var err error
+		if o.Losses, err = h.o.Nodes.Losses(q.Context()); err != nil {
+			return err
+		}
+	}
 	if o.Content {
 		list, err := h.o.Content.List(q.Context(), q.site, content.Filter{PerPage: 8})
 		if err != nil {

@@ -148,6 +148,7 @@ func (s *Server) noticeLost() {
 	fresh := lost[s.lost:]
 	s.lost = len(lost)
 	var things, said []string
+	data := map[string]string{"changes": strconv.Itoa(len(fresh))}
 	for _, by := range makers(fresh) {
 		var own []string
 		for _, r := range fresh {
@@ -160,20 +161,28 @@ func (s *Server) noticeLost() {
 		if len(own) > lostNamed {
 			own = append(own[:lostNamed], "and more")
 		}
+		if by != 0 {
+			data[cluster.LossKey(by)] = strings.Join(own, ", ")
+		}
 		said = append(said, "by "+s.personName(by)+": "+strings.Join(own, ", "))
 	}
 	text := fmt.Sprintf("%d changes that %s had confirmed are not in the database any more, %s",
 		len(fresh), s.Node.Self().Name, strings.Join(said, "; "))
-	things = things[:min(len(things), lostNamed)]
+	data["things"] = strings.Join(things[:min(len(things), lostNamed)], ", ")
 	s.Events.Add(
 		cluster.Event{
 			Code: cluster.CodeChangeLost,
 			Text: text + ".",
-			Data: map[string]string{"changes": strconv.Itoa(len(fresh)), "things": strings.Join(things, ", ")},
+			Data: data,
 			Mend: "tell the people who made them, and make them again; what they had taken away is taken away " +
 				"again by itself. Synchronous replication loses none",
 		},
 	)
+}
+
+// Losses gives what a fail-over has lost of the changes of the person who asks.
+func (s *Server) Losses(ctx context.Context) ([]cluster.Loss, error) {
+	return cluster.LossesOf(ctx, s.DB, s.now())
 }
 
 // makers are those who made the changes, each once.

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/cluster"
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/db/dbtest"
@@ -44,6 +45,17 @@ func TestEvents_AnotherHistoryAndWhatItLost(t *testing.T) {
 			if lost.Severity != cluster.Critical || !strings.Contains(lost.Text, "article ") ||
 				lost.Data["changes"] == "" {
 				t.Errorf("%+v", lost)
+			}
+			// The person who made them is told on every node, and no one else is.
+			if !strings.Contains(lost.Text, servertest.AdminLogin) {
+				t.Errorf("%s; want the person who made the changes", lost.Text)
+			}
+			mine := b.As(a.Client).Get(t, "/control/")
+			if !strings.Contains(mine.Body, "Changes of yours were lost") || !strings.Contains(mine.Body, "article ") {
+				t.Errorf("the person is not told on the other node: %d", mine.Status)
+			}
+			if other, err := b.Losses(stoa.WithActor(t.Context(), stoa.Actor{User: 1, Admin: true})); err != nil || len(other) > 0 {
+				t.Errorf("another person is told %v, %v", other, err)
 			}
 			eventually(t, "both nodes to tell of the history, as one event", func() bool {
 				events, err := cluster.Events(servertest.System(), a.DB, 10)
