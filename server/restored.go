@@ -218,13 +218,13 @@ func storedHistory(ctx context.Context, c *config.Config) ([]db.Token, error) {
 		tokens []db.Token
 		err    error
 	}
+	ctx, cancel := context.WithTimeout(ctx, recordWait)
+	defer cancel()
 	got := make(chan answer, 1)
 	go func() { // a call to a file system that hangs does not end
 		tokens, err := incarnationsIn(ctx, store)
 		got <- answer{tokens, err}
 	}()
-	ctx, cancel := context.WithTimeout(ctx, recordWait)
-	defer cancel()
 	select {
 	case a := <-got:
 		return a.tokens, a.err

@@ -76,7 +76,7 @@ func account(t *testing.T, name string) *syscall.SysProcAttr {
 
 func folder(t *testing.T, attr *syscall.SysProcAttr) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "stoa-dbcheck-")
+	dir, err := os.MkdirTemp("/tmp", "stoa-dbcheck-") // accounts of servers walk in
 	if err != nil {
 		t.Fatal(err)
 	}
