@@ -235,19 +235,21 @@ func (c *Core) Heard(now time.Duration, writer, beat int64) {
 
 // compare looks for the heartbeats that others told of, and gives the nodes whose own are not here after two
 // looks. c.mu is held.
-func (c *Core) compare(lk *Look) (apart []int64) {
+func (c *Core) compare(lk *Look) (apart []int64, sure bool) {
+	sure = true
 	for w, t := range c.told {
 		switch {
 		case lk.writers[w].Beat >= t.beat:
 			delete(c.told, w)
 		case lk.sent > t.at:
+			sure = false // what that node has committed is not here, so this look proves nothing
 			if t.missed++; t.missed >= 2 && lk.sent-t.at >= apartAfter {
 				apart = append(apart, w)
 				delete(c.told, w)
 			}
 		}
 	}
-	return apart
+	return apart, sure
 }
 
 // Era counts the histories of the database that this process has seen.
@@ -372,7 +374,8 @@ func (c *Core) Land(lk *Look) (Landed, error) {
 	if lk.era != c.era {
 		return Landed{}, ErrOtherHistory
 	}
-	out := Landed{Apart: c.compare(lk)}
+	apart, sure := c.compare(lk)
+	out := Landed{Apart: apart}
 	if lk.rebase {
 		c.startOver(lk)
 		out.lost = lk.lost
@@ -387,7 +390,9 @@ func (c *Core) Land(lk *Look) (Landed, error) {
 		}
 		c.give(rows)
 	}
-	c.proof.Store(int64(lk.sent))
+	if sure {
+		c.proof.Store(int64(lk.sent))
+	}
 	return out, nil
 }
 

@@ -196,7 +196,7 @@ func (l *Log) Close(ctx context.Context) error {
 	l.wg.Wait()
 	low := l.core.Low()
 	beat := l.beats.Add(1)
-	err := l.d.ControlWithin(ctx, goodbyeLimit, func(tx *db.Tx) error {
+	err := l.d.ControlWithin(ctx, goodbyeLimit, func(ctx context.Context, tx *db.Tx) error {
 		_, err := tx.Exec(ctx, "UPDATE change_writer SET low = ?, beat = ?, seen = ? WHERE writer = ? AND low <= ?",
 			int64(low), beat, db.Micros(l.opt.Now()), l.Writer(), int64(low))
 		return err

@@ -257,3 +257,57 @@ func TestHear_BeatsThatComeAreNoOtherDatabase(t *testing.T) {
 		b.write("fact", 1)
 	})
 }
+
+// An incarnation that another process begins is followed also by a node whose connections have all ended.
+func TestPoll_NewIncarnationIsFollowedWithoutAnOpenConnection(t *testing.T) {
+	onServers(t, func(t *testing.T, e dbtest.Engine) {
+		address := dbtest.URL(t, e)
+		d := handle(t, address, func(o *db.Options) { o.IdleTime = 10 * time.Millisecond })
+		n := open(t, d)
+		n.poll()
+		eventually(t, "idle connections are closed", func() bool { return d.Stats().OpenConnections == 0 })
+		if _, err := handle(t, address).Adopt(t.Context(), 4, nil); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the new incarnation is followed", func() bool { return n.Poll(t.Context()) == nil })
+		if d.Incarnation() != 5 {
+			t.Errorf("incarnation %d, want 5", d.Incarnation())
+		}
+	})
+}
+
+// A server that stopped an hour ago lacks this life of a node altogether; that the life is young does not make
+// the loss small.
+func TestPoll_YoungNodeDoesNotFollowAServerOfAnHourAgo(t *testing.T) {
+	onServers(t, func(t *testing.T, e dbtest.Engine) {
+		address := dbtest.URL(t, e)
+		d := handle(t, address)
+		n := open(t, d)
+		n.write("fact", 1)
+		n.poll()
+		plainly(t, address, fmt.Sprintf("UPDATE change_writer SET writer = 5, beat = 9, seen = %d",
+			time.Now().Add(-time.Hour).UnixMicro()), "DELETE FROM change_log")
+		for range 3 {
+			if err := n.Poll(t.Context()); err == nil {
+				t.Fatal("a proof was made of a database of an hour ago")
+			}
+		}
+		if r := d.Refused(); r == nil || r.Verdict != "behind" || r.Lost < 59*time.Minute {
+			t.Errorf("refused %+v, want behind by an hour", r)
+		}
+	})
+}
+
+// A look that lacks what another node has committed proves nothing.
+func TestHear_LookWithoutACommittedBeatIsNoProof(t *testing.T) {
+	onServers(t, func(t *testing.T, e dbtest.Engine) {
+		n := open(t, handle(t, dbtest.URL(t, e)))
+		n.poll()
+		n.Hear([]byte(`{"writer":"77","beat":5,"server":"elsewhere","incarnations":[]}`))
+		before := n.Proof()
+		_ = n.Poll(t.Context())
+		if n.Proof() > before {
+			t.Error("the look counts as a proof although a committed beat is missing in it")
+		}
+	})
+}

@@ -501,7 +501,7 @@ func (n *Node) Leave(ctx context.Context) error {
 	n.cancel()
 	n.mu.Unlock()
 	n.wg.Wait()
-	err := n.d.ControlWithin(ctx, goodbyeLimit, func(tx *db.Tx) error {
+	err := n.d.ControlWithin(ctx, goodbyeLimit, func(ctx context.Context, tx *db.Tx) error {
 		_, err := tx.Exec(ctx, "UPDATE cluster_node SET state = 'left', epoch = epoch + 1, beat = beat + 1, seen = ? WHERE writer = ?", db.Micros(n.opt.Now()), n.opt.Writer)
 		return err
 	})

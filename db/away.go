@@ -90,6 +90,11 @@ func (d *DB) find(g *gap) {
 		// A server that answers, if only with an error, ends the wait: callers see that error for themselves.
 		if p := d.pools.Load(); err == nil || p.refused == nil && len(d.dsn.hosts) < 2 && !silent(err) {
 			d.away.mu.Lock()
+			if d.pools.Load().refused != nil { // shut meanwhile: missed has left the search to this one
+				d.away.mu.Unlock()
+				pause.Reset(awayPause)
+				continue
+			}
 			d.away.gap = nil
 			d.away.mu.Unlock()
 			close(g.over)

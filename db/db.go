@@ -93,7 +93,8 @@ type DB struct {
 	lastRefused time.Time
 	heldSince   time.Time // another node has been heard on the server before since then
 	split       *apart
-	writable    []string // fingerprints of the servers that took writes when last asked
+	writable    []string  // fingerprints of the servers that took writes when last asked
+	sawAt       time.Time // when writable was found out
 
 	away      away
 	life      context.Context // ends with Close
@@ -224,7 +225,8 @@ func newDB(ctx context.Context, o Options, parsed dsn) (*DB, error) {
 		return nil, err
 	}
 	if len(d.memory.known.tokens) == 0 && len(o.Known) > 0 {
-		d.memory.known.tokens = tail(o.Known)
+		// Only the newest: the store keeps also those that an operator or a fail-over has given up.
+		d.memory.known.tokens = o.Known[len(o.Known)-1:]
 	}
 	d.life, d.end = context.WithCancel(context.WithoutCancel(ctx))
 	for _, h := range parsed.hosts {

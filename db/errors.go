@@ -169,6 +169,19 @@ func myAway(number uint16) bool {
 	return slices.Contains(myEnded, number) || slices.Contains(myCanceled, number) || slices.Contains(myClosed, number)
 }
 
+// isDeposed reports whether a server that answers says that it takes no writes (any more), or is in no cluster.
+func isDeposed(err error) bool {
+	var pg *pgconn.PgError
+	var my *mysql.MySQLError
+	switch {
+	case errors.As(err, &pg):
+		return pg.Code == "25006"
+	case errors.As(err, &my):
+		return slices.Contains([]uint16{1047, 1290, 1792, 1836}, my.Number)
+	}
+	return false
+}
+
 func isDiskFull(err error) bool {
 	var pg *pgconn.PgError
 	var my *mysql.MySQLError

@@ -233,12 +233,13 @@ func (d *DB) search(ctx context.Context) error {
 		return d.searchFile(ctx)
 	}
 	found := d.probeAll(ctx)
+	d.saw(found)
 	c, err := d.choose(found, now)
 	if err == nil {
 		err = d.mayLeave(ctx, p, now, c)
 	}
 	if err == nil {
-		err = d.settled(found)
+		err = d.settled(c.agreed)
 	}
 	if err != nil {
 		d.turnedAway(p, now, found, err)
@@ -276,6 +277,9 @@ func (d *DB) searchFile(ctx context.Context) error {
 // writes, or another node that is heard still proves its caches fresh there.
 func (d *DB) mayLeave(ctx context.Context, p *pools, now *standing, c candidate) error {
 	if c.verdict != lossy || now == nil || sameHistory(now.fingerprint, c.fingerprint) {
+		d.mu.Lock()
+		d.heldSince = time.Time{}
+		d.mu.Unlock()
 		return nil
 	}
 	two := errTwoWritable{d.serverName(now.host), d.serverName(c.host)}
@@ -310,18 +314,28 @@ var errHeld = errors.New(
 	"another node proved its caches fresh on the server before a moment ago: this one, which has less, is not followed yet",
 )
 
-// settled reports, after two databases were seen to take writes, whether only one is left: no second one was
-// seen for a while, neither here nor by another node that is heard.
-func (d *DB) settled(found []candidate) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+// saw notes which servers take writes, also when none of them can be followed: other nodes wait for it.
+func (d *DB) saw(found []candidate) {
 	var here []string
 	for _, c := range found {
 		if c.err == nil && c.readOnly == "" && !slices.Contains(here, c.fingerprint) {
 			here = append(here, c.fingerprint)
 		}
 	}
-	d.writable = here
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.writable, d.sawAt = here, time.Now()
+}
+
+// settled reports, after two databases were seen to take writes, whether only one is left: no second one was
+// seen for a while, neither here nor by another node that is heard.
+func (d *DB) settled(agreed bool) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if agreed { // an operator has chosen
+		d.split = nil
+	}
+	here := slices.Clone(d.writable)
 	if d.split == nil {
 		return nil
 	}
@@ -356,6 +370,9 @@ type apart struct {
 func (d *DB) Writable() []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if time.Since(d.sawAt) > watchHostsEvery { // nothing searches while all is well
+		return nil
+	}
 	return slices.Clone(d.writable)
 }
 
@@ -413,18 +430,19 @@ type refusing struct{ err error }
 func (r refusing) Connect(context.Context) (driver.Conn, error) { return nil, &connectError{r.err} }
 func (r refusing) Driver() driver.Driver                        { return nil }
 
+var errShutMeanwhile = errors.New("this node stopped using the server while it was asked: it is asked again")
+
 // follow makes the candidate the server of this process, on the connections there are where it is already.
 func (d *DB) follow(ctx context.Context, p *pools, c candidate) error {
 	now := p.standing.Load()
 	if p.refused == nil && now.host == c.host && sameHistory(now.fingerprint, c.fingerprint) && c.verdict != lossy {
+		if d.pools.Load() != p { // shut meanwhile, for what this search did not know
+			return errShutMeanwhile
+		}
 		if now.token == "" || now.token == c.token && now.number == c.number {
 			return nil // before Migrate, or as it was
 		}
-		e, err := d.establish(ctx, p)
-		if err != nil {
-			return err
-		}
-		return d.settleOn(p, e)
+		// New pools: the old ones make no connection any more, as each would show another token than theirs.
 	}
 	next, err := d.openServer(c.host, c.fingerprint)
 	if err != nil {
@@ -500,9 +518,9 @@ const watchHostsEvery = 5 * time.Second
 func (d *DB) Apart(peer string, theirs []Token, fingerprint string) {
 	mine := d.Histories()
 	switch {
-	case contains(mine, theirs) && len(mine) > len(theirs):
+	case contains(mine, theirs) && last(mine).Number > last(theirs).Number:
 		return // the other node leaves
-	case contains(theirs, mine) && len(theirs) > len(mine):
+	case contains(theirs, mine) && last(theirs).Number > last(mine).Number:
 		d.memory.learn(theirs)
 		d.note(Refusal{Verdict: behind.String(), Server: d.serverName(d.pools.Load().standing.Load().host), Closed: true,
 			Reason: peer + " follows a database with a later incarnation: " + of(theirs[len(theirs)-1])})

@@ -208,6 +208,11 @@ func (d *DB) look(ctx context.Context, conn driver.Conn, m mark) (s shown, err e
 		switch {
 		case err == nil:
 			s.beat, s.seen = integer(v[0]), integer(v[1])
+		case IsNoRows(err): // nothing of this life is there: how old is what is?
+			if v, err = queryRaw(ctx, conn, "SELECT COALESCE(MAX(seen), 0) FROM change_writer"); err != nil {
+				return s, err
+			}
+			s.seen = integer(v[0])
 		case !d.absent(err):
 			return s, err
 		}
@@ -298,7 +303,10 @@ func (d *DB) establish(ctx context.Context, p *pools) (e established, err error)
 		if k.mark.writer != 0 {
 			err := tx.QueryRow(ctx, "SELECT beat, seen FROM change_writer WHERE writer = ?", k.mark.writer).
 				Scan(&s.beat, &s.seen)
-			if err != nil && !IsNoRows(err) {
+			if IsNoRows(err) {
+				err = tx.QueryRow(ctx, "SELECT COALESCE(MAX(seen), 0) FROM change_writer").Scan(&s.seen)
+			}
+			if err != nil {
 				return err
 			}
 		}

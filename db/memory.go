@@ -22,6 +22,8 @@ const (
 	// saveEvery is how often the newest beat goes to the disk. What is missing on it after a power cut only
 	// makes this node ask for less.
 	saveEvery = time.Second
+	// markLife is for how long a database keeps the row of a writer that ended (change.forgetAfter), less a day.
+	markLife = 29 * 24 * time.Hour
 )
 
 // memory is what this node remembers of the database's history, in memory and in a file of its home.
@@ -43,15 +45,22 @@ type beatAt struct {
 	at   time.Duration
 }
 
-// kept is the file in the home.
+// kept is the file in the home. It is on the disk before a server is followed.
 type kept struct {
 	Tokens []Token `json:"incarnations"`
 	Server string  `json:"server"`
-	Writer int64   `json:"writer,string"`
-	Beat   int64   `json:"beat"`
-	Seen   int64   `json:"seen"` // microseconds since 1970 by this node's clock
-	Born   int64   `json:"born"` // when the writer began, as seen
 }
+
+// keptBeat is the file beside it, which is written all the time and may be lost in a power cut.
+type keptBeat struct {
+	Writer int64 `json:"writer,string"`
+	Beat   int64 `json:"beat"`
+	Seen   int64 `json:"seen"` // microseconds since 1970 by this node's clock
+	Born   int64 `json:"born"` // when the writer began, as seen
+}
+
+// beatSuffix makes the name of the file with the beat from that of the history.
+const beatSuffix = ".beat"
 
 // openMemory reads what an earlier life of this node has kept. A file that cannot be read is an error: a node
 // that has forgotten what it knew could follow an older database.
@@ -74,7 +83,10 @@ func openMemory(path string, clock func() time.Duration) (*memory, error) {
 			"read: correct its permissions, or remove it if this node is to trust whatever database it finds", path)
 	}
 	m.known.tokens, m.known.fingerprint = k.Tokens, k.Server
-	m.known.mark, m.born = mark{k.Writer, k.Beat, k.Seen}, k.Born
+	var b keptBeat
+	if raw, err := os.ReadFile(path + beatSuffix); err == nil && json.Unmarshal(raw, &b) == nil {
+		m.known.mark, m.born = mark{b.Writer, b.Beat, b.Seen}, b.Born
+	}
 	return m, nil
 }
 
@@ -113,9 +125,16 @@ func (m *memory) behind(beat, seen int64) time.Duration {
 			}
 			since = b.at
 		}
-		return max(time.Microsecond, m.beats[n-1].at-since)
+		lost := max(time.Microsecond, m.beats[n-1].at-since)
+		if beat < 0 && seen > 0 { // it never heard of this life, which may be younger than what is missing
+			lost = max(lost, time.Duration(m.known.mark.seen-seen)*time.Microsecond)
+		}
+		return lost
 	}
-	if beat < 0 { // the writer is not there at all
+	if beat < 0 && seen > m.known.mark.seen+markLife.Microseconds() {
+		return 0 // it was away for so long that the database has forgotten it
+	}
+	if beat < 0 && (seen == 0 || seen > m.born) { // the writer is not there at all
 		seen = m.born
 	}
 	return max(time.Microsecond, time.Duration(m.known.mark.seen-seen)*time.Microsecond)
@@ -185,8 +204,8 @@ func (m *memory) forget() {
 
 func tail(tokens []Token) []Token { return tokens[max(0, len(tokens)-keptTokens):] }
 
-// save writes the file. m.mu is held.
-func (m *memory) save(sync bool) {
+// save writes the history, or only the newest heartbeat. m.mu is held.
+func (m *memory) save(history bool) {
 	m.saved = m.clock()
 	if m.path == "" {
 		return
@@ -195,21 +214,21 @@ func (m *memory) save(sync bool) {
 		return // a command on a host without a home, which it is not to make
 	}
 	k := m.known
-	raw, err := json.MarshalIndent(
-		kept{k.tokens, k.fingerprint, k.mark.writer, k.mark.beat, k.mark.seen, m.born},
-		"",
-		"  ",
-	)
+	path, what := m.path+beatSuffix, any(keptBeat{k.mark.writer, k.mark.beat, k.mark.seen, m.born})
+	if history {
+		path, what = m.path, kept{k.tokens, k.fingerprint}
+	}
+	raw, err := json.MarshalIndent(what, "", "  ")
 	if err == nil {
-		err = replace(m.path, append(raw, '\n'), sync)
+		err = replace(path, append(raw, '\n'), history)
+	}
+	if !history && m.err != nil {
+		return // the history is what must be kept
 	}
 	m.err = nil
 	if err != nil {
-		m.err = stoa.Unavailable(
-			err,
-			"this node cannot keep in %s which history of the database it follows; is the disk full?",
-			m.path,
-		)
+		m.err = stoa.Unavailable(err, "this node cannot keep in %s which history of the database it follows; "+
+			"is the disk full?", path)
 	}
 }
 
@@ -225,6 +244,15 @@ func replace(path string, content []byte, sync bool) error {
 	}
 	if err = errors.Join(err, f.Close()); err == nil {
 		err = os.Rename(f.Name(), path)
+	}
+	if err == nil && sync {
+		var dir *os.File
+		if dir, err = os.Open(filepath.Dir(path)); err == nil {
+			err = errors.Join(dir.Sync(), dir.Close())
+		}
+		if err != nil {
+			return fmt.Errorf("write %s: %w", path, err)
+		}
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("write %s: %w", path, err), os.Remove(f.Name()))

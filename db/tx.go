@@ -183,6 +183,9 @@ func (d *DB) Write(ctx context.Context, fn func(ctx context.Context, tx *Tx) err
 		if err == nil {
 			return nil
 		}
+		if isDeposed(err) { // its connections stay, so none that is new would tell
+			d.wake()
+		}
 		if !retry || attempt == 9 {
 			return wrapUnavailable(err)
 		}
@@ -333,11 +336,11 @@ func (d *DB) Control(ctx context.Context, fn func(tx *Tx) error) error {
 
 // ControlWithin is Control that waits up to limit for a database which does not answer at first: for what is said
 // once, such as a goodbye. fn may run more than once.
-func (d *DB) ControlWithin(ctx context.Context, limit time.Duration, fn func(tx *Tx) error) error {
+func (d *DB) ControlWithin(ctx context.Context, limit time.Duration, fn func(ctx context.Context, tx *Tx) error) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	for {
-		err := d.Control(ctx, fn)
+		err := d.Control(ctx, func(tx *Tx) error { return fn(ctx, tx) })
 		if err == nil || stoa.KindOf(err) != stoa.KindUnavailable {
 			return err
 		}
@@ -351,7 +354,12 @@ func (d *DB) ControlWithin(ctx context.Context, limit time.Duration, fn func(tx 
 	}
 }
 
-func (d *DB) controlTx(ctx context.Context, p *pools, control bool, fn func(tx *Tx) error) error {
+func (d *DB) controlTx(ctx context.Context, p *pools, control bool, fn func(tx *Tx) error) (err error) {
+	defer func() {
+		if isDeposed(err) && d.pools.Load() == p {
+			d.wake()
+		}
+	}()
 	pool := p.write
 	if control {
 		pool = p.control

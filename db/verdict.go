@@ -70,11 +70,13 @@ type known struct {
 	behind func(beat, seen int64) time.Duration
 }
 
-func (k known) newest() Token {
-	if len(k.tokens) == 0 {
+func (k known) newest() Token { return last(k.tokens) }
+
+func last(tokens []Token) Token {
+	if len(tokens) == 0 {
 		return Token{}
 	}
-	return k.tokens[len(k.tokens)-1]
+	return tokens[len(tokens)-1]
 }
 
 // verdict is what this node makes of what a server shows.
@@ -199,5 +201,10 @@ func timeline(fingerprint string) (system string, line uint64, ok bool) {
 
 // contains reports whether all of part are in whole. Both are in the order of their numbers.
 func contains(whole, part []Token) bool {
-	return !slices.ContainsFunc(part, func(t Token) bool { return !slices.Contains(whole, t) })
+	return !slices.ContainsFunc(part, func(t Token) bool {
+		if len(whole) == keptTokens && t.Number < whole[0].Number {
+			return false // forgotten there
+		}
+		return !slices.Contains(whole, t)
+	})
 }

@@ -1,6 +1,7 @@
 package db
 
 import (
+	"log/slog"
 	"testing"
 	"time"
 )
@@ -69,5 +70,41 @@ func TestJudge_DecidesByContent(t *testing.T) {
 	}
 	if _, _, ok := timeline(system); ok {
 		t.Error("half a fingerprint has a timeline")
+	}
+}
+
+// What the file store knows is every incarnation that was ever followed, also those that were given up.
+func TestOpen_KnownIncarnationsThatWereGivenUpAreNotAskedFor(t *testing.T) {
+	o := Options{URL: "postgres://h/stoa", Known: []Token{{1, "a"}, {2, "lost"}, {3, "operator"}}}
+	parsed, err := parseURL(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := newDB(t.Context(), Options{URL: o.URL, Known: o.Known, Clock: func() time.Duration { return 0 },
+		Logger: slog.New(slog.DiscardHandler)}, parsed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.end()
+	s := shown{made: true, fingerprint: "postgres 77 00000002", number: 3, token: "operator", restored: 3, beat: -1,
+		tokens: []Token{{1, "a"}, {3, "operator"}}}
+	if f := judge(d.memory.get(), s, time.Minute); !f.verdict.usable() {
+		t.Errorf("%s: %s; want the database that the operator restored to be followed", f.verdict, f.reason)
+	}
+	s.tokens, s.number = s.tokens[:1], 1
+	if f := judge(d.memory.get(), s, time.Minute); f.verdict != behind {
+		t.Errorf("%s; want an older database to be refused", f.verdict)
+	}
+}
+
+// Nodes remember the newest incarnations only; what a full memory has dropped does not make a history another one.
+func TestContains_FullMemories(t *testing.T) {
+	var all []Token
+	for n := range int64(keptTokens + 6) {
+		all = append(all, Token{n + 1, string(rune('a' + n))})
+	}
+	longer, shorter := tail(all), tail(all[:len(all)-1])
+	if !contains(longer, shorter) || contains(shorter, longer) {
+		t.Error("the longer of two full memories does not contain the shorter one")
 	}
 }
