@@ -54,8 +54,8 @@ type Options struct {
 	// LossAccept is how much of this node's newest commits a server may lack and still be followed after a
 	// fail-over (db.loss.accept); 0 = 1 min, the time for which a node can name what it lost.
 	LossAccept time.Duration
-	// OnRestored runs in the transaction in which an incarnation begins because the data was put back: to end
-	// sessions that were ended since, for one.
+	// OnRestored runs in the transaction in which an incarnation begins because the data was put back, or which begins
+	// at a start without the newest commits: to end sessions that were ended since, for one.
 	OnRestored func(ctx context.Context, tx *Tx) error
 	// Beside lets a tool of the operator open an SQLite file that a node uses: it caches nothing, and the node finds what
 	// it changes of the history.

@@ -35,11 +35,15 @@ type Turn struct {
 // turns tells the parts of this process of new incarnations.
 type turns struct {
 	number  atomic.Int64 // of the incarnation that is followed; 0 until the row was read
-	changed []func(Turn) // history.mu guards it
+	started atomic.Pointer[Turn]
+	changed []func(Turn) // DB.mu guards it
 }
 
 // Incarnation is the number of the history that the data belongs to, 0 before Migrate.
 func (d *DB) Incarnation() int64 { return d.turns.number.Load() }
+
+// Started is the incarnation that this process began when it started, nil when it found its history as it was.
+func (d *DB) Started() *Turn { return d.turns.started.Load() }
 
 // OnIncarnation registers fn to be called after the history changed: cached values and everything
 // else that was read before is void then. fn must not block.
@@ -52,6 +56,13 @@ func (d *DB) OnIncarnation(fn func(Turn)) {
 // turn takes the number over and tells those who hold what was read before.
 func (d *DB) turn(t Turn) {
 	t.Old = d.turns.number.Swap(t.New)
+	if t.Old == 0 && t.How != "" && t.How != howFirst {
+		t.Old = t.New - 1
+		d.turns.started.Store(&t)
+		d.log.Warn("the database begins another incarnation with this start", "is", t.New, "how", t.How,
+			"server", t.Server, "lost", t.Lost.Round(time.Millisecond))
+		return
+	}
 	if t.Old == 0 || t.Old == t.New {
 		return
 	}
@@ -342,10 +353,14 @@ func (d *DB) establish(ctx context.Context, p *pools) (e established, err error)
 		e.unproven = (e.unproven || e.how == howUnproven) && e.how != HowRestored
 		e.token = rand.Text()
 		e.tokens = append(e.tokens, Token{e.number, e.token})
-		if err := d.begin(ctx, tx, e, s.token, fp); err != nil || e.how != HowRestored || d.opt.OnRestored == nil {
+		if err := d.begin(ctx, tx, e, s.token, fp); err != nil || d.opt.OnRestored == nil {
 			return err
 		}
-		return d.opt.OnRestored(ctx, tx)
+		// A process that starts remembers no revocation that it could repeat.
+		if e.how == HowRestored || e.how == howLoss && d.Incarnation() == 0 {
+			return d.opt.OnRestored(ctx, tx)
+		}
+		return nil
 	})
 	if err != nil {
 		return e, fmt.Errorf("read the incarnation: %w", err)
@@ -416,7 +431,12 @@ func (d *DB) Histories() []Token { return d.memory.get().tokens }
 
 // Beaten notes that a heartbeat of this node was committed: what a server must show to be followed from now
 // on. seen is by this node's wall clock, in microseconds, as in the database.
-func (d *DB) Beaten(writer, beat, seen int64) { d.memory.beat(mark{writer, beat, seen}) }
+func (d *DB) Beaten(writer, beat, seen int64) {
+	d.memory.beat(mark{writer, beat, seen})
+	if r := d.refusal.Load(); r != nil && !r.Closed && r.Verdict == readOnly.String() {
+		d.refusal.CompareAndSwap(r, nil) // it takes writes
+	}
+}
 
 // Beat is the newest heartbeat of the writer that is known to be committed, −1 for none.
 func (d *DB) Beat(writer int64) int64 {

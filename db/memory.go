@@ -90,14 +90,21 @@ func openMemory(path string, clock func() time.Duration) (*memory, error) {
 	return m, nil
 }
 
+// Beat is a heartbeat of a node: whose, its number, and when it was by that node's clock.
+type Beat struct {
+	Writer, Number int64
+	At             time.Time
+}
+
 // Remembered reads what a node keeps in the file of Options.MemoryFile: the incarnations it followed, in the
-// order of their numbers, and when its newest heartbeat was by its own clock. Without a file nothing is known.
-func Remembered(path string) ([]Token, time.Time, error) {
+// order of their numbers, and its newest heartbeat. Without a file nothing is known.
+func Remembered(path string) ([]Token, Beat, error) {
 	m, err := openMemory(path, func() time.Duration { return 0 })
 	if err != nil {
-		return nil, time.Time{}, err
+		return nil, Beat{}, err
 	}
-	return m.known.tokens, Time(m.known.mark.seen), nil
+	k := m.known.mark
+	return m.known.tokens, Beat{k.writer, k.beat, Time(k.seen)}, nil
 }
 
 // get gives a copy of what is known.

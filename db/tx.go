@@ -200,7 +200,7 @@ func (d *DB) Write(ctx context.Context, fn func(ctx context.Context, tx *Tx) err
 
 // writeOnce is one attempt. retry says that nothing was committed and that trying again can help.
 func (d *DB) writeOnce(ctx context.Context, fn func(ctx context.Context, tx *Tx) error) (retry bool, err error) {
-	if err := d.moved(); err != nil {
+	if err := d.moved(); err != nil && d.journal != nil { // a tool may fill it anew
 		return false, err
 	}
 	p := d.pools.Load()

@@ -37,6 +37,9 @@ func (s *Server) Backup(ctx context.Context, w io.Writer) (transfer.End, error) 
 	if actor := stoa.ActorFrom(ctx); !actor.System && !actor.Admin {
 		return transfer.End{}, stoa.Forbidden("only administrators may make backups")
 	}
+	if to := s.DB.MovedTo(); to != "" {
+		return transfer.End{}, stoa.Conflict("the portal was moved to %s, so what is here is of the past: back that up", to)
+	}
 	return transfer.Backup(ctx, transfer.BackupOptions{DB: s.DB, Store: s.files.guard, Files: fileColumns(),
 		Dir:    filepath.Join(s.cfg.Home, "data"),
 		Logger: s.log.With("component", "backup")}, w)

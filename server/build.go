@@ -293,6 +293,18 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	return nil
 }
 
+// proofAge is how long ago the newest proof of freshness was sent. A new incarnation voids proofs; then it counts
+// from the last time that there was one.
+func (s *Server) proofAge() time.Duration {
+	p := s.Log.Proof()
+	if p == 0 {
+		p = time.Duration(s.proven.Load())
+	} else {
+		s.proven.Store(int64(p))
+	}
+	return change.Boottime() - p
+}
+
 // problems names what keeps the node from being ready.
 func (s *Server) problems(ctx context.Context) []httpd.Problem {
 	out := append(s.files.problems(), s.moved()...)
@@ -308,7 +320,7 @@ func (s *Server) problems(ctx context.Context) []httpd.Problem {
 	} else if err != nil {
 		out = append(out, httpd.Problem{Requirement: "database", Message: err.Error(), Code: cluster.CodeDatabaseAway,
 			Mend: "check that the server of jdbc.default.url runs and answers"})
-	} else if age := change.Boottime() - s.Log.Proof(); age > 5*time.Second {
+	} else if age := s.proofAge(); age > 5*time.Second {
 		out = append(out, httpd.Problem{Requirement: "change log",
 			Message: "the change log was last read " + age.Round(time.Second).String() + " ago",
 			Code:    cluster.CodeChangeLate,

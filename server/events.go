@@ -28,6 +28,9 @@ const (
 // openEvents begins to note what happens to the cluster.
 func (s *Server) openEvents() {
 	s.Events = cluster.NewEventLog(s.DB, func() string { return s.Node.Self().Name }, s.log.With("component", "cluster"))
+	if t := s.DB.Started(); t != nil && !s.command {
+		s.Events.Add(turned(*t))
+	}
 	s.DB.OnIncarnation(func(t db.Turn) { s.Events.Add(turned(t)) })
 	stop := s.Node.Watch(s.noticeMember)
 	s.onStop("events", func(ctx context.Context) error {

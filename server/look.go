@@ -65,6 +65,9 @@ func Look(ctx context.Context, c *config.Config, mute *MuteError) (cluster.Statu
 	if err := lookAt(ctx, v, &a); err != nil {
 		return cluster.Status{}, fmt.Errorf("nothing could be seen: %w", err)
 	}
+	if err := compareHome(ctx, c, v, &a); err != nil {
+		return cluster.Status{}, fmt.Errorf("nothing could be seen: %w", err)
+	}
 	if mute != nil {
 		a.Found = append(a.Found, cluster.Finding{Code: cluster.CodeNodeFrozen, Nodes: ownName(c.Home, a.Members),
 			Text: fmt.Sprintf("The node on the home %s (pid %s) does not answer its commands.", c.Home, mute.PID),
@@ -98,6 +101,52 @@ func Portal(ctx context.Context, c *config.Config) (bool, error) {
 	defer func() { _ = v.Close() }() // nothing was written
 	there, err := v.Tables(ctx, "db_schema")
 	return there["db_schema"], err
+}
+
+// compareHome says what the node of this home would say at its start of a database that has another history than it
+// knows: it waits then, and its log may be elsewhere.
+func compareHome(ctx context.Context, c *config.Config, v *db.View, a *cluster.Asked) error {
+	home, _, err := db.Remembered(memoryFile(c))
+	if err != nil || len(home) == 0 || v.Dialect() == db.SQLite {
+		return err
+	}
+	newest := home[len(home)-1]
+	there, err := v.Tables(ctx, "db_history")
+	if err != nil {
+		return err
+	}
+	f := cluster.Finding{Mend: "correct jdbc.default.url, or demote that server; if it is the right one, for it was restored on purpose, " +
+		"run: stoa db restored"}
+	if !there["db_history"] {
+		f.Code = cluster.CodeDatabaseEmpty
+		f.Text = fmt.Sprintf("The database %s is empty, and this home knows incarnation %d of its data: its node does not fill it.", a.Database, newest.Number)
+		f.Mend = "correct jdbc.default.url, or restore the data; if this node is to begin anew, give it a new home"
+		a.Found = append([]cluster.Finding{f}, a.Found...)
+		return nil
+	}
+	var token string
+	var restored int64
+	err = v.Read(ctx, func(q db.Queryer) error {
+		err := q.QueryRow(ctx, "SELECT token FROM db_history WHERE number = ?", newest.Number).Scan(&token)
+		if err != nil && !db.IsNoRows(err) {
+			return err
+		}
+		return q.QueryRow(ctx, "SELECT COALESCE(MAX(number), 0) FROM db_history WHERE how = ?", db.HowRestored).Scan(&restored)
+	})
+	switch {
+	case err != nil:
+		return err
+	case token == newest.Value || restored > newest.Number:
+		return nil
+	case token == "":
+		f.Code = cluster.CodeDatabaseBehind
+		f.Text = fmt.Sprintf("The database %s lacks incarnation %d, which this home knows: its node does not follow it.", a.Database, newest.Number)
+	default:
+		f.Code = cluster.CodeDatabaseFork
+		f.Text = fmt.Sprintf("Incarnation %d of the database %s is not the one that this home knows: its node does not follow it.", newest.Number, a.Database)
+	}
+	a.Found = append(a.Found, f)
+	return nil
 }
 
 // lookAt reads the rows, twice, and what there is to say of the schema.

@@ -36,7 +36,7 @@ func Migrate(ctx context.Context, c *config.Config, o MigrateOptions) (text stri
 			return fmt.Sprintf("There is no database %s yet: it would be made.", file), nil
 		}
 	}
-	d, err := s.openDatabase(ctx, 0)
+	d, err := s.openToMigrate(ctx, o.Dry)
 	if err != nil {
 		return "", err
 	}
@@ -62,6 +62,16 @@ func Migrate(ctx context.Context, c *config.Config, o MigrateOptions) (text stri
 		return "", err
 	}
 	return migrated(done, own, o), nil
+}
+
+// openToMigrate opens the database; for a look, beside the node that uses it, and without waiting for it.
+func (s *Server) openToMigrate(ctx context.Context, dry bool) (*db.DB, error) {
+	if !dry {
+		return s.openDatabase(ctx, 0)
+	}
+	o := WriteOptions(s.cfg)
+	o.Beside, o.Logger = true, s.log
+	return db.Open(ctx, o)
 }
 
 // migrated says in sentences what was done, or would be.

@@ -72,7 +72,11 @@ func Restored(ctx context.Context, c *config.Config, o RestoredOptions) (text st
 	)
 	for _, m := range beyond {
 		above = max(above, m.newest().Number)
-		fmt.Fprintf(&b, "%s\n", m.compared(there, newest))
+		says, err := m.compared(ctx, d, there)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintln(&b, says)
 	}
 	number := max(above, there[len(there)-1].Number) + 1
 	if o.Copy {
@@ -146,7 +150,8 @@ func standsAt(ctx context.Context, d *db.DB) (tokens []db.Token, newest time.Tim
 type memoryOf struct {
 	name   string
 	tokens []db.Token
-	seen   time.Time // newest heartbeat; zero: not known
+	beat   db.Beat // the newest heartbeat; none for the file store
+	failed string  // why it could not be read
 }
 
 func (m memoryOf) newest() db.Token {
@@ -156,25 +161,32 @@ func (m memoryOf) newest() db.Token {
 	return m.tokens[len(m.tokens)-1]
 }
 
-// compared says what it knows beyond the database.
-func (m memoryOf) compared(there []db.Token, newest time.Time) string {
-	var lacks []string
-	for _, t := range m.tokens {
-		if !slices.Contains(there, t) {
-			lacks = append(lacks, strconv.FormatInt(t.Number, 10))
-		}
+// compared says what it knows beyond the database. What was given up before counts for nothing.
+func (m memoryOf) compared(ctx context.Context, d *db.DB, there []db.Token) (string, error) {
+	if m.failed != "" {
+		return m.name + " cannot be read, so what it knows is not known: " + m.failed, nil
 	}
 	says := m.name + " knows incarnation " + strconv.FormatInt(m.newest().Number, 10)
-	if !m.seen.IsZero() {
-		says += ", was there until " + when(m.seen)
+	if !m.beat.At.IsZero() {
+		says += ", was there until " + when(m.beat.At)
 	}
+	if !slices.Contains(there, m.newest()) {
+		return says + ": the database lacks that.", nil
+	}
+	if m.beat.Writer == 0 {
+		return says + ": nothing that it knows is missing here.", nil
+	}
+	var number, seen int64
+	err := d.QueryRow(ctx, "SELECT beat, seen FROM change_writer WHERE writer = ?", m.beat.Writer).Scan(&number, &seen)
 	switch {
-	case len(lacks) > 0:
-		return says + ": the database lacks " + strings.Join(lacks, ", ") + "."
-	case m.seen.Sub(newest) > time.Minute:
-		return says + fmt.Sprintf(": up to %s of changes may be missing here.", m.seen.Sub(newest).Round(time.Second))
+	case db.IsNoRows(err):
+		return says + ": what it did in its last life is missing here.", nil
+	case err != nil:
+		return "", err
+	case number < m.beat.Number:
+		return says + fmt.Sprintf(": its last %s are missing here.", m.beat.At.Sub(db.Time(seen)).Round(time.Second)), nil
 	}
-	return says + ": nothing is missing here."
+	return says + ": nothing of it is missing here.", nil
 }
 
 func when(t time.Time) string {
@@ -187,17 +199,17 @@ func when(t time.Time) string {
 // remembered is what this home and the file store know of the history. A file store that cannot be read is said
 // and does not keep the operator from going on.
 func remembered(ctx context.Context, c *config.Config) (out []memoryOf, err error) {
-	home, seen, err := db.Remembered(memoryFile(c))
+	home, beat, err := db.Remembered(memoryFile(c))
 	if err != nil {
 		return nil, err
 	}
 	if len(home) > 0 {
-		out = append(out, memoryOf{"This home (" + c.Home + ")", home, seen})
+		out = append(out, memoryOf{name: "This home (" + c.Home + ")", tokens: home, beat: beat})
 	}
 	m := memoryOf{name: "The file store (" + c.Files.Root + ")"}
 	tokens, err := storedHistory(ctx, c)
 	if err != nil {
-		m.name += " cannot be read (" + err.Error() + "); it"
+		m.failed = err.Error()
 	}
 	if m.tokens = tokens; len(m.tokens) > 0 || err != nil {
 		out = append(out, m)

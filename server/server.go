@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -75,6 +76,7 @@ type Server struct {
 	values   map[string]string // those settings as they may be shown
 	settings string            // one digest of them all
 	files    files
+	proven   atomic.Int64 // when the newest proof of freshness was sent that was seen
 	checkup  atomic.Pointer[checkup]
 	misled   []cluster.Problem              // names that lead to this machine's loopback address
 	master   atomic.Int64                   // the writer that was the master before this node
@@ -131,6 +133,19 @@ func (s *Server) URL() string {
 		return fmt.Sprintf("https://localhost:%d", port)
 	}
 	return fmt.Sprintf("http://localhost:%d", s.http.Port())
+}
+
+// LocalURL is the address of the node of this configuration as seen from its own machine.
+func LocalURL(c *config.Config) string {
+	scheme, listen := "http", c.Server.Listen
+	if c.Server.ListenTLS != "" && c.Server.Certificate != "" {
+		scheme, listen = "https", c.Server.ListenTLS
+	}
+	_, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		port = "8080"
+	}
+	return scheme + "://localhost:" + port
 }
 
 // Serve answers requests until Drain or Stop.

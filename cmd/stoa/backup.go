@@ -88,6 +88,9 @@ func (f *flags) backup(ctx context.Context, w io.Writer) error {
 	if running || err != nil {
 		return err
 	}
+	if err := mustBePortal(ctx, c); err != nil {
+		return err
+	}
 	own, err := config.Load(config.Options{Home: f.home, Environ: os.Environ(), External: f.external,
 		Flags: map[string]string{
 			"portal.instance.inet.socket.address": "127.0.0.1:0", "web.server.https.certificate": "",
@@ -122,6 +125,13 @@ begins anew when it is repeated.`,
 			}
 			ctx, stop := interrupted()
 			defer stop()
+			in, err := server.OpenBackup(args[0]) // before a home is made for it
+			if err != nil {
+				return err
+			}
+			if args[0] != "-" {
+				_ = in.Close() // was not read
+			}
 			h, e, err := server.Restore(ctx, cfg, args[0], url, password, warnings(), steps(os.Stderr))
 			if err != nil {
 				return err

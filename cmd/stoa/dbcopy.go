@@ -38,6 +38,9 @@ as long as nothing was written at the new place.`,
 			}
 			ctx, stop := interrupted()
 			defer stop()
+			if err := mustBePortal(ctx, cfg); err != nil {
+				return err
+			}
 			o.Progress = steps(os.Stderr)
 			text, err := server.CopyDatabase(ctx, cfg, o, warnings())
 			if err != nil {

@@ -2,7 +2,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -199,6 +198,15 @@ func onNode(f *flags, name string, req server.ControlRequest, alone func(ctx con
 	return err
 }
 
+// mustBePortal refuses a home without a portal: what looks after one makes none.
+func mustBePortal(ctx context.Context, c *config.Config) error {
+	there, err := server.Portal(ctx, c)
+	if err == nil && !there {
+		err = fmt.Errorf("no portal was ever started on the home %s; --home names another", c.Home)
+	}
+	return err
+}
+
 // askNode is onNode without the printing.
 func askNode(f *flags, name string, req server.ControlRequest, alone func(ctx context.Context, s *server.Server) (string, error)) (string, error) {
 	c, err := f.load()
@@ -209,9 +217,8 @@ func askNode(f *flags, name string, req server.ControlRequest, alone func(ctx co
 	defer stop()
 	text, running, err := server.Control(ctx, c.Home, name, req)
 	if !running && err == nil && (strings.HasPrefix(name, "cluster/") || req.Login != "") {
-		// What looks after a portal makes none.
-		if there, err := server.Portal(ctx, c); err != nil || !there {
-			return "", cmp.Or(err, fmt.Errorf("no portal was ever started on the home %s; --home names another", c.Home))
+		if err := mustBePortal(ctx, c); err != nil {
+			return "", err
 		}
 	}
 	if !running && err == nil {
@@ -234,7 +241,12 @@ func userCommand(f *flags) *cobra.Command {
 	cmd := &cobra.Command{Use: "user", Short: "Look after people"}
 	cmd.AddCommand(&cobra.Command{Use: "reset-password LOGIN", Short: "Print a one-time link that sets a new password", Args: cobra.ExactArgs(1), RunE: func(_ *cobra.Command, args []string) error {
 		return onNode(f, "reset-password", server.ControlRequest{Login: args[0]}, func(ctx context.Context, s *server.Server) (string, error) {
-			return s.ResetPassword(ctx, args[0])
+			link, err := s.ResetPassword(ctx, args[0])
+			if err != nil {
+				return "", err
+			}
+			c, err := f.load() // the node of this command listens elsewhere
+			return strings.Replace(link, s.URL(), server.LocalURL(c), 1), err
 		})
 	}})
 	return cmd

@@ -49,6 +49,9 @@ func historyCommand(f *flags, o server.RestoredOptions, name, short, long string
 			}
 			ctx, stop := interruptible()
 			defer stop()
+			if err := mustBePortal(ctx, cfg); err != nil {
+				return err
+			}
 			out := c.OutOrStdout()
 			o.Logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 			o.Consent = func(plan string) bool {

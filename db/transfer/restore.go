@@ -63,6 +63,17 @@ type restore struct {
 	stop   func()
 }
 
+// holdsRestore reports whether the database has a restore that has not ended: then the file store may hold what
+// that has brought.
+func (b *restore) holdsRestore(ctx context.Context) (bool, error) {
+	has, err := tableHas(ctx, b.o.DB, b.o.DB.Dialect(), "db_transfer", "kind")
+	if err != nil || !has {
+		return false, err
+	}
+	old, err := rowsOfKind(ctx, b.o.DB, kindRestore)
+	return slices.ContainsFunc(old, func(r row) bool { return r.State != stateDone }), err
+}
+
 // begin brings the target to the schema of the backup, and refuses one that holds something.
 func (b *restore) begin(ctx context.Context, h Header) error {
 	b.head, b.sums = h, map[string]Sum{}
@@ -73,6 +84,13 @@ func (b *restore) begin(ctx context.Context, h Header) error {
 	if h.Schema > newest {
 		return stoa.Invalid("backup", "the backup has schema %d, written by stoa %s; this stoa (%s) knows schema %d: "+
 			"use a newer one", h.Schema, h.Version, stoa.Version, newest)
+	}
+	if held, err := b.holdsRestore(ctx); err != nil {
+		return err
+	} else if !held { // before anything is made: a refusal leaves the database as it was
+		if err := b.emptyStore(ctx); err != nil {
+			return err
+		}
 	}
 	b.o.DB.ForgetHistory() // what an attempt before this one made there counts for nothing
 	if err := b.o.DB.MigrateTo(ctx, h.Schema); err != nil {
@@ -105,11 +123,6 @@ func (b *restore) begin(ctx context.Context, h Header) error {
 	if at != h.Schema {
 		return stoa.Conflict("the database %s is empty and has schema %d; the backup has schema %d: give a database "+
 			"without tables", b.o.DB.Describe(), at, h.Schema)
-	}
-	if !unfinished {
-		if err := b.emptyStore(ctx); err != nil {
-			return err
-		}
 	}
 	now := db.Micros(time.Now())
 	b.note = row{ID: newID(), Kind: kindRestore, State: stateRunning, Peer: b.o.From, Started: now, Beat: now}
