@@ -76,6 +76,10 @@ bench-cluster: bin/testrun ## measure three nodes, against JGroups where there i
 	@$(GO) build -buildvcs=false -o bin/bench ./tools/bench
 	@exec bin/bench cluster -out docs/benchmarks-cluster.md $(ARGS)
 
+BENCHROWS ?= 100000
+.PHONY: bench-db
+bench-db: ## copy and back up a database of BENCHROWS rows, against the drivers used bare, with the resident memory (needs "make services" for servers)
+	$(GO) test ./db/transfer -run '^$$' -bench . -benchtime 1x -args -benchrows $(BENCHROWS)
 
 .PHONY: docs
 docs: ## write docs/properties.md from the table of properties
