@@ -163,7 +163,9 @@ func (l *Log) prove(ctx context.Context) error {
 	return l.land(lk)
 }
 
-var errIncarnation = errors.New("the database belongs to another incarnation than this node knew: everything cached is read again")
+var errIncarnation = errors.New(
+	"the database belongs to another incarnation than this node knew: everything cached is read again",
+)
 
 // sameIncarnation sees a restore, a fail-over, or another database behind the same connection: by the word of
 // the history, and by this writer's own heartbeat, which never goes back.
@@ -172,7 +174,8 @@ func (l *Log) sameIncarnation(ctx context.Context, q db.Queryer) error {
 	var number, beat int64
 	known := l.d.Beat(l.Writer())
 	err := q.QueryRow(ctx, "SELECT i.number, i.token, COALESCE((SELECT w.beat FROM change_writer w WHERE w.writer = ?), -1) "+
-		"FROM db_incarnation i WHERE i.id = 1", l.Writer()).Scan(&number, &token, &beat)
+		"FROM db_incarnation i WHERE i.id = 1", l.Writer()).
+		Scan(&number, &token, &beat)
 	if err != nil {
 		return fmt.Errorf("read the incarnation: %w", err)
 	}
@@ -196,7 +199,19 @@ func (l *Log) land(lk *Look) error {
 	}
 	for _, c := range out.lost {
 		for _, r := range c.rows {
-			l.log.Warn("a committed change was lost when the database was replaced", "kind", r.Kind, "id", r.ID, "scope", r.Scope, "version", r.Version, "at", r.At)
+			l.log.Warn(
+				"a committed change was lost when the database was replaced",
+				"kind",
+				r.Kind,
+				"id",
+				r.ID,
+				"scope",
+				r.Scope,
+				"version",
+				r.Version,
+				"at",
+				r.At,
+			)
 		}
 	}
 	if slices.ContainsFunc(out.lost, func(c commit) bool { return len(c.again) > 0 }) {
@@ -210,8 +225,15 @@ func (l *Log) land(lk *Look) error {
 func (l *Log) beat(ctx context.Context, tx *db.Tx) (h heartbeat, err error) {
 	low := l.core.Low()
 	h = heartbeat{l.beats.Add(1), db.Micros(l.opt.Now())}
-	n, err := tx.Affected(ctx, "UPDATE change_writer SET low = ?, beat = CASE WHEN beat < ? THEN ? ELSE beat END, seen = ? WHERE writer = ?",
-		int64(low), h.beat, h.beat, h.seen, l.Writer())
+	n, err := tx.Affected(
+		ctx,
+		"UPDATE change_writer SET low = ?, beat = CASE WHEN beat < ? THEN ? ELSE beat END, seen = ? WHERE writer = ?",
+		int64(low),
+		h.beat,
+		h.beat,
+		h.seen,
+		l.Writer(),
+	)
 	if err != nil {
 		return h, fmt.Errorf("publish what is settled: %w", err)
 	}

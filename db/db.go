@@ -218,8 +218,15 @@ func (d *DB) first(ctx context.Context) (*pools, error) {
 
 // newDB is a handle without connections.
 func newDB(ctx context.Context, o Options, parsed dsn) (*DB, error) {
-	d := &DB{opt: o, dsn: parsed, dialect: parsed.dialect, log: o.Logger.With("component", "db"), away: away{wires: map[*wire]bool{}},
-		searching: make(chan struct{}, 1), only: func() {}}
+	d := &DB{
+		opt:       o,
+		dsn:       parsed,
+		dialect:   parsed.dialect,
+		log:       o.Logger.With("component", "db"),
+		away:      away{wires: map[*wire]bool{}},
+		searching: make(chan struct{}, 1),
+		only:      func() {},
+	}
 	var err error
 	if d.memory, err = openMemory(o.MemoryFile, o.Clock); err != nil {
 		return nil, err
@@ -419,11 +426,20 @@ func wrapUnavailable(err error) error {
 	case isMoved(err):
 		return stoa.Unavailable(err, "this portal was moved to another database; here nothing is saved any more")
 	case isDiskFull(err):
-		return stoa.Unavailable(err, "the disk that holds the database is full: nothing was saved; free some space and try again")
+		return stoa.Unavailable(
+			err,
+			"the disk that holds the database is full: nothing was saved; free some space and try again",
+		)
 	case isCorrupt(err):
-		return stoa.Unavailable(err, "the database file is damaged: restore it from a backup (stoa restore) or from the copies in data/backup")
+		return stoa.Unavailable(
+			err,
+			"the database file is damaged: restore it from a backup (stoa restore) or from the copies in data/backup",
+		)
 	case isTooLarge(err):
-		return stoa.Unavailable(err, "this is larger than the database takes at once: nothing was saved; raise max_allowed_packet there")
+		return stoa.Unavailable(
+			err,
+			"this is larger than the database takes at once: nothing was saved; raise max_allowed_packet there",
+		)
 	case isConnection(err):
 		return stoa.Unavailable(err, "%s; try again in a moment", awayBecause(err))
 	}

@@ -115,11 +115,17 @@ func compareHome(ctx context.Context, c *config.Config, v *db.View, a *cluster.A
 	if err != nil {
 		return err
 	}
-	f := cluster.Finding{Mend: "correct jdbc.default.url, or demote that server; if it is the right one, for it was restored on purpose, " +
-		"run: stoa db restored"}
+	f := cluster.Finding{
+		Mend: "correct jdbc.default.url, or demote that server; if it is the right one, for it was restored on purpose, " +
+			"run: stoa db restored",
+	}
 	if !there["db_history"] {
 		f.Code = cluster.CodeDatabaseEmpty
-		f.Text = fmt.Sprintf("The database %s is empty, and this home knows incarnation %d of its data: its node does not fill it.", a.Database, newest.Number)
+		f.Text = fmt.Sprintf(
+			"The database %s is empty, and this home knows incarnation %d of its data: its node does not fill it.",
+			a.Database,
+			newest.Number,
+		)
 		f.Mend = "correct jdbc.default.url, or restore the data; if this node is to begin anew, give it a new home"
 		a.Found = append([]cluster.Finding{f}, a.Found...)
 		return nil
@@ -131,7 +137,8 @@ func compareHome(ctx context.Context, c *config.Config, v *db.View, a *cluster.A
 		if err != nil && !db.IsNoRows(err) {
 			return err
 		}
-		return q.QueryRow(ctx, "SELECT COALESCE(MAX(number), 0) FROM db_history WHERE how = ?", db.HowRestored).Scan(&restored)
+		return q.QueryRow(ctx, "SELECT COALESCE(MAX(number), 0) FROM db_history WHERE how = ?", db.HowRestored).
+			Scan(&restored)
 	})
 	switch {
 	case err != nil:
@@ -140,10 +147,18 @@ func compareHome(ctx context.Context, c *config.Config, v *db.View, a *cluster.A
 		return nil
 	case token == "":
 		f.Code = cluster.CodeDatabaseBehind
-		f.Text = fmt.Sprintf("The database %s lacks incarnation %d, which this home knows: its node does not follow it.", a.Database, newest.Number)
+		f.Text = fmt.Sprintf(
+			"The database %s lacks incarnation %d, which this home knows: its node does not follow it.",
+			a.Database,
+			newest.Number,
+		)
 	default:
 		f.Code = cluster.CodeDatabaseFork
-		f.Text = fmt.Sprintf("Incarnation %d of the database %s is not the one that this home knows: its node does not follow it.", newest.Number, a.Database)
+		f.Text = fmt.Sprintf(
+			"Incarnation %d of the database %s is not the one that this home knows: its node does not follow it.",
+			newest.Number,
+			a.Database,
+		)
 	}
 	a.Found = append(a.Found, f)
 	return nil
