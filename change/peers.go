@@ -111,8 +111,8 @@ func (l *Log) StillBeats(ctx context.Context) error {
 }
 
 // PeerOn implements db.Witness.
-func (l *Log) PeerOn(fingerprint string) bool {
-	for _, p := range l.heard(peerHeard) {
+func (l *Log) PeerOn(fingerprint string, within time.Duration) bool {
+	for _, p := range l.heard(within) {
 		if p.Beat > 0 && db.SameServer(p.Server, fingerprint) {
 			return true
 		}

@@ -305,9 +305,9 @@ type Witness interface {
 	Beating() bool
 	// StillBeats commits a heartbeat on the connections in use, or says why it cannot.
 	StillBeats(ctx context.Context) error
-	// PeerOn reports whether another node that is heard proves its caches fresh on the server with that
-	// fingerprint.
-	PeerOn(fingerprint string) bool
+	// PeerOn reports whether another node was heard, within that time, to prove its caches fresh on the server with
+	// that fingerprint.
+	PeerOn(fingerprint string, within time.Duration) bool
 	// PeersSee gives the fingerprints of servers that other nodes see taking writes.
 	PeersSee() []string
 }

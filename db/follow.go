@@ -273,46 +273,59 @@ func (d *DB) searchFile(ctx context.Context) error {
 	return d.take(ctx, p)
 }
 
-// mayLeave says no to a server with less than this node knows while the one before still takes this node's
-// writes, or another node that is heard still proves its caches fresh there.
+// mayLeave says no to another server while the one before still takes this node's writes, or another node that is
+// heard still proves its caches fresh there: then there are two that take writes, and the one in use goes on. A node
+// that has heard others lately gives them a moment to be heard again.
 func (d *DB) mayLeave(ctx context.Context, p *pools, now *standing, c candidate) error {
-	if c.verdict != lossy || now == nil || sameHistory(now.fingerprint, c.fingerprint) {
-		d.mu.Lock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if now == nil || d.witness == nil || c.verdict != lossy && c.verdict != continued ||
+		sameHistory(now.fingerprint, c.fingerprint) || strings.HasPrefix(now.fingerprint, "galera ") {
 		d.heldSince = time.Time{}
-		d.mu.Unlock()
 		return nil
 	}
 	two := errTwoWritable{d.serverName(now.host), d.serverName(c.host)}
-	if d.witness == nil {
-		return nil
-	}
 	if p.refused == nil {
-		ctx, cancel := context.WithTimeout(ctx, time.Second)
+		short, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
-		if d.witness.StillBeats(ctx) == nil {
+		d.mu.Unlock() // the heartbeat asks for connections
+		err := d.witness.StillBeats(short)
+		d.mu.Lock()
+		if err == nil {
 			return two
 		}
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	if d.heldSince.IsZero() {
+		d.heldSince = time.Now()
+	}
+	held := time.Since(d.heldSince)
 	switch {
-	case !d.witness.PeerOn(now.fingerprint):
+	case !d.witness.PeerOn(now.fingerprint, heardLately): // there is no other node
 		d.heldSince = time.Time{}
 		return nil
-	case d.heldSince.IsZero():
-		d.heldSince = time.Now()
-	case time.Since(d.heldSince) > heldQuiet:
-		return two
+	case d.witness.PeerOn(now.fingerprint, held): // heard since this node was held
+		if held > heldQuiet {
+			return two
+		}
+		return errHeld
+	case held < heardSoon:
+		return errHeld
 	}
-	return errHeld // what was heard may be from just before the server was lost
+	d.heldSince = time.Time{}
+	return nil
 }
 
-// heldQuiet is how long a server with less may be held off by what another node said before that is worth a word.
-const heldQuiet = 3 * time.Second
-
-var errHeld = errors.New(
-	"another node proved its caches fresh on the server before a moment ago: this one, which has less, is not followed yet",
+const (
+	// heldQuiet is how long a server may be held off by what another node says before that is worth a word.
+	heldQuiet = 3 * time.Second
+	// heardSoon is how long a node waits to hear the others: they prove their caches fresh twice a second.
+	heardSoon = 700 * time.Millisecond
+	// heardLately is for how long a node that was heard is waited for.
+	heardLately = 10 * time.Second
 )
+
+var errHeld = errors.New("another node proves, or proved a moment ago, its caches fresh on the server before: " +
+	"this one is not followed yet")
 
 // saw notes which servers take writes, also when none of them can be followed: other nodes wait for it.
 func (d *DB) saw(found []candidate) {

@@ -309,10 +309,7 @@ func (s *Server) proofAge() time.Duration {
 func (s *Server) problems(ctx context.Context) []httpd.Problem {
 	out := append(s.files.problems(), s.moved()...)
 	refused, warned := s.refusals()
-	var err error
-	if !s.Log.Beating() { // else the database has just answered, and an idle node need not ask again
-		err = s.DB.Check(ctx)
-	}
+	err := s.DB.Check(ctx) // proofs have connections of their own, which may be all that is left
 	if len(refused) > 0 {
 		out = append(out, refused...)
 	} else if err != nil && len(warned) > 0 && warned[0].Code != cluster.CodeDatabaseCopy {
