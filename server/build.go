@@ -278,7 +278,10 @@ func (s *Server) build(ctx context.Context, o Options) error {
 			return err
 		}
 		stopWaking := s.Log.Subscribe(func(rows []change.Row) {
-			if slices.ContainsFunc(rows, func(r change.Row) bool { return r.Kind == "job" || r.Kind == "job-order" }) {
+			// A run that is new is work; one that another node has begun or ended is not.
+			if slices.ContainsFunc(rows, func(r change.Row) bool {
+				return r.Kind == "job" && r.Version == 0 || r.Kind == "job-order" || r.Kind == change.Everything
+			}) {
 				s.Jobs.Wake()
 			}
 		})
@@ -306,10 +309,21 @@ func (s *Server) proofAge() time.Duration {
 }
 
 // problems names what keeps the node from being ready.
-func (s *Server) problems(ctx context.Context) []httpd.Problem {
+func (s *Server) problems(ctx context.Context) []httpd.Problem { return s.lookForProblems(ctx, false) }
+
+// calmCheck is the time between two looks of an idle node at the connections that visitors use.
+const calmCheck = 5 * time.Second
+
+// lookForProblems is problems; calm says that a visitor or a load balancer does not wait for the answer.
+func (s *Server) lookForProblems(ctx context.Context, calm bool) []httpd.Problem {
 	out := append(s.files.problems(), s.moved()...)
 	refused, warned := s.refusals()
-	err := s.DB.Check(ctx) // proofs have connections of their own, which may be all that is left
+	var err error // proofs have connections of their own, which may be all that is left
+	if now := change.Boottime(); !calm || !s.Log.Beating() || now-time.Duration(s.checked.Load()) > calmCheck {
+		if err = s.DB.Check(ctx); err == nil {
+			s.checked.Store(int64(now))
+		}
+	}
 	if len(refused) > 0 {
 		out = append(out, refused...)
 	} else if err != nil && len(warned) > 0 && warned[0].Code != cluster.CodeDatabaseCopy {

@@ -76,6 +76,7 @@ type Server struct {
 	values   map[string]string // those settings as they may be shown
 	settings string            // one digest of them all
 	files    files
+	checked  atomic.Int64 // when the connections that visitors use were last found to work
 	proven   atomic.Int64 // when the newest proof of freshness was sent that was seen
 	checkup  atomic.Pointer[checkup]
 	misled   []cluster.Problem              // names that lead to this machine's loopback address

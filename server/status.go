@@ -33,7 +33,7 @@ const clockEvery = 5 * time.Second
 func (s *Server) examine(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	c := &checkup{problems: s.problems(ctx)}
+	c := &checkup{problems: s.lookForProblems(ctx, true)}
 	last := s.checkup.Load()
 	if last != nil && time.Since(last.asked) < clockEvery {
 		c.offset, c.asked = last.offset, last.asked
