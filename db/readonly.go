@@ -82,7 +82,10 @@ func OpenView(ctx context.Context, o Options, inUse bool) (*View, error) {
 func (v *View) open(ctx context.Context, base driver.Connector) error {
 	v.pool = sql.OpenDB(base)
 	v.pool.SetMaxOpenConns(1)
-	return v.pool.PingContext(ctx)
+	if err := v.pool.PingContext(ctx); err != nil {
+		return errors.Join(err, v.pool.Close()) // the next host gets a pool of its own
+	}
+	return nil
 }
 
 // writable reports whether the server says that it takes writes.
