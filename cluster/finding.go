@@ -26,6 +26,7 @@ const (
 	CodeDatabaseTwo      = "database.two"
 	CodeDatabaseReadOnly = "database.readonly"
 	CodeDatabaseMoved    = "database.moved"
+	CodeDatabaseHalf     = "database.half"
 	CodeDatabaseCopy     = "database.copy"
 	CodeSchemaOlder      = "database.schema.older"
 	CodeSchemaNewer      = "database.schema.newer"
@@ -129,6 +130,8 @@ func (o folder) follows(f, cause Finding) bool {
 			return blind || within(f.Nodes, cause.Nodes)
 		case CodeMasterNone:
 			return blind || all
+		case CodeNodeNone: // none can run there
+			return cause.Code == CodeDatabaseHalf || cause.Code == CodeDatabaseMoved
 		}
 	case cause.Code == CodeChangeLate:
 		return f.Code == CodeProofOld && within(f.Nodes, cause.Nodes)

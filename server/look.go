@@ -14,6 +14,7 @@ import (
 	"github.com/stoa-portal/stoa/cluster"
 	"github.com/stoa-portal/stoa/config"
 	"github.com/stoa-portal/stoa/db"
+	"github.com/stoa-portal/stoa/db/transfer"
 )
 
 const (
@@ -164,11 +165,76 @@ func compareHome(ctx context.Context, c *config.Config, v *db.View, a *cluster.A
 	return nil
 }
 
+// Unfit says what in the contents of a database keeps every node from running on it, whatever its server is like: a
+// copy or restore that has not ended, a portal that was moved elsewhere. With the settings of a home (nil: none) also
+// that the database has not the history which that home knows. A database that is empty or not there has none of these.
+func Unfit(ctx context.Context, o db.Options, home *config.Config) ([]cluster.Finding, error) {
+	ctx, cancel := context.WithTimeout(stoa.WithActor(ctx, stoa.SystemActor()), lookLimit)
+	defer cancel()
+	v, err := db.OpenView(ctx, o, false)
+	if stoa.Is(err, stoa.KindNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = v.Close() }() // nothing was written
+	found, err := unfit(ctx, v)
+	if err != nil || home == nil || len(found) > 0 {
+		return found, err
+	}
+	a := cluster.Asked{Database: v.Describe()}
+	err = compareHome(ctx, home, v, &a)
+	return a.Found, err
+}
+
+// unfit is Unfit without a home.
+func unfit(ctx context.Context, v *db.View) (out []cluster.Finding, err error) {
+	there, err := v.Tables(ctx, "db_transfer", "cluster_fact")
+	if err != nil {
+		return nil, err
+	}
+	err = v.Read(ctx, func(q db.Queryer) error {
+		if there["db_transfer"] {
+			why, err := transfer.Unfinished(ctx, q)
+			if err != nil {
+				return err
+			}
+			if why != "" {
+				what, mend, _ := strings.Cut(why, ": ")
+				out = append(out, cluster.Finding{Code: cluster.CodeDatabaseHalf, Text: sentence(what), Mend: mend})
+			}
+		}
+		if there["cluster_fact"] {
+			to, moved, err := transfer.Moved(ctx, q)
+			if err != nil {
+				return err
+			}
+			if moved {
+				out = append(out, cluster.Finding{Code: cluster.CodeDatabaseMoved,
+					Text: fmt.Sprintf("The portal was moved from %s to %s: no node runs here any more.", v.Describe(), to),
+					Mend: "set jdbc.default.url to " + to + " on every node, or take the move back: stoa db copy --undo"})
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+func sentence(s string) string { return strings.ToUpper(s[:1]) + s[1:] + "." }
+
 // lookAt reads the rows, twice, and what there is to say of the schema.
 func lookAt(ctx context.Context, v *db.View, a *cluster.Asked) error {
 	there, err := v.Tables(ctx, "db_schema", "cluster_node", "cluster_lease", "cluster_event")
 	if err != nil {
 		return err
+	}
+	unfit, err := unfit(ctx, v)
+	if err != nil {
+		return err
+	}
+	if a.Found = append(a.Found, unfit...); len(unfit) > 0 {
+		return nil // no node may run on it, so what else is missing does not matter
 	}
 	if !there["cluster_node"] || !there["db_schema"] {
 		a.Found = append(

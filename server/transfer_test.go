@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/cluster"
 	"github.com/stoa-portal/stoa/config"
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/db/dbtest"
@@ -203,6 +204,14 @@ func TestNew_HalfFilledDatabaseIsRefused(t *testing.T) {
 		if err == nil {
 			_ = s.Stop(context.Background())
 		}
+	}
+	half, err := server.Unfit(context.Background(), server.WriteOptions(c), c)
+	if err != nil || codesOf(half) != cluster.CodeDatabaseHalf || !strings.Contains(half[0].Mend, "stoa db copy") {
+		t.Errorf("%+v, %v", half, err)
+	}
+	st, err := server.Look(context.Background(), c, nil)
+	if err != nil || codesOf(st.Wrong) != "database.half[node.none]" {
+		t.Errorf("%+v, %v", st.Wrong, err)
 	}
 	set("done")
 	if err := d.Close(); err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"text/tabwriter"
@@ -34,9 +35,10 @@ func dbCheckCommand(f *flags) *cobra.Command {
 			"looked at.",
 		RunE: func(c *cobra.Command, _ []string) error {
 			o := dbcheck.Options{Write: db.Options{URL: url}, Nodes: nodes}
+			var cfg *config.Config // of the home whose database it is
 			if url == "" {
-				cfg, err := f.load()
-				if err != nil {
+				var err error
+				if cfg, err = f.load(); err != nil {
 					return &exit{exitBlind, err}
 				}
 				o = checkOptions(cfg, nodes)
@@ -48,6 +50,14 @@ func dbCheckCommand(f *flags) *cobra.Command {
 			r, err := dbcheck.Run(ctx, o)
 			if err != nil {
 				return &exit{exitBlind, err}
+			}
+			unfit, err := server.Unfit(ctx, o.Write, cfg)
+			if err != nil {
+				return &exit{exitBlind, fmt.Errorf("what the database holds could not be looked at: %w", err)}
+			}
+			for _, u := range slices.Backward(unfit) { // the worst stands first
+				r.Findings = slices.Insert(r.Findings, 0, dbcheck.Finding{Code: u.Code, Severity: dbcheck.Critical,
+					Text: strings.TrimSuffix(u.Text, "."), Fix: u.Mend})
 			}
 			if asJSON {
 				out := json.NewEncoder(c.OutOrStdout())
