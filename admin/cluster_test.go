@@ -248,7 +248,8 @@ func TestCluster_ScreenStaysNewInABrowser(t *testing.T) {
 		a.Answers[1].Value.HintsSent = 99999
 		a.Members[2].State, a.Members[2].Live = "dead", false
 	})
-	until(t, ctx, "the verdict turned", `/One thing is wrong/.test(document.querySelector("#verdict").textContent) && document.querySelector("#verdict").matches(".verdict--warn")`)
+	until(t, ctx, "the verdict turned", `/One thing is wrong/.test(document.querySelector("#verdict").textContent) &&
+		document.querySelector("#verdict").matches(".verdict--warn")`)
 	until(t, ctx, "the row is the same and new", `document.querySelector("#node-2") === kept && /99,999/.test(kept.textContent) && document.querySelectorAll("#nodes tbody tr").length === 4`)
 	until(t, ctx, "nothing jumped", `document.querySelector("#nodes .table-wrap").scrollLeft === 80 && scrollY === 120 && document.activeElement === document.querySelector("#latencies .table-wrap")`)
 	w.nodes.mu.Lock()

@@ -50,7 +50,8 @@ type commit struct {
 // NewCore gives the core of one process life. apply is Options.Apply; it is called for one thing at a
 // time and must not call the Core. Before anything is read or written, Join is called.
 func NewCore(writer int64, trustHints bool, apply func(rows []Row)) *Core {
-	c := &Core{own: newOwn(writer), trust: trustHints, apply: apply, seqs: map[int64]uint64{}, told: map[int64]*told{}, rebase: true}
+	c := &Core{own: newOwn(writer), trust: trustHints, apply: apply, seqs: map[int64]uint64{}, told: map[int64]*told{},
+		rebase: true}
 	c.outbox.wake = make(chan struct{}, 1)
 	return c
 }

@@ -191,7 +191,8 @@ func (l *Log) settleDoubtful() {
 				l.core.Done(l.opt.Clock(), n, p.changes, committed)
 			case errors.Is(err, ErrForgotten):
 				l.log.Warn(
-					"it will never be known whether a transaction was committed: this node was away for longer than the change log is kept",
+					"it will never be known whether a transaction was committed: this node was away for longer than the change log "+
+						"is kept",
 					"n",
 					n,
 				)
@@ -269,5 +270,6 @@ func (r *Receipts) Positions() []Position {
 }
 
 var errNoRow = errors.New(
-	"this writer is not in the database any more: it was taken for dead long ago, or the database was restored; restart the node",
+	"this writer is not in the database any more: it was taken for dead long ago, or the database was restored; " +
+		"restart the node",
 )

@@ -246,7 +246,8 @@ func TestHear_BeatsThatComeAreNoOtherDatabase(t *testing.T) {
 			b.poll()
 			b.poll()
 		}
-		for _, word := range []string{"", "{", "null", `{"writer":"x","beat":9}`, `{"writer":"-7","beat":-1}`, strings.Repeat("a", 1<<16)} {
+		for _, word := range []string{"", "{", "null", `{"writer":"x","beat":9}`, `{"writer":"-7","beat":-1}`,
+			strings.Repeat("a", 1<<16)} {
 			b.Hear([]byte(word))
 		}
 		b.poll()

@@ -173,7 +173,8 @@ func (l *Log) sameIncarnation(ctx context.Context, q db.Queryer) error {
 	var token string
 	var number, beat int64
 	known := l.d.Beat(l.Writer())
-	err := q.QueryRow(ctx, "SELECT i.number, i.token, COALESCE((SELECT w.beat FROM change_writer w WHERE w.writer = ?), -1) "+
+	err := q.QueryRow(ctx, "SELECT i.number, i.token, COALESCE("+
+		"(SELECT w.beat FROM change_writer w WHERE w.writer = ?), -1) "+
 		"FROM db_incarnation i WHERE i.id = 1", l.Writer()).
 		Scan(&number, &token, &beat)
 	if err != nil {

@@ -20,8 +20,9 @@ const (
 // writer's low may close a gap only if the row was missing in the same snapshot, and its horizon must
 // not be older than the rows. Part −1 marks a writer.
 const (
-	writerColumns = "SELECT writer, horizon AS n, -1 AS part, low, '' AS kind, 0 AS thing, 0 AS scope, beat AS version, 0 AS at FROM change_writer"
-	logColumns    = "SELECT writer, n, part, low, kind, thing, scope, version, at FROM change_log WHERE "
+	writerColumns = "SELECT writer, horizon AS n, -1 AS part, low, '' AS kind, 0 AS thing, 0 AS scope, " +
+		"beat AS version, 0 AS at FROM change_writer"
+	logColumns = "SELECT writer, n, part, low, kind, thing, scope, version, at FROM change_log WHERE "
 )
 
 // Source is the change log as a transaction sees it.

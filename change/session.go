@@ -82,7 +82,8 @@ func (l *Log) sameView(ctx context.Context, q db.Queryer) error {
 		return nil
 	}
 	var view string
-	err := q.QueryRow(ctx, "SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'WSREP_CLUSTER_CONF_ID'").
+	err := q.QueryRow(ctx, "SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS "+
+		"WHERE VARIABLE_NAME = 'WSREP_CLUSTER_CONF_ID'").
 		Scan(&view)
 	if err != nil {
 		return fmt.Errorf("ask for the view of the Galera cluster: %w", err)

@@ -128,5 +128,6 @@ func (l *Log) Recent(ctx context.Context, limit int, f Filter) ([]Row, error) {
 	if f.Scope != 0 {
 		query, args = query+" AND scope = ?", append(args, f.Scope)
 	}
-	return db.All(ctx, db.Reader(ctx, l.d), scanRow, query+" ORDER BY at DESC, writer, n DESC, part LIMIT ?", append(args, limit)...)
+	return db.All(ctx, db.Reader(ctx, l.d), scanRow, query+" ORDER BY at DESC, writer, n DESC, part LIMIT ?",
+		append(args, limit)...)
 }

@@ -91,7 +91,8 @@ func others(ctx context.Context, d *db.DB, own Build, applied func(migration int
 // ExpelOthers takes the nodes of other builds, which RefuseOthers did not see live, for ones that have left: one
 // that was only frozen is expelled when it comes back.
 func ExpelOthers(ctx context.Context, tx *db.Tx, own Build) error {
-	_, err := tx.Exec(ctx, "UPDATE cluster_node SET state = ?, epoch = epoch + 1 WHERE state <> ? AND (version <> ? OR schema_number <> ?)",
+	_, err := tx.Exec(ctx, "UPDATE cluster_node SET state = ?, epoch = epoch + 1 "+
+		"WHERE state <> ? AND (version <> ? OR schema_number <> ?)",
 		stateLeft, stateLeft, own.Version, own.Schema)
 	if err != nil {
 		return fmt.Errorf("expel nodes of other builds: %w", err)

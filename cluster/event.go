@@ -33,8 +33,8 @@ const (
 )
 
 // Event is something that happened to the cluster and stays until it has been read. Code, Severity (empty: what the
-// code weighs), Text and Mend are sentences and codes as in a Finding. The caller that records it sets no ID, Until, Times,
-// ReadAt or ReadBy.
+// code weighs), Text and Mend are sentences and codes as in a Finding. The caller that records it sets no ID, Until,
+// Times, ReadAt or ReadBy.
 type Event struct {
 	ID       stoa.ID           `json:"id"`
 	Code     string            `json:"code"`

@@ -60,7 +60,8 @@ type Lease struct {
 }
 
 func newLease(d *db.DB, name string, holder int64, clock func() time.Duration) *Lease {
-	return &Lease{name: name, d: d, clock: clock, core: NewLeaseCore(holder), wake: make(chan struct{}, 1), changed: make(chan struct{})}
+	return &Lease{name: name, d: d, clock: clock, core: NewLeaseCore(holder), wake: make(chan struct{}, 1),
+		changed: make(chan struct{})}
 }
 
 // Held reports whether this node may act under the lease now. It is advice: the answer can be over the

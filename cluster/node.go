@@ -398,7 +398,9 @@ func (n *Node) Self() Member {
 // knock cannot load it. It waits for that until ctx ends.
 func (n *Node) Trusts(ctx context.Context, fingerprint string) bool {
 	known := func() bool {
-		return fingerprint != "" && slices.ContainsFunc(n.Members(), func(m Member) bool { return m.Heard() && m.Fingerprint == fingerprint })
+		return fingerprint != "" && slices.ContainsFunc(n.Members(), func(m Member) bool {
+			return m.Heard() && m.Fingerprint == fingerprint
+		})
 	}
 	if known() {
 		return true

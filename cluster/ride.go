@@ -93,7 +93,8 @@ func (l *Lease) ride(ctx context.Context, tx *db.Tx, seen time.Duration, row Lea
 		return nil
 	}
 	var free int
-	err := tx.QueryRow(ctx, "SELECT 1 FROM cluster_lease WHERE name = ? AND holder = ? AND epoch = ?"+tx.Dialect().SkipLocked(),
+	err := tx.QueryRow(ctx,
+		"SELECT 1 FROM cluster_lease WHERE name = ? AND holder = ? AND epoch = ?"+tx.Dialect().SkipLocked(),
 		l.name, l.core.me, epoch).Scan(&free)
 	if db.IsNoRows(err) {
 		return nil // the next heartbeat will tell; meanwhile the lease is as old as it is

@@ -181,7 +181,8 @@ func TestLost_FindsTheDeadNodeOrSaysWhoCouldBeMeant(t *testing.T) {
 		{"twin", 0, stoa.KindConflict, "2 dead nodes are called twin: name one by its id, which is one of id-5 (h5, started 1970-01-01 00:00:05); id-6 (h6, "},
 		{"node-1", 0, stoa.KindConflict, "node-1 has not been declared dead: its last sign of life was seen 0s ago."},
 		{"node-3", 0, stoa.KindConflict, "node-3 has not been declared dead: its last sign of life was seen 2s ago."},
-		{"id-4", 0, stoa.KindConflict, "node-4 has left or was forgotten already, so there is nothing to do; these are dead: node-2, twin (id-5), twin (id-6), node-8"},
+		{"id-4", 0, stoa.KindConflict, "node-4 has left or was forgotten already, so there is nothing to do; these are " +
+			"dead: node-2, twin (id-5), twin (id-6), node-8"},
 		{"nobody", 0, stoa.KindNotFound, `there is no node with the name or id "nobody"; these are dead: node-2, twin (id-5), twin (id-6), node-8`},
 		{"", 0, stoa.KindNotFound, "there is no node"},
 	} {

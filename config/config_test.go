@@ -487,7 +487,8 @@ func TestLoad_PasswordOfDatabaseInAFile(t *testing.T) {
 	dir := write(t, map[string]string{"portal-ext.properties": "jdbc.default.password=file:secrets/database\njdbc.default.url=jdbc:postgresql://a/db\n" +
 		"jdbc.read.url=jdbc:postgresql://b/db\njdbc.write.url=jdbc:postgresql://c/db\njdbc.write.password=plain\n"})
 	home := filepath.Join(dir, "home")
-	if _, err := Load(Options{WorkDir: dir, Home: home}); err == nil || !strings.Contains(err.Error(), "jdbc.default.password") || !strings.Contains(err.Error(), "no file") {
+	if _, err := Load(Options{WorkDir: dir, Home: home}); err == nil ||
+		!strings.Contains(err.Error(), "jdbc.default.password") || !strings.Contains(err.Error(), "no file") {
 		t.Fatalf("error %v, want one that names the file that is not there", err)
 	}
 	path := filepath.Join(home, "secrets", "database")
@@ -498,7 +499,8 @@ func TestLoad_PasswordOfDatabaseInAFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := load(t, Options{WorkDir: dir, Home: home}).Database
-	if d.Default.PasswordFile != path || d.Default.Password != "" || d.Read.PasswordFile != path || d.Write.PasswordFile != "" || d.Write.Password != "plain" {
+	if d.Default.PasswordFile != path || d.Default.Password != "" || d.Read.PasswordFile != path ||
+		d.Write.PasswordFile != "" || d.Write.Password != "plain" {
 		t.Errorf("%+v", d)
 	}
 }

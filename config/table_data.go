@@ -14,7 +14,8 @@ func sourceProps(prefix string, field func(*Config) *DataSource) []property {
 		kind: into(databaseURL(true), func(c *Config) *string { return &field(c).URL })}
 	if main {
 		url.NoValue, url.Default = false, "sqlite:${liferay.home}/data/stoa.db"
-		url.Doc = "Address of the database: PostgreSQL, MariaDB, MySQL or an SQLite file, in JDBC form or in the database's own. What becomes of their parameters is in docs/operate/database-address.md."
+		url.Doc = "Address of the database: PostgreSQL, MariaDB, MySQL or an SQLite file, in JDBC form or in the " +
+			"database's own. What becomes of their parameters is in docs/operate/database-address.md."
 		url.kind = into(databaseURL(false), func(c *Config) *string { return &field(c).URL })
 	}
 	props := []property{url,

@@ -186,13 +186,16 @@ func (s *Service) List(ctx context.Context, st site.Site, f Filter) (List, error
 }
 
 // list reads all of a list from q: what goes into a cache, from the database that is written to.
-func (s *Service) list(ctx context.Context, q db.Queryer, st stoa.ID, f Filter, visible bool, order string) (List, error) {
+func (s *Service) list(
+	ctx context.Context, q db.Queryer, st stoa.ID, f Filter, visible bool, order string,
+) (List, error) {
 	out := List{Page: f.Page, PerPage: f.PerPage}
 	cond, args := f.conditions(st, visible)
 	if err := q.QueryRow(ctx, "SELECT count(*) FROM content_article a "+cond, args...).Scan(&out.Total); err != nil {
 		return List{}, fmt.Errorf("content: count articles: %w", err)
 	}
-	rows, err := db.All(ctx, q, scanRow, columns+cond+" "+order+" LIMIT ? OFFSET ?", append(args, f.PerPage, (f.Page-1)*f.PerPage)...)
+	rows, err := db.All(ctx, q, scanRow, columns+cond+" "+order+" LIMIT ? OFFSET ?",
+		append(args, f.PerPage, (f.Page-1)*f.PerPage)...)
 	if err != nil {
 		return List{}, fmt.Errorf("content: list articles: %w", err)
 	}

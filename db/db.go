@@ -62,7 +62,7 @@ type Options struct {
 	Beside bool
 	Clock  func() time.Duration // monotonic; nil = since Open
 
-	Writer int64 // the process life that the sessions belong to, by which others can end them (EndSessions); 0 = they cannot
+	Writer int64 // the process life that sessions belong to, by which others can end them (EndSessions); 0 = they cannot
 	Logger *slog.Logger
 	Now    func() time.Time
 

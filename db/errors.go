@@ -112,7 +112,8 @@ func isConnection(err error) bool {
 	case errors.As(err, &my):
 		return myAway(my.Number)
 	}
-	return isClosed(err) || isNetwork(err) || pgconn.SafeToRetry(err) || errors.Is(err, sql.ErrConnDone) || errors.Is(err, errOtherHistory)
+	return isClosed(err) || isNetwork(err) || pgconn.SafeToRetry(err) || errors.Is(err, sql.ErrConnDone) ||
+		errors.Is(err, errOtherHistory)
 }
 
 // isClosed reports whether err is of a pool that was closed because another server is followed; database/sql has no

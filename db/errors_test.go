@@ -154,7 +154,8 @@ func (r *oneRow) Next(to []driver.Value) error {
 // A server that refuses to tell something is known without it; one that breaks off is not another server.
 func TestHistory_BrokenConnectionShowsNoOtherHistory(t *testing.T) {
 	refused := &mysql.MySQLError{Number: 1227}
-	base := answers{"WSREP": refused, "read_only": refused, "@@server_id": []driver.Value{int64(1), "db", int64(3306)}, "information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'UPTIME'": refused}
+	base := answers{"WSREP": refused, "read_only": refused, "@@server_id": []driver.Value{int64(1), "db", int64(3306)},
+		"information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'UPTIME'": refused}
 	base["performance_schema"] = []driver.Value{int64(77)}
 	d := &DB{dialect: MySQL}
 	if got, _, err := d.readFingerprint(t.Context(), base); err != nil || got != "mysql 1 db:3306 start 77" {
@@ -170,7 +171,8 @@ func TestHistory_BrokenConnectionShowsNoOtherHistory(t *testing.T) {
 			t.Errorf("%v: taken for %q, %v", broken, got, err)
 		}
 	}
-	pg := answers{"pg_is_in_recovery": []driver.Value{"00000001", "off"}, "pg_control_system": &pgconn.PgError{Code: "42501"}}
+	pg := answers{"pg_is_in_recovery": []driver.Value{"00000001", "off"},
+		"pg_control_system": &pgconn.PgError{Code: "42501"}}
 	d = &DB{dialect: Postgres}
 	if got, _, err := d.readFingerprint(t.Context(), pg); err != nil || got != "postgres ? 00000001" {
 		t.Errorf("refused: %q, %v", got, err)

@@ -55,9 +55,11 @@ func (r Refusal) Mend() string {
 	case readOnly.String():
 		return "promote a server, or let this one take writes; it is found by itself"
 	case emptied.String():
-		return "correct the address (jdbc.default.url), or restore the data; if this node is to begin anew, give it a new home"
+		return "correct the address (jdbc.default.url), or restore the data; if this node is to begin anew, " +
+			"give it a new home"
 	}
-	return "demote or stop that server, or correct the address (jdbc.default.url), and the right one is found by itself; " +
+	return "demote or stop that server, or correct the address (jdbc.default.url), and the right one " +
+		"is found by itself; " +
 		"if it is the right one, for it was restored on purpose, run: stoa db restored"
 }
 

@@ -255,7 +255,8 @@ func (d *DB) unapplied(ctx context.Context, conn driver.Conn) (what string, err 
 		return "", nil
 	}
 	err = eachRow(ctx, conn, "SHOW SLAVE STATUS", func(row map[string]string) {
-		read, applied := row["Master_Log_File"]+":"+row["Read_Master_Log_Pos"], row["Relay_Master_Log_File"]+":"+row["Exec_Master_Log_Pos"]
+		read := row["Master_Log_File"] + ":" + row["Read_Master_Log_Pos"]
+		applied := row["Relay_Master_Log_File"] + ":" + row["Exec_Master_Log_Pos"]
 		if read != applied && row["Relay_Master_Log_File"] != "" {
 			what = "received up to " + read + ", applied up to " + applied
 		}
@@ -295,7 +296,8 @@ func (d *DB) establish(ctx context.Context, p *pools) (e established, err error)
 		const row = "SELECT number, token, fingerprint FROM db_incarnation WHERE id = 1"
 		err := tx.QueryRow(ctx, row+d.dialect.ForUpdate()).Scan(&s.number, &s.token, &stored)
 		if errors.Is(err, sql.ErrNoRows) { // of several nodes that begin together one makes it
-			if _, err = tx.InsertIgnore(ctx, "db_incarnation", Row{"id": 1, "number": 1, "fingerprint": fp, "token": ""}); err == nil {
+			if _, err = tx.InsertIgnore(ctx, "db_incarnation", Row{"id": 1, "number": 1, "fingerprint": fp,
+				"token": ""}); err == nil {
 				err = tx.QueryRow(ctx, row+d.dialect.ForUpdate()).Scan(&s.number, &s.token, &stored)
 			}
 		}
@@ -373,11 +375,13 @@ var errUnusable = errors.New("the database server shows a history that this node
 
 // begin writes a new incarnation down.
 func (d *DB) begin(ctx context.Context, tx *Tx, e established, parent, fingerprint string) error {
-	if err := tx.Insert(ctx, "db_history", Row{"number": e.number, "token": e.token, "parent": parent, "fingerprint": fingerprint,
+	if err := tx.Insert(ctx, "db_history", Row{
+		"number": e.number, "token": e.token, "parent": parent, "fingerprint": fingerprint,
 		"how": e.how, "at": Micros(tx.now)}); err != nil {
 		return err
 	}
-	if _, err := tx.Exec(ctx, "UPDATE db_incarnation SET number = ?, token = ?, fingerprint = ? WHERE id = 1", e.number, e.token, fingerprint); err != nil {
+	if _, err := tx.Exec(ctx, "UPDATE db_incarnation SET number = ?, token = ?, fingerprint = ? WHERE id = 1",
+		e.number, e.token, fingerprint); err != nil {
 		return err
 	}
 	if e.how == howFirst {
@@ -462,7 +466,9 @@ func (d *DB) Adopt(ctx context.Context, above int64, also func(ctx context.Conte
 	e := established{how: HowRestored}
 	err := d.controlTx(ctx, p, false, func(tx *Tx) error {
 		var parent string
-		if err := tx.QueryRow(ctx, "SELECT number, token FROM db_incarnation WHERE id = 1"+d.dialect.ForUpdate()).Scan(&e.number, &parent); err != nil {
+		if err := tx.QueryRow(ctx,
+			"SELECT number, token FROM db_incarnation WHERE id = 1"+d.dialect.ForUpdate(),
+		).Scan(&e.number, &parent); err != nil {
 			return err
 		}
 		e.number, e.token = max(e.number, above)+1, rand.Text()

@@ -24,7 +24,10 @@ func elsewhere(t *testing.T, d *DB) *pools {
 
 func plainly(t *testing.T, d *DB, statement string) {
 	t.Helper()
-	if err := d.Control(t.Context(), func(tx *Tx) error { _, err := tx.Exec(t.Context(), statement); return err }); err != nil {
+	if err := d.Control(t.Context(), func(tx *Tx) error {
+		_, err := tx.Exec(t.Context(), statement)
+		return err
+	}); err != nil {
 		t.Fatal(err)
 	}
 }

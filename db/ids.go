@@ -76,7 +76,8 @@ func (tx *Tx) NewID(ctx context.Context) (stoa.ID, error) {
 // reserve moves the counter on by n and gives the first id of the block. It fails when the counter
 // belongs to another incarnation than the one this process knows.
 func (tx *Tx) reserve(ctx context.Context, n int64) (int64, error) {
-	res, err := tx.Exec(ctx, "UPDATE db_counter SET next_id = next_id + ? WHERE name = 'id' AND incarnation = ?", n, tx.db.Incarnation())
+	res, err := tx.Exec(ctx, "UPDATE db_counter SET next_id = next_id + ? WHERE name = 'id' AND incarnation = ?", n,
+		tx.db.Incarnation())
 	if err != nil {
 		return 0, err
 	}

@@ -261,14 +261,15 @@ func (m *migrator) applyAtOnce(ctx context.Context, step migration) error {
 }
 
 // applyByStatement runs a migration where each change of a table commits by itself. Before a statement is sent
-// its number is noted, and afterwards that it is done, so that the process which goes on after a kill knows which single
-// statement may have been done or not: such a one is sent again, and the answer that what it makes is there
+// its number is noted, and afterwards that it is done, so that the process which goes on after a kill knows which
+// single statement may have been done or not: such a one is sent again, and the answer that what it makes is there
 // already means that it was done. The notes bear the name of the run, so that a process that was frozen and
 // whose lock another has taken over stops.
 func (m *migrator) applyByStatement(ctx context.Context, step migration) error {
 	var digest string
 	var begun, done int
-	err := m.conn.QueryRowContext(ctx, "SELECT digest, begun, done FROM "+migrationStepTable+" WHERE version = ?", step.number).
+	err := m.conn.QueryRowContext(ctx, "SELECT digest, begun, done FROM "+migrationStepTable+" WHERE version = ?",
+		step.number).
 		Scan(&digest, &begun, &done)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):

@@ -34,7 +34,8 @@ func openPortal(t *testing.T, write string, read db.Options) *portal {
 	t.Helper()
 	p := &portal{t: t, began: time.Now().Add(-time.Minute)}
 	var err error
-	if p.d, err = db.Open(t.Context(), db.Options{URL: write, User: "stoa", Password: "stoa", Clock: p.clock}); err != nil {
+	if p.d, err = db.Open(t.Context(), db.Options{URL: write, User: "stoa", Password: "stoa",
+		Clock: p.clock}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = p.d.Close() })
@@ -81,7 +82,10 @@ func openPortal(t *testing.T, write string, read db.Options) *portal {
 
 func (p *portal) exec(query string) {
 	p.t.Helper()
-	if err := p.d.Control(p.t.Context(), func(tx *db.Tx) error { _, err := tx.Exec(p.t.Context(), query); return err }); err != nil {
+	if err := p.d.Control(p.t.Context(), func(tx *db.Tx) error {
+		_, err := tx.Exec(p.t.Context(), query)
+		return err
+	}); err != nil {
 		p.t.Fatalf("%s: %v", query, err)
 	}
 }
@@ -95,7 +99,8 @@ func (p *portal) write(value int) db.Place {
 		if _, err := tx.Exec(ctx, "UPDATE pair SET value = ?", value); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, "INSERT INTO change_log (writer, n, part, low, kind, thing, scope, version, at) VALUES (?, ?, 0, 0, 'pair', 1, 0, 1, 0)",
+		_, err := tx.Exec(ctx, "INSERT INTO change_log (writer, n, part, low, kind, thing, scope, version, at) "+
+			"VALUES (?, ?, 0, 0, 'pair', 1, 0, 1, 0)",
 			place.Writer, int64(place.N))
 		return err
 	}); err != nil {
@@ -353,7 +358,8 @@ func TestReplica_LongForkIsSeenFromOneSide_Rule35(t *testing.T) {
 		pools[s] = pool
 	}
 	sees := func(s *dbtest.Server) (seen string) {
-		if err := pools[s].QueryRowContext(t.Context(), "SELECT string_agg(value::text, ' ' ORDER BY id) FROM pair").Scan(&seen); err != nil {
+		if err := pools[s].QueryRowContext(t.Context(),
+			"SELECT string_agg(value::text, ' ' ORDER BY id) FROM pair").Scan(&seen); err != nil {
 			t.Fatal(err)
 		}
 		return seen
@@ -401,7 +407,8 @@ func TestReplica_LongForkIsSeenFromOneSide_Rule35(t *testing.T) {
 			}); err != nil {
 				t.Fatal(err)
 			}
-			if want := map[string]string{"primary": was + " " + now, "replica": now + " " + was}[from]; first+" "+second != want {
+			if want := map[string]string{
+				"primary": was + " " + now, "replica": now + " " + was}[from]; first+" "+second != want {
 				t.Fatalf("from the %s a request sees %s %s, want %s", from, first, second, want)
 			}
 			count[from]++
@@ -431,7 +438,8 @@ func TestReplica_DelayedMariaDB(t *testing.T) {
 	standby := dbtest.StartServer(t, dbtest.MariaDB, dbtest.ServerOptions{Of: primary, Args: []string{"--server-id=2"}})
 	standby.Exec(
 		fmt.Sprintf(
-			"CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=%d, MASTER_USER='stoa', MASTER_PASSWORD='stoa', MASTER_USE_GTID=slave_pos",
+			"CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=%d, MASTER_USER='stoa', MASTER_PASSWORD='stoa', "+
+				"MASTER_USE_GTID=slave_pos",
 			primary.Port,
 		),
 		"START SLAVE",

@@ -95,7 +95,8 @@ const (
 )
 
 func (v verdict) String() string {
-	return [...]string{"same", "newer", "continued", "continued with loss", "fresh", "behind", "fork", "empty", "read-only"}[v]
+	return [...]string{"same", "newer", "continued", "continued with loss", "fresh", "behind", "fork", "empty",
+		"read-only"}[v]
 }
 
 // usable reports whether a node may follow a server with this verdict.

@@ -8,7 +8,8 @@ import (
 
 func TestJudge_DecidesByContent(t *testing.T) {
 	t1, t2, t3, other := Token{1, "one"}, Token{2, "two"}, Token{3, "three"}, Token{2, "other"}
-	const system, line1, line2, elsewhere = "postgres 77 ", "postgres 77 00000001", "postgres 77 00000002", "postgres 88 00000009"
+	const system, line1, line2, elsewhere = "postgres 77 ", "postgres 77 00000001",
+		"postgres 77 00000002", "postgres 88 00000009"
 	// The mark is beat 100; one beat takes half a second.
 	knows := func(server string, tokens ...Token) known {
 		return known{tokens: tokens, fingerprint: server, mark: mark{writer: 9, beat: 100},
@@ -40,7 +41,8 @@ func TestJudge_DecidesByContent(t *testing.T) {
 		{"a crash of a server that does not flush", knows(line1, t1), shows(line1, 99, t1), lossy, 500 * time.Millisecond},
 		{"a dump of half an hour ago", knows(line1, t1), shows(elsewhere, 0, t1), lossy, 50 * time.Second},
 		{"a node that was never there", knows(line1, t1), shows(elsewhere, -100, t1), behind, 100 * time.Second},
-		{"the newest token was lost with the old timeline", knows(line1, t1, t2), shows(line2, 99, t1), lossy, 500 * time.Millisecond},
+		{"the newest token was lost with the old timeline", knows(line1, t1, t2), shows(line2, 99, t1), lossy,
+			500 * time.Millisecond},
 		{"the old primary is back", knows(line2, t1, t2), shows(line1, 90, t1), behind, 5 * time.Second},
 		{"the old primary is back and has all commits", knows(line2, t1, t2), shows(line1, 100, t1), behind, 0},
 		{"a token is missing on another server", knows(line1, t1, t2), shows(elsewhere, 100, t1), behind, 0},
@@ -56,7 +58,8 @@ func TestJudge_DecidesByContent(t *testing.T) {
 		{"nothing is known and nothing is there", known{}, empty, fresh, 0},
 		{"an empty database in the place of a known one", knows(line1, t1), empty, emptied, 0},
 		{"a replica", knows(line1, t1), shown{readOnly: "it is a replica"}, readOnly, 0},
-		{"what it received is not applied", knows(line1, t1), shown{fingerprint: elsewhere, made: true, beat: 90, number: 1, tokens: []Token{t1},
+		{"what it received is not applied", knows(line1, t1), shown{fingerprint: elsewhere, made: true, beat: 90,
+			number: 1, tokens: []Token{t1},
 			pending: "relay log"}, behind, 5 * time.Second},
 		{"a first life without beats", known{tokens: []Token{t1}, fingerprint: line1}, shows(line1, -1, t1), same, 0},
 	} {

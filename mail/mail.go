@@ -82,7 +82,8 @@ func (m *Mailer) Check() error {
 // part of the error.
 func (m *Mailer) Send(ctx context.Context, msg Message) error {
 	if m.o.Hold != nil && m.o.Hold() {
-		return stoa.Unavailable(nil, "no mail is sent: this portal may be a copy of another; its operator is to run stoa db adopt")
+		return stoa.Unavailable(nil,
+			"no mail is sent: this portal may be a copy of another; its operator is to run stoa db adopt")
 	}
 	if err := m.Check(); err != nil {
 		return err

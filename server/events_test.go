@@ -54,7 +54,8 @@ func TestEvents_AnotherHistoryAndWhatItLost(t *testing.T) {
 			if !strings.Contains(mine.Body, "Changes of yours were lost") || !strings.Contains(mine.Body, "article ") {
 				t.Errorf("the person is not told on the other node: %d", mine.Status)
 			}
-			if other, err := b.Losses(stoa.WithActor(t.Context(), stoa.Actor{User: 1, Admin: true})); err != nil || len(other) > 0 {
+			if other, err := b.Losses(stoa.WithActor(t.Context(), stoa.Actor{User: 1, Admin: true})); err != nil ||
+				len(other) > 0 {
 				t.Errorf("another person is told %v, %v", other, err)
 			}
 			eventually(t, "both nodes to tell of the history, as one event", func() bool {

@@ -131,7 +131,8 @@ func (s *Server) lookAtStore(ctx context.Context) {
 	s.noteStore(err)
 	if err == nil {
 		if err := s.keepHistory(ctx); err != nil {
-			s.log.Debug("the file store could not be told the incarnation of the database; the next look tries again", "error", err)
+			s.log.Debug("the file store could not be told the incarnation of the database; the next look tries again",
+				"error", err)
 		}
 	}
 }

@@ -81,8 +81,10 @@ func (s *Server) refusals() (problems, warnings []httpd.Problem) {
 	}
 	if s.DB.Unproven() {
 		warnings = append(warnings, httpd.Problem{Requirement: "database", Code: cluster.CodeDatabaseCopy,
-			Message: "the data was found on another server by a node that remembered nothing, so it may be a copy of another portal's: it sends no mail and deletes no files",
-			Mend:    "if this is the portal itself, moved here, run: stoa db adopt; if it is a copy, give it a file store of its own and then run: stoa db adopt"})
+			Message: "the data was found on another server by a node that remembered nothing, so it may be a copy of another " +
+				"portal's: it sends no mail and deletes no files",
+			Mend: "if this is the portal itself, moved here, run: stoa db adopt; if it is a copy, give it a file store of " +
+				"its own and then run: stoa db adopt"})
 	}
 	return problems, warnings
 }

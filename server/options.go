@@ -14,8 +14,10 @@ import (
 // mailOptions reads the settings of mail; without a host, mail becomes files in HOME/mail.
 func mailOptions(c *config.Config, hold func() bool) mail.Options {
 	return mail.Options{
-		Host: c.Mail.Host, Port: c.Mail.Port, User: c.Mail.User, Password: c.Mail.Password, Implicit: c.Mail.Implicit, StartTLS: c.Mail.StartTLS,
-		StartTLSRequired: c.Mail.StartTLSRequired, Timeout: c.Mail.Timeout, From: c.Mail.FromAddress, FromName: c.Mail.FromName, Dir: filepath.Join(c.Home, "mail"), Hold: hold,
+		Host: c.Mail.Host, Port: c.Mail.Port, User: c.Mail.User, Password: c.Mail.Password,
+		Implicit: c.Mail.Implicit, StartTLS: c.Mail.StartTLS, StartTLSRequired: c.Mail.StartTLSRequired,
+		Timeout: c.Mail.Timeout, From: c.Mail.FromAddress, FromName: c.Mail.FromName,
+		Dir: filepath.Join(c.Home, "mail"), Hold: hold,
 	}
 }
 

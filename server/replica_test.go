@@ -22,7 +22,8 @@ func TestReplica_ListsOfThePanel(t *testing.T) {
 	flags := map[string]string{
 		"jdbc.default.url":      fmt.Sprintf("jdbc:postgresql://%s/app?sslmode=disable", primary.Addr()),
 		"jdbc.default.username": "stoa",
-		"jdbc.read.url":         fmt.Sprintf("jdbc:postgresql://%s/app?sslmode=disable&targetServerType=secondary", standby.Addr()),
+		"jdbc.read.url": fmt.Sprintf("jdbc:postgresql://%s/app?sslmode=disable&targetServerType=secondary",
+			standby.Addr()),
 	}
 	one, two := g.Join(flags), g.Join(flags)
 	one.SignIn(t)
@@ -51,7 +52,8 @@ func TestReplica_ListsOfThePanel(t *testing.T) {
 	standby.Exec("SELECT pg_wal_replay_pause()")
 	for i := range 3 {
 		name := fmt.Sprintf("kim%d", i)
-		a := one.Post(t, "/control/users/new", url.Values{"screenName": {name}, "email": {name + "@example.org"}, "first_name": {"Kim"}, "last_name": {"Li"}})
+		a := one.Post(t, "/control/users/new", url.Values{"screenName": {name}, "email": {name + "@example.org"},
+			"first_name": {"Kim"}, "last_name": {"Li"}})
 		if a.Status >= 400 {
 			t.Fatalf("a new user: %d\n%s", a.Status, a.Body)
 		}

@@ -87,7 +87,8 @@ func Restored(ctx context.Context, c *config.Config, o RestoredOptions) (text st
 			c.Files.Root,
 		)
 	} else {
-		fmt.Fprintf(&b, "Incarnation %d begins: every node follows this database from then on, what it lacks is given up, and everyone signs in again.\n", number)
+		fmt.Fprintf(&b, "Incarnation %d begins: every node follows this database from then on, what it lacks is given up, "+
+			"and everyone signs in again.\n", number)
 	}
 	if o.Consent == nil || !o.Consent(b.String()) {
 		return "", ErrNoConsent
@@ -112,7 +113,9 @@ func Restored(ctx context.Context, c *config.Config, o RestoredOptions) (text st
 	if !o.Copy {
 		e.Text += " All sessions have ended."
 	}
-	if err := d.Write(ctx, func(ctx context.Context, tx *db.Tx) error { return cluster.RecordEvent(ctx, tx, e) }); err != nil {
+	if err := d.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+		return cluster.RecordEvent(ctx, tx, e)
+	}); err != nil {
 		o.Logger.Warn("the event could not be recorded", "error", err)
 	}
 	return fmt.Sprintf(

@@ -53,8 +53,8 @@ func openForTransfer(ctx context.Context, c *config.Config, url, password string
 	if url == "" {
 		// Without the memory of the home: what is restored has less than that knows, and is no reason to refuse it.
 		o := WriteOptions(c)
-		o.StatementTimeout, o.WriteTimeout, o.Logger, o.NoCreate, o.NoUpgrade = transferTimeout, transferTimeout, log, false, false
-		o.Beside = true
+		o.StatementTimeout, o.WriteTimeout, o.Logger = transferTimeout, transferTimeout, log
+		o.NoCreate, o.NoUpgrade, o.Beside = false, false, true
 		return db.Open(ctx, o)
 	}
 	return db.Open(ctx, db.Options{URL: url, Password: password, MaxConns: 4, MinIdle: 1,

@@ -256,7 +256,10 @@ func TestBackup_RestoredHomeShowsTheSameSite(t *testing.T) {
 	if _, err := s.Backup(context.Background(), io.Discard); !stoa.Is(err, stoa.KindForbidden) {
 		t.Errorf("a guest's backup: %v", err)
 	}
-	_, _, err = server.BackupToDir(context.Background(), dir, nil, func(w io.Writer) error { _, err := s.Backup(servertest.System(), w); return err })
+	_, _, err = server.BackupToDir(context.Background(), dir, nil, func(w io.Writer) error {
+		_, err := s.Backup(servertest.System(), w)
+		return err
+	})
 	if err := errors.Join(err, s.Stop(context.Background())); err != nil {
 		t.Fatal(err)
 	}

@@ -171,7 +171,8 @@ func (s *Service) List(ctx context.Context, instance stoa.ID, f Filter) (Page[Us
 OR id IN (SELECT m.account FROM user_member m JOIN access_holder h ON h.holder = m.usergroup WHERE h.role = ?))`
 		args = append(args, role, role)
 	}
-	list, err := db.All(ctx, db.Reader(ctx, s.db), scanAccount, q+" ORDER BY screen_name LIMIT ?", append(args, f.Limit+1)...)
+	list, err := db.All(ctx, db.Reader(ctx, s.db), scanAccount, q+" ORDER BY screen_name LIMIT ?",
+		append(args, f.Limit+1)...)
 	if err != nil {
 		return Page[User]{}, fmt.Errorf("list users: %w", err)
 	}

@@ -324,7 +324,9 @@ func (s *Service) EnsureAdmin(ctx context.Context, instance stoa.ID, o AdminOpti
 	return setupToken, created, taken(err)
 }
 
-func (s *Service) ensureAdmin(ctx context.Context, instance stoa.ID, o AdminOptions) (setupToken string, created bool, err error) {
+func (s *Service) ensureAdmin(
+	ctx context.Context, instance stoa.ID, o AdminOptions,
+) (setupToken string, created bool, err error) {
 	if !stoa.ActorFrom(ctx).System {
 		return "", false, stoa.Forbidden("only the portal itself makes the first administrator")
 	}

@@ -17,9 +17,9 @@ func dbRestoredCommand(f *flags) *cobra.Command {
 		server.RestoredOptions{},
 		"restored",
 		"Say that the database was put back on purpose, so that nodes follow it again",
-		"After a restore the database lacks what nodes know, so they refuse it: it could be an old primary or a copy. This shows\n"+
-			"what the database has and what this home and the file store know beyond it, asks, and begins a new incarnation, which\n"+
-			"every node follows. Nodes may run. All sessions and one-time links end.",
+		"After a restore the database lacks what nodes know, so they refuse it: it could be an old primary or a copy.\n"+
+			"This shows what the database has and what this home and the file store know beyond it, asks, and begins a\n"+
+			"new incarnation, which every node follows. Nodes may run. All sessions and one-time links end.",
 	)
 }
 
@@ -29,8 +29,8 @@ func dbAdoptCommand(f *flags) *cobra.Command {
 		server.RestoredOptions{Copy: true},
 		"adopt",
 		"Say that a copy of a database is a portal of its own, or that the portal was moved",
-		"A database that a node without memory finds on another machine may be a copy: it sends no mail and deletes no files until\n"+
-			"this says what it is. Give a copy a file store of its own first (dl.store.file.system.root.dir).",
+		"A database that a node without memory finds on another machine may be a copy: it sends no mail and deletes no\n"+
+			"files until this says what it is. Give a copy a file store of its own first (dl.store.file.system.root.dir).",
 	)
 }
 

@@ -49,7 +49,8 @@ func StartServer(t testing.TB, e Engine, o ServerOptions) *Server {
 	s := &Server{Engine: e, Dir: serverDir(t, account(e)), t: t}
 	if e == Postgres && o.Of != nil {
 		bin := filepath.Dir(Program(t, "initdb", "/usr/lib/postgresql/*/bin/initdb"))
-		s.run(bin+"/pg_basebackup", "-h", o.Of.Dir, "-p", strconv.Itoa(o.Of.Port), "-U", "stoa", "-D", s.Dir, "-R", "-c", "fast", "--no-sync")
+		s.run(bin+"/pg_basebackup", "-h", o.Of.Dir, "-p", strconv.Itoa(o.Of.Port), "-U", "stoa", "-D", s.Dir, "-R",
+			"-c", "fast", "--no-sync")
 	} else if e == Postgres {
 		bin := filepath.Dir(Program(t, "initdb", "/usr/lib/postgresql/*/bin/initdb"))
 		s.run(bin+"/initdb", "-D", s.Dir, "-U", "stoa", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync",

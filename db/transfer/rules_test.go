@@ -16,8 +16,8 @@ import (
 	"github.com/stoa-portal/stoa/db/transfer"
 )
 
-// The author of a new table decides here whether it goes along with a portal that moves, or belongs to the life of a process
-// (then it also stands in leftOut).
+// The author of a new table decides here whether it goes along with a portal that moves, or belongs to the life of a
+// process (then it also stands in leftOut).
 func TestTables_EachIsDecided(t *testing.T) {
 	goes := strings.Fields(`access_grant access_holder access_role cluster_event cluster_fact content_article content_text
 		content_version db_counter db_history document_file document_orphan importer_item job_order job_run job_schedule page_menu

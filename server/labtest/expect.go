@@ -271,7 +271,8 @@ func commits(ctx context.Context, w *world, args []string) error {
 		if _, err := w.db.Query(ctx, "SET GLOBAL innodb_monitor_enable = 'module_trx'"); err != nil {
 			return err
 		}
-		query = "SELECT SUM(COUNT) FROM information_schema.INNODB_METRICS WHERE NAME IN ('trx_rw_commits', 'trx_ro_commits', 'trx_nl_ro_commits')"
+		query = "SELECT SUM(COUNT) FROM information_schema.INNODB_METRICS " +
+			"WHERE NAME IN ('trx_rw_commits', 'trx_ro_commits', 'trx_nl_ro_commits')"
 	}
 	count := func() (float64, error) {
 		rows, err := w.db.Query(ctx, query)
@@ -301,7 +302,8 @@ func commits(ctx context.Context, w *world, args []string) error {
 	rate := (after - before) / time.Since(begun).Seconds() / float64(max(1, running))
 	w.log("%.1f transactions a second for each of %d nodes", rate, running)
 	if rate > most || rate < 1 {
-		return fmt.Errorf("%.1f transactions a second for each of %d nodes, want at most %.1f and a heartbeat each second", rate, running, most)
+		return fmt.Errorf("%.1f transactions a second for each of %d nodes, "+
+			"want at most %.1f and a heartbeat each second", rate, running, most)
 	}
 	return nil
 }

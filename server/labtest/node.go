@@ -77,7 +77,8 @@ func (w *world) launch(name string) (*node, error) {
 		if err := os.MkdirAll(n.home, 0o700); err != nil {
 			return nil, err
 		}
-		if err := os.WriteFile(filepath.Join(n.home, "portal-ext.properties"), []byte(w.properties(n, w.extra[name])), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(n.home, "portal-ext.properties"), []byte(w.properties(n, w.extra[name])),
+			0o600); err != nil {
 			return nil, err
 		}
 	}
@@ -85,7 +86,9 @@ func (w *world) launch(name string) (*node, error) {
 		return nil, fmt.Errorf("%s is running", name)
 	}
 	var err error
-	n.proc, err = n.host.Start(machine.Command{Name: name, Argv: []string{cmp.Or(w.programs[name], w.stoa), "serve", "--home", n.home}, Dir: n.home, Env: []string{"HOME=" + n.home}})
+	n.proc, err = n.host.Start(machine.Command{Name: name,
+		Argv: []string{cmp.Or(w.programs[name], w.stoa), "serve", "--home", n.home},
+		Dir:  n.home, Env: []string{"HOME=" + n.home}})
 	return n, err
 }
 

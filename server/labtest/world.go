@@ -104,8 +104,9 @@ func newWorld(stoa string, kit *machine.Kit, engine machine.Engine, dir string, 
 	if err != nil {
 		return nil, err
 	}
-	w := &world{stoa: stoa, before: os.Getenv(envBefore), programs: map[string]string{}, engine: engine, kit: kit, seed: seed,
-		lab: lab, stopDue: func() {}, nodes: map[string]*node{}, vars: map[string]string{}, via: map[string]*machine.Host{},
+	w := &world{stoa: stoa, before: os.Getenv(envBefore), programs: map[string]string{}, engine: engine, kit: kit,
+		seed: seed, lab: lab, stopDue: func() {}, nodes: map[string]*node{}, vars: map[string]string{},
+		via:   map[string]*machine.Host{},
 		extra: map[string]map[string]string{}, counts: map[string]int{}, servers: map[string]*machine.Database{}}
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	if w.people, err = lab.Host("people", atPeople); err != nil {
@@ -183,7 +184,9 @@ func (w *world) judge(ctx context.Context, l *load.Load, db *machine.Database) e
 	saved, readErr := readSaves(ctx, db)
 	err = errors.Join(err, readErr)
 	if readErr == nil && db == w.db {
-		err = errors.Join(err, w.excuse(l, ops, func(o history.Op) bool { return saved.times[load.Title(o.Key, o.Value)] != "" }))
+		err = errors.Join(err, w.excuse(l, ops, func(o history.Op) bool {
+			return saved.times[load.Title(o.Key, o.Value)] != ""
+		}))
 	}
 	if readErr == nil {
 		err = errors.Join(err, kept(saved, ops))
@@ -219,7 +222,8 @@ type saves struct {
 
 func readSaves(ctx context.Context, db *machine.Database) (saves, error) {
 	s := saves{times: map[string]string{}, live: map[string]bool{}}
-	rows, err := db.Query(ctx, "SELECT t.title, count(*), max(CASE WHEN t.number = a.live THEN 1 ELSE 0 END) FROM content_text t "+
+	rows, err := db.Query(ctx, "SELECT t.title, count(*), max(CASE WHEN t.number = a.live THEN 1 ELSE 0 END) "+
+		"FROM content_text t "+
 		"JOIN content_article a ON a.id = t.article WHERE t.title LIKE 'Article %' GROUP BY t.title")
 	for _, r := range rows {
 		s.times[r[0]], s.live[r[0]] = r[1], r[2] == "1"

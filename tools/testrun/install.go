@@ -20,7 +20,8 @@ type need struct {
 }
 
 // clusterPackages are what the lab plays fail-over with, beside the servers.
-var clusterPackages = []string{"patroni", "etcd-server", "python3-etcd", "python3-psycopg2", "pgbouncer", "galera-4", "rsync", "lsof"}
+var clusterPackages = []string{"patroni", "etcd-server", "python3-etcd", "python3-psycopg2", "pgbouncer",
+	"galera-4", "rsync", "lsof"}
 
 // needs lists what is looked for, and installed when it is not there.
 func needs() []need {

@@ -251,7 +251,8 @@ func TestBuildBefore_SaysWhatACloneWithoutHistoryNeeds(t *testing.T) {
 	if _, err := e.buildBefore(t.Context()); err == nil || !strings.Contains(err.Error(), "git fetch --unshallow") {
 		t.Errorf("error %v, want one that says how to get the history", err)
 	}
-	for packages, want := range map[string]bool{"./...": true, "./server": true, "./server/labtest": true, "./page ./db": false} {
+	for packages, want := range map[string]bool{"./...": true, "./server": true, "./server/labtest": true,
+		"./page ./db": false} {
 		if got := wantsBefore(options{packages: packages}); got != want {
 			t.Errorf("-pkg %q wants the version before: %v, want %v", packages, got, want)
 		}

@@ -48,7 +48,8 @@ func tiers() []tier {
 		{name: "worlds", what: "ten thousand simulated clusters, others each day", budget: 2 * time.Minute, run: runWorlds},
 		{name: "mutant", what: "a planted mistake that the tests must catch, another each day", budget: 2 * time.Minute, services: true, run: runMutant},
 		{name: "browser", what: "screens in a real browser", budget: 2 * time.Minute, services: true, run: runBrowser},
-		{name: "lab", what: "real processes, networks and faults", budget: 30 * time.Minute, noRace: true, timeout: 70 * time.Minute, run: runLab},
+		{name: "lab", what: "real processes, networks and faults", budget: 30 * time.Minute, noRace: true,
+			timeout: 70 * time.Minute, run: runLab},
 	}
 }
 

@@ -126,7 +126,9 @@ func (r *Report) Add(o Report) {
 
 func (r Report) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d reads checked (%d within 10 s of a change, %d of own writes, %d marked stale), %d not answered; %d writes acknowledged, %d refused, %d uncertain, %d lost and named; oldest value %.2f s after the acknowledgement; %d violations",
+	fmt.Fprintf(&b, "%d reads checked (%d within 10 s of a change, %d of own writes, %d marked stale), %d not "+
+		"answered; %d writes acknowledged, %d refused, %d uncertain, %d lost and named; oldest value %.2f s after the "+
+		"acknowledgement; %d violations",
 		r.Reads, r.Decided, r.Own, r.Marked, r.Missed, r.Acknowledged, r.Refused, r.Uncertain, r.Lost, r.Oldest.Seconds(), len(r.Violations))
 	for i, v := range r.Violations {
 		if i == 20 {

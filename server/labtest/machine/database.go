@@ -83,7 +83,8 @@ func (k *Kit) initPostgres() error {
 	if err != nil {
 		return err
 	}
-	if err := runAs("postgres", bin+"/initdb", "-D", dir, "-U", "stoa", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "--wal-segsize=1"); err != nil {
+	if err := runAs("postgres", bin+"/initdb", "-D", dir, "-U", "stoa", "-A", "trust", "-E", "UTF8",
+		"--locale=C.UTF-8", "--no-sync", "--wal-segsize=1"); err != nil {
 		return err
 	}
 	hba, err := os.OpenFile(filepath.Join(dir, "pg_hba.conf"), os.O_APPEND|os.O_WRONLY, 0)
@@ -388,7 +389,8 @@ func (d *Database) query(ctx context.Context, name, sql string) ([][]string, err
 	if d.Engine == Postgres {
 		argv = []string{"psql", "-h", d.Host.Addr, "-U", "stoa", "-d", cmp.Or(name, "postgres"), "-XqAt", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-c", sql}
 	} else {
-		argv = []string{"mariadb", "--no-defaults", "-h", d.Host.Addr, "-P", "3306", "-ulab", "-plab", "-N", "-B", "-e", sql, name}
+		argv = []string{"mariadb", "--no-defaults", "-h", d.Host.Addr, "-P", "3306", "-ulab", "-plab", "-N", "-B",
+			"-e", sql, name}
 	}
 	out, err := d.Host.Run(ctx, "", argv...)
 	var rows [][]string

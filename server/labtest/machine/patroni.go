@@ -60,8 +60,8 @@ func (g *Group) startPatroni(ctx context.Context, l *Lab, last int) (err error) 
 	}
 	at, peer := "http://"+g.etcd.Addr+":2379", "http://"+g.etcd.Addr+":2380"
 	_, err = g.etcd.Start(Command{Name: "etcd", Dir: "/", Argv: []string{"etcd",
-		"--data-dir", filepath.Join(l.Dir, "etcd"), "--listen-client-urls", at, "--advertise-client-urls", at, "--listen-peer-urls", peer,
-		"--initial-advertise-peer-urls", peer, "--initial-cluster", "default=" + peer,
+		"--data-dir", filepath.Join(l.Dir, "etcd"), "--listen-client-urls", at, "--advertise-client-urls", at,
+		"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "default=" + peer,
 		"--unsafe-no-fsync", "--log-level", "warn"}})
 	if err != nil {
 		return err
