@@ -442,6 +442,8 @@ func wrapUnavailable(err error) error {
 		)
 	case isConnection(err):
 		return stoa.Unavailable(err, "%s; try again in a moment", awayBecause(err))
+	case isBusy(err):
+		return stoa.Unavailable(err, "the database is held up by other work; try again in a moment")
 	}
 	return err
 }

@@ -64,17 +64,34 @@ func isTransient(err error) bool {
 	switch {
 	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), isMoved(err):
 		return false
-	case errors.Is(err, errOtherHistory), errors.Is(err, driver.ErrBadConn):
+	case errors.Is(err, errOtherHistory), errors.Is(err, driver.ErrBadConn), isBusy(err):
 		return true
 	case errors.As(err, &pg):
-		return slices.Contains([]string{"40001", "40P01", "55P03"}, pg.Code) || pgAway(pg.Code) && pg.Code != pgCanceled
+		return pgAway(pg.Code) && pg.Code != pgCanceled
 	case errors.As(err, &my):
-		return slices.Contains([]uint16{1213, 1205, 1020}, my.Number) || myAway(my.Number) && !slices.Contains(myCanceled, my.Number)
+		return myAway(my.Number) && !slices.Contains(myCanceled, my.Number)
+	case errors.As(err, &lite):
+		return false
+	}
+	return isConnection(err)
+}
+
+// isBusy reports whether err says that other transactions were in the way: a deadlock, a lock that was not to be had
+// in time, a conflict of what two have read and written. A write is repeated; a read says so to whoever asked.
+func isBusy(err error) bool {
+	var pg *pgconn.PgError
+	var my *mysql.MySQLError
+	var lite *sqlite.Error
+	switch {
+	case errors.As(err, &pg):
+		return slices.Contains([]string{"40001", "40P01", "55P03"}, pg.Code)
+	case errors.As(err, &my):
+		return slices.Contains([]uint16{1213, 1205, 1020}, my.Number)
 	case errors.As(err, &lite):
 		c := lite.Code() & 0xff
 		return c == sqlite3.SQLITE_BUSY || c == sqlite3.SQLITE_LOCKED
 	}
-	return isConnection(err)
+	return false
 }
 
 // definite reports whether an error of COMMIT says for certain that nothing was committed: the

@@ -179,11 +179,14 @@ func run[T any](ctx context.Context, g *Guard, p *pool, t *turn, late *time.Time
 	done := make(chan result, 1)
 	var settled atomic.Bool // by the worker, or by the caller who gave up
 	if !g.spawn(func() {
-		defer p.leave(t)
 		v, err := guarded(fn)
 		if settled.CompareAndSwap(false, true) {
+			p.leave(t) // first: whoever has the result must not find the worker inside
 			done <- result{v, err}
-		} else if err == nil && undo != nil {
+			return
+		}
+		defer p.leave(t)
+		if err == nil && undo != nil {
 			undo(v)
 		}
 	}) {
@@ -244,15 +247,17 @@ func (g *Guard) Check(ctx context.Context) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, errClosed) {
 		return err
 	}
+	if f := FaultOf(err); !errors.Is(err, context.DeadlineExceeded) && (f == nil || f.Code != CodeNoAnswer) {
+		g.mu.Lock()
+		g.pace = 0 // it answers, if only that something is wrong
+		g.mu.Unlock()
+	}
 	if err != nil {
 		g.fault.Store(&err)
 		return err
 	}
 	g.fault.Store(nil)
 	g.work.writeOff(began)
-	g.mu.Lock()
-	g.pace = 0
-	g.mu.Unlock()
 	return nil
 }
 

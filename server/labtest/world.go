@@ -202,6 +202,12 @@ func (w *world) verdict(l *load.Load, ops []history.Op, err error) error {
 	if len(r.Violations) > 0 {
 		err = errors.Join(err, fmt.Errorf("%w: %d violations", errBroken, len(r.Violations)))
 	}
+	for _, o := range ops {
+		if o.Kind == history.Write && strings.HasPrefix(o.Note, "404") && !w.gone(l, o) {
+			err = errors.Join(err, fmt.Errorf("%w: %s: %d, saved on %s at %.3f s, is of an article that is not there",
+				errBroken, o.Key, o.Value, o.Node, o.Sent.Seconds()))
+		}
+	}
 	if odd := l.Odd(); len(odd) > 0 {
 		err = errors.Join(err, fmt.Errorf("%d odd answers:\n  %s", len(odd), strings.Join(odd[:min(5, len(odd))], "\n  ")))
 	}
@@ -212,6 +218,15 @@ func (w *world) verdict(l *load.Load, ops []history.Op, err error) error {
 		err = errors.Join(err, w.keep(ops))
 	}
 	return err
+}
+
+// gone says whether what an operation is about may have vanished from the database before its answer: a dump was
+// restored, or a server failed of which the story says that writes may be lost.
+func (w *world) gone(l *load.Load, o history.Op) bool {
+	if !w.restored[0].IsZero() {
+		return o.Done >= w.restored[0].Sub(l.Began())
+	}
+	return w.allowed.window > 0 && len(w.hits) > 0 && o.Done >= w.hits[0]
 }
 
 // saves are the saves that the database has, by their titles: how often, and whether it is what the public sees.
