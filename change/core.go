@@ -31,7 +31,8 @@ type Core struct {
 	recent []commit // own commits of the last minute, oldest first
 	rebase bool     // start over at the present heads of the database
 	era    int      // counts the histories; a look begun in an earlier one proves nothing
-	lost   []Lost   // own commits that a new history lacks
+	lost   []Lost   // own commits that a new history lacks, the newest
+	losses uint64   // how many there were
 	told   map[int64]*told
 
 	stand atomic.Pointer[[]Standing] // what Standing gave last; nil after anything changed
@@ -403,6 +404,7 @@ func (c *Core) startOver(lk *Look) {
 	for _, own := range lk.lost {
 		for _, r := range own.rows {
 			c.lost = append(c.lost, Lost{Row: r, By: own.by})
+			c.losses++
 		}
 	}
 	if most := 1000; len(c.lost) > most {

@@ -62,7 +62,8 @@ type Status struct {
 	Repaired    uint64 // transactions that no hint had brought
 	TookAway    uint64 // own writes that took something away
 	Unconfirmed uint64 // of these, those that not every live node confirmed in time
-	Lost        []Lost // own commits that a replaced database does not have
+	Lost        []Lost // own commits that a replaced database does not have, the newest 1000
+	Losses      uint64 // how many there were
 }
 
 // Lost is a row of an own commit that a replaced database does not have.
@@ -98,7 +99,7 @@ func (l *Log) Status() Status {
 	c.stats.mu.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s.Confirmed, s.Repaired, s.Lost = c.reader.again, c.reader.repaired, slices.Clone(c.lost)
+	s.Confirmed, s.Repaired, s.Lost, s.Losses = c.reader.again, c.reader.repaired, slices.Clone(c.lost), c.losses
 	for w, st := range c.reader.streams {
 		s.Writers = append(s.Writers, WriterStatus{Writer: w, Head: st.head, Gaps: len(st.gaps), Hinted: len(st.hinted)})
 	}

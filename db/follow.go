@@ -232,7 +232,7 @@ func (d *DB) search(ctx context.Context) error {
 	p := d.pools.Load()
 	now := p.standing.Load()
 	if d.dialect == SQLite {
-		return d.searchFile(ctx)
+		return d.searchFile(ctx, p)
 	}
 	found := d.probeAll(ctx)
 	d.saw(found)
@@ -264,7 +264,7 @@ func (d *DB) search(ctx context.Context) error {
 }
 
 // searchFile is search for a file of one process: what is there counts.
-func (d *DB) searchFile(ctx context.Context) error {
+func (d *DB) searchFile(ctx context.Context, old *pools) error {
 	p, err := d.openSQLite()
 	if err != nil {
 		return err
@@ -272,7 +272,7 @@ func (d *DB) searchFile(ctx context.Context) error {
 	if err := p.write.PingContext(ctx); err != nil {
 		return errors.Join(err, p.close())
 	}
-	return d.take(ctx, p)
+	return d.take(ctx, old, p)
 }
 
 // mayLeave says no to another server while the one before still takes this node's writes, or another node that is
@@ -425,17 +425,22 @@ func (d *DB) turnedAway(p *pools, now *standing, found []candidate, err error) {
 
 // shut closes all connections and makes no new ones until a server is followed again.
 func (d *DB) shut(why error) {
-	old := d.pools.Load()
-	if old.refused != nil {
-		return
-	}
 	p := &pools{refused: why}
 	p.write = sql.OpenDB(refusing{why})
 	p.read, p.control = p.write, p.write
-	st := *old.standing.Load()
-	p.standing.Store(&st)
-	d.pools.Store(p)
-	d.wg.Go(func() { _ = old.close() })
+	for {
+		old := d.pools.Load()
+		if old.refused != nil {
+			_ = p.close()
+			return
+		}
+		st := *old.standing.Load()
+		p.standing.Store(&st)
+		if d.pools.CompareAndSwap(old, p) { // else a search has followed another server meanwhile
+			d.wg.Go(func() { _ = old.close() })
+			break
+		}
+	}
 	d.missed(why)
 }
 
@@ -463,30 +468,33 @@ func (d *DB) follow(ctx context.Context, p *pools, c candidate) error {
 	if err != nil {
 		return err
 	}
-	return d.take(ctx, next)
+	return d.take(ctx, p, next)
 }
 
 // take establishes the history behind new pools and puts them in the place of the old ones. Nothing uses them
 // before: no proof of freshness from a new history may vouch for values of the old one. What fails on the
-// way is tried anew by the next caller that needs a connection.
-func (d *DB) take(ctx context.Context, next *pools) error {
+// way is tried anew by the next caller that needs a connection; so is a search that did not know why this node
+// stopped using a server meanwhile.
+func (d *DB) take(ctx context.Context, old, next *pools) error {
 	ctx, cancel := context.WithTimeout(ctx, d.opt.WriteTimeout)
 	defer cancel()
 	e, err := d.establish(ctx, next)
 	if err != nil {
 		return errors.Join(fmt.Errorf("establish the history of the database server: %w", err), next.close())
 	}
-	st := *next.standing.Load()
-	if err := d.memory.follow(e.tokens, st.fingerprint); err != nil && d.dialect != SQLite {
+	if err := d.remember(next, e); err != nil {
 		return errors.Join(err, next.close())
 	}
-	old := d.pools.Swap(next)
-	err = d.settleOn(next, e)
+	next.bind(e)
+	if !d.pools.CompareAndSwap(old, next) {
+		return errors.Join(errShutMeanwhile, next.close())
+	}
+	d.settleOn(next, e)
 	if r := d.refusal.Load(); r != nil && !r.Closed { // of the time without a server
 		d.refusal.Store(nil)
 	}
 	d.wg.Go(func() { _ = old.close() }) // waits for statements in flight
-	return err
+	return nil
 }
 
 // watchHosts looks at all servers of the address from time to time: one that takes writes and is not to be followed,

@@ -279,6 +279,7 @@ type established struct {
 	token  string
 	how    string // of what was begun just now; empty when nothing was
 	tokens []Token
+	known  []Token // what this node knew when it looked
 
 	unproven bool // since some incarnation it is not known whether this is a copy
 }
@@ -290,7 +291,7 @@ func (d *DB) establish(ctx context.Context, p *pools) (e established, err error)
 	fp := p.standing.Load().fingerprint
 	k := d.memory.get()
 	err = d.controlTx(ctx, p, false, func(tx *Tx) error {
-		e = established{}
+		e = established{known: k.tokens}
 		s := shown{made: true, fingerprint: fp, beat: -1}
 		var stored string
 		const row = "SELECT number, token, fingerprint FROM db_incarnation WHERE id = 1"
@@ -398,25 +399,40 @@ func (d *DB) readIncarnation(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return d.settleOn(p, e)
-}
-
-// settleOn takes an established history over: first for a next life of this node, then for this one.
-func (d *DB) settleOn(p *pools, e established) error {
-	st := *p.standing.Load()
-	if err := d.memory.follow(e.tokens, st.fingerprint); err != nil && d.dialect != SQLite {
+	if err := d.remember(p, e); err != nil {
 		return err
 	}
+	p.bind(e)
+	d.settleOn(p, e)
+	return nil
+}
+
+// remember keeps an established history for a next life of this node, before anything is read or written there. It
+// fails when this node has learned of another history since it was established.
+func (d *DB) remember(p *pools, e established) error {
+	err := d.memory.follow(e.tokens, p.standing.Load().fingerprint, e.known)
+	if d.dialect == SQLite {
+		return nil
+	}
+	return err
+}
+
+// bind makes the pools stand for an established history.
+func (p *pools) bind(e established) {
+	st := *p.standing.Load()
+	st.token, st.number, st.unproven = e.token, e.number, e.unproven
+	p.standing.Store(&st)
+}
+
+// settleOn takes an established history over for this life of the node.
+func (d *DB) settleOn(p *pools, e established) {
 	if e.how == HowRestored || e.agreed || e.lost > 0 { // the heartbeats that are missing there will not come back
 		d.memory.forget()
 	}
-	st.token, st.number, st.unproven = e.token, e.number, e.unproven
-	p.standing.Store(&st)
 	if e.agreed {
 		e.how = HowRestored
 	}
-	d.turn(Turn{New: e.number, How: e.how, Lost: e.lost, Server: d.serverName(st.host)})
-	return nil
+	d.turn(Turn{New: e.number, How: e.how, Lost: e.lost, Server: d.serverName(p.standing.Load().host)})
 }
 
 // serverName names a server of the address for people.

@@ -174,10 +174,14 @@ func (m *memory) beat(b mark) {
 }
 
 // follow notes which history this node follows now, on which server. It is kept before anything is read or
-// written there, so that no later life of this node goes back behind it.
-func (m *memory) follow(tokens []Token, fingerprint string) error {
+// written there, so that no later life of this node goes back behind it. since is what was known when the history
+// was looked at: what others have told meanwhile is not to be forgotten, so it is looked at again then.
+func (m *memory) follow(tokens []Token, fingerprint string, since []Token) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if !slices.Equal(m.known.tokens, since) && !slices.Equal(m.known.tokens, tail(tokens)) {
+		return errShutMeanwhile
+	}
 	if slices.Equal(m.known.tokens, tail(tokens)) && m.known.fingerprint == fingerprint && m.err == nil {
 		return nil
 	}

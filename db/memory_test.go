@@ -18,7 +18,7 @@ func TestMemory_ALaterLifeKnowsWhatAnEarlierOneFollowed(t *testing.T) {
 		t.Fatal(err)
 	}
 	tokens := []Token{{1, "one"}, {2, "two"}}
-	if err := m.follow(tokens, "server a"); err != nil {
+	if err := m.follow(tokens, "server a", nil); err != nil {
 		t.Fatal(err)
 	}
 	wall := int64(5_000_000)

@@ -77,3 +77,61 @@ func eventually(t *testing.T, ok func() bool) {
 		}
 	}
 }
+
+// A node that stops using its server while a search is about to take it on again, for what that search does not know,
+// stays away from it: it was told that two databases take writes.
+func TestApart_WhileASearchTakesTheServerStaysApart(t *testing.T) {
+	address := dbtest.URL(t, dbtest.Postgres)
+	d, err := db.Open(t.Context(), db.Options{URL: address, Name: "searcher"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if err := d.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p, err := db.OpenPlain(t.Context(), db.Options{URL: address})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	for _, s := range []string{ // another node has begun an incarnation
+		"INSERT INTO db_history SELECT number + 1, 'ANOTHER', token, fingerprint, 'continued', at FROM db_history",
+		"UPDATE db_incarnation SET number = number + 1, token = 'ANOTHER'",
+	} {
+		if _, err := p.ExecContext(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tx, err := p.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	if _, err := tx.ExecContext(t.Context(), "SELECT 1 FROM db_incarnation WHERE id = 1 FOR UPDATE"); err != nil {
+		t.Fatal(err)
+	}
+	d.Missed(errors.New("one connection was lost"))
+	eventually(t, func() bool { // the search has asked the server, and is about to follow it
+		var waiting int
+		if err := p.QueryRowContext(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' "+
+			"AND datname = current_database()").Scan(&waiting); err != nil {
+			t.Fatal(err)
+		}
+		return waiting > 0
+	})
+	began := time.Now()
+	d.Apart("node 7", []db.Token{{Number: 7, Value: "OTHER"}}, "elsewhere")
+	if err := tx.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		return d.Check(ctx) == nil
+	})
+	if after := time.Since(began); after < 2*time.Second {
+		t.Errorf("the server was followed again after %s, while another database was just seen to take writes", after)
+	}
+	eventually(t, func() bool { return d.Refused() == nil && d.Token() == "ANOTHER" })
+}

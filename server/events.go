@@ -144,14 +144,15 @@ func (s *Server) noticeMastery() {
 
 // noticeLost tells of own commits that a replaced database does not have.
 func (s *Server) noticeLost() {
-	lost := s.Log.Status().Lost
-	if len(lost) <= s.lost {
+	st := s.Log.Status()
+	if st.Losses == s.lost {
 		return
 	}
-	fresh := lost[s.lost:]
-	s.lost = len(lost)
+	many := st.Losses - s.lost
+	s.lost = st.Losses
+	fresh := st.Lost[len(st.Lost)-int(min(many, uint64(len(st.Lost)))):] // of more than can be kept, the newest
 	var things, said []string
-	data := map[string]string{"changes": strconv.Itoa(len(fresh))}
+	data := map[string]string{"changes": strconv.FormatUint(many, 10)}
 	for _, by := range makers(fresh) {
 		var own []string
 		for _, r := range fresh {
@@ -170,7 +171,7 @@ func (s *Server) noticeLost() {
 		said = append(said, "by "+s.personName(by)+": "+strings.Join(own, ", "))
 	}
 	text := fmt.Sprintf("%d changes that %s had confirmed are not in the database any more, %s",
-		len(fresh), s.Node.Self().Name, strings.Join(said, "; "))
+		many, s.Node.Self().Name, strings.Join(said, "; "))
 	data["things"] = strings.Join(things[:min(len(things), lostNamed)], ", ")
 	s.Events.Add(
 		cluster.Event{

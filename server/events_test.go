@@ -1,6 +1,9 @@
 package server_test
 
 import (
+	"context"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -83,4 +86,61 @@ func TestEvents_AnotherHistoryAndWhatItLost(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What is lost after a thousand changes were is told as well: only the newest thousand are kept by name.
+func TestEvents_LossesAfterAThousandAreTold(t *testing.T) {
+	g := servertest.NewGroup(t, dbtest.SQLite)
+	a := g.Join(nil)
+	// lose writes many changes and puts the database back to before them.
+	lose := func(many int) {
+		t.Helper()
+		err := a.DB.Write(t.Context(), func(_ context.Context, tx *db.Tx) error {
+			for i := range many {
+				tx.Changed("article", stoa.ID(i+1), 1, 1)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Poll(t)
+		if err := a.DB.Control(t.Context(), func(tx *db.Tx) error {
+			_, err := tx.Exec(t.Context(), "DELETE FROM change_log WHERE writer = ?", a.Node.Writer())
+			for _, table := range []string{
+				"db_incarnation SET number = number + 1", "db_counter SET incarnation = incarnation + 1",
+			} {
+				if err == nil {
+					_, err = tx.Exec(t.Context(), "UPDATE "+table)
+				}
+			}
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.DB.Recheck(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	told := func(changes string) func() bool {
+		return func() bool {
+			events, err := cluster.Events(servertest.System(), a.DB, 100)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return slices.ContainsFunc(events, func(e cluster.Event) bool {
+				return e.Code == cluster.CodeChangeLost && e.Data["changes"] == changes
+			})
+		}
+	}
+	lose(1200)
+	eventually(t, "an event of all that was lost", func() bool {
+		return a.Log.Status().Losses >= 1200 && told(strconv.FormatUint(a.Log.Status().Losses, 10))()
+	})
+	before := a.Log.Status().Losses
+	lose(1)
+	eventually(t, "an event of what was lost later", func() bool {
+		now := a.Log.Status().Losses
+		return now > before && told(strconv.FormatUint(now-before, 10))()
+	})
 }

@@ -134,7 +134,7 @@ func (m *clusterMetrics) Collect(ch chan<- prometheus.Metric) {
 	counter(m.hintsLost, log.HintsLost)
 	counter(m.hintsBad, log.HintsBad)
 	counter(m.repaired, log.Repaired)
-	counter(m.lost, uint64(len(log.Lost)))
+	counter(m.lost, log.Losses)
 	counter(m.committed, log.Committed)
 	counter(m.rolledBack, log.RolledBack)
 	counter(m.unknown, log.Unknown)

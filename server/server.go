@@ -81,7 +81,7 @@ type Server struct {
 	checkup  atomic.Pointer[checkup]
 	misled   []cluster.Problem              // names that lead to this machine's loopback address
 	master   atomic.Int64                   // the writer that was the master before this node
-	lost     int                            // own lost changes that were told
+	lost     uint64                         // own lost changes that were told
 	noticed  atomic.Pointer[noticed]        // events as they were seen last
 	seen     atomic.Pointer[cluster.Status] // the cluster as it was seen last
 	told     map[string]cluster.Finding     // findings that stand in the log
