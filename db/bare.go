@@ -92,12 +92,10 @@ func (b Bare) Sound(ctx context.Context) bool {
 	if b.Dialect != SQLite {
 		return true
 	}
-	q := sql.OpenDB(
-		sqliteConnector{
-			&sqlite.Driver{},
-			"file:" + (&url.URL{Path: b.Name}).EscapedPath() + "?mode=ro&_pragma=query_only(1)",
-		},
-	)
+	q := sql.OpenDB(sqliteConnector{
+		&sqlite.Driver{},
+		"file:" + (&url.URL{Path: b.Name}).EscapedPath() + "?mode=ro&_pragma=query_only(1)",
+	})
 	defer q.Close()
 	var word string
 	return q.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&word) == nil && word == "ok"

@@ -426,20 +426,14 @@ func wrapUnavailable(err error) error {
 	case isMoved(err):
 		return stoa.Unavailable(err, "this portal was moved to another database; here nothing is saved any more")
 	case isDiskFull(err):
-		return stoa.Unavailable(
-			err,
-			"the disk that holds the database is full: nothing was saved; free some space and try again",
-		)
+		return stoa.Unavailable(err,
+			"the disk that holds the database is full: nothing was saved; free some space and try again")
 	case isCorrupt(err):
-		return stoa.Unavailable(
-			err,
-			"the database file is damaged: restore it from a backup (stoa restore) or from the copies in data/backup",
-		)
+		return stoa.Unavailable(err,
+			"the database file is damaged: restore it from a backup (stoa restore) or from the copies in data/backup")
 	case isTooLarge(err):
-		return stoa.Unavailable(
-			err,
-			"this is larger than the database takes at once: nothing was saved; raise max_allowed_packet there",
-		)
+		return stoa.Unavailable(err,
+			"this is larger than the database takes at once: nothing was saved; raise max_allowed_packet there")
 	case isConnection(err):
 		return stoa.Unavailable(err, "%s; try again in a moment", awayBecause(err))
 	}

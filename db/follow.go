@@ -58,9 +58,8 @@ func (r Refusal) Mend() string {
 		return "correct the address (jdbc.default.url), or restore the data; if this node is to begin anew, " +
 			"give it a new home"
 	}
-	return "demote or stop that server, or correct the address (jdbc.default.url), and the right one " +
-		"is found by itself; " +
-		"if it is the right one, for it was restored on purpose, run: stoa db restored"
+	return "demote or stop that server, or correct the address (jdbc.default.url), and the right one is found by " +
+		"itself; if it is the right one, for it was restored on purpose, run: stoa db restored"
 }
 
 // candidate is a server that was asked what it shows.
@@ -251,13 +250,8 @@ func (d *DB) search(ctx context.Context) error {
 		return err
 	}
 	if r := d.refusal.Load(); r != nil && r.Closed {
-		d.log.Info(
-			"a database server is followed again",
-			"server",
-			d.serverName(c.host),
-			"after",
-			time.Since(r.Since).Round(time.Millisecond),
-		)
+		d.log.Info("a database server is followed again",
+			"server", d.serverName(c.host), "after", time.Since(r.Since).Round(time.Millisecond))
 		d.refusal.Store(nil)
 	}
 	return nil

@@ -83,12 +83,9 @@ func (d *DB) turn(t Turn) {
 func (d *DB) readFingerprint(ctx context.Context, conn driver.Conn) (fingerprint, readOnly string, err error) {
 	switch d.dialect {
 	case Postgres:
-		v, err := queryRaw(
-			ctx,
-			conn,
+		v, err := queryRaw(ctx, conn,
 			"SELECT CASE WHEN pg_is_in_recovery() THEN '' ELSE substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END, "+
-				"current_setting('transaction_read_only')",
-		)
+				"current_setting('transaction_read_only')")
 		if err != nil {
 			return "", "", err
 		}
@@ -137,11 +134,8 @@ func (d *DB) fingerprintMySQL(ctx context.Context, conn driver.Conn) (string, er
 	}
 	start := "0"
 	for _, from := range []string{"information_schema.GLOBAL_STATUS", "performance_schema.global_status"} {
-		s, ok, err := tell(
-			ctx,
-			conn,
-			"SELECT CAST(UNIX_TIMESTAMP() - VARIABLE_VALUE AS SIGNED) FROM "+from+" WHERE VARIABLE_NAME = 'UPTIME'",
-		)
+		s, ok, err := tell(ctx, conn,
+			"SELECT CAST(UNIX_TIMESTAMP() - VARIABLE_VALUE AS SIGNED) FROM "+from+" WHERE VARIABLE_NAME = 'UPTIME'")
 		if err != nil {
 			return "", err
 		}

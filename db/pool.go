@@ -89,12 +89,9 @@ func (d *DB) belongs(ctx context.Context, conn driver.Conn, p *pools, m mark) er
 	if st.token == "" || m.writer == 0 || d.dialect == SQLite {
 		return nil
 	}
-	v, err := queryRaw(
-		ctx,
-		conn,
+	v, err := queryRaw(ctx, conn,
 		fmt.Sprintf("SELECT i.token, COALESCE((SELECT w.beat FROM change_writer w WHERE w.writer = %d), -1) "+
-			"FROM db_incarnation i WHERE i.id = 1", m.writer),
-	)
+			"FROM db_incarnation i WHERE i.id = 1", m.writer))
 	switch {
 	case err != nil && d.absent(err):
 		return errOtherHistory

@@ -127,11 +127,8 @@ func judge(k known, s shown, accept time.Duration) finding {
 	agreed := s.restored > k.newest().Number // an operator has seen what is missing
 	var missing []Token
 	for _, t := range k.tokens {
-		i, found := slices.BinarySearchFunc(
-			s.tokens,
-			t.Number,
-			func(o Token, n int64) int { return cmp.Compare(o.Number, n) },
-		)
+		i, found := slices.BinarySearchFunc(s.tokens, t.Number,
+			func(o Token, n int64) int { return cmp.Compare(o.Number, n) })
 		switch {
 		case !found:
 			missing = append(missing, t)
