@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -160,7 +159,7 @@ func (d *DB) choose(found []candidate, now *standing) (candidate, error) {
 	}
 	slices.SortStableFunc(usable, func(a, b candidate) int { return int(b.number - a.number) })
 	best := usable[0]
-	if len(usable) == 1 || strings.HasPrefix(best.fingerprint, "galera ") {
+	if len(usable) == 1 || isGalera(best.fingerprint) {
 		for _, c := range usable {
 			if now != nil && c.host == now.host && c.number == best.number {
 				return c, nil
@@ -276,7 +275,7 @@ func (d *DB) mayLeave(ctx context.Context, p *pools, now *standing, c candidate)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if now == nil || d.witness == nil || c.verdict != lossy && c.verdict != continued ||
-		sameHistory(now.fingerprint, c.fingerprint) || strings.HasPrefix(now.fingerprint, "galera ") {
+		sameHistory(now.fingerprint, c.fingerprint) || isGalera(now.fingerprint) {
 		d.heldSince = time.Time{}
 		return nil
 	}
@@ -506,8 +505,7 @@ func (d *DB) watchHosts() {
 			}
 			c := d.probe(d.life, i, k)
 			switch {
-			case c.err != nil || c.host == now.host || c.verdict == readOnly || sameHistory(c.fingerprint, now.fingerprint):
-			case strings.HasPrefix(c.fingerprint, "galera "):
+			case c.err != nil, c.verdict == readOnly, sameHistory(c.fingerprint, now.fingerprint), isGalera(c.fingerprint):
 			case c.verdict.usable():
 				d.note(Refusal{Verdict: "two databases", Server: d.serverName(c.host),
 					Reason: errTwoWritable{d.serverName(now.host), d.serverName(c.host)}.Error()})
@@ -532,7 +530,7 @@ func (d *DB) Apart(peer string, theirs []Token, fingerprint string) {
 	case contains(theirs, mine) && last(theirs).Number > last(mine).Number:
 		d.memory.learn(theirs)
 		d.note(Refusal{Verdict: behind.String(), Server: d.serverName(d.pools.Load().standing.Load().host), Closed: true,
-			Reason: peer + " follows a database with a later incarnation: " + of(theirs[len(theirs)-1])})
+			Reason: peer + " follows a database with a later incarnation: " + of(last(theirs))})
 		d.shut(stoa.Unavailable(nil, "the database server that this node used was replaced; try again in a moment"))
 	default:
 		err := errTwoWritable{

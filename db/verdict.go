@@ -17,8 +17,8 @@ type Token struct {
 	Value  string `json:"token"`
 }
 
-// movedPrefix begins the token of a database that was copied elsewhere for good; the new address follows.
-const movedPrefix = "moved:"
+// MovedPrefix begins the token of a database that was copied elsewhere for good; the new address follows.
+const MovedPrefix = "moved:"
 
 // How an incarnation began.
 const (
@@ -186,6 +186,11 @@ func samePlace(a, b string) bool {
 	headB, _, _ := strings.Cut(b, " start ")
 	return okA && okB && systemA == systemB || headA == headB
 }
+
+// galeraPrefix begins the fingerprint of a Galera cluster, which is the same on all its servers.
+const galeraPrefix = "galera "
+
+func isGalera(fingerprint string) bool { return strings.HasPrefix(fingerprint, galeraPrefix) }
 
 // timeline reads "postgres SYSTEM TIMELINE".
 func timeline(fingerprint string) (system string, line uint64, ok bool) {
