@@ -39,11 +39,9 @@ func (l *Log) Append(ctx context.Context, tx *db.Tx, changes []db.Change) (uint6
 		}
 	}
 	if away := l.opt.Clock() - time.Duration(l.core.alive.Load()); away > writerLife {
-		return 0, stoa.Unavailable(
-			nil,
+		return 0, stoa.Unavailable(nil,
 			"this node was cut off from the database for %s, so the others may have forgotten it: restart it",
-			away.Round(time.Minute),
-		)
+			away.Round(time.Minute))
 	}
 	begun := l.opt.Clock()
 	n, rows := l.core.Number(tx.Now(), changes)
@@ -61,11 +59,8 @@ func (l *Log) Append(ctx context.Context, tx *db.Tx, changes []db.Change) (uint6
 		}
 	}
 	if took := l.opt.Clock() - begun; took > appendLimit {
-		return n, stoa.Unavailable(
-			nil,
-			"this node stood still for %s while it was saving: nothing was saved; try again",
-			took.Round(time.Second),
-		)
+		return n, stoa.Unavailable(nil,
+			"this node stood still for %s while it was saving: nothing was saved; try again", took.Round(time.Second))
 	}
 	return n, nil
 }
@@ -81,8 +76,7 @@ func insertRows(ctx context.Context, tx *db.Tx, rows []Row) error {
 		_, err := tx.Exec(ctx, insertRow+"VALUES "+strings.TrimSuffix(strings.Repeat(db.In(9)+",", len(rows)), ","), args...)
 		return err
 	}
-	written, err := tx.Affected(
-		ctx,
+	written, err := tx.Affected(ctx,
 		insertRow+"SELECT "+strings.Trim(db.In(9), "()")+" FROM db_incarnation WHERE id = 1 AND token = ?",
 		append(args[:9:9], tx.Token())...)
 	switch {
@@ -93,9 +87,7 @@ func insertRows(ctx context.Context, tx *db.Tx, rows []Row) error {
 	case len(rows) == 1:
 		return nil
 	}
-	_, err = tx.Exec(
-		ctx,
-		insertRow+"VALUES "+strings.TrimSuffix(strings.Repeat(db.In(9)+",", len(rows)-1), ","),
+	_, err = tx.Exec(ctx, insertRow+"VALUES "+strings.TrimSuffix(strings.Repeat(db.In(9)+",", len(rows)-1), ","),
 		args[9:]...)
 	return err
 }
@@ -190,12 +182,8 @@ func (l *Log) settleDoubtful() {
 				l.log.Info("an unknown outcome was found out", "n", n, "committed", committed)
 				l.core.Done(l.opt.Clock(), n, p.changes, committed)
 			case errors.Is(err, ErrForgotten):
-				l.log.Warn(
-					"it will never be known whether a transaction was committed: this node was away for longer than the change log "+
-						"is kept",
-					"n",
-					n,
-				)
+				l.log.Warn("it will never be known whether a transaction was committed: this node was away for longer "+
+					"than the change log is kept", "n", n)
 				l.core.Done(l.opt.Clock(), n, nil, false)
 			}
 			cancel()

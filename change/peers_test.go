@@ -117,11 +117,8 @@ func TestWrite_ServerOfAnotherHistoryCannotCommit(t *testing.T) {
 			t.Errorf("read from another history: %v", err)
 		}
 		plainly(t, address, strings.Replace(asFork, "another", token, 1), strings.Replace(asFork2, "another", token, 1))
-		eventually(
-			t,
-			"the right history is found again",
-			func() bool { return n.Poll(t.Context()) == nil && d.Refused() == nil },
-		)
+		eventually(t, "the right history is found again",
+			func() bool { return n.Poll(t.Context()) == nil && d.Refused() == nil })
 		n.write("fact", 2)
 	})
 }
@@ -147,11 +144,8 @@ func TestPoll_DatabaseThatWentBackIsRefusedUntilAnOperatorSaysSo(t *testing.T) {
 		if r == nil || r.Verdict != "behind" || !r.Closed || r.Lost < 3*time.Minute {
 			t.Fatalf("refused: %+v, want behind by about four minutes", r)
 		}
-		if _, err := db.Open(t.Context(), db.Options{URL: address, MemoryFile: home, Clock: clock}); !stoa.Is(
-			err,
-			stoa.KindUnavailable,
-		) ||
-			!strings.Contains(fmt.Sprint(err), "stoa db restored") {
+		_, err := db.Open(t.Context(), db.Options{URL: address, MemoryFile: home, Clock: clock})
+		if !stoa.Is(err, stoa.KindUnavailable) || !strings.Contains(fmt.Sprint(err), "stoa db restored") {
 			t.Errorf("the next life of the node: %v, want a refusal with the way out", err)
 		}
 		operator := handle(t, address)
@@ -174,12 +168,8 @@ func pair(t *testing.T, e dbtest.Engine, longer bool) (a, b *node) {
 	first := handle(t, urls[0])
 	tokens := first.Histories()
 	handle(t, urls[1])
-	plainly(
-		t,
-		urls[1],
-		fmt.Sprintf("UPDATE db_history SET token = '%s'", tokens[0].Value),
-		fmt.Sprintf("UPDATE db_incarnation SET token = '%s'", tokens[0].Value),
-	)
+	plainly(t, urls[1], fmt.Sprintf("UPDATE db_history SET token = '%s'", tokens[0].Value),
+		fmt.Sprintf("UPDATE db_incarnation SET token = '%s'", tokens[0].Value))
 	if longer {
 		if _, err := first.Adopt(t.Context(), 0, nil); err != nil {
 			t.Fatal(err)

@@ -200,19 +200,8 @@ func (l *Log) land(lk *Look) error {
 	}
 	for _, c := range out.lost {
 		for _, r := range c.rows {
-			l.log.Warn(
-				"a committed change was lost when the database was replaced",
-				"kind",
-				r.Kind,
-				"id",
-				r.ID,
-				"scope",
-				r.Scope,
-				"version",
-				r.Version,
-				"at",
-				r.At,
-			)
+			l.log.Warn("a committed change was lost when the database was replaced",
+				"kind", r.Kind, "id", r.ID, "scope", r.Scope, "version", r.Version, "at", r.At)
 		}
 	}
 	if slices.ContainsFunc(out.lost, func(c commit) bool { return len(c.again) > 0 }) {
@@ -226,15 +215,9 @@ func (l *Log) land(lk *Look) error {
 func (l *Log) beat(ctx context.Context, tx *db.Tx) (h heartbeat, err error) {
 	low := l.core.Low()
 	h = heartbeat{l.beats.Add(1), db.Micros(l.opt.Now())}
-	n, err := tx.Affected(
-		ctx,
+	n, err := tx.Affected(ctx,
 		"UPDATE change_writer SET low = ?, beat = CASE WHEN beat < ? THEN ? ELSE beat END, seen = ? WHERE writer = ?",
-		int64(low),
-		h.beat,
-		h.beat,
-		h.seen,
-		l.Writer(),
-	)
+		int64(low), h.beat, h.beat, h.seen, l.Writer())
 	if err != nil {
 		return h, fmt.Errorf("publish what is settled: %w", err)
 	}

@@ -62,12 +62,8 @@ func (l *Log) findGalera(ctx context.Context) error {
 		return nil
 	}
 	type variable struct{ name, value string }
-	found, err := db.All(
-		ctx,
-		l.d,
-		func(s db.Scanner) (v variable, err error) { return v, s.Scan(&v.name, &v.value) },
-		"SHOW VARIABLES LIKE 'wsrep_on'",
-	)
+	found, err := db.All(ctx, l.d, func(s db.Scanner) (v variable, err error) { return v, s.Scan(&v.name, &v.value) },
+		"SHOW VARIABLES LIKE 'wsrep_on'")
 	if err != nil {
 		return fmt.Errorf("ask for Galera: %w", err)
 	}
@@ -91,11 +87,7 @@ func (l *Log) sameView(ctx context.Context, q db.Queryer) error {
 	if before := l.view.Swap(&view); before != nil && *before != view {
 		l.log.Warn(
 			"the servers of the Galera cluster form another group: own commits are looked for, cached values are dropped",
-			"was",
-			*before,
-			"is",
-			view,
-		)
+			"was", *before, "is", view)
 		l.core.NewHistory() // the look in progress proves nothing
 	}
 	return nil

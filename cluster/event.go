@@ -98,15 +98,9 @@ func RecordEvent(ctx context.Context, tx *db.Tx, e Event) error {
 	}
 	at, until, same := db.Micros(e.At), db.Micros(e.Until), e.same()
 	var id int64
-	err := tx.QueryRow(
-		ctx,
+	err := tx.QueryRow(ctx,
 		"SELECT id FROM cluster_event WHERE mark LIKE ? AND until_at >= ? AND at <= ? ORDER BY until_at DESC LIMIT 1",
-		same+"%",
-		at-time.Minute.Microseconds(),
-		until+time.Minute.Microseconds(),
-	).Scan(
-		&id,
-	)
+		same+"%", at-time.Minute.Microseconds(), until+time.Minute.Microseconds()).Scan(&id)
 	switch {
 	case db.IsNoRows(err):
 		next, err := tx.NewID(ctx)
@@ -115,25 +109,21 @@ func RecordEvent(ctx context.Context, tx *db.Tx, e Event) error {
 		}
 		// Two nodes that tell the same at once meet at the mark.
 		mark := same + "-" + strconv.FormatInt(at/time.Minute.Microseconds(), 10)
-		made, err := tx.InsertIgnore(
-			ctx,
-			"cluster_event",
-			db.Row{
-				"id":       next,
-				"mark":     mark,
-				"code":     e.Code,
-				"severity": string(e.Severity),
-				"at":       at,
-				"until_at": until,
-				"times":    e.Times,
-				"node":     e.Node,
-				"text":     e.Text,
-				"mend":     e.Mend,
-				"data":     data,
-				"read_at":  0,
-				"read_by":  "",
-			},
-		)
+		made, err := tx.InsertIgnore(ctx, "cluster_event", db.Row{
+			"id":       next,
+			"mark":     mark,
+			"code":     e.Code,
+			"severity": string(e.Severity),
+			"at":       at,
+			"until_at": until,
+			"times":    e.Times,
+			"node":     e.Node,
+			"text":     e.Text,
+			"mend":     e.Mend,
+			"data":     data,
+			"read_at":  0,
+			"read_by":  "",
+		})
 		if err != nil {
 			return fmt.Errorf("record an event: %w", err)
 		}
@@ -190,9 +180,8 @@ func Events(ctx context.Context, q db.Queryer, limit int) ([]Event, error) {
 	return db.All(ctx, q, scanEvent, eventColumns+" ORDER BY until_at DESC, id DESC LIMIT ?", limit)
 }
 
-// UnreadEvents gives the events that have not been read, the gravest first and of these the newest, at most limit (1 to
-// 1000),
-// and how many there are. It is for administrators and the operator.
+// UnreadEvents gives the events that have not been read, the gravest first and of these the newest, at most limit (1
+// to 1000), and how many there are. It is for administrators and the operator.
 func UnreadEvents(ctx context.Context, q db.Queryer, limit int) (events []Event, all int, err error) {
 	if err := mayOperate(ctx, "look at the events of the cluster"); err != nil {
 		return nil, 0, err
@@ -207,9 +196,8 @@ func UnreadEvents(ctx context.Context, q db.Queryer, limit int) (events []Event,
 	return events, all, err
 }
 
-// ReadEvents marks events as read by the actor of ctx: those with the ids, or all that are not read. It gives how many
-// it
-// marked. It is for administrators and the operator.
+// ReadEvents marks events as read by the actor of ctx: those with the ids, or all that are not read. It gives how
+// many it marked. It is for administrators and the operator.
 func ReadEvents(ctx context.Context, d *db.DB, ids ...stoa.ID) (marked int64, err error) {
 	if err := mayOperate(ctx, "mark events of the cluster as read"); err != nil {
 		return 0, err
@@ -220,8 +208,7 @@ func ReadEvents(ctx context.Context, d *db.DB, ids ...stoa.ID) (marked int64, er
 	}
 	by := shorten(stoa.ActorFrom(ctx).Name, 190)
 	err = d.Write(ctx, func(ctx context.Context, tx *db.Tx) (err error) {
-		marked, err = tx.Affected(
-			ctx,
+		marked, err = tx.Affected(ctx,
 			"UPDATE cluster_event SET read_at = ?, read_by = ?"+where,
 			append([]any{db.Micros(tx.Now()), by}, args...)...)
 		if marked > 0 {
@@ -242,22 +229,15 @@ func PruneEvents(ctx context.Context, d *db.DB, fence func(tx *db.Tx)) (deleted 
 		if fence != nil {
 			fence(tx)
 		}
-		n, err := tx.Affected(
-			ctx,
-			"DELETE FROM cluster_event WHERE read_at > 0 AND read_at < ?",
-			db.Micros(tx.Now().Add(-eventsKept)),
-		)
+		n, err := tx.Affected(ctx, "DELETE FROM cluster_event WHERE read_at > 0 AND read_at < ?",
+			db.Micros(tx.Now().Add(-eventsKept)))
 		if err != nil {
 			return err
 		}
 		deleted = n
-		ids, err := db.All(
-			ctx,
-			tx,
-			func(s db.Scanner) (id stoa.ID, err error) { return id, s.Scan(&id) },
+		ids, err := db.All(ctx, tx, func(s db.Scanner) (id stoa.ID, err error) { return id, s.Scan(&id) },
 			"SELECT id FROM cluster_event ORDER BY CASE WHEN read_at > 0 THEN 3 WHEN severity = 'critical' THEN 0 "+
-				"WHEN severity = 'warning' THEN 1 ELSE 2 END, until_at DESC, id DESC",
-		)
+				"WHEN severity = 'warning' THEN 1 ELSE 2 END, until_at DESC, id DESC")
 		if err != nil || len(ids) <= eventsMost {
 			return err
 		}
@@ -352,17 +332,12 @@ func (l *EventLog) Flush(ctx context.Context) error {
 		return nil
 	}
 	if dropped > 0 {
-		batch = append(
-			batch,
-			Event{
-				Code: CodeEventsLost,
-				Node: l.node(),
-				Text: fmt.Sprintf("%s could not keep %d events while it could not write them.", l.node(), dropped),
-				Mend: "see its log, which has them",
-			}.settle(
-				l.now().UTC(),
-			),
-		)
+		batch = append(batch, Event{
+			Code: CodeEventsLost,
+			Node: l.node(),
+			Text: fmt.Sprintf("%s could not keep %d events while it could not write them.", l.node(), dropped),
+			Mend: "see its log, which has them",
+		}.settle(l.now().UTC()))
 	}
 	err := l.d.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
 		for _, e := range batch {

@@ -33,28 +33,20 @@ func TestEvents_StayUntilTheyAreRead(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		ctx := system(t)
 		at := time.Now().UTC().Truncate(time.Second)
-		record(
-			t,
-			d,
-			cluster.Event{
-				Code: cluster.CodeMasterNew,
-				At:   at.Add(-time.Hour),
-				Node: "node-1",
-				Text: "node-2 is the master now.",
-			},
-		)
-		record(
-			t,
-			d,
-			cluster.Event{
-				Code: cluster.CodeChangeLost,
-				At:   at,
-				Node: "node-1",
-				Text: "3 changes are lost.",
-				Mend: "look",
-				Data: map[string]string{"changes": "3"},
-			},
-		)
+		record(t, d, cluster.Event{
+			Code: cluster.CodeMasterNew,
+			At:   at.Add(-time.Hour),
+			Node: "node-1",
+			Text: "node-2 is the master now.",
+		})
+		record(t, d, cluster.Event{
+			Code: cluster.CodeChangeLost,
+			At:   at,
+			Node: "node-1",
+			Text: "3 changes are lost.",
+			Mend: "look",
+			Data: map[string]string{"changes": "3"},
+		})
 		events, all, err := cluster.UnreadEvents(ctx, d, 10)
 		if err != nil || all != 2 || events[0].Code != cluster.CodeChangeLost ||
 			events[0].Severity != cluster.Critical ||
@@ -127,30 +119,22 @@ func TestEvents_EqualOnesOfAMinuteAreOne(t *testing.T) {
 			if _, err := cluster.ReadEvents(ctx, d); err != nil {
 				t.Fatal(err)
 			}
-			record(
-				t,
-				d,
-				cluster.Event{
-					Code: cluster.CodeIncarnation,
-					At:   at.Add(30 * time.Second),
-					Node: "node-1",
-					Text: "1 became 2",
-				},
-			)
+			record(t, d, cluster.Event{
+				Code: cluster.CodeIncarnation,
+				At:   at.Add(30 * time.Second),
+				Node: "node-1",
+				Text: "1 became 2",
+			})
 			if events, _, err = cluster.UnreadEvents(ctx, d, 10); err != nil || len(events) != 1 ||
 				events[0].Times != 4 {
 				t.Fatalf("%+v, %v", events, err)
 			}
-			record(
-				t,
-				d,
-				cluster.Event{
-					Code: cluster.CodeIncarnation,
-					At:   at.Add(5 * time.Minute),
-					Node: "node-1",
-					Text: "1 became 2",
-				},
-			)
+			record(t, d, cluster.Event{
+				Code: cluster.CodeIncarnation,
+				At:   at.Add(5 * time.Minute),
+				Node: "node-1",
+				Text: "1 became 2",
+			})
 			if _, all, err := cluster.UnreadEvents(ctx, d, 10); err != nil || all != 2 {
 				t.Fatalf("%d, %v", all, err)
 			}

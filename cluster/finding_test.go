@@ -264,12 +264,8 @@ func TestFinding_EveryCodeIsDocumented(t *testing.T) {
 		for _, m := range literal.FindAllStringSubmatch(string(text), -1) {
 			found++
 			if !documented[m[1]] {
-				t.Errorf(
-					"%s gives the code %s, which %s does not explain under a heading of its own",
-					path,
-					m[1],
-					findingsPage,
-				)
+				t.Errorf("%s gives the code %s, which %s does not explain under a heading of its own",
+					path, m[1], findingsPage)
 			}
 		}
 		return nil

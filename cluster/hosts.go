@@ -16,8 +16,7 @@ const hostsFile = "/etc/hosts"
 
 // MisledName says whether a host name that is meant for this machine's address in a network leads to its own loopback
 // address instead, as Debian's installer writes it (127.0.1.1), and gives the sentence that names the line of
-// /etc/hosts. An address,
-// localhost, and an empty name mislead no one.
+// /etc/hosts. An address, localhost, and an empty name mislead no one.
 func MisledName(ctx context.Context, host string) (because string, misled bool) {
 	host = strings.Trim(host, "[]")
 	if _, err := netip.ParseAddr(host); err == nil || host == "" || host == "localhost" || !LoopbackName(ctx, host) {

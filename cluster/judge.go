@@ -94,42 +94,26 @@ func (j *judge) node(n NodeStatus) {
 	name := n.Label
 	switch n.State {
 	case Silent:
-		j.add(
-			CodeNodeSilent,
-			name,
+		j.add(CodeNodeSilent, name,
 			"look whether its process and its machine run and reach the database; it comes back by itself, or the "+
 				"master declares it dead",
 			func(nodes []string) string {
 				if j.rows {
-					return fmt.Sprintf(
-						"%s %s the cluster, but %s beat stands still.",
-						join(nodes),
-						verb(nodes, "has not left", "have not left"),
-						verb(nodes, "its", "their"),
-					)
+					return fmt.Sprintf("%s %s the cluster, but %s beat stands still.",
+						join(nodes), verb(nodes, "has not left", "have not left"), verb(nodes, "its", "their"))
 				}
-				return fmt.Sprintf(
-					"%s %s given no sign of life for %s.",
-					join(nodes),
-					verb(nodes, "has", "have"),
-					j.quiet(nodes).Round(time.Second),
-				)
-			},
-		)
+				return fmt.Sprintf("%s %s given no sign of life for %s.",
+					join(nodes), verb(nodes, "has", "have"), j.quiet(nodes).Round(time.Second))
+			})
 	case Dead:
-		j.add(
-			CodeNodeDead,
-			name,
+		j.add(CodeNodeDead, name,
 			"look at its log and its machine and start it again; if it only hung, it joins again by itself; if it "+
 				"is not to come back, forget it: Control Panel → Cluster → Nodes, or stoa cluster forget",
 			func(nodes []string) string {
 				return fmt.Sprintf(
 					"%s %s gone without saying goodbye: killed, crashed, hanging, or cut off from the database.",
-					join(nodes),
-					verb(nodes, "is", "are"),
-				)
-			},
-		)
+					join(nodes), verb(nodes, "is", "are"))
+			})
 	}
 	if n.State != Live || n.Unasked {
 		return
@@ -140,13 +124,8 @@ func (j *judge) node(n NodeStatus) {
 	}
 	for _, p := range n.Problems {
 		j.add(p.code(), name, p.Mend, func(nodes []string) string {
-			return fmt.Sprintf(
-				"%s %s not ready (%s): %s.",
-				join(nodes),
-				verb(nodes, "is", "are"),
-				p.Requirement,
-				strings.TrimSuffix(p.Message, "."),
-			)
+			return fmt.Sprintf("%s %s not ready (%s): %s.",
+				join(nodes), verb(nodes, "is", "are"), p.Requirement, strings.TrimSuffix(p.Message, "."))
 		})
 	}
 	for _, p := range n.Warnings {
@@ -158,30 +137,17 @@ func (j *judge) node(n NodeStatus) {
 		}
 	}
 	if n.ProofAge < 0 || n.ProofAge > proofTolerance {
-		j.add(
-			CodeProofOld,
-			name,
+		j.add(CodeProofOld, name,
 			"see its log; the database may be slow, or read-only for it",
 			func(nodes []string) string {
-				return fmt.Sprintf(
-					"%s cannot prove %s caches fresh, and so %s the database for everything.",
-					join(nodes),
-					verb(nodes, "its", "their"),
-					verb(nodes, "asks", "ask"),
-				)
-			},
-		)
+				return fmt.Sprintf("%s cannot prove %s caches fresh, and so %s the database for everything.",
+					join(nodes), verb(nodes, "its", "their"), verb(nodes, "asks", "ask"))
+			})
 	}
 	if n.ClockOffset.Abs() > clockTolerance {
-		j.tell(
-			CodeClockOff,
-			[]string{name},
-			nil,
-			"let its clock be set over the network (NTP)",
-			"The clock of %s is %s off the database's. Nothing depends on it but the times that people see.",
-			name,
-			n.ClockOffset,
-		)
+		j.tell(CodeClockOff, []string{name}, nil, "let its clock be set over the network (NTP)",
+			"The clock of %s is %s off the database's. Nothing depends on it but the times that people see.", name,
+			n.ClockOffset)
 	}
 	if n.Incoherent > 0 {
 		j.tell(CodeIncoherent, []string{name}, nil, "report it; it was found, dropped and logged with its tags",
@@ -192,32 +158,21 @@ func (j *judge) node(n NodeStatus) {
 // mute tells of a node that lives and does not answer.
 func (j *judge) mute(n NodeStatus) {
 	if n.Quiet > quietTolerance {
-		j.add(
-			CodeNodeSilent,
-			n.Label,
+		j.add(CodeNodeSilent, n.Label,
 			"look whether its process and its machine run and reach the database; it comes back by itself, or is "+
 				"declared dead",
 			func(nodes []string) string {
-				return fmt.Sprintf(
-					"%s %s not answer and %s given no sign of life for %s.",
-					join(nodes),
-					verb(nodes, "does", "do"),
-					verb(nodes, "has", "have"),
-					j.quiet(nodes).Round(time.Second),
-				)
-			},
-		)
+				return fmt.Sprintf("%s %s not answer and %s given no sign of life for %s.", join(nodes),
+					verb(nodes, "does", "do"), verb(nodes, "has", "have"), j.quiet(nodes).Round(time.Second))
+			})
 		return
 	}
-	j.add(
-		CodeNodeMute,
-		n.Label,
+	j.add(CodeNodeMute, n.Label,
 		"if it stays so, open the port of its address for the other nodes; changes reach it through the database "+
 			"meanwhile, within two seconds",
 		func(nodes []string) string {
 			return fmt.Sprintf("%s %s not answer calls: %s.", join(nodes), verb(nodes, "does", "do"), n.Error)
-		},
-	)
+		})
 }
 
 // quiet is the longest time without a beat.
@@ -254,44 +209,23 @@ func (j *judge) links(live []string) {
 		}
 	}
 	if nodes > 1 && len(j.off) > 0 {
-		j.tell(
-			CodeLinkOff,
-			j.off,
-			nil,
-			"set cluster.link.enabled=true on every node",
+		j.tell(CodeLinkOff, j.off, nil, "set cluster.link.enabled=true on every node",
 			"%d nodes use this database, but Cluster Link is off on %s: changes reach %s through the database only.",
-			nodes,
-			join(j.off),
-			verb(j.off, "it", "them"),
-		)
+			nodes, join(j.off), verb(j.off, "it", "them"))
 	}
 	if len(other) > 0 {
-		j.tell(
-			CodeLinkChannel,
-			other,
-			nil,
+		j.tell(CodeLinkChannel, other, nil,
 			"set cluster.link.channel.name.control and cluster.link.nats.urls the same on all nodes of this database",
 			"%s %s another channel or another message server of Cluster Link than %s, so they do not hear each other.",
-			join(other),
-			verb(other, "uses", "use"),
-			join(asker),
-		)
+			join(other), verb(other, "uses", "use"), join(asker))
 	}
 	j.cuts(live)
 	for _, m := range j.unreachable {
-		j.tell(
-			CodeLinkLoopback,
-			[]string{m.Name},
-			nil,
+		j.tell(CodeLinkLoopback, []string{m.Name}, nil,
 			"set cluster.link.bind.addr[\"cluster-link-control\"] on the node that is at 127.0.0.1 to its "+
 				"machine's address in the network of the nodes",
 			"%s (host %s) is at %s for other nodes, and one of it and %s is on 127.0.0.1: they cannot reach each "+
-				"other from their hosts.",
-			m.Name,
-			m.Host,
-			m.Address,
-			s.Asker,
-		)
+				"other from their hosts.", m.Name, m.Host, m.Address, s.Asker)
 	}
 }
 
@@ -349,16 +283,10 @@ func (j *judge) cuts(live []string) {
 				}
 			}
 		}
-		j.tell(
-			CodeLinkCut,
-			[]string{most},
-			to,
+		j.tell(CodeLinkCut, []string{most}, to,
 			"open the ports of their addresses between them; changes reach them through the database meanwhile, "+
 				"within two seconds",
-			"%s has no connection to %s.",
-			most,
-			join(to),
-		)
+			"%s has no connection to %s.", most, join(to))
 	}
 }
 
@@ -384,38 +312,21 @@ func (j *judge) together(live []string) {
 			for _, n := range twins {
 				ids, labels = append(ids, n.Node+" on "+n.Host), append(labels, n.Label)
 			}
-			j.tell(
-				CodeNodeTwins,
-				labels,
-				nil,
+			j.tell(CodeNodeTwins, labels, nil,
 				"give each node a name of its own: cluster.link.channel.logic.name.control",
-				"%d nodes that live are called %s: %s. Logs and screens cannot tell them apart.",
-				len(twins),
-				name,
-				join(ids),
-			)
+				"%d nodes that live are called %s: %s. Logs and screens cannot tell them apart.", len(twins), name,
+				join(ids))
 		}
 	}
 	if len(versions) > 1 {
-		j.tell(
-			CodeVersionDiffer,
-			nil,
-			nil,
+		j.tell(CodeVersionDiffer, nil, nil,
 			"finish the rolling restart: two versions next to each other work together, for the time of an update",
-			"The nodes run different versions: %s.",
-			groupsOf(versions),
-		)
+			"The nodes run different versions: %s.", groupsOf(versions))
 	}
 	for _, d := range s.Differ {
-		j.tell(
-			CodeSettingsDiffer,
-			nil,
-			nil,
+		j.tell(CodeSettingsDiffer, nil, nil,
 			"give it the same value on all nodes and restart those that had another, one after the other",
-			"%s is not the same on all nodes: %s.",
-			d.Property,
-			d,
-		)
+			"%s is not the same on all nodes: %s.", d.Property, d)
 		if d.rolling && len(versions) > 1 {
 			j.groups[len(j.groups)-1].to = []string{CodeVersionDiffer}
 		}
@@ -426,14 +337,10 @@ func (j *judge) together(live []string) {
 			parts = append(parts, join(nodes))
 		}
 		slices.Sort(parts)
-		j.tell(
-			CodeSettingsDiffer,
-			nil,
-			nil,
+		j.tell(CodeSettingsDiffer, nil, nil,
 			"ask a node that runs: stoa cluster status on its host names the properties",
 			"Not all settings that should be the same on all nodes are: %s differ from each other.",
-			strings.Join(parts, " and "),
-		)
+			strings.Join(parts, " and "))
 	}
 	if len(jobs) > 1 {
 		j.tell(CodeJobsDiffer, jobs[false], nil, "set scheduler.enabled the same on all nodes",
@@ -443,13 +350,9 @@ func (j *judge) together(live []string) {
 	case len(live) == 0 && j.rows:
 		j.tell(CodeNodeNone, nil, nil, "start one: stoa serve", "No node of this database lives.")
 	case s.Master == "":
-		j.tell(
-			CodeMasterNone,
-			nil,
-			nil,
+		j.tell(CodeMasterNone, nil, nil,
 			"wait a few seconds; if it stays so, see the log of the nodes for the lease master",
-			"No node is the master, so nothing runs that is done once for all nodes.",
-		)
+			"No node is the master, so nothing runs that is done once for all nodes.")
 	}
 }
 

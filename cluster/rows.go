@@ -12,22 +12,8 @@ import (
 func ReadMembers(ctx context.Context, q db.Queryer) ([]Member, error) {
 	rows, err := db.All(ctx, q, func(s db.Scanner) (m Member, err error) {
 		var started, seen int64
-		err = s.Scan(
-			&m.Writer,
-			&m.Node,
-			&m.Name,
-			&m.Address,
-			&m.Host,
-			&m.Version,
-			&m.Settings,
-			&m.Fingerprint,
-			&m.State,
-			&m.Epoch,
-			&m.Beat,
-			&started,
-			&seen,
-			&m.Detail,
-		)
+		err = s.Scan(&m.Writer, &m.Node, &m.Name, &m.Address, &m.Host, &m.Version, &m.Settings, &m.Fingerprint,
+			&m.State, &m.Epoch, &m.Beat, &started, &seen, &m.Detail)
 		m.Host, m.HostID, _ = strings.Cut(m.Host, "#")
 		m.Started, m.Seen = db.Time(started), db.Time(seen)
 		return m, err

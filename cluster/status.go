@@ -268,8 +268,7 @@ func Current(members []Member) []Member {
 }
 
 // withoutReplaced leaves out the dead whose name a living node has: a node without a kept home, such as a pod, comes
-// back
-// with another id.
+// back with another id.
 func withoutReplaced(members []Member) []Member {
 	return slices.DeleteFunc(slices.Clone(members), func(m Member) bool {
 		return !m.Live && slices.ContainsFunc(members, func(o Member) bool { return o.Live && o.Name == m.Name })

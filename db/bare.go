@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"net"
-	"net/url"
 	"strings"
 	"time"
 
@@ -25,12 +24,7 @@ type Bare struct {
 // BareHosts gives the servers that the address of the options names, in its order, without asking any of them;
 // for SQLite the one file. An address that names no known engine is an Invalid error.
 func BareHosts(o Options) ([]Bare, error) {
-	if o.ConnectTimeout == 0 {
-		o.ConnectTimeout = 2 * time.Second
-	}
-	if o.StatementTimeout == 0 {
-		o.StatementTimeout = 15 * time.Second
-	}
+	o.timeouts()
 	parsed, err := parseURL(o)
 	if err != nil {
 		return nil, err
@@ -92,12 +86,7 @@ func (b Bare) Sound(ctx context.Context) bool {
 	if b.Dialect != SQLite {
 		return true
 	}
-	q := sql.OpenDB(
-		sqliteConnector{
-			&sqlite.Driver{},
-			"file:" + (&url.URL{Path: b.Name}).EscapedPath() + "?mode=ro&_pragma=query_only(1)",
-		},
-	)
+	q := sql.OpenDB(sqliteConnector{&sqlite.Driver{}, sqliteURI(b.Name, "mode=ro&_pragma=query_only(1)")})
 	defer q.Close()
 	var word string
 	return q.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&word) == nil && word == "ok"

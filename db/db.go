@@ -6,6 +6,7 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -67,6 +68,12 @@ type Options struct {
 	Now    func() time.Time
 
 	Migrations fs.FS // holds migrations/*.sql; nil = those of this binary
+}
+
+// timeouts fills in those that every address needs.
+func (o *Options) timeouts() {
+	o.ConnectTimeout = cmp.Or(o.ConnectTimeout, 2*time.Second)
+	o.StatementTimeout = cmp.Or(o.StatementTimeout, 15*time.Second)
 }
 
 // DB is a handle on one database. It is safe for concurrent use.
@@ -137,35 +144,15 @@ func (p *pools) close() error {
 // Open connects to the database and finds out its history. It does not create tables: call Migrate.
 // A URL that names no known engine is an Invalid error; a server that cannot be reached is Unavailable.
 func Open(ctx context.Context, o Options) (*DB, error) {
-	if o.MaxConns == 0 {
-		o.MaxConns = 32
-	}
-	if o.MinIdle == 0 {
-		o.MinIdle = 4
-	}
-	if o.ConnectTimeout == 0 {
-		o.ConnectTimeout = 2 * time.Second
-	}
-	if o.StatementTimeout == 0 {
-		o.StatementTimeout = 15 * time.Second
-	}
-	if o.WriteTimeout == 0 {
-		o.WriteTimeout = 30 * time.Second
-	}
-	if o.IDBlock == 0 {
-		o.IDBlock = 100
-	}
-	if o.Name == "" {
-		o.Name = "stoa"
-	}
+	o.timeouts()
+	o.MaxConns, o.MinIdle = cmp.Or(o.MaxConns, 32), cmp.Or(o.MinIdle, 4)
+	o.WriteTimeout, o.LossAccept = cmp.Or(o.WriteTimeout, 30*time.Second), cmp.Or(o.LossAccept, time.Minute)
+	o.IDBlock, o.Name = cmp.Or(o.IDBlock, 100), cmp.Or(o.Name, "stoa")
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	if o.Now == nil {
 		o.Now = time.Now
-	}
-	if o.LossAccept == 0 {
-		o.LossAccept = time.Minute
 	}
 	if o.Clock == nil {
 		began := time.Now()
@@ -287,8 +274,8 @@ func (d *DB) Close() error {
 
 // MovedTo is the address that the portal was moved to from this database (stoa db copy); empty when it is here.
 func (d *DB) MovedTo() string {
-	to, _ := strings.CutPrefix(d.Token(), movedPrefix)
-	if to == d.Token() {
+	to, moved := strings.CutPrefix(d.Token(), MovedPrefix)
+	if !moved {
 		return ""
 	}
 	return to
@@ -426,20 +413,14 @@ func wrapUnavailable(err error) error {
 	case isMoved(err):
 		return stoa.Unavailable(err, "this portal was moved to another database; here nothing is saved any more")
 	case isDiskFull(err):
-		return stoa.Unavailable(
-			err,
-			"the disk that holds the database is full: nothing was saved; free some space and try again",
-		)
+		return stoa.Unavailable(err,
+			"the disk that holds the database is full: nothing was saved; free some space and try again")
 	case isCorrupt(err):
-		return stoa.Unavailable(
-			err,
-			"the database file is damaged: restore it from a backup (stoa restore) or from the copies in data/backup",
-		)
+		return stoa.Unavailable(err,
+			"the database file is damaged: restore it from a backup (stoa restore) or from the copies in data/backup")
 	case isTooLarge(err):
-		return stoa.Unavailable(
-			err,
-			"this is larger than the database takes at once: nothing was saved; raise max_allowed_packet there",
-		)
+		return stoa.Unavailable(err,
+			"this is larger than the database takes at once: nothing was saved; raise max_allowed_packet there")
 	case isConnection(err):
 		return stoa.Unavailable(err, "%s; try again in a moment", awayBecause(err))
 	case isBusy(err):

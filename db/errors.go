@@ -200,6 +200,20 @@ func isDeposed(err error) bool {
 	return false
 }
 
+// IsLocked reports whether a statement waited for a lock in vain, or was given up to end a deadlock. On SQLite
+// it is false: what waits there waits for the whole file.
+func IsLocked(err error) bool {
+	var pg *pgconn.PgError
+	var my *mysql.MySQLError
+	switch {
+	case errors.As(err, &pg):
+		return pg.Code == "55P03" || pg.Code == "40P01"
+	case errors.As(err, &my):
+		return my.Number == 1205 || my.Number == 1213
+	}
+	return false
+}
+
 func isDiskFull(err error) bool {
 	var pg *pgconn.PgError
 	var my *mysql.MySQLError

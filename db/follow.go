@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -58,9 +57,8 @@ func (r Refusal) Mend() string {
 		return "correct the address (jdbc.default.url), or restore the data; if this node is to begin anew, " +
 			"give it a new home"
 	}
-	return "demote or stop that server, or correct the address (jdbc.default.url), and the right one " +
-		"is found by itself; " +
-		"if it is the right one, for it was restored on purpose, run: stoa db restored"
+	return "demote or stop that server, or correct the address (jdbc.default.url), and the right one is found by " +
+		"itself; if it is the right one, for it was restored on purpose, run: stoa db restored"
 }
 
 // candidate is a server that was asked what it shows.
@@ -161,7 +159,7 @@ func (d *DB) choose(found []candidate, now *standing) (candidate, error) {
 	}
 	slices.SortStableFunc(usable, func(a, b candidate) int { return int(b.number - a.number) })
 	best := usable[0]
-	if len(usable) == 1 || strings.HasPrefix(best.fingerprint, "galera ") {
+	if len(usable) == 1 || isGalera(best.fingerprint) {
 		for _, c := range usable {
 			if now != nil && c.host == now.host && c.number == best.number {
 				return c, nil
@@ -251,13 +249,8 @@ func (d *DB) search(ctx context.Context) error {
 		return err
 	}
 	if r := d.refusal.Load(); r != nil && r.Closed {
-		d.log.Info(
-			"a database server is followed again",
-			"server",
-			d.serverName(c.host),
-			"after",
-			time.Since(r.Since).Round(time.Millisecond),
-		)
+		d.log.Info("a database server is followed again",
+			"server", d.serverName(c.host), "after", time.Since(r.Since).Round(time.Millisecond))
 		d.refusal.Store(nil)
 	}
 	return nil
@@ -282,7 +275,7 @@ func (d *DB) mayLeave(ctx context.Context, p *pools, now *standing, c candidate)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if now == nil || d.witness == nil || c.verdict != lossy && c.verdict != continued ||
-		sameHistory(now.fingerprint, c.fingerprint) || strings.HasPrefix(now.fingerprint, "galera ") {
+		sameHistory(now.fingerprint, c.fingerprint) || isGalera(now.fingerprint) {
 		d.heldSince = time.Time{}
 		return nil
 	}
@@ -520,8 +513,7 @@ func (d *DB) watchHosts() {
 			}
 			c := d.probe(d.life, i, k)
 			switch {
-			case c.err != nil || c.host == now.host || c.verdict == readOnly || sameHistory(c.fingerprint, now.fingerprint):
-			case strings.HasPrefix(c.fingerprint, "galera "):
+			case c.err != nil, c.verdict == readOnly, sameHistory(c.fingerprint, now.fingerprint), isGalera(c.fingerprint):
 			case c.verdict.usable():
 				d.note(Refusal{Verdict: "two databases", Server: d.serverName(c.host),
 					Reason: errTwoWritable{d.serverName(now.host), d.serverName(c.host)}.Error()})
@@ -546,7 +538,7 @@ func (d *DB) Apart(peer string, theirs []Token, fingerprint string) {
 	case contains(theirs, mine) && last(theirs).Number > last(mine).Number:
 		d.memory.learn(theirs)
 		d.note(Refusal{Verdict: behind.String(), Server: d.serverName(d.pools.Load().standing.Load().host), Closed: true,
-			Reason: peer + " follows a database with a later incarnation: " + of(theirs[len(theirs)-1])})
+			Reason: peer + " follows a database with a later incarnation: " + of(last(theirs))})
 		d.shut(stoa.Unavailable(nil, "the database server that this node used was replaced; try again in a moment"))
 	default:
 		err := errTwoWritable{

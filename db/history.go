@@ -20,9 +20,9 @@ import (
 	"github.com/stoa-portal/stoa"
 )
 
-// counterJump is added to every id counter when the history changes: more than can have been handed
-// out and lost in an asynchronous fail-over (coherence rule 31).
-const counterJump = 1 << 24
+// CounterJump is added to every id counter when the history changes: more than can have been handed out and lost in an
+// asynchronous fail-over (coherence rule 31), or between the reading of a counter and the end of a copy.
+const CounterJump = 1 << 24
 
 // Turn is a change of the history that this process follows.
 type Turn struct {
@@ -83,12 +83,9 @@ func (d *DB) turn(t Turn) {
 func (d *DB) readFingerprint(ctx context.Context, conn driver.Conn) (fingerprint, readOnly string, err error) {
 	switch d.dialect {
 	case Postgres:
-		v, err := queryRaw(
-			ctx,
-			conn,
+		v, err := queryRaw(ctx, conn,
 			"SELECT CASE WHEN pg_is_in_recovery() THEN '' ELSE substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END, "+
-				"current_setting('transaction_read_only')",
-		)
+				"current_setting('transaction_read_only')")
 		if err != nil {
 			return "", "", err
 		}
@@ -129,7 +126,7 @@ func (d *DB) readFingerprint(ctx context.Context, conn driver.Conn) (fingerprint
 func (d *DB) fingerprintMySQL(ctx context.Context, conn driver.Conn) (string, error) {
 	if galera, ok, err := tell(ctx, conn, "SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS "+
 		"WHERE VARIABLE_NAME = 'WSREP_CLUSTER_STATE_UUID' AND VARIABLE_VALUE <> ''"); ok || err != nil {
-		return "galera " + galera, err
+		return galeraPrefix + galera, err
 	}
 	v, err := queryRaw(ctx, conn, "SELECT @@server_id, @@hostname, @@port")
 	if err != nil {
@@ -137,11 +134,8 @@ func (d *DB) fingerprintMySQL(ctx context.Context, conn driver.Conn) (string, er
 	}
 	start := "0"
 	for _, from := range []string{"information_schema.GLOBAL_STATUS", "performance_schema.global_status"} {
-		s, ok, err := tell(
-			ctx,
-			conn,
-			"SELECT CAST(UNIX_TIMESTAMP() - VARIABLE_VALUE AS SIGNED) FROM "+from+" WHERE VARIABLE_NAME = 'UPTIME'",
-		)
+		s, ok, err := tell(ctx, conn,
+			"SELECT CAST(UNIX_TIMESTAMP() - VARIABLE_VALUE AS SIGNED) FROM "+from+" WHERE VARIABLE_NAME = 'UPTIME'")
 		if err != nil {
 			return "", err
 		}
@@ -337,7 +331,7 @@ func (d *DB) establish(ctx context.Context, p *pools) (e established, err error)
 			return errUnusable
 		case e.verdict == lossy:
 			e.how = howLoss
-		case strings.HasPrefix(s.token, movedPrefix):
+		case strings.HasPrefix(s.token, MovedPrefix):
 			// It belongs to another database now: nothing is begun here.
 		case !sameHistory(stored, fp) && len(s.tokens) > 0 && len(k.tokens) == 0 && !samePlace(stored, fp):
 			e.how = howUnproven // this node remembers nothing, so the data may have been copied here
@@ -388,7 +382,7 @@ func (d *DB) begin(ctx context.Context, tx *Tx, e established, parent, fingerpri
 	if e.how == howFirst {
 		return nil
 	}
-	_, err := tx.Exec(ctx, "UPDATE db_counter SET next_id = next_id + ?, incarnation = ?", int64(counterJump), e.number)
+	_, err := tx.Exec(ctx, "UPDATE db_counter SET next_id = next_id + ?, incarnation = ?", int64(CounterJump), e.number)
 	return err
 }
 
@@ -518,7 +512,7 @@ var errMoved = "this database was moved to %s: set jdbc.default.url to that addr
 
 // moved gives the error of a write to a database that was copied elsewhere for good, nil for any other.
 func (d *DB) moved() error {
-	if to, ok := strings.CutPrefix(d.Token(), movedPrefix); ok {
+	if to, ok := strings.CutPrefix(d.Token(), MovedPrefix); ok {
 		return stoa.Unavailable(nil, errMoved, to)
 	}
 	return nil

@@ -82,7 +82,7 @@ func TestHistory_ConnectionsOfAnotherHistoryAreClosed_Rules19and30(t *testing.T)
 		return old.read.Stats().OpenConnections+old.write.Stats().OpenConnections+old.control.Stats().OpenConnections == 0
 	})
 	// Ids that were handed out there and lost are not given again.
-	if next, err := d.NewID(t.Context()); err != nil || next < id+counterJump {
+	if next, err := d.NewID(t.Context()); err != nil || next < id+CounterJump {
 		t.Errorf("after %d comes the id %d, %v", id, next, err)
 	}
 }

@@ -204,17 +204,16 @@ func simple(ctx context.Context, pg *pgconn.PgConn, sql string) ([]string, error
 	if err != nil {
 		return nil, err
 	}
-	var out []string
 	for _, r := range results {
-		for _, row := range r.Rows {
-			if out == nil {
-				for _, v := range row {
-					out = append(out, string(v))
-				}
+		if len(r.Rows) > 0 {
+			var out []string
+			for _, v := range r.Rows[0] {
+				out = append(out, string(v))
 			}
+			return out, nil
 		}
 	}
-	return out, nil
+	return nil, nil
 }
 
 // quoteSQL quotes text for PostgreSQL, whatever standard_conforming_strings is.

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/go-sql-driver/mysql"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/pressly/goose/v3/database"
 	"github.com/pressly/goose/v3/lock"
 	"github.com/stoa-portal/stoa"
@@ -179,7 +178,7 @@ func (m *migrator) apply(ctx context.Context, step migration) error {
 			m.d.log.Info("migrated", "step", step.name, "took", time.Since(began).Round(time.Millisecond))
 			return nil
 		}
-		if !tableInUse(err) || try == tableTries {
+		if !IsLocked(err) || try == tableTries {
 			return m.explain(ctx, step, err)
 		}
 		m.d.log.Warn("a table that a migration changes is in use; trying again",
@@ -210,54 +209,35 @@ func (m *migrator) explain(ctx context.Context, step migration, err error) error
 	if step.contract {
 		way = "Nodes of this version go on; mend the cause and run stoa migrate --finish again"
 	}
-	if tableInUse(err) {
+	if IsLocked(err) {
 		way = "A long transaction holds one of its tables: end it. " + way
 	}
 	return fmt.Errorf("the migration %s failed, and %s: %w. %s", step.name, kept, m.d.wrap(err), way)
 }
 
-// tableInUse reports whether err says that the statement would have waited too long for others.
-func tableInUse(err error) bool {
-	var pg *pgconn.PgError
-	var my *mysql.MySQLError
-	switch {
-	case errors.As(err, &pg):
-		return pg.Code == "55P03" || pg.Code == "40P01"
-	case errors.As(err, &my):
-		return my.Number == 1205 || my.Number == 1213
-	}
-	return false
-}
-
 // applyAtOnce runs a migration in one transaction, where the engine can take back changes of tables.
 func (m *migrator) applyAtOnce(ctx context.Context, step migration) error {
-	tx, err := m.conn.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = tx.Rollback() }()
-	// Handles of one process on one SQLite file have no lock but this transaction.
-	switch _, err := m.store.GetMigration(ctx, tx, step.number); {
-	case err == nil:
-		return nil
-	case !errors.Is(err, database.ErrVersionNotFound):
-		return err
-	}
-	for i, s := range step.statements {
-		if err := m.interrupted(step, i, false); err != nil {
+	return m.inTx(ctx, func(tx *sql.Tx) error {
+		// Handles of one process on one SQLite file have no lock but this transaction.
+		switch _, err := m.store.GetMigration(ctx, tx, step.number); {
+		case err == nil:
+			return nil
+		case !errors.Is(err, database.ErrVersionNotFound):
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, s); err != nil {
-			return fmt.Errorf("statement %d: %w", i+1, err)
+		for i, s := range step.statements {
+			if err := m.interrupted(step, i, false); err != nil {
+				return err
+			}
+			if _, err := tx.ExecContext(ctx, s); err != nil {
+				return fmt.Errorf("statement %d: %w", i+1, err)
+			}
+			if err := m.interrupted(step, i, true); err != nil {
+				return err
+			}
 		}
-		if err := m.interrupted(step, i, true); err != nil {
-			return err
-		}
-	}
-	if err := m.note(ctx, tx, step); err != nil {
-		return err
-	}
-	return tx.Commit()
+		return m.note(ctx, tx, step)
+	})
 }
 
 // applyByStatement runs a migration where each change of a table commits by itself. Before a statement is sent

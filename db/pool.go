@@ -89,12 +89,9 @@ func (d *DB) belongs(ctx context.Context, conn driver.Conn, p *pools, m mark) er
 	if st.token == "" || m.writer == 0 || d.dialect == SQLite {
 		return nil
 	}
-	v, err := queryRaw(
-		ctx,
-		conn,
+	v, err := queryRaw(ctx, conn,
 		fmt.Sprintf("SELECT i.token, COALESCE((SELECT w.beat FROM change_writer w WHERE w.writer = %d), -1) "+
-			"FROM db_incarnation i WHERE i.id = 1", m.writer),
-	)
+			"FROM db_incarnation i WHERE i.id = 1", m.writer))
 	switch {
 	case err != nil && d.absent(err):
 		return errOtherHistory
@@ -114,6 +111,9 @@ type sqliteConnector struct {
 
 func (c sqliteConnector) Connect(context.Context) (driver.Conn, error) { return c.drv.Open(c.dsn) }
 func (c sqliteConnector) Driver() driver.Driver                        { return c.drv }
+
+// sqliteURI names a file and how it is opened.
+func sqliteURI(path, query string) string { return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + query }
 
 // openServer makes pools on one server of the address.
 func (d *DB) openServer(i int, fingerprint string) (*pools, error) {
@@ -165,12 +165,9 @@ func (d *DB) openSQLite() (*pools, error) {
 			"cache_size(-8000)",
 		},
 	}
-	dsnFor := func(v url.Values) string {
-		return "file:" + (&url.URL{Path: d.dsn.path}).EscapedPath() + "?" + v.Encode()
-	}
-	readDSN := dsnFor(pragmas)
+	readDSN := sqliteURI(d.dsn.path, pragmas.Encode())
 	pragmas.Set("_txlock", "immediate")
-	writeDSN := dsnFor(pragmas)
+	writeDSN := sqliteURI(d.dsn.path, pragmas.Encode())
 	drv, p := &sqlite.Driver{}, &pools{}
 	open := func(dsn string, n int) *sql.DB {
 		pool := sql.OpenDB(&connector{sqliteConnector{drv, dsn}, d, p})
@@ -240,19 +237,14 @@ func eachNamed(ctx context.Context, conn driver.Conn, query string, fn func(colu
 // OpenPlain opens a bare pool on the server that the options name, without any look at its history.
 // Tools use it to make and drop databases; the portal never does.
 func OpenPlain(ctx context.Context, o Options) (*sql.DB, error) {
-	if o.ConnectTimeout == 0 {
-		o.ConnectTimeout = 2 * time.Second
-	}
-	if o.StatementTimeout == 0 {
-		o.StatementTimeout = 15 * time.Second
-	}
+	o.timeouts()
 	parsed, err := parseURL(o)
 	if err != nil {
 		return nil, err
 	}
 	var base driver.Connector
 	if parsed.dialect == SQLite {
-		base = sqliteConnector{&sqlite.Driver{}, "file:" + (&url.URL{Path: parsed.path}).EscapedPath()}
+		base = sqliteConnector{&sqlite.Driver{}, sqliteURI(parsed.path, "")}
 	} else if base, err = parsed.hosts[0].connector(o.ConnectTimeout); err != nil {
 		return nil, err
 	}

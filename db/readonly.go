@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -108,17 +107,16 @@ func (v *View) file(inUse bool) (address string, err error) {
 	} else if err != nil {
 		return "", stoa.Unavailable(err, "the database %s cannot be read", v.dsn.label)
 	}
-	uri := func(path, query string) string { return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + query }
 	if inUse {
-		return uri(path, "mode=ro"), nil
+		return sqliteURI(path, "mode=ro"), nil
 	}
 	wal, err := os.Stat(path + "-wal")
 	if err != nil || wal.Size() == 0 {
-		return uri(path, "mode=ro&immutable=1"), nil
+		return sqliteURI(path, "mode=ro&immutable=1"), nil
 	}
 	if st, err := os.Stat(path); err == nil && st.Size() > copyMost {
 		v.behind = true
-		return uri(path, "mode=ro&immutable=1"), nil
+		return sqliteURI(path, "mode=ro&immutable=1"), nil
 	}
 	if v.scratch, err = os.MkdirTemp("", "stoa-look"); err != nil {
 		return "", stoa.Unavailable(err, "no temporary folder can be made for a copy of the database")
@@ -129,7 +127,7 @@ func (v *View) file(inUse bool) (address string, err error) {
 			return "", stoa.Unavailable(err, "the database %s cannot be copied to be looked at", v.dsn.label)
 		}
 	}
-	return uri(to, ""), nil
+	return sqliteURI(to, ""), nil
 }
 
 func copyFile(from, to string) error {

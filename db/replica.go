@@ -331,13 +331,8 @@ func (r *Replicas) remember(who string, beat int64) {
 
 // on runs fn in a snapshot of the replica, if that shows a beat above the given one and all else that is asked
 // for, and gives the beat that it shows.
-func (r *Replicas) on(
-	ctx context.Context,
-	one *replica,
-	places []Place,
-	above int64,
-	fn func(context.Context) error,
-) (int64, error) {
+func (r *Replicas) on(ctx context.Context, one *replica, places []Place, above int64,
+	fn func(context.Context) error) (int64, error) {
 	sqlTx, err := one.pool.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 	if err != nil {
 		return 0, err

@@ -164,11 +164,8 @@ const trustAll = "host all all 127.0.0.1/32 trust\n"
 func TestReplica_ShowsNoOneThePast(t *testing.T) {
 	primary := dbtest.StartServer(t, dbtest.Postgres, dbtest.ServerOptions{HBA: trustAll})
 	primary.Exec("CREATE DATABASE app")
-	standby := dbtest.StartServer(
-		t,
-		dbtest.Postgres,
-		dbtest.ServerOptions{Of: primary, Args: []string{"max_standby_streaming_delay=0", "hot_standby_feedback=off"}},
-	)
+	standby := dbtest.StartServer(t, dbtest.Postgres,
+		dbtest.ServerOptions{Of: primary, Args: []string{"max_standby_streaming_delay=0", "hot_standby_feedback=off"}})
 	p := openPortal(t, postgresURL(primary), db.Options{URL: postgresURL(standby)})
 	p.used(0)
 	if !p.served(func() { p.read("ann") }) {
@@ -340,11 +337,8 @@ func TestReplica_LongForkIsSeenFromOneSide_Rule35(t *testing.T) {
 	primary := dbtest.StartServer(t, dbtest.Postgres, dbtest.ServerOptions{HBA: trustAll})
 	primary.Exec("CREATE DATABASE app", "ALTER DATABASE app SET synchronous_commit = local")
 	one := dbtest.StartServer(t, dbtest.Postgres, dbtest.ServerOptions{Of: primary})
-	witness := dbtest.StartServer(
-		t,
-		dbtest.Postgres,
-		dbtest.ServerOptions{Of: primary, Args: []string{"cluster_name=witness"}},
-	)
+	witness := dbtest.StartServer(t, dbtest.Postgres,
+		dbtest.ServerOptions{Of: primary, Args: []string{"cluster_name=witness"}})
 	p := openPortal(t, postgresURL(primary), db.Options{URL: postgresURL(one)})
 	p.used(0)
 	primary.Exec("ALTER SYSTEM SET synchronous_standby_names = witness", "SELECT pg_reload_conf()")
@@ -430,11 +424,8 @@ func TestReplica_LongForkIsSeenFromOneSide_Rule35(t *testing.T) {
 
 // The same with MariaDB, whose replica is held back on purpose.
 func TestReplica_DelayedMariaDB(t *testing.T) {
-	primary := dbtest.StartServer(
-		t,
-		dbtest.MariaDB,
-		dbtest.ServerOptions{Args: []string{"--server-id=1", "--log-bin=bin", "--binlog-format=ROW"}},
-	)
+	primary := dbtest.StartServer(t, dbtest.MariaDB,
+		dbtest.ServerOptions{Args: []string{"--server-id=1", "--log-bin=bin", "--binlog-format=ROW"}})
 	standby := dbtest.StartServer(t, dbtest.MariaDB, dbtest.ServerOptions{Of: primary, Args: []string{"--server-id=2"}})
 	standby.Exec(
 		fmt.Sprintf(

@@ -17,8 +17,8 @@ type Token struct {
 	Value  string `json:"token"`
 }
 
-// movedPrefix begins the token of a database that was copied elsewhere for good; the new address follows.
-const movedPrefix = "moved:"
+// MovedPrefix begins the token of a database that was copied elsewhere for good; the new address follows.
+const MovedPrefix = "moved:"
 
 // How an incarnation began.
 const (
@@ -127,11 +127,8 @@ func judge(k known, s shown, accept time.Duration) finding {
 	agreed := s.restored > k.newest().Number // an operator has seen what is missing
 	var missing []Token
 	for _, t := range k.tokens {
-		i, found := slices.BinarySearchFunc(
-			s.tokens,
-			t.Number,
-			func(o Token, n int64) int { return cmp.Compare(o.Number, n) },
-		)
+		i, found := slices.BinarySearchFunc(s.tokens, t.Number,
+			func(o Token, n int64) int { return cmp.Compare(o.Number, n) })
 		switch {
 		case !found:
 			missing = append(missing, t)
@@ -189,6 +186,11 @@ func samePlace(a, b string) bool {
 	headB, _, _ := strings.Cut(b, " start ")
 	return okA && okB && systemA == systemB || headA == headB
 }
+
+// galeraPrefix begins the fingerprint of a Galera cluster, which is the same on all its servers.
+const galeraPrefix = "galera "
+
+func isGalera(fingerprint string) bool { return strings.HasPrefix(fingerprint, galeraPrefix) }
 
 // timeline reads "postgres SYSTEM TIMELINE".
 func timeline(fingerprint string) (system string, line uint64, ok bool) {

@@ -110,14 +110,11 @@ func (d *Dir) Put(ctx context.Context, key string, r io.Reader, size int64) (Inf
 	if err := ctx.Err(); err != nil {
 		return Info{}, err
 	}
-	in, err := d.enter("written")
+	in, err := d.enterSame("written") // before the first byte
 	if err != nil {
 		return Info{}, err
 	}
 	defer in.Close()
-	if err := d.same(in); err != nil {
-		return Info{}, err
-	}
 	name := nameOf(key)
 	if _, err := in.Lstat(name); err == nil {
 		return Info{}, taken(key) // spares the copy; the link below is what decides
@@ -163,14 +160,11 @@ func (d *Dir) arrived(name string, size int64) error {
 	if d.want == "" {
 		return nil
 	}
-	in, err := d.enter("written")
+	in, err := d.enterSame("written")
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	if err := d.same(in); err != nil {
-		return err
-	}
 	st, err := in.Lstat(name)
 	if err == nil && st.Size() != size {
 		err = fmt.Errorf("%s has %d bytes, %d were written", name, st.Size(), size)
@@ -273,14 +267,11 @@ func (d *Dir) Delete(ctx context.Context, key string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	in, err := d.enter("written")
+	in, err := d.enterSame("written")
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	if err := d.same(in); err != nil {
-		return err
-	}
 	name := nameOf(key)
 	if err := in.Remove(name); err != nil {
 		if err := d.missing(in, key, err); !stoa.Is(err, stoa.KindNotFound) {
@@ -303,14 +294,11 @@ func (d *Dir) List(ctx context.Context, prefix string, fn func(Info) error) erro
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	in, err := d.enter("read")
+	in, err := d.enterSame("read")
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	if err := d.same(in); err != nil {
-		return err
-	}
 	const few = historyName + "/"
 	if strings.HasPrefix(prefix, few) || strings.HasPrefix(few, prefix) {
 		if err := d.listFolder(ctx, in, historyName, few, prefix, fn); err != nil {

@@ -30,6 +30,19 @@ func (d *Dir) enter(verb string) (*os.Root, error) {
 	return in, nil
 }
 
+// enterSame is enter that fails when the directory is not the store that d is bound to.
+func (d *Dir) enterSame(verb string) (*os.Root, error) {
+	in, err := d.enter(verb)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.same(in); err != nil {
+		in.Close()
+		return nil, err
+	}
+	return in, nil
+}
+
 // nameOf is the path of a key that CheckKey accepts, from the root. The shard comes from a hash, so keys with a
 // common prefix spread over all 256 directories.
 func nameOf(key string) string {

@@ -120,14 +120,11 @@ func (d *Dir) Check(ctx context.Context, identity string) error {
 		return err
 	}
 	b := d.bind(identity)
-	in, err := b.enter("used")
+	in, err := b.enterSame("used")
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	if err := b.same(in); err != nil {
-		return err
-	}
 	if err := b.probe(in); err != nil {
 		return err
 	}

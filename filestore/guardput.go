@@ -91,41 +91,38 @@ func (g *Guard) Put(ctx context.Context, key string, r io.Reader, size int64) (I
 
 // feed reads r to its end and waits for the store.
 func (p *incoming) feed(ctx context.Context, r io.Reader, late *time.Timer, done <-chan stored) stored {
-	limit := p.g.o.WriteWait
 	blocks := [2]*[blockSize]byte{p.g.blocks.Get().(*[blockSize]byte), p.g.blocks.Get().(*[blockSize]byte)}
+	// give waits until the store takes a part, or, where parts is nil, for its answer.
+	give := func(parts chan<- part, next part, limit time.Duration) (got stored, ended bool) {
+		late.Reset(limit)
+		select {
+		case parts <- next:
+			return stored{}, false
+		case got := <-done:
+			p.g.blocks.Put(blocks[0])
+			p.g.blocks.Put(blocks[1])
+			return got, true
+		case <-late.C:
+			return p.giveUp(p.g.noAnswer(limit), done), true
+		case <-ctx.Done():
+			return p.giveUp(ctx.Err(), done), true
+		}
+	}
+	limit := p.g.o.WriteWait
 	var sent time.Duration // what it takes at 8 MiB a second
 	for i := 0; ; i++ {
 		b := blocks[i%2]
 		n, err := r.Read(b[:])
 		sent += time.Duration(n) * time.Second / (8 << 20)
-		late.Reset(limit)
-		select {
-		case p.parts <- part{b[:n], err}:
-		case got := <-done:
-			p.g.blocks.Put(blocks[0])
-			p.g.blocks.Put(blocks[1])
+		if got, ended := give(p.parts, part{b[:n], err}, limit); ended {
 			return got
-		case <-late.C:
-			return p.giveUp(p.g.noAnswer(limit), done)
-		case <-ctx.Done():
-			return p.giveUp(ctx.Err(), done)
 		}
 		if err != nil {
 			break
 		}
 	}
-	limit += sent // to reach the medium
-	late.Reset(limit)
-	select {
-	case got := <-done:
-		p.g.blocks.Put(blocks[0])
-		p.g.blocks.Put(blocks[1])
-		return got
-	case <-late.C:
-		return p.giveUp(p.g.noAnswer(limit), done)
-	case <-ctx.Done():
-		return p.giveUp(ctx.Err(), done)
-	}
+	got, _ := give(nil, part{}, limit+sent) // to reach the medium
+	return got
 }
 
 // giveUp ends the Put for a reason, and waits a little for the store to clear away.

@@ -70,14 +70,11 @@ func TestStart_WarnsOfTheDatabase(t *testing.T) {
 	c := servertest.NewGroup(t, dbtest.SQLite).
 		Config(map[string]string{"jdbc.default.url": address, "jdbc.default.maximumPoolSize": "9999"})
 	var log bytes.Buffer
-	s, err := server.New(
-		t.Context(),
-		server.Options{
-			Config: c,
-			NoSync: true,
-			Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})),
-		},
-	)
+	s, err := server.New(t.Context(), server.Options{
+		Config: c,
+		NoSync: true,
+		Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

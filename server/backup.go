@@ -210,8 +210,7 @@ func OpenBackup(from string) (io.ReadCloser, error) {
 }
 
 // Restore fills the database of the home, or the one at url (with the password, when the address has none) if that is
-// given, and the home's file store from a
-// backup. Neither may hold anything.
+// given, and the home's file store from a backup. Neither may hold anything.
 func Restore(ctx context.Context, c *config.Config, from, url, password string, log *slog.Logger,
 	progress transfer.Progress) (h transfer.Header, e transfer.End, err error) {
 	own, err := openHome(c.Home)

@@ -119,13 +119,8 @@ func TestFindings_ADeadNodeIsAFindingAndAnEventUntilItIsBackAndRead(t *testing.T
 			t.Errorf("a guest marks events as read: %v", err)
 		}
 		b.SignIn(t)
-		mustSee(
-			t,
-			b.Get(t, "/control/cluster", "Stoa-Refresh", "1"),
-			http.StatusOK,
-			"What has happened",
-			"was declared dead",
-		)
+		mustSee(t, b.Get(t, "/control/cluster", "Stoa-Refresh", "1"), http.StatusOK, "What has happened",
+			"was declared dead")
 		out := b.Post(t, "/control/cluster/read", map[string][]string{"event": {"all"}})
 		if out.Status != http.StatusSeeOther {
 			t.Fatalf("%d\n%s", out.Status, out.Body)
@@ -143,11 +138,8 @@ func TestFindings_LinkOffAndAnotherChannelAreNotAClosedPort(t *testing.T) {
 	onServers(t, func(t *testing.T, g *servertest.Group) {
 		a := g.Join(nil)
 		off := g.Join(map[string]string{"cluster.link.enabled": "false"})
-		eventually(
-			t,
-			"link.off",
-			func() bool { return strings.HasPrefix(codes(t, a), "link.off[") && !strings.Contains(codes(t, a), " ") },
-		)
+		eventually(t, "link.off",
+			func() bool { return strings.HasPrefix(codes(t, a), "link.off[") && !strings.Contains(codes(t, a), " ") })
 		eventually(t, "link.off as it sees itself", func() bool { return strings.HasPrefix(codes(t, off), "link.off") })
 		if err := off.Stop(t.Context()); err != nil {
 			t.Fatal(err)

@@ -47,10 +47,7 @@ func Look(ctx context.Context, c *config.Config, mute *MuteError) (cluster.Statu
 	v, err := view(ctx, c, mute != nil)
 	if stoa.Is(err, stoa.KindNotFound) {
 		return cluster.Status{}, fmt.Errorf(
-			"nothing could be seen: no portal was ever started on the home %s (--home names another): %w",
-			c.Home,
-			err,
-		)
+			"nothing could be seen: no portal was ever started on the home %s (--home names another): %w", c.Home, err)
 	}
 	if err != nil {
 		return cluster.Status{}, fmt.Errorf("nothing could be seen: %w", err)
@@ -58,10 +55,8 @@ func Look(ctx context.Context, c *config.Config, mute *MuteError) (cluster.Statu
 	defer func() { _ = v.Close() }() // nothing was written
 	a.Database, a.Lonely = v.Describe(), v.Dialect() == db.SQLite
 	if v.Behind() {
-		a.Unseen = append(
-			a.Unseen,
-			"The newest changes of the database file, which was not closed properly, were not read.",
-		)
+		a.Unseen = append(a.Unseen,
+			"The newest changes of the database file, which was not closed properly, were not read.")
 	}
 	if err := lookAt(ctx, v, &a); err != nil {
 		return cluster.Status{}, fmt.Errorf("nothing could be seen: %w", err)
@@ -75,11 +70,9 @@ func Look(ctx context.Context, c *config.Config, mute *MuteError) (cluster.Statu
 			Mend: "look at the process: it may be frozen, or its machine overloaded; kill -CONT continues one " +
 				"that was stopped"})
 	}
-	a.Unseen = append(
-		a.Unseen,
+	a.Unseen = append(a.Unseen,
 		"No node was asked: whether each is ready, its files, its clock and the connections between nodes are "+
-			"not known.",
-	)
+			"not known.")
 	return cluster.NewStatus(a), nil
 }
 
@@ -124,9 +117,7 @@ func compareHome(ctx context.Context, c *config.Config, v *db.View, a *cluster.A
 		f.Code = cluster.CodeDatabaseEmpty
 		f.Text = fmt.Sprintf(
 			"The database %s is empty, and this home knows incarnation %d of its data: its node does not fill it.",
-			a.Database,
-			newest.Number,
-		)
+			a.Database, newest.Number)
 		f.Mend = "correct jdbc.default.url, or restore the data; if this node is to begin anew, give it a new home"
 		a.Found = append([]cluster.Finding{f}, a.Found...)
 		return nil
@@ -149,17 +140,13 @@ func compareHome(ctx context.Context, c *config.Config, v *db.View, a *cluster.A
 	case token == "":
 		f.Code = cluster.CodeDatabaseBehind
 		f.Text = fmt.Sprintf(
-			"The database %s lacks incarnation %d, which this home knows: its node does not follow it.",
-			a.Database,
-			newest.Number,
-		)
+			"The database %s lacks incarnation %d, which this home knows: its node does not follow it.", a.Database,
+			newest.Number)
 	default:
 		f.Code = cluster.CodeDatabaseFork
 		f.Text = fmt.Sprintf(
 			"Incarnation %d of the database %s is not the one that this home knows: its node does not follow it.",
-			newest.Number,
-			a.Database,
-		)
+			newest.Number, a.Database)
 	}
 	a.Found = append(a.Found, f)
 	return nil
@@ -237,14 +224,11 @@ func lookAt(ctx context.Context, v *db.View, a *cluster.Asked) error {
 		return nil // no node may run on it, so what else is missing does not matter
 	}
 	if !there["cluster_node"] || !there["db_schema"] {
-		a.Found = append(
-			a.Found,
-			cluster.Finding{
-				Code: cluster.CodeDatabaseEmpty,
-				Text: fmt.Sprintf("The database %s holds no portal: no node has been started on it.", a.Database),
-				Mend: "check jdbc.default.url, or start the first node: stoa serve",
-			},
-		)
+		a.Found = append(a.Found, cluster.Finding{
+			Code: cluster.CodeDatabaseEmpty,
+			Text: fmt.Sprintf("The database %s holds no portal: no node has been started on it.", a.Database),
+			Mend: "check jdbc.default.url, or start the first node: stoa serve",
+		})
 		return nil
 	}
 	var first []cluster.Member
@@ -309,31 +293,20 @@ func lookAt(ctx context.Context, v *db.View, a *cluster.Asked) error {
 func schemaNote(version int64) []cluster.Finding {
 	switch newest := db.NewestSchema(); {
 	case version < newest:
-		return []cluster.Finding{
-			{
-				Code: cluster.CodeSchemaOlder,
-				Text: fmt.Sprintf(
-					"The database has schema %d; this binary (%s) brings %d.",
-					version,
-					stoa.Version,
-					newest,
-				),
-				Mend: "nothing to do: the first node of this version brings it up to date when it starts",
-			},
-		}
+		return []cluster.Finding{{
+			Code: cluster.CodeSchemaOlder,
+			Text: fmt.Sprintf("The database has schema %d; this binary (%s) brings %d.",
+				version, stoa.Version, newest),
+			Mend: "nothing to do: the first node of this version brings it up to date when it starts",
+		}}
 	case version > newest:
-		return []cluster.Finding{
-			{
-				Code: cluster.CodeSchemaNewer,
-				Text: fmt.Sprintf(
-					"The database has schema %d; this binary (%s) knows %d, so it may not show everything.",
-					version,
-					stoa.Version,
-					newest,
-				),
-				Mend: "use the binary of the newest node",
-			},
-		}
+		return []cluster.Finding{{
+			Code: cluster.CodeSchemaNewer,
+			Text: fmt.Sprintf(
+				"The database has schema %d; this binary (%s) knows %d, so it may not show everything.", version,
+				stoa.Version, newest),
+			Mend: "use the binary of the newest node",
+		}}
 	}
 	return nil
 }
@@ -373,43 +346,28 @@ func LookEvents(ctx context.Context, c *config.Config, limit int, inUse bool) (e
 }
 
 // misled warns of names that lead to this machine's own loopback address and should not: nodes and people elsewhere
-// would
-// reach themselves. It is said at the first start, not weeks later when a second node joins.
+// would reach themselves. It is said at the first start, not weeks later when a second node joins.
 func misled(ctx context.Context, c *config.Config, database string, linked bool) (out []cluster.Problem) {
 	mend := func(name string) string {
-		return fmt.Sprintf(
-			"in /etc/hosts write this machine's address in its network there instead, such as: %s %s",
-			cluster.OwnAddress(),
-			name,
-		)
+		return fmt.Sprintf("in /etc/hosts write this machine's address in its network there instead, such as: %s %s",
+			cluster.OwnAddress(), name)
 	}
 	for _, l := range []struct{ property, address string }{
 		{"portal.instance.inet.socket.address", c.Server.Listen}, {"web.server.https.listen", c.Server.ListenTLS},
 	} {
 		if host, _, err := net.SplitHostPort(l.address); err == nil {
 			if because, is := cluster.MisledName(ctx, host); is {
-				out = append(
-					out,
-					cluster.Problem{Requirement: "address", Code: cluster.CodeHostLoopback, Mend: mend(host),
-						Message: fmt.Sprintf(
-							"%s=%s is answered on this machine only: %s",
-							l.property,
-							l.address,
-							because,
-						)},
-				)
+				out = append(out, cluster.Problem{Requirement: "address", Code: cluster.CodeHostLoopback,
+					Mend:    mend(host),
+					Message: fmt.Sprintf("%s=%s is answered on this machine only: %s", l.property, l.address, because)})
 			}
 		}
 	}
 	if host, _, err := net.SplitHostPort(database); err == nil && linked {
 		if because, is := cluster.MisledName(ctx, host); is {
 			out = append(out, cluster.Problem{Requirement: "address", Code: cluster.CodeHostLoopback, Mend: mend(host),
-				Message: fmt.Sprintf(
-					"the database server %s is on this machine, and nodes of other machines will not reach this "+
-						"one: %s",
-					host,
-					because,
-				)})
+				Message: fmt.Sprintf("the database server %s is on this machine, and nodes of other machines will not "+
+					"reach this one: %s", host, because)})
 		}
 	}
 	return out

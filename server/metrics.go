@@ -27,52 +27,35 @@ func newClusterMetrics(s *Server) *clusterMetrics {
 	}
 	return &clusterMetrics{
 		s: s,
-		proof: desc(
-			"change_proof_age_seconds",
-			"Time since this node last proved its caches fresh; +Inf without a proof.",
-		),
+		proof: desc("change_proof_age_seconds",
+			"Time since this node last proved its caches fresh; +Inf without a proof."),
 		lag:    desc("change_lag", "Changes that other nodes have settled and this node has not applied."),
 		master: desc("cluster_master", "1 on the node that is the master."),
 		clock:  desc("cluster_clock_offset_seconds", "The clock of this node minus the database's."),
 		link:   desc("cluster_links_missing", "Living nodes that this node has no connection to."),
-		findings: desc(
-			"cluster_findings",
-			"What is wrong with the cluster as this node sees it, causes only.",
-			"code",
-			"severity",
-		),
+		findings: desc("cluster_findings",
+			"What is wrong with the cluster as this node sees it, causes only.", "code", "severity"),
 		unread:      desc("cluster_events_unread", "Events of the cluster that have not been read.", "severity"),
 		waiting:     desc("cluster_events_waiting", "Events that this node could not write yet."),
 		nodes:       desc("cluster_nodes", "Nodes by their state as this node sees it.", "state"),
 		incarnation: desc("database_incarnation", "Number of the history of the database."),
 		hintsSent:   desc("cluster_hints_sent_total", "Messages about changes sent to other nodes."),
 		hintsGot:    desc("cluster_hints_received_total", "Messages about changes received from other nodes."),
-		hintsLost: desc(
-			"cluster_hints_lost_total",
-			"Messages about changes that did not arrive in order and were lost.",
-		),
+		hintsLost: desc("cluster_hints_lost_total",
+			"Messages about changes that did not arrive in order and were lost."),
 		hintsBad: desc("cluster_hints_bad_total", "Messages that were none about changes."),
 		repaired: desc("change_repaired_total", "Transactions that no message had brought and the change log did."),
-		incoherent: desc(
-			"cache_incoherent_total",
-			"Values found wrong in the caches of this node that no change explains.",
-		),
-		lost: desc(
-			"change_lost_total",
-			"Confirmed changes of this node that a replaced database does not have.",
-		),
+		incoherent: desc("cache_incoherent_total",
+			"Values found wrong in the caches of this node that no change explains."),
+		lost:      desc("change_lost_total", "Confirmed changes of this node that a replaced database does not have."),
 		committed: desc("change_committed_total", "Transactions of this node that were committed."),
-		rolledBack: desc(
-			"change_rolled_back_total",
-			"Transactions of this node that were rolled back after they had a number.",
-		),
+		rolledBack: desc("change_rolled_back_total",
+			"Transactions of this node that were rolled back after they had a number."),
 		unknown:     desc("change_unknown_total", "Commits whose outcome could not be found out."),
 		polls:       desc("change_polls_total", "Reads of the change log."),
 		pollsFailed: desc("change_polls_failed_total", "Reads of the change log that failed."),
-		unconfirmed: desc(
-			"change_unconfirmed_total",
-			"Changes that take something away which not every node confirmed in time.",
-		),
+		unconfirmed: desc("change_unconfirmed_total",
+			"Changes that take something away which not every node confirmed in time."),
 	}
 }
 
@@ -183,19 +166,11 @@ func (cacheMetrics) Describe(chan<- *prometheus.Desc) {}
 
 // Collect reads the counters of every region.
 func (m cacheMetrics) Collect(ch chan<- prometheus.Metric) {
-	bad := prometheus.NewDesc(
-		"stoa_cache_bad_offers_total",
-		"Messages of other nodes that were no offer of a cached value.",
-		nil,
-		nil,
-	)
+	bad := prometheus.NewDesc("stoa_cache_bad_offers_total",
+		"Messages of other nodes that were no offer of a cached value.", nil, nil)
 	ch <- prometheus.MustNewConstMetric(bad, prometheus.CounterValue, float64(m.c.BadOffers()))
-	held := prometheus.NewDesc(
-		"stoa_cache",
-		"What a cache region holds: values, and bytes.",
-		[]string{"region", "what"},
-		nil,
-	)
+	held := prometheus.NewDesc("stoa_cache",
+		"What a cache region holds: values, and bytes.", []string{"region", "what"}, nil)
 	counted := prometheus.NewDesc("stoa_cache_total", "What a cache region has done.", []string{"region", "what"}, nil)
 	for _, r := range m.c.Stats() {
 		raw, err := json.Marshal(r)
@@ -228,18 +203,10 @@ func (replicaMetrics) Describe(chan<- *prometheus.Desc) {}
 // Collect gives the present numbers.
 func (m replicaMetrics) Collect(ch chan<- prometheus.Metric) {
 	s := m.r.Stats()
-	reads := prometheus.NewDesc(
-		"stoa_database_snapshots_total",
-		"Reads that may go to a replica, by where they went.",
-		[]string{"source"},
-		nil,
-	)
-	out := prometheus.NewDesc(
-		"stoa_database_replica_left_out",
-		"1 for a replica that lags or fails, and is not used.",
-		[]string{"server"},
-		nil,
-	)
+	reads := prometheus.NewDesc("stoa_database_snapshots_total",
+		"Reads that may go to a replica, by where they went.", []string{"source"}, nil)
+	out := prometheus.NewDesc("stoa_database_replica_left_out",
+		"1 for a replica that lags or fails, and is not used.", []string{"server"}, nil)
 	ch <- prometheus.MustNewConstMetric(reads, prometheus.CounterValue, float64(s.Served), "replica")
 	ch <- prometheus.MustNewConstMetric(reads, prometheus.CounterValue, float64(s.All-s.Served), "write")
 	for server := range s.LeftOut {

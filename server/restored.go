@@ -63,13 +63,8 @@ func Restored(ctx context.Context, c *config.Config, o RestoredOptions) (text st
 	}
 	above := int64(0)
 	var b strings.Builder
-	fmt.Fprintf(
-		&b,
-		"Database: %s, incarnation %d, newest change %s.\n",
-		d.Describe(),
-		there[len(there)-1].Number,
-		when(newest),
-	)
+	fmt.Fprintf(&b, "Database: %s, incarnation %d, newest change %s.\n",
+		d.Describe(), there[len(there)-1].Number, when(newest))
 	for _, m := range beyond {
 		above = max(above, m.newest().Number)
 		says, err := m.compared(ctx, d, there)
@@ -80,12 +75,9 @@ func Restored(ctx context.Context, c *config.Config, o RestoredOptions) (text st
 	}
 	number := max(above, there[len(there)-1].Number) + 1
 	if o.Copy {
-		fmt.Fprintf(
-			&b,
-			"Incarnation %d begins: this database is a portal of its own, and may change the files of %s.\n",
-			number,
-			c.Files.Root,
-		)
+		fmt.Fprintf(&b,
+			"Incarnation %d begins: this database is a portal of its own, and may change the files of %s.\n", number,
+			c.Files.Root)
 	} else {
 		fmt.Fprintf(&b, "Incarnation %d begins: every node follows this database from then on, what it lacks is given up, "+
 			"and everyone signs in again.\n", number)
@@ -105,11 +97,8 @@ func Restored(ctx context.Context, c *config.Config, o RestoredOptions) (text st
 		return "", err
 	}
 	e := cluster.Event{Code: cluster.CodeIncarnation, Severity: cluster.Info, Node: "operator",
-		Text: fmt.Sprintf(
-			"An operator has said that %s is the database from now on: incarnation %d.",
-			d.Describe(),
-			begun.Number,
-		)}
+		Text: fmt.Sprintf("An operator has said that %s is the database from now on: incarnation %d.",
+			d.Describe(), begun.Number)}
 	if !o.Copy {
 		e.Text += " All sessions have ended."
 	}
@@ -118,11 +107,8 @@ func Restored(ctx context.Context, c *config.Config, o RestoredOptions) (text st
 	}); err != nil {
 		o.Logger.Warn("the event could not be recorded", "error", err)
 	}
-	return fmt.Sprintf(
-		"Incarnation %d has begun on %s. Nodes that run follow it within seconds; start the others.",
-		begun.Number,
-		d.Describe(),
-	), nil
+	return fmt.Sprintf("Incarnation %d has begun on %s. Nodes that run follow it within seconds; start the others.",
+		begun.Number, d.Describe()), nil
 }
 
 // standsAt gives the incarnations of a database and when its newest change was.
@@ -131,16 +117,11 @@ func standsAt(ctx context.Context, d *db.DB) (tokens []db.Token, newest time.Tim
 		"SELECT number, token FROM db_history ORDER BY number")
 	if err != nil {
 		return nil, newest, fmt.Errorf(
-			"read the incarnations; was this database migrated by this version (stoa migrate)? %w",
-			err,
-		)
+			"read the incarnations; was this database migrated by this version (stoa migrate)? %w", err)
 	}
 	if len(tokens) == 0 {
-		return nil, newest, stoa.Invalid(
-			"database",
-			"the database %s has no incarnation yet: start a node on it, or restore the data first",
-			d.Describe(),
-		)
+		return nil, newest, stoa.Invalid("database",
+			"the database %s has no incarnation yet: start a node on it, or restore the data first", d.Describe())
 	}
 	var at int64
 	if err := d.QueryRow(ctx, "SELECT COALESCE(MAX(at), 0) FROM change_log WHERE kind <> ''").Scan(&at); err != nil {

@@ -28,23 +28,15 @@ const (
 func clusterCommand(f *flags) *cobra.Command {
 	cmd := &cobra.Command{Use: "cluster", Short: "Look after the nodes"}
 	cache := &cobra.Command{Use: "cache", Short: "Look after the caches of all nodes"}
-	cache.AddCommand(
-		&cobra.Command{
-			Use:   "clear",
-			Short: "Empty all caches on all nodes, as after SQL by hand",
-			Args:  cobra.NoArgs,
-			RunE: func(*cobra.Command, []string) error {
-				return onNode(
-					f,
-					"cluster/cache/clear",
-					server.ControlRequest{},
-					func(ctx context.Context, s *server.Server) (string, error) {
-						return s.ClearCachesText(ctx)
-					},
-				)
-			},
+	cache.AddCommand(&cobra.Command{
+		Use:   "clear",
+		Short: "Empty all caches on all nodes, as after SQL by hand",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			return onNode(f, "cluster/cache/clear", server.ControlRequest{},
+				func(ctx context.Context, s *server.Server) (string, error) { return s.ClearCachesText(ctx) })
 		},
-	)
+	})
 	cmd.AddCommand(statusCommand(f), eventsCommand(f), cache, forgetCommand(f))
 	return cmd
 }
@@ -125,11 +117,8 @@ func lookAtCluster(ctx context.Context, f *flags) (st cluster.Status, err error)
 	if err != nil {
 		return st, err
 	}
-	limit, cancel := context.WithTimeoutCause(
-		ctx,
-		statusLimit,
-		&server.MuteError{Home: c.Home, PID: server.Holder(c.Home)},
-	)
+	limit, cancel := context.WithTimeoutCause(ctx, statusLimit,
+		&server.MuteError{Home: c.Home, PID: server.Holder(c.Home)})
 	defer cancel()
 	text, running, err := server.Control(limit, c.Home, "cluster/status", server.ControlRequest{})
 	var mute *server.MuteError
@@ -161,12 +150,8 @@ func eventsCommand(f *flags) *cobra.Command {
 			if err != nil {
 				return &exit{exitBlind, err}
 			}
-			text, running, err := server.Control(
-				ctx,
-				cfg.Home,
-				"cluster/events",
-				server.ControlRequest{Read: read, Limit: eventsListed},
-			)
+			text, running, err := server.Control(ctx, cfg.Home, "cluster/events",
+				server.ControlRequest{Read: read, Limit: eventsListed})
 			var mute *server.MuteError
 			if read != "" {
 				switch {
@@ -231,21 +216,11 @@ func forgetCommand(f *flags) *cobra.Command {
 			"One that runs is never forgotten, and one that was stopped has left by itself.",
 		RunE: func(_ *cobra.Command, args []string) error {
 			if dead {
-				return onNode(
-					f,
-					"cluster/forget",
-					server.ControlRequest{Dead: true},
-					func(ctx context.Context, s *server.Server) (string, error) { return s.ForgetDead(ctx) },
-				)
+				return onNode(f, "cluster/forget", server.ControlRequest{Dead: true},
+					func(ctx context.Context, s *server.Server) (string, error) { return s.ForgetDead(ctx) })
 			}
-			return onNode(
-				f,
-				"cluster/forget",
-				server.ControlRequest{Node: args[0]},
-				func(ctx context.Context, s *server.Server) (string, error) {
-					return s.ForgetText(ctx, args[0])
-				},
-			)
+			return onNode(f, "cluster/forget", server.ControlRequest{Node: args[0]},
+				func(ctx context.Context, s *server.Server) (string, error) { return s.ForgetText(ctx, args[0]) })
 		}}
 	cmd.Flags().BoolVar(&dead, "dead", false, "forget all nodes that are dead")
 	return cmd
@@ -258,14 +233,8 @@ func printCluster(w io.Writer, st cluster.Status) error {
 	if st.Asker != "" {
 		from = "as " + st.Asker + " saw it"
 	}
-	fmt.Fprintf(
-		w,
-		"\nCluster Link %s, database %s, master %s, %s\n",
-		orElse(st.Link, "not known"),
-		st.Database,
-		orElse(st.Master, "none"),
-		from,
-	)
+	fmt.Fprintf(w, "\nCluster Link %s, database %s, master %s, %s\n",
+		orElse(st.Link, "not known"), st.Database, orElse(st.Master, "none"), from)
 	if len(st.Nodes) > 0 {
 		if err := printNodes(w, st); err != nil {
 			return err
@@ -325,12 +294,8 @@ func printEvents(w io.Writer, events []cluster.Event) {
 		}
 		fmt.Fprintf(w, "\n            [%s] id %s, told by %s", e.Code, id, orElse(e.Node, "no node"))
 		if !e.ReadAt.IsZero() {
-			fmt.Fprintf(
-				w,
-				", read by %s at %s",
-				orElse(e.ReadBy, "the operator"),
-				e.ReadAt.Local().Format(time.DateTime),
-			)
+			fmt.Fprintf(w, ", read by %s at %s",
+				orElse(e.ReadBy, "the operator"), e.ReadAt.Local().Format(time.DateTime))
 		}
 		fmt.Fprintln(w)
 		if e.Mend != "" && e.ReadAt.IsZero() {
@@ -348,25 +313,13 @@ func printNodes(w io.Writer, st cluster.Status) error {
 			if n.Master {
 				state += ", master"
 			}
-			fmt.Fprintf(
-				t,
-				"%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
-				orElse(n.Label, n.Name),
-				state,
-				n.Host,
-				n.Address,
-				n.Version,
-				n.Started.Local().Format(time.DateTime),
-				n.Seen.Local().Format(time.DateTime),
-			)
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", orElse(n.Label, n.Name), state, n.Host, n.Address, n.Version,
+				n.Started.Local().Format(time.DateTime), n.Seen.Local().Format(time.DateTime))
 		}
 		return t.Flush()
 	}
-	fmt.Fprintln(
-		t,
-		"\nNODE\tSTATE\tHOST\tCLUSTER ADDRESS\tHTTP ADDRESS\tVERSION\tUPTIME\tCLOCK\tBEHIND\tPROOF\tHINTS "+
-			"SENT\tRECEIVED\tLOST\tREPAIRED",
-	)
+	fmt.Fprintln(t, "\nNODE\tSTATE\tHOST\tCLUSTER ADDRESS\tHTTP ADDRESS\tVERSION\tUPTIME\tCLOCK\tBEHIND\tPROOF\tHINTS "+
+		"SENT\tRECEIVED\tLOST\tREPAIRED")
 	for _, n := range st.Nodes {
 		name, state := orElse(n.Label, n.Name), n.Condition()
 		if n.Self {
@@ -379,24 +332,9 @@ func printNodes(w io.Writer, st cluster.Status) error {
 			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t\t%s\n", name, state, n.Host, n.Address, n.Version)
 			continue
 		}
-		fmt.Fprintf(
-			t,
-			"%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t%d\t%d\t%d\t%d\n",
-			name,
-			state,
-			n.Host,
-			n.Address,
-			n.HTTP,
-			n.Version,
-			n.Uptime,
-			signed(n.ClockOffset),
-			n.Lag,
-			age(n.ProofAge),
-			n.HintsSent,
-			n.HintsGot,
-			n.HintsLost,
-			n.Repaired,
-		)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t%d\t%d\t%d\t%d\n", name, state, n.Host, n.Address,
+			n.HTTP, n.Version, n.Uptime, signed(n.ClockOffset), n.Lag, age(n.ProofAge), n.HintsSent, n.HintsGot,
+			n.HintsLost, n.Repaired)
 	}
 	return t.Flush()
 }
@@ -410,16 +348,8 @@ func printLatencies(w io.Writer, st cluster.Status) {
 				fmt.Fprintln(t, "\nHINTS, THERE AND BACK\tTO\tHALF WITHIN\t99 OF 100\tSLOWEST\tNOT ANSWERED")
 				any = true
 			}
-			fmt.Fprintf(
-				t,
-				"%s\t%s\t%s\t%s\t%s\t%d\n",
-				orElse(n.Label, n.Name),
-				l.Node,
-				short(l.P50),
-				short(l.P99),
-				short(l.Max),
-				l.Lost,
-			)
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\n",
+				orElse(n.Label, n.Name), l.Node, short(l.P50), short(l.P99), short(l.Max), l.Lost)
 		}
 	}
 	_ = t.Flush() // w has been written to without an error

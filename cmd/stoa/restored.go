@@ -12,26 +12,18 @@ import (
 )
 
 func dbRestoredCommand(f *flags) *cobra.Command {
-	return historyCommand(
-		f,
-		server.RestoredOptions{},
-		"restored",
+	return historyCommand(f, server.RestoredOptions{}, "restored",
 		"Say that the database was put back on purpose, so that nodes follow it again",
 		"After a restore the database lacks what nodes know, so they refuse it: it could be an old primary or a copy.\n"+
 			"This shows what the database has and what this home and the file store know beyond it, asks, and begins a\n"+
-			"new incarnation, which every node follows. Nodes may run. All sessions and one-time links end.",
-	)
+			"new incarnation, which every node follows. Nodes may run. All sessions and one-time links end.")
 }
 
 func dbAdoptCommand(f *flags) *cobra.Command {
-	return historyCommand(
-		f,
-		server.RestoredOptions{Copy: true},
-		"adopt",
+	return historyCommand(f, server.RestoredOptions{Copy: true}, "adopt",
 		"Say that a copy of a database is a portal of its own, or that the portal was moved",
 		"A database that a node without memory finds on another machine may be a copy: it sends no mail and deletes no\n"+
-			"files until this says what it is. Give a copy a file store of its own first (dl.store.file.system.root.dir).",
-	)
+			"files until this says what it is. Give a copy a file store of its own first (dl.store.file.system.root.dir).")
 }
 
 // historyCommand begins a new incarnation after the operator has agreed.

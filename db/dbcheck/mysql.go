@@ -21,40 +21,31 @@ const shortWait = 60
 func mysqlLosses(v map[string]string) []Finding {
 	var out []Finding
 	if got := v["innodb_flush_log_at_trx_commit"]; got != "1" {
-		out = append(
-			out,
-			Finding{
-				Code:     "flush-log",
-				Severity: Critical,
-				Fix: "innodb_flush_log_at_trx_commit = 1 below [mysqld] in my.cnf, and SET GLOBAL " +
-					"innodb_flush_log_at_trx_commit = 1;",
-				Text: "innodb_flush_log_at_trx_commit is " + got + ": when the server or its machine stops, the " +
-					"saves of the last second that were acknowledged are lost",
-			},
-		)
+		out = append(out, Finding{
+			Code:     "flush-log",
+			Severity: Critical,
+			Fix: "innodb_flush_log_at_trx_commit = 1 below [mysqld] in my.cnf, and SET GLOBAL " +
+				"innodb_flush_log_at_trx_commit = 1;",
+			Text: "innodb_flush_log_at_trx_commit is " + got + ": when the server or its machine stops, the " +
+				"saves of the last second that were acknowledged are lost",
+		})
 	}
 	if v["innodb_doublewrite"] == "OFF" {
-		out = append(
-			out,
-			Finding{
-				Code:     "doublewrite",
-				Severity: Critical,
-				Fix:      "innodb_doublewrite = ON below [mysqld] in my.cnf, and restart",
-				Text: "innodb_doublewrite is off: when the machine stops in the middle of a write, the database " +
-					"can be damaged",
-			},
-		)
+		out = append(out, Finding{
+			Code:     "doublewrite",
+			Severity: Critical,
+			Fix:      "innodb_doublewrite = ON below [mysqld] in my.cnf, and restart",
+			Text: "innodb_doublewrite is off: when the machine stops in the middle of a write, the database " +
+				"can be damaged",
+		})
 	}
 	if strings.EqualFold(v["innodb_flush_method"], "nosync") {
-		out = append(
-			out,
-			Finding{
-				Code:     "flush-method",
-				Severity: Critical,
-				Fix:      "innodb_flush_method = O_DIRECT below [mysqld] in my.cnf, and restart",
-				Text:     "innodb_flush_method is nosync: nothing is written to the disk for certain",
-			},
-		)
+		out = append(out, Finding{
+			Code:     "flush-method",
+			Severity: Critical,
+			Fix:      "innodb_flush_method = O_DIRECT below [mysqld] in my.cnf, and restart",
+			Text:     "innodb_flush_method is nosync: nothing is written to the disk for certain",
+		})
 	}
 	return out
 }
@@ -159,15 +150,10 @@ func (l *look) mysqlLimits(ctx context.Context) {
 	}
 	l.connections(limit, fix)
 	if n := number(v["max_allowed_packet"]); n < leastPacket {
-		l.add(
-			"packet",
-			Critical,
+		l.add("packet", Critical,
 			fmt.Sprintf("max_allowed_packet = 64M below [mysqld] in my.cnf, and SET GLOBAL max_allowed_packet = %d;",
 				64<<20),
-			"max_allowed_packet is %d bytes and %d are needed: a large article cannot be saved",
-			n,
-			leastPacket,
-		)
+			"max_allowed_packet is %d bytes and %d are needed: a large article cannot be saved", n, leastPacket)
 	}
 	if n := number(v["wait_timeout"]); n < shortWait {
 		l.add("idle-timeout", Warning,

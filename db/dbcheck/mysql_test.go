@@ -40,8 +40,7 @@ func TestRun_MariaDBAsTheDocsSetItUpIsFit(t *testing.T) {
 
 func TestRun_MariaDBAsHostersSetItUp(t *testing.T) {
 	t.Parallel()
-	s := startMaria(
-		t,
+	s := startMaria(t,
 		binlog(1, "--innodb-flush-log-at-trx-commit=2", "--innodb-doublewrite=0", "--innodb-flush-method=nosync",
 			"--max-allowed-packet=1M", "--max-connections=20", "--wait-timeout=4", "--autocommit=0",
 			"--binlog-format=STATEMENT")...)
@@ -149,22 +148,13 @@ func TestRun_Galera(t *testing.T) {
 	t.Parallel()
 	lib := program(t, "Galera (package galera-4)", "/usr/lib/galera/libgalera_smm.so")
 	group := freePort(t)
-	s := startMaria(
-		t,
-		binlog(
-			1,
-			"--wsrep-on=ON",
-			"--wsrep-provider="+lib,
-			"--wsrep-cluster-name=t",
-			"--wsrep-new-cluster",
+	s := startMaria(t,
+		binlog(1, "--wsrep-on=ON", "--wsrep-provider="+lib, "--wsrep-cluster-name=t", "--wsrep-new-cluster",
 			"--wsrep-cluster-address=gcomm://",
-			"--wsrep-node-address=127.0.0.1",
-			"--innodb-autoinc-lock-mode=2",
-			"--wsrep-osu-method=RSU",
+			"--wsrep-node-address=127.0.0.1", "--innodb-autoinc-lock-mode=2", "--wsrep-osu-method=RSU",
 			fmt.Sprintf(
 				"--wsrep-provider-options=gcache.size=8M;base_port=%d;gmcast.listen_addr=tcp://127.0.0.1:%[1]d",
-				group),
-		)...)
+				group))...)
 	execute(t, s.url("boss", "boss", ""), "SET wsrep_OSU_method = 'TOI'", makeStoa,
 		"CREATE USER stoa@'%' IDENTIFIED BY 'stoa'",
 		"GRANT ALL PRIVILEGES ON stoa.* TO stoa@'%'", "CREATE TABLE stoa.nokey (id INTEGER)")

@@ -30,16 +30,13 @@ func postgresLosses(v map[string]string) []Finding {
 				"not start again"})
 	}
 	if v["full_page_writes"] == "off" {
-		out = append(
-			out,
-			Finding{
-				Code:     "full-page-writes",
-				Severity: Critical,
-				Fix:      "ALTER SYSTEM SET full_page_writes = on; " + reload,
-				Text: "full_page_writes is off: when the machine stops in the middle of a write, the database " +
-					"can be damaged",
-			},
-		)
+		out = append(out, Finding{
+			Code:     "full-page-writes",
+			Severity: Critical,
+			Fix:      "ALTER SYSTEM SET full_page_writes = on; " + reload,
+			Text: "full_page_writes is off: when the machine stops in the middle of a write, the database " +
+				"can be damaged",
+		})
 	}
 	if v["synchronous_commit"] == "off" {
 		out = append(out, Finding{Code: "synchronous-commit", Severity: Critical,
@@ -264,10 +261,15 @@ func (l *look) terminate(ctx context.Context, user string) {
 			"time-outs free it", user)
 }
 
+// postgresLimit is how many connections the server has for users like the portal's.
+func postgresLimit(v map[string]string) int {
+	return int(
+		number(v["max_connections"]) - number(v["superuser_reserved_connections"]) - number(v["reserved_connections"]))
+}
+
 func (l *look) postgresLimits(ctx context.Context) {
 	v := l.settings
-	limit := int(
-		number(v["max_connections"]) - number(v["superuser_reserved_connections"]) - number(v["reserved_connections"]))
+	limit := postgresLimit(v)
 	need := l.report.Nodes * (l.report.Pool + reserve)
 	fix := fmt.Sprintf(
 		"ALTER SYSTEM SET max_connections = %d; and restart the server; or lower jdbc.default.maximumPoolSize",

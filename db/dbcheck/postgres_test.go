@@ -71,8 +71,8 @@ func TestRun_PostgresAsTheDocsSetItUpIsFit(t *testing.T) {
 			t.Errorf("the check left %d things behind (%v)", n, err)
 		}
 	}
-	if r := check(t, dbcheck.Options{Write: db.Options{URL: s.url("stoa", "stoa", "stoa")}, Nodes: 4}); !r.Has(
-		"connections") {
+	r = check(t, dbcheck.Options{Write: db.Options{URL: s.url("stoa", "stoa", "stoa")}, Nodes: 4})
+	if !r.Has("connections") {
 		t.Error("four nodes with 32 connections each fit into 100")
 	}
 	execute(t, s.url("stoa", "stoa", "stoa"), "CREATE TABLE cluster_node (state text)",
@@ -199,13 +199,10 @@ func TestRun_Replicas(t *testing.T) {
 		r.Hosts[0].Replicas != 1 {
 		t.Errorf("the report is %+v", r)
 	}
-	r = check(
-		t,
-		dbcheck.Options{
-			Write: db.Options{URL: p.url("stoa", "stoa", "stoa")},
-			Read:  db.Options{URL: s.url("stoa", "stoa", "stoa")},
-		},
-	)
+	r = check(t, dbcheck.Options{
+		Write: db.Options{URL: p.url("stoa", "stoa", "stoa")},
+		Read:  db.Options{URL: s.url("stoa", "stoa", "stoa")},
+	})
 	want(t, r, "asynchronous", "demotion", "not-visible")
 	want(t, check(t, at(s.url("stoa", "stoa", "stoa"))), "no-writable", "-asynchronous", "-demotion")
 

@@ -234,10 +234,7 @@ func startMaria(t *testing.T, settings ...string) *server {
 	if err := os.WriteFile(init, []byte(boss), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	s.start(
-		t,
-		attr,
-		s.url("boss", "boss", ""),
+	s.start(t, attr, s.url("boss", "boss", ""),
 		append([]string{mariadbd, "--no-defaults", "--datadir=" + data, "--tmpdir=" + s.dir,
 			"--socket=" + s.dir + "/sock", "--pid-file=" + s.dir + "/pid", "--bind-address=127.0.0.1",
 			"--port=" + strconv.Itoa(s.port),

@@ -32,10 +32,7 @@ func AtStart(ctx context.Context, d *db.DB, pool int) ([]Finding, error) {
 				"%s; make one with ENCODING 'UTF8' (%s)", encodingSentence(name, e), encodingFix)
 		}
 		out = postgresLosses(v)
-		limit = int(
-			number(v["max_connections"]) - number(
-				v["superuser_reserved_connections"]) - number(v["reserved_connections"]),
-		)
+		limit = postgresLimit(v)
 	case db.MySQL:
 		v, err := rowPairs(ctx, d, "SHOW GLOBAL VARIABLES")
 		if err != nil {
@@ -85,15 +82,12 @@ func checkSQLite(ctx context.Context, r *Report, b db.Bare, cluster bool) error 
 	h.Role = RoleWritable
 	if f, err := os.OpenFile(b.Name, os.O_RDWR, 0); err != nil {
 		h.Role = RoleReadOnly
-		r.Findings = append(
-			r.Findings,
-			Finding{
-				Code:     "no-writable",
-				Severity: Critical,
-				Fix:      "make the file and its folder writable for the user of the node",
-				Text:     "the file " + b.Name + " cannot be written to: " + err.Error(),
-			},
-		)
+		r.Findings = append(r.Findings, Finding{
+			Code:     "no-writable",
+			Severity: Critical,
+			Fix:      "make the file and its folder writable for the user of the node",
+			Text:     "the file " + b.Name + " cannot be written to: " + err.Error(),
+		})
 	} else {
 		_ = f.Close()
 	}
@@ -102,15 +96,12 @@ func checkSQLite(ctx context.Context, r *Report, b db.Bare, cluster bool) error 
 		sev, text = Critical, "SQLite is a database of one process, and cluster.link.enabled is true: a second node "+
 			"cannot use it"
 	}
-	r.Findings = append(
-		r.Findings,
-		Finding{
-			Code:     "sqlite",
-			Severity: sev,
-			Text:     text,
-			Fix:      "stoa db copy --to URL takes the portal to PostgreSQL, MariaDB or MySQL",
-		},
-	)
+	r.Findings = append(r.Findings, Finding{
+		Code:     "sqlite",
+		Severity: sev,
+		Text:     text,
+		Fix:      "stoa db copy --to URL takes the portal to PostgreSQL, MariaDB or MySQL",
+	})
 	if !b.Sound(ctx) {
 		r.Findings = append(
 			[]Finding{

@@ -189,7 +189,7 @@ func startCapture(ctx context.Context, d *db.DB, tables []Table, id string) erro
 	}
 	for i, s := range statements {
 		err := exec(ctx, d, s)
-		for try := 0; err != nil && !denied(err) && busy(err) && try < 20 && ctx.Err() == nil; try++ {
+		for try := 0; err != nil && !denied(err) && db.IsLocked(err) && try < 20 && ctx.Err() == nil; try++ {
 			err = exec(ctx, d, s)
 		}
 		if denied(err) {
@@ -209,19 +209,6 @@ func startCapture(ctx context.Context, d *db.DB, tables []Table, id string) erro
 		}
 	}
 	return nil
-}
-
-// busy reports whether a statement waited for a lock in vain.
-func busy(err error) bool {
-	var pg *pgconn.PgError
-	var my *mysql.MySQLError
-	switch {
-	case errors.As(err, &pg):
-		return pg.Code == "55P03" || pg.Code == "40P01"
-	case errors.As(err, &my):
-		return my.Number == 1205 || my.Number == 1213
-	}
-	return false
 }
 
 // stopCapture removes triggers and tables, whichever of them are there.
@@ -248,7 +235,7 @@ func stopCapture(ctx context.Context, d *db.DB, tables []Table) error {
 // drop removes something. Who may make no triggers has none to remove.
 func drop(ctx context.Context, d *db.DB, statement string) error {
 	err := exec(ctx, d, statement)
-	for try := 0; busy(err) && try < 20 && ctx.Err() == nil; try++ {
+	for try := 0; db.IsLocked(err) && try < 20 && ctx.Err() == nil; try++ {
 		err = exec(ctx, d, statement)
 	}
 	if denied(err) {

@@ -31,7 +31,7 @@ func (c *copying) last(ctx context.Context) error {
 	}
 	began := time.Now()
 	err := stopWrites(ctx, c.o.Source, &c.out)
-	for try := 0; busy(err) && try < 10; try++ { // a transaction that takes long: let the others pass, and try again
+	for try := 0; db.IsLocked(err) && try < 10; try++ { // a transaction that takes long: let the others pass, and try again
 		if _, err := c.round(ctx); err != nil {
 			return c.letWrite(ctx, err)
 		}
@@ -263,7 +263,7 @@ func (r *row) markMoved(ctx context.Context, tx *db.Tx) error {
 	if err != nil {
 		return err
 	}
-	if !strings.HasPrefix(token, tokenMoved) {
+	if !strings.HasPrefix(token, db.MovedPrefix) {
 		r.Detail.Token = token
 	}
 	r.State = stateMoved
@@ -377,8 +377,7 @@ func Undo(ctx context.Context, source, target *db.DB, progress Progress) error {
 	}
 	if err := unchanged(ctx, source, target, tables, progress); err != nil {
 		return errors.Join(err, target.Control(context.WithoutCancel(ctx), func(tx *db.Tx) error {
-			return unmark(ctx,
-				tx, token)
+			return unmark(ctx, tx, token)
 		}))
 	}
 	known, err := readNumber(ctx, target)

@@ -65,12 +65,18 @@ func (r row) save(ctx context.Context, tx *db.Tx) error {
 	if err != nil {
 		return err
 	}
-	if len(r.Peer) > 255 {
-		r.Peer = strings.ToValidUTF8(r.Peer[:255], "")
-	}
+	r.Peer = shorten(r.Peer, 255)
 	return tx.Upsert(ctx, "db_transfer", []string{"id"}, db.Row{
 		"id": r.ID, "kind": r.Kind, "state": r.State, "peer": r.Peer,
 		"started": r.Started, "beat": r.Beat, "detail": string(raw)})
+}
+
+// shorten keeps what fits into a column of that many bytes.
+func shorten(s string, most int) string {
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "")
+	}
+	return s
 }
 
 // alive keeps saying that a transfer runs, in the database of its row, until the function it gives is called.
@@ -121,16 +127,12 @@ func Unfinished(ctx context.Context, q db.Queryer) (sentence string, err error) 
 			"begins anew", nil
 	}
 	return "a copy of " + all[0].Peer + " into this database has not ended: repeat stoa db copy on the source, which " +
-		"goes on, " +
-		"or give it up with --abort", nil
+		"goes on, or give it up with --abort", nil
 }
 
-// movedFact is the mark of a portal that was moved to another database, in cluster_fact; tokenMoved begins the token
-// of its incarnation.
-const (
-	movedFact  = "moved"
-	tokenMoved = "moved:"
-)
+// movedFact is the mark of a portal that was moved to another database, in cluster_fact. The token of its incarnation
+// begins with db.MovedPrefix.
+const movedFact = "moved"
 
 // Moved gives the address, without password, to which the portal was moved from this database; ok is false when it
 // is here. A node that sees ok writes nothing any more.
@@ -165,16 +167,14 @@ func tableHas(ctx context.Context, q db.Queryer, d db.Dialect, table, column str
 
 // mark says that the portal was moved to address, and gives the token of the incarnation before.
 func mark(ctx context.Context, tx *db.Tx, address string) (token string, err error) {
-	if len(address) > 240 {
-		address = strings.ToValidUTF8(address[:240], "")
-	}
+	address = shorten(address, 240)
 	has, err := incarnationHas(ctx, tx, tx.Dialect(), "token")
 	if err != nil {
 		return "", err
 	}
 	if has {
 		// The column has 190 bytes; the whole address stands in the fact.
-		short := strings.ToValidUTF8((tokenMoved + address)[:min(190, len(tokenMoved+address))], "")
+		short := shorten(db.MovedPrefix+address, 190)
 		if err := tx.QueryRow(ctx, "SELECT token FROM db_incarnation WHERE id = 1").Scan(&token); err != nil &&
 			!db.IsNoRows(err) {
 			return "", err
@@ -231,12 +231,9 @@ func begin(ctx context.Context, tx *db.Tx, known int64, counters map[string]int6
 			return 0, err
 		}
 	}
-	_, err = tx.Exec(ctx, "UPDATE db_counter SET next_id = next_id + ?, incarnation = ?", int64(counterJump), number)
+	_, err = tx.Exec(ctx, "UPDATE db_counter SET next_id = next_id + ?, incarnation = ?", int64(db.CounterJump), number)
 	return number, err
 }
-
-// counterJump is more than the ids that can have been handed out and are not seen in what was read.
-const counterJump = 1 << 24
 
 // beginHistory gives the new incarnation a token and, where the history is kept, a row in it.
 func beginHistory(ctx context.Context, tx *db.Tx, number int64, fingerprint, how string) error {

@@ -46,18 +46,15 @@ func (r *run) makeSites(ctx context.Context) error {
 		st, err := r.Sites.BySlug(ctx, r.opt.Instance.ID, slug)
 		made := stoa.Is(err, stoa.KindNotFound)
 		if made {
-			st, err = r.Sites.CreateSite(
-				ctx,
-				site.Site{
-					Instance: r.opt.Instance.ID,
-					Slug:     slug,
-					Name:     words.title("en"),
-					Tagline:  words.sentence("en"),
-					Locale:   "en",
-					Locales:  []stoa.Locale{"en", "de", "fr"},
-					Home:     site.HomePosts,
-				},
-			)
+			st, err = r.Sites.CreateSite(ctx, site.Site{
+				Instance: r.opt.Instance.ID,
+				Slug:     slug,
+				Name:     words.title("en"),
+				Tagline:  words.sentence("en"),
+				Locale:   "en",
+				Locales:  []stoa.Locale{"en", "de", "fr"},
+				Home:     site.HomePosts,
+			})
 		}
 		if err != nil {
 			return err
@@ -418,38 +415,31 @@ func (r *run) page(i int, ids []stoa.ID) page.NewPage {
 	if nth := i / len(r.sites); nth >= topPages { // of its site
 		n.Parent = ids[(nth-topPages)/10*len(r.sites)+i%len(r.sites)]
 	}
-	rows := []page.Section{
-		{
-			ID: "text",
-			Columns: []page.Column{
-				{
-					Width: 8,
-					Widgets: []page.Placed{
-						{ID: "words", Widget: "html", Settings: map[string]string{"html": w.body("en")}},
-					},
+	rows := []page.Section{{
+		ID: "text",
+		Columns: []page.Column{
+			{
+				Width: 8,
+				Widgets: []page.Placed{
+					{ID: "words", Widget: "html", Settings: map[string]string{"html": w.body("en")}},
 				},
-				{
-					Width: 4,
-					Widgets: []page.Placed{
-						{
-							ID:       "aside",
-							Widget:   "html",
-							Settings: map[string]string{"html": "<p>" + w.sentence("en") + "</p>"},
-						},
-					},
-				},
+			},
+			{
+				Width: 4,
+				Widgets: []page.Placed{{
+					ID:       "aside",
+					Widget:   "html",
+					Settings: map[string]string{"html": "<p>" + w.sentence("en") + "</p>"},
+				}},
 			},
 		},
-	}
+	}}
 	if w.IntN(3) == 0 {
-		rows = append(
-			rows,
-			page.Section{
-				ID: "news",
-				Columns: []page.Column{{Width: 12, Widgets: []page.Placed{{ID: "latest", Widget: "content-list",
-					Settings: map[string]string{"kind": "post", "count": "5", "style": "list"}}}}},
-			},
-		)
+		rows = append(rows, page.Section{
+			ID: "news",
+			Columns: []page.Column{{Width: 12, Widgets: []page.Placed{{ID: "latest", Widget: "content-list",
+				Settings: map[string]string{"kind": "post", "count": "5", "style": "list"}}}}},
+		})
 	}
 	n.Layout = page.Layout{Sections: rows}
 	return n
@@ -467,14 +457,11 @@ func (r *run) makeFiles(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		_, err = r.Files.Upload(
-			ctx,
-			r.home(i).Site,
+		_, err = r.Files.Upload(ctx, r.home(i).Site,
 			document.Upload{Name: name, Body: body, Alt: newWords(r.dice("alt", i)).title("en"),
 				Also: func(ctx context.Context, tx *db.Tx, f document.File) error {
 					return r.note(ctx, tx, 0, "file", key, f.ID)
-				}},
-		)
+				}})
 		if err != nil {
 			return fmt.Errorf("file %d: %w", i+1, err)
 		}
