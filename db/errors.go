@@ -83,10 +83,12 @@ func isBusy(err error) bool {
 	var my *mysql.MySQLError
 	var lite *sqlite.Error
 	switch {
+	case IsLocked(err):
+		return true
 	case errors.As(err, &pg):
-		return slices.Contains([]string{"40001", "40P01", "55P03"}, pg.Code)
+		return pg.Code == "40001"
 	case errors.As(err, &my):
-		return slices.Contains([]uint16{1213, 1205, 1020}, my.Number)
+		return my.Number == 1020
 	case errors.As(err, &lite):
 		c := lite.Code() & 0xff
 		return c == sqlite3.SQLITE_BUSY || c == sqlite3.SQLITE_LOCKED

@@ -113,7 +113,9 @@ func (c sqliteConnector) Connect(context.Context) (driver.Conn, error) { return 
 func (c sqliteConnector) Driver() driver.Driver                        { return c.drv }
 
 // sqliteURI names a file and how it is opened.
-func sqliteURI(path, query string) string { return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + query }
+func sqliteURI(path, query string) string {
+	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + query
+}
 
 // openServer makes pools on one server of the address.
 func (d *DB) openServer(i int, fingerprint string) (*pools, error) {
