@@ -44,3 +44,44 @@ func TestErrorPage_WithoutASite(t *testing.T) {
 		t.Errorf("a form would be sent again\n%s", got)
 	}
 }
+
+// What an editor wrote is sent back with the page that says that it could not be saved, so that it can be sent again.
+func TestErrorPage_KeepsWhatAnEditorWrote(t *testing.T) {
+	tmpl, err := screens(look.New())
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &Handler{tmpl: tmpl}
+	page := func(address, form string, status int) string {
+		r := httptest.NewRequest("POST", "http://example.com"+address, strings.NewReader(form))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		w := httptest.NewRecorder()
+		h.ErrorPage(w, r, status, "the session has ended", status == http.StatusServiceUnavailable)
+		if w.Code != status {
+			t.Errorf("%d in place of %d", w.Code, status)
+		}
+		return w.Body.String()
+	}
+	const form = "title=Tides&body=%3Cp%3E%22high%22+%26+low%3C%2Fp%3E&do=publish&tag=1&tag=2"
+	for status, want := range map[int]string{503: "cannot answer", 401: "You are signed out"} {
+		got := page("/control/content/7?x=1&y=2", form, status)
+		for _, want := range []string{want, `<form method="post" action="/control/content/7?x=1&amp;y=2">`, "Send again",
+			`name="title" value="Tides"`, `name="body" value="&lt;p&gt;&#34;high&#34; &amp; low&lt;/p&gt;"`,
+			`name="do" value="publish"`, `name="tag" value="1"`, `name="tag" value="2"`} {
+			if !strings.Contains(got, want) {
+				t.Errorf("%d: no %s in\n%s", status, want, got)
+			}
+		}
+	}
+	for address, form := range map[string]string{
+		"/control/users/new": "name=ida&newPassword=secret", "/sign-in": "login=ida&password=secret",
+		"/unlock": "word=secret", "/control/content/7": "%zz",
+	} {
+		if got := page(address, form, 503); strings.Contains(got, "Send again") || strings.Contains(got, "secret") {
+			t.Errorf("%s: the form is kept\n%s", address, got)
+		}
+	}
+	if got := page("/control/content/7", form, 404); strings.Contains(got, "Send again") {
+		t.Errorf("what is not there is sent again\n%s", got)
+	}
+}

@@ -3,6 +3,9 @@ package widget
 // words are what the default theme and the built-in widgets say, by language.
 var words = map[string]map[string]string{
 	"de": {
+		"You are signed out": "Sie sind abgemeldet", "Send again": "Noch einmal senden",
+		"What you have written is kept on this page. Leave it open, and send it again in a moment.":       "Was Sie geschrieben haben, ist auf dieser Seite erhalten. Lassen Sie sie offen und senden Sie es gleich noch einmal.",
+		"What you have written is kept on this page. Sign in in another window, then send it again here.": "Was Sie geschrieben haben, ist auf dieser Seite erhalten. Melden Sie sich in einem anderen Fenster an und senden Sie es hier noch einmal.",
 		"Skip to content": "Zum Inhalt", "Menu": "Menü", "Main": "Hauptnavigation", "Search": "Suche", "Language": "Sprache",
 		"Colour scheme": "Farbschema", "Sign in": "Anmelden", "Sign out": "Abmelden", "Breadcrumbs": "Brotkrumen", "Home": "Startseite",
 		"This part could not be shown.": "Dieser Teil konnte nicht angezeigt werden.", "Newer": "Neuere", "Older": "Ältere", "Pages": "Seiten",
@@ -30,6 +33,9 @@ var words = map[string]map[string]string{
 		"The two new passwords are not the same.":                         "Die beiden neuen Passwörter sind nicht gleich.",
 	},
 	"fr": {
+		"You are signed out": "Vous êtes déconnecté", "Send again": "Envoyer à nouveau",
+		"What you have written is kept on this page. Leave it open, and send it again in a moment.":       "Ce que vous avez écrit est conservé sur cette page. Laissez-la ouverte et envoyez-le à nouveau dans un instant.",
+		"What you have written is kept on this page. Sign in in another window, then send it again here.": "Ce que vous avez écrit est conservé sur cette page. Connectez-vous dans une autre fenêtre, puis envoyez-le à nouveau ici.",
 		"Skip to content": "Aller au contenu", "Menu": "Menu", "Main": "Navigation principale", "Search": "Rechercher", "Language": "Langue",
 		"Sign in": "Se connecter", "Sign out": "Se déconnecter", "Home": "Accueil", "Newer": "Plus récents", "Older": "Plus anciens",
 		"Nothing here yet.": "Rien ici pour l’instant.", "Password": "Mot de passe", "Open": "Ouvrir", "This page does not exist": "Cette page n’existe pas",
@@ -43,6 +49,9 @@ var words = map[string]map[string]string{
 		"Tags": "Étiquettes", "Untitled": "Sans titre", "Featured": "À la une", "Back": "Retour", "Pages": "Pages", "Image not available": "Image indisponible",
 	},
 	"es": {
+		"You are signed out": "Ha cerrado la sesión", "Send again": "Enviar de nuevo",
+		"What you have written is kept on this page. Leave it open, and send it again in a moment.":       "Lo que ha escrito se conserva en esta página. Déjela abierta y envíelo de nuevo en un momento.",
+		"What you have written is kept on this page. Sign in in another window, then send it again here.": "Lo que ha escrito se conserva en esta página. Inicie sesión en otra ventana y envíelo de nuevo aquí.",
 		"Skip to content": "Saltar al contenido", "Menu": "Menú", "Main": "Navegación principal", "Search": "Buscar", "Language": "Idioma",
 		"Sign in": "Iniciar sesión", "Sign out": "Cerrar sesión", "Home": "Inicio", "Newer": "Más recientes", "Older": "Más antiguos",
 		"Nothing here yet.": "Todavía no hay nada.", "Password": "Contraseña", "Open": "Abrir", "This page does not exist": "Esta página no existe",
