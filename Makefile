@@ -76,10 +76,11 @@ bench-cluster: bin/testrun ## measure three nodes, against JGroups where there i
 	@$(GO) build -buildvcs=false -o bin/bench ./tools/bench
 	@exec bin/bench cluster -out docs/benchmarks-cluster.md $(ARGS)
 
-BENCHROWS ?= 100000
+# Starts PostgreSQL and MariaDB of its own. Wants psql; says what it left out.
 .PHONY: bench-db
-bench-db: ## copy and back up a database of BENCHROWS rows, against the drivers used bare, with the resident memory (needs "make services" for servers)
-	$(GO) test ./db/transfer -run '^$$' -bench . -benchtime 1x -args -benchrows $(BENCHROWS)
+bench-db: bin/testrun ## measure reads, saves, editors, fail-over, copy and backup against the drivers and psql, write docs/benchmarks-database.md (ARGS="-rows 1000000 -files 10000")
+	@$(GO) build -buildvcs=false -o bin/bench ./tools/bench
+	@exec bin/bench database -out docs/benchmarks-database.md $(ARGS)
 
 .PHONY: docs
 docs: ## write docs/properties.md from the table of properties

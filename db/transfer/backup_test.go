@@ -25,6 +25,11 @@ func newStore(t testing.TB) *filestore.Dir {
 	return filestoretest.Dir(t, filepath.Join(t.TempDir(), "files"))
 }
 
+func fileRow(id int64, key string, size int, sum []byte) db.Row {
+	return db.Row{"id": id, "site": 1, "file_key": key, "name": "n", "type": "text/plain", "size": size, "width": 0,
+		"height": 0, "alt": "", "hash": hex.EncodeToString(sum), "source": "", "created": 1, "created_by": 1, "version": 1}
+}
+
 // addFile puts bytes and their row.
 func addFile(t testing.TB, d *db.DB, store filestore.Store, id int64, content string) (key string) {
 	t.Helper()
@@ -34,9 +39,7 @@ func addFile(t testing.TB, d *db.DB, store filestore.Store, id int64, content st
 	}
 	sum := sha256.Sum256([]byte(content))
 	if err := d.Write(context.Background(), func(ctx context.Context, tx *db.Tx) error {
-		return tx.Insert(ctx, "document_file", db.Row{"id": id, "site": 1, "file_key": key, "name": "n",
-			"type": "text/plain", "size": len(content), "width": 0, "height": 0,
-			"alt": "", "hash": hex.EncodeToString(sum[:]), "source": "", "created": 1, "created_by": 1, "version": 1})
+		return tx.Insert(ctx, "document_file", fileRow(id, key, len(content), sum[:]))
 	}); err != nil {
 		t.Fatal(err)
 	}

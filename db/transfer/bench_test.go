@@ -3,10 +3,14 @@ package transfer_test
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
 	"flag"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
+	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -14,19 +18,39 @@ import (
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/db/dbtest"
 	"github.com/stoa-portal/stoa/db/transfer"
+	"github.com/stoa-portal/stoa/filestore"
 )
 
-func benchRows() int {
-	n, ok := flag.Lookup("benchrows").Value.(flag.Getter).Get().(int)
-	if !ok {
-		return 0
-	}
+func benchRows() int { return benchFlag("benchrows") }
+
+func benchFlag(name string) int {
+	n, _ := flag.Lookup(name).Value.(flag.Getter).Get().(int) // it is one
 	return n
 }
 
 func TestMain(m *testing.M) {
 	flag.Int("benchrows", 20_000, "rows that the benchmarks copy; the goal is 1000000 with under 150 MB resident")
+	flag.Int("benchfiles", 20, "MB of files that the benchmarks back up and restore; the goal is 10000 with the same")
 	os.Exit(m.Run())
+}
+
+// manyFiles puts files of 20 MB, that cannot be compressed, with their rows.
+func manyFiles(b testing.TB, d *db.DB, store filestore.Store, mb int) {
+	b.Helper()
+	const each = 20
+	random := rand.NewChaCha8([32]byte{1})
+	for i := range mb / each {
+		key, sum := filestore.NewKey(), sha256.New()
+		r := io.TeeReader(io.LimitReader(random, each<<20), sum)
+		if _, err := store.Put(context.Background(), "document/"+key, r, each<<20); err != nil {
+			b.Fatal(err)
+		}
+		if err := d.Write(context.Background(), func(ctx context.Context, tx *db.Tx) error {
+			return tx.Insert(ctx, "document_file", fileRow(int64(i+1), key, each<<20, sum.Sum(nil)))
+		}); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
 
 // manyRows writes n versions of pages of some 400 bytes with one statement.
@@ -66,7 +90,10 @@ func resident(b testing.TB) float64 {
 	return 0
 }
 
-func resetResident() { _ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) }
+func resetResident() {
+	debug.FreeOSMemory() // of what was there before
+	_ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0)
+}
 
 // BenchmarkCopy compares a copy, with its checksums, with the drivers used bare: one SELECT, and INSERTs of 500 rows.
 // The ratio counts; times depend on the machine.
@@ -112,23 +139,43 @@ func BenchmarkCopy(b *testing.B) {
 	}
 }
 
-// BenchmarkBackup writes a backup of that many rows to nowhere.
+// BenchmarkBackup writes a backup of that many rows and bytes of files, and restores it.
 func BenchmarkBackup(b *testing.B) {
 	for _, e := range dbtest.Engines() {
 		b.Run(string(e), func(b *testing.B) {
-			from := dbtest.Open(b, e)
+			ctx := context.Background()
+			from, store := dbtest.Open(b, e), newStore(b)
 			manyRows(b, from, benchRows())
-			store := newStore(b)
-			resetResident()
+			manyFiles(b, from, store, benchFlag("benchfiles"))
+			mb := float64(benchRows())*400/1e6 + float64(benchFlag("benchfiles")) // about
 			for b.Loop() {
-				end, err := transfer.Backup(context.Background(), transfer.BackupOptions{DB: from, Store: store,
-					Files: fileColumns()}, io.Discard)
+				out, err := os.Create(filepath.Join(b.TempDir(), "backup"))
+				if err != nil {
+					b.Fatal(err)
+				}
+				resetResident()
+				began := time.Now()
+				end, err := transfer.Backup(ctx, transfer.BackupOptions{DB: from, Store: store, Files: fileColumns()}, out)
 				if err != nil || end.Rows < int64(benchRows()) {
 					b.Fatal(end.Rows, err)
 				}
+				b.ReportMetric(mb/time.Since(began).Seconds(), "MB/s-backup")
+				b.ReportMetric(resident(b), "MB-resident-backup")
+				if _, err := out.Seek(0, io.SeekStart); err != nil {
+					b.Fatal(err)
+				}
+				to, other := dbtest.Open(b, e), newStore(b)
+				resetResident()
+				began = time.Now()
+				if _, _, err := transfer.Restore(ctx, transfer.RestoreOptions{DB: to, Store: other, From: "bench"}, out); err != nil {
+					b.Fatal(err)
+				}
+				b.ReportMetric(mb/time.Since(began).Seconds(), "MB/s-restore")
+				b.ReportMetric(resident(b), "MB-resident-restore")
+				if err := out.Close(); err != nil {
+					b.Fatal(err)
+				}
 			}
-			b.ReportMetric(resident(b), "MB-resident")
-			b.ReportMetric(float64(benchRows())*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
 		})
 	}
 }

@@ -28,6 +28,9 @@ type bed struct {
 	jgroups         *jgroups // nil: not there
 	noJGroups       string   // why
 	count           int
+
+	sizeRows  int // that are copied, backed up and restored
+	sizeFiles int // MB
 }
 
 // part is one thing that is measured.
@@ -67,7 +70,7 @@ func runCluster(args []string) (err error) {
 	if err := f.Parse(args); err != nil {
 		return err
 	}
-	chosen, err := choose(only)
+	chosen, err := choose(parts(), only)
 	if err != nil {
 		return err
 	}
@@ -85,7 +88,16 @@ func runCluster(args []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, end()) }()
-	r := report{at: time.Now(), note: note, loadBefore: loadAverage(), servers: b.describe(ctx), whole: only == ""}
+	return b.measure(ctx, report{head: clusterHead, target: "bench-cluster", note: note, whole: only == ""}, chosen, wait, out)
+}
+
+const clusterHead = "# Benchmarks of a cluster\n\n%s\nThree nodes are three processes on this machine and share its cores with the servers (%s, which " +
+	"keep what they confirm), with the clients and with whatever is compared. A number with ± is the median of rounds and half their " +
+	"range; ratios are taken round by round between sides that work in turn.\n"
+
+// measure lets the parts run one after the other, prints the report and writes it to the file out, if that is named.
+func (b *bed) measure(ctx context.Context, r report, chosen []part, wait time.Duration, out string) error {
+	r.at, r.loadBefore, r.servers = time.Now(), loadAverage(), b.describe(ctx)
 	var failed error
 	for _, p := range chosen {
 		busy, err := quiet(ctx, wait)
@@ -114,8 +126,7 @@ func runCluster(args []string) (err error) {
 }
 
 // choose gives the parts with the names.
-func choose(only string) ([]part, error) {
-	all := parts()
+func choose(all []part, only string) ([]part, error) {
 	if only == "" {
 		return all, nil
 	}

@@ -10,6 +10,8 @@ import (
 
 // report is what the benchmark of a cluster found.
 type report struct {
+	head                  string // the title, %s for when and where, and what is measured with %s for the servers
+	target                string // of make
 	at                    time.Time
 	note                  string
 	servers               []string
@@ -23,8 +25,9 @@ type section struct {
 	title    string
 	text     string // in Markdown
 	findings []finding
-	left     string  // why it was not measured
-	busy     float64 // share of the processors that others used before it began
+	rows     [][]string // for the one table of ratios: what, where, Stoa, the other side, ratio
+	left     string     // why it was not measured
+	busy     float64    // share of the processors that others used before it began
 }
 
 // finding is a measure with a goal.
@@ -44,10 +47,9 @@ func (r *report) markdown() string {
 	if note == "" {
 		note = fmt.Sprintf("%d cores", runtime.NumCPU())
 	}
-	fmt.Fprintf(&b, "# Benchmarks of a cluster\n\nMeasured by `make bench-cluster` on %s, %s, %s/%s, %s. Load average before: %s, after: %s.\n",
-		r.at.UTC().Format("2 January 2006"), note, runtime.GOOS, runtime.GOARCH, runtime.Version(), r.loadBefore, r.loadAfter)
-	fmt.Fprintf(&b, "Three nodes are three processes on this machine and share its cores with the servers (%s, which keep what they confirm), with the clients and with whatever is compared. ", strings.Join(r.servers, ", "))
-	b.WriteString("A number with ± is the median of rounds and half their range; ratios are taken round by round between sides that work in turn.\n")
+	fmt.Fprintf(&b, r.head, fmt.Sprintf("Measured by `make %s` on %s, %s, %s/%s, %s. Load average before: %s, after: %s.",
+		r.target, r.at.UTC().Format("2 January 2006"), note, runtime.GOOS, runtime.GOARCH, runtime.Version(), r.loadBefore, r.loadAfter),
+		strings.Join(r.servers, ", "))
 	if !r.whole {
 		b.WriteString("\nOnly a part was measured.\n")
 	}
@@ -70,6 +72,13 @@ func (r *report) markdown() string {
 	}
 	if len(missed) > 0 {
 		fmt.Fprintf(&b, "\nMissed: %s.\n", strings.Join(missed, "; "))
+	}
+	ratios := [][]string{{"What", "Where", "Stoa", "The other side", "Ratio"}}
+	for _, s := range r.sections {
+		ratios = append(ratios, s.rows...)
+	}
+	if len(ratios) > 1 {
+		fmt.Fprintf(&b, "\n## Ratios\n\n%s", table(ratios...))
 	}
 	for _, s := range r.sections {
 		if s.text == "" {

@@ -92,16 +92,16 @@ func TestChangesFor_FillAHint(t *testing.T) {
 }
 
 func TestChoose_UnknownPartIsNamed(t *testing.T) {
-	if got, err := choose("hints, calls"); err != nil || len(got) != 2 || got[1].name != "calls" {
+	if got, err := choose(parts(), "hints, calls"); err != nil || len(got) != 2 || got[1].name != "calls" {
 		t.Errorf("%v, %v", got, err)
 	}
-	if _, err := choose("hint"); err == nil || !strings.Contains(err.Error(), "hints, rows") {
+	if _, err := choose(parts(), "hint"); err == nil || !strings.Contains(err.Error(), "hints, rows") {
 		t.Errorf("%v does not say what there is", err)
 	}
 }
 
 func TestReport_SaysWhatIsMissedAndWhatWasNotMeasured(t *testing.T) {
-	r := report{at: time.Unix(0, 0), servers: []string{"PostgreSQL 15"}, whole: true, sections: []section{
+	r := report{head: clusterHead, target: "bench-cluster", at: time.Unix(0, 0), servers: []string{"PostgreSQL 15"}, whole: true, sections: []section{
 		{title: "Hints", text: "How.\n", findings: []finding{{what: "Rate", goal: "≥ 2 ×", measured: "1.5 ×"}, {what: "Lost", goal: "0", measured: "0", met: true}}},
 		{title: "Calls", findings: []finding{{what: "Latency", goal: "≤ 1 ×", left: "no JDK"}}},
 		{title: "Master", left: "it failed: line one\nline two"},

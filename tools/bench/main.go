@@ -1,7 +1,8 @@
 // Command bench measures a built stoa against nginx and against a bare net/http program that serve the
 // same bytes, and times its first start and an import. It writes a table for docs/benchmarks.md.
 // "bench cluster" measures three nodes, for docs/benchmarks-cluster.md; "bench member" is one of the
-// processes that it starts.
+// processes that it starts. "bench database" measures what lies between the portal and its database, for
+// docs/benchmarks-database.md.
 package main
 
 import (
@@ -22,6 +23,8 @@ func main() {
 	switch word := append(os.Args, "")[1]; word {
 	case "cluster":
 		err = runCluster(os.Args[2:])
+	case "database":
+		err = runDatabase(os.Args[2:])
 	case "member":
 		err = runMember(os.Args[2:])
 	default:
