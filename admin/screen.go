@@ -143,8 +143,12 @@ func (h *Handler) explain(q *request, err error) error {
 	return h.show(q, status, "error", frame{Title: title, Body: sentence(e.Message)})
 }
 
-// signIn sends somebody to the sign-in page, and afterwards back.
+// signIn sends a guest to the sign-in page, and afterwards back. Who has sent a form gets a page that keeps it; a
+// script, which takes no page, learns from the redirect that the session has ended.
 func (q *request) signIn() error {
+	if q.Method == http.MethodPost && strings.Contains(q.Header.Get("Accept"), "text/html") {
+		return stoa.Unauthorized("the session has ended")
+	}
 	next := "/control/"
 	if q.Method == http.MethodGet {
 		next = q.URL.RequestURI()

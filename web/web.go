@@ -306,7 +306,11 @@ func (h *Handler) ErrorPage(w http.ResponseWriter, r *http.Request, status int, 
 	case http.StatusServiceUnavailable:
 		message = "Please try again in a moment."
 	}
-	data := map[string]any{"Status": status, "Title": title, "Message": sentence(message), "Again": ""}
+	form := kept(r, status)
+	if form != nil {
+		title, message = form.title(), form.message()
+	}
+	data := map[string]any{"Status": status, "Title": title, "Message": sentence(message), "Again": "", "Kept": form}
 	if retry && r.Method == http.MethodGet {
 		data["Again"] = nextPath(r.URL.RequestURI())
 	}
@@ -318,6 +322,7 @@ func (h *Handler) ErrorPage(w http.ResponseWriter, r *http.Request, status int, 
 		locale = v.locale
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	_ = h.tmpl.ExecuteTemplate(w, "plain-error.html", screen{View: data, Home: "/", locale: locale}) // a visitor who went away does not want it
 }
