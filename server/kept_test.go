@@ -12,58 +12,128 @@ import (
 	"github.com/stoa-portal/stoa/server/servertest"
 )
 
-var keptField = regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)">`)
+var (
+	keptAction = regexp.MustCompile(`<form class="form" method="post" action="(/control/[^"]*)">`)
+	keptField  = regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)">`)
+)
 
-// An editor's session ends on one node while an article is being written on another: what was written comes back with
-// the answer, and is saved when it is sent again after the sign-in.
-func TestKept_TextOutlivesTheSession(t *testing.T) {
-	nodes := servertest.StartOn(t, dbtest.SQLite, 2)
-	a, b := nodes[0], nodes[1]
-	a.SignIn(t)
-	editor := b.As(a.Client)
-	// Another window with the same session.
-	other := a.As(servertest.NewClient(t))
-	at, err := url.Parse(a.URL)
-	if err != nil {
-		t.Fatal(err)
+// keptForm reads the form of a page that keeps what an editor wrote, as a browser would send it.
+func keptForm(t *testing.T, a servertest.Answer) (action string, form url.Values) {
+	t.Helper()
+	_, at, _ := strings.Cut(a.Body, "error-page__code")
+	m := keptAction.FindStringSubmatch(at)
+	if m == nil {
+		t.Fatalf("the page keeps no form: %d\n%s", a.Status, a.Body)
 	}
-	other.Client.Jar.SetCookies(at, a.Client.Jar.Cookies(at))
-	if got := other.Post(t, "/sign-out", nil); got.Status != http.StatusSeeOther {
-		t.Fatalf("sign out: %d", got.Status)
+	at, _, _ = strings.Cut(at, "</form>")
+	form = url.Values{}
+	for _, f := range keptField.FindAllStringSubmatch(at, -1) {
+		form.Add(html.UnescapeString(f[1]), html.UnescapeString(f[2]))
 	}
-	const body = "<p>The \"high\" tide & the low one.</p>\r\n<p>Again.</p>"
-	form := url.Values{"site": {a.Site(t).ID.String()}, "version": {"0"}, "kind": {"post"},
-		"slug": {"tides"}, "title": {"Tides"}, "body": {body}, "do": {"publish"}}
-	lost := editor.Post(t, "/control/content/new", form, "Accept", "text/html,*/*;q=0.8")
-	if lost.Status != http.StatusUnauthorized || lost.Header.Get("Cache-Control") != "no-store" {
-		t.Fatalf("without a session: %d, Cache-Control %q\n%s", lost.Status, lost.Header.Get("Cache-Control"), lost.Body)
-	}
-	again := url.Values{}
-	for _, m := range keptField.FindAllStringSubmatch(lost.Body, -1) {
-		again.Add(html.UnescapeString(m[1]), html.UnescapeString(m[2]))
-	}
-	if again.Encode() != form.Encode() || !strings.Contains(lost.Body, `action="/control/content/new"`) {
-		t.Fatalf("kept is %s, not %s\n%s", again.Encode(), form.Encode(), lost.Body)
-	}
-	a.SignIn(t)
-	if got := editor.Post(t, "/control/content/new", again); got.Status != http.StatusSeeOther {
-		t.Fatalf("sent again: %d\n%s", got.Status, got.Body)
-	}
-	a.Poll(t)
-	if got := a.Guest(t).Get(t, "/w/tides"); got.Status != http.StatusOK || !strings.Contains(got.Body, "Tides") {
-		t.Errorf("the article is not there: %d\n%s", got.Status, got.Body)
+	return html.UnescapeString(m[1]), form
+}
+
+// browserHeaders are what a browser sends with a form of a page of this portal.
+var browserHeaders = []string{"Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "Sec-Fetch-Site", "same-origin"}
+
+// An editor's text is not lost when the session ended on another node: the page keeps it, and it is published after
+// signing in, on any node.
+func TestKept_SessionThatEndedElsewhere(t *testing.T) {
+	onEngines(t, 2, func(t *testing.T, nodes []*servertest.Node) {
+		a, b := nodes[0], nodes[1]
+		a.SignIn(t)
+		mine := b.As(a.Client)
+		form := written(a, t)
+		// The browser that writes signs out in another window, at node A; the request at node B still brings the cookie.
+		at, err := url.Parse(b.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cookies := a.Client.Jar.Cookies(at)
+		if got := a.Post(t, "/sign-out", nil); got.Status != http.StatusSeeOther {
+			t.Fatalf("sign out: %d", got.Status)
+		}
+		a.Client.Jar.SetCookies(at, cookies)
+
+		got := mine.Post(t, "/control/content/new?x=1&y=2", form, browserHeaders...)
+		mustSee(t, got, http.StatusUnauthorized, "You are signed out", "Send again")
+		if c := got.Header.Get("Cache-Control"); c != "no-store" {
+			t.Errorf("Cache-Control: %q", c)
+		}
+		// Sending it again too early loses nothing either, though the cookie is gone by now.
+		action, again := keptForm(t, got)
+		got = mine.Post(t, action, again, browserHeaders...)
+		mustSee(t, got, http.StatusUnauthorized, "You are signed out")
+		action, again = keptForm(t, got)
+		keptWhole(t, action, again, form)
+		// A script gets no page, as before.
+		if got := mine.Post(t, action, again, "Accept", "*/*"); got.Status != http.StatusSeeOther {
+			t.Errorf("a script gets %d", got.Status)
+		}
+		// A page of another site cannot have this page filled.
+		foreign := mine.Post(t, action, again, append(browserHeaders[:2:2], "Sec-Fetch-Site", "cross-site", "Origin", "https://elsewhere.example")...)
+		mustSee(t, foreign, http.StatusForbidden)
+		mustNotSee(t, foreign, "Send again", "High water")
+
+		b.As(a.Client).SignIn(t)
+		got = mine.Post(t, action, again, browserHeaders...)
+		if got.Status != http.StatusSeeOther || !strings.Contains(got.Header.Get("Location"), "done=published") {
+			t.Fatalf("sent again: %d to %q\n%s", got.Status, got.Header.Get("Location"), got.Body)
+		}
+		a.Poll(t)
+		mustSee(t, a.Guest(t).Get(t, "/w/tides"), http.StatusOK, "High water &amp; low")
+	})
+}
+
+// The same while the database is away from the node that the form came to.
+func TestKept_DatabaseAway(t *testing.T) {
+	for _, e := range []dbtest.Engine{dbtest.Postgres, dbtest.MariaDB} {
+		t.Run(string(e), func(t *testing.T) {
+			g := servertest.NewGroup(t, e)
+			g.Breakable = true
+			a, b := g.Join(nil), g.Join(nil)
+			a.SignIn(t)
+			mine := b.As(a.Client)
+			mustSee(t, mine.Get(t, "/control/content"), http.StatusOK)
+			form := written(a, t)
+			form.Set("password", "quite-so")
+			g.Cut(b)
+			eventually(t, "the node finds out", func() bool { return !b.Cache.Proven() && b.Log.Hangs() })
+			got := mine.Post(t, "/control/content/new?x=1&y=2", form, browserHeaders...)
+			mustSee(t, got, http.StatusServiceUnavailable, "Send again", `name="password" type="password" required`)
+			mustNotSee(t, got, "quite-so")
+			if c := got.Header.Get("Cache-Control"); c != "no-store" || got.Header.Get("Retry-After") == "" {
+				t.Errorf("Cache-Control: %q, Retry-After: %q", c, got.Header.Get("Retry-After"))
+			}
+			g.Thaw(b)
+			eventually(t, "the node finds back", func() bool { return mine.Get(t, "/account").Status == http.StatusOK })
+			action, again := keptForm(t, got)
+			form.Del("password")
+			keptWhole(t, action, again, form)
+			got = mine.Post(t, action, again, browserHeaders...)
+			if got.Status != http.StatusSeeOther || !strings.Contains(got.Header.Get("Location"), "done=published") {
+				t.Fatalf("sent again: %d to %q\n%s", got.Status, got.Header.Get("Location"), got.Body)
+			}
+			a.Poll(t)
+			mustSee(t, a.Guest(t).Get(t, "/w/tides"), http.StatusOK, "High water &amp; low")
+		})
 	}
 }
 
-// A script that has lost its session gets no page, and what was not sent by a form of this site is not kept.
-func TestKept_OnlyForPeopleOfThisSite(t *testing.T) {
-	a := servertest.Start(t, 1)[0]
-	form := url.Values{"title": {"Tides"}}
-	if got := a.Post(t, "/control/content/new", form, "Accept", "*/*"); got.Status != http.StatusSeeOther {
-		t.Errorf("a script: %d\n%s", got.Status, got.Body)
+// written is what the form of an article sends.
+func written(n *servertest.Node, t *testing.T) url.Values {
+	t.Helper()
+	return url.Values{"site": {n.Site(t).ID.String()}, "version": {"0"}, "kind": {"post"}, "slug": {"tides"},
+		"title": {`The "tides"`}, "body": {"<p>High water &amp; low</p>\r\n<p>+ 100% €</p>"}, "do": {"publish"}}
+}
+
+// keptWhole checks that a form was kept whole.
+func keptWhole(t *testing.T, action string, got, want url.Values) {
+	t.Helper()
+	if action != "/control/content/new?x=1&y=2" {
+		t.Errorf("sent again to %s", action)
 	}
-	got := a.Post(t, "/control/content/new", form, "Accept", "text/html", "Sec-Fetch-Site", "cross-site")
-	if got.Status != http.StatusForbidden || strings.Contains(got.Body, "Tides") {
-		t.Errorf("from another site: %d\n%s", got.Status, got.Body)
+	if got.Encode() != want.Encode() {
+		t.Errorf("kept\n%s\nin place of\n%s", got.Encode(), want.Encode())
 	}
 }

@@ -10,23 +10,70 @@ import (
 // field is one value of a form.
 type field struct{ Name, Value string }
 
-// kept gives the fields of a form of the control panel that was not worked through, in the order of their names, so
-// that the page which says so can send it again: what an editor wrote is not lost because the database is away or the
-// session has ended. A form with a password or a file in it is not kept, and of other origins none comes this far.
-func kept(r *http.Request) (out []field) {
-	form, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if r.Method != http.MethodPost || err != nil || form != "application/x-www-form-urlencoded" ||
-		!strings.HasPrefix(r.URL.Path, "/control/") || r.ParseForm() != nil {
+// keptForm is a form of the control panel that was not worked through, as the page that says so sends it again.
+type keptForm struct {
+	Action    string   // path and query of this portal
+	Fields    []field  // by name, the values of one name in their order
+	Passwords []string // names of fields that held a password: they are asked for again
+	SignedOut bool     // the session has ended; otherwise the portal cannot answer just now
+}
+
+// kept gives the form of r when an answer with this status means that an editor's text would be lost: the database is
+// away (503) or the session has ended (401); nil for anything else. Scripts, which take no page, and uploads are not
+// kept. Passwords never are; they are asked for again, since an article that lost its password on the way would be open
+// to all.
+//
+// No page of another origin may fill this one, for its button sends the form with the editor's rights and as a form of
+// this origin. httpd refuses such requests before they come here, except from origins that the settings trust.
+func kept(r *http.Request, status int) *keptForm {
+	if status != http.StatusServiceUnavailable && status != http.StatusUnauthorized || r.Method != http.MethodPost ||
+		!strings.HasPrefix(r.URL.Path, "/control/") || !strings.Contains(r.Header.Get("Accept"), "text/html") {
 		return nil
 	}
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || kind != "application/x-www-form-urlencoded" || new(http.CrossOriginProtection).Check(r) != nil {
+		return nil
+	}
+	// Where the request came no further than to the question who sends it, all of the form is unread, and the limit of
+	// its body holds. Half a text that looks whole is worse than none.
+	if r.PostForm == nil && r.ParseForm() != nil {
+		return nil
+	}
+	form := keptForm{Action: nextPath(r.URL.RequestURI()), SignedOut: status == http.StatusUnauthorized}
 	for name, values := range r.PostForm {
-		if strings.Contains(strings.ToLower(name), "password") {
-			return nil
+		lower := strings.ToLower(name)
+		if strings.Contains(lower, "token") || strings.Contains(lower, "secret") {
+			return nil // good once, and not what an editor writes
 		}
+		password := strings.Contains(lower, "password")
 		for _, v := range values {
-			out = append(out, field{name, v})
+			switch {
+			case !password:
+				form.Fields = append(form.Fields, field{name, v})
+			case v != "" && !slices.Contains(form.Passwords, name):
+				form.Passwords = append(form.Passwords, name)
+			}
 		}
 	}
-	slices.SortStableFunc(out, func(a, b field) int { return strings.Compare(a.Name, b.Name) })
-	return out
+	if len(form.Fields) == 0 {
+		return nil // a button, or nothing but a password
+	}
+	slices.SortStableFunc(form.Fields, func(a, b field) int { return strings.Compare(a.Name, b.Name) })
+	slices.Sort(form.Passwords)
+	return &form
+}
+
+// title and message are what the page says, in English.
+func (f *keptForm) title() string {
+	if f.SignedOut {
+		return "You are signed out"
+	}
+	return "The portal cannot answer just now"
+}
+
+func (f *keptForm) message() string {
+	if f.SignedOut {
+		return "What you have written is kept on this page. Sign in in another window, then send it again here."
+	}
+	return "What you have written is kept on this page. Leave it open, and send it again in a moment."
 }

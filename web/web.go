@@ -306,18 +306,13 @@ func (h *Handler) ErrorPage(w http.ResponseWriter, r *http.Request, status int, 
 	case http.StatusServiceUnavailable:
 		message = "Please try again in a moment."
 	}
-	data := map[string]any{"Status": status, "Title": title, "Message": sentence(message), "Again": "", "Action": ""}
+	form := kept(r, status)
+	if form != nil {
+		title, message = form.title(), form.message()
+	}
+	data := map[string]any{"Status": status, "Title": title, "Message": sentence(message), "Again": "", "Kept": form}
 	if retry && r.Method == http.MethodGet {
 		data["Again"] = nextPath(r.URL.RequestURI())
-	}
-	if fields := kept(r); len(fields) > 0 && (retry || status == http.StatusUnauthorized) {
-		data["Action"], data["Kept"], data["SignedOut"] = nextPath(r.URL.RequestURI()), fields, !retry
-		data["Message"] = "What you have written is kept on this page. Leave it open, and send it again in a moment."
-		if !retry {
-			data["Title"] = "You are signed out"
-			title = "You are signed out"
-			data["Message"] = "What you have written is kept on this page. Sign in in another window, then send it again here."
-		}
 	}
 	locale := spoken(r)
 	if v := visitOf(r); v != nil {
@@ -327,6 +322,7 @@ func (h *Handler) ErrorPage(w http.ResponseWriter, r *http.Request, status int, 
 		locale = v.locale
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	_ = h.tmpl.ExecuteTemplate(w, "plain-error.html", screen{View: data, Home: "/", locale: locale}) // a visitor who went away does not want it
 }
