@@ -239,6 +239,34 @@ func TestGuard17_ThirdCallerTakesAnOldLoadOnlyIfItsTagsAllow(t *testing.T) {
 	}
 }
 
+// Whoever waited for a load that the database did not answer does not wait for another.
+func TestGuard17_ThirdCallerFailsWithALoadThatIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := newWorld(t, nil)
+		r := newRegion(c, "article")
+		release := make(chan struct{})
+		refused := func(context.Context, *Load) (string, error) {
+			<-release
+			return "", stoa.Unavailable(nil, "the database does not answer")
+		}
+		var all []chan string
+		for range 3 {
+			all = append(all, background(r, context.Background(), "1", refused))
+			synctest.Wait()
+			c.Invalidate([]Change{saved(1)}, nil)
+		}
+		close(release)
+		for _, out := range all {
+			if got := <-out; got != "error: the database does not answer" {
+				t.Error(got)
+			}
+		}
+		if got := statsOf(c, "article").Loads; got != 2 {
+			t.Errorf("%d loads, want 2", got)
+		}
+	})
+}
+
 func TestGuard17_LoadCarriesTheLowestAsOfOfItsParts(t *testing.T) {
 	c, _ := newWorld(t, nil)
 	l := &Load{cache: c, asOf: 9}

@@ -81,7 +81,9 @@ func (r *region) fetch(ctx context.Context, q *request) (any, Info, error) {
 			q.st.load.NoStore()
 			return val, info, err
 		}
-		if as == watch && (f.noPlace || !f.result.cacheable() || !r.covers(f, &q.m)) {
+		// A database that is away fails whoever waited with the load: a load of their own would wait as long again.
+		away := !f.noPlace && stoa.Is(f.result.err, stoa.KindUnavailable)
+		if as == watch && !away && (f.noPlace || !f.result.cacheable() || !r.covers(f, &q.m)) {
 			continue
 		}
 		if as != lead {

@@ -38,7 +38,8 @@ func measureFailover(ctx context.Context, b *bed) (s section, err error) {
 			return s, err
 		}
 	}
-	rows := [][]string{{"Replication", "Round", "Stoa, s", "psql, s", "Stoa longer by, s", "Standby promoted after, s", "Stoa, tries that failed", "psql"}}
+	rows := [][]string{{"Replication", "Round", "Stoa, s", "psql, s", "Stoa longer by, s",
+		"Standby promoted after, s", "Stoa, tries that failed", "psql"}}
 	worst, rounds := 0.0, b.pick(3, 1)
 	for _, kind := range []string{"asynchronous", "synchronous"} {
 		var stoa, plain, longer []float64
@@ -58,8 +59,8 @@ func measureFailover(ctx context.Context, b *bed) (s section, err error) {
 	s.findings = []finding{{what: fmt.Sprintf("Seconds without writes at a fail-over, longer than psql, slowest of %d", 2*rounds),
 		goal: fmt.Sprintf("≤ %.0f s", goalFailover), measured: fmt.Sprintf("%.2f s", worst), met: worst <= goalFailover}}
 	s.text = fmt.Sprintf("A primary and its standby, both in the address of a built node and in that of psql "+
-		"(`host=a,b target_session_attrs=read-write`, a new psql for each row). An editor saves articles through the forms of the control panel, and "+
-		"psql inserts, at the same time into the same server; what fails is tried again %s later. The primary is killed, and %s later the "+
+		"(`host=a,b target_session_attrs=read-write`, a new psql for each row). An editor saves articles "+
+		"through the forms of the control panel, and psql inserts, at the same time into the same server; what fails is tried again %s later. The primary is killed, and %s later the "+
 		"standby is promoted, which both wait for. Seconds count from the last acknowledged write before to the first after.\n\n%s",
 		tryAgain, promoteAfter, table(rows...))
 	return s, nil

@@ -131,7 +131,7 @@ func startPostgres(ctx context.Context, dir string) (*postgres, error) {
 		return nil, err
 	}
 	cmd := exec.Command(postgresBin()+"/postgres", "-D", dir, "-c", "listen_addresses=127.0.0.1", "-c", "port="+port,
-		"-c", "unix_socket_directories="+dir, "-c", "fsync=off", "-c", "shared_buffers=16MB", "-c", "timezone=UTC")
+		"-c", "unix_socket_directories="+dir, "-c", "shared_buffers=16MB", "-c", "timezone=UTC")
 	if err := asAccount(cmd, dir); err != nil {
 		return nil, err
 	}
