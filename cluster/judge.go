@@ -125,12 +125,12 @@ func (j *judge) node(n NodeStatus) {
 	for _, p := range n.Problems {
 		j.add(p.code(), name, p.Mend, func(nodes []string) string {
 			return fmt.Sprintf("%s %s not ready (%s): %s.",
-				join(nodes), verb(nodes, "is", "are"), p.Requirement, strings.TrimSuffix(p.Message, "."))
+				join(nodes), verb(nodes, "is", "are"), p.Requirement, oneLine(p.Message))
 		})
 	}
 	for _, p := range n.Warnings {
 		g := j.addAs(p.code(), p.Message, name, p.Mend, func(nodes []string) string {
-			return fmt.Sprintf("%s: %s.", join(nodes), strings.TrimSuffix(p.Message, "."))
+			return fmt.Sprintf("%s: %s.", join(nodes), oneLine(p.Message))
 		})
 		if g.Severity == Critical { // the node is ready all the same
 			g.Severity = Warning
@@ -368,6 +368,11 @@ func groupsOf(by map[string][]string) string {
 }
 
 func join(names []string) string { return strings.Join(names, ", ") }
+
+// oneLine makes a clause of the message of a problem: drivers break their lines where they have tried several addresses.
+func oneLine(message string) string {
+	return strings.TrimSuffix(strings.Join(strings.Fields(message), " "), ".")
+}
 
 // verb chooses between singular and plural.
 func verb(nodes []string, one, many string) string {

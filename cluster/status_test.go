@@ -52,6 +52,9 @@ func TestStatus_NamesEachThingThatIsWrong(t *testing.T) {
 		{"not ready", func(a *Asked) {
 			a.Answers[1].Value.Problems = []Problem{{Requirement: "database", Message: "it is away", Mend: "start it"}}
 		}, "node-2 is not ready (database): it is away."},
+		{"not ready for several reasons", func(a *Asked) {
+			a.Answers[1].Value.Problems = []Problem{{Requirement: "database", Message: "no answer:\n\tof one\n\tof two", Mend: "start it"}}
+		}, "node-2 is not ready (database): no answer: of one of two."},
 		{"no proof", func(a *Asked) { a.Answers[1].Value.ProofAge = -1 }, "node-2 cannot prove its caches fresh"},
 		{"old proof", func(a *Asked) { a.Answers[1].Value.ProofAge = 6 * time.Second }, "node-2 cannot prove its caches fresh"},
 		{"no route", func(a *Asked) { a.Answers[1].Value.Unlinked = []string{"node-3"} }, "node-2 has no connection to node-3."},
