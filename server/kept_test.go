@@ -34,7 +34,8 @@ func keptForm(t *testing.T, a servertest.Answer) (action string, form url.Values
 }
 
 // browserHeaders are what a browser sends with a form of a page of this portal.
-var browserHeaders = []string{"Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "Sec-Fetch-Site", "same-origin"}
+var browserHeaders = []string{"Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+	"Sec-Fetch-Site", "same-origin"}
 
 // An editor's text is not lost when the session ended on another node: the page keeps it, and it is published after
 // signing in, on any node.
@@ -71,7 +72,8 @@ func TestKept_SessionThatEndedElsewhere(t *testing.T) {
 			t.Errorf("a script gets %d", got.Status)
 		}
 		// A page of another site cannot have this page filled.
-		foreign := mine.Post(t, action, again, append(browserHeaders[:2:2], "Sec-Fetch-Site", "cross-site", "Origin", "https://elsewhere.example")...)
+		foreign := mine.Post(t, action, again, append(browserHeaders[:2:2],
+			"Sec-Fetch-Site", "cross-site", "Origin", "https://elsewhere.example")...)
 		mustSee(t, foreign, http.StatusForbidden)
 		mustNotSee(t, foreign, "Send again", "High water")
 

@@ -23,13 +23,15 @@ func TestKept_EditorSendsAgainAfterSigningIn(t *testing.T) {
 	if !done {
 		t.Fatal("not signed out")
 	}
-	b.do(t, "publish", chromedp.Click(chromedp.CSS(`button[name="do"][value="publish"]`)), chromedp.WaitVisible(chromedp.CSS(".error-page .button--primary")))
+	b.do(t, "publish", chromedp.Click(chromedp.CSS(`button[name="do"][value="publish"]`)),
+		chromedp.WaitVisible(chromedp.CSS(".error-page .button--primary")))
 	for _, width := range []int64{1440, 390} {
 		b.do(t, "look", chromedp.EmulateViewport(width, 900))
 		b.fits(t, "the page that keeps the text")
 		b.shoot(t, map[int64]string{1440: "kept-1440", 390: "kept-390"}[width])
 	}
-	if links := eval[string](t, b, `document.querySelector(".error-page a").getAttribute("href") + " " + document.querySelector(".error-page a").target`); links != "/sign-in _blank" {
+	links := eval[string](t, b, `(a => a.getAttribute("href") + " " + a.target)(document.querySelector(".error-page a"))`)
+	if links != "/sign-in _blank" {
 		t.Errorf("the way to sign in is %s", links)
 	}
 	// The other window shares the cookies of this one.
@@ -38,7 +40,8 @@ func TestKept_EditorSendsAgainAfterSigningIn(t *testing.T) {
 		x.send(new URLSearchParams({ login: "`+servertest.AdminLogin+`", password: "`+servertest.AdminPassword+`" }).toString()); return x.status; })()`); status >= 400 {
 		t.Fatalf("sign in: %d", status)
 	}
-	b.do(t, "send again", chromedp.Click(chromedp.CSS(".error-page .button--primary")), chromedp.WaitVisible(chromedp.CSS(".toast")))
+	b.do(t, "send again", chromedp.Click(chromedp.CSS(".error-page .button--primary")),
+		chromedp.WaitVisible(chromedp.CSS(".toast")))
 	b.visit(t, "/w/kept-tides", 1440)
 	if got := b.text(t); !strings.Contains(got, "High water & low") {
 		t.Errorf("the article reads:\n%s", got)
@@ -59,7 +62,8 @@ func TestKept_EditorSendsAgainWhenTheDatabaseIsBack(t *testing.T) {
 		chromedp.SendKeys(chromedp.CSS(`[name="password"]`), "quite-so"))
 	g.Cut(n)
 	await(t, "the node finds out", func() bool { return !n.Cache.Proven() && n.Log.Hangs() })
-	b.do(t, "publish", chromedp.Click(chromedp.CSS(`button[name="do"][value="publish"]`)), chromedp.WaitVisible(chromedp.CSS(`.error-page [type="password"]`)))
+	b.do(t, "publish", chromedp.Click(chromedp.CSS(`button[name="do"][value="publish"]`)),
+		chromedp.WaitVisible(chromedp.CSS(`.error-page [type="password"]`)))
 	for _, width := range []int64{1440, 390} {
 		b.do(t, "look", chromedp.EmulateViewport(width, 900))
 		b.fits(t, "the page that keeps the text")
@@ -68,7 +72,8 @@ func TestKept_EditorSendsAgainWhenTheDatabaseIsBack(t *testing.T) {
 	g.Thaw(n)
 	await(t, "the node finds back", n.Cache.Proven)
 	b.do(t, "send again", chromedp.SendKeys(chromedp.CSS(`.error-page [type="password"]`), "quite-so"),
-		chromedp.Click(chromedp.CSS(".error-page .button--primary")), chromedp.WaitVisible(chromedp.CSS(".toast")))
+		chromedp.Click(chromedp.CSS(".error-page .button--primary")),
+		chromedp.WaitVisible(chromedp.CSS(".toast")))
 	if got := n.Guest(t).Get(t, "/w/kept-tides"); got.Status >= 500 || strings.Contains(got.Body, "High water") {
 		t.Errorf("the article lost its password: %d\n%s", got.Status, got.Body)
 	}

@@ -25,10 +25,11 @@ func databaseParts() []part {
 	}
 }
 
-const databaseHead = "# Benchmarks of the database\n\n%s\nServers (%s, which keep what they confirm), clients and Stoa share the cores " +
-	"of this machine. The driver used bare is the same driver with the same address and as many connections in a program without " +
-	"Stoa's layer, on a database of its own that is filled alike. The sides work in turn within each round, and a ratio is taken round " +
-	"by round; a number with ± is the median of the rounds and half their range.\n"
+const databaseHead = "# Benchmarks of the database\n\n%s\nServers (%s, which keep what they confirm), clients and " +
+	"Stoa share the cores of this machine. The driver used bare is the same driver with the same address and as many " +
+	"connections in a program without Stoa's layer, on a database of its own that is filled alike. The sides work in " +
+	"turn within each round, and a ratio is taken round by round; a number with ± is the median of the rounds and half " +
+	"their range.\n"
 
 // runDatabase is the benchmark of what lies between the portal and its database.
 func runDatabase(args []string) (err error) {

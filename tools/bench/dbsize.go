@@ -16,8 +16,8 @@ func measureSize(ctx context.Context, b *bed) (s section, err error) {
 	if b.quick {
 		b.sizeRows, b.sizeFiles = min(b.sizeRows, 10_000), min(b.sizeFiles, 20)
 	}
-	cmd := exec.CommandContext(ctx, "go", "test", "./db/transfer", "-run", "^$", "-bench", ".", "-benchtime", "1x", "-timeout", "0",
-		"-args", "-benchrows", strconv.Itoa(b.sizeRows), "-benchfiles", strconv.Itoa(b.sizeFiles))
+	cmd := exec.CommandContext(ctx, "go", "test", "./db/transfer", "-run", "^$", "-bench", ".", "-benchtime", "1x",
+		"-timeout", "0", "-args", "-benchrows", strconv.Itoa(b.sizeRows), "-benchfiles", strconv.Itoa(b.sizeFiles))
 	cmd.Env = append(os.Environ(), "STOA_TEST_POSTGRES="+b.postgres, "STOA_TEST_MARIADB="+b.maria)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
@@ -31,8 +31,9 @@ func measureSize(ctx context.Context, b *bed) (s section, err error) {
 		case m == nil:
 		case m["x-bare"] > 0:
 			most = max(most, m["MB-resident"])
-			rows = append(rows, []string{"copy, " + name, fmt.Sprintf("%.0f rows/s", m["rows/s"]), fmt.Sprintf("%.0f MB", m["MB-resident"]),
-				fmt.Sprintf("%.1f × the time", m["x-bare"]), fmt.Sprintf("%.2f s", m["s-read-only"])})
+			rows = append(rows, []string{"copy, " + name, fmt.Sprintf("%.0f rows/s", m["rows/s"]),
+				fmt.Sprintf("%.0f MB", m["MB-resident"]), fmt.Sprintf("%.1f × the time", m["x-bare"]),
+				fmt.Sprintf("%.2f s", m["s-read-only"])})
 		default:
 			for _, what := range []string{"backup", "restore"} {
 				most = max(most, m["MB-resident-"+what])
@@ -44,11 +45,13 @@ func measureSize(ctx context.Context, b *bed) (s section, err error) {
 	if len(rows) == 1 {
 		return s, fmt.Errorf("go test ./db/transfer measured nothing:\n%s", out)
 	}
-	s.findings = []finding{{what: fmt.Sprintf("Resident memory, %d rows and %d MB of files copied, backed up, restored", b.sizeRows,
-		b.sizeFiles), goal: fmt.Sprintf("< %.0f MB", goalResident), measured: fmt.Sprintf("%.0f MB", most), met: most < goalResident}}
-	s.text = fmt.Sprintf("%d rows of some 400 bytes; with backup and restore, %d MB of files that cannot be compressed. A copy reads, "+
-		"writes and compares checksums of both sides; the bare side is one SELECT, and INSERTs of 500 rows, without a comparison. A backup "+
-		"goes to a file on the same disk.\n\n%s", b.sizeRows, b.sizeFiles, table(rows...))
+	what := fmt.Sprintf("Resident memory, %d rows and %d MB of files copied, backed up, restored", b.sizeRows, b.sizeFiles)
+	s.findings = []finding{{what: what, goal: fmt.Sprintf("< %.0f MB", goalResident), measured: fmt.Sprintf("%.0f MB", most),
+		met: most < goalResident}}
+	s.text = fmt.Sprintf("%d rows of some 400 bytes; with backup and restore, %d MB of files that cannot be "+
+		"compressed. A copy reads, writes and compares checksums of both sides; the bare side is one SELECT, and INSERTs "+
+		"of 500 rows, without a comparison. A backup goes to a file on the same disk.\n\n%s",
+		b.sizeRows, b.sizeFiles, table(rows...))
 	return s, nil
 }
 

@@ -50,18 +50,21 @@ func measureFailover(ctx context.Context, b *bed) (s section, err error) {
 			}
 			stoa, plain, longer = append(stoa, o.stoa), append(plain, o.psql), append(longer, o.stoa-o.psql)
 			rows = append(rows, []string{kind, fmt.Sprint(round + 1), fmt.Sprintf("%.2f", o.stoa), fmt.Sprintf("%.2f", o.psql),
-				fmt.Sprintf("%+.2f", o.stoa-o.psql), fmt.Sprintf("%.2f", o.promoted), fmt.Sprint(o.failed[0]), fmt.Sprint(o.failed[1])})
+				fmt.Sprintf("%+.2f", o.stoa-o.psql), fmt.Sprintf("%.2f", o.promoted),
+				fmt.Sprint(o.failed[0]), fmt.Sprint(o.failed[1])})
 		}
 		worst = max(worst, quantile(longer, 1))
 		s.rows = append(s.rows, []string{"Seconds without writes at a fail-over, " + kind, "PostgreSQL", about(stoa, "%.2f s"),
 			about(plain, "%.2f s"), about(ratios(stoa, plain), "%.2f ×")})
 	}
-	s.findings = []finding{{what: fmt.Sprintf("Seconds without writes at a fail-over, longer than psql, slowest of %d", 2*rounds),
-		goal: fmt.Sprintf("≤ %.0f s", goalFailover), measured: fmt.Sprintf("%.2f s", worst), met: worst <= goalFailover}}
+	what := fmt.Sprintf("Seconds without writes at a fail-over, longer than psql, slowest of %d", 2*rounds)
+	s.findings = []finding{{what: what, goal: fmt.Sprintf("≤ %.0f s", goalFailover), measured: fmt.Sprintf("%.2f s", worst),
+		met: worst <= goalFailover}}
 	s.text = fmt.Sprintf("A primary and its standby, both in the address of a built node and in that of psql "+
-		"(`host=a,b target_session_attrs=read-write`, a new psql for each row). An editor saves articles "+
-		"through the forms of the control panel, and psql inserts, at the same time into the same server; what fails is tried again %s later. The primary is killed, and %s later the "+
-		"standby is promoted, which both wait for. Seconds count from the last acknowledged write before to the first after.\n\n%s",
+		"(`host=a,b target_session_attrs=read-write`, a new psql for each row). An editor saves articles through the "+
+		"forms of the control panel, and psql inserts, at the same time into the same server; what fails is tried again "+
+		"%s later. The primary is killed, and %s later the standby is promoted, which both wait for. Seconds count from "+
+		"the last acknowledged write before to the first after.\n\n%s",
 		tryAgain, promoteAfter, table(rows...))
 	return s, nil
 }
@@ -127,8 +130,8 @@ func (b *bed) failOver(ctx context.Context, psql string, synchronous bool) (o ou
 	if err != nil {
 		return o, err
 	}
-	plain := fmt.Sprintf("host=127.0.0.1,127.0.0.1 port=%d,%d user=stoa dbname=postgres target_session_attrs=read-write connect_timeout=2",
-		p.primary.port, p.standby.port)
+	plain := fmt.Sprintf("host=127.0.0.1,127.0.0.1 port=%d,%d user=stoa dbname=postgres "+
+		"target_session_attrs=read-write connect_timeout=2", p.primary.port, p.standby.port)
 	writers := []struct {
 		acks
 		write func(ctx context.Context, n int) error
@@ -183,7 +186,8 @@ func (b *bed) failOver(ctx context.Context, psql string, synchronous bool) (o ou
 			break
 		}
 		if time.Since(begun) > time.Minute {
-			return o, fmt.Errorf("a minute after the standby was promoted Stoa has written: %v, psql: %v\n%s", ok, ok2, c.all[0].logTail())
+			return o, fmt.Errorf("a minute after the standby was promoted Stoa has written: %v, psql: %v\n%s",
+				ok, ok2, c.all[0].logTail())
 		}
 		if err := pause(ctx, 20*time.Millisecond); err != nil {
 			return o, err

@@ -13,8 +13,9 @@ import (
 // readPages are as many as are read in turn.
 const readPages = 500
 
-const readPage = "SELECT id, site, parent, slug, path, title, place, hidden, page_type, target, layout, draft, published, restricted, " +
-	"password, seo, template, created, modified, modified_by, live_number, version, draft_version FROM page_page WHERE id = ?"
+const readPage = "SELECT id, site, parent, slug, path, title, place, hidden, page_type, target, layout, draft, " +
+	"published, restricted, password, seo, template, created, modified, modified_by, live_number, version, " +
+	"draft_version FROM page_page WHERE id = ?"
 
 // pageRow is a page as it is stored.
 type pageRow struct {
@@ -25,13 +26,15 @@ type pageRow struct {
 }
 
 func (r *pageRow) scan(s interface{ Scan(...any) error }) error {
-	return s.Scan(&r.id, &r.site, &r.parent, &r.slug, &r.path, &r.title, &r.place, &r.hidden, &r.kind, &r.target, &r.layout, &r.draft,
-		&r.published, &r.restricted, &r.password, &r.seo, &r.t, &r.created, &r.modified, &r.by, &r.number, &r.version, &r.draftVersion)
+	return s.Scan(&r.id, &r.site, &r.parent, &r.slug, &r.path, &r.title, &r.place, &r.hidden, &r.kind, &r.target,
+		&r.layout, &r.draft, &r.published, &r.restricted, &r.password, &r.seo, &r.t, &r.created, &r.modified, &r.by,
+		&r.number, &r.version, &r.draftVersion)
 }
 
 // measureReads reads pages by their ids.
 func measureReads(ctx context.Context, b *bed) (s section, err error) {
-	rows := [][]string{{"Database", "Readers", "Stoa, reads/s", "bare, reads/s", "Ratio", "from the cache, reads/s", "against bare"}}
+	rows := [][]string{{"Database", "Readers", "Stoa, reads/s", "bare, reads/s", "Ratio", "from the cache, reads/s",
+		"against bare"}}
 	for _, e := range b.engines() {
 		more, err := b.reads(ctx, e, &s)
 		if err != nil {
@@ -39,9 +42,9 @@ func measureReads(ctx context.Context, b *bed) (s section, err error) {
 		}
 		rows = append(rows, more...)
 	}
-	s.text = fmt.Sprintf("A page with all its columns, %d bytes of layout, by its primary key: the same statement through Stoa's handle and "+
-		"through the driver used bare, %d pages in turn. From the cache, as for visitors, it comes with the permission asked and the "+
-		"JSON decoded.\n\n%s", layoutBytes, readPages, table(rows...))
+	s.text = fmt.Sprintf("A page with all its columns, %d bytes of layout, by its primary key: the same statement "+
+		"through Stoa's handle and through the driver used bare, %d pages in turn. From the cache, as for visitors, it "+
+		"comes with the permission asked and the JSON decoded.\n\n%s", layoutBytes, readPages, table(rows...))
 	return s, nil
 }
 
@@ -59,7 +62,9 @@ func (b *bed) reads(ctx context.Context, e engine, s *section) (rows [][]string,
 	}
 	sides := []side{
 		{"Stoa", func(w int) error { return (&pageRow{}).scan(st.k.d.QueryRow(ctx, readPage, id(w))) }},
-		{"the driver used bare", func(w int) error { return (&pageRow{}).scan(st.bare.p.QueryRowContext(ctx, query, id(w))) }},
+		{"the driver used bare", func(w int) error {
+			return (&pageRow{}).scan(st.bare.p.QueryRowContext(ctx, query, id(w)))
+		}},
 		{"Stoa's cache", func(w int) error { _, err := st.k.pages.Live(st.k.editor, stoa.ID(id(w))); return err }},
 	}
 	for _, readers := range []int{1, 8} {
@@ -100,10 +105,11 @@ func measureSavesOfPages(ctx context.Context, b *bed) (s section, err error) {
 		}
 		rows = append(rows, more...)
 	}
-	s.text = fmt.Sprintf("One editor saves pages of %d bytes as fast as that goes, in the process, without HTTP: Stoa reads the page, asks for "+
-		"the permission, checks the layout, and writes page and change log; caches are dropped before the answer, and the node beats. The "+
-		"bare side writes as many rows in one transaction: two for a draft; published, in a second transaction four more (page, version, "+
-		"the version that is forgotten, log).\n\n%s", layoutBytes, table(rows...))
+	s.text = fmt.Sprintf("One editor saves pages of %d bytes as fast as that goes, in the process, without HTTP: Stoa "+
+		"reads the page, asks for the permission, checks the layout, and writes page and change log; caches are dropped "+
+		"before the answer, and the node beats. The bare side writes as many rows in one transaction: two for a draft; "+
+		"published, in a second transaction four more (page, version, the version that is forgotten, log).\n\n%s",
+		layoutBytes, table(rows...))
 	return s, nil
 }
 
@@ -119,9 +125,13 @@ func (b *bed) savesOfPages(ctx context.Context, e engine, s *section) (rows [][]
 		stoa, bare func() error
 	}{
 		{"a draft", func() error { return st.k.save(&ours[0]) }, func() error { return st.bare.save(ctx, &theirs[0]) }},
-		{"a draft, and published", func() error { return st.k.publish(&ours[1]) }, func() error { return st.bare.publish(ctx, &theirs[1]) }},
+		{"a draft, and published", func() error { return st.k.publish(&ours[1]) },
+			func() error { return st.bare.publish(ctx, &theirs[1]) }},
 	} {
-		sides := []side{{"Stoa", func(int) error { return kind.stoa() }}, {"the driver used bare", func(int) error { return kind.bare() }}}
+		sides := []side{
+			{"Stoa", func(int) error { return kind.stoa() }},
+			{"the driver used bare", func(int) error { return kind.bare() }},
+		}
 		rates, p50, err := b.inTurn(ctx, sides, 1, time.Duration(b.pick(1500, 300))*time.Millisecond)
 		if err != nil {
 			return nil, err
@@ -132,7 +142,8 @@ func (b *bed) savesOfPages(ctx context.Context, e engine, s *section) (rows [][]
 		ratio := about(ratios(rates[0], rates[1]), "%.2f ×")
 		rows = append(rows, []string{e.name, kind.name, aboutThousands(rates[0]), aboutThousands(rates[1]), ratio,
 			about(p50[0], "%.2f ms"), about(p50[1], "%.2f ms")})
-		s.rows = append(s.rows, []string{"Page saves, " + kind.name, e.name, perSecond(rates[0], p50[0]), perSecond(rates[1], p50[1]), ratio})
+		s.rows = append(s.rows, []string{"Page saves, " + kind.name, e.name, perSecond(rates[0], p50[0]),
+			perSecond(rates[1], p50[1]), ratio})
 	}
 	return rows, nil
 }
@@ -144,7 +155,8 @@ const (
 
 // measureEditors finds out how many editors can save at once.
 func measureEditors(ctx context.Context, b *bed) (s section, err error) {
-	rows := [][]string{{"Database", "Stoa, editors", "bare, editors", "Ratio", "Stoa, saves/s there", "bare, saves/s there"}}
+	rows := [][]string{{"Database", "Stoa, editors", "bare, editors", "Ratio", "Stoa, saves/s there",
+		"bare, saves/s there"}}
 	for _, e := range b.engines() {
 		row, err := b.editors(ctx, e, &s)
 		if err != nil {
@@ -152,9 +164,10 @@ func measureEditors(ctx context.Context, b *bed) (s section, err error) {
 		}
 		rows = append(rows, row)
 	}
-	s.text = fmt.Sprintf("Editors save drafts of pages of their own, each the next as soon as the one before is answered, which no person does: "+
-		"one who saves twice a minute is some hundredth of such an editor. Their number grows until the p99 of a save passes %.0f ms twice "+
-		"in a row; between the last number below and the first above it is interpolated. What a save is stands above.\n\n%s", editorsLimit, table(rows...))
+	s.text = fmt.Sprintf("Editors save drafts of pages of their own, each the next as soon as the one before is "+
+		"answered, which no person does: one who saves twice a minute is some hundredth of such an editor. Their number "+
+		"grows until the p99 of a save passes %.0f ms twice in a row; between the last number below and the first above "+
+		"it is interpolated. What a save is stands above.\n\n%s", editorsLimit, table(rows...))
 	return s, nil
 }
 
@@ -247,8 +260,8 @@ func (b *bed) editors(ctx context.Context, e engine, s *section) (row []string, 
 		rate, _ := median(c.rates)
 		return fmt.Sprintf("%.0f, %s saves/s", n, thousands(int(rate)))
 	}
-	s.rows = append(s.rows, []string{fmt.Sprintf("Concurrent editors until p99 passes %.0f ms", editorsLimit), e.name, tell(sides[0]),
-		tell(sides[1]), ratio})
-	return []string{e.name, aboutThousands(sides[0].found), aboutThousands(sides[1].found), ratio, aboutThousands(sides[0].rates),
-		aboutThousands(sides[1].rates)}, nil
+	s.rows = append(s.rows, []string{fmt.Sprintf("Concurrent editors until p99 passes %.0f ms", editorsLimit), e.name,
+		tell(sides[0]), tell(sides[1]), ratio})
+	return []string{e.name, aboutThousands(sides[0].found), aboutThousands(sides[1].found), ratio,
+		aboutThousands(sides[0].rates), aboutThousands(sides[1].rates)}, nil
 }

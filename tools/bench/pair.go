@@ -46,15 +46,15 @@ func startPair(ctx context.Context, dir string, synchronous bool) (p *pair, err 
 		}
 	}()
 	bin, a, z := postgresBin(), filepath.Join(dir, "primary"), filepath.Join(dir, "standby")
-	if err := asPostgres(ctx, a, bin+"/initdb", "-D", a, "-U", "stoa", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync",
-		"--no-instructions"); err != nil {
+	if err := asPostgres(ctx, a, bin+"/initdb", "-D", a, "-U", "stoa", "-A", "trust", "-E", "UTF8",
+		"--locale=C.UTF-8", "--no-sync", "--no-instructions"); err != nil {
 		return p, err
 	}
 	if p.primary, err = startPostgres(ctx, a); err != nil {
 		return p, err
 	}
-	if err := asPostgres(ctx, z, bin+"/pg_basebackup", "-h", "127.0.0.1", "-p", strconv.Itoa(p.primary.port), "-U", "stoa", "-D", z,
-		"-R", "-c", "fast", "--no-sync"); err != nil {
+	if err := asPostgres(ctx, z, bin+"/pg_basebackup", "-h", "127.0.0.1", "-p", strconv.Itoa(p.primary.port),
+		"-U", "stoa", "-D", z, "-R", "-c", "fast", "--no-sync"); err != nil {
 		return p, err
 	}
 	if p.standby, err = startPostgres(ctx, z); err != nil || !synchronous {
@@ -168,7 +168,8 @@ func (s *postgres) kill() error {
 }
 
 func (s *postgres) exec(ctx context.Context, statement string) error {
-	p, err := db.OpenPlain(ctx, db.Options{URL: fmt.Sprintf("postgres://stoa@127.0.0.1:%d/postgres?sslmode=disable", s.port)})
+	address := fmt.Sprintf("postgres://stoa@127.0.0.1:%d/postgres?sslmode=disable", s.port)
+	p, err := db.OpenPlain(ctx, db.Options{URL: address})
 	if err != nil {
 		return err
 	}

@@ -55,7 +55,8 @@ func work(ctx context.Context, s side, workers int, length time.Duration) (w wor
 }
 
 // inTurn lets the sides work in turn and gives the rates and the median latencies of each round, by side.
-func (b *bed) inTurn(ctx context.Context, sides []side, workers int, length time.Duration) (rates, p50 [][]float64, err error) {
+func (b *bed) inTurn(ctx context.Context, sides []side, workers int, length time.Duration) (
+	rates, p50 [][]float64, err error) {
 	rates, p50 = make([][]float64, len(sides)), make([][]float64, len(sides))
 	for round := range b.rounds + 1 {
 		for k := range sides {
@@ -80,17 +81,21 @@ type bareWriter struct {
 }
 
 const (
-	bareDraft = "UPDATE page_page SET draft = ?, draft_version = draft_version + 1, modified = ?, modified_by = ? WHERE id = ? " +
-		"AND draft_version = ?"
-	barePublish = "UPDATE page_page SET layout = ?, draft = '', published = ?, live_number = ?, modified = ?, modified_by = ?, " +
-		"version = version + 1, draft_version = draft_version + 1 WHERE id = ? AND version = ? AND draft_version = ?"
-	bareVersion = "INSERT INTO page_version (author, created, created_by, layout, number, page, title) VALUES (?,?,?,?,?,?,?)"
-	bareForget  = "DELETE FROM page_version WHERE page = ? AND number <= ?"
-	bareLog     = "INSERT INTO change_log (writer, n, part, low, kind, thing, scope, version, at) VALUES (?,?,?,?,?,?,?,?,?)"
+	bareDraft = "UPDATE page_page SET draft = ?, draft_version = draft_version + 1, modified = ?, modified_by = ? " +
+		"WHERE id = ? AND draft_version = ?"
+	barePublish = "UPDATE page_page SET layout = ?, draft = '', published = ?, live_number = ?, modified = ?, " +
+		"modified_by = ?, version = version + 1, draft_version = draft_version + 1 WHERE id = ? AND version = ? AND " +
+		"draft_version = ?"
+	bareVersion = "INSERT INTO page_version (author, created, created_by, layout, number, page, title) " +
+		"VALUES (?,?,?,?,?,?,?)"
+	bareForget = "DELETE FROM page_version WHERE page = ? AND number <= ?"
+	bareLog    = "INSERT INTO change_log (writer, n, part, low, kind, thing, scope, version, at) " +
+		"VALUES (?,?,?,?,?,?,?,?,?)"
 )
 
 // in runs statements in a transaction with a row of the log.
-func (b *bareWriter) in(ctx context.Context, kind string, p *saved, fn func(exec func(q string, args ...any) error) error) error {
+func (b *bareWriter) in(ctx context.Context, kind string, p *saved,
+	fn func(exec func(q string, args ...any) error) error) error {
 	tx, err := b.p.BeginTx(ctx, nil)
 	if err != nil {
 		return err
