@@ -31,6 +31,7 @@ type host struct {
 type door struct {
 	mu     sync.Mutex
 	said   string
+	plain  bool      // it was told that connections are not encrypted
 	pooled time.Time // when a pooler was last seen to keep sessions apart
 }
 
@@ -100,7 +101,7 @@ func (h host) signingIn() stdlib.OptionOpenDB {
 // connector makes bare connections to this one server: signed in with the password of the moment, and with the
 // settings that the address asks for. timeout is for the whole greeting.
 func (h host) connector(timeout time.Duration) (driver.Connector, error) {
-	var base driver.Connector
+	var base, plain driver.Connector
 	if h.pg != nil {
 		base = stdlib.GetConnector(*h.pg, h.signingIn(), stdlib.OptionShouldPing(doubtful))
 	} else {
@@ -117,13 +118,21 @@ func (h host) connector(timeout time.Duration) (driver.Connector, error) {
 		if base, err = mysql.NewConnector(cfg); err != nil {
 			return nil, fmt.Errorf("database server %s: %w", h, err)
 		}
+		if cfg.TLS != nil && cfg.AllowFallbackToPlaintext {
+			open := cfg.Clone()
+			open.TLS = nil
+			if plain, err = mysql.NewConnector(open); err != nil {
+				return nil, fmt.Errorf("database server %s: %w", h, err)
+			}
+		}
 	}
-	return hostConnector{base, h, timeout}, nil
+	return hostConnector{base, plain, h, timeout}, nil
 }
 
 // hostConnector bounds the whole greeting, and not its first packet alone, and gives refusals their sentence.
 type hostConnector struct {
 	driver.Connector
+	plain   driver.Connector // without TLS, where the address only prefers it and the driver does not try that itself
 	host    host
 	timeout time.Duration
 }
@@ -132,6 +141,10 @@ func (c hostConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	conn, err := c.Connector.Connect(ctx)
+	if c.plain != nil && isTLS(err) { // as with sslmode=prefer of PostgreSQL
+		c.host.unencrypted(err)
+		conn, err = c.plain.Connect(ctx)
+	}
 	if err == nil && c.host.pg != nil {
 		if err = c.host.prepare(ctx, conn); err != nil {
 			_ = conn.Close()
@@ -143,6 +156,17 @@ func (c hostConnector) Connect(ctx context.Context) (driver.Conn, error) {
 		return nil, err
 	}
 	return conn, nil
+}
+
+// unencrypted logs once that connections go without TLS, because the one that was preferred did not come about.
+func (h host) unencrypted(why error) {
+	h.door.mu.Lock()
+	defer h.door.mu.Unlock()
+	if !h.door.plain {
+		h.log.Warn("connections to the database server are not encrypted: TLS, which the address prefers, does not come about",
+			"server", h.String(), "error", why, "mend", "renew the server's TLS, or say sslMode=DISABLED or REQUIRED in the address")
+		h.door.plain = true
+	}
 }
 
 // tell logs a refusal once, and that it is over.

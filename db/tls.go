@@ -255,7 +255,6 @@ func tlsProblem(err error) string {
 	var name x509.HostnameError
 	var invalid x509.CertificateInvalidError
 	var header tls.RecordHeaderError
-	var alert tls.AlertError
 	switch {
 	case errors.As(err, &unknown):
 		return "the certificate of the database server %s is signed by an authority that is not trusted here: name the " +
@@ -267,11 +266,22 @@ func tlsProblem(err error) string {
 		return "the certificate of the database server %s is not valid: renew it, and see that the clocks agree"
 	case errors.As(err, &header):
 		return "the database server %s does not speak TLS as it should: check the port in the address"
-	case errors.As(err, &alert):
+	case !isTLS(err):
+		return ""
+	case strings.Contains(err.Error(), "handshake failure"), strings.Contains(err.Error(), "protocol version"):
+		return "the database server %s and this node have no way of TLS in common, which has to be 1.2 or newer: renew the " +
+			"server, or its certificate (RSA or ECDSA, with ECDHE)"
+	default:
 		return "the database server %s refuses the TLS connection of this node: if it asks for a client certificate, name " +
 			"one that it trusts (sslcert and sslkey)"
 	}
-	return ""
+}
+
+// isTLS reports whether the two sides did not agree on a TLS connection. Package tls has no type for the alerts of one
+// over TCP.
+func isTLS(err error) bool {
+	var header tls.RecordHeaderError
+	return errors.As(err, &header) || err != nil && strings.Contains(err.Error(), "tls: ")
 }
 
 // invalidFile turns a mistake in a file of certificates into one of the address.

@@ -199,6 +199,22 @@ func TestTLS_MariaDB(t *testing.T) {
 	})
 }
 
+// A server whose TLS is too old for this node is said to be that, and is used without where TLS is only preferred.
+func TestTLS_NothingInCommon(t *testing.T) {
+	ca := dbtest.NewAuthority(t, "authority")
+	cert, key := ca.Sign("localhost")
+	s := dbtest.StartServer(t, dbtest.MariaDB, dbtest.ServerOptions{
+		Files: map[string][]byte{"ca.pem": ca.PEM, "server.pem": cert, "server.key": key},
+		Args: []string{"--ssl-ca=ca.pem", "--ssl-cert=server.pem", "--ssl-key=server.key", "--tls-version=TLSv1.2",
+			"--ssl-cipher=ECDHE-ECDSA-CAMELLIA256-SHA384:ECDHE-ECDSA-AES256-CCM"}})
+	s.Exec("CREATE DATABASE app", "CREATE USER plain@'%' IDENTIFIED BY 'pw'", "GRANT ALL ON app.* TO plain@'%'")
+	playTLS(t, dbtest.MariaDB, "jdbc:mysql", s.Port, []tlsCase{
+		{name: "nothing said", host: "localhost", user: "plain", plain: true},
+		{name: "preferred", host: "localhost", user: "plain", params: "sslMode=PREFERRED", plain: true},
+		{name: "required", host: "localhost", user: "plain", params: "sslMode=REQUIRED", refused: "no way of TLS in common"},
+	})
+}
+
 // A server without TLS gets no connection from an address that asks for it.
 func TestTLS_ServerWithout(t *testing.T) {
 	for _, e := range []dbtest.Engine{dbtest.Postgres, dbtest.MariaDB} {
