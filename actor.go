@@ -2,7 +2,9 @@ package stoa
 
 import (
 	"context"
+	"net/netip"
 	"slices"
+	"time"
 )
 
 // Actor is who asks. The zero value is nobody and may do nothing: a handler that forgot to set an
@@ -16,6 +18,11 @@ type Actor struct {
 	Admin    bool   // holds the role Administrator of the instance: may do everything in it
 	Session  ID     // the session that carried the request; 0 when there is none
 	System   bool   // the portal itself (jobs, import, first start): may do everything everywhere
+
+	// Operator says that the actor may act on the whole installation: nodes, jobs, caches, log levels,
+	// properties, host names of instances. No grant leads to it; package user decides it at sign-in.
+	Operator bool
+	Proven   time.Time // when the person last proved who they are in this session; zero: not in this session
 }
 
 // SystemActor is the portal acting by itself: jobs, imports started by the operator, the first start.
@@ -30,7 +37,16 @@ func (a Actor) HasRole(role ID) bool {
 	return ok
 }
 
+// Operates refuses an actor that may not act on the whole installation; what names it: "pause a job".
+func (a Actor) Operates(what string) error {
+	if a.System || a.Operator {
+		return nil
+	}
+	return Forbidden("only an operator of the whole installation may %s", what)
+}
+
 type actorKey struct{}
+type requesterKey struct{}
 type localeKey struct{}
 type requestKey struct{}
 
@@ -54,6 +70,17 @@ func WithLocale(ctx context.Context, l Locale) context.Context {
 func LocaleFrom(ctx context.Context) Locale {
 	l, _ := ctx.Value(localeKey{}).(Locale)
 	return l
+}
+
+// WithRequester returns a context that carries the address a request came from, as far as proxies are trusted.
+func WithRequester(ctx context.Context, addr netip.Addr) context.Context {
+	return context.WithValue(ctx, requesterKey{}, addr)
+}
+
+// RequesterFrom returns the address a request came from; the zero Addr outside of one.
+func RequesterFrom(ctx context.Context) netip.Addr {
+	addr, _ := ctx.Value(requesterKey{}).(netip.Addr)
+	return addr
 }
 
 // WithRequestID returns a context that carries the id which ties the log lines of a request together.

@@ -48,6 +48,7 @@ var house = map[string]layer{
 	"db": platform, "change": platform, "cluster": platform, "cache": platform,
 	"job": platform, "filestore": platform, "search": platform,
 	"look": platform, // style sheets, typefaces, icons
+	"lang": platform, "audit": platform, "secret": platform, "throttle": platform,
 
 	"access": domain, "user": domain, "lock": domain, "site": domain, "taxonomy": domain, "widget": domain,
 	"page": domain, "content": domain, "blog": domain, "document": domain, "publish": domain,

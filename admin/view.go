@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/stoa-portal/stoa/lang"
 	"github.com/stoa-portal/stoa/look"
 )
 
@@ -41,6 +42,7 @@ func parse(assets *look.Assets) (map[string]*template.Template, error) {
 		},
 		"names": func(list []string) string { return strings.Join(list, ", ") },
 		"say":   sentence,
+		"word":  lang.Word,
 		"dict":  dict,
 		"lower": strings.ToLower,
 

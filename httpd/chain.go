@@ -18,6 +18,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.finish(rw, r, f)
 
 	hostErr := f.resolve(r)
+	f.Context = stoa.WithRequester(f.Context, f.client)
 	if s.serveHealth(rw, r) {
 		return
 	}

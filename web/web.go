@@ -21,6 +21,7 @@ import (
 	"github.com/stoa-portal/stoa/content"
 	"github.com/stoa-portal/stoa/document"
 	"github.com/stoa-portal/stoa/httpd"
+	"github.com/stoa-portal/stoa/lang"
 	"github.com/stoa-portal/stoa/look"
 	"github.com/stoa-portal/stoa/page"
 	"github.com/stoa-portal/stoa/render"
@@ -93,6 +94,7 @@ func screens(a *look.Assets) (*template.Template, error) {
 	return template.New("").Funcs(template.FuncMap{
 		"icon":  a.Icon,
 		"asset": a.URL,
+		"word":  lang.Word,
 		"iso":   func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	}).ParseFS(templates, "templates/*.html")
 }
