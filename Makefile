@@ -32,12 +32,16 @@ services: bin/testrun ## start PostgreSQL and MariaDB for tests run by hand, pri
 mutants: bin/testrun ## plant each mistake of tools/mutants in turn: the tests must catch it (MUTANTS="name ...", LAB=1 as root: the lab, too)
 	@exec bin/testrun -tier mutant -mutants "$(or $(MUTANTS),all)" $(if $(LAB),-lab) -deadline 0 $(ARGS)
 
+.PHONY: editor
+editor: ## build the rich-text editor from its lock file into look/assets/vendor (wants Node and npm)
+	cd tools/editor && npm ci --ignore-scripts && npm run build
+
 .PHONY: worlds
 worlds: ## simulate SEEDS (10000) whole clusters; SEED=n replays one and tells what happens in it
 	$(GO) test $(if $(SEED),-v) -count=1 -timeout 0 -run TestWorld_Keeps ./cluster/simtest -args -seeds=$(or $(SEEDS),10000) $(if $(SEED),-seed=$(SEED))
 
 .PHONY: lint
-lint: ## formatting, go vet, generated files, and the rules of the house
+lint: ## formatting, go vet, and the rules of the house
 	@$(MAKE) --no-print-directory test ARGS="-tier vet"
 	$(GO) test -count=1 .
 

@@ -24,8 +24,8 @@ var clusterPackages = []string{"patroni", "etcd-server", "python3-etcd", "python
 	"galera-4", "rsync", "lsof"}
 
 // needs lists what is looked for, and installed when it is not there.
-func needs() []need {
-	return []need{
+func needs(o options) []need {
+	all := []need{
 		{"a C compiler (race detector)", []string{"gcc", "libc6-dev"}, haveCompiler},
 		{"PostgreSQL", []string{"postgresql"}, func() bool { return os.Getenv(envPostgres) != "" || findPostgres() != "" }},
 		{"MariaDB", []string{"mariadb-server"}, func() bool { return os.Getenv(envMaria) != "" || findMaria() != "" }},
@@ -34,6 +34,10 @@ func needs() []need {
 		{"database clusters for the lab", clusterPackages, haveClusters},
 		{"a pooler and Galera", []string{"pgbouncer", "galera-4"}, haveDatabaseKin},
 	}
+	if editorsTurn(o) {
+		all = append(all, need{"Node and npm", []string{"nodejs", "npm"}, haveNode})
+	}
+	return all
 }
 
 // installScript runs as root. While it runs, a policy file keeps packages from
@@ -53,7 +57,7 @@ apt-get -q -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "$@"`
 // later, by the service that misses it.
 func (e *environment) install(ctx context.Context) {
 	var missing []need
-	for _, n := range needs() {
+	for _, n := range needs(e.opts) {
 		if !n.find() {
 			missing = append(missing, n)
 		}

@@ -5,10 +5,7 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -43,7 +40,7 @@ type tierRun struct {
 // exactly one test tier: the first below whose owns says so, else "unit".
 func tiers() []tier {
 	return []tier{
-		{name: "vet", what: "formatting, go vet, generated files", budget: time.Minute, run: runVet},
+		{name: "vet", what: "formatting, go vet, the editor from its lock file on its day", budget: time.Minute, run: runVet},
 		{name: "unit", what: "all packages, with the race detector", budget: 6 * time.Minute, services: true, run: runUnit},
 		{name: "worlds", what: "ten thousand simulated clusters, others each day", budget: 2 * time.Minute, run: runWorlds},
 		{name: "mutant", what: "a planted mistake that the tests must catch, another each day", budget: 2 * time.Minute, services: true, run: runMutant},
@@ -172,7 +169,7 @@ func runVet(ctx context.Context, r *tierRun) counts {
 		{"modules", r.fetchModules},
 		{"gofmt", r.checkFormat},
 		{"go vet", r.checkVet},
-		{"generated files", r.checkGenerated},
+		{"the editor from its lock file", r.checkEditor},
 	} {
 		if ctx.Err() != nil {
 			return total
@@ -226,73 +223,4 @@ func (r *tierRun) checkVet(ctx context.Context) error {
 		return fmt.Errorf("%w\n%s", err, tail(b.String(), 60))
 	}
 	return nil
-}
-
-// checkGenerated generates the screens again in a copy and compares: a
-// template that was edited without "make generate" shows old text.
-func (r *tierRun) checkGenerated(ctx context.Context) error {
-	sources, err := templates(".")
-	if err != nil || len(sources) == 0 {
-		return err
-	}
-	work := filepath.Join(r.env.dir, "generated")
-	for _, src := range sources {
-		b, err := os.ReadFile(src)
-		if err != nil {
-			return err
-		}
-		dst := filepath.Join(work, src)
-		if err := os.MkdirAll(filepath.Dir(dst), 0o755); err != nil {
-			return err
-		}
-		if err := os.WriteFile(dst, b, 0o644); err != nil {
-			return err
-		}
-	}
-	var b bytes.Buffer
-	tool := filepath.Join(r.env.dir, "templ")
-	build := r.goCommand(ctx, "build", "-o", tool, "github.com/a-h/templ/cmd/templ")
-	build.Stdout, build.Stderr = &b, &b
-	if err := build.Run(); err != nil {
-		return fmt.Errorf("build templ: %w\n%s", err, tail(b.String(), 20))
-	}
-	if _, err := output(ctx, nil, work, tool, "generate"); err != nil {
-		return err
-	}
-	var stale []string
-	for _, src := range sources {
-		name := strings.TrimSuffix(src, ".templ") + "_templ.go"
-		want, err := os.ReadFile(filepath.Join(work, name))
-		if err != nil {
-			return err
-		}
-		got, err := os.ReadFile(name)
-		if errors.Is(err, fs.ErrNotExist) || (err == nil && !bytes.Equal(got, want)) {
-			stale = append(stale, name)
-		} else if err != nil {
-			return err
-		}
-	}
-	if len(stale) > 0 {
-		return fmt.Errorf("these files differ from their templates; run \"make generate\" and commit:\n    %s", strings.Join(stale, "\n    "))
-	}
-	return nil
-}
-
-// templates lists the .templ files below root.
-func templates(root string) ([]string, error) {
-	var found []string
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if d.IsDir() && path != root && (strings.HasPrefix(d.Name(), ".") || d.Name() == "node_modules" || d.Name() == "testdata") {
-			return filepath.SkipDir
-		}
-		if !d.IsDir() && strings.HasSuffix(path, ".templ") {
-			found = append(found, path)
-		}
-		return nil
-	})
-	return found, err
 }
