@@ -36,6 +36,10 @@ mutants: bin/testrun ## plant each mistake of tools/mutants in turn: the tests m
 editor: ## build the rich-text editor from its lock file into look/assets/vendor (wants Node and npm)
 	cd tools/editor && npm ci --ignore-scripts && npm run build
 
+.PHONY: notices
+notices: ## write cmd/stoa/notices.txt, the licences of all that goes into the program, after go.mod changed
+	$(GO) run ./tools/notices
+
 .PHONY: worlds
 worlds: ## simulate SEEDS (10000) whole clusters; SEED=n replays one and tells what happens in it
 	$(GO) test $(if $(SEED),-v) -count=1 -timeout 0 -run TestWorld_Keeps ./cluster/simtest -args -seeds=$(or $(SEEDS),10000) $(if $(SEED),-seed=$(SEED))

@@ -91,7 +91,7 @@ func command() *cobra.Command {
 	serve := &cobra.Command{Use: "serve", Short: "Run a node", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error { return serveNode(&f) }}
 	serve.Flags().StringVar(&f.port, "port", "", "port to listen on (default 8080)")
 	root.AddCommand(serve, configCommand(&f), userCommand(&f), backupCommand(&f), restoreCommand(&f),
-		importCommand(&f), migrateCommand(&f), clusterCommand(&f), dbCommand(&f), generateCommand(&f),
+		importCommand(&f), migrateCommand(&f), clusterCommand(&f), dbCommand(&f), generateCommand(&f), licensesCommand(),
 		&cobra.Command{Use: "version", Short: "Print the version", Args: cobra.NoArgs, Run: func(c *cobra.Command, _ []string) {
 			fmt.Fprintln(c.OutOrStdout(), "stoa", stoa.Version)
 		}})

@@ -36,8 +36,10 @@ func haveNode() bool {
 // checkEditor builds the editor in a folder of its own and compares, byte for byte.
 func (r *tierRun) checkEditor(ctx context.Context) error {
 	if !editorsTurn(r.opts) {
-		r.out.printf("the editor is built from its lock file on %ss and with -turns all\n", editorDay)
-		return nil
+		return fmt.Errorf("%w: its day is %s, or -turns all", errLeftOut, editorDay)
+	}
+	if _, err := os.Stat(editorSource); err != nil {
+		return fmt.Errorf("%w: there is no %s", errLeftOut, editorSource)
 	}
 	if !haveNode() {
 		return errors.New("there is no npm: install Node and npm (Debian: nodejs, npm)")
@@ -73,7 +75,8 @@ func (r *tierRun) checkEditor(ctx context.Context) error {
 			return err
 		}
 		if !bytes.Equal(got, want) {
-			return fmt.Errorf("%s is not what its sources give: run \"make editor\" and commit the files", filepath.Join(editorBuilt, name))
+			return fmt.Errorf("%s is not what its sources give: run \"make editor\" and commit the files",
+				filepath.Join(editorBuilt, name))
 		}
 	}
 	return nil

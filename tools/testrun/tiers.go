@@ -5,7 +5,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -159,6 +161,9 @@ func (r *tierRun) race() []string {
 	return []string{"-race"}
 }
 
+// errLeftOut is what a check returns that has nothing to do in this run.
+var errLeftOut = errors.New("not in this run")
+
 // runVet is the tier of the checks that need no test.
 func runVet(ctx context.Context, r *tierRun) counts {
 	var total counts
@@ -169,13 +174,19 @@ func runVet(ctx context.Context, r *tierRun) counts {
 		{"modules", r.fetchModules},
 		{"gofmt", r.checkFormat},
 		{"go vet", r.checkVet},
+		{"licences of what is linked", r.checkNotices},
 		{"the editor from its lock file", r.checkEditor},
 	} {
 		if ctx.Err() != nil {
 			return total
 		}
 		start := time.Now()
-		if err := c.run(ctx); err != nil {
+		err := c.run(ctx)
+		if errors.Is(err, errLeftOut) {
+			r.out.printf("%s: left out: %v\n", c.name, err)
+			continue
+		}
+		if err != nil {
 			total = total.plus(r.rep.failf("%s: %v", c.name, err))
 			continue
 		}
@@ -221,6 +232,18 @@ func (r *tierRun) checkVet(ctx context.Context) error {
 	cmd.Stdout, cmd.Stderr = &b, &b
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("%w\n%s", err, tail(b.String(), 60))
+	}
+	return nil
+}
+
+// checkNotices compares the licences that "stoa licenses" prints with what go.mod brings now.
+func (r *tierRun) checkNotices(ctx context.Context) error {
+	if _, err := os.Stat("tools/notices"); err != nil {
+		return fmt.Errorf("%w: there is no tools/notices", errLeftOut)
+	}
+	text, err := r.goCommand(ctx, "run", "./tools/notices", "-check").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%w\n%s", err, tail(string(text), 20))
 	}
 	return nil
 }
