@@ -76,7 +76,7 @@ func TestItself(t *testing.T) { t.Run("fine", func(t *testing.T) {}); t.Error("o
 	}
 	// passed: One, Two/a b c, FuzzSeed/seed#0 | Fine, Parent/fine, Itself/fine | Screen
 	// failed: Parent/broken, Itself, package broken, Panics
-	if got, want := lastLine(out.String()), "8 passed, 4 failed, 1 skipped"; got != want {
+	if got, want := lastLine(out.String()), "9 passed, 4 failed, 1 skipped"; got != want {
 		t.Errorf("last line is %q, want %q", got, want)
 	}
 	for _, want := range []string{"the reason it broke", "own failure", "cannot use \"text\"", "out of order", "no such server here"} {
