@@ -16,7 +16,7 @@ import (
 var peerSource []byte
 
 // jgroups is the peer that messages and calls are compared with.
-type jgroups struct{ java, jar, classes string }
+type jgroups struct{ java, jar, classes, version string }
 
 // findJGroups compiles the peer. The error says what is missing here.
 func findJGroups(ctx context.Context, dir string) (*jgroups, error) {
@@ -35,6 +35,11 @@ func findJGroups(ctx context.Context, dir string) (*jgroups, error) {
 	if out, err := exec.CommandContext(ctx, javac, "-cp", j.jar, "-d", j.classes, source).CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("compile the peer: %w\n%s", err, out)
 	}
+	out, err := exec.CommandContext(ctx, j.java, "-cp", j.jar, "org.jgroups.Version").Output()
+	if err != nil {
+		return nil, fmt.Errorf("ask JGroups for its version: %w", err)
+	}
+	j.version = strings.TrimSpace(string(out))
 	return j, nil
 }
 
@@ -54,6 +59,14 @@ func stack(port string, hosts []string) string {
 		"UNICAST(timeout=300,600,1200)", "pbcast.STABLE(stability_delay=1000;desired_avg_gossip=50000;max_bytes=4M)",
 		"pbcast.GMS(print_local_addr=false;join_timeout=3000;view_bundling=true)", "UFC(max_credits=2M;min_threshold=0.4)", "MFC(max_credits=2M;min_threshold=0.4)", "FRAG2(frag_size=60K)",
 	}, ":")
+}
+
+// is says which JGroups it was, for a report: its versions are years, and worlds, apart.
+func (j *jgroups) is() string {
+	if j == nil {
+		return ""
+	}
+	return " JGroups is the one of Debian or of STOA_BENCH_JGROUPS: " + strings.Join(strings.Fields(j.version), " ") + "."
 }
 
 // start runs n peers that have found each other.
