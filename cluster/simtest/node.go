@@ -147,14 +147,7 @@ func (n *node) gate() func(context.Context) {
 	n.ended = ended
 	return func(ctx context.Context) {
 		id, _ := ctx.Value(requestKey{}).(int)
-		g := gate{id: id, open: make(chan struct{})}
-		w.mu.Lock()
-		w.gates = append(w.gates, g)
-		w.mu.Unlock()
-		select {
-		case <-g.open:
-		case <-ended:
-		}
+		w.queueAt(id, ended)()
 	}
 }
 

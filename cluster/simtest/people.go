@@ -150,8 +150,9 @@ func (r *request) show() {
 		return
 	}
 	w.waiting++
-	c := n.cache
+	c, pass := n.cache, w.queueAt(r.id, n.ended)
 	go func() {
+		pass() // several may come at one instant
 		ctx := c.Arrived(context.WithValue(context.Background(), requestKey{}, r.id))
 		if r.guest {
 			ctx = cache.StaleOK(ctx)
@@ -209,6 +210,7 @@ func (n *node) loadPage(what thing) func(context.Context, *cache.Load) ([]part, 
 // ask is a read of a load, which runs in a goroutine of the cache, on its way to the database.
 type ask struct {
 	n    *node
+	id   int // of the request that it is for
 	life int
 	what thing
 	back chan asked
@@ -221,7 +223,8 @@ type asked struct {
 
 // read is called by loads.
 func (n *node) read(ctx context.Context, what thing) (part, error) {
-	a := &ask{n: n, life: n.life, what: what, back: make(chan asked, 1)}
+	id, _ := ctx.Value(requestKey{}).(int)
+	a := &ask{n: n, id: id, life: n.life, what: what, back: make(chan asked, 1)}
 	n.w.mu.Lock()
 	n.w.asks = append(n.w.asks, a)
 	n.w.mu.Unlock()

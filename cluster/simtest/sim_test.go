@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -68,7 +69,18 @@ func TestWorld_ASeedReplays(t *testing.T) {
 			}
 		}
 		if !bytes.Equal(runs[0].Bytes(), runs[1].Bytes()) {
-			t.Errorf("seed %d ran in two ways", s)
+			t.Errorf("seed %d ran in two ways:\n%s", s, parting(runs[0].String(), runs[1].String()))
 		}
 	}
+}
+
+// parting shows where two traces part, with some lines before.
+func parting(a, b string) string {
+	x, y := strings.Split(a, "\n"), strings.Split(b, "\n")
+	i := 0
+	for i < min(len(x), len(y)) && x[i] == y[i] {
+		i++
+	}
+	show := func(lines []string) string { return strings.Join(lines[min(i, len(lines)):min(i+4, len(lines))], "\n") }
+	return fmt.Sprintf("%s\n-- one --\n%s\n-- the other --\n%s", strings.Join(x[max(0, i-12):i], "\n"), show(x), show(y))
 }

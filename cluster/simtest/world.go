@@ -126,14 +126,28 @@ func (w *World) begin() {
 	w.after(active+calm, w.examine)
 }
 
-// gate holds a goroutine that has waited for somebody else's load.
+// gate holds a goroutine that is about to use a cache, at first or after a wait for another caller's load.
 type gate struct {
 	id   int // of the request that it works for
 	open chan struct{}
 }
 
+// queueAt makes a gate. pass, which its goroutine calls, returns when the world has opened it or ended is closed.
+func (w *World) queueAt(id int, ended <-chan struct{}) (pass func()) {
+	g := gate{id: id, open: make(chan struct{})}
+	w.mu.Lock()
+	w.gates = append(w.gates, g)
+	w.mu.Unlock()
+	return func() {
+		select {
+		case <-g.open:
+		case <-ended:
+		}
+	}
+}
+
 // settle lets the caches go on until all they can do is wait, and takes what they hand over. What comes
-// together is put in an order that does not depend on the scheduler, and who has waited goes on alone.
+// together is put in an order that does not depend on the scheduler, and what has come or waited goes on alone.
 func (w *World) settle() {
 	for w.waiting > 0 {
 		synctest.Wait()
@@ -150,7 +164,7 @@ func (w *World) settle() {
 		}
 		w.mu.Unlock()
 		slices.SortFunc(asks, func(a, b *ask) int {
-			return cmp.Or(cmp.Compare(a.n.index, b.n.index), compare(a.what, b.what))
+			return cmp.Or(cmp.Compare(a.n.index, b.n.index), compare(a.what, b.what), cmp.Compare(a.id, b.id))
 		})
 		slices.SortFunc(offers, func(a, b offer) int {
 			return cmp.Or(cmp.Compare(a.n.index, b.n.index), bytes.Compare(a.b, b.b))

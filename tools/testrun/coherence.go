@@ -15,7 +15,7 @@ const worlds = 10_000
 
 // narrowed says that this run is about a part that the two tiers below are not.
 func (r *tierRun) narrowed(folder string) bool {
-	if r.opts.packages != everything || r.opts.run != "" {
+	if r.narrow() {
 		r.out.printf("left out: -pkg or -run is given\n")
 		return true
 	}

@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -255,6 +256,43 @@ func TestBuildBefore_SaysWhatACloneWithoutHistoryNeeds(t *testing.T) {
 		"./page ./db": false} {
 		if got := wantsBefore(options{packages: packages}); got != want {
 			t.Errorf("-pkg %q wants the version before: %v, want %v", packages, got, want)
+		}
+	}
+}
+
+func TestLoaded_EachPackageHasItsDay(t *testing.T) {
+	pkgs := strings.Fields("a b c d e f g h i j k l m n o p q")
+	seen := map[string]int{}
+	for day := range 7 {
+		busy, calm := loaded(pkgs, time.Unix(int64(day)*24*60*60+5, 0))
+		if len(busy)+len(calm) != len(pkgs) {
+			t.Errorf("day %d: %d and %d of %d packages", day, len(busy), len(calm), len(pkgs))
+		}
+		for _, p := range busy {
+			seen[p]++
+		}
+	}
+	for _, p := range pkgs {
+		if seen[p] != 1 {
+			t.Errorf("%s has %d days of seven", p, seen[p])
+		}
+	}
+}
+
+func TestKeepBusy_EndsWhatItStarted(t *testing.T) {
+	others, err := keepBusy(t.Context(), 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, cmd := range others {
+		if err := syscall.Kill(cmd.Process.Pid, 0); err != nil {
+			t.Errorf("process %d does not run: %v", cmd.Process.Pid, err)
+		}
+	}
+	others.stop()
+	for _, cmd := range others {
+		if err := syscall.Kill(cmd.Process.Pid, 0); !errors.Is(err, syscall.ESRCH) {
+			t.Errorf("process %d is still there: %v", cmd.Process.Pid, err)
 		}
 	}
 }

@@ -44,8 +44,8 @@ func tiers() []tier {
 	return []tier{
 		{name: "vet", what: "formatting, go vet, the editor from its lock file on its day", budget: time.Minute, run: runVet},
 		{name: "unit", what: "all packages, with the race detector", budget: 6 * time.Minute, services: true, run: runUnit},
-		{name: "worlds", what: "ten thousand simulated clusters, others each day", budget: 2 * time.Minute, run: runWorlds},
-		{name: "mutant", what: "a planted mistake that the tests must catch, another each day", budget: 2 * time.Minute, services: true, run: runMutant},
+		{name: "worlds", what: "ten thousand simulated clusters, others each day", budget: 2 * time.Minute, run: busily(runWorlds)},
+		{name: "mutant", what: "a planted mistake that the tests must catch, another each day", budget: 2 * time.Minute, services: true, run: busily(runMutant)},
 		{name: "browser", what: "screens in a real browser", budget: 2 * time.Minute, services: true, run: runBrowser},
 		{name: "lab", what: "real processes, networks and faults", budget: 30 * time.Minute, noRace: true,
 			timeout: 70 * time.Minute, run: runLab},
@@ -99,7 +99,6 @@ func tierOf(pkg string) string {
 	return "unit"
 }
 
-func runUnit(ctx context.Context, r *tierRun) counts    { return r.goTest(ctx, "unit") }
 func runBrowser(ctx context.Context, r *tierRun) counts { return r.goTest(ctx, "browser") }
 func runLab(ctx context.Context, r *tierRun) counts     { return r.goTest(ctx, "lab") }
 
