@@ -304,19 +304,67 @@
     changed(list);
   }
 
-  // ---- Dropping files ----------------------------------------------------------------------------
+  // ---- Files: dropped or chosen, and sent at once where nothing else is to be filled in ------------
   ["dragover", "dragleave", "drop"].forEach(function (type) {
     document.addEventListener(type, function (e) {
       var drop = closest(e, "[data-drop]"), input = drop && drop.querySelector("input[type=file]");
       if (!input || dragged) return;
       e.preventDefault();
       drop.classList.toggle("is-over", type === "dragover");
-      if (type !== "drop" || !e.dataTransfer.files.length) return;
+      if (type !== "drop" || !e.dataTransfer.files.length || input.disabled) return;
       input.files = e.dataTransfer.files;
       input.dispatchEvent(new Event("change", { bubbles: true }));
-      if (drop.dataset.drop === "submit") input.form.requestSubmit();
     });
   });
+  document.addEventListener("change", function (e) {
+    var input = closest(e, "[data-drop=submit] input[type=file]");
+    if (input && input.files.length) input.form.requestSubmit();
+  });
+  document.addEventListener("submit", function (e) {
+    if (e.target.dataset.upload === undefined) return;
+    e.preventDefault();
+    upload(e.target);
+  });
+  function upload(form) {
+    var data = new FormData(form), input = form.querySelector("input[type=file]"), request = new XMLHttpRequest();
+    var names = Array.from(input.files, function (f) { return f.name; }).join(", ");
+    var part = make("span", { class: "upload__part" }), bar = make("progress", { max: "1", "aria-label": form.dataset.upload });
+    var cancel = make("button", { type: "button", class: "button button--small", text: word("cancel") });
+    var box = make("div", { class: "upload" }, make("span", { class: "upload__name", text: form.dataset.upload + " " + names }), bar, part, cancel);
+    var leaving = function (e) { e.preventDefault(); };
+    function end() {
+      removeEventListener("beforeunload", leaving);
+      box.remove();
+      input.disabled = false;
+      input.value = "";
+    }
+    input.disabled = true;
+    form.append(box);
+    addEventListener("beforeunload", leaving);
+    cancel.addEventListener("click", function () { request.abort(); });
+    request.upload.addEventListener("progress", function (e) {
+      if (!e.lengthComputable) return;
+      bar.value = e.loaded / e.total;
+      part.textContent = Math.floor(100 * e.loaded / e.total) + " %";
+      if (e.loaded === e.total) bar.removeAttribute("value"); // all is sent, and the server at work
+    });
+    request.addEventListener("abort", end);
+    request.addEventListener("error", function () { end(); toast(word("failed"), "bad"); });
+    request.addEventListener("load", function () {
+      end();
+      if (request.status < 400) return location.assign(request.responseURL);
+      var main = request.response && request.response.querySelector("main");
+      if (!main) return toast(word("failed"), "bad");
+      main = document.importNode(main, true); // it says what was wrong
+      document.querySelector("main").replaceWith(main);
+      enhance(main);
+      var errors = main.querySelector("[role=alert]");
+      if (errors) errors.focus();
+    });
+    request.open("POST", form.action);
+    request.responseType = "document";
+    request.send(data);
+  }
 
   // ---- Tabs over sections of one screen ----------------------------------------------------------
   function tabs(list) {
