@@ -50,6 +50,10 @@ type node struct {
 	next    []func(error) // wait for the poll after the present one
 }
 
+// lives says whether the process is still there: what a killed one did in its last instant is in no order, and is seen by
+// no client.
+func (n *node) lives(life int) bool { return n.joined && n.life == life }
+
 // clock is CLOCK_BOOTTIME of this machine: it goes on while the node is frozen.
 func (n *node) clock() time.Duration {
 	return n.offset + time.Duration(float64(n.w.now())*n.rate)
@@ -506,14 +510,15 @@ func (n *node) tell() {
 // offer is cache.Options.Offer; loads call it.
 func (n *node) offer(b []byte) {
 	n.w.mu.Lock()
-	n.w.offers = append(n.w.offers, offer{n, b})
+	n.w.offers = append(n.w.offers, offer{n, n.life, b})
 	n.w.mu.Unlock()
 }
 
 // offer is a value that a node has loaded and sends to the others.
 type offer struct {
-	n *node
-	b []byte
+	n    *node
+	life int
+	b    []byte
 }
 
 func (o offer) send() {

@@ -60,6 +60,7 @@ func (l *ledger) ack(at time.Duration, what thing, version int) {
 type request struct {
 	id      int
 	n       *node
+	life    int // of the node, in which the request was begun
 	what    thing
 	guest   bool
 	arrival time.Duration
@@ -150,6 +151,7 @@ func (r *request) show() {
 		return
 	}
 	w.waiting++
+	r.life = n.life
 	c, pass := n.cache, w.queueAt(r.id, n.ended)
 	go func() {
 		pass() // several may come at one instant
@@ -237,9 +239,6 @@ func (n *node) read(ctx context.Context, what thing) (part, error) {
 }
 
 func (a *ask) send() {
-	if !a.n.joined || a.n.life != a.life {
-		return // its context ends
-	}
 	a.n.w.stats.Loads++
 	got := asked{}
 	stays := a.n.w.chance(0.5)

@@ -171,15 +171,22 @@ func (w *World) settle() {
 		})
 		slices.SortFunc(answers, func(a, b answer) int { return cmp.Compare(a.req.id, b.req.id) })
 		for _, a := range asks {
+			if !a.n.lives(a.life) {
+				continue // its context ends
+			}
 			w.tracef("%s loads %v", a.n, a.what)
 			a.send()
 		}
 		for _, o := range offers {
-			o.send()
+			if o.n.lives(o.life) {
+				o.send()
+			}
 		}
 		for _, a := range answers {
+			if w.waiting--; !a.req.n.lives(a.req.life) {
+				continue
+			}
 			w.tracef("%s answers request %d of %s: %v, %+v, failed: %v", a.req.n, a.req.id, a.req.arrival, a.seen, a.info, a.err != nil)
-			w.waiting--
 			w.check(a)
 		}
 	}
