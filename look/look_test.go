@@ -248,7 +248,7 @@ func TestChoose_FollowsQualities(t *testing.T) {
 func TestMinify_KeepsMeaning(t *testing.T) {
 	for in, want := range map[string]string{
 		"a { b : c ; }": "a{b :c}",
-		"/* x */ .a  .b,\n.c > d { e: f; g: h; }":      ".a .b,.c > d{e:f;g:h}",
+		"/* x */ .a  .b,\n.c > d { e: f; g: h; }":      ".a .b,.c>d{e:f;g:h}",
 		`q::before { content: " ;  } /* no */ \" "; }`: `q::before{content:" ;  } /* no */ \" "}`,
 		"a { width: calc(1px + 2px - -3px); }":         "a{width:calc(1px + 2px - -3px)}",
 		"@media (min-width: 4rem) and (x: y) { }":      "@media (min-width:4rem) and (x:y){}",

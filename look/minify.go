@@ -1,7 +1,7 @@
 package look
 
 // minify removes comments and needless white space from a style sheet. It knows strings and nothing else of the
-// language, and is meant for the sheets of this package: they never rely on white space before "{", "}", ";" or ",", nor
+// language, and is meant for the sheets of this package: they never rely on white space before "{", "}", ";", "," or ">", nor
 // after those or ":".
 func minify(css []byte) []byte {
 	out := make([]byte, 0, len(css))
@@ -47,4 +47,4 @@ func minify(css []byte) []byte {
 	return out
 }
 
-func tight(c byte) bool { return c == '{' || c == '}' || c == ';' || c == ',' }
+func tight(c byte) bool { return c == '{' || c == '}' || c == ';' || c == ',' || c == '>' }

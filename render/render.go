@@ -78,6 +78,7 @@ type Input struct {
 	Image       string // address, or key of a file
 	Type        string // of Open Graph: "website" or "article"; empty = "website"
 	NoIndex     bool
+	Screen      bool      // one of the portal's own: sign-in, account, an error
 	Published   time.Time // of an article; zero: not said
 	Modified    time.Time // the same
 	Author      string    // the same; a name

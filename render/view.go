@@ -37,7 +37,7 @@ type view struct {
 	Person           string
 	Content          template.HTML
 	Sections         []section
-	Edit             bool
+	Edit, Screen     bool
 	CSRF             template.HTML
 	Locked           bool
 	UnlockTo         string
@@ -80,7 +80,7 @@ func (s *Service) view(ctx context.Context, in Input) (*view, error) {
 	}
 	v := &view{Lang: string(in.Locale), Dir: "ltr", Title: in.Title, SiteName: in.Site.Name, Tagline: in.Site.Tagline, Description: in.Description,
 		NoIndex: in.NoIndex || in.Edit || in.Draft, Type: in.Type, Origin: in.Origin, Home: in.Prefix + "/", Node: s.opt.Node, SignIn: s.opt.SignIn, Account: s.opt.Account,
-		SignOut: s.opt.SignOut, Content: in.Content, Edit: in.Edit, CSRF: in.CSRF, locale: in.Locale, base: in.Prefix}
+		SignOut: s.opt.SignOut, Content: in.Content, Edit: in.Edit, Screen: in.Screen, CSRF: in.CSRF, locale: in.Locale, base: in.Prefix}
 	if in.Locale.RTL() {
 		v.Dir = "rtl"
 	}

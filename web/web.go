@@ -276,7 +276,7 @@ func (h *Handler) framed(w http.ResponseWriter, r *http.Request, status int, tit
 		return err
 	}
 	out, err := h.opt.Render.Page(r.Context(), render.Input{Instance: v.instance, Site: v.site, Locale: v.locale, Prefix: v.prefix, Actor: stoa.ActorFrom(r.Context()),
-		Query: r.URL.Query(), Path: v.path, Title: widget.Word(v.locale, title), Content: body, NoIndex: true})
+		Query: r.URL.Query(), Path: v.path, Title: widget.Word(v.locale, title), Content: body, NoIndex: true, Screen: true})
 	if err != nil {
 		return err
 	}

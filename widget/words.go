@@ -9,7 +9,7 @@ var words = map[string]map[string]string{
 		"What you have written is kept on this page. Sign in in another window, then send it again here.": "Was Sie geschrieben haben, ist auf dieser Seite erhalten. " +
 			"Melden Sie sich in einem anderen Fenster an und senden Sie es hier noch einmal.",
 		"A password is never kept: type it again.": "Ein Passwort wird nie aufbewahrt: Geben Sie es noch einmal ein.",
-		"Skip to content":                          "Zum Inhalt", "Menu": "Menü", "Main": "Hauptnavigation", "Search": "Suche", "Language": "Sprache",
+		"Skip to content":                          "Zum Inhalt", "Menu": "Menü", "More": "Mehr", "Main": "Hauptnavigation", "Search": "Suche", "Language": "Sprache",
 		"Colour scheme": "Farbschema", "Sign in": "Anmelden", "Sign out": "Abmelden", "Breadcrumbs": "Brotkrumen", "Home": "Startseite",
 		"This part could not be shown.": "Dieser Teil konnte nicht angezeigt werden.", "Newer": "Neuere", "Older": "Ältere", "Pages": "Seiten",
 		"Nothing here yet.": "Hier ist noch nichts.", "Password": "Passwort", "Open": "Öffnen",
@@ -42,7 +42,7 @@ var words = map[string]map[string]string{
 		"What you have written is kept on this page. Sign in in another window, then send it again here.": "Ce que vous avez écrit est conservé sur cette page. " +
 			"Connectez-vous dans une autre fenêtre, puis envoyez-le à nouveau ici.",
 		"A password is never kept: type it again.": "Un mot de passe n’est jamais conservé : saisissez-le à nouveau.",
-		"Skip to content":                          "Aller au contenu", "Menu": "Menu", "Main": "Navigation principale", "Search": "Rechercher", "Language": "Langue",
+		"Skip to content":                          "Aller au contenu", "Menu": "Menu", "More": "Plus", "Main": "Navigation principale", "Search": "Rechercher", "Language": "Langue",
 		"Sign in": "Se connecter", "Sign out": "Se déconnecter", "Home": "Accueil", "Newer": "Plus récents", "Older": "Plus anciens",
 		"Nothing here yet.": "Rien ici pour l’instant.", "Password": "Mot de passe", "Open": "Ouvrir", "This page does not exist": "Cette page n’existe pas",
 		"This page is not open to you": "Cette page ne vous est pas accessible", "Something went wrong": "Une erreur est survenue",
@@ -61,7 +61,7 @@ var words = map[string]map[string]string{
 		"What you have written is kept on this page. Sign in in another window, then send it again here.": "Lo que ha escrito se conserva en esta página. " +
 			"Inicie sesión en otra ventana y envíelo de nuevo aquí.",
 		"A password is never kept: type it again.": "Una contraseña nunca se conserva: escríbala de nuevo.",
-		"Skip to content":                          "Saltar al contenido", "Menu": "Menú", "Main": "Navegación principal", "Search": "Buscar", "Language": "Idioma",
+		"Skip to content":                          "Saltar al contenido", "Menu": "Menú", "More": "Más", "Main": "Navegación principal", "Search": "Buscar", "Language": "Idioma",
 		"Sign in": "Iniciar sesión", "Sign out": "Cerrar sesión", "Home": "Inicio", "Newer": "Más recientes", "Older": "Más antiguos",
 		"Nothing here yet.": "Todavía no hay nada.", "Password": "Contraseña", "Open": "Abrir", "This page does not exist": "Esta página no existe",
 		"This page is not open to you": "Esta página no está abierta para usted", "Something went wrong": "Algo ha fallado",

@@ -89,7 +89,7 @@
     });
     function close(item) {
       item.classList.remove("is-open");
-      var toggle = item.querySelector(":scope > .menu__toggle");
+      var toggle = item.querySelector(":scope > button");
       if (toggle) toggle.setAttribute("aria-expanded", "false");
     }
     document.addEventListener("keydown", function (e) {
@@ -102,6 +102,47 @@
     document.addEventListener("click", function (e) {
       document.querySelectorAll(".language-selector[open]").forEach(function (d) { if (!d.contains(e.target)) d.open = false; });
     });
+
+    // What does not fit in the row of the menu goes into one more entry at its end.
+    var menu = header.querySelector(".menu[data-more]"), more;
+    function over() { // what hangs from an entry counts in scrollWidth, too
+      var last = menu.lastElementChild.getBoundingClientRect(), room = menu.getBoundingClientRect();
+      return getComputedStyle(menu).direction === "rtl" ? last.left < room.left - 1 : last.right > room.right + 1;
+    }
+    function fit() {
+      var wide = matchMedia("(min-width: 60.0625rem)").matches, moved = more ? Array.from(more.lastChild.children) : [];
+      if (more) { moved.forEach(function (li) { menu.insertBefore(li, more); }); more.remove(); more = null; }
+      menu.classList.remove("is-fitted");
+      if (wide && over()) {
+        more = makeMore();
+        for (var li; over() && (li = more.previousElementSibling);) more.lastChild.prepend(li);
+        more.classList.toggle("is-active", !!more.querySelector("[aria-current]"));
+      }
+      menu.classList.add("is-fitted");
+    }
+    function makeMore() {
+      var item = document.createElement("li"), button = document.createElement("button"), list = document.createElement("ul");
+      item.className = "menu__item menu__more";
+      list.className = "menu__sub";
+      button.type = "button";
+      button.setAttribute("aria-expanded", "false");
+      button.append(menu.dataset.more, icon("chevron-down"));
+      button.addEventListener("click", function () {
+        button.setAttribute("aria-expanded", String(item.classList.toggle("is-open")));
+        item.classList.remove("is-closed");
+      });
+      item.addEventListener("mouseleave", function () { item.classList.remove("is-closed"); });
+      item.addEventListener("focusout", function (e) { if (!item.contains(e.relatedTarget)) close(item); });
+      item.append(button, list);
+      menu.append(item);
+      return item;
+    }
+    if (menu) {
+      fit();
+      var width = innerWidth;
+      addEventListener("resize", function () { if (width !== innerWidth) { width = innerWidth; fit(); } });
+      if (document.fonts) document.fonts.ready.then(fit);
+    }
 
     // The header follows only while the reader scrolls up.
     var last = window.scrollY, waiting = false;
