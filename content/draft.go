@@ -348,6 +348,9 @@ func (s *Service) save(ctx context.Context, tx *db.Tx, a row, d Draft, version i
 	if err := s.o.Taxonomy.Assign(ctx, tx, "article", a.ID, a.Site, d.Categories, d.Tags); err != nil {
 		return err
 	}
+	if a.Live > 0 && (d.Slug != a.Slug || d.Kind != a.Kind) {
+		tx.Changed(kindShown, a.ID, a.Site, version+1)
+	}
 	if d.Slug != a.Slug && a.Live > 0 && s.o.Moved != nil {
 		if err := s.o.Moved(ctx, tx, a.Site, Address(a.Slug), Address(d.Slug)); err != nil {
 			return err

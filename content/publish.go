@@ -45,6 +45,7 @@ func (s *Service) show(ctx context.Context, tx *db.Tx, a row, number int, now ti
 	if date.IsZero() {
 		date = now
 	}
+	tx.Changed(kindShown, a.ID, a.Site, a.Article.Version+1)
 	return s.update(ctx, tx, a, "status = ?, publish_at = 0, pending = 0, live = ?, published = ?", StatusPublished, number, db.Micros(date))
 }
 
@@ -78,13 +79,18 @@ func (s *Service) Unpublish(ctx context.Context, id stoa.ID, version int64) (Art
 			return err
 		}
 		const hide = "status = ?, publish_at = 0, pending = 0, live = 0"
-		tx.TakesAway(func(ctx context.Context, tx *db.Tx) error {
-			n, err := tx.Affected(ctx, "UPDATE content_article SET "+hide+", version = version + 1 WHERE id = ? AND live > 0", StatusDraft, id)
-			if n > 0 {
-				tx.Changed("article", id, a.Site, 0)
-			}
-			return err
-		})
+		if a.Live > 0 { // what no visitor has seen is taken away from none
+			tx.Changed(kindShown, a.ID, a.Site, a.Article.Version+1)
+			tx.TakesAway(func(ctx context.Context, tx *db.Tx) error {
+				n, err := tx.Affected(ctx, "UPDATE content_article SET "+hide+", version = version + 1 WHERE id = ? AND live > 0",
+					StatusDraft, id)
+				if n > 0 {
+					tx.Changed("article", id, a.Site, 0)
+					tx.Changed(kindShown, id, a.Site, 0)
+				}
+				return err
+			})
+		}
 		return s.update(ctx, tx, a, hide, StatusDraft)
 	})
 }
@@ -132,7 +138,10 @@ func (s *Service) Delete(ctx context.Context, id stoa.ID) error {
 			}
 		}
 		tx.Changed("article", id, a.Site, a.Article.Version+1)
-		tx.TakesAway(nil)
+		if a.Live > 0 { // what no visitor has seen is taken away from none
+			tx.Changed(kindShown, id, a.Site, a.Article.Version+1)
+			tx.TakesAway(nil)
+		}
 		return nil
 	})
 	if err != nil {
@@ -185,6 +194,7 @@ func (s *Service) PublishDueTx(ctx context.Context, tx *db.Tx, now time.Time) er
 		return fmt.Errorf("content: look for articles that expire: %w", err)
 	}
 	for _, a := range over {
+		tx.Changed(kindShown, a.ID, a.Site, a.Article.Version+1)
 		// A Conflict means that an editor was faster: the next run looks again.
 		if err := s.update(ctx, tx, a, "status = ?, live = 0, pending = 0, publish_at = 0", StatusExpired); err != nil && !stoa.Is(err, stoa.KindConflict) {
 			return fmt.Errorf("content: expire article %s: %w", a.ID, err)
