@@ -357,7 +357,7 @@ func (s *Service) save(ctx context.Context, tx *db.Tx, a row, d Draft, version i
 		}
 	}
 	tx.Changed("article", a.ID, a.Site, version+1)
-	if d.Password != nil && a.hash != "" {
+	if d.Password != nil && a.hash != "" && a.Live > 0 {
 		tx.TakesAway(nil)
 	}
 	return nil

@@ -85,7 +85,7 @@ func TestHostile_PicturesThatTakeTooMuchMemoryComeAsTheyAre(t *testing.T) {
 
 func TestHostile_ManyPicturesAtOnceStayWithinTheBudget(t *testing.T) {
 	n, st := lite(t, 0, 40_000_000)
-	f := n.upload(t, st, "flat.webp", flatWebP(3000, 3000))
+	f := n.upload(t, st, "flat.webp", flatWebP(2000, 2000))
 	var most atomic.Uint64
 	done := make(chan struct{})
 	var watch, all sync.WaitGroup
@@ -103,7 +103,7 @@ func TestHostile_ManyPicturesAtOnceStayWithinTheBudget(t *testing.T) {
 		}
 	})
 	for _, width := range document.Widths() {
-		for range 4 {
+		for range 3 {
 			all.Go(func() {
 				b, v, err := n.Open(system(t), f.Key, width)
 				if err != nil || v.Width != width {
