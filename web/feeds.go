@@ -15,7 +15,9 @@ import (
 	"github.com/stoa-portal/stoa/content"
 	"github.com/stoa-portal/stoa/httpd"
 	"github.com/stoa-portal/stoa/page"
+	"github.com/stoa-portal/stoa/render"
 	"github.com/stoa-portal/stoa/site"
+	"github.com/stoa-portal/stoa/widget"
 )
 
 const (
@@ -184,6 +186,39 @@ func newestOf(list []content.Article, otherwise time.Time) time.Time {
 		return otherwise
 	}
 	return slices.MaxFunc(list, func(a, b content.Article) int { return a.Modified.Compare(b.Modified) }).Modified
+}
+
+// pagesPerList is how many pages the list of all has on each of its pages.
+const pagesPerList = 500
+
+// allPages lists the pages of the site for people: where a navigation leads that shows only some.
+func (h *Handler) allPages(ctx context.Context, v *visit, in *render.Input, number int) error {
+	nodes, err := h.opt.Pages.Visible(ctx, v.site.ID)
+	if err != nil {
+		return err
+	}
+	in.Page = nil
+	var all []link
+	var walk func(list []page.Node)
+	walk = func(list []page.Node) {
+		for _, n := range list {
+			all = append(all, link{n.In(v.locale, v.site.Locale), page.AddressOf(n, v.prefix)})
+			walk(n.Children)
+		}
+	}
+	walk(nodes)
+	last := max(1, (len(all)+pagesPerList-1)/pagesPerList)
+	if number > last {
+		return stoa.NotFound("page", number)
+	}
+	data := struct {
+		listView
+		Links []link
+	}{Links: all[(number-1)*pagesPerList : min(number*pagesPerList, len(all))]}
+	data.page(v, number, last)
+	in.Title, in.NoIndex = widget.Word(v.locale, "All pages"), true
+	in.Content, err = h.inner(v, "all-pages.html", data)
+	return err
 }
 
 // root is what stands before addresses of the site without a language.

@@ -10,9 +10,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/content"
 	"github.com/stoa-portal/stoa/db"
+	"github.com/stoa-portal/stoa/page"
 	"github.com/stoa-portal/stoa/server/servertest"
 )
 
@@ -230,4 +232,41 @@ func TestHead_IsAnsweredLikeGetWithoutABody(t *testing.T) {
 			t.Errorf("HEAD %s: %d %v; GET: %d %v", path, res.StatusCode, res.Header, get.Status, get.Header)
 		}
 	}
+}
+
+func TestNavigation_OfManyTopPagesShowsSomeAndLeadsToAll(t *testing.T) {
+	n := servertest.Start(t, 1)[0]
+	st := n.Site(t)
+	const pages = 1200
+	for from := 0; from < pages; from += 200 {
+		if err := n.DB.Write(servertest.System(), func(ctx context.Context, tx *db.Tx) error {
+			for i := range 200 {
+				if _, err := n.Pages.CreateTx(ctx, tx, st, page.NewPage{Slug: fmt.Sprintf("wide-%d", from+i), Publish: true, Position: -1,
+					Title: map[stoa.Locale]string{"en-US": fmt.Sprintf("Wide %d", from+i)}}); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n.Poll(t)
+	got := n.Guest(t).Get(t, "/wide-1")
+	want(t, got, 200, "All pages", `href="/sitemap"`)
+	if links := strings.Count(got.Body, `href="/wide-`); links > 200 {
+		t.Errorf("each page has %d links to others", links)
+	}
+	seen := map[string]bool{}
+	for number := 1; number <= 3; number++ {
+		list := n.Guest(t).Get(t, fmt.Sprintf("/sitemap?page=%d", number))
+		want(t, list, 200)
+		for _, m := range regexp.MustCompile(`href="(/wide-\d+)"`).FindAllStringSubmatch(list.Body, -1) {
+			seen[m[1]] = true
+		}
+	}
+	if len(seen) != pages {
+		t.Errorf("the list of all pages has %d of %d", len(seen), pages)
+	}
+	want(t, n.Guest(t).Get(t, "/sitemap?page=9"), 404)
 }

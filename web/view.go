@@ -207,7 +207,9 @@ func (h *Handler) compose(ctx context.Context, v *visit, number int, origin stri
 	case v.path == "/" && v.site.Home == site.HomePosts:
 		err = h.list(ctx, v, &in, number, "", content.Filter{Kind: "post"})
 	default:
-		err = h.page(ctx, v, &in)
+		if err = h.page(ctx, v, &in); stoa.Is(err, stoa.KindNotFound) && v.path == page.AllPages {
+			err = h.allPages(ctx, v, &in, number)
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -356,6 +358,25 @@ type pageLink struct {
 	Current bool
 }
 
+// page fills in the ways to the other pages of the list.
+func (l *listView) page(v *visit, number, last int) {
+	address := func(n int) string {
+		if n <= 1 {
+			return v.prefix + v.path
+		}
+		return fmt.Sprintf("%s%s?page=%d", v.prefix, v.path, n)
+	}
+	for n := max(1, number-3); n <= min(last, number+3) && last > 1; n++ {
+		l.Pages = append(l.Pages, pageLink{n, address(n), n == number})
+	}
+	if number > 1 {
+		l.Prev = address(number - 1)
+	}
+	if number < last {
+		l.Next = address(number + 1)
+	}
+}
+
 func (h *Handler) list(ctx context.Context, v *visit, in *render.Input, number int, title string, f content.Filter) error {
 	f.Page, f.PerPage = number, perPage
 	found, err := h.opt.Content.LiveList(ctx, v.site, f)
@@ -374,21 +395,7 @@ func (h *Handler) list(ctx context.Context, v *visit, in *render.Input, number i
 		}
 		data.Items = append(data.Items, view)
 	}
-	address := func(n int) string {
-		if n <= 1 {
-			return v.prefix + v.path
-		}
-		return fmt.Sprintf("%s%s?page=%d", v.prefix, v.path, n)
-	}
-	for n := max(1, number-3); n <= min(last, number+3) && last > 1; n++ {
-		data.Pages = append(data.Pages, pageLink{n, address(n), n == number})
-	}
-	if number > 1 {
-		data.Prev = address(number - 1)
-	}
-	if number < last {
-		data.Next = address(number + 1)
-	}
+	data.page(v, number, last)
 	in.Title = title
 	if title == "" {
 		in.Title = v.site.Name
