@@ -1,13 +1,21 @@
 package server_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
 	"github.com/stoa-portal/stoa/db/dbtest"
+	"github.com/stoa-portal/stoa/server"
 	"github.com/stoa-portal/stoa/server/servertest"
 	"github.com/stoa-portal/stoa/site"
 	"github.com/stoa-portal/stoa/user"
@@ -61,5 +69,59 @@ func TestNames_TakenOnTwoNodesAtOnceAreConflicts(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Editors on two nodes save articles with the same new tags and the same headline in the same moment: all are answered
+// with their article.
+func TestSave_TheSameNewTagsAndHeadlineAtOnceKeepEveryText(t *testing.T) {
+	for _, e := range dbtest.Engines() {
+		t.Run(string(e), func(t *testing.T) {
+			nodes := servertest.StartOn(t, e, 2)
+			st := nodes[0].Site(t)
+			for _, n := range nodes {
+				n.SignIn(t)
+			}
+			const savers = 12
+			for round := range 3 {
+				var answers [savers]servertest.Answer
+				var all sync.WaitGroup
+				for i := range savers {
+					all.Go(func() {
+						answers[i] = nodes[i%2].Post(t, "/control/content/new", url.Values{"site": {st.ID.String()}, "title": {fmt.Sprintf("Flood %d", round)},
+							"kind": {"article"}, "body": {"<p>Water.</p>"}, "tags": {fmt.Sprintf("alpha-%d, beta-%d", round, round)}, "tags_was": {""}})
+					})
+				}
+				all.Wait()
+				seen := map[string]bool{}
+				for i, a := range answers {
+					at, _, _ := strings.Cut(a.Header.Get("Location"), "?")
+					if a.Status != http.StatusSeeOther || seen[at] {
+						t.Errorf("round %d: saver %d is answered with %d to %q", round, i, a.Status, at)
+					}
+					seen[at] = true
+				}
+			}
+			found, err := nodes[0].Taxonomy.SearchTags(servertest.System(), st.ID, "alpha", "", 100)
+			if err != nil || len(found.Items) != 3 {
+				t.Errorf("there are %d tags, %v; want 3", len(found.Items), err)
+			}
+		})
+	}
+}
+
+func TestHome_ALockFileThatCannotBeWrittenIsAnError(t *testing.T) {
+	g := servertest.NewGroup(t, dbtest.SQLite)
+	c := g.Config(nil)
+	run := filepath.Join(c.Home, "run")
+	if err := errors.Join(os.MkdirAll(run, 0o700), os.Symlink("/dev/full", filepath.Join(run, "stoa.lock"))); err != nil {
+		t.Fatal(err)
+	}
+	s, err := server.New(context.Background(), server.Options{Config: c})
+	if err == nil {
+		t.Fatal("a node runs that could not write its lock", s.Stop(context.Background()))
+	}
+	if !stoa.Is(err, stoa.KindUnavailable) || !strings.Contains(err.Error(), "cannot be written to") {
+		t.Errorf("got %v", err)
 	}
 }
