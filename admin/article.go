@@ -103,7 +103,8 @@ func statusPill(a content.Article) pill {
 
 // articlesBulk does one thing with all articles that were ticked, or with none.
 func (h *Handler) articlesBulk(q *request) error {
-	done := map[string]string{content.BulkPublish: "published", content.BulkUnpublish: "unpublished", content.BulkDelete: "deleted"}
+	done := map[string]string{content.BulkPublish: "published", content.BulkUnpublish: "unpublished",
+		content.BulkDelete: "deleted"}
 	var ids []stoa.ID
 	for _, s := range q.PostForm["id"] {
 		id, err := stoa.ParseID(s)

@@ -56,7 +56,10 @@ func (h *Handler) categories(q *request) error {
 			return err
 		}
 	} else {
-		v.listBody = listOf(q, rows, "Filter by name", func(c categoryRow) string { return c.Name + " " + c.Slug + " " + c.Description })
+		v.listBody = listOf(q, rows, "Filter by name", func(c categoryRow) string {
+			return c.Name + " " + c.Slug + " " +
+				c.Description
+		})
 	}
 	v.Form = &form{Fields: []*field{
 		{Name: "name", Label: "Name", Kind: "text"},

@@ -57,7 +57,8 @@ func (h *Handler) choose(q *request) error {
 			items = append(items, item{a.ID.String(), clip(a.In(q.site.Locale).Title, 80)})
 		}
 	default:
-		return stoa.Invalid("kind", "%.30q cannot be chosen: tag, category, category-address or article is expected", kind)
+		return stoa.Invalid("kind", "%.30q cannot be chosen: tag, category, category-address or article is expected",
+			kind)
 	}
 	return q.json(http.StatusOK, map[string]any{"items": items})
 }
@@ -97,8 +98,9 @@ func (h *Handler) termFields(ctx context.Context, st site.Site, a content.Articl
 	tags := strings.Join(names, ", ")
 	out := []*field{categories, {Name: "categories_was", Kind: "hidden", Value: strings.Join(was, " ")}}
 	if !whole {
-		out = append(out, &field{Name: "more_categories", Label: lang.Word("term.more-categories"), Kind: "text", Optional: true,
-			Help: lang.Word("term.more-categories-help"), ChooseURL: chooseURL(st.ID, "category"), ChooseMany: true})
+		out = append(out, &field{Name: "more_categories", Label: lang.Word("term.more-categories"), Kind: "text",
+			Optional: true,
+			Help:     lang.Word("term.more-categories-help"), ChooseURL: chooseURL(st.ID, "category"), ChooseMany: true})
 	}
 	return append(out,
 		&field{Name: "tags", Label: lang.Word("term.tags"), Kind: "text", Value: tags, Optional: true,

@@ -36,7 +36,8 @@ func TestArticle_ASaveChangesOnlyTheTermsThatTheEditorChanged(t *testing.T) {
 	must(t, w.db.Write(as(w.admin), func(ctx context.Context, tx *db.Tx) (err error) {
 		many = nil
 		for i := range 501 {
-			id, err := w.tax.EnsureCategory(ctx, tx, taxonomy.Category{Site: w.site.ID, Name: fmt.Sprintf("Subject %03d", i)})
+			id, err := w.tax.EnsureCategory(ctx, tx, taxonomy.Category{Site: w.site.ID,
+				Name: fmt.Sprintf("Subject %03d", i)})
 			if err != nil {
 				return err
 			}
@@ -53,8 +54,9 @@ func TestArticle_ASaveChangesOnlyTheTermsThatTheEditorChanged(t *testing.T) {
 		late, err = w.tax.EnsureTag(ctx, tx, w.site.ID, "Node.js", "nodejs")
 		return err
 	}))
-	a, err := w.content.Create(as(w.editor), w.site, content.Draft{Text: map[stoa.Locale]content.Text{"en": {Title: "Has late terms"}},
-		Categories: many[499:], Tags: []stoa.ID{odd, late}})
+	a, err := w.content.Create(as(w.editor), w.site,
+		content.Draft{Text: map[stoa.Locale]content.Text{"en": {Title: "Has late terms"}},
+			Categories: many[499:], Tags: []stoa.ID{odd, late}})
 	must(t, err)
 	at := "/control/content/" + a.ID.String()
 	check := func(what string, categories, tags []stoa.ID) {
@@ -70,24 +72,31 @@ func TestArticle_ASaveChangesOnlyTheTermsThatTheEditorChanged(t *testing.T) {
 		}
 	}
 	form := func(more ...string) []string {
-		return append([]string{"title", "Has late terms", "slug", "has-late-terms", "kind", "article", "body", "<p>x</p>", "summary", "Corrected"}, more...)
+		return append([]string{"title", "Has late terms", "slug", "has-late-terms", "kind", "article", "body",
+			"<p>x</p>", "summary", "Corrected"}, more...)
 	}
-	shown := []string{"tags_was", `Node.js, "Rock, Pop"`, "categories_was", many[499].String() + " " + many[500].String()}
+	shown := []string{"tags_was", `Node.js, "Rock, Pop"`, "categories_was", many[499].String() + " " +
+		many[500].String()}
 	screen := w.get(w.editor, at)
 	w.want("the form", screen, http.StatusOK, "Node.js, &#34;Rock, Pop&#34;", "Subject 500", "Further categories")
 	w.without("the form", screen, "Subject 498")
 	opened := w.version(screen)
-	w.want("save", w.post(w.editor, at, form(append(shown, "version", opened, "tags", `Node.js, "Rock, Pop"`, "categories", many[499].String(),
+	w.want("save", w.post(w.editor, at, form(append(shown, "version", opened, "tags", `Node.js, "Rock, Pop"`,
+		"categories", many[499].String(),
 		"categories", many[500].String())...)...), http.StatusSeeOther)
 	check("nothing was changed", many[499:], []stoa.ID{odd, late})
 
-	w.want("save", w.post(w.editor, at, form(append(shown, "version", w.version(w.get(w.editor, at)), "tags", `"Rock, Pop", aaa 1`,
-		"categories", many[500].String(), "more_categories", "Subject 003, no such thing")...)...), http.StatusUnprocessableEntity, "no category")
-	w.want("save", w.post(w.editor, at, form(append(shown, "version", w.version(w.get(w.editor, at)), "tags", `"Rock, Pop", aaa 1`,
+	w.want("save", w.post(w.editor, at, form(append(shown, "version", w.version(w.get(w.editor, at)), "tags",
+		`"Rock, Pop", aaa 1`,
+		"categories", many[500].String(), "more_categories", "Subject 003, no such thing")...)...),
+		http.StatusUnprocessableEntity, "no category")
+	w.want("save", w.post(w.editor, at, form(append(shown, "version", w.version(w.get(w.editor, at)), "tags",
+		`"Rock, Pop", aaa 1`,
 		"categories", many[500].String(), "more_categories", "Subject 003, subject-002")...)...), http.StatusSeeOther)
 	one, err := w.tax.TagBySlug(as(w.editor), w.site.ID, "aaa-1")
 	must(t, err)
-	check("one was taken away and one added of each kind", []stoa.ID{many[500], many[2], many[3]}, []stoa.ID{odd, one.ID})
+	check("one was taken away and one added of each kind", []stoa.ID{many[500], many[2], many[3]},
+		[]stoa.ID{odd, one.ID})
 
 	w.want("proposals", w.get(w.editor, "/control/choose?kind=tag&q=rock"), http.StatusOK, `"\"Rock, Pop\""`)
 	w.want("proposals", w.get(w.editor, "/control/choose?kind=category&q=500"), http.StatusOK, "Subject 500")

@@ -21,11 +21,12 @@ const (
 	BulkDelete    = "delete"
 )
 
-// Bulk does one thing with up to MaxBulk articles as they are now, with the permissions that it needs for each: with all
-// or, where one refuses it, with none. The error names that one. What it takes away is confirmed once for all.
+// Bulk does one thing with up to MaxBulk articles as they are now, with the permissions that it needs for each: with
+// all or, where one refuses it, with none. The error names that one. What it takes away is confirmed once for all.
 func (s *Service) Bulk(ctx context.Context, do string, ids []stoa.ID) error {
 	if !slices.Contains([]string{BulkPublish, BulkUnpublish, BulkDelete}, do) {
-		return stoa.Invalid("do", "%.20q cannot be done with several articles: publish, unpublish or delete is expected", do)
+		return stoa.Invalid("do",
+			"%.20q cannot be done with several articles: publish, unpublish or delete is expected", do)
 	}
 	ids = slices.Clone(ids)
 	slices.Sort(ids) // in the same order as others, so that they wait for each other and not in a ring
@@ -60,5 +61,6 @@ func (s *Service) bulkOne(ctx context.Context, tx *db.Tx, do string, id stoa.ID)
 	if !errors.As(err, &e) || e.Kind == stoa.KindInternal || e.Kind == stoa.KindUnavailable {
 		return err
 	}
-	return &stoa.Error{Kind: e.Kind, Field: e.Field, Message: fmt.Sprintf("nothing was done, because of the article at %s: %s", Address(a.Slug), e.Message)}
+	return &stoa.Error{Kind: e.Kind, Field: e.Field,
+		Message: fmt.Sprintf("nothing was done, because of the article at %s: %s", Address(a.Slug), e.Message)}
 }

@@ -223,7 +223,8 @@ func (s *Service) insert(ctx context.Context, tx *db.Tx, d Draft, row db.Row) er
 			slug = fmt.Sprintf("%s-%d", base, i)
 		}
 		var n int
-		err := tx.QueryRow(ctx, "SELECT count(*) FROM content_article WHERE site = ? AND slug = ?", row["site"], slug).Scan(&n)
+		err := tx.QueryRow(ctx, "SELECT count(*) FROM content_article WHERE site = ? AND slug = ?", row["site"],
+			slug).Scan(&n)
 		if err != nil {
 			return err
 		}

@@ -87,7 +87,8 @@ func (s *Service) unpublishTx(ctx context.Context, tx *db.Tx, id stoa.ID, versio
 	if a.Live > 0 { // what no visitor has seen is taken away from none
 		tx.Changed(kindShown, a.ID, a.Site, a.Article.Version+1)
 		tx.TakesAway(func(ctx context.Context, tx *db.Tx) error {
-			n, err := tx.Affected(ctx, "UPDATE content_article SET "+hide+", version = version + 1 WHERE id = ? AND live > 0",
+			n, err := tx.Affected(ctx,
+				"UPDATE content_article SET "+hide+", version = version + 1 WHERE id = ? AND live > 0",
 				StatusDraft, id)
 			if n > 0 {
 				tx.Changed("article", id, a.Site, 0)

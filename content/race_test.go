@@ -24,7 +24,8 @@ func TestCreate_TheSameHeadlineOnTwoNodesAtOnceLosesNoText(t *testing.T) {
 				for i := range savers {
 					all.Go(func() {
 						made[i], errs[i] = nodes[i%2].Create(system(t), st, content.Draft{Slug: slug,
-							Text: map[stoa.Locale]content.Text{"en": {Title: "Bridge closed", Body: "<p>Until noon.</p>"}}})
+							Text: map[stoa.Locale]content.Text{"en": {Title: "Bridge closed",
+								Body: "<p>Until noon.</p>"}}})
 					})
 				}
 				all.Wait()

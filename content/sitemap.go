@@ -53,7 +53,9 @@ func (s *Service) MapStarts(ctx context.Context, st site.Site, size int) ([]stoa
 
 // MapPiece gives up to size of the places after an id, in the order of ids, for a value that is cached. It needs View
 // on the site. languages says whether the languages of the texts are wanted.
-func (s *Service) MapPiece(ctx context.Context, st site.Site, after stoa.ID, size int, languages bool) ([]Place, error) {
+func (s *Service) MapPiece(
+	ctx context.Context, st site.Site, after stoa.ID, size int, languages bool,
+) ([]Place, error) {
 	if err := s.o.Access.Check(ctx, access.View, st.Path()); err != nil {
 		return nil, err
 	}

@@ -20,7 +20,8 @@ func TestMap_DividesWhatIsShownAndKeepsTheTimeOfWhatIsShown(t *testing.T) {
 				Text: map[stoa.Locale]content.Text{"en": {Title: slug}, "de": {Title: slug}}})
 			want = append(want, slug)
 		}
-		if _, err := n.Create(system(t), st, content.Draft{Slug: "unseen", Text: map[stoa.Locale]content.Text{"en": {Title: "x"}}}); err != nil {
+		if _, err := n.Create(system(t), st, content.Draft{Slug: "unseen",
+			Text: map[stoa.Locale]content.Text{"en": {Title: "x"}}}); err != nil {
 			t.Fatal(err)
 		}
 		guest := n.guest(t, st)
@@ -51,7 +52,8 @@ func TestMap_DividesWhatIsShownAndKeepsTheTimeOfWhatIsShown(t *testing.T) {
 		must(t, err)
 		a, err := n.Get(system(t), live.ID)
 		must(t, err)
-		_, err = n.Save(system(t), a.ID, content.Draft{Text: map[stoa.Locale]content.Text{"en": {Title: "one, changed"}}}, a.Version)
+		_, err = n.Save(system(t), a.ID,
+			content.Draft{Text: map[stoa.Locale]content.Text{"en": {Title: "one, changed"}}}, a.Version)
 		must(t, err)
 		places, err := n.MapPiece(guest, st, 0, 2, false)
 		if err != nil || first.Sub(places[0].Modified).Abs() > time.Second || places[0].Modified.After(first) {

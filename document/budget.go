@@ -13,8 +13,8 @@ const (
 	maxRatio = 16     // of the longer side to the shorter
 )
 
-// perPixel is how many bytes a picture may take in memory for each pixel that Options.MaxPixels allows: a photograph, and
-// what scaling it to the largest width needs besides.
+// perPixel is how many bytes a picture may take in memory for each pixel that Options.MaxPixels allows: a photograph,
+// and what scaling it to the largest width needs besides.
 const perPixel = 12
 
 // budget is how many bytes all pictures that are scaled at a time may take.

@@ -64,7 +64,8 @@ func TestHostile_PicturesThatTakeTooMuchMemoryComeAsTheyAre(t *testing.T) {
 	}
 	deep := image.NewNRGBA64(image.Rect(0, 0, 6300, 6300))
 	deep.Pix[0] = 1
-	for name, body := range map[string][]byte{"tall.webp": tall, "deep.png": pngOf(t, deep), "line.webp": flatWebP(16000, 200)} {
+	for name, body := range map[string][]byte{"tall.webp": tall, "deep.png": pngOf(t, deep),
+		"line.webp": flatWebP(16000, 200)} {
 		f := n.upload(t, st, name, body)
 		runtime.GC()
 		var before, after runtime.MemStats

@@ -24,11 +24,11 @@ import (
 // Widths are the widths in pixels that pictures are handed out in.
 func Widths() []int { return []int{160, 320, 640, 960, 1280, 1920} }
 
-// Open gives the bytes of a file for reading; the caller closes them. The actor needs View on the file.
-// Width 0 means the original; one of the Widths a picture of that width, which is made at the first
-// call and then kept. A file that is no picture, is not wider than that, moves, has more pixels
-// than Options.MaxPixels, is much longer than wide, or would take too much memory comes as it is. Any other width is Invalid. Type, Size, Width and Height of
-// the returned File are those of the bytes returned.
+// Open gives the bytes of a file for reading; the caller closes them. The actor needs View on the file. Width 0 means
+// the original; one of the Widths a picture of that width, which is made at the first call and then kept. A file that
+// is no picture, is not wider than that, moves, has more pixels than Options.MaxPixels, is much longer than wide, or
+// would take too much memory comes as it is. Any other width is Invalid. Type, Size, Width and Height of the returned
+// File are those of the bytes returned.
 func (s *Service) Open(ctx context.Context, key string, width int) (filestore.File, File, error) {
 	if width != 0 && !slices.Contains(Widths(), width) {
 		return nil, File{}, stoa.Invalid("w", "%d is not a width of pictures: one of %v is expected", width, Widths())
@@ -58,8 +58,8 @@ func scalable(kind string) bool {
 	return kind == "image/jpeg" || kind == "image/png" || kind == "image/webp"
 }
 
-// tryAgain is how long it is kept that a picture cannot be scaled. Mostly it is damaged, but a store that was out of order
-// may have said so in a way that looked like it.
+// tryAgain is how long it is kept that a picture cannot be scaled. Mostly it is damaged, but a store that was out of
+// order may have said so in a way that looked like it.
 const tryAgain = 24 * time.Hour
 
 // errTooDear is of a picture that would take more memory than all may.
@@ -180,7 +180,8 @@ func (w *watched) Read(p []byte) (int, error) {
 	w.at += int64(n)
 	switch {
 	case err == io.EOF && w.at < w.size:
-		w.err = stoa.Unavailable(io.ErrUnexpectedEOF, "the store gave %d of the %d bytes of a picture; try again", w.at, w.size)
+		w.err = stoa.Unavailable(io.ErrUnexpectedEOF, "the store gave %d of the %d bytes of a picture; try again", w.at,
+			w.size)
 	case err != nil && err != io.EOF:
 		w.err = err
 	}

@@ -40,7 +40,8 @@ func (s *Service) addRedirect(ctx context.Context, tx *db.Tx, siteID stoa.ID, fr
 	}
 	// The last one who says where an address leads is the one who counts, also when another made it a moment before.
 	for range 3 {
-		n, err := tx.Affected(ctx, "UPDATE page_redirect SET target = ? WHERE site = ? AND source_hash = ?", to, siteID, hashOf(from))
+		n, err := tx.Affected(ctx, "UPDATE page_redirect SET target = ? WHERE site = ? AND source_hash = ?", to, siteID,
+			hashOf(from))
 		if err != nil {
 			return err
 		}

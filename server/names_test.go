@@ -40,7 +40,8 @@ func TestNames_TakenOnTwoNodesAtOnceAreConflicts(t *testing.T) {
 					return err
 				},
 				"site": func(n *servertest.Node, _ int) error {
-					_, err := n.Sites.CreateSite(ctx, site.Site{Instance: instance, Slug: "press", Name: "Press", Locale: "en-US"})
+					_, err := n.Sites.CreateSite(ctx, site.Site{Instance: instance, Slug: "press", Name: "Press",
+						Locale: "en-US"})
 					return err
 				},
 				"account": func(n *servertest.Node, i int) error {
@@ -88,8 +89,10 @@ func TestSave_TheSameNewTagsAndHeadlineAtOnceKeepEveryText(t *testing.T) {
 				var all sync.WaitGroup
 				for i := range savers {
 					all.Go(func() {
-						answers[i] = nodes[i%2].Post(t, "/control/content/new", url.Values{"site": {st.ID.String()}, "title": {fmt.Sprintf("Flood %d", round)},
-							"kind": {"article"}, "body": {"<p>Water.</p>"}, "tags": {fmt.Sprintf("alpha-%d, beta-%d", round, round)}, "tags_was": {""}})
+						answers[i] = nodes[i%2].Post(t, "/control/content/new", url.Values{"site": {st.ID.String()},
+							"title": {fmt.Sprintf("Flood %d", round)},
+							"kind":  {"article"}, "body": {"<p>Water.</p>"}, "tags": {fmt.Sprintf("alpha-%d, beta-%d",
+								round, round)}, "tags_was": {""}})
 					})
 				}
 				all.Wait()
@@ -114,7 +117,8 @@ func TestHome_ALockFileThatCannotBeWrittenIsAnError(t *testing.T) {
 	g := servertest.NewGroup(t, dbtest.SQLite)
 	c := g.Config(nil)
 	run := filepath.Join(c.Home, "run")
-	if err := errors.Join(os.MkdirAll(run, 0o700), os.Symlink("/dev/full", filepath.Join(run, "stoa.lock"))); err != nil {
+	if err := errors.Join(os.MkdirAll(run, 0o700), os.Symlink("/dev/full", filepath.Join(run,
+		"stoa.lock"))); err != nil {
 		t.Fatal(err)
 	}
 	s, err := server.New(context.Background(), server.Options{Config: c})

@@ -24,7 +24,8 @@ func (s *Service) EnsureTag(ctx context.Context, tx *db.Tx, site stoa.ID, name, 
 	}
 	if slug == "" {
 		var id stoa.ID
-		err := tx.QueryRow(ctx, "SELECT id FROM taxonomy_tag WHERE site = ? AND name = ? ORDER BY id LIMIT 1", site, name).Scan(&id)
+		err := tx.QueryRow(ctx, "SELECT id FROM taxonomy_tag WHERE site = ? AND name = ? ORDER BY id LIMIT 1", site,
+			name).Scan(&id)
 		if err == nil || !db.IsNoRows(err) {
 			return id, err
 		}

@@ -27,7 +27,8 @@ func TestEnsure_ParallelSaversOnTwoNodesGetOneTagAndOneCategory(t *testing.T) {
 				all.Wait()
 				for i := range savers {
 					if errs[i] != nil || tags[i] != tags[0] || tags[i] == 0 {
-						t.Errorf("round %d: saver %d got the tag %d and %v; the first got %d", round, i, tags[i], errs[i], tags[0])
+						t.Errorf("round %d: saver %d got the tag %d and %v; the first got %d", round, i, tags[i],
+							errs[i], tags[0])
 					}
 				}
 				made := 0
@@ -72,7 +73,8 @@ func TestTerms_BeyondWhatAListShowsAreFoundByKeyAndByName(t *testing.T) {
 			t.Errorf("by address: %+v, %v", got, err)
 		}
 		for _, query := range []string{"zürich", "ZÜRICH", "alt Zür", "altstadt"} {
-			if p, err := n.Search(t.Context(), mine, query, "", 10); err != nil || len(p.Items) != 1 || p.Items[0].ID != last.ID {
+			if p, err := n.Search(t.Context(), mine, query, "", 10); err != nil || len(p.Items) != 1 ||
+				p.Items[0].ID != last.ID {
 				t.Errorf("search for %q: %+v, %v", query, p, err)
 			}
 		}

@@ -260,9 +260,9 @@ type atomFeed struct {
 	Entries []atomEntry `xml:"entry"`
 }
 
-// feed makes the newest posts as Atom (RFC 4287), for a guest. The ids are made of what never changes: the number of the
-// article and a name of the whole installation that is kept in its database. So they are the same on every node, at every
-// host name, and after a rename (4.2.6).
+// feed makes the newest posts as Atom (RFC 4287), for a guest. The ids are made of what never changes: the number of
+// the article and a name of the whole installation that is kept in its database. So they are the same on every node,
+// at every host name, and after a rename (4.2.6).
 func (h *Handler) feed(ctx context.Context, v *visit, origin string) ([]byte, error) {
 	base := origin + v.prefix
 	found, err := h.opt.Content.LiveList(ctx, v.site, content.Filter{Kind: content.KindPost, Page: 1, PerPage: 20})
@@ -285,7 +285,8 @@ func (h *Handler) feed(ctx context.Context, v *visit, origin string) ([]byte, er
 		}
 		feed.Entries = append(feed.Entries, atomEntry{Title: t.Title, ID: urn(space, "article/"+a.ID.String()),
 			Published: a.Published.UTC().Format(time.RFC3339), Updated: a.Modified.UTC().Format(time.RFC3339),
-			Link: atomLink{base + escapePath(content.Address(a.Slug)), ""}, Author: author, Summary: atomText{"text", t.Teaser}})
+			Link: atomLink{base + escapePath(content.Address(a.Slug)), ""}, Author: author, Summary: atomText{"text",
+				t.Teaser}})
 	}
 	return marshalXML(feed)
 }

@@ -123,7 +123,8 @@ func (h *Handler) missing(ctx context.Context, w http.ResponseWriter, r *http.Re
 		if ok {
 			return missed{To: v.address(to)}, nil
 		}
-		return missed{Key: "\x00404|" + httpd.Host(r) + "|" + httpd.Origin(r) + "|" + v.prefix + "|" + string(v.locale)}, nil
+		return missed{Key: "\x00404|" + httpd.Host(r) + "|" + httpd.Origin(r) + "|" + v.prefix + "|" +
+			string(v.locale)}, nil
 	})
 	switch {
 	case err != nil || m == missed{}:
@@ -187,8 +188,9 @@ func (h *Handler) notFound(ctx context.Context, v *visit) (*httpd.Cached, error)
 	if err != nil {
 		return nil, err
 	}
-	out, err := h.opt.Render.Page(ctx, render.Input{Instance: v.instance, Site: v.site, Locale: v.locale, Prefix: v.prefix,
-		Actor: stoa.ActorFrom(ctx), Path: home.path, Title: widget.Word(v.locale, title), Content: body, NoIndex: true})
+	out, err := h.opt.Render.Page(ctx, render.Input{Instance: v.instance, Site: v.site, Locale: v.locale,
+		Prefix: v.prefix,
+		Actor:  stoa.ActorFrom(ctx), Path: home.path, Title: widget.Word(v.locale, title), Content: body, NoIndex: true})
 	if err != nil {
 		return nil, err
 	}

@@ -60,7 +60,8 @@ func TestFeed_IdsAreTheSameOnEveryNodeHostAndAfterARename(t *testing.T) {
 	}
 	same("on another node", nodes[1].Guest(t).Get(t, "/feed.atom"))
 	same("at another host name", n.Guest(t).Get(t, "/feed.atom", "Host", "b.example"))
-	if again := n.Guest(t).Get(t, "/feed.atom", "If-None-Match", before.Header.Get("Etag")); again.Status != http.StatusNotModified {
+	if again := n.Guest(t).Get(t, "/feed.atom", "If-None-Match",
+		before.Header.Get("Etag")); again.Status != http.StatusNotModified {
 		t.Errorf("a feed that did not change is answered with %d", again.Status)
 	}
 	found, err := n.Content.LiveBySlug(servertest.System(), n.Site(t), "tide")
@@ -71,7 +72,8 @@ func TestFeed_IdsAreTheSameOnEveryNodeHostAndAfterARename(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := n.Content.Save(servertest.System(), a.ID, content.Draft{Slug: "flood", Text: a.Text}, a.Version); err != nil {
+	if _, err := n.Content.Save(servertest.System(), a.ID, content.Draft{Slug: "flood", Text: a.Text},
+		a.Version); err != nil {
 		t.Fatal(err)
 	}
 	n.Poll(t)
@@ -87,7 +89,8 @@ func TestFeed_IdsAreTheSameOnEveryNodeHostAndAfterARename(t *testing.T) {
 func TestSiteMap_IsNotMadeAgainForADraftAndHasWhatIsPublished(t *testing.T) {
 	n := servertest.Start(t, 1)[0]
 	guest := n.Guest(t)
-	want(t, guest.Get(t, "/sitemap.xml"), 200, "<loc>"+n.URL+"/sitemap-pages-1.xml</loc>", "<loc>"+n.URL+"/sitemap-1.xml</loc>")
+	want(t, guest.Get(t, "/sitemap.xml"), 200, "<loc>"+n.URL+"/sitemap-pages-1.xml</loc>",
+		"<loc>"+n.URL+"/sitemap-1.xml</loc>")
 	first := guest.Get(t, "/sitemap-1.xml")
 	want(t, first, 200, n.URL+"/w/welcome", "<lastmod>")
 	want(t, guest.Get(t, "/sitemap-2.xml"), 404)
@@ -95,7 +98,8 @@ func TestSiteMap_IsNotMadeAgainForADraftAndHasWhatIsPublished(t *testing.T) {
 	want(t, guest.Get(t, "/sitemap-pages-2.xml"), 404)
 	loads := figures(t, n, "site-map").Loads
 
-	draft, err := n.Content.Create(servertest.System(), n.Site(t), content.Draft{Slug: "tide", Kind: content.KindPost, Text: text("Tide", "<p>x</p>")})
+	draft, err := n.Content.Create(servertest.System(), n.Site(t), content.Draft{Slug: "tide", Kind: content.KindPost,
+		Text: text("Tide", "<p>x</p>")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,10 +169,14 @@ func fill(t *testing.T, n *servertest.Node, posts int) {
 				}
 				at := db.Micros(tx.Now())
 				for table, row := range map[string]db.Row{
-					"content_article": {"id": id, "instance": st.Instance, "site": st.ID, "slug": fmt.Sprintf("filled-%d", from+i), "kind": "post",
-						"status": "published", "author": 0, "author_name": "", "published": at, "publish_at": 0, "expire_at": 0, "sticky": false,
-						"password": "", "titles": "x", "created": at, "modified": at, "modified_by": 0, "number": 1, "live": 1, "pending": 0, "version": 1},
-					"content_version": {"article": id, "number": 1, "default_locale": "en-US", "image": "", "made": at, "made_by": 0, "made_by_name": "", "note": ""},
+					"content_article": {"id": id, "instance": st.Instance, "site": st.ID,
+						"slug": fmt.Sprintf("filled-%d", from+i), "kind": "post",
+						"status": "published", "author": 0, "author_name": "", "published": at, "publish_at": 0,
+						"expire_at": 0, "sticky": false,
+						"password": "", "titles": "x", "created": at, "modified": at, "modified_by": 0, "number": 1,
+						"live": 1, "pending": 0, "version": 1},
+					"content_version": {"article": id, "number": 1, "default_locale": "en-US", "image": "", "made": at,
+						"made_by": 0, "made_by_name": "", "note": ""},
 				} {
 					if err := tx.Insert(ctx, table, row); err != nil {
 						return err
@@ -217,7 +225,8 @@ func TestMissing_OnePageForAllAddressesAndNoRoomForThoseWhoGuess(t *testing.T) {
 
 func TestHead_IsAnsweredLikeGetWithoutABody(t *testing.T) {
 	n := servertest.Start(t, 1)[0]
-	for _, path := range []string{"/", "/feed.atom", "/sitemap.xml", "/sitemap-1.xml", "/no/such/page", "/robots.txt", "/sign-in"} {
+	for _, path := range []string{"/", "/feed.atom", "/sitemap.xml", "/sitemap-1.xml", "/no/such/page", "/robots.txt",
+		"/sign-in"} {
 		get := n.Guest(t).Get(t, path)
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodHead, n.URL+path, nil)
 		if err != nil {
@@ -228,7 +237,8 @@ func TestHead_IsAnsweredLikeGetWithoutABody(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = res.Body.Close()
-		if res.StatusCode != get.Status || res.Header.Get("Content-Type") != get.Header.Get("Content-Type") || res.Header.Get("Etag") != get.Header.Get("Etag") {
+		if res.StatusCode != get.Status || res.Header.Get("Content-Type") != get.Header.Get("Content-Type") ||
+			res.Header.Get("Etag") != get.Header.Get("Etag") {
 			t.Errorf("HEAD %s: %d %v; GET: %d %v", path, res.StatusCode, res.Header, get.Status, get.Header)
 		}
 	}
@@ -241,7 +251,8 @@ func TestNavigation_OfManyTopPagesShowsSomeAndLeadsToAll(t *testing.T) {
 	for from := 0; from < pages; from += 200 {
 		if err := n.DB.Write(servertest.System(), func(ctx context.Context, tx *db.Tx) error {
 			for i := range 200 {
-				if _, err := n.Pages.CreateTx(ctx, tx, st, page.NewPage{Slug: fmt.Sprintf("wide-%d", from+i), Publish: true, Position: -1,
+				if _, err := n.Pages.CreateTx(ctx, tx, st, page.NewPage{Slug: fmt.Sprintf("wide-%d", from+i),
+					Publish: true, Position: -1,
 					Title: map[stoa.Locale]string{"en-US": fmt.Sprintf("Wide %d", from+i)}}); err != nil {
 					return err
 				}

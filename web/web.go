@@ -78,8 +78,10 @@ type Handler struct {
 
 // New makes the handler.
 func New(o Options) (*Handler, error) {
-	if o.Cache == nil || o.Users == nil || o.Sites == nil || o.Pages == nil || o.Content == nil || o.Render == nil || o.Assets == nil || o.Files == nil || o.Identity == nil {
-		return nil, errors.New("web: Cache, Users, Sites, Pages, Content, Files, Render, Assets and Identity are required")
+	if o.Cache == nil || o.Users == nil || o.Sites == nil || o.Pages == nil || o.Content == nil || o.Render == nil ||
+		o.Assets == nil || o.Files == nil || o.Identity == nil {
+		return nil,
+			errors.New("web: Cache, Users, Sites, Pages, Content, Files, Render, Assets and Identity are required")
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -95,8 +97,10 @@ func New(o Options) (*Handler, error) {
 	pages := cache.NewRegion(o.Cache, cache.RegionOptions{Name: "page-cache", StaleForGuests: true}, size,
 		cache.Codec[*httpd.Cached]{Encode: (*httpd.Cached).MarshalBinary, Decode: httpd.ParseCached})
 	return &Handler{opt: o, tmpl: t, tries: &tries{free: map[netip.Prefix]time.Time{}}, pages: pages,
-		maps: cache.NewRegion(o.Cache, cache.RegionOptions{Name: "site-map", StaleForGuests: true, MaxBytes: maxMaps}, size),
-		misses: cache.NewRegion(o.Cache, cache.RegionOptions{Name: "missing", StaleForGuests: true, MaxBytes: maxMissing},
+		maps: cache.NewRegion(o.Cache, cache.RegionOptions{Name: "site-map", StaleForGuests: true, MaxBytes: maxMaps},
+			size),
+		misses: cache.NewRegion(o.Cache, cache.RegionOptions{Name: "missing", StaleForGuests: true,
+			MaxBytes: maxMissing},
 			func(m missed) int { return 150 + len(m.To) + len(m.Key) }),
 		mapping: make(chan struct{}, 1), mapWaiting: make(chan struct{}, maxMapWaiters)}, nil
 }
@@ -333,8 +337,10 @@ func (h *Handler) ErrorPage(w http.ResponseWriter, r *http.Request, status int, 
 
 // errorWords are the title of an error and what is said of it, in English.
 func errorWords(status int, message string) (title, said string) {
-	titles := map[int]string{404: "This page does not exist", 403: "This page is not open to you", 500: "Something went wrong", 503: "The portal cannot answer just now",
-		429: "Too many tries", 409: "Somebody else was first", 413: "That was too large", 422: "Something in the form is not right", 401: "Please sign in"}
+	titles := map[int]string{404: "This page does not exist", 403: "This page is not open to you",
+		500: "Something went wrong", 503: "The portal cannot answer just now",
+		429: "Too many tries", 409: "Somebody else was first", 413: "That was too large",
+		422: "Something in the form is not right", 401: "Please sign in"}
 	title = titles[status]
 	if title == "" {
 		title = http.StatusText(status)

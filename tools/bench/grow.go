@@ -90,7 +90,8 @@ func fillPosts(ctx context.Context, home string, posts int) (err error) {
 			{"INSERT INTO content_article (id, instance, site, slug, kind, status, author, author_name, published, publish_at, " +
 				"expire_at, sticky, password, titles, created, modified, modified_by, number, live, pending, version) " + numbers +
 				"SELECT ? + i, s.instance, s.id, 'post-' || i, 'post', 'published', 0, 'Bench', ? + i, 0, 0, false, '', 'post ' || i, ?, ?, " +
-				"0, 1, 1, 0, 1 FROM n, (SELECT id, instance FROM site_site ORDER BY id LIMIT 1) s", []any{posts, from, now, now, now}},
+				"0, 1, 1, 0, 1 FROM n, (SELECT id, instance FROM site_site ORDER BY id LIMIT 1) s", []any{posts, from,
+				now, now, now}},
 			{"INSERT INTO content_version (article, number, default_locale, image, made, made_by, made_by_name, note) " + numbers +
 				"SELECT ? + i, 1, 'en-US', '', ?, 0, '', '' FROM n", []any{posts, from, now}},
 			{"INSERT INTO content_text (article, number, locale, title, summary, teaser, body) " + numbers +
@@ -269,17 +270,22 @@ func (g *grown) markdown() string {
 	b.WriteString("\n## What grows with a site\n\nA site map is read whole, its index and all its files, first when none was made, " +
 		"then again.\n\n| Posts | Files | Addresses | Made | For each address | Again | Memory (RSS) |\n|---:|---:|---:|---:|---:|---:|---:|\n")
 	for _, m := range g.maps {
-		fmt.Fprintf(&b, "| %s | %d | %s | %.0f ms | %.1f µs | %.0f ms | %.0f MB |\n", thousands(m.posts), m.files, thousands(m.addresses),
+		fmt.Fprintf(&b, "| %s | %d | %s | %.0f ms | %.1f µs | %.0f ms | %.0f MB |\n", thousands(m.posts), m.files,
+			thousands(m.addresses),
 			m.cold.Seconds()*1e3, m.cold.Seconds()*1e6/float64(m.addresses), m.warm.Seconds()*1e3, float64(m.rss)/1e6)
 	}
 	page, _ := median(g.page)
 	absent, _ := median(g.absent)
 	ratio, spread := median(ratios(g.absent, g.page))
-	fmt.Fprintf(&b, "\nAn address under which there is nothing is answered %s times a second, a cached page %s times, by the built-in "+
-		"client over %d connections: %.2f ± %.0f %% of its rate.\n\n", thousands(int(absent)), thousands(int(page)), connections, ratio, spread)
-	fmt.Fprintf(&b, "Four editors save short articles through the control panel (SQLite): p50 %.1f ms, p99 %.1f ms. While another saves an "+
-		"article of %s bytes, the limit, again and again (p50 %.0f ms, the slowest %.0f ms): p50 %.1f ms, p99 %.1f ms.\n",
-		quantile(g.quiet, 0.5), quantile(g.quiet, 0.99), thousands(content.MaxBody), quantile(g.large, 0.5), quantile(g.large, 1),
+	fmt.Fprintf(&b,
+		"\nAn address under which there is nothing is answered %s times a second, a cached page %s times, by the built-in "+
+			"client over %d connections: %.2f ± %.0f %% of its rate.\n\n", thousands(int(absent)), thousands(int(page)),
+		connections, ratio, spread)
+	fmt.Fprintf(&b,
+		"Four editors save short articles through the control panel (SQLite): p50 %.1f ms, p99 %.1f ms. While another saves an "+
+			"article of %s bytes, the limit, again and again (p50 %.0f ms, the slowest %.0f ms): p50 %.1f ms, p99 %.1f ms.\n",
+		quantile(g.quiet, 0.5), quantile(g.quiet, 0.99), thousands(content.MaxBody), quantile(g.large, 0.5),
+		quantile(g.large, 1),
 		quantile(g.busy, 0.5), quantile(g.busy, 0.99))
 	return b.String()
 }
