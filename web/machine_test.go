@@ -97,6 +97,12 @@ func TestSiteMap_IsNotMadeAgainForADraftAndHasWhatIsPublished(t *testing.T) {
 	want(t, guest.Get(t, "/sitemap-01.xml"), 404)
 	want(t, guest.Get(t, "/sitemap-pages-2.xml"), 404)
 	loads := figures(t, n, "site-map").Loads
+	for number := 2; number < 20; number++ {
+		want(t, guest.Get(t, fmt.Sprintf("/sitemap-1.xml?page=%d", number)), 200)
+	}
+	if made := figures(t, n, "site-map").Loads; made != loads {
+		t.Errorf("numbers of pages made %d files more", made-loads)
+	}
 
 	draft, err := n.Content.Create(servertest.System(), n.Site(t), content.Draft{Slug: "tide", Kind: content.KindPost,
 		Text: text("Tide", "<p>x</p>")})

@@ -51,7 +51,9 @@ func anonymous(r *http.Request) bool {
 // where links of all sites are told to begin with one origin.
 func pageKey(r *http.Request) string {
 	if number := pageNumber(r); number > 1 {
-		return httpd.Host(r) + "|" + httpd.Origin(r) + "|" + r.URL.Path + "|" + strconv.Itoa(number)
+		if kind, _ := machineFile(r.URL.Path); kind == "" { // what machines read has no further pages
+			return httpd.Host(r) + "|" + httpd.Origin(r) + "|" + r.URL.Path + "|" + strconv.Itoa(number)
+		}
 	}
 	return httpd.Host(r) + "|" + httpd.Origin(r) + "|" + r.URL.Path
 }
