@@ -139,6 +139,7 @@ func (h *Handler) Mount(mux *http.ServeMux) {
 	}
 	if h.o.Taxonomy != nil {
 		h.mountCategories(get, post)
+		h.mountChoices(get)
 	}
 	if h.o.Pages != nil {
 		h.mountPages(get, post)

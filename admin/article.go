@@ -101,40 +101,23 @@ func statusPill(a content.Article) pill {
 	return pill{"", "Draft"}
 }
 
-// articlesBulk does one thing with all articles that were ticked. It stops at the first that fails.
+// articlesBulk does one thing with all articles that were ticked, or with none.
 func (h *Handler) articlesBulk(q *request) error {
-	ids := q.PostForm["id"]
-	if len(ids) > articlesPerPage {
-		return stoa.Invalid("id", "at most %d articles can be chosen at once", articlesPerPage)
-	}
-	do, done := q.PostForm.Get("do"), ""
-	for _, s := range ids {
+	done := map[string]string{content.BulkPublish: "published", content.BulkUnpublish: "unpublished",
+		content.BulkDelete: "deleted"}
+	var ids []stoa.ID
+	for _, s := range q.PostForm["id"] {
 		id, err := stoa.ParseID(s)
 		if err != nil {
 			return err
 		}
-		a, err := h.o.Content.Get(q.Context(), id)
-		if err != nil {
-			return err
-		}
-		switch do {
-		case "publish":
-			_, err = h.o.Content.Publish(q.Context(), id, a.Version, time.Time{})
-			done = "published"
-		case "unpublish":
-			_, err = h.o.Content.Unpublish(q.Context(), id, a.Version)
-			done = "unpublished"
-		case "delete":
-			err = h.o.Content.Delete(q.Context(), id)
-			done = "deleted"
-		default:
-			err = stoa.Invalid("do", "%.20q cannot be done with several articles: publish, unpublish or delete is expected", do)
-		}
-		if err != nil {
-			return err
-		}
+		ids = append(ids, id)
 	}
-	return q.done("/control/content", done)
+	do := q.PostForm.Get("do")
+	if err := h.o.Content.Bulk(q.Context(), do, ids); err != nil {
+		return err
+	}
+	return q.done("/control/content", done[do])
 }
 
 // editing is what the screen of an article shows.

@@ -22,19 +22,9 @@ const inputTime = "2006-01-02T15:04"
 
 // articleForm gives the form of an article in one language, filled from a; the zero article is for a new one.
 func (h *Handler) articleForm(ctx context.Context, st site.Site, zone *time.Location, a content.Article, lang stoa.Locale, publishes bool) (*form, error) {
-	categories, err := h.o.Taxonomy.Categories(ctx, st.ID)
+	terms, err := h.termFields(ctx, st, a)
 	if err != nil {
 		return nil, err
-	}
-	tags, err := h.o.Taxonomy.Tags(ctx, st.ID)
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, t := range tags {
-		if slices.Contains(a.Tags, t.ID) {
-			names = append(names, t.Name)
-		}
 	}
 	t := a.Text[lang]
 	slug := &field{Name: "slug", Label: "Address", Kind: "text", Value: a.Slug, Prefix: "/w/", Help: "Old addresses keep working."}
@@ -51,14 +41,13 @@ func (h *Handler) articleForm(ctx context.Context, st site.Site, zone *time.Loca
 		{Name: "body", Label: "Text", Kind: "editor", Value: t.Body},
 		slug,
 		{Name: "kind", Label: "Kind", Kind: "select", Options: kinds, Value: a.Kind},
-		{Name: "categories", Label: "Categories", Kind: "checks", Options: tree(categories), Values: idStrings(a.Categories)},
-		{Name: "tags", Label: "Tags", Kind: "text", Value: strings.Join(names, ", "), Optional: true, Help: "Separated by commas."},
 		{Name: "image", Label: "Image", Kind: "mono", Value: a.Image, Optional: true, Help: "Shown in lists and above the text."},
 		{Name: "author", Label: "Author", Kind: "text", Value: a.AuthorName, Optional: true, Help: "The name that is shown; your own when left empty."},
 		{Name: "sticky", Label: "Before all others in lists", Kind: "check", Value: check(a.Sticky)},
 		{Name: "comment", Label: "What was changed", Kind: "text", Optional: true, Help: "For the list of versions."},
 		{Name: "password", Label: "Password for readers", Kind: "password", Optional: true, Autofill: "new-password", Help: "Empty leaves it as it is."},
 	}}
+	f.Fields = slices.Insert(f.Fields, 5, terms...)
 	if h.o.Files != nil {
 		body := f.Field("body")
 		body.UploadURL, body.ImagesURL = pictureURLs(st.ID)
@@ -85,7 +74,7 @@ func (f *form) has(name string) bool {
 func (h *Handler) draft(ctx context.Context, st site.Site, f *form, a content.Article, lang stoa.Locale) (content.Draft, error) {
 	d := content.Draft{
 		Slug: f.text("slug"), Kind: f.text("kind"), Text: map[stoa.Locale]content.Text{}, Image: f.text("image"),
-		AuthorName: f.text("author"), Sticky: f.on("sticky"), Categories: f.ids("categories"), Comment: f.text("comment"),
+		AuthorName: f.text("author"), Sticky: f.on("sticky"), Comment: f.text("comment"),
 	}
 	for l, t := range a.Text {
 		d.Text[l] = t
@@ -99,26 +88,7 @@ func (h *Handler) draft(ctx context.Context, st site.Site, f *form, a content.Ar
 	} else if f.has("open") && f.on("open") {
 		d.Password = new(string)
 	}
-	names := strings.Split(f.text("tags"), ",")
-	if len(names) > 100 {
-		return d, stoa.Invalid("tags", "an article has at most 100 tags")
-	}
-	for _, name := range names {
-		if name = strings.TrimSpace(name); name == "" {
-			continue
-		}
-		id, err := h.o.Taxonomy.AddTag(ctx, st.Instance, st.ID, name)
-		if stoa.Is(err, stoa.KindInvalid) {
-			return d, stoa.Invalid("tags", "%.40q is no tag: a word of 1 to 190 bytes is expected", name)
-		}
-		if err != nil {
-			return d, err
-		}
-		if !slices.Contains(d.Tags, id) {
-			d.Tags = append(d.Tags, id)
-		}
-	}
-	return d, nil
+	return d, h.terms(ctx, st, f, a, &d)
 }
 
 // same reports whether saving d would change nothing of a, so that publishing what was saved before

@@ -29,6 +29,8 @@ type field struct {
 	UploadURL         string // editor and image: where pictures are sent; empty: none can be added
 	ImagesURL         string // editor and image: where pictures are listed
 	Preview           string // image: address of a small version of what is chosen
+	ChooseURL         string // text: where what is typed is looked for
+	ChooseMany        bool   // text: several, separated by commas
 }
 
 type option struct {
@@ -146,6 +148,10 @@ func (f *form) take(sent url.Values) {
 			if sent.Get(x.Name) != "" {
 				x.Value = "on"
 			}
+		case "hidden": // a form that was opened before there was such a field has none
+			if sent.Has(x.Name) {
+				x.Value = strings.ToValidUTF8(sent.Get(x.Name), "�")
+			}
 		default:
 			v := strings.ReplaceAll(sent.Get(x.Name), "\r\n", "\n")
 			if !utf8.ValidString(v) {
@@ -251,7 +257,7 @@ func (f *form) stale(newest *form) {
 	f.General = "Somebody else changed this since you opened it. What you wrote is still here and not saved; the fields that differ say what is saved now. Save again to replace it."
 	for _, x := range f.Fields {
 		i := slices.IndexFunc(newest.Fields, func(n *field) bool { return n.Name == x.Name })
-		if i < 0 || x.Kind == "password" {
+		if i < 0 || x.Kind == "password" || x.Kind == "hidden" {
 			continue
 		}
 		if n := newest.Fields[i]; n.Value != x.Value || !slices.Equal(n.Values, x.Values) {

@@ -2,7 +2,6 @@ package admin
 
 import (
 	"net/http"
-	"strings"
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/user"
@@ -155,20 +154,12 @@ func (h *Handler) person(q *request, name string) (stoa.ID, error) {
 	if name == "" {
 		return 0, stoa.Invalid("person", "a screen name or an e-mail address is expected")
 	}
-	f := user.Filter{Query: name, Limit: 200}
-	for range 20 { // pages of accounts whose names begin like this; the one that is meant has exactly this name
-		list, err := h.o.Users.List(q.Context(), q.instance.ID, f)
-		if err != nil {
-			return 0, err
-		}
-		for _, u := range list.Items {
-			if strings.EqualFold(u.ScreenName, name) || strings.EqualFold(u.Email, name) {
-				return u.ID, nil
-			}
-		}
-		if f.After = list.Next; f.After == "" {
-			break
-		}
+	list, err := h.o.Users.List(q.Context(), q.instance.ID, user.Filter{Login: name, Limit: 2})
+	if err != nil {
+		return 0, err
+	}
+	if len(list.Items) > 0 {
+		return list.Items[0].ID, nil
 	}
 	return 0, stoa.Invalid("person", "nobody has the screen name or e-mail address %.100q", name)
 }

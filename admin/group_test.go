@@ -11,7 +11,7 @@ func TestCategories_AddNestDelete(t *testing.T) {
 	w := newWorld(t)
 	w.want("none", w.get(w.editor, "/control/categories"), http.StatusOK, "No categories yet")
 	w.want("add", w.post(w.editor, "/control/categories", "name", "News", "parent", "0"), http.StatusSeeOther)
-	list, err := w.tax.Categories(as(w.editor), w.site.ID)
+	list, _, err := w.tax.Tree(as(w.editor), w.site.ID)
 	must(t, err)
 	w.want("add below", w.post(w.editor, "/control/categories", "name", "<i>Harbour", "slug", "harbour", "parent", list[0].ID.String()), http.StatusSeeOther)
 	w.want("tree", w.get(w.editor, "/control/categories"), http.StatusOK, "News", "&lt;i&gt;Harbour", "depth-1")

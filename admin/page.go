@@ -114,14 +114,23 @@ func (h *Handler) pageForm(q *request, p page.Page) (*form, error) {
 		slug.SlugFrom = "f-title." + string(locales[0])
 	}
 	articles := &field{Name: "article", Label: "Article", Kind: "select", Help: "For pages of the type An article."}
-	if articles.Options, err = h.articleOptions(q); err != nil {
+	whole := false
+	if articles.Options, whole, err = h.articleOptions(q); err != nil {
 		return nil, err
 	}
 	target := &field{Name: "target", Label: "Link", Kind: "text", Optional: true, Help: "For pages of the type A link: a path such as /about, or an address with https://."}
-	if p.Type == page.TypeArticle {
-		h.chooseArticle(q, articles, p.Target)
-	} else {
+	switch {
+	case p.Type != page.TypeArticle:
 		target.Value = p.Target
+	case whole:
+		h.chooseArticle(q, articles, p.Target)
+	default:
+		articles.Value = p.Target
+	}
+	if !whole {
+		if err := h.findArticle(q, articles); err != nil {
+			return nil, err
+		}
 	}
 	f.Fields = append(f.Fields, slug,
 		&field{Name: "parent", Label: "Below", Kind: "select", Options: parents, Value: p.Parent.String()},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/content"
+	"github.com/stoa-portal/stoa/lang"
 	"github.com/stoa-portal/stoa/page"
 	"github.com/stoa-portal/stoa/widget"
 )
@@ -18,6 +19,9 @@ const (
 	maxSettingLine = 2000
 	maxSettingText = 256 << 10
 )
+
+// maxArticleChoices is how many articles of a site a list for choosing still shows; more are searched.
+const maxArticleChoices = 100
 
 // sectionStyles are the styles that the theme has for a section.
 func sectionStyles() []option {
@@ -90,9 +94,16 @@ func (h *Handler) settingFields(q *request, t widget.Type, w page.Placed) ([]*fi
 				x.Options = append(x.Options, option{Value: o.Value, Label: o.Label})
 			}
 		case "article":
-			x.Options, err = h.articleOptions(q)
+			var whole bool
+			if x.Options, whole, err = h.articleOptions(q); err == nil && !whole {
+				err = h.findArticle(q, x)
+			}
 		case "category":
-			x.Options, err = h.categoryOptions(q)
+			var whole bool
+			if x.Options, whole, err = h.categoryOptions(q); err == nil && !whole {
+				x.Options, x.ChooseURL = nil, chooseURL(q.site.ID, "category-address")
+				x.Help = lang.Word("term.choose-category-help")
+			}
 		case "menu":
 			x.Options, err = h.menuOptions(q)
 		case "page":
@@ -112,38 +123,60 @@ func (h *Handler) settingFields(q *request, t widget.Type, w page.Placed) ([]*fi
 	return out, nil
 }
 
-func (h *Handler) articleOptions(q *request) ([]option, error) {
+// articleOptions lists the articles, if they are few enough to be listed: whole says so.
+func (h *Handler) articleOptions(q *request) (out []option, whole bool, err error) {
 	if h.o.Content == nil {
-		return nil, nil
+		return nil, true, nil
 	}
-	out := []option{{Label: "Choose an article"}}
-	list, err := h.o.Content.List(q.Context(), q.site, content.Filter{PerPage: 100})
+	out = []option{{Label: "Choose an article"}}
+	list, err := h.o.Content.List(q.Context(), q.site, content.Filter{PerPage: maxArticleChoices})
 	if stoa.Is(err, stoa.KindForbidden) { // somebody who may edit this page alone
-		return out, nil
+		return out, true, nil
 	}
-	if err != nil {
-		return nil, err
+	if err != nil || list.Total > maxArticleChoices {
+		return nil, false, err
 	}
 	for _, a := range list.Items {
 		text, _ := a.Find(q.site.Locale)
 		out = append(out, option{Value: a.ID.String(), Label: clip(text.Title, 80)})
 	}
-	return out, nil
+	return out, true, nil
 }
 
-func (h *Handler) categoryOptions(q *request) ([]option, error) {
+// findArticle makes a field one in which an article is looked for: there are more than a list shows.
+func (h *Handler) findArticle(q *request, x *field) error {
+	chosen := lang.Word("term.nothing")
+	if id, err := stoa.ParseID(x.Value); err == nil {
+		a, err := h.o.Content.Get(q.Context(), id)
+		switch stoa.KindOf(err) {
+		case stoa.KindForbidden, stoa.KindNotFound:
+			chosen = x.Value
+		default:
+			if err != nil {
+				return err
+			}
+			chosen = clip(a.In(q.site.Locale).Title, 80)
+		}
+	}
+	x.Options, x.Kind, x.ChooseURL = nil, "text", chooseURL(q.site.ID, "article")
+	x.Help = lang.Word("term.choose-article-help", chosen)
+	return nil
+}
+
+// categoryOptions lists the categories, if they are few enough to be listed: whole says so.
+func (h *Handler) categoryOptions(q *request) (list []option, whole bool, err error) {
 	if h.o.Taxonomy == nil {
-		return nil, nil
+		return nil, true, nil
 	}
-	all, err := h.o.Taxonomy.Categories(q.Context(), q.site.ID)
-	if err != nil {
-		return nil, err
+	all, whole, err := h.o.Taxonomy.Tree(q.Context(), q.site.ID)
+	if err != nil || !whole {
+		return nil, false, err
 	}
-	out := []option{{Label: "All"}}
+	list = []option{{Label: "All"}}
 	for _, c := range all {
-		out = append(out, option{Value: c.Slug, Label: c.Name})
+		list = append(list, option{Value: c.Slug, Label: c.Name})
 	}
-	return out, nil
+	return list, true, nil
 }
 
 func (h *Handler) menuOptions(q *request) ([]option, error) {

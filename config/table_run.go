@@ -28,7 +28,8 @@ func sectionFiles() section {
 			Doc:  "Whether pictures are also served in smaller widths: 160, 320, 640, 960, 1280 and 1920 pixels.",
 			kind: into(boolean(), func(c *Config) *bool { return &c.Files.ThumbnailsEnabled })},
 		{Name: "image.max.pixels", Default: "40000000", Unit: "pixels", Shared: true,
-			Doc:  "Width times height of the largest picture that is scaled. Larger ones are kept and served as they are; scaling them would take too much memory.",
+			Doc: "Width times height of the largest picture that is scaled. Larger ones are kept and served as they are; scaling them would take too much memory. " +
+				"All that are scaled at a time share 12 bytes for each of these pixels, 256 MiB at least; one that needs more comes as it is.",
 			kind: into(pixels(), func(c *Config) *int64 { return &c.Files.MaxImagePixels })},
 	}}
 }

@@ -131,7 +131,8 @@ type Service struct {
 	live   *cache.Region[Article]
 	slugs  *cache.Region[stoa.ID]
 	lists  *cache.Region[List]
-	hashes chan struct{} // bounds the memory that checking passwords takes
+	starts *cache.Region[[]stoa.ID] // where the files of a site map begin
+	hashes chan struct{}            // bounds the memory that checking passwords takes
 }
 
 // New gives a Service. DB, Cache, Access and Taxonomy are required.
@@ -144,7 +145,11 @@ func New(o Options) (*Service, error) {
 	}
 	return &Service{
 		o: o, policy: richtext.New(), hashes: make(chan struct{}, 2),
-		live:  cache.NewRegion(o.Cache, cache.RegionOptions{Name: "article", StaleForGuests: true}, Article.size, cache.JSON[Article]()),
+		live: cache.NewRegion(o.Cache, cache.RegionOptions{Name: "article", StaleForGuests: true}, Article.size,
+			cache.JSON[Article]()),
+		starts: cache.NewRegion(o.Cache, cache.RegionOptions{Name: "article-map", StaleForGuests: true,
+			MaxBytes: 1 << 20},
+			func(v []stoa.ID) int { return 64 + 8*len(v) }),
 		slugs: cache.NewRegion(o.Cache, cache.RegionOptions{Name: "article-slug", StaleForGuests: true, MaxBytes: 8 << 20}, func(stoa.ID) int { return 16 }),
 		lists: cache.NewRegion(o.Cache, cache.RegionOptions{Name: "article-list", StaleForGuests: true}, func(l List) int {
 			n := 64

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,6 +27,8 @@ type node struct {
 	acc   *access.Service
 	words *taxonomy.Service
 	sites *site.Service
+
+	confirmed atomic.Int32 // how often the other nodes were waited for
 }
 
 func newNode(t *testing.T, d *db.DB) *node {
@@ -34,13 +37,15 @@ func newNode(t *testing.T, d *db.DB) *node {
 	var proof func() time.Duration
 	c, err := cache.New(cache.Options{Proof: func() time.Duration { return proof() }, Clock: change.Boottime, InTransaction: db.InWrite, Incarnation: d.Incarnation})
 	must(t, err)
-	n.log, err = change.Open(t.Context(), change.Options{DB: d, PollInterval: 20 * time.Millisecond, Apply: func(rows []change.Row) {
-		out := make([]cache.Change, len(rows))
-		for i, r := range rows {
-			out[i] = cache.Change{Kind: r.Kind, ID: int64(r.ID), Scope: int64(r.Scope)}
-		}
-		c.Invalidate(out, nil)
-	}})
+	n.log, err = change.Open(t.Context(), change.Options{DB: d, PollInterval: 20 * time.Millisecond,
+		Confirm: func(context.Context, change.Position) error { n.confirmed.Add(1); return nil },
+		Apply: func(rows []change.Row) {
+			out := make([]cache.Change, len(rows))
+			for i, r := range rows {
+				out[i] = cache.Change{Kind: r.Kind, ID: int64(r.ID), Scope: int64(r.Scope)}
+			}
+			c.Invalidate(out, nil)
+		}})
 	must(t, err)
 	proof = n.log.Proof
 	ctx, stop := context.WithCancel(context.Background())

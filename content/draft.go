@@ -161,10 +161,6 @@ func (s *Service) create(ctx context.Context, tx *db.Tx, st site.Site, d Draft, 
 	if err != nil {
 		return Article{}, err
 	}
-	slug, err := s.freeSlug(ctx, tx, st.ID, d)
-	if err != nil {
-		return Article{}, err
-	}
 	actor := stoa.ActorFrom(ctx)
 	now := tx.Now()
 	if d.Created.IsZero() {
@@ -179,15 +175,12 @@ func (s *Service) create(ctx context.Context, tx *db.Tx, st site.Site, d Draft, 
 	if d.AuthorName == "" {
 		d.AuthorName = cut(line(actor.Name), 180)
 	}
-	err = tx.Insert(ctx, "content_article", db.Row{
-		"id": id, "instance": st.Instance, "site": st.ID, "slug": slug, "kind": d.Kind, "status": StatusDraft,
+	err = s.insert(ctx, tx, d, db.Row{
+		"id": id, "instance": st.Instance, "site": st.ID, "kind": d.Kind, "status": StatusDraft,
 		"author": d.Author, "author_name": d.AuthorName, "published": db.Micros(d.Published), "publish_at": 0, "expire_at": 0,
 		"sticky": d.Sticky, "password": hash, "titles": titles(d.Text), "created": db.Micros(d.Created), "modified": db.Micros(d.Modified),
 		"modified_by": actor.User, "number": 1, "live": 0, "pending": 0, "version": 1,
 	})
-	if db.IsDuplicate(err) {
-		return Article{}, taken(slug)
-	}
 	if err != nil {
 		return Article{}, err
 	}
@@ -209,34 +202,43 @@ func taken(slug string) error {
 	return stoa.Conflict("there already is an article with the address %s: choose another one", slug)
 }
 
-// freeSlug gives the address of a new article.
-func (s *Service) freeSlug(ctx context.Context, tx *db.Tx, st stoa.ID, d Draft) (string, error) {
-	chosen := d.Slug != ""
-	base := d.Slug
+// insert writes the row of a new article under an address that is free. One that the editor chose and that is taken is
+// a Conflict; one made from the title gets a number, and where a thousand have the title, that of the article. Whoever
+// is faster between the look and the insert, on any node, only costs another number.
+func (s *Service) insert(ctx context.Context, tx *db.Tx, d Draft, row db.Row) error {
+	chosen, base := d.Slug != "", d.Slug
 	if !chosen {
 		base = taxonomy.Slug(d.Text[d.Default].Title)
-		for len(base) > maxSlug {
+		for len(base) > maxSlug-22 { // room for the number
 			_, n := utf8.DecodeLastRuneInString(base)
 			base = base[:len(base)-n]
 		}
 	}
-	for i := 1; i <= 1000; i++ {
+	for i := 1; i <= 1001; i++ {
 		slug := base
-		if i > 1 {
+		switch {
+		case i > 1000:
+			slug = fmt.Sprintf("%s-%v", base, row["id"])
+		case i > 1:
 			slug = fmt.Sprintf("%s-%d", base, i)
 		}
 		var n int
-		if err := tx.QueryRow(ctx, "SELECT count(*) FROM content_article WHERE site = ? AND slug = ?", st, slug).Scan(&n); err != nil {
-			return "", err
+		err := tx.QueryRow(ctx, "SELECT count(*) FROM content_article WHERE site = ? AND slug = ?", row["site"],
+			slug).Scan(&n)
+		if err != nil {
+			return err
 		}
 		if n == 0 {
-			return slug, nil
+			row["slug"] = slug
+			if made, err := tx.InsertIgnore(ctx, "content_article", row); made || err != nil {
+				return err
+			}
 		}
 		if chosen {
 			break
 		}
 	}
-	return "", taken(base)
+	return taken(base)
 }
 
 // titles is what the list of articles is searched in: all titles in lower case.
@@ -347,13 +349,16 @@ func (s *Service) save(ctx context.Context, tx *db.Tx, a row, d Draft, version i
 	if err := s.o.Taxonomy.Assign(ctx, tx, "article", a.ID, a.Site, d.Categories, d.Tags); err != nil {
 		return err
 	}
+	if a.Live > 0 && (d.Slug != a.Slug || d.Kind != a.Kind) {
+		tx.Changed(kindShown, a.ID, a.Site, version+1)
+	}
 	if d.Slug != a.Slug && a.Live > 0 && s.o.Moved != nil {
 		if err := s.o.Moved(ctx, tx, a.Site, Address(a.Slug), Address(d.Slug)); err != nil {
 			return err
 		}
 	}
 	tx.Changed("article", a.ID, a.Site, version+1)
-	if d.Password != nil && a.hash != "" {
+	if d.Password != nil && a.hash != "" && a.Live > 0 {
 		tx.TakesAway(nil)
 	}
 	return nil

@@ -236,15 +236,18 @@ func (s *Service) heads(ctx context.Context, q db.Queryer, items []Article) erro
 		var number int
 		var l, def stoa.Locale
 		var image string
+		var made int64
 		var t Text
-		if err := row.Scan(&id, &number, &l, &t.Title, &t.Summary, &t.Teaser, &def, &image); err != nil {
+		if err := row.Scan(&id, &number, &l, &t.Title, &t.Summary, &t.Teaser, &def, &image, &made); err != nil {
 			return err
 		}
 		if a := place[id]; a != nil && a.Shown == number {
-			a.Text[l], a.Default, a.Image = t, def, image
+			if a.Text[l], a.Default, a.Image = t, def, image; number < a.Number { // saved since, without being shown
+				a.Modified = db.Time(made)
+			}
 		}
 		return nil
-	}, `SELECT t.article, t.number, t.locale, t.title, t.summary, t.teaser, v.default_locale, v.image
+	}, `SELECT t.article, t.number, t.locale, t.title, t.summary, t.teaser, v.default_locale, v.image, v.made
 		FROM content_text t JOIN content_version v ON v.article = t.article AND v.number = t.number
 		JOIN content_article a ON a.id = t.article AND (t.number = a.live OR t.number = a.number)
 		WHERE t.article IN `+db.In(len(ids)), db.Args(ids)...)

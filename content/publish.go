@@ -45,6 +45,7 @@ func (s *Service) show(ctx context.Context, tx *db.Tx, a row, number int, now ti
 	if date.IsZero() {
 		date = now
 	}
+	tx.Changed(kindShown, a.ID, a.Site, a.Article.Version+1)
 	return s.update(ctx, tx, a, "status = ?, publish_at = 0, pending = 0, live = ?, published = ?", StatusPublished, number, db.Micros(date))
 }
 
@@ -73,20 +74,30 @@ func (s *Service) write(ctx context.Context, what string, id stoa.ID, fn func(ct
 // a stale version is a Conflict.
 func (s *Service) Unpublish(ctx context.Context, id stoa.ID, version int64) (Article, error) {
 	return s.write(ctx, "withdraw", id, func(ctx context.Context, tx *db.Tx) error {
-		a, err := s.change(ctx, tx, id, version, access.Publish)
-		if err != nil {
-			return err
-		}
-		const hide = "status = ?, publish_at = 0, pending = 0, live = 0"
+		return s.unpublishTx(ctx, tx, id, version)
+	})
+}
+
+func (s *Service) unpublishTx(ctx context.Context, tx *db.Tx, id stoa.ID, version int64) error {
+	a, err := s.change(ctx, tx, id, version, access.Publish)
+	if err != nil {
+		return err
+	}
+	const hide = "status = ?, publish_at = 0, pending = 0, live = 0"
+	if a.Live > 0 { // what no visitor has seen is taken away from none
+		tx.Changed(kindShown, a.ID, a.Site, a.Article.Version+1)
 		tx.TakesAway(func(ctx context.Context, tx *db.Tx) error {
-			n, err := tx.Affected(ctx, "UPDATE content_article SET "+hide+", version = version + 1 WHERE id = ? AND live > 0", StatusDraft, id)
+			n, err := tx.Affected(ctx,
+				"UPDATE content_article SET "+hide+", version = version + 1 WHERE id = ? AND live > 0",
+				StatusDraft, id)
 			if n > 0 {
 				tx.Changed("article", id, a.Site, 0)
+				tx.Changed(kindShown, id, a.Site, 0)
 			}
 			return err
 		})
-		return s.update(ctx, tx, a, hide, StatusDraft)
-	})
+	}
+	return s.update(ctx, tx, a, hide, StatusDraft)
 }
 
 // SetExpiry says when the article stops being visible; the zero time means never. It needs Publish;
@@ -107,36 +118,48 @@ func (s *Service) SetExpiry(ctx context.Context, id stoa.ID, version int64, at t
 // Delete removes the article and all its versions. It needs Edit, and Publish when visitors see the
 // article.
 func (s *Service) Delete(ctx context.Context, id stoa.ID) error {
-	err := s.o.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
-		a, err := read(ctx, tx, id)
-		if err != nil {
-			return err
-		}
-		need := access.Edit
-		if a.Live > 0 {
-			need = access.Publish
-		}
-		if err := s.o.Access.Check(ctx, need, a.Path()); err != nil {
-			return err
-		}
-		if err := s.o.Taxonomy.Assign(ctx, tx, "article", id, a.Site, nil, nil); err != nil {
-			return err
-		}
-		for _, q := range []string{
-			"DELETE FROM content_text WHERE article = ?",
-			"DELETE FROM content_version WHERE article = ?",
-			"DELETE FROM content_article WHERE id = ?",
-		} {
-			if _, err := tx.Exec(ctx, q, id); err != nil {
-				return err
-			}
-		}
-		tx.Changed("article", id, a.Site, a.Article.Version+1)
-		tx.TakesAway(nil)
-		return nil
-	})
+	err := s.o.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error { return s.deleteTx(ctx, tx, id) })
 	if err != nil {
 		return fmt.Errorf("content: delete an article: %w", err)
+	}
+	return nil
+}
+
+func (s *Service) deleteTx(ctx context.Context, tx *db.Tx, id stoa.ID) error {
+	a, err := read(ctx, tx, id)
+	if err != nil {
+		return err
+	}
+	need := access.Edit
+	if a.Live > 0 {
+		need = access.Publish
+	}
+	if err := s.o.Access.Check(ctx, need, a.Path()); err != nil {
+		return err
+	}
+	if err := s.o.Taxonomy.Assign(ctx, tx, "article", id, a.Site, nil, nil); err != nil {
+		return err
+	}
+	for _, q := range []string{
+		"DELETE FROM content_text WHERE article = ?",
+		"DELETE FROM content_version WHERE article = ?",
+	} {
+		if _, err := tx.Exec(ctx, q, id); err != nil {
+			return err
+		}
+	}
+	// What was published meanwhile needs another permission.
+	n, err := tx.Affected(ctx, "DELETE FROM content_article WHERE id = ? AND version = ?", id, a.Article.Version)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return stale()
+	}
+	tx.Changed("article", id, a.Site, a.Article.Version+1)
+	if a.Live > 0 { // what no visitor has seen is taken away from none
+		tx.Changed(kindShown, id, a.Site, a.Article.Version+1)
+		tx.TakesAway(nil)
 	}
 	return nil
 }
@@ -185,6 +208,7 @@ func (s *Service) PublishDueTx(ctx context.Context, tx *db.Tx, now time.Time) er
 		return fmt.Errorf("content: look for articles that expire: %w", err)
 	}
 	for _, a := range over {
+		tx.Changed(kindShown, a.ID, a.Site, a.Article.Version+1)
 		// A Conflict means that an editor was faster: the next run looks again.
 		if err := s.update(ctx, tx, a, "status = ?, live = 0, pending = 0, publish_at = 0", StatusExpired); err != nil && !stoa.Is(err, stoa.KindConflict) {
 			return fmt.Errorf("content: expire article %s: %w", a.ID, err)

@@ -22,7 +22,7 @@ type Version struct {
 	Live    bool // visitors see this one
 }
 
-// Versions gives the history, newest first, at most 500 entries. It needs Edit.
+// Versions gives the history, newest first. It needs Edit.
 func (s *Service) Versions(ctx context.Context, id stoa.ID) ([]Version, error) {
 	a, err := s.editable(ctx, id)
 	if err != nil {
@@ -34,7 +34,8 @@ func (s *Service) Versions(ctx context.Context, id stoa.ID) ([]Version, error) {
 		err := r.Scan(&v.Number, &v.By, &v.ByName, &at, &v.Comment)
 		v.At, v.Live = db.Time(at), v.Number == a.Live
 		return v, err
-	}, "SELECT number, made_by, made_by_name, made, note FROM content_version WHERE article = ? ORDER BY number DESC LIMIT 500", id)
+	}, "SELECT number, made_by, made_by_name, made, note FROM content_version WHERE article = ? ORDER BY number DESC",
+		id)
 	if err != nil {
 		return nil, fmt.Errorf("content: list the versions of an article: %w", err)
 	}

@@ -78,7 +78,7 @@ type Options struct {
 type Service struct {
 	opt   Options
 	files *cache.Region[File]
-	room  *semaphore.Weighted // pixels that may be decoded at once
+	room  *semaphore.Weighted // bytes that all pictures which are scaled may take
 }
 
 // New makes the service. It returns an error that names the option that is missing or wrong.
@@ -104,7 +104,7 @@ func New(o Options) (*Service, error) {
 		files: cache.NewRegion(o.Cache, cache.RegionOptions{Name: "file", StaleForGuests: true}, func(f File) int {
 			return 400 + len(f.Name) + len(f.Alt) + len(f.Source)
 		}),
-		room: semaphore.NewWeighted(o.MaxPixels),
+		room: semaphore.NewWeighted(o.budget()),
 	}, nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"image/png"
 	"io"
 	"slices"
+	"time"
 
 	"golang.org/x/image/draw"
 	"golang.org/x/image/webp"
@@ -23,11 +24,11 @@ import (
 // Widths are the widths in pixels that pictures are handed out in.
 func Widths() []int { return []int{160, 320, 640, 960, 1280, 1920} }
 
-// Open gives the bytes of a file for reading; the caller closes them. The actor needs View on the file.
-// Width 0 means the original; one of the Widths a picture of that width, which is made at the first
-// call and then kept. A file that is no picture, is not wider than that, moves, or has more pixels
-// than Options.MaxPixels comes as it is. Any other width is Invalid. Type, Size, Width and Height of
-// the returned File are those of the bytes returned.
+// Open gives the bytes of a file for reading; the caller closes them. The actor needs View on the file. Width 0 means
+// the original; one of the Widths a picture of that width, which is made at the first call and then kept. A file that
+// is no picture, is not wider than that, moves, has more pixels than Options.MaxPixels, is much longer than wide, or
+// would take too much memory comes as it is. Any other width is Invalid. Type, Size, Width and Height of the returned
+// File are those of the bytes returned.
 func (s *Service) Open(ctx context.Context, key string, width int) (filestore.File, File, error) {
 	if width != 0 && !slices.Contains(Widths(), width) {
 		return nil, File{}, stoa.Invalid("w", "%d is not a width of pictures: one of %v is expected", width, Widths())
@@ -36,7 +37,8 @@ func (s *Service) Open(ctx context.Context, key string, width int) (filestore.Fi
 	if err != nil {
 		return nil, File{}, err
 	}
-	if width != 0 && !s.opt.Unscaled && scalable(f.Type) && f.Width > width && pixels(f) <= s.opt.MaxPixels {
+	if width != 0 && !s.opt.Unscaled && scalable(f.Type) && f.Width > width && pixels(f) <= s.opt.MaxPixels &&
+		shaped(f) {
 		b, v, err := s.variant(ctx, f, width)
 		if err != nil || b != nil {
 			return b, v, err
@@ -56,13 +58,28 @@ func scalable(kind string) bool {
 	return kind == "image/jpeg" || kind == "image/png" || kind == "image/webp"
 }
 
+// tryAgain is how long it is kept that a picture cannot be scaled. Mostly it is damaged, but a store that was out of
+// order may have said so in a way that looked like it.
+const tryAgain = 24 * time.Hour
+
+// errTooDear is of a picture that would take more memory than all may.
+var errTooDear = errors.New("scaling it would take too much memory")
+
 // variant opens a variant and makes it first when it is not there; nil bytes mean that the picture
-// cannot be scaled, which is kept as a variant without bytes so that it is tried once.
+// cannot be scaled, which is kept for a day as a variant without bytes so that it is tried once.
 func (s *Service) variant(ctx context.Context, f File, width int) (filestore.File, File, error) {
 	key := storeKey(f.Key, width)
 	b, err := s.opt.Store.Open(ctx, key)
+	if err == nil && b.Info().Size == 0 && time.Since(b.Info().Modified) > tryAgain {
+		if err = errors.Join(b.Close(), s.opt.Store.Delete(ctx, key)); err == nil {
+			err = stoa.NotFound("variant", key)
+		}
+	}
 	if stoa.Is(err, stoa.KindNotFound) {
 		made, err2 := s.makeVariant(ctx, f, width)
+		if errors.Is(err2, errTooDear) {
+			return nil, File{}, nil
+		}
 		if err2 != nil {
 			return nil, File{}, fmt.Errorf("scale the picture %d (%q) to a width of %d: %w", f.ID, f.Name, width, err2)
 		}
@@ -97,28 +114,47 @@ func scaled(length, from, to int) int {
 }
 
 // makeVariant scales a picture and puts the result into the store. How many pictures are decoded at once
-// is limited by their pixels, which is what the memory goes into. A result that a store which is full or read-only
+// is limited by the bytes that this takes, estimated from their heads. A result that a store which is full or read-only
 // does not take is returned instead: pictures can be read, and visitors should see them.
 func (s *Service) makeVariant(ctx context.Context, f File, width int) (filestore.File, error) {
-	if err := s.room.Acquire(ctx, max(1, pixels(f))); err != nil {
-		return nil, stoa.Unavailable(err, "too many pictures are being scaled; try again")
-	}
-	defer s.room.Release(max(1, pixels(f)))
 	key := storeKey(f.Key, width)
-	if b, err := s.opt.Store.Open(ctx, key); err == nil {
-		return b, nil // made while this request waited
-	}
 	src, err := s.opt.Store.Open(ctx, storeKey(f.Key, 0))
 	if err != nil {
 		return nil, err
 	}
 	defer src.Close()
+	in := &watched{src: src, size: f.Size}
+	bytesNeeded := int64(1)
+	c, turned, err := config(in, f.Type)
+	if err == nil {
+		bytesNeeded, err = need(in, c, f.Type, turned, f, width)
+	}
+	if in.err != nil {
+		return nil, in.err
+	}
+	if err == nil && bytesNeeded > s.opt.budget() {
+		return nil, errTooDear
+	}
+	if err := s.room.Acquire(ctx, max(1, bytesNeeded)); err != nil {
+		return nil, stoa.Unavailable(err, "too many pictures are being scaled; try again")
+	}
+	defer s.room.Release(max(1, bytesNeeded))
+	if b, err := s.opt.Store.Open(ctx, key); err == nil {
+		return b, nil // made while this request waited
+	}
 	var out bytes.Buffer
-	in := &watched{ReadSeeker: src}
-	if err := resize(&out, in, f, width); err != nil {
-		if in.err != nil {
-			return nil, in.err // the store's fault, not the picture's: it is tried again
-		}
+	if err == nil {
+		_, err = in.Seek(0, io.SeekStart)
+	}
+	if err == nil {
+		err = resize(&out, in, f, width)
+	}
+	switch {
+	case in.err != nil:
+		return nil, in.err // the store's fault, not the picture's: it is tried again
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case err != nil:
 		out.Reset() // browsers often show what a decoder refuses: they get the original
 	}
 	body := out.Bytes()
@@ -132,18 +168,34 @@ func (s *Service) makeVariant(ctx context.Context, f File, width int) (filestore
 	return nil, nil
 }
 
-// watched remembers why bytes could not be read.
+// watched remembers why bytes could not be read. A file that ends before its size is one that the store cut off.
 type watched struct {
-	io.ReadSeeker
-	err error
+	src      io.ReadSeeker
+	at, size int64
+	err      error
 }
 
 func (w *watched) Read(p []byte) (int, error) {
-	n, err := w.ReadSeeker.Read(p)
-	if err != nil && err != io.EOF {
+	n, err := w.src.Read(p)
+	w.at += int64(n)
+	switch {
+	case err == io.EOF && w.at < w.size:
+		w.err = stoa.Unavailable(io.ErrUnexpectedEOF, "the store gave %d of the %d bytes of a picture; try again", w.at,
+			w.size)
+	case err != nil && err != io.EOF:
 		w.err = err
 	}
 	return n, err
+}
+
+func (w *watched) Seek(offset int64, whence int) (int64, error) {
+	at, err := w.src.Seek(offset, whence)
+	if err != nil {
+		w.err = err
+		return at, err
+	}
+	w.at = at
+	return at, nil
 }
 
 // unkept is a variant that is in memory only.

@@ -159,7 +159,7 @@ func (s *Service) set(ctx context.Context, p Page, version int64, column string,
 			return stale()
 		}
 		tx.Changed(kindPage, p.ID, p.Site, version+1)
-		if value != "" {
+		if value != "" && p.Published { // what no visitor has seen is taken away from none
 			withheld(tx, p, column, value)
 		}
 		return nil

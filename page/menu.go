@@ -242,6 +242,26 @@ func TreeLinks(nodes []Node, l, fallback stoa.Locale, base string, depth int) []
 	return out
 }
 
+// LevelLinks is how many links a navigation shows on each level: a site of thousands of pages would else send all of
+// them with each page.
+const LevelLinks = 60
+
+// Fit cuts links to LevelLinks on each level and ends a level that was cut with the link all.
+func Fit(links []Link, all Link) []Link {
+	out := make([]Link, 0, min(len(links), LevelLinks+1))
+	for _, l := range links[:min(len(links), LevelLinks)] {
+		l.Children = Fit(l.Children, all)
+		out = append(out, l)
+	}
+	if len(links) > LevelLinks {
+		out = append(out, all)
+	}
+	return out
+}
+
+// AllPages is where visitors find a list of all pages of a site.
+const AllPages = "/sitemap"
+
 // AddressOf gives where a link to the node leads: its path below base, or the target of a link page.
 func AddressOf(n Node, base string) string {
 	if n.Type == TypeLink {

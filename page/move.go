@@ -223,7 +223,9 @@ func (s *Service) Delete(ctx context.Context, id stoa.ID, version int64) error {
 			return err
 		}
 		tx.Changed(kindPage, id, p.Site, version+1)
-		tx.TakesAway(nil)
+		if p.Published {
+			tx.TakesAway(nil)
+		}
 		return nil
 	})
 }

@@ -38,19 +38,31 @@ func (s *Service) addRedirect(ctx context.Context, tx *db.Tx, siteID stoa.ID, fr
 	if normalAddress(to) == from && strings.HasPrefix(to, "/") {
 		return stoa.Invalid("to", "%q would lead to itself", from)
 	}
-	var old stoa.ID
-	err := tx.QueryRow(ctx, "SELECT id FROM page_redirect WHERE site = ? AND source_hash = ?", siteID, hashOf(from)).Scan(&old)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		if old, err = tx.NewID(ctx); err != nil {
+	// The last one who says where an address leads is the one who counts, also when another made it a moment before.
+	for range 3 {
+		n, err := tx.Affected(ctx, "UPDATE page_redirect SET target = ? WHERE site = ? AND source_hash = ?", to, siteID,
+			hashOf(from))
+		if err != nil {
 			return err
 		}
-		_, err = tx.InsertIgnore(ctx, "page_redirect", db.Row{"id": old, "site": siteID, "source": from, "source_hash": hashOf(from), "target": to, "created": db.Micros(tx.Now())})
-	case err == nil:
-		_, err = tx.Exec(ctx, "UPDATE page_redirect SET target = ? WHERE id = ?", to, old)
+		if n == 0 {
+			id, err := tx.NewID(ctx)
+			if err != nil {
+				return err
+			}
+			made, err := tx.InsertIgnore(ctx, "page_redirect", db.Row{"id": id, "site": siteID, "source": from,
+				"source_hash": hashOf(from), "target": to, "created": db.Micros(tx.Now())})
+			if err != nil {
+				return err
+			}
+			if !made {
+				continue
+			}
+		}
+		tx.Changed(kindRedirect, 0, siteID, db.Micros(tx.Now()))
+		return nil
 	}
-	tx.Changed(kindRedirect, old, siteID, db.Micros(tx.Now()))
-	return err
+	return stoa.Conflict("the old address %q is being changed at this moment: try again", from)
 }
 
 // dropRedirect removes what would hide a page that now has the address. It changes nothing mostly.

@@ -78,6 +78,7 @@ func (w navigation) Render(ctx context.Context, r widget.Request) (widget.Result
 	if len(links) == 0 {
 		return widget.Result{}, nil
 	}
+	links = Fit(links, Link{Title: r.Word("All pages"), URL: r.Base + AllPages})
 	return execute(w.view, navigationData{Links: links, Here: r.Page.ID, Label: r.Setting("title", r.Word("Menu"))})
 }
 

@@ -163,7 +163,8 @@ func (s *Service) navigate(ctx context.Context, in Input, v *view) error {
 		}
 		links = page.TreeLinks(nodes, in.Locale, in.Site.Locale, in.Prefix, 3)
 	}
-	v.Navigation = navigation(links, v.info.ID)
+	all := page.Link{Title: widget.Word(in.Locale, "All pages"), URL: in.Prefix + page.AllPages}
+	v.Navigation = navigation(page.Fit(links, all), v.info.ID)
 	if v.Footer, err = menu("footer"); err != nil {
 		return err
 	}

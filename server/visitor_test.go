@@ -91,9 +91,10 @@ func TestGuest_OldAddressLeadsToTheNewOne(t *testing.T) {
 
 func TestGuest_FeedSiteMapAndRobotsAreWellFormed(t *testing.T) {
 	n := servertest.Start(t, 1)[0]
-	for path, want := range map[string]string{"/feed.atom": "feed", "/sitemap.xml": "urlset"} {
+	for path, want := range map[string]string{"/feed.atom": "feed", "/sitemap.xml": "sitemapindex",
+		"/sitemap-1.xml": "urlset"} {
 		got := n.Get(t, path)
-		mustSee(t, got, http.StatusOK, n.URL+"/w/welcome")
+		mustSee(t, got, http.StatusOK, n.URL)
 		root := ""
 		for dec := xml.NewDecoder(strings.NewReader(got.Body)); ; {
 			tok, err := dec.Token()

@@ -294,7 +294,7 @@ func TestWrote_NodeThatCannotLookMarksPagesOfGuestsAndServesNothingElse(t *testi
 	if plain := n.Guest(t).Get(t, "/"); plain.Status != http.StatusOK || plain.Header.Get("Stoa-Stale") != "" {
 		t.Errorf("a guest who wrote nothing gets %d, %v", plain.Status, plain.Header)
 	}
-	for _, path := range []string{"/feed.atom", "/no/such/page", "/sign-in", "/control/"} {
+	for _, path := range []string{"/no/such/page", "/sign-in", "/control/"} {
 		if got := n.Guest(t).Get(t, path, "Cookie", token); got.Status != http.StatusServiceUnavailable || got.Header.Get("Retry-After") != "1" {
 			t.Errorf("%s for a guest: %d, to be tried again after %q s", path, got.Status, got.Header.Get("Retry-After"))
 		}

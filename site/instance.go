@@ -114,7 +114,7 @@ func (s *Service) CreateInstance(ctx context.Context, d Defaults) (inst Instance
 
 // Instances lists the virtual instances that the actor manages: all of them for who manages the default one.
 func (s *Service) Instances(ctx context.Context) ([]Instance, error) {
-	list, err := db.All(ctx, s.opt.DB, scanInstance, selectInstance+" ORDER BY id LIMIT 1000")
+	list, err := db.All(ctx, s.opt.DB, scanInstance, selectInstance+" ORDER BY id")
 	if err != nil {
 		return nil, err
 	}

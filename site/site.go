@@ -122,7 +122,7 @@ func New(o Options) (*Service, error) {
 
 // Sites lists the sites of an instance that the actor may view.
 func (s *Service) Sites(ctx context.Context, instance stoa.ID) ([]Site, error) {
-	list, err := db.All(ctx, s.opt.DB, scanSite, selectSite+" WHERE instance = ? ORDER BY name, id LIMIT 1000", instance)
+	list, err := db.All(ctx, s.opt.DB, scanSite, selectSite+" WHERE instance = ? ORDER BY name, id", instance)
 	if err != nil {
 		return nil, err
 	}

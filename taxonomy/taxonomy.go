@@ -40,8 +40,9 @@ type Options struct {
 // Service keeps categories, tags and who carries them.
 type Service struct {
 	opt        Options
-	categories *cache.Region[[]Category]
-	tags       *cache.Region[[]Tag]
+	categories *cache.Region[[]Category] // the whole tree, while it is small enough to be held
+	category   *cache.Region[Category]   // by address
+	tag        *cache.Region[Tag]        // by address
 	assigned   *cache.Region[Terms]
 }
 
@@ -56,60 +57,23 @@ func New(o Options) (*Service, error) {
 	if o.DB == nil || o.Cache == nil || o.Access == nil {
 		return nil, errors.New("taxonomy: DB, Cache and Access are required")
 	}
+	region := func(name string) cache.RegionOptions { return cache.RegionOptions{Name: name, StaleForGuests: true} }
+	bySlug := func(name string) cache.RegionOptions { // visitors ask for any address there is not
+		return cache.RegionOptions{Name: name, StaleForGuests: true, MaxBytes: 8 << 20}
+	}
 	return &Service{
-		opt:        o,
-		categories: cache.NewRegion(o.Cache, cache.RegionOptions{Name: "category", StaleForGuests: true}, func(v []Category) int { return 64 + 250*len(v) }),
-		tags:       cache.NewRegion(o.Cache, cache.RegionOptions{Name: "tag", StaleForGuests: true}, func(v []Tag) int { return 64 + 120*len(v) }),
-		assigned:   cache.NewRegion(o.Cache, cache.RegionOptions{Name: "terms", StaleForGuests: true}, func(v Terms) int { return 64 + 250*len(v.Categories) + 120*len(v.Tags) }),
+		opt: o,
+		categories: cache.NewRegion(o.Cache, region("category"),
+			func(v []Category) int { return 64 + 250*len(v) }),
+		category: cache.NewRegion(o.Cache, bySlug("category-slug"), func(Category) int { return 250 }),
+		tag:      cache.NewRegion(o.Cache, bySlug("tag-slug"), func(Tag) int { return 120 }),
+		assigned: cache.NewRegion(o.Cache, region("terms"),
+			func(v Terms) int { return 64 + 250*len(v.Categories) + 120*len(v.Tags) }),
 	}, nil
 }
 
 func sitePath(site, instance stoa.ID) access.Path {
 	return access.Path{{Kind: "site", ID: site}, {Kind: "instance", ID: instance}}
-}
-
-// Categories lists the categories of a site by name, at most 5,000. They are public words.
-func (s *Service) Categories(ctx context.Context, site stoa.ID) ([]Category, error) {
-	return s.categories.Get(ctx, site.String(), func(ctx context.Context, l *cache.Load) ([]Category, error) {
-		l.Scope("category", site)
-		return db.All(ctx, s.opt.DB, scanCategory, selectCategory+" WHERE site = ? ORDER BY name, id LIMIT 5000", site)
-	})
-}
-
-// Tags lists the tags of a site by name, at most 5,000.
-func (s *Service) Tags(ctx context.Context, site stoa.ID) ([]Tag, error) {
-	return s.tags.Get(ctx, site.String(), func(ctx context.Context, l *cache.Load) ([]Tag, error) {
-		l.Scope("tag", site)
-		return db.All(ctx, s.opt.DB, scanTag, selectTag+" WHERE site = ? ORDER BY name, id LIMIT 5000", site)
-	})
-}
-
-// CategoryBySlug gives the category with that address, or NotFound.
-func (s *Service) CategoryBySlug(ctx context.Context, site stoa.ID, slug string) (Category, error) {
-	list, err := s.Categories(ctx, site)
-	if err != nil {
-		return Category{}, err
-	}
-	for _, c := range list {
-		if c.Slug == slug {
-			return c, nil
-		}
-	}
-	return Category{}, stoa.NotFound("category", slug)
-}
-
-// TagBySlug gives the tag with that address, or NotFound.
-func (s *Service) TagBySlug(ctx context.Context, site stoa.ID, slug string) (Tag, error) {
-	list, err := s.Tags(ctx, site)
-	if err != nil {
-		return Tag{}, err
-	}
-	for _, t := range list {
-		if t.Slug == slug {
-			return t, nil
-		}
-	}
-	return Tag{}, stoa.NotFound("tag", slug)
 }
 
 // Of gives the words that a thing carries.
@@ -149,72 +113,6 @@ func (s *Service) Assign(ctx context.Context, tx *db.Tx, kind string, thing, sit
 		}
 	}
 	return nil
-}
-
-// EnsureTag gives the tag of that name, making it when it is new, in the caller's transaction.
-func (s *Service) EnsureTag(ctx context.Context, tx *db.Tx, site stoa.ID, name, slug string) (stoa.ID, error) {
-	name = strings.Join(strings.Fields(name), " ")
-	if name == "" || len(name) > 190 {
-		return 0, stoa.Invalid("tag", "a tag of 1 to 190 bytes is expected")
-	}
-	if slug == "" {
-		slug = Slug(name)
-	}
-	var id stoa.ID
-	err := tx.QueryRow(ctx, "SELECT id FROM taxonomy_tag WHERE site = ? AND slug = ?", site, slug).Scan(&id)
-	if err == nil || !db.IsNoRows(err) {
-		return id, err
-	}
-	if id, err = tx.NewID(ctx); err != nil {
-		return 0, err
-	}
-	tx.Changed("tag", id, site, 1)
-	return id, tx.Insert(ctx, "taxonomy_tag", db.Row{"id": id, "site": site, "slug": slug, "name": name, "version": 1})
-}
-
-// EnsureCategory gives the category with that slug, making it when it is new, in the caller's transaction.
-func (s *Service) EnsureCategory(ctx context.Context, tx *db.Tx, c Category) (stoa.ID, error) {
-	c.Name = strings.Join(strings.Fields(c.Name), " ")
-	if c.Name == "" || len(c.Name) > 190 {
-		return 0, stoa.Invalid("category", "a name of 1 to 190 bytes is expected")
-	}
-	if c.Slug == "" {
-		c.Slug = Slug(c.Name)
-	}
-	var id stoa.ID
-	err := tx.QueryRow(ctx, "SELECT id FROM taxonomy_category WHERE site = ? AND slug = ?", c.Site, c.Slug).Scan(&id)
-	if err == nil || !db.IsNoRows(err) {
-		return id, err
-	}
-	if id, err = tx.NewID(ctx); err != nil {
-		return 0, err
-	}
-	tx.Changed("category", id, c.Site, 1)
-	return id, tx.Insert(ctx, "taxonomy_category", db.Row{"id": id, "site": c.Site, "parent": c.Parent, "slug": c.Slug, "name": c.Name, "description": c.Description, "version": 1})
-}
-
-// AddCategory makes a category for an editor of the site.
-func (s *Service) AddCategory(ctx context.Context, instance stoa.ID, c Category) (Category, error) {
-	if err := s.opt.Access.Check(ctx, access.Edit, sitePath(c.Site, instance)); err != nil {
-		return Category{}, err
-	}
-	err := s.opt.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) (err error) {
-		c.ID, err = s.EnsureCategory(ctx, tx, c)
-		return err
-	})
-	return c, err
-}
-
-// AddTag makes a tag for an editor of the site, or gives the one with that name.
-func (s *Service) AddTag(ctx context.Context, instance, site stoa.ID, name string) (id stoa.ID, err error) {
-	if err := s.opt.Access.Check(ctx, access.Edit, sitePath(site, instance)); err != nil {
-		return 0, err
-	}
-	err = s.opt.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) (err error) {
-		id, err = s.EnsureTag(ctx, tx, site, name, "")
-		return err
-	})
-	return id, err
 }
 
 // DeleteCategory removes a category from the site and from all things; its children move up.

@@ -55,7 +55,7 @@ func TestCategories_FormATreeAndChildrenMoveUp(t *testing.T) {
 		leaf := n.category(t, mine, mid.ID, "Sails")
 		n.category(t, theirs, 0, "Hills")
 		n.assign(t, d, 77, []stoa.ID{mid.ID, leaf.ID}, nil)
-		list, err := n.Categories(t.Context(), mine)
+		list, _, err := n.Tree(t.Context(), mine)
 		if err != nil || len(list) != 3 || list[0].Name != "Boats" || list[1].Name != "Sails" || list[2].Name != "Sea" {
 			t.Fatalf("categories %+v, %v; want Boats, Sails, Sea", list, err)
 		}
@@ -100,8 +100,8 @@ func TestTags_TheSameNameIsOneTagOnEveryNode(t *testing.T) {
 		t.Run(string(e), func(t *testing.T) {
 			handles := dbtest.Nodes(t, e, 2)
 			a, b := newNode(t, handles[0]), newNode(t, handles[1])
-			if list, err := b.Tags(t.Context(), mine); err != nil || len(list) != 0 {
-				t.Fatalf("%+v, %v", list, err)
+			if list, err := b.SearchTags(t.Context(), mine, "", "", 10); err != nil || len(list.Items) != 0 {
+				t.Fatalf("%+v, %v", list.Items, err)
 			}
 			id := a.tag(t, mine, "  High   tide ")
 			if again := b.tag(t, mine, "High tide"); again != id {
@@ -131,7 +131,7 @@ func TestTaxonomy_GuestsChangeNothing(t *testing.T) {
 		t.Error("a guest deletes a category")
 	}
 	n.poll(t)
-	if list, err := n.Categories(t.Context(), mine); err != nil || len(list) != 1 {
+	if list, _, err := n.Tree(t.Context(), mine); err != nil || len(list) != 1 {
 		t.Errorf("%+v, %v", list, err)
 	}
 }

@@ -15,6 +15,7 @@ import (
 // Filter narrows a list of users; the zero value is the first page of all.
 type Filter struct {
 	Query  string // words that are all in screen name, address or name
+	Login  string // the whole screen name or e-mail address, in any case: one account at most, as a rule
 	Role   string // id or name of a role they hold, directly or by a group
 	Status string // StatusActive or StatusLocked
 	After  string // Page.Next of the page before
@@ -148,6 +149,10 @@ func (s *Service) List(ctx context.Context, instance stoa.ID, f Filter) (Page[Us
 	q, args := accountColumns+" WHERE instance = ? AND screen_name > ?", []any{instance, clean(f.After, 80)}
 	if f.Status != "" {
 		q, args = q+" AND status = ?", append(args, clean(f.Status, 20))
+	}
+	if f.Login != "" {
+		login := strings.ToLower(strings.TrimSpace(clean(f.Login, 200)))
+		q, args = q+" AND (screen_name = ? OR email = ?)", append(args, login, login)
 	}
 	for i, word := range strings.Fields(strings.ToLower(clean(f.Query, 200))) {
 		if i == 8 {

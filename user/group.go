@@ -138,13 +138,13 @@ func (s *Service) Group(ctx context.Context, id stoa.ID) (Group, error) {
 	return g, nil
 }
 
-// Groups gives the groups of the instance by name, 1000 at most, with their roles. It needs Manage on
+// Groups gives the groups of the instance by name, with their roles. It needs Manage on
 // the instance.
 func (s *Service) Groups(ctx context.Context, instance stoa.ID) ([]Group, error) {
 	if err := s.manage(ctx, instance); err != nil {
 		return nil, err
 	}
-	list, err := db.All(ctx, s.db, scanGroup, groupColumns+" WHERE instance = ? ORDER BY name LIMIT 1000", instance)
+	list, err := db.All(ctx, s.db, scanGroup, groupColumns+" WHERE instance = ? ORDER BY name", instance)
 	if err != nil {
 		return nil, fmt.Errorf("list user groups: %w", err)
 	}

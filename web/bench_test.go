@@ -99,7 +99,9 @@ func chain(t testing.TB) (s *httpd.Server, token string) {
 	theme, err := render.New(render.Options{Pages: pages, Catalogue: widget.New(append(page.Widgets(pages), content.Widgets(articles)...)...), Assets: assets})
 	must(err)
 	t.Cleanup(theme.Close)
-	h, err := web.New(web.Options{Cache: c, Access: acc, Users: users, Sites: sites, Pages: pages, Content: articles, Taxonomy: terms, Files: files, Render: theme, Assets: assets})
+	h, err := web.New(web.Options{Cache: c, Access: acc, Users: users, Sites: sites, Pages: pages, Content: articles,
+		Taxonomy: terms, Files: files, Render: theme, Assets: assets,
+		Identity: func(context.Context) (string, error) { return "bench", nil }})
 	must(err)
 	s, err = httpd.New(httpd.Options{Addr: "127.0.0.1:0", Registry: prometheus.NewRegistry(), Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), ErrorPage: h.ErrorPage}, h.Routes())
 	must(err)

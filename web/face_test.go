@@ -21,7 +21,7 @@ func TestFace_HomePageHasOneAddress(t *testing.T) {
 	for _, path := range []string{"/", "/home"} {
 		want(t, n.Get(t, path), 200, `<link rel="canonical" href="`+n.URL+`/">`)
 	}
-	sitemap := n.Get(t, "/sitemap.xml")
+	sitemap := n.Get(t, "/sitemap-pages-1.xml")
 	want(t, sitemap, 200, "<loc>"+n.URL+"/</loc>")
 	without(t, sitemap, "<loc>"+n.URL+"/home</loc>")
 }
@@ -35,9 +35,10 @@ func TestFace_SiteMapNamesLanguagesAndLeavesOutWhatSearchShallNot(t *testing.T) 
 		t.Fatal(err)
 	}
 	n.Poll(t)
-	got := n.Get(t, "/sitemap.xml")
+	got := n.Get(t, "/sitemap-1.xml")
 	want(t, got, 200, "<loc>"+n.URL+"/w/tide</loc>", "<loc>"+n.URL+"/de/w/tide</loc>", `hreflang="de" href="`+n.URL+`/de/w/tide"`, "<loc>"+n.URL+"/w/english</loc>")
-	without(t, got, "/de/w/english", "/quiet")
+	without(t, got, "/de/w/english")
+	without(t, n.Get(t, "/sitemap-pages-1.xml"), "/quiet")
 }
 
 func TestFace_OtherSitesAndLanguagesHaveTheirFeed(t *testing.T) {
@@ -56,9 +57,12 @@ func TestFace_OtherSitesAndLanguagesHaveTheirFeed(t *testing.T) {
 	}
 	n.Poll(t)
 	for path, words := range map[string][]string{
-		"/web/harbour/feed.atom":   {"<title>Harbour</title>", n.URL + "/web/harbour/w/crane", "<published>"},
-		"/de/feed.atom":            {`xml:lang="de"`, n.URL + "/de/w/welcome"},
-		"/web/harbour/sitemap.xml": {"<loc>" + n.URL + "/web/harbour/</loc>", n.URL + "/web/harbour/w/crane"},
+		"/web/harbour/feed.atom": {"<title>Harbour</title>", n.URL + "/web/harbour/w/crane", "<published>"},
+		"/de/feed.atom":          {`xml:lang="de"`, n.URL + "/de/w/welcome"},
+		"/web/harbour/sitemap.xml": {"<loc>" + n.URL + "/web/harbour/sitemap-pages-1.xml</loc>",
+			"<loc>" + n.URL + "/web/harbour/sitemap-1.xml</loc>"},
+		"/web/harbour/sitemap-pages-1.xml": {"<loc>" + n.URL + "/web/harbour/</loc>"},
+		"/web/harbour/sitemap-1.xml":       {n.URL + "/web/harbour/w/crane"},
 	} {
 		got := n.Get(t, path)
 		want(t, got, 200, words...)

@@ -2,10 +2,12 @@ package web
 
 import (
 	"context"
+	"crypto/sha1"
 	"encoding/xml"
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -13,11 +15,16 @@ import (
 	"github.com/stoa-portal/stoa/content"
 	"github.com/stoa-portal/stoa/httpd"
 	"github.com/stoa-portal/stoa/page"
+	"github.com/stoa-portal/stoa/render"
 	"github.com/stoa-portal/stoa/site"
+	"github.com/stoa-portal/stoa/widget"
 )
 
-// maxSitemap is how many addresses a site map may have by its protocol.
-const maxSitemap = 50_000
+const (
+	// maxSitemap is how many addresses a file of a site map may have by its protocol.
+	maxSitemap = 50_000
+	sitemapNS  = "http://www.sitemaps.org/schemas/sitemap/0.9"
+)
 
 // robots tells crawlers where the site map is.
 func (h *Handler) robots(w http.ResponseWriter, r *http.Request) error {
@@ -69,37 +76,78 @@ func (s *sitemapSet) add(path string, modified time.Time, has func(stoa.Locale) 
 		}
 	}
 	for _, l := range locales {
-		if len(s.URLs) < maxSitemap {
-			s.URLs = append(s.URLs, sitemapURL{Loc: at(l), LastMod: modified.UTC().Format(time.RFC3339), Links: links})
+		u := sitemapURL{Loc: at(l), Links: links}
+		if !modified.IsZero() {
+			u.LastMod = modified.UTC().Format(time.RFC3339)
 		}
+		s.URLs = append(s.URLs, u)
 	}
 }
 
-// sitemap lists what a guest may see.
-func (h *Handler) sitemap(w http.ResponseWriter, r *http.Request) error {
-	v := visitOf(r)
-	guest, err := h.opt.Access.GuestActor(r.Context(), v.instance.ID)
+type sitemapIndex struct {
+	XMLName xml.Name `xml:"sitemapindex"`
+	NS      string   `xml:"xmlns,attr"`
+	Maps    []struct {
+		Loc string `xml:"loc"`
+	} `xml:"sitemap"`
+}
+
+// mapSize is how many articles a file of the site map has: fewer than the protocol allows, so that making one takes
+// little memory and time, each in all languages of the site.
+func mapSize(st site.Site) int { return max(1, 10_000/max(1, len(st.Locales))) }
+
+// sitemap makes the file of the site map with that name, for a guest: the index of all, the map of the pages, or that
+// of a piece of the articles. There is no other piece than the index names.
+func (h *Handler) sitemap(ctx context.Context, v *visit, name, origin string) ([]byte, error) {
+	base := origin + v.root()
+	starts, err := h.opt.Content.MapStarts(ctx, v.site, mapSize(v.site))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	ctx := stoa.WithActor(r.Context(), guest)
-	set := sitemapSet{NS: "http://www.sitemaps.org/schemas/sitemap/0.9", XHTML: "http://www.w3.org/1999/xhtml", site: v.site, base: httpd.Origin(r) + v.root()}
-	if err := h.mapPages(ctx, v, &set); err != nil {
-		return err
+	if name == "" {
+		index := sitemapIndex{NS: sitemapNS}
+		add := func(name string) {
+			index.Maps = append(index.Maps, struct {
+				Loc string `xml:"loc"`
+			}{base + "/sitemap-" + name + ".xml"})
+		}
+		pages := sitemapSet{site: v.site, base: base}
+		if err := h.mapPages(ctx, v, &pages); err != nil {
+			return nil, err
+		}
+		for i := range (len(pages.URLs) + maxSitemap - 1) / maxSitemap {
+			add("pages-" + strconv.Itoa(i+1))
+		}
+		for i := range starts {
+			add(strconv.Itoa(i + 1))
+		}
+		return marshalXML(index)
 	}
-	for number := 1; len(set.URLs) < maxSitemap; number++ {
-		found, err := h.opt.Content.LiveList(ctx, v.site, content.Filter{Page: number, PerPage: 100})
-		if err != nil {
-			return err
-		}
-		for _, a := range found.Items {
-			set.add(content.Address(a.Slug), a.Modified, func(l stoa.Locale) bool { _, ok := a.Text[l]; return ok })
-		}
-		if number >= found.Pages() {
-			break
-		}
+	set := sitemapSet{NS: sitemapNS, XHTML: "http://www.w3.org/1999/xhtml", site: v.site, base: base}
+	digits, ofPages := strings.CutPrefix(name, "pages-")
+	number, err := strconv.Atoi(digits)
+	if err != nil || number < 1 || digits != strconv.Itoa(number) || !ofPages && number > len(starts) {
+		return nil, stoa.NotFound("page", v.path)
 	}
-	return writeXML(w, "application/xml; charset=utf-8", set)
+	if ofPages {
+		if err := h.mapPages(ctx, v, &set); err != nil {
+			return nil, err
+		}
+		from := (number - 1) * maxSitemap
+		if from >= len(set.URLs) {
+			return nil, stoa.NotFound("page", v.path)
+		}
+		set.URLs = set.URLs[from:min(from+maxSitemap, len(set.URLs))]
+		return marshalXML(set)
+	}
+	places, err := h.opt.Content.MapPiece(ctx, v.site, starts[number-1], mapSize(v.site), len(v.site.Locales) > 1)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range places {
+		set.add(content.Address(p.Slug), p.Modified, func(l stoa.Locale) bool { return slices.Contains(p.Locales, l) })
+	}
+	return marshalXML(set)
 }
 
 // mapPages lists the pages of the tree, the home page under "/".
@@ -113,11 +161,7 @@ func (h *Handler) mapPages(ctx context.Context, v *visit, set *sitemapSet) error
 		return err
 	}
 	if v.site.Home == site.HomePosts {
-		newest, err := h.opt.Content.LiveList(ctx, v.site, content.Filter{Kind: content.KindPost, PerPage: 20})
-		if err != nil {
-			return err
-		}
-		set.add("/", newestOf(newest.Items, v.site.Created), func(stoa.Locale) bool { return true })
+		set.add("/", time.Time{}, func(stoa.Locale) bool { return true })
 	}
 	var walk func(list []page.Node)
 	walk = func(list []page.Node) {
@@ -142,6 +186,39 @@ func newestOf(list []content.Article, otherwise time.Time) time.Time {
 		return otherwise
 	}
 	return slices.MaxFunc(list, func(a, b content.Article) int { return a.Modified.Compare(b.Modified) }).Modified
+}
+
+// pagesPerList is how many pages the list of all has on each of its pages.
+const pagesPerList = 500
+
+// allPages lists the pages of the site for people: where a navigation leads that shows only some.
+func (h *Handler) allPages(ctx context.Context, v *visit, in *render.Input, number int) error {
+	nodes, err := h.opt.Pages.Visible(ctx, v.site.ID)
+	if err != nil {
+		return err
+	}
+	in.Page = nil
+	var all []link
+	var walk func(list []page.Node)
+	walk = func(list []page.Node) {
+		for _, n := range list {
+			all = append(all, link{n.In(v.locale, v.site.Locale), page.AddressOf(n, v.prefix)})
+			walk(n.Children)
+		}
+	}
+	walk(nodes)
+	last := max(1, (len(all)+pagesPerList-1)/pagesPerList)
+	if number > last {
+		return stoa.NotFound("page", number)
+	}
+	data := struct {
+		listView
+		Links []link
+	}{Links: all[(number-1)*pagesPerList : min(number*pagesPerList, len(all))]}
+	data.page(v, number, last)
+	in.Title, in.NoIndex = widget.Word(v.locale, "All pages"), true
+	in.Content, err = h.inner(v, "all-pages.html", data)
+	return err
 }
 
 // root is what stands before addresses of the site without a language.
@@ -183,40 +260,49 @@ type atomFeed struct {
 	Entries []atomEntry `xml:"entry"`
 }
 
-// feed gives the newest posts as Atom (RFC 4287).
-func (h *Handler) feed(w http.ResponseWriter, r *http.Request) error {
-	v := visitOf(r)
-	base := httpd.Origin(r) + v.prefix
-	guest, err := h.opt.Access.GuestActor(r.Context(), v.instance.ID)
+// feed makes the newest posts as Atom (RFC 4287), for a guest. The ids are made of what never changes: the number of
+// the article and a name of the whole installation that is kept in its database. So they are the same on every node,
+// at every host name, and after a rename (4.2.6).
+func (h *Handler) feed(ctx context.Context, v *visit, origin string) ([]byte, error) {
+	base := origin + v.prefix
+	found, err := h.opt.Content.LiveList(ctx, v.site, content.Filter{Kind: content.KindPost, Page: 1, PerPage: 20})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	found, err := h.opt.Content.LiveList(stoa.WithActor(r.Context(), guest), v.site, content.Filter{Kind: content.KindPost, Page: 1, PerPage: 20})
+	space, err := h.opt.Identity(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	feed := atomFeed{NS: "http://www.w3.org/2005/Atom", Lang: string(v.locale), Title: v.site.Name, ID: base + "/",
-		Updated: newestOf(found.Items, v.site.Created).UTC().Format(time.RFC3339), Links: []atomLink{{base + "/feed.atom", "self"}, {base + "/", ""}}}
+	feed := atomFeed{NS: "http://www.w3.org/2005/Atom", Lang: string(v.locale), Title: v.site.Name,
+		ID:      urn(space, "feed/"+v.site.ID.String()+"/"+string(v.locale)),
+		Updated: newestOf(found.Items, v.site.Created).UTC().Format(time.RFC3339),
+		Links:   []atomLink{{base + "/feed.atom", "self"}, {base + "/", ""}}}
 	for _, a := range found.Items {
 		t := a.In(v.locale)
 		author := a.AuthorName
 		if author == "" {
 			author = v.site.Name
 		}
-		where := base + escapePath(content.Address(a.Slug))
-		feed.Entries = append(feed.Entries, atomEntry{Title: t.Title, ID: where, Published: a.Published.UTC().Format(time.RFC3339), Updated: a.Modified.UTC().Format(time.RFC3339),
-			Link: atomLink{where, ""}, Author: author, Summary: atomText{"text", t.Teaser}})
+		feed.Entries = append(feed.Entries, atomEntry{Title: t.Title, ID: urn(space, "article/"+a.ID.String()),
+			Published: a.Published.UTC().Format(time.RFC3339), Updated: a.Modified.UTC().Format(time.RFC3339),
+			Link: atomLink{base + escapePath(content.Address(a.Slug)), ""}, Author: author, Summary: atomText{"text",
+				t.Teaser}})
 	}
-	return writeXML(w, "application/atom+xml; charset=utf-8", feed)
+	return marshalXML(feed)
 }
 
-func writeXML(w http.ResponseWriter, contentType string, v any) error {
+// urn gives the UUID of version 5 (RFC 9562) that a name has in a space.
+func urn(space, name string) string {
+	sum := sha1.Sum([]byte(space + "/" + name))
+	u := sum[:16]
+	u[6], u[8] = u[6]&0x0f|0x50, u[8]&0x3f|0x80
+	return fmt.Sprintf("urn:uuid:%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:])
+}
+
+func marshalXML(v any) ([]byte, error) {
 	raw, err := xml.Marshal(v)
 	if err != nil {
-		return fmt.Errorf("write XML: %w", err)
+		return nil, fmt.Errorf("write XML: %w", err)
 	}
-	w.Header().Set("Content-Type", contentType)
-	w.Header().Set("Cache-Control", "no-cache")
-	_, _ = w.Write(append([]byte(xml.Header), raw...)) // a visitor who went away does not want it
-	return nil
+	return append([]byte(xml.Header), raw...), nil
 }

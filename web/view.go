@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/cache"
@@ -27,12 +26,6 @@ const perPage = 10
 // addresses. It is for people who are signed in or have unlocked something; other guests come to it only when
 // something went wrong.
 func (h *Handler) view(w http.ResponseWriter, r *http.Request) error {
-	switch visitOf(r).path { // below /web/<site> and a language; the site of the host has routes of its own
-	case "/feed.atom":
-		return h.feed(w, r)
-	case "/sitemap.xml":
-		return h.sitemap(w, r)
-	}
 	body, err := h.compose(r.Context(), visitOf(r), pageNumber(r), httpd.Origin(r))
 	if err != nil {
 		return h.moved(w, r, err)
@@ -58,7 +51,9 @@ func anonymous(r *http.Request) bool {
 // where links of all sites are told to begin with one origin.
 func pageKey(r *http.Request) string {
 	if number := pageNumber(r); number > 1 {
-		return httpd.Host(r) + "|" + httpd.Origin(r) + "|" + r.URL.Path + "|" + strconv.Itoa(number)
+		if kind, _ := machineFile(r.URL.Path); kind == "" { // what machines read has no further pages
+			return httpd.Host(r) + "|" + httpd.Origin(r) + "|" + r.URL.Path + "|" + strconv.Itoa(number)
+		}
 	}
 	return httpd.Host(r) + "|" + httpd.Origin(r) + "|" + r.URL.Path
 }
@@ -68,7 +63,15 @@ func pageKey(r *http.Request) string {
 func (h *Handler) warm(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if (r.Method == http.MethodGet || r.Method == http.MethodHead) && anonymous(r) && !carries(r) && !asks(r) {
-			if c, _, ok := h.pages.Peek(pageKey(r)); ok {
+			key := pageKey(r)
+			c, _, ok := h.pages.Peek(key)
+			if !ok && wantsPage(r) {
+				var m missed
+				if m, _, ok = h.misses.Peek(key); ok {
+					c, _, ok = h.pages.Peek(m.Key)
+				}
+			}
+			if ok {
 				c.ServeHTTP(w, r)
 				return
 			}
@@ -92,55 +95,32 @@ func (h *Handler) visitor(next http.Handler) http.Handler {
 		if asks(r) && behind(r) == nil && h.oldAddress(w, r) {
 			return
 		}
-		if !anonymous(r) {
+		kind, _ := machineFile(r.URL.Path)
+		if kind == "" && !anonymous(r) {
 			next.ServeHTTP(w, r)
 			return
 		}
-		number, key := pageNumber(r), pageKey(r)
+		region, number, key := h.pages, pageNumber(r), pageKey(r)
+		if kind == "map" {
+			region = h.maps
+		}
 		ctx := cache.StaleOK(h.opt.Cache.Arrived(r.Context()))
-		c, info, err := h.pages.GetInfo(ctx, key, func(ctx context.Context, _ *cache.Load) (*httpd.Cached, error) {
-			v := &visit{}
-			var err error
-			if v.instance, v.site, err = h.opt.Sites.Resolve(ctx, httpd.Host(r)); err != nil {
-				return nil, err
-			}
-			guest, err := h.opt.Access.GuestActor(ctx, v.instance.ID)
+		c, info, err := region.GetInfo(ctx, key, func(ctx context.Context, _ *cache.Load) (*httpd.Cached, error) {
+			v, ctx, err := h.guest(ctx, r)
 			if err != nil {
 				return nil, err
 			}
-			ctx = stoa.WithActor(ctx, guest)
-			if err := h.split(ctx, v, r.URL.Path); err != nil {
-				return nil, err
-			}
-			body, err := h.compose(stoa.WithLocale(ctx, v.locale), v, number, httpd.Origin(r))
-			if err != nil {
-				return nil, err
-			}
-			return httpd.NewCached(http.StatusOK, "text/html; charset=utf-8", "no-cache", body), nil
+			return h.answer(ctx, v, number, httpd.Origin(r))
 		})
-		if stoa.Is(err, stoa.KindUnavailable) {
+		switch {
+		case err == nil:
+			h.serve(w, r, c, info)
+		case stoa.Is(err, stoa.KindUnavailable):
 			httpd.Error(w, r, err) // whatever asks the database again makes the visitor wait for it again
-			return
+		case stoa.Is(err, stoa.KindNotFound) && anonymous(r) && h.missing(ctx, w, r, key):
+		default:
+			next.ServeHTTP(w, r) // shows what is wrong
 		}
-		if err != nil {
-			next.ServeHTTP(w, r) // finds the old address, or shows what is wrong
-			return
-		}
-		if late := behind(r); late != nil {
-			age, ok := late.age()
-			if !ok {
-				httpd.Error(w, r, late.err)
-				return
-			}
-			info.Stale = max(info.Stale, age)
-		}
-		if info.Stale > 0 {
-			seconds := strconv.Itoa(int(info.Stale/time.Second) + 1)
-			w.Header().Set("Cache-Control", "no-store")
-			w.Header().Set("Age", seconds)
-			w.Header().Set("Stoa-Stale", seconds)
-		}
-		c.ServeHTTP(w, r)
 	})
 }
 
@@ -190,11 +170,10 @@ func (h *Handler) moved(w http.ResponseWriter, r *http.Request, err error) error
 		return err
 	}
 	v := visitOf(r)
-	address := v.path
-	if r.URL.RawQuery != "" {
-		address += "?" + r.URL.RawQuery
+	to, ok, redirectErr := h.opt.Pages.RedirectOfQuery(r.Context(), v.site.ID, v.path, r.URL.Query())
+	if redirectErr == nil && !ok {
+		to, ok, redirectErr = h.opt.Pages.Redirect(r.Context(), v.site.ID, v.path)
 	}
-	to, ok, redirectErr := h.opt.Pages.Redirect(r.Context(), v.site.ID, address)
 	if redirectErr != nil || !ok {
 		return err
 	}
@@ -230,7 +209,9 @@ func (h *Handler) compose(ctx context.Context, v *visit, number int, origin stri
 	case v.path == "/" && v.site.Home == site.HomePosts:
 		err = h.list(ctx, v, &in, number, "", content.Filter{Kind: "post"})
 	default:
-		err = h.page(ctx, v, &in)
+		if err = h.page(ctx, v, &in); stoa.Is(err, stoa.KindNotFound) && v.path == page.AllPages {
+			err = h.allPages(ctx, v, &in, number)
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -379,6 +360,25 @@ type pageLink struct {
 	Current bool
 }
 
+// page fills in the ways to the other pages of the list.
+func (l *listView) page(v *visit, number, last int) {
+	address := func(n int) string {
+		if n <= 1 {
+			return v.prefix + v.path
+		}
+		return fmt.Sprintf("%s%s?page=%d", v.prefix, v.path, n)
+	}
+	for n := max(1, number-3); n <= min(last, number+3) && last > 1; n++ {
+		l.Pages = append(l.Pages, pageLink{n, address(n), n == number})
+	}
+	if number > 1 {
+		l.Prev = address(number - 1)
+	}
+	if number < last {
+		l.Next = address(number + 1)
+	}
+}
+
 func (h *Handler) list(ctx context.Context, v *visit, in *render.Input, number int, title string, f content.Filter) error {
 	f.Page, f.PerPage = number, perPage
 	found, err := h.opt.Content.LiveList(ctx, v.site, f)
@@ -397,21 +397,7 @@ func (h *Handler) list(ctx context.Context, v *visit, in *render.Input, number i
 		}
 		data.Items = append(data.Items, view)
 	}
-	address := func(n int) string {
-		if n <= 1 {
-			return v.prefix + v.path
-		}
-		return fmt.Sprintf("%s%s?page=%d", v.prefix, v.path, n)
-	}
-	for n := max(1, number-3); n <= min(last, number+3) && last > 1; n++ {
-		data.Pages = append(data.Pages, pageLink{n, address(n), n == number})
-	}
-	if number > 1 {
-		data.Prev = address(number - 1)
-	}
-	if number < last {
-		data.Next = address(number + 1)
-	}
+	data.page(v, number, last)
 	in.Title = title
 	if title == "" {
 		in.Title = v.site.Name

@@ -189,7 +189,7 @@ func TestGuest_FeedAndSiteMapAreWellFormedAndLeaveOutWhatIsHidden(t *testing.T) 
 		t.Fatal(err)
 	}
 	n.Poll(t)
-	for _, path := range []string{"/feed.atom", "/sitemap.xml"} {
+	for _, path := range []string{"/feed.atom", "/sitemap-1.xml"} {
 		got := n.Get(t, path)
 		want(t, got, 200, n.URL+"/w/odd")
 		without(t, got, "inner words", "unready", "Unready")

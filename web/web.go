@@ -57,6 +57,8 @@ type Options struct {
 	OwnHosts       []string // names in virtual.hosts.valid.hosts, without patterns
 	CookieDomain   string
 	RememberFor    time.Duration
+	// Identity gives the name of this installation that never changes, which ids in feeds are made of.
+	Identity       func(ctx context.Context) (string, error)
 	ReadYourWrites time.Duration    // how long browsers name their writes; 0 = they are not told to
 	Now            func() time.Time // decides how long wrong passwords count; nil = time.Now
 }
@@ -67,12 +69,19 @@ type Handler struct {
 	tmpl  *template.Template
 	pages *cache.Region[*httpd.Cached]
 	tries *tries
+
+	maps       *cache.Region[*httpd.Cached] // files of site maps, which are large
+	misses     *cache.Region[missed]
+	mapping    chan struct{} // full while a file of a site map is made
+	mapWaiting chan struct{}
 }
 
 // New makes the handler.
 func New(o Options) (*Handler, error) {
-	if o.Cache == nil || o.Users == nil || o.Sites == nil || o.Pages == nil || o.Content == nil || o.Render == nil || o.Assets == nil || o.Files == nil {
-		return nil, errors.New("web: Cache, Users, Sites, Pages, Content, Files, Render and Assets are required")
+	if o.Cache == nil || o.Users == nil || o.Sites == nil || o.Pages == nil || o.Content == nil || o.Render == nil ||
+		o.Assets == nil || o.Files == nil || o.Identity == nil {
+		return nil,
+			errors.New("web: Cache, Users, Sites, Pages, Content, Files, Render, Assets and Identity are required")
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -84,9 +93,16 @@ func New(o Options) (*Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("web: templates: %w", err)
 	}
-	pages := cache.NewRegion(o.Cache, cache.RegionOptions{Name: "page-cache", StaleForGuests: true}, func(c *httpd.Cached) int { return c.Size() + 300 },
+	size := func(c *httpd.Cached) int { return c.Size() + 300 }
+	pages := cache.NewRegion(o.Cache, cache.RegionOptions{Name: "page-cache", StaleForGuests: true}, size,
 		cache.Codec[*httpd.Cached]{Encode: (*httpd.Cached).MarshalBinary, Decode: httpd.ParseCached})
-	return &Handler{opt: o, tmpl: t, tries: &tries{free: map[netip.Prefix]time.Time{}}, pages: pages}, nil
+	return &Handler{opt: o, tmpl: t, tries: &tries{free: map[netip.Prefix]time.Time{}}, pages: pages,
+		maps: cache.NewRegion(o.Cache, cache.RegionOptions{Name: "site-map", StaleForGuests: true, MaxBytes: maxMaps},
+			size),
+		misses: cache.NewRegion(o.Cache, cache.RegionOptions{Name: "missing", StaleForGuests: true,
+			MaxBytes: maxMissing},
+			func(m missed) int { return 150 + len(m.To) + len(m.Key) }),
+		mapping: make(chan struct{}, 1), mapWaiting: make(chan struct{}, maxMapWaiters)}, nil
 }
 
 // screens reads the package's own templates.
@@ -133,8 +149,8 @@ func (h *Handler) Routes(mounts ...func(mux *http.ServeMux)) http.Handler {
 		"GET /account/setup": h.setupForm, "POST /account/setup": h.setup,
 		"GET /account/forgot": h.forgotForm, "POST /account/forgot": h.forgot,
 		"GET /account/reset": h.resetForm, "POST /account/reset": h.reset,
-		"POST /unlock":     h.unlock,
-		"GET /sitemap.xml": h.sitemap, "GET /robots.txt": h.robots, "GET /feed.atom": h.feed,
+		"POST /unlock":                       h.unlock,
+		"GET /robots.txt":                    h.robots,
 		"GET /documents/{site}/{name}/{key}": h.file,
 	} {
 		mux.Handle(pattern, h.identify(httpd.Handle(fn)))
@@ -296,18 +312,8 @@ func (h *Handler) ErrorPage(w http.ResponseWriter, r *http.Request, status int, 
 		http.Redirect(w, r, "/sign-in?next="+template.URLQueryEscaper(r.URL.RequestURI()), http.StatusSeeOther)
 		return
 	}
-	titles := map[int]string{404: "This page does not exist", 403: "This page is not open to you", 500: "Something went wrong", 503: "The portal cannot answer just now",
-		429: "Too many tries", 409: "Somebody else was first", 413: "That was too large", 422: "Something in the form is not right", 401: "Please sign in"}
-	title := titles[status]
-	if title == "" {
-		title = http.StatusText(status)
-	}
-	switch status { // what was looked for inside, and which part is away, is of no use to a visitor
-	case http.StatusNotFound:
-		message = "It may have been moved or taken away, or the address has a typing error."
-	case http.StatusServiceUnavailable:
-		message = "Please try again in a moment."
-	}
+	var title string
+	title, message = errorWords(status, message)
 	form := kept(r, status)
 	if form != nil {
 		title, message = form.title(), form.message()
@@ -327,6 +333,25 @@ func (h *Handler) ErrorPage(w http.ResponseWriter, r *http.Request, status int, 
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	_ = h.tmpl.ExecuteTemplate(w, "plain-error.html", screen{View: data, Home: "/", locale: locale}) // a visitor who went away does not want it
+}
+
+// errorWords are the title of an error and what is said of it, in English.
+func errorWords(status int, message string) (title, said string) {
+	titles := map[int]string{404: "This page does not exist", 403: "This page is not open to you",
+		500: "Something went wrong", 503: "The portal cannot answer just now",
+		429: "Too many tries", 409: "Somebody else was first", 413: "That was too large",
+		422: "Something in the form is not right", 401: "Please sign in"}
+	title = titles[status]
+	if title == "" {
+		title = http.StatusText(status)
+	}
+	switch status { // what was looked for inside, and which part is away, is of no use to a visitor
+	case http.StatusNotFound:
+		message = "It may have been moved or taken away, or the address has a typing error."
+	case http.StatusServiceUnavailable:
+		message = "Please try again in a moment."
+	}
+	return title, message
 }
 
 // spoken is the language that the browser asks for first: where the site cannot be found, that is all there is.

@@ -17,7 +17,8 @@ var words = map[string]map[string]string{
 		"This page is protected": "Diese Seite ist geschützt", "This page does not exist": "Diese Seite gibt es nicht",
 		"Something went wrong": "Etwas ist schiefgegangen", "Feed": "Feed", "Footer": "Fußzeile",
 		"Enter the password to read on.": "Geben Sie das Passwort ein, um weiterzulesen.", "That password is not right.": "Das Passwort stimmt nicht.",
-		"Tags": "Schlagwörter", "Untitled": "Ohne Titel", "Featured": "Empfohlen", "Back": "Zurück", "End": "Beenden",
+		"Tags": "Schlagwörter", "All pages": "Alle Seiten", "Untitled": "Ohne Titel", "Featured": "Empfohlen",
+		"Back": "Zurück", "End": "Beenden",
 		"This page is not open to you": "Diese Seite ist für Sie nicht zugänglich", "The portal cannot answer just now": "Das Portal kann gerade nicht antworten",
 		"Too many tries": "Zu viele Versuche", "Somebody else was first": "Jemand anderes war schneller", "That was too large": "Das war zu groß",
 		"Something in the form is not right": "Im Formular stimmt etwas nicht", "Please sign in": "Bitte anmelden", "Protected": "Geschützt",
@@ -52,7 +53,8 @@ var words = map[string]map[string]string{
 		"It may have been moved or taken away, or the address has a typing error.": "Elle a peut-être été déplacée ou retirée, ou l’adresse contient une faute de frappe.",
 		"This page is protected": "Cette page est protégée", "Enter the password to read on.": "Saisissez le mot de passe pour lire la suite.", "That password is not right.": "Ce mot de passe n’est pas le bon.",
 		"E-mail address or screen name": "Adresse e-mail ou nom d’utilisateur", "Keep me signed in": "Rester connecté", "Forgot your password?": "Mot de passe oublié ?",
-		"Tags": "Étiquettes", "Untitled": "Sans titre", "Featured": "À la une", "Back": "Retour", "Pages": "Pages", "Image not available": "Image indisponible",
+		"Tags": "Étiquettes", "All pages": "Toutes les pages", "Untitled": "Sans titre", "Featured": "À la une",
+		"Back": "Retour", "Pages": "Pages", "Image not available": "Image indisponible",
 	},
 	"es": {
 		"You are signed out": "Se ha cerrado su sesión", "Send again": "Enviar de nuevo",
@@ -71,6 +73,7 @@ var words = map[string]map[string]string{
 		"It may have been moved or taken away, or the address has a typing error.": "Puede que se haya movido o retirado, o que la dirección tenga un error.",
 		"This page is protected": "Esta página está protegida", "Enter the password to read on.": "Introduzca la contraseña para seguir leyendo.", "That password is not right.": "La contraseña no es correcta.",
 		"E-mail address or screen name": "Correo electrónico o nombre de usuario", "Keep me signed in": "Mantener la sesión", "Forgot your password?": "¿Ha olvidado la contraseña?",
-		"Tags": "Etiquetas", "Untitled": "Sin título", "Featured": "Destacado", "Back": "Volver", "Pages": "Páginas", "Image not available": "Imagen no disponible",
+		"Tags": "Etiquetas", "All pages": "Todas las páginas", "Untitled": "Sin título", "Featured": "Destacado",
+		"Back": "Volver", "Pages": "Páginas", "Image not available": "Imagen no disponible",
 	},
 }

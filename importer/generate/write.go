@@ -154,7 +154,7 @@ func (r *run) makePeople(ctx context.Context) error {
 }
 
 func (r *run) person(ctx context.Context, u user.User) (user.User, error) {
-	found, err := r.Users.List(ctx, u.Instance, user.Filter{Query: u.Email, Limit: 50})
+	found, err := r.Users.List(ctx, u.Instance, user.Filter{Login: u.Email, Limit: 2})
 	if err != nil {
 		return user.User{}, err
 	}

@@ -24,7 +24,7 @@ func (r *run) authors(ctx context.Context, e *Export) error {
 		if _, twice := r.people[a.Login]; a.Login == "" || twice {
 			continue
 		}
-		p := person{name: cut(strings.Join(strings.Fields(a.Name), " "), 180), account: r.known["author/"+cut(a.Login, 190)]}
+		p := person{name: cut(strings.Join(strings.Fields(a.Name), " "), 180), account: r.known["author/"+ref(a.Login)]}
 		if p.account == 0 && a.Email != "" && r.Users != nil && !r.opt.DryRun {
 			var err error
 			if p.account, err = r.accountOf(ctx, a); err != nil {
@@ -43,7 +43,7 @@ func (r *run) accountOf(ctx context.Context, a Author) (stoa.ID, error) {
 	if u.FirstName == "" && u.LastName == "" {
 		u.FirstName = a.Name
 	}
-	found, err := r.Users.List(ctx, u.Instance, user.Filter{Query: u.Email, Limit: 200})
+	found, err := r.Users.List(ctx, u.Instance, user.Filter{Login: u.Email, Limit: 2})
 	if err != nil {
 		return 0, err
 	}
@@ -70,7 +70,7 @@ func (r *run) accountOf(ctx context.Context, a Author) (stoa.ID, error) {
 		r.report.Authors++
 	}
 	return id, r.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
-		return r.note(ctx, tx, "author", cut(a.Login, 190), id)
+		return r.note(ctx, tx, "author", ref(a.Login), id)
 	})
 }
 

@@ -1,6 +1,8 @@
 package wordpress
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
@@ -74,6 +76,16 @@ func (r Report) warnings() string {
 		fmt.Fprintf(&b, "  warning: %s%s\n", where, w.Message)
 	}
 	return b.String()
+}
+
+// ref is what an imported thing is known by: its name in the source, or where that is longer than the column holds, its
+// beginning and the SHA-256 of all of it. Two addresses that begin alike stay two.
+func ref(name string) string {
+	if len(name) <= 190 {
+		return name
+	}
+	sum := sha256.Sum256([]byte(name))
+	return cut(name, 120) + "~" + hex.EncodeToString(sum[:])
 }
 
 // cut shortens a text to n bytes without breaking a letter.

@@ -351,7 +351,7 @@ func (r *run) menus(ctx context.Context) error {
 			if err != nil {
 				return fmt.Errorf("menu %q: %w", m.Name, err)
 			}
-			return r.note(ctx, tx, "menu", cut(m.Slug, 190), saved.ID)
+			return r.note(ctx, tx, "menu", ref(m.Slug), saved.ID)
 		})
 		if stoa.Is(err, stoa.KindConflict) {
 			r.report.Warnings = append(r.report.Warnings, Warning{Message: fmt.Sprintf("the menu %q was left out: the site has one with this name", m.Name)})
@@ -419,24 +419,19 @@ func (r *run) addresses(ctx context.Context) error {
 	}
 	froms := slices.Sorted(maps.Keys(targets))
 	for chunk := range slices.Chunk(froms, 100) {
-		todo := slices.DeleteFunc(slices.Clone(chunk), func(f string) bool { return r.known["redirect/"+cut(f, 190)] != 0 })
+		todo := slices.DeleteFunc(slices.Clone(chunk), func(f string) bool { return r.known["redirect/"+ref(f)] != 0 })
 		if len(todo) == 0 {
 			continue
 		}
 		if err := r.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
-			seen := map[string]bool{}
 			for _, f := range todo {
-				if seen[cut(f, 190)] {
-					continue
-				}
-				seen[cut(f, 190)] = true
 				if err := r.Pages.AddRedirect(ctx, tx, r.opt.Site.ID, f, targets[f]); err != nil {
 					if stoa.Is(err, stoa.KindInvalid) {
 						continue // an address that leads to itself needs no redirect
 					}
 					return err
 				}
-				if err := r.note(ctx, tx, "redirect", cut(f, 190), 1); err != nil {
+				if err := r.note(ctx, tx, "redirect", ref(f), 1); err != nil {
 					return err
 				}
 			}

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
@@ -155,21 +154,13 @@ func serves(ctx context.Context, address string, body []byte) error {
 func choosePage(ctx context.Context, base string) (path string, body []byte, paths []string, err error) {
 	c := plainClient()
 	defer c.CloseIdleConnections()
-	raw, _, err := get(ctx, c, base+"/sitemap.xml", true)
+	_, all, err := mapAddresses(ctx, c, base)
 	if err != nil {
-		return "", nil, nil, fmt.Errorf("site map: %w", err)
-	}
-	var set struct {
-		URL []struct {
-			Loc string `xml:"loc"`
-		} `xml:"url"`
-	}
-	if err := xml.Unmarshal(raw, &set); err != nil {
-		return "", nil, nil, fmt.Errorf("site map: %w", err)
+		return "", nil, nil, err
 	}
 	paths = []string{"/"}
-	for _, u := range set.URL {
-		paths = append(paths, strings.TrimPrefix(u.Loc, base))
+	for _, a := range all {
+		paths = append(paths, strings.TrimPrefix(a, base))
 	}
 	distance := func(n int) int { return max(n-(pageFrom+pageTo)/2, (pageFrom+pageTo)/2-n) }
 	for _, p := range paths {

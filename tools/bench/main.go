@@ -200,6 +200,9 @@ func measure(ctx context.Context, s settings, dir string) (*result, error) {
 	if err := compare(ctx, s, r, servers, body); err != nil {
 		return nil, err
 	}
+	if r.grown, err = measureGrown(ctx, s, dir, stoa); err != nil {
+		return nil, err
+	}
 	r.loadAfter = loadAverage()
 	return r, nil
 }

@@ -118,7 +118,8 @@ func startStoa(ctx context.Context, dir, binary, home string) (*process, time.Du
 		return nil, 0, err
 	}
 	properties := filepath.Join(dir, "bench.properties")
-	if err := os.WriteFile(properties, []byte("portal.instance.inet.socket.address="+address+"\nshutdown.drain.delay=0s\n"), 0o644); err != nil {
+	if err := os.WriteFile(properties,
+		[]byte("portal.instance.inet.socket.address="+address+"\nshutdown.drain.delay=0s\ndefault.admin.password="+adminPassword+"\n"), 0o644); err != nil {
 		return nil, 0, err
 	}
 	p := &process{name: "Stoa", url: "http://" + address, page: "/", home: home}

@@ -40,6 +40,7 @@ type result struct {
 	importTook            time.Duration
 	rss                   int64
 	loadBefore, loadAfter string
+	grown                 *grown
 }
 
 // median gives the middle value, and half the way from the least to the greatest in per cent of it.
@@ -121,6 +122,9 @@ func (r *result) markdown() string {
 	mb := float64(r.rss) / 1e6
 	fmt.Fprintf(&b, "| Memory (RSS) after the import and %s requests to %d addresses | ≤ %.0f MB | %.0f MB | %s |\n", thousands(visits), r.addresses, goalRSS, mb, verdict(mb <= goalRSS))
 	fmt.Fprintf(&b, "| Import of `%s` into a running node | ≤ %.0f s | %.2f s | %s |\n", r.export, goalImport, r.importTook.Seconds(), verdict(r.importTook.Seconds() <= goalImport))
+	if r.grown != nil {
+		b.WriteString(r.grown.markdown())
+	}
 	return b.String()
 }
 
