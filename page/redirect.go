@@ -32,11 +32,8 @@ func (s *Service) AddRedirect(ctx context.Context, tx *db.Tx, siteID stoa.ID, fr
 
 func (s *Service) addRedirect(ctx context.Context, tx *db.Tx, siteID stoa.ID, from, to string) error {
 	from = normalAddress(from)
-	if len(from) > 2*maxPath || !safeTarget(to) || len(to) > 2*maxPath {
-		return stoa.Invalid("to", "%q cannot be an address to lead to: a path such as /about or an address with https:// is expected", to)
-	}
-	if normalAddress(to) == from && strings.HasPrefix(to, "/") {
-		return stoa.Invalid("to", "%q would lead to itself", from)
+	if err := checkRedirect(from, to); err != nil {
+		return err
 	}
 	var old stoa.ID
 	err := tx.QueryRow(ctx, "SELECT id FROM page_redirect WHERE site = ? AND source_hash = ?", siteID, hashOf(from)).Scan(&old)
@@ -51,6 +48,17 @@ func (s *Service) addRedirect(ctx context.Context, tx *db.Tx, siteID stoa.ID, fr
 	}
 	tx.Changed(kindRedirect, old, siteID, db.Micros(tx.Now()))
 	return err
+}
+
+// checkRedirect says what cannot lead from an address in its normal form to another.
+func checkRedirect(from, to string) error {
+	if len(from) > 2*maxPath || !safeTarget(to) || len(to) > 2*maxPath {
+		return stoa.Invalid("to", "%q cannot be an address to lead to: a path such as /about or an address with https:// is expected", to)
+	}
+	if normalAddress(to) == from && strings.HasPrefix(to, "/") {
+		return stoa.Invalid("to", "%q would lead to itself", from)
+	}
+	return nil
 }
 
 // dropRedirect removes what would hide a page that now has the address. It changes nothing mostly.

@@ -106,6 +106,9 @@ type planner struct {
 }
 
 func (b *planner) warn(it *Item, format string, args ...any) {
+	if it.past { // the file that told of it was warned of
+		return
+	}
 	b.p.Warnings = append(b.p.Warnings, Warning{Line: it.Line, Item: it.ID, Message: fmt.Sprintf(format, args...)})
 }
 
@@ -408,7 +411,7 @@ func (p *Plan) attached(id int64) []*Item {
 
 // file gives the parts of an attachment that galleries show.
 func (i *Item) file() File {
-	return File{ID: i.ID, URL: i.AttachmentURL, Alt: i.MetaValue("_wp_attachment_image_alt"), Title: i.Title, Caption: i.Excerpt}
+	return File{ID: i.ID, URL: i.AttachmentURL, Alt: plain(i.MetaValue("_wp_attachment_image_alt")), Title: i.Title, Caption: i.Excerpt}
 }
 
 // Thumbnail returns the picture chosen for an item, nil when there is none or the export lacks it.
