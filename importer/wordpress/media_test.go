@@ -46,7 +46,11 @@ func must(t *testing.T, err error) {
 
 func newPortal(t *testing.T) *portal {
 	t.Helper()
-	d := dbtest.New(t)
+	return newPortalOn(t, dbtest.New(t))
+}
+
+func newPortalOn(t *testing.T, d *db.DB) *portal {
+	t.Helper()
 	c, err := cache.New(cache.Options{Proof: cache.Boottime, InTransaction: db.InWrite})
 	must(t, err)
 	t.Cleanup(c.Close)

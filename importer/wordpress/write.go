@@ -352,11 +352,11 @@ func (r *run) writePages(ctx context.Context) error {
 	return nil
 }
 
-// position is the place of a page among those beside it: before the first of an earlier run that comes behind it, else
-// the last.
+// position is the place of a page among those beside it: before the first that is there and comes behind it, else the
+// last.
 func (r *run) position(ctx context.Context, a *article) (int, error) {
 	for _, b := range a.after {
-		if !b.before || b.move || b.gone || b.node == 0 {
+		if b.move || b.gone || b.node == 0 {
 			continue
 		}
 		p, err := r.Pages.Get(ctx, b.node)
