@@ -666,6 +666,33 @@ func total(m map[string]int) (n int) {
 	return n
 }
 
+// TestWrite_TextsAreFitToBeShown looks at columns, buttons, linked pictures without a text and parts that are filled later.
+func TestWrite_TextsAreFitToBeShown(t *testing.T) {
+	p := newPortal(t)
+	image := attachment(5, 0, "harbour-at-dawn-1024x683.jpg")
+	image.excerpt = "At &amp; after dawn"
+	body := `<!-- wp:columns --><div class="wp-block-columns"><!-- wp:column {"width":"66.66%"} --><div class="wp-block-column" style="flex-basis:66.66%">` +
+		`<!-- wp:paragraph --><p>Wide</p><!-- /wp:paragraph --></div><!-- /wp:column --></div><!-- /wp:columns -->` +
+		`<!-- wp:buttons --><div class="wp-block-buttons"><!-- wp:button {"width":50} --><div class="wp-block-button has-custom-width wp-block-button__width-50">` +
+		`<a class="wp-block-button__link" href="/x">Go</a></div><!-- /wp:button --></div><!-- /wp:buttons -->` +
+		`<!-- wp:image --><figure class="wp-block-image"><a href="/y"><img src="/up/sun_set-300x200.jpg" alt=""/></a></figure><!-- /wp:image -->` +
+		`<!-- wp:image --><figure class="wp-block-image"><a href="/z"><img class="wp-image-5" src="/up/5.jpg" alt=""/></a></figure><!-- /wp:image -->` +
+		`<!-- wp:image --><figure class="wp-block-image"><a href="/q"><img src="/up/7.jpg" alt=""/></a><figcaption>Low <b>tide</b></figcaption></figure><!-- /wp:image -->` +
+		`<!-- wp:heading --><h2>Latest</h2><!-- /wp:heading --><!-- wp:latest-posts /-->` +
+		`<!-- wp:heading --><h2>Kept</h2><!-- /wp:heading --><!-- wp:paragraph --><p>Words</p><!-- /wp:paragraph --><!-- wp:calendar /-->` +
+		`<!-- wp:heading --><h2>Archive</h2><!-- /wp:heading --><!-- wp:archives /--><!-- wp:tag-cloud /-->`
+	r := p.mustBring(t, wx("", post(1, "a", "A", body), image), WriteOptions{})
+	text := p.bodies(t)["a"]
+	mustHave(t, text, "has-basis-66", "wp-block-button__width-50", `alt="sun set"`, `alt="At &amp; after dawn"`, `alt="Low tide"`, ">Kept<", "Words")
+	mustLack(t, text, ">Latest<", ">Archive<")
+	if s := r.String(); !strings.Contains(s, "fills when a page is shown") || strings.Contains(s, "latest-posts") {
+		t.Errorf("%s", s)
+	}
+	if s := r.Text(true); !strings.Contains(s, "latest-posts 1") {
+		t.Errorf("%s", s)
+	}
+}
+
 func TestWrite_AllOfItOnEveryDatabase(t *testing.T) {
 	head, items := rich()
 	want := ""
