@@ -112,6 +112,15 @@ func (b *planner) warn(it *Item, format string, args ...any) {
 	b.p.Warnings = append(b.p.Warnings, Warning{Line: it.Line, Item: it.ID, Message: fmt.Sprintf(format, args...)})
 }
 
+// changed is warn about something that arrives otherwise than it was.
+func (b *planner) changed(it *Item, format string, args ...any) {
+	n := len(b.p.Warnings)
+	b.warn(it, format, args...)
+	for i := range b.p.Warnings[n:] {
+		b.p.Warnings[n+i].Weight = Changed
+	}
+}
+
 // sortItems gives every item its step; menu entries get theirs when the menus are built.
 func (b *planner) sortItems() {
 	type key struct {
@@ -204,7 +213,7 @@ func (b *planner) article(it *Item) {
 	switch it.Status {
 	case StatusPublish, StatusFuture, StatusDraft, StatusPending, StatusPrivate:
 	default:
-		b.warn(it, "%q has the unknown state %q; it is taken for a draft", clip(it.Title, 80), clip(it.Status, 40))
+		b.changed(it, "%q has the unknown state %q; it is taken for a draft", clip(it.Title, 80), clip(it.Status, 40))
 	}
 	for _, c := range it.Comments {
 		b.p.Comments.Total++
@@ -236,10 +245,10 @@ func (b *planner) pages() {
 	for _, n := range all {
 		parent := nodes[n.Item.Parent]
 		if n.Item.Parent != 0 && parent == nil {
-			b.warn(n.Item, "the parent of the page %q, item %d, is not imported; the page goes to the top", clip(n.Item.Title, 80), n.Item.Parent)
+			b.changed(n.Item, "the parent of the page %q, item %d, is not imported; the page goes to the top", clip(n.Item.Title, 80), n.Item.Parent)
 		}
 		if parent != nil && circular(n, nodes, broken) {
-			b.warn(n.Item, "the page %q is below itself; it goes to the top", clip(n.Item.Title, 80))
+			b.changed(n.Item, "the page %q is below itself; it goes to the top", clip(n.Item.Title, 80))
 			broken[n] = true // and with it the circle, for the others in it
 			parent = nil
 		}
