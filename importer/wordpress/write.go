@@ -11,6 +11,7 @@ import (
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/document"
 	"github.com/stoa-portal/stoa/page"
+	"github.com/stoa-portal/stoa/richtext"
 	"github.com/stoa-portal/stoa/site"
 	"github.com/stoa-portal/stoa/taxonomy"
 	"github.com/stoa-portal/stoa/user"
@@ -50,6 +51,7 @@ type run struct {
 	export *Export // with what earlier files said
 	plan   Plan
 	stock  stock
+	policy *richtext.Policy
 	report Report
 	done   int
 	total  int
@@ -78,7 +80,7 @@ type run struct {
 // Write brings an export in, as the actor of ctx, who needs Manage on the site. It may be repeated: what an earlier run
 // wrote is only brought up to date, while no editor has touched it. A dry run gives the report of a run and writes nothing.
 func (w Writer) Write(ctx context.Context, e *Export, o WriteOptions) (Report, error) {
-	r := &run{Writer: w, opt: o, site: o.Site}
+	r := &run{Writer: w, opt: o, site: o.Site, policy: richtext.New()}
 	defer func() {
 		if r.dir != nil {
 			_ = r.dir.root.Close() // it was only read
@@ -202,7 +204,8 @@ func (r *run) draft(a *article, linked bool) (content.Draft, drawn) {
 	html, blocks := r.plan.HTML(it)
 	out := drawn{blocks: blocks}
 	html = r.plan.named(html)
-	if linked {
+	if linked && len(html) <= content.MaxBody {
+		html = r.policy.Sanitize(html) // pictures in styles become elements, whose addresses are rewritten
 		html, out.links, out.left = r.rewrite(html)
 	}
 	d := content.Draft{Kind: a.kind, Slug: a.slug, Sticky: it.Sticky, Published: it.Date, Created: it.Date, Modified: it.Modified, Comment: commentNew,

@@ -666,6 +666,36 @@ func total(m map[string]int) (n int) {
 	return n
 }
 
+// TestWrite_PicturesOfEveryKindComeFromHere brings texts and files in one run, in two, and in three.
+func TestWrite_PicturesOfEveryKindComeFromHere(t *testing.T) {
+	const up = oldSite + "/wp-content/uploads/2020/01/"
+	body := `<!-- wp:cover --><div class="wp-block-cover" style="background-image:url(` + up + `a.png)"><div class="wp-block-cover__inner-container"><p>On it</p></div></div><!-- /wp:cover -->` +
+		`<!-- wp:cover --><div class="wp-block-cover"><img class="wp-block-cover__image-background wp-image-20" src="` + up + `a-300x200.png" srcset="` + up + `a.png 300w, ` + up + `a-150x150.png 150w"/></div><!-- /wp:cover -->` +
+		`<!-- wp:media-text --><div class="wp-block-media-text"><figure><img src="//www.old.example.org/wp-content/uploads/2020/01/b.png"/></figure><div><p>x</p></div></div><!-- /wp:media-text -->` +
+		`<!-- wp:file --><div class="wp-block-file"><a href="` + up + `b.png">b</a></div><!-- /wp:file -->[gallery ids="20,21"]<video poster="` + up + `b.png" src="https://x.example/v.mp4"></video>`
+	it := post(1, "a", "A", body)
+	it.meta = map[string]string{"_thumbnail_id": "20"}
+	src := wx("", it, attachment(20, 0, "a.png"), attachment(21, 0, "b.png"))
+	both, one := richMedia(t), t.TempDir()
+	writePicture(t, filepath.Join(one, "a.png"))
+	want := ""
+	for _, folders := range [][]string{{both}, {"", both}, {"", one, both}, {one, "", both}} {
+		p := newPortal(t)
+		for _, dir := range folders {
+			p.mustBring(t, src, WriteOptions{MediaDir: dir})
+		}
+		got := p.dump(t)
+		if want == "" {
+			want = got
+		}
+		if got != want {
+			t.Errorf("%d runs end in another way than one:\n%s", len(folders), difference(want, got))
+		}
+		mustLack(t, p.bodies(t)["a"], "old.example.org")
+		mustHave(t, got, "image=a.png")
+	}
+}
+
 // TestWrite_TextsAreFitToBeShown looks at columns, buttons, linked pictures without a text and parts that are filled later.
 func TestWrite_TextsAreFitToBeShown(t *testing.T) {
 	p := newPortal(t)
