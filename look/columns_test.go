@@ -16,9 +16,22 @@ func TestTheme_ColumnsAndButtonsKeepTheirWidths(t *testing.T) {
 		}
 		return `<div class="wp-block-columns">` + out + `</div>`
 	}
-	page := `<!doctype html><html lang="en"><head><link rel="stylesheet" href="` + a.URL("tokens.css") + `"><link rel="stylesheet" href="` +
-		a.URL("base.css") + `"><link rel="stylesheet" href="` + a.URL("theme.css") + `"></head><body><main><div class="prose">` +
-		columns("", "", "") + columns("has-basis-66", "has-basis-33") + `<div class="wp-block-buttons">` +
+	page := `<!doctype html><html lang="en"><head><link rel="stylesheet" href="` + a.URL(
+		"tokens.css",
+	) + `"><link rel="stylesheet" href="` +
+		a.URL(
+			"base.css",
+		) + `"><link rel="stylesheet" href="` + a.URL(
+		"theme.css",
+	) + `"></head><body><main><div class="prose">` +
+		columns(
+			"",
+			"",
+			"",
+		) + columns(
+		"has-basis-66",
+		"has-basis-33",
+	) + `<div class="wp-block-buttons">` +
 		`<div class="wp-block-button has-custom-width wp-block-button__width-50"><a class="wp-block-button__link" href="/">A</a></div>` +
 		`<div class="wp-block-button has-custom-width wp-block-button__width-50"><a class="wp-block-button__link" href="/">B</a></div></div></div></main></body></html>`
 	b := open(t, map[string]string{"/columns": page})
@@ -36,7 +49,8 @@ func TestTheme_ColumnsAndButtonsKeepTheirWidths(t *testing.T) {
 		t.Errorf("two buttons of half the width are %v", buttons)
 	}
 	b.do(t, chromedp.EmulateViewport(390, 844))
-	if got := eval[[][3]float64](t, b, fmt.Sprintf(boxes, ".wp-block-column")); got[0][0] != got[1][0] || got[0][1] == got[1][1] {
+	if got := eval[[][3]float64](t, b, fmt.Sprintf(boxes, ".wp-block-column")); got[0][0] != got[1][0] ||
+		got[0][1] == got[1][1] {
 		t.Errorf("on a phone columns do not stand one below the other: %v", got)
 	}
 }

@@ -30,8 +30,20 @@ func (s *Server) ImportWordPress(ctx context.Context, r ControlRequest) (string,
 			return "", err
 		}
 	}
-	w := wordpress.Writer{DB: s.DB, Sites: s.Sites, Pages: s.Pages, Content: s.Content, Taxonomy: s.Taxonomy, Files: s.Files, Users: s.Users}
-	report, err := w.Write(ctx, export, wordpress.WriteOptions{Site: st, HomePage: r.HomePage, MediaDir: r.Media, DryRun: r.DryRun, Progress: r.Progress})
+	w := wordpress.Writer{
+		DB:       s.DB,
+		Sites:    s.Sites,
+		Pages:    s.Pages,
+		Content:  s.Content,
+		Taxonomy: s.Taxonomy,
+		Files:    s.Files,
+		Users:    s.Users,
+	}
+	report, err := w.Write(
+		ctx,
+		export,
+		wordpress.WriteOptions{Site: st, HomePage: r.HomePage, MediaDir: r.Media, DryRun: r.DryRun, Progress: r.Progress},
+	)
 	if err != nil {
 		return "", err
 	}
@@ -42,7 +54,12 @@ func (s *Server) ImportWordPress(ctx context.Context, r ControlRequest) (string,
 }
 
 // importSite gives the site that an import writes to, and makes it when it is new: in the language of the export.
-func (s *Server) importSite(ctx context.Context, inst site.Instance, r ControlRequest, e *wordpress.Export) (site.Site, error) {
+func (s *Server) importSite(
+	ctx context.Context,
+	inst site.Instance,
+	r ControlRequest,
+	e *wordpress.Export,
+) (site.Site, error) {
 	st, err := s.Sites.BySlug(ctx, inst.ID, r.Site)
 	if !stoa.Is(err, stoa.KindNotFound) {
 		return st, err

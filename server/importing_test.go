@@ -58,7 +58,9 @@ func TestImport_InTwoFilesOnOneNodeIsSeenOnTheOther(t *testing.T) {
 		for from, to := range map[string]string{"/feed/": "/feed.atom", "/?feed=rss2": "/feed.atom", "/category/ville/feed/": "/feed.atom", "/2024/02/": "/",
 			"/author/a/": "/", "/maison/": "/home", "/?page_id=2": "/home", "/2024/02/03/bonjour/": "/w/bonjour", "/?p=1": "/w/bonjour"} {
 			got := g.Get(t, from)
-			if at := got.Header.Get("Location"); got.Status != http.StatusMovedPermanently && got.Status != http.StatusPermanentRedirect || at != to {
+			if at := got.Header.Get("Location"); got.Status != http.StatusMovedPermanently &&
+				got.Status != http.StatusPermanentRedirect ||
+				at != to {
 				t.Errorf("%s: %d to %q, want %q", from, got.Status, at, to)
 			}
 		}

@@ -16,9 +16,9 @@ type person struct {
 	account stoa.ID
 }
 
-// prepareAuthors decides about the accounts of authors. Every author that the export gives an e-mail address of gets one:
-// the one that has the address already, or a new one, locked and with neither password nor role. Whether a person of the
-// old site works on this one, an administrator decides.
+// prepareAuthors decides about the accounts of authors. Every author that the export gives an e-mail address of gets
+// one: the one that has the address already, or a new one, locked and with neither password nor role. Whether a person
+// of the old site works on this one, an administrator decides.
 func (r *run) prepareAuthors(ctx context.Context) error {
 	r.people, r.accounts = map[string]person{}, map[string]user.User{}
 	byMail, names := map[string]string{}, map[string]bool{}
@@ -26,13 +26,22 @@ func (r *run) prepareAuthors(ctx context.Context) error {
 		if _, twice := r.people[a.Login]; a.Login == "" || twice {
 			continue
 		}
-		p := person{name: cut(strings.Join(strings.Fields(a.Name), " "), 180), account: r.known["author/"+sourceKey(a.Login)]}
+		p := person{
+			name:    cut(strings.Join(strings.Fields(a.Name), " "), 180),
+			account: r.known["author/"+sourceKey(a.Login)],
+		}
 		r.people[a.Login] = p
 		if p.account != 0 || a.Email == "" || r.Users == nil {
 			continue
 		}
-		u := user.User{Instance: r.site.Instance, ScreenName: screenName(a.Login), Email: strings.ToLower(strings.TrimSpace(a.Email)),
-			FirstName: clipTo(a.FirstName, 100), LastName: clipTo(a.LastName, 100), Status: user.StatusLocked}
+		u := user.User{
+			Instance:   r.site.Instance,
+			ScreenName: screenName(a.Login),
+			Email:      strings.ToLower(strings.TrimSpace(a.Email)),
+			FirstName:  clipTo(a.FirstName, 100),
+			LastName:   clipTo(a.LastName, 100),
+			Status:     user.StatusLocked,
+		}
 		if u.FirstName == "" && u.LastName == "" {
 			u.FirstName = clipTo(a.Name, 100)
 		}

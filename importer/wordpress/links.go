@@ -32,7 +32,8 @@ func oldQuery() []string {
 	return []string{"page_id", "p", "attachment_id", "cat", "tag", "author", "m", "feed"}
 }
 
-// prepareLinks lists all addresses of the old site that lead to something here, and decides which of them need a redirect.
+// prepareLinks lists all addresses of the old site that lead to something here, and decides which of them need a
+// redirect.
 func (r *run) prepareLinks(context.Context) error {
 	r.places = map[string]place{}
 	for _, a := range r.plan.Addresses {
@@ -326,5 +327,8 @@ func fileName(address string) string {
 		name = strings.TrimSuffix(name, m)
 	}
 	name = strings.TrimSuffix(strings.TrimSuffix(name, path.Ext(name)), "-scaled")
-	return strings.Join(strings.FieldsFunc(cmp.Or(name, ""), func(c rune) bool { return c == '-' || c == '_' || c == '+' || c == ' ' }), " ")
+	return strings.Join(
+		strings.FieldsFunc(cmp.Or(name, ""), func(c rune) bool { return c == '-' || c == '_' || c == '+' || c == ' ' }),
+		" ",
+	)
 }

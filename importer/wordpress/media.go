@@ -90,7 +90,11 @@ func (f *folder) find(it *Item) (found, problem string) {
 		case 1:
 			return list[0], ""
 		default:
-			return "", fmt.Sprintf("%d files in the folder of media are called %s, and none is in the place it had on the old site", len(list), base)
+			return "", fmt.Sprintf(
+				"%d files in the folder of media are called %s, and none is in the place it had on the old site",
+				len(list),
+				base,
+			)
 		}
 	}
 	return "", "it is not in the folder of media"
@@ -227,10 +231,14 @@ func (r *run) upload(ctx context.Context, b bringing) (document.File, error) {
 		return document.File{}, err
 	}
 	defer src.Close()
-	return r.Files.Upload(ctx, r.site, document.Upload{Name: path.Base(b.path), Body: src, Alt: cut(b.item.file().Alt, 500),
-		SourceURL: b.item.AttachmentURL, Also: func(ctx context.Context, tx *db.Tx, f document.File) error {
-			return r.note(ctx, tx, "file", b.item.key, f.ID)
-		}})
+	return r.Files.Upload(
+		ctx,
+		r.site,
+		document.Upload{Name: path.Base(b.path), Body: src, Alt: cut(b.item.file().Alt, 500),
+			SourceURL: b.item.AttachmentURL, Also: func(ctx context.Context, tx *db.Tx, f document.File) error {
+				return r.note(ctx, tx, "file", b.item.key, f.ID)
+			}},
+	)
 }
 
 // namesFile reports whether a place is that of a file: the id of an item can also be an address such as /?p=7.

@@ -47,9 +47,24 @@ func keptMeta(key string) bool {
 }
 
 func keep(it *Item) keptItem {
-	k := keptItem{ID: it.ID, Type: it.Type, Status: it.Status, Title: it.Title, Slug: it.Slug, Link: it.Link, GUID: it.GUID,
-		Date: it.Date, Local: it.Local, Modified: it.Modified, Parent: it.Parent, MenuOrder: it.MenuOrder, Content: it.Content,
-		Excerpt: it.Excerpt, Refs: it.Refs, AttachmentURL: it.AttachmentURL}
+	k := keptItem{
+		ID:            it.ID,
+		Type:          it.Type,
+		Status:        it.Status,
+		Title:         it.Title,
+		Slug:          it.Slug,
+		Link:          it.Link,
+		GUID:          it.GUID,
+		Date:          it.Date,
+		Local:         it.Local,
+		Modified:      it.Modified,
+		Parent:        it.Parent,
+		MenuOrder:     it.MenuOrder,
+		Content:       it.Content,
+		Excerpt:       it.Excerpt,
+		Refs:          it.Refs,
+		AttachmentURL: it.AttachmentURL,
+	}
 	for key, v := range it.Meta {
 		if keptMeta(key) {
 			if k.Meta == nil {
@@ -62,9 +77,26 @@ func keep(it *Item) keptItem {
 }
 
 func (k keptItem) item() Item {
-	return Item{ID: k.ID, Type: k.Type, Status: k.Status, Title: k.Title, Slug: k.Slug, Link: k.Link, GUID: k.GUID, Date: k.Date,
-		Local: k.Local, Modified: k.Modified, Parent: k.Parent, MenuOrder: k.MenuOrder, Content: k.Content, Excerpt: k.Excerpt,
-		Refs: k.Refs, Meta: k.Meta, AttachmentURL: k.AttachmentURL, past: true}
+	return Item{
+		ID:            k.ID,
+		Type:          k.Type,
+		Status:        k.Status,
+		Title:         k.Title,
+		Slug:          k.Slug,
+		Link:          k.Link,
+		GUID:          k.GUID,
+		Date:          k.Date,
+		Local:         k.Local,
+		Modified:      k.Modified,
+		Parent:        k.Parent,
+		MenuOrder:     k.MenuOrder,
+		Content:       k.Content,
+		Excerpt:       k.Excerpt,
+		Refs:          k.Refs,
+		Meta:          k.Meta,
+		AttachmentURL: k.AttachmentURL,
+		past:          true,
+	}
 }
 
 // worthKeeping reports whether a later file may need the item. A text that is too large for an article is not kept.
@@ -81,7 +113,10 @@ func worthKeeping(it *Item) bool {
 func keptKey(it *Item) string {
 	key := strconv.FormatInt(it.ID, 10)
 	if it.ID == 0 {
-		key = "x" + strconv.FormatInt(fingerprint(strings.Join([]string{it.Title, it.Slug, it.Link, it.GUID, it.Date.String()}, "\x00")), 36)
+		key = "x" + strconv.FormatInt(
+			fingerprint(strings.Join([]string{it.Title, it.Slug, it.Link, it.GUID, it.Date.String()}, "\x00")),
+			36,
+		)
 	}
 	if it.Type == TypeMenuItem {
 		key += "/" + firstRef(it, "nav_menu")
@@ -132,7 +167,9 @@ func (r *run) remember(ctx context.Context) (kept, error) {
 		item.key = key
 		k.items[kind+" "+key] = item
 		return nil
-	}, "SELECT kind, source_key, body FROM importer_source WHERE site = ? AND source = ? ORDER BY kind, source_key", r.site.ID, r.source)
+	},
+		"SELECT kind, source_key, body FROM importer_source WHERE site = ? AND source = ? ORDER BY kind, source_key",
+		r.site.ID, r.source)
 	if err != nil {
 		return k, fmt.Errorf("read what earlier files said: %w", err)
 	}
@@ -147,7 +184,8 @@ func (e *Export) with(k kept) (*Export, error) {
 	for _, it := range e.Items {
 		full := it.Type + " " + it.key
 		if old, ok := k.items[full]; ok && !here[full] {
-			old.past, old.Line, old.Author, old.Password, old.Sticky, old.Comments = false, it.Line, it.Author, it.Password, it.Sticky, it.Comments
+			old.past, old.Line, old.Author, old.Password, old.Sticky, old.Comments = false, it.Line, it.Author,
+				it.Password, it.Sticky, it.Comments
 			it = old
 		}
 		here[full] = true

@@ -113,7 +113,8 @@ func same(a, b []page.Item) bool {
 		return false
 	}
 	for i := range a {
-		if a[i].URL != b[i].URL || a[i].Page != b[i].Page || len(a[i].Title) != len(b[i].Title) || !same(a[i].Children, b[i].Children) {
+		if a[i].URL != b[i].URL || a[i].Page != b[i].Page || len(a[i].Title) != len(b[i].Title) ||
+			!same(a[i].Children, b[i].Children) {
 			return false
 		}
 		for l, t := range a[i].Title {

@@ -19,8 +19,8 @@ import (
 // A run has two halves. The first reads: it decides about every item, asks the domain about everything that it could
 // refuse, and fills the report. A dry run ends there. The second writes what was decided.
 
-// The comments of the versions that imports write. An article whose newest version has another belongs to the editor who
-// made that.
+// The comments of the versions that imports write. An article whose newest version has another belongs to the editor
+// who made that.
 const (
 	commentNew     = "Imported from WordPress"
 	commentPicture = "Files brought over from WordPress" // of older programs
@@ -86,7 +86,8 @@ func (r *run) prepare(ctx context.Context, e *Export) error {
 	}
 	r.plan = r.export.Plan()
 	r.account(e)
-	for _, step := range []func(context.Context) error{r.takeStock, r.prepareSite, r.prepareAuthors, r.prepareMedia, r.prepareTerms,
+	for _, step := range []func(context.Context) error{r.takeStock, r.prepareSite, r.prepareAuthors,
+		r.prepareMedia, r.prepareTerms,
 		r.prepareArticles, r.preparePages, r.prepareLinks, r.prepareMenus, r.prepareUpdates, r.prepareHome} {
 		if err := step(ctx); err != nil {
 			return err
@@ -121,8 +122,17 @@ func (r *run) load(ctx context.Context, e *Export) error {
 }
 
 func (r *run) takeStock(ctx context.Context) error {
-	s := stock{articles: map[stoa.ID]content.Stocked{}, slugs: map[string]bool{}, nodes: map[stoa.ID]page.Node{}, depth: map[stoa.ID]int{},
-		paths: map[string]bool{}, terms: map[stoa.ID]bool{}, bySlug: map[string]stoa.ID{}, slugOf: map[stoa.ID]string{}, menus: map[string]page.Menu{}}
+	s := stock{
+		articles: map[stoa.ID]content.Stocked{},
+		slugs:    map[string]bool{},
+		nodes:    map[stoa.ID]page.Node{},
+		depth:    map[stoa.ID]int{},
+		paths:    map[string]bool{},
+		terms:    map[stoa.ID]bool{},
+		bySlug:   map[string]stoa.ID{},
+		slugOf:   map[stoa.ID]string{},
+		menus:    map[string]page.Menu{},
+	}
 	r.stock = s
 	if r.site.ID == 0 { // a dry run of a site that is still to be made
 		return nil
@@ -177,7 +187,8 @@ func (r *run) warn(w Weight, it *Item, format string, args ...any) {
 
 // refusal reports whether an error of the domain is about what was asked for, and not about the portal.
 func refusal(err error) bool {
-	return stoa.Is(err, stoa.KindInvalid) || stoa.Is(err, stoa.KindTooLarge) || stoa.Is(err, stoa.KindConflict) || stoa.Is(err, stoa.KindNotFound)
+	return stoa.Is(err, stoa.KindInvalid) || stoa.Is(err, stoa.KindTooLarge) || stoa.Is(err, stoa.KindConflict) ||
+		stoa.Is(err, stoa.KindNotFound)
 }
 
 func fieldOf(err error) string {
@@ -235,7 +246,13 @@ func (r *run) prepareArticles(context.Context) error {
 			r.warn(Changed, it, "the title %q is longer than %d bytes and was shortened", clip(it.Title, 60), content.MaxTitle)
 		}
 		if summary := plain(it.Excerpt); len(summary) > content.MaxSummary {
-			r.warn(Changed, it, "the excerpt of %q is longer than %d bytes and was shortened", clip(it.Title, 60), content.MaxSummary)
+			r.warn(
+				Changed,
+				it,
+				"the excerpt of %q is longer than %d bytes and was shortened",
+				clip(it.Title, 60),
+				content.MaxSummary,
+			)
 		}
 		for what, n := range map[string]int{"categories": len(it.Categories()), "tags": len(it.Tags())} {
 			if n > maxTerms {
@@ -289,7 +306,14 @@ func (r *run) claimSlug(a *article) {
 	}
 	r.stock.slugs[slug], a.slug = true, slug
 	if a.kind == content.KindPost && want != "" && slug != want && taxonomy.Slug(want) != slug {
-		r.warn(Changed, a.item, "%q is at /w/%s: its address %q was taken or cannot be one", clip(a.item.Title, 60), slug, clip(want, 60))
+		r.warn(
+			Changed,
+			a.item,
+			"%q is at /w/%s: its address %q was taken or cannot be one",
+			clip(a.item.Title, 60),
+			slug,
+			clip(want, 60),
+		)
 	}
 }
 
@@ -382,7 +406,14 @@ func (r *run) claimPath(ctx context.Context, a *article) error {
 			r.claimFree(a, prefix, slug)
 			a.depth = depth
 			if wished != a.up {
-				r.warn(Changed, a.item, "the page %q is deeper than %d levels and went up, to %s", clip(a.item.Title, 60), page.MaxDepth, a.path)
+				r.warn(
+					Changed,
+					a.item,
+					"the page %q is deeper than %d levels and went up, to %s",
+					clip(a.item.Title, 60),
+					page.MaxDepth,
+					a.path,
+				)
 			}
 			return nil
 		case !refusal(err):
@@ -416,7 +447,14 @@ func (r *run) claimFree(a *article, prefix, slug string) {
 	r.stock.paths[a.path] = true
 	r.claimSlug(a)
 	if want := a.item.Slug; want != "" && want != free {
-		r.warn(Changed, a.item, "the page %q is at %s: its address %q was taken, or belongs to the portal", clip(a.item.Title, 60), a.path, clip(want, 60))
+		r.warn(
+			Changed,
+			a.item,
+			"the page %q is at %s: its address %q was taken, or belongs to the portal",
+			clip(a.item.Title, 60),
+			a.path,
+			clip(want, 60),
+		)
 	}
 }
 

@@ -43,8 +43,19 @@ func (r Report) Text(verbose bool) string {
 	for _, n := range r.Skipped {
 		skipped += n
 	}
-	fmt.Fprintf(&b, "%d items: %d posts and pages imported now, %d by an earlier run, %d refused, %d menu entries, %d files named, "+
-		"%d reusable blocks shown where used, %d skipped.\n", r.Items, r.New, r.Before, r.Refused, r.Menus, r.Media, r.Inline, skipped)
+	fmt.Fprintf(
+		&b,
+		"%d items: %d posts and pages imported now, %d by an earlier run, %d refused, %d menu entries, %d files named, "+
+			"%d reusable blocks shown where used, %d skipped.\n",
+		r.Items,
+		r.New,
+		r.Before,
+		r.Refused,
+		r.Menus,
+		r.Media,
+		r.Inline,
+		skipped,
+	)
 	for _, reason := range slices.Sorted(maps.Keys(r.Skipped)) {
 		fmt.Fprintf(&b, "  skipped: %4d  %s\n", r.Skipped[reason], reason)
 	}
@@ -58,7 +69,12 @@ func (r Report) Text(verbose bool) string {
 	line(r.Updated, "%d posts and pages of an earlier run were brought up to date.")
 	line(r.Moved, "%d pages of an earlier run are below their parents now.")
 	line(r.Links, "%d links in texts lead to the new addresses.")
-	fmt.Fprintf(&b, "%d old addresses lead to new ones. %d comments are not brought over yet.\n", r.Redirects, r.Comments)
+	fmt.Fprintf(
+		&b,
+		"%d old addresses lead to new ones. %d comments are not brought over yet.\n",
+		r.Redirects,
+		r.Comments,
+	)
 	fmt.Fprintf(&b, "Of %d files of the library the portal has %d, %d of them by this run, and %d were not found; "+
 		"pictures without a file keep their old addresses.\n", r.Media, r.MediaFound, r.MediaNew, r.MediaMissing)
 	if verbose {

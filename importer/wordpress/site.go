@@ -12,8 +12,8 @@ import (
 	"github.com/stoa-portal/stoa/site"
 )
 
-// prepareSite decides what the site takes over from the old one: name, line below it, language and time zone, when it is
-// new, which is: it has nothing but what the first start and earlier runs made.
+// prepareSite decides what the site takes over from the old one: name, line below it, language and time zone, when it
+// is new, which is: it has nothing but what the first start and earlier runs made.
 func (r *run) prepareSite(ctx context.Context) error {
 	if r.site.ID != 0 {
 		st, err := r.Sites.Site(ctx, r.site.ID)
@@ -91,7 +91,13 @@ func (r *run) speak() {
 	l, err := stoa.ParseLocale(r.export.Site.Language)
 	if err != nil {
 		if r.export.Site.Language != "" {
-			r.warn(Changed, nil, "the language %q of the export is not known: the site keeps %s", clip(r.export.Site.Language, 40), r.site.Locale)
+			r.warn(
+				Changed,
+				nil,
+				"the language %q of the export is not known: the site keeps %s",
+				clip(r.export.Site.Language, 40),
+				r.site.Locale,
+			)
 		}
 		return
 	}
@@ -109,19 +115,53 @@ func (r *run) speak() {
 
 // zones are the time zones that are tried, those first that most people live in.
 func zones() []string {
-	return []string{"Europe/Berlin", "Europe/London", "America/New_York", "America/Chicago", "America/Los_Angeles", "America/Denver",
-		"Asia/Tokyo", "Australia/Sydney", "Asia/Kolkata", "Asia/Shanghai", "America/Sao_Paulo", "Europe/Athens", "Europe/Moscow",
-		"Africa/Johannesburg", "Africa/Lagos", "Asia/Dubai", "Asia/Bangkok", "America/Phoenix", "America/Halifax", "America/Bogota",
-		"Australia/Brisbane", "Australia/Adelaide", "Pacific/Auckland", "Asia/Karachi", "Asia/Dhaka", "Asia/Tehran", "Asia/Jerusalem",
-		"America/St_Johns", "America/Anchorage", "Pacific/Honolulu", "Asia/Kathmandu", "Atlantic/Azores", "America/Mexico_City"}
+	return []string{
+		"Europe/Berlin",
+		"Europe/London",
+		"America/New_York",
+		"America/Chicago",
+		"America/Los_Angeles",
+		"America/Denver",
+		"Asia/Tokyo",
+		"Australia/Sydney",
+		"Asia/Kolkata",
+		"Asia/Shanghai",
+		"America/Sao_Paulo",
+		"Europe/Athens",
+		"Europe/Moscow",
+		"Africa/Johannesburg",
+		"Africa/Lagos",
+		"Asia/Dubai",
+		"Asia/Bangkok",
+		"America/Phoenix",
+		"America/Halifax",
+		"America/Bogota",
+		"Australia/Brisbane",
+		"Australia/Adelaide",
+		"Pacific/Auckland",
+		"Asia/Karachi",
+		"Asia/Dhaka",
+		"Asia/Tehran",
+		"Asia/Jerusalem",
+		"America/St_Johns",
+		"America/Anchorage",
+		"Pacific/Honolulu",
+		"Asia/Kathmandu",
+		"Atlantic/Azores",
+		"America/Mexico_City",
+	}
 }
 
 // homeZones are tried first for a language.
 func homeZones(l stoa.Locale) []string {
-	return map[string][]string{"fr": {"Europe/Paris", "America/Toronto"}, "es": {"Europe/Madrid", "America/Mexico_City", "America/Argentina/Buenos_Aires"},
-		"it": {"Europe/Rome"}, "nl": {"Europe/Amsterdam"}, "pl": {"Europe/Warsaw"}, "sv": {"Europe/Stockholm"}, "da": {"Europe/Copenhagen"},
-		"nb": {"Europe/Oslo"}, "fi": {"Europe/Helsinki"}, "pt": {"Europe/Lisbon", "America/Sao_Paulo"}, "cs": {"Europe/Prague"},
-		"hu": {"Europe/Budapest"}, "ro": {"Europe/Bucharest"}, "tr": {"Europe/Istanbul"}, "uk": {"Europe/Kyiv"}}[l.Language()]
+	return map[string][]string{"fr": {"Europe/Paris", "America/Toronto"}, "es": {"Europe/Madrid",
+		"America/Mexico_City", "America/Argentina/Buenos_Aires"},
+		"it": {"Europe/Rome"}, "nl": {"Europe/Amsterdam"}, "pl": {"Europe/Warsaw"}, "sv": {"Europe/Stockholm"},
+		"da": {"Europe/Copenhagen"},
+		"nb": {"Europe/Oslo"}, "fi": {"Europe/Helsinki"}, "pt": {"Europe/Lisbon", "America/Sao_Paulo"},
+		"cs": {"Europe/Prague"},
+		"hu": {"Europe/Budapest"}, "ro": {"Europe/Bucharest"}, "tr": {"Europe/Istanbul"},
+		"uk": {"Europe/Kyiv"}}[l.Language()]
 }
 
 // prepareZone finds the time zone in which the clock of the old site went: the dates of its items stand in the export
@@ -208,7 +248,10 @@ func (r *run) begin(ctx context.Context) error {
 			return err
 		}
 	}
-	return r.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error { return r.note(ctx, tx, "settings", "begin", r.site.ID) })
+	return r.DB.Write(
+		ctx,
+		func(ctx context.Context, tx *db.Tx) error { return r.note(ctx, tx, "settings", "begin", r.site.ID) },
+	)
 }
 
 // dropWelcome removes the page and the article of the first start while no editor has changed them.
@@ -247,7 +290,11 @@ func (r *run) prepareHome(context.Context) error {
 		return stoa.Invalid("home-page", "the export has no page with the slug %q", r.opt.HomePage)
 	}
 	if len(r.home.path) > 190 {
-		return stoa.Invalid("home-page", "the address of the page %q is longer than 190 bytes, so it cannot be the home", r.opt.HomePage)
+		return stoa.Invalid(
+			"home-page",
+			"the address of the page %q is longer than 190 bytes, so it cannot be the home",
+			r.opt.HomePage,
+		)
 	}
 	return nil
 }
@@ -269,5 +316,8 @@ func (r *run) finish(ctx context.Context) error {
 			}
 		}
 	}
-	return r.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error { return r.note(ctx, tx, "settings", "site", r.site.ID) })
+	return r.DB.Write(
+		ctx,
+		func(ctx context.Context, tx *db.Tx) error { return r.note(ctx, tx, "settings", "site", r.site.ID) },
+	)
 }

@@ -46,8 +46,10 @@ func (r *run) prepareUpdates(ctx context.Context) error {
 			return err
 		}
 		want := clean.Text[r.site.Locale]
-		if want.Title != text.Title || want.Summary != text.Summary || want.Body != text.Body || d.Image != "" && d.Image != have.Image ||
-			missing(have.Categories, d.Categories) || missing(have.Tags, d.Tags) {
+		if want.Title != text.Title || want.Summary != text.Summary || want.Body != text.Body || d.Image != "" &&
+			d.Image != have.Image ||
+			missing(have.Categories, d.Categories) ||
+			missing(have.Tags, d.Tags) {
 			r.updates = append(r.updates, a)
 			r.report.Updated++
 			r.report.Links += found.links
@@ -61,17 +63,33 @@ func (r *run) prepareUpdates(ctx context.Context) error {
 func (r *run) drawn(a *article, found drawn) {
 	if found.left > 0 {
 		r.report.LinksLeft += found.left
-		r.warn(Changed, a.item, "%q has %d links to the old site for which nothing was brought over", clip(a.item.Title, 60), found.left)
+		r.warn(
+			Changed,
+			a.item,
+			"%q has %d links to the old site for which nothing was brought over",
+			clip(a.item.Title, 60),
+			found.left,
+		)
 	}
 	if n := len(found.blocks.MissingMedia); n > 0 {
 		r.warn(Missing, a.item, "%q shows %d files that the export does not name", clip(a.item.Title, 60), n)
 	}
 	if n := len(found.blocks.NoEquivalent); n > 0 {
-		r.warn(Missing, a.item, "%q had parts that WordPress fills when a page is shown, such as lists of posts; they were left out",
-			clip(a.item.Title, 60))
+		r.warn(
+			Missing,
+			a.item,
+			"%q had parts that WordPress fills when a page is shown, such as lists of posts; they were left out",
+			clip(a.item.Title, 60),
+		)
 	}
 	if n := len(found.blocks.Unknown); n > 0 {
-		r.warn(Missing, a.item, "%q has %d shortcodes of plugins, which stand in the text as they are", clip(a.item.Title, 60), n)
+		r.warn(
+			Missing,
+			a.item,
+			"%q has %d shortcodes of plugins, which stand in the text as they are",
+			clip(a.item.Title, 60),
+			n,
+		)
 	}
 }
 
@@ -108,7 +126,13 @@ func (r *run) updateOne(ctx context.Context, a *article) error {
 		return stoa.Conflict("the article was changed meanwhile")
 	}
 	d, _ := r.draft(a, true)
-	next := content.Draft{Image: have.Image, Sticky: have.Sticky, Modified: have.Modified, Comment: commentAgain, Text: d.Text}
+	next := content.Draft{
+		Image:    have.Image,
+		Sticky:   have.Sticky,
+		Modified: have.Modified,
+		Comment:  commentAgain,
+		Text:     d.Text,
+	}
 	if d.Image != "" {
 		next.Image = d.Image
 	}

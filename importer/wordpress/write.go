@@ -35,7 +35,9 @@ type Writer struct {
 type WriteOptions struct {
 	Site     site.Site
 	HomePage string // slug of the imported page that becomes the home; empty: the list of posts
-	MediaDir string // folder with the files of the old site's library, such as a copy of wp-content/uploads; empty: none are brought over
+	// MediaDir is the folder with the files of the old site's library, such as a copy of wp-content/uploads; empty: none are
+	// brought over.
+	MediaDir string
 	DryRun   bool   // write nothing
 	Progress func(done, total int)
 }
@@ -78,7 +80,8 @@ type run struct {
 }
 
 // Write brings an export in, as the actor of ctx, who needs Manage on the site. It may be repeated: what an earlier run
-// wrote is only brought up to date, while no editor has touched it. A dry run gives the report of a run and writes nothing.
+// wrote is only brought up to date, while no editor has touched it. A dry run gives the report of a run and writes
+// nothing.
 func (w Writer) Write(ctx context.Context, e *Export, o WriteOptions) (Report, error) {
 	r := &run{Writer: w, opt: o, site: o.Site, policy: richtext.New()}
 	defer func() {
@@ -90,7 +93,8 @@ func (w Writer) Write(ctx context.Context, e *Export, o WriteOptions) (Report, e
 		return r.report, err
 	}
 	r.total = len(r.bring) + len(r.posts) + len(r.pages) + len(r.updates)
-	for _, step := range []func(context.Context) error{r.begin, r.authors, r.keepRest, r.media, r.writeTerms, r.writePosts, r.writePages,
+	for _, step := range []func(context.Context) error{r.begin, r.authors, r.keepRest, r.media, r.writeTerms,
+		r.writePosts, r.writePages,
 		r.movePages, r.update, r.writeMenus, r.writeRedirects, r.finish} {
 		if err := step(ctx); err != nil {
 			return r.report, fmt.Errorf("import: %w", err)
@@ -208,8 +212,18 @@ func (r *run) draft(a *article, linked bool) (content.Draft, drawn) {
 		html = r.policy.Sanitize(html) // pictures in styles become elements, whose addresses are rewritten
 		html, out.links, out.left = r.rewrite(html)
 	}
-	d := content.Draft{Kind: a.kind, Slug: a.slug, Sticky: it.Sticky, Published: it.Date, Created: it.Date, Modified: it.Modified, Comment: commentNew,
-		Text: map[stoa.Locale]content.Text{r.site.Locale: {Title: a.title, Summary: shorten(plain(it.Excerpt), content.MaxSummary), Body: html}}}
+	d := content.Draft{
+		Kind:      a.kind,
+		Slug:      a.slug,
+		Sticky:    it.Sticky,
+		Published: it.Date,
+		Created:   it.Date,
+		Modified:  it.Modified,
+		Comment:   commentNew,
+		Text: map[stoa.Locale]content.Text{
+			r.site.Locale: {Title: a.title, Summary: shorten(plain(it.Excerpt), content.MaxSummary), Body: html},
+		},
+	}
 	if p, ok := r.people[it.Author]; ok {
 		d.Author, d.AuthorName = p.account, p.name
 	}
@@ -334,8 +348,16 @@ func (r *run) writePages(ctx context.Context) error {
 			if err := r.save(ctx, tx, a); err != nil {
 				return err
 			}
-			n := page.NewPage{Slug: a.pageSlug, Title: r.text(a.title), Position: position, Type: page.TypeArticle, Target: a.id.String(),
-				Publish: status(a.item) == StatusPublish, Template: a.template, Created: a.item.Date}
+			n := page.NewPage{
+				Slug:     a.pageSlug,
+				Title:    r.text(a.title),
+				Position: position,
+				Type:     page.TypeArticle,
+				Target:   a.id.String(),
+				Publish:  status(a.item) == StatusPublish,
+				Template: a.template,
+				Created:  a.item.Date,
+			}
 			if a.up != nil {
 				n.Parent = a.up.node
 			}
