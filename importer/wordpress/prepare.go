@@ -53,7 +53,8 @@ type article struct {
 	node     stoa.ID // the page, when it is written
 	move     bool    // an earlier run put it at the top, for want of its parent
 	template string
-	after    []*article // those that come behind it below the same page
+	widgets  []page.Placed // what it shows instead of an article
+	after    []*article    // those that come behind it below the same page
 }
 
 // written reports whether the article is here, or will be at the end of the run.
@@ -231,6 +232,11 @@ func (r *run) prepareArticles(context.Context) error {
 		if a.title == "" {
 			a.title = "Untitled"
 		}
+		if r.known["widgets/"+it.key] != 0 {
+			a.before, a.widgets = true, []page.Placed{{}}
+			r.count(it, &r.report.Before)
+			continue
+		}
 		a.id = r.known[it.Type+"/"+it.key]
 		if a.id != 0 {
 			have, ok := r.stock.articles[a.id]
@@ -261,6 +267,11 @@ func (r *run) prepareArticles(context.Context) error {
 		}
 		if len(it.Password) > 255 {
 			r.warn(Changed, it, "the password of %q is longer than 255 bytes: it is a draft now", clip(it.Title, 60))
+		}
+		if a.widgets = r.plan.widgets(it); len(a.widgets) > 0 {
+			r.warn(Changed, it, "the page %q showed lists of posts: widgets show them now", clip(it.Title, 60))
+			r.count(it, &r.report.New)
+			continue
 		}
 		d, _ := r.draft(a, false)
 		d.Slug = "check"
@@ -445,7 +456,9 @@ func (r *run) claimFree(a *article, prefix, slug string) {
 	}
 	a.pageSlug, a.path = free, prefix+"/"+free
 	r.stock.paths[a.path] = true
-	r.claimSlug(a)
+	if len(a.widgets) == 0 {
+		r.claimSlug(a)
+	}
 	if want := a.item.Slug; want != "" && want != free {
 		r.warn(
 			Changed,

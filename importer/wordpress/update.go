@@ -13,7 +13,7 @@ import (
 // have come since, or what it links to. It draws the new texts as well, to tell what is in them.
 func (r *run) prepareUpdates(ctx context.Context) error {
 	for _, a := range slices.Concat(r.posts, r.pages) {
-		if !a.written() {
+		if !a.written() || len(a.widgets) > 0 {
 			continue
 		}
 		d, found := r.draft(a, true)

@@ -317,6 +317,34 @@ func TestWrite_PicturesOfEveryKindComeFromHere(t *testing.T) {
 	}
 }
 
+func TestWrite_PageOfListsBecomesWidgets(t *testing.T) {
+	p := newPortal(t)
+	news, mixed := pageItem(1, 0, "news", "News"), pageItem(2, 0, "mixed", "Mixed")
+	news.body = `<!-- wp:group --><div class="wp-block-group"><!-- wp:heading --><h2>Last &amp; least</h2><!-- /wp:heading -->` +
+		`<!-- wp:latest-posts {"postsToShow":3} /--></div><!-- /wp:group --><!-- wp:query {"query":{"perPage":7,"postType":"post"}} -->` +
+		`<div class="wp-block-query"><!-- wp:post-template --><!-- wp:post-title /--><!-- /wp:post-template --></div><!-- /wp:query -->`
+	mixed.body = `<!-- wp:paragraph --><p>Words</p><!-- /wp:paragraph --><!-- wp:latest-posts /-->`
+	src := wx("", news, mixed, pageItem(3, 1, "below", "Below"), menuItem(9, "top", "", "post_type", "page", 1, ""))
+	r := p.mustBring(t, src, WriteOptions{})
+	d := p.dump(t)
+	mustHave(t, d, "page /news map[en:News] 1 widgets", "page /mixed map[en:Mixed] 0 article", "page /news/below", "/news\n")
+	mustLack(t, d, "article news")
+	n, err := p.Pages.ByPath(system(t), p.st.ID, "/news")
+	must(t, err)
+	var got []string
+	n.Layout.Each(func(w page.Placed) { got = append(got, fmt.Sprint(w.Widget, w.Settings)) })
+	if want := []string{"content-listmap[count:3 kind:post style:titles title:Last & least]",
+		"content-listmap[count:7 kind:post paging:true style:list]"}; !slices.Equal(got, want) {
+		t.Errorf("the page shows %q, want %q", got, want)
+	}
+	if !strings.Contains(r.String(), `the page "News" showed lists of posts`) || !strings.Contains(r.String(), `"Mixed" had parts`) {
+		t.Errorf("%s", r)
+	}
+	if again := p.mustBring(t, src, WriteOptions{}); again.New != 0 || again.Before != 3 || p.dump(t) != d {
+		t.Errorf("a second run: %s%s", again, difference(d, p.dump(t)))
+	}
+}
+
 // TestWrite_TextsAreFitToBeShown looks at columns, buttons, linked pictures without a text and parts that are filled later.
 func TestWrite_TextsAreFitToBeShown(t *testing.T) {
 	p := newPortal(t)

@@ -38,7 +38,7 @@ type WriteOptions struct {
 	// MediaDir is the folder with the files of the old site's library, such as a copy of wp-content/uploads; empty: none are
 	// brought over.
 	MediaDir string
-	DryRun   bool   // write nothing
+	DryRun   bool // write nothing
 	Progress func(done, total int)
 }
 
@@ -345,18 +345,21 @@ func (r *run) writePages(ctx context.Context) error {
 			return err
 		}
 		err = r.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
-			if err := r.save(ctx, tx, a); err != nil {
-				return err
-			}
 			n := page.NewPage{
-				Slug:     a.pageSlug,
-				Title:    r.text(a.title),
-				Position: position,
-				Type:     page.TypeArticle,
-				Target:   a.id.String(),
-				Publish:  status(a.item) == StatusPublish,
-				Template: a.template,
-				Created:  a.item.Date,
+				Slug: a.pageSlug, Title: r.text(a.title), Position: position, Template: a.template, Created: a.item.Date,
+				Publish: status(a.item) == StatusPublish, Type: page.TypeWidgets, Layout: page.Single(a.widgets...),
+			}
+			var err error
+			if len(a.widgets) == 0 {
+				if err = r.save(ctx, tx, a); err != nil {
+					return err
+				}
+				n.Type, n.Target, n.Layout = page.TypeArticle, a.id.String(), page.Layout{}
+			} else if err = r.keepItem(ctx, tx, a.item); err == nil {
+				err = r.note(ctx, tx, "widgets", a.item.key, 1)
+			}
+			if err != nil {
+				return err
 			}
 			if a.up != nil {
 				n.Parent = a.up.node
