@@ -295,7 +295,7 @@ func TestMedia_LaterRunShowsTheFilesItBrings(t *testing.T) {
 	same, err := p.Content.Get(system(t), edited.ID)
 	must(t, err)
 	if same.Number != edited.Number {
-		t.Error("a text that somebody changed since was written over")
+		t.Error("a text that an editor changed since was written over")
 	}
 	if third := p.run(t, filepath.Join("testdata", "media"), false); third.Updated != 0 || third.MediaNew != 0 {
 		t.Errorf("a third run changes %d texts and brings %d files", third.Updated, third.MediaNew)
@@ -320,7 +320,7 @@ func TestAuthors_GetLockedAccountsOnce(t *testing.T) {
 	have, err := people.Create(system(t), user.User{Instance: p.st.Instance, ScreenName: "somebody", Email: "ben@harbour.example"}, "")
 	must(t, err)
 	first := p.run(t, "", false)
-	if first.Authors != 1 || !strings.Contains(first.String(), "1 accounts were made") {
+	if first.Authors != 1 || !strings.Contains(first.String(), "1 new account for authors") {
 		t.Errorf("%d accounts\n%s", first.Authors, first)
 	}
 	list, err := people.List(system(t), p.st.Instance, user.Filter{})

@@ -268,7 +268,7 @@ func (p *parser) finish() {
 			it.Author = loose[plainLogin(it.Creator)]
 			p.warn(it.Line, it.ID, "the creator is written %q; taken for the author %q", clip(it.Creator, 60), it.Author)
 		case plainLogin(it.Creator) == "":
-			p.warn(it.Line, it.ID, "the creator %q is nobody's login; the item has no author", clip(it.Creator, 60))
+			p.warn(it.Line, it.ID, "the creator %q is no login; the item has no author", clip(it.Creator, 60))
 		default:
 			a := Author{Login: it.Creator, Name: it.Creator, Implied: true, Line: it.Line}
 			e.Authors = append(e.Authors, a)

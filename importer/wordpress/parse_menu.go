@@ -136,7 +136,7 @@ func inCircle(id int64, parent map[int64]int64) bool {
 		}
 		up = parent[up]
 	}
-	return true // deeper than anybody builds: the same to us
+	return true // deeper than sites are: the same to us
 }
 
 // entry reads a menu item; when it leads nowhere any more, reason says why.

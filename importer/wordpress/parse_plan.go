@@ -245,7 +245,7 @@ func (b *planner) pages() {
 	for _, n := range all {
 		parent := nodes[n.Item.Parent]
 		if n.Item.Parent != 0 && parent == nil {
-			b.changed(n.Item, "the parent of the page %q, item %d, is not imported; the page goes to the top", clip(n.Item.Title, 80), n.Item.Parent)
+			b.changed(n.Item, "the parent of the page %q, item %d, is not imported; the page is at the top until it comes", clip(n.Item.Title, 80), n.Item.Parent)
 		}
 		if parent != nil && circular(n, nodes, broken) {
 			b.changed(n.Item, "the page %q is below itself; it goes to the top", clip(n.Item.Title, 80))
@@ -308,7 +308,7 @@ func (b *planner) addresses() {
 			}
 		}
 	}
-	// The short forms come second: they are sure, but nobody types them.
+	// The short forms come second: they are sure, but visitors do not type them.
 	for _, s := range b.p.Steps {
 		if s.Action != Import && s.Action != Media || s.Item.ID == 0 {
 			continue

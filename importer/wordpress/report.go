@@ -43,45 +43,50 @@ func (r Report) Text(verbose bool) string {
 	for _, n := range r.Skipped {
 		skipped += n
 	}
-	fmt.Fprintf(
-		&b,
-		"%d items: %d posts and pages imported now, %d by an earlier run, %d refused, %d menu entries, %d files named, "+
-			"%d reusable blocks shown where used, %d skipped.\n",
-		r.Items,
-		r.New,
-		r.Before,
-		r.Refused,
-		r.Menus,
-		r.Media,
-		r.Inline,
-		skipped,
-	)
+	fmt.Fprintf(&b, "%s: %d posts and pages imported now, %d by an earlier run", some(r.Items, "item"), r.New, r.Before)
+	for _, part := range []struct {
+		n    int
+		what string
+	}{{r.Refused, "that the portal does not take"}, {r.Menus, "of menus"}, {r.Media, "for files"},
+		{r.Inline, "reusable blocks, shown where used"}, {skipped, "skipped"}} {
+		if part.n > 0 {
+			fmt.Fprintf(&b, ", %d %s", part.n, part.what)
+		}
+	}
+	b.WriteString(".\n")
 	for _, reason := range slices.Sorted(maps.Keys(r.Skipped)) {
 		fmt.Fprintf(&b, "  skipped: %4d  %s\n", r.Skipped[reason], reason)
 	}
-	line := func(n int, format string) {
+	line := func(n int, what, format string) {
 		if n > 0 {
-			fmt.Fprintf(&b, format+"\n", n)
+			fmt.Fprintf(&b, format+"\n", some(n, what))
 		}
 	}
-	line(r.Terms, "%d categories and tags were made.")
-	line(r.Authors, "%d accounts were made for authors; they are locked until an administrator opens them.")
-	line(r.Updated, "%d posts and pages of an earlier run were brought up to date.")
-	line(r.Moved, "%d pages of an earlier run are below their parents now.")
-	line(r.Links, "%d links in texts lead to the new addresses.")
-	fmt.Fprintf(
-		&b,
-		"%d old addresses lead to new ones. %d comments are not brought over yet.\n",
-		r.Redirects,
-		r.Comments,
-	)
-	fmt.Fprintf(&b, "Of %d files of the library the portal has %d, %d of them by this run, and %d were not found; "+
-		"pictures without a file keep their old addresses.\n", r.Media, r.MediaFound, r.MediaNew, r.MediaMissing)
+	line(r.Terms, "new category or tag", "%s.")
+	line(r.Authors, "new account", "%s for authors; locked until an administrator opens them.")
+	line(r.Updated, "text", "%s of an earlier run brought up to date.")
+	line(r.Moved, "page", "%s of an earlier run put below the parent that came now.")
+	line(r.Redirects, "redirect", "%s from old addresses to new ones.")
+	line(r.Links, "link", "%s in texts led to the new addresses.")
+	if r.MediaFound > 0 {
+		fmt.Fprintf(&b, "%s of the library here, %d of them by this run.\n", some(r.MediaFound, "file"), r.MediaNew)
+	}
 	if verbose {
 		b.WriteString(r.blocks())
 	}
 	b.WriteString(r.warnings(verbose))
 	return b.String()
+}
+
+// some writes a number of things.
+func some(n int, what string) string {
+	switch {
+	case n == 1:
+		return "1 " + what
+	case what == "new category or tag":
+		return fmt.Sprintf("%d new categories and tags", n)
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // blocks names the blocks that left nothing and the shortcodes that stand in the texts.
@@ -106,6 +111,19 @@ func (r Report) blocks() string {
 // mostWarnings is how many lines of one weight stand in the report, unless all are asked for.
 const mostWarnings = 20
 
+// look gives all that is to be looked at. What did not arrive as a whole comes before single things.
+func (r Report) look() []Warning {
+	var out []Warning
+	if r.Media > 0 && r.MediaFound+r.MediaMissing == 0 { // no folder was given
+		out = append(out, Warning{Weight: Missing, Message: some(r.Media, "file") +
+			" of the library: texts show them from the old site. Run again with --media and a copy of wp-content/uploads"})
+	}
+	if r.Comments > 0 {
+		out = append(out, Warning{Weight: Missing, Message: some(r.Comments, "comment") + ": the portal has no comments yet"})
+	}
+	return append(out, r.Warnings...)
+}
+
 // warnings writes what to look at, one a line, the heaviest first.
 func (r Report) warnings(verbose bool) string {
 	var b strings.Builder
@@ -114,7 +132,7 @@ func (r Report) warnings(verbose bool) string {
 		title  string
 	}{{Missing, "did not arrive"}, {Changed, "arrived otherwise"}, {Odd, "odd in the file, and made sense of"}} {
 		n := 0
-		for _, w := range r.Warnings {
+		for _, w := range r.look() {
 			if w.Weight != part.weight {
 				continue
 			}

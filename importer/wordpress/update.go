@@ -66,13 +66,13 @@ func (r *run) drawn(a *article, found drawn) {
 		r.warn(
 			Changed,
 			a.item,
-			"%q has %d links to the old site for which nothing was brought over",
+			"%q has %s to the old site for which nothing was brought over",
 			clip(a.item.Title, 60),
-			found.left,
+			some(found.left, "link"),
 		)
 	}
 	if n := len(found.blocks.MissingMedia); n > 0 {
-		r.warn(Missing, a.item, "%q shows %d files that the export does not name", clip(a.item.Title, 60), n)
+		r.warn(Missing, a.item, "%q shows %s that the export does not name", clip(a.item.Title, 60), some(n, "file"))
 	}
 	if n := len(found.blocks.NoEquivalent); n > 0 {
 		r.warn(
@@ -86,9 +86,9 @@ func (r *run) drawn(a *article, found drawn) {
 		r.warn(
 			Missing,
 			a.item,
-			"%q has %d shortcodes of plugins, which stand in the text as they are",
+			"%q has %s of plugins in the text, as they stand",
 			clip(a.item.Title, 60),
-			n,
+			some(n, "shortcode"),
 		)
 	}
 }

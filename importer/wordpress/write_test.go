@@ -12,6 +12,7 @@ import (
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/db/dbtest"
 	"github.com/stoa-portal/stoa/page"
+	"github.com/stoa-portal/stoa/site"
 )
 
 func TestWrite_PageHomeTakesThePlaceOfTheWelcomePage(t *testing.T) {
@@ -315,7 +316,7 @@ func TestWrite_LinksOfTheOldSiteLeadHere(t *testing.T) {
 			t.Errorf("%s does not lead to %s:\n%s", from, to, text)
 		}
 	}
-	if r.LinksLeft != 1 || r.Links < 15 || !strings.Contains(r.String(), "1 links to the old site") {
+	if r.LinksLeft != 1 || r.Links < 15 || !strings.Contains(r.String(), "1 link to the old site") {
 		t.Errorf("%s", r)
 	}
 }
@@ -393,4 +394,36 @@ func writePicture(t *testing.T, file string) {
 		must(t, err)
 	}
 	must(t, os.WriteFile(file, raw, 0o600))
+}
+
+// TestWrite_IsAskedForInTheDomain has a person of another instance, and one without rights, try an import.
+func TestWrite_IsAskedForInTheDomain(t *testing.T) {
+	p := newPortal(t)
+	other, _, err := p.Sites.CreateInstance(system(t), site.Defaults{
+		WebID: "other.example", Name: "Other", HostName: "other.example", SiteSlug: "guest", SiteName: "Other", Locale: "en", TimeZone: "UTC",
+	})
+	must(t, err)
+	before := p.dump(t)
+	e, err := Read(strings.NewReader(wx("", post(1, "a", "A", "x"))), Limits{})
+	must(t, err)
+	for _, who := range []stoa.Actor{{}, {User: 5, Instance: p.st.Instance}, {User: 6, Instance: other.ID}} {
+		ctx := stoa.WithActor(t.Context(), who)
+		for _, dry := range []bool{true, false} {
+			if _, err := p.Write(ctx, e, WriteOptions{Site: p.st, DryRun: dry}); !stoa.Is(err, stoa.KindForbidden) &&
+				!stoa.Is(err, stoa.KindUnauthorized) {
+				t.Errorf("%+v, dry run %v: %v", who, dry, err)
+			}
+		}
+		inst, _, err := p.Sites.Resolve(ctx, "")
+		must(t, err)
+		if err := p.Sites.SetTimeZone(ctx, inst, "Europe/Paris"); err == nil {
+			t.Errorf("%+v sets the time zone of another instance", who)
+		}
+		if _, err := p.Content.Stock(ctx, p.st); err == nil {
+			t.Errorf("%+v lists all articles", who)
+		}
+	}
+	if after := p.dump(t); after != before {
+		t.Errorf("the site changed:\n%s", difference(before, after))
+	}
 }
