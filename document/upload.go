@@ -125,7 +125,7 @@ func (s *Service) measure(ctx context.Context, f *File) error {
 	defer b.Close()
 	c, turn, err := config(b, f.Type)
 	if err != nil {
-		return &stoa.Error{Kind: stoa.KindInvalid, Field: "file", Err: err, Message: fmt.Sprintf("the picture %q is damaged: its beginning is not that of a picture of type %s", f.Name, f.Type)}
+		return damaged(*f, err)
 	}
 	f.Width, f.Height = c.Width, c.Height
 	if turn.swaps() {

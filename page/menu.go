@@ -109,28 +109,9 @@ func (s *Service) SaveMenuTx(ctx context.Context, tx *db.Tx, m Menu) (Menu, erro
 	if err := s.checkSite(ctx, access.Edit, m.Site); err != nil {
 		return m, err
 	}
-	m.Name = strings.TrimSpace(m.Name)
-	if m.Name == "" || len(m.Name) > 190 {
-		return m, stoa.Invalid("name", "the menu needs a name of at most 190 characters")
-	}
-	if m.Slug == "" {
-		m.Slug = Slugify(m.Name)
-	}
-	if m.Slug != Slugify(m.Slug) || m.Slug == "" || len(m.Slug) > 120 {
-		return m, stoa.Invalid("slug", "%q cannot name a menu: small letters, digits and dashes are expected", m.Slug)
-	}
-	if m.Items == nil {
-		m.Items = []Item{}
-	}
-	if err := checkItems(m.Items, 1); err != nil {
-		return m, err
-	}
-	raw, err := json.Marshal(m.Items)
+	raw, err := cleanMenu(&m)
 	if err != nil {
 		return m, err
-	}
-	if len(raw) > maxMenu {
-		return m, stoa.TooLarge("the menu is larger than %d kB", maxMenu>>10)
 	}
 	if m.ID == 0 {
 		if m.ID, err = tx.NewID(ctx); err != nil {
@@ -152,6 +133,34 @@ func (s *Service) SaveMenuTx(ctx context.Context, tx *db.Tx, m Menu) (Menu, erro
 	}
 	tx.Changed(kindMenu, m.ID, m.Site, m.Version)
 	return m, err
+}
+
+// cleanMenu brings a menu into its form and gives its entries as they are stored, or says what it cannot be.
+func cleanMenu(m *Menu) ([]byte, error) {
+	m.Name = strings.TrimSpace(m.Name)
+	if m.Name == "" || len(m.Name) > 190 {
+		return nil, stoa.Invalid("name", "the menu needs a name of at most 190 characters")
+	}
+	if m.Slug == "" {
+		m.Slug = Slugify(m.Name)
+	}
+	if m.Slug != Slugify(m.Slug) || m.Slug == "" || len(m.Slug) > 120 {
+		return nil, stoa.Invalid("slug", "%q cannot name a menu: small letters, digits and dashes are expected", m.Slug)
+	}
+	if m.Items == nil {
+		m.Items = []Item{}
+	}
+	if err := checkItems(m.Items, 1); err != nil {
+		return nil, err
+	}
+	raw, err := json.Marshal(m.Items)
+	if err != nil {
+		return nil, err
+	}
+	if len(raw) > maxMenu {
+		return nil, stoa.TooLarge("the menu is larger than %d kB", maxMenu>>10)
+	}
+	return raw, nil
 }
 
 func checkItems(items []Item, depth int) error {

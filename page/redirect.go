@@ -32,11 +32,8 @@ func (s *Service) AddRedirect(ctx context.Context, tx *db.Tx, siteID stoa.ID, fr
 
 func (s *Service) addRedirect(ctx context.Context, tx *db.Tx, siteID stoa.ID, from, to string) error {
 	from = normalAddress(from)
-	if len(from) > 2*maxPath || !safeTarget(to) || len(to) > 2*maxPath {
-		return stoa.Invalid("to", "%q cannot be an address to lead to: a path such as /about or an address with https:// is expected", to)
-	}
-	if normalAddress(to) == from && strings.HasPrefix(to, "/") {
-		return stoa.Invalid("to", "%q would lead to itself", from)
+	if err := checkRedirect(from, to); err != nil {
+		return err
 	}
 	// The last one who says where an address leads is the one who counts, also when another made it a moment before.
 	for range 3 {
@@ -63,6 +60,17 @@ func (s *Service) addRedirect(ctx context.Context, tx *db.Tx, siteID stoa.ID, fr
 		return nil
 	}
 	return stoa.Conflict("the old address %q is being changed at this moment: try again", from)
+}
+
+// checkRedirect says what cannot lead from an address in its normal form to another.
+func checkRedirect(from, to string) error {
+	if len(from) > 2*maxPath || !safeTarget(to) || len(to) > 2*maxPath {
+		return stoa.Invalid("to", "%q cannot be an address to lead to: a path such as /about or an address with https:// is expected", to)
+	}
+	if normalAddress(to) == from && strings.HasPrefix(to, "/") {
+		return stoa.Invalid("to", "%q would lead to itself", from)
+	}
+	return nil
 }
 
 // dropRedirect removes what would hide a page that now has the address. It changes nothing mostly.

@@ -36,6 +36,7 @@ type ControlRequest struct {
 	Site     string `json:"site,omitempty"`  // name in /web/NAME; empty for the default site
 	HomePage string `json:"homePage,omitempty"`
 	DryRun   bool   `json:"dryRun,omitempty"`
+	Verbose  bool   `json:"verbose,omitempty"` // the report leaves nothing out
 
 	// generate
 	Generate generate.Numbers `json:"generate,omitzero"`

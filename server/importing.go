@@ -26,18 +26,51 @@ func (s *Server) ImportWordPress(ctx context.Context, r ControlRequest) (string,
 		return "", err
 	}
 	if r.Site != "" {
-		st, err = s.Sites.BySlug(ctx, inst.ID, r.Site)
-		if stoa.Is(err, stoa.KindNotFound) && !r.DryRun {
-			st, err = s.Sites.CreateSite(ctx, site.Site{Instance: inst.ID, Slug: r.Site, Name: r.Site, Locale: inst.Locale})
-		}
-		if err != nil {
+		if st, err = s.importSite(ctx, inst, r, export); err != nil {
 			return "", err
 		}
 	}
-	w := wordpress.Writer{DB: s.DB, Sites: s.Sites, Pages: s.Pages, Content: s.Content, Taxonomy: s.Taxonomy, Files: s.Files, Users: s.Users}
-	report, err := w.Write(ctx, export, wordpress.WriteOptions{Site: st, HomePage: r.HomePage, MediaDir: r.Media, DryRun: r.DryRun, Progress: r.Progress})
+	w := wordpress.Writer{
+		DB:       s.DB,
+		Sites:    s.Sites,
+		Pages:    s.Pages,
+		Content:  s.Content,
+		Taxonomy: s.Taxonomy,
+		Files:    s.Files,
+		Users:    s.Users,
+	}
+	report, err := w.Write(
+		ctx,
+		export,
+		wordpress.WriteOptions{Site: st, HomePage: r.HomePage, MediaDir: r.Media, DryRun: r.DryRun, Progress: r.Progress},
+	)
 	if err != nil {
 		return "", err
 	}
-	return report.String(), nil
+	if r.DryRun {
+		return "This was a dry run: nothing was written. A run would report:\n" + report.Text(r.Verbose), nil
+	}
+	return report.Text(r.Verbose), nil
+}
+
+// importSite gives the site that an import writes to, and makes it when it is new: in the language of the export.
+func (s *Server) importSite(
+	ctx context.Context,
+	inst site.Instance,
+	r ControlRequest,
+	e *wordpress.Export,
+) (site.Site, error) {
+	st, err := s.Sites.BySlug(ctx, inst.ID, r.Site)
+	if !stoa.Is(err, stoa.KindNotFound) {
+		return st, err
+	}
+	st = site.Site{Instance: inst.ID, Slug: r.Site, Name: r.Site, Locale: inst.Locale}
+	if l, err := stoa.ParseLocale(e.Site.Language); err == nil {
+		st.Locale = l
+	}
+	if r.DryRun {
+		st.Locales = []stoa.Locale{st.Locale}
+		return st, site.Check(st)
+	}
+	return s.Sites.CreateSite(ctx, st)
 }

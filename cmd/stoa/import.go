@@ -39,7 +39,8 @@ func importCommand(f *flags) *cobra.Command {
 	wp.Flags().StringVar(&req.Site, "site", "", "name of the site in /web/NAME; made when it is new (default: the default site)")
 	wp.Flags().StringVar(&req.Media, "media", "", "folder with the files of wp-content/uploads")
 	wp.Flags().StringVar(&req.HomePage, "home-page", "", "slug of the page that becomes the home (default: the list of posts)")
-	wp.Flags().BoolVar(&req.DryRun, "dry-run", false, "check and count only")
+	wp.Flags().BoolVar(&req.DryRun, "dry-run", false, "write nothing; give the report that a run would give")
+	wp.Flags().BoolVar(&req.Verbose, "verbose", false, "leave nothing out of the report, and name blocks")
 	cmd.AddCommand(wp)
 	return cmd
 }

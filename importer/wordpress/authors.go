@@ -16,62 +16,111 @@ type person struct {
 	account stoa.ID
 }
 
-// authors makes an account for every author that the export gives an e-mail address of. It is locked and has
-// neither password nor role: whether somebody of the old site works on this one, an administrator decides.
-func (r *run) authors(ctx context.Context, e *Export) error {
-	r.people = map[string]person{}
-	for _, a := range e.Authors {
+// prepareAuthors decides about the accounts of authors. Every author that the export gives an e-mail address of gets
+// one: the one that has the address already, or a new one, locked and with neither password nor role. Whether a person
+// of the old site works on this one, an administrator decides.
+func (r *run) prepareAuthors(ctx context.Context) error {
+	r.people, r.accounts = map[string]person{}, map[string]user.User{}
+	byMail, names := map[string]string{}, map[string]bool{}
+	for _, a := range r.export.Authors {
 		if _, twice := r.people[a.Login]; a.Login == "" || twice {
 			continue
 		}
-		p := person{name: cut(strings.Join(strings.Fields(a.Name), " "), 180), account: r.known["author/"+ref(a.Login)]}
-		if p.account == 0 && a.Email != "" && r.Users != nil && !r.opt.DryRun {
-			var err error
-			if p.account, err = r.accountOf(ctx, a); err != nil {
-				return fmt.Errorf("author in line %d (%q): %w", a.Line, cut(a.Login, 60), err)
-			}
+		p := person{
+			name:    cut(strings.Join(strings.Fields(a.Name), " "), 180),
+			account: r.known["author/"+sourceKey(a.Login)],
 		}
 		r.people[a.Login] = p
+		if p.account != 0 || a.Email == "" || r.Users == nil {
+			continue
+		}
+		u := user.User{
+			Instance:   r.site.Instance,
+			ScreenName: screenName(a.Login),
+			Email:      strings.ToLower(strings.TrimSpace(a.Email)),
+			FirstName:  clipTo(a.FirstName, 100),
+			LastName:   clipTo(a.LastName, 100),
+			Status:     user.StatusLocked,
+		}
+		if u.FirstName == "" && u.LastName == "" {
+			u.FirstName = clipTo(a.Name, 100)
+		}
+		have, err := r.accountWith(ctx, u)
+		if err != nil {
+			return err
+		}
+		if same := byMail[u.Email]; have == 0 && same != "" { // two logins of one person
+			r.accounts[a.Login] = r.accounts[same]
+			continue
+		}
+		if have == 0 {
+			err = r.Users.CheckNew(ctx, u)
+			if stoa.Is(err, stoa.KindConflict) || err == nil && names[u.ScreenName] { // another has the screen name
+				u.ScreenName = cut(u.ScreenName, 60) + "-wordpress"
+				err = r.Users.CheckNew(ctx, u)
+			}
+			if err == nil && names[u.ScreenName] {
+				err = stoa.Conflict("two authors would have the screen name %s", u.ScreenName)
+			}
+			if err != nil && !refusal(err) {
+				return err
+			}
+			if err != nil {
+				r.report.Warnings = append(r.report.Warnings, Warning{Line: a.Line, Weight: Missing,
+					Message: fmt.Sprintf("the author %q got no account: %s", cut(a.Login, 60), sentence(err))})
+				continue
+			}
+			byMail[u.Email], names[u.ScreenName] = a.Login, true
+			r.report.Authors++
+		}
+		u.ID = have
+		r.accounts[a.Login] = u
 	}
 	return nil
 }
 
-// accountOf gives the account of an author: the one with the e-mail address, or a new one. Data that no account
-// can have are a warning; articles then only show the name.
-func (r *run) accountOf(ctx context.Context, a Author) (stoa.ID, error) {
-	u := user.User{Instance: r.opt.Site.Instance, ScreenName: screenName(a.Login), Email: strings.ToLower(a.Email), FirstName: a.FirstName, LastName: a.LastName, Status: user.StatusLocked}
-	if u.FirstName == "" && u.LastName == "" {
-		u.FirstName = a.Name
-	}
+// accountWith gives the account that has the e-mail address of u; 0 when none has.
+func (r *run) accountWith(ctx context.Context, u user.User) (stoa.ID, error) {
 	found, err := r.Users.List(ctx, u.Instance, user.Filter{Login: u.Email, Limit: 2})
-	if err != nil {
-		return 0, err
-	}
-	var id stoa.ID
 	for _, have := range found.Items {
 		if have.Email == u.Email {
-			id = have.ID
+			return have.ID, nil
 		}
 	}
-	if id == 0 {
-		made, err := r.Users.Create(ctx, u, "")
-		if stoa.Is(err, stoa.KindConflict) { // somebody else has the screen name
-			u.ScreenName = cut(u.ScreenName, 60) + "-wordpress"
-			made, err = r.Users.Create(ctx, u, "")
+	return 0, err
+}
+
+// authors makes the accounts.
+func (r *run) authors(ctx context.Context) error {
+	for _, a := range r.export.Authors {
+		u, ok := r.accounts[a.Login]
+		if !ok || r.people[a.Login].account != 0 {
+			continue
 		}
-		if stoa.Is(err, stoa.KindInvalid) || stoa.Is(err, stoa.KindConflict) {
-			r.report.Warnings = append(r.report.Warnings, Warning{Line: a.Line, Message: fmt.Sprintf("the author %q got no account: %v", cut(a.Login, 60), err)})
-			return 0, nil
+		var err error
+		if u.ID == 0 {
+			u.ID, err = r.accountWith(ctx, u) // of a run that ended just now, or of another login
+		}
+		if err == nil && u.ID == 0 {
+			u, err = r.Users.Create(ctx, u, "")
+		}
+		if refusal(err) {
+			r.report.Authors--
+			r.report.Warnings = append(r.report.Warnings, Warning{Line: a.Line, Weight: Missing,
+				Message: fmt.Sprintf("the author %q got no account: %s", cut(a.Login, 60), sentence(err))})
+			continue
 		}
 		if err != nil {
-			return 0, err
+			return fmt.Errorf("author in line %d (%q): %w", a.Line, cut(a.Login, 60), err)
 		}
-		id = made.ID
-		r.report.Authors++
+		if err := r.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+			return r.note(ctx, tx, "author", sourceKey(a.Login), u.ID)
+		}); err != nil {
+			return err
+		}
+		r.people[a.Login] = person{name: r.people[a.Login].name, account: u.ID}
 	}
-	return id, r.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
-		return r.note(ctx, tx, "author", ref(a.Login), id)
-	})
+	return nil
 }
 
 // screenName is the login with dashes for what screen names cannot have.

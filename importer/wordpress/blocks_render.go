@@ -57,21 +57,23 @@ func (r *BlockReport) problem(format string, args ...any) {
 func (d *drawing) content(content string) string {
 	content = strings.ReplaceAll(content, "\r\n", "\n")
 	root := parseBlocks(content, &d.report)
-	var b strings.Builder
+	var s pieces
 	for _, p := range root.parts {
 		if p.inner != nil {
-			b.WriteString(d.block(p.inner))
-			b.WriteString("\n")
+			if drawn := d.block(p.inner); drawn != "" {
+				s.add(p.inner, drawn+"\n")
+			} else {
+				s.add(p.inner, "")
+			}
 			continue
 		}
 		if strings.TrimSpace(p.html) == "" {
 			continue
 		}
 		d.report.Classic = true
-		b.WriteString(d.paragraphs(d.shortcodes(pageBreaks(p.html), 0)))
-		b.WriteString("\n")
+		s.add(nil, d.paragraphs(d.shortcodes(pageBreaks(p.html), 0))+"\n")
 	}
-	return b.String()
+	return s.join(d)
 }
 
 // pageBreaks turns the mark between the pages of a post into a rule: a post is one page here.
@@ -115,15 +117,67 @@ func (d *drawing) block(b *block) string {
 
 // parts joins what the block and the blocks in it saved.
 func (d *drawing) parts(b *block) string {
-	var s strings.Builder
+	var s pieces
 	for _, p := range b.parts {
 		if p.inner != nil {
-			s.WriteString(d.block(p.inner))
+			s.add(p.inner, d.block(p.inner))
 		} else {
-			s.WriteString(d.shortcodes(p.html, 0))
+			s.add(nil, d.shortcodes(p.html, 0))
 		}
 	}
-	return strings.TrimSpace(s.String())
+	return strings.TrimSpace(s.join(d))
+}
+
+// pieces are the parts of a block as they are drawn, one after another.
+type pieces []piece
+
+type piece struct {
+	html  string
+	title bool // a heading
+	lost  bool // a block that WordPress fills when a page is shown, and that left nothing
+	space bool
+}
+
+func (s *pieces) add(b *block, html string) {
+	empty := strings.TrimSpace(html) == ""
+	*s = append(*s, piece{html: html, title: b != nil && b.name == "heading", space: empty && b == nil,
+		lost: empty && b != nil && b.name != "more" && !savesContent(b.name)})
+}
+
+// join puts the parts together. A heading above nothing but blocks that were left out goes with them.
+func (s pieces) join(d *drawing) string {
+	var out strings.Builder
+	for i, p := range s {
+		if p.title && bare(s[i+1:]) {
+			count(&d.report.Inside, "heading", 1)
+			continue
+		}
+		out.WriteString(p.html)
+	}
+	return out.String()
+}
+
+// bare reports whether what follows a heading is one or more parts that were left out, up to the next heading or the end.
+func bare(rest pieces) bool {
+	lost := false
+	for _, p := range rest {
+		switch {
+		case p.title:
+			return lost
+		case p.lost:
+			lost = true
+		case !p.space:
+			return lost && onlyTags(p.html)
+		}
+	}
+	return lost
+}
+
+// onlyTags reports whether a piece is the end of the block around it and nothing to read.
+func onlyTags(s string) bool {
+	s = strings.TrimSpace(s)
+	return strings.HasPrefix(s, "</") && strings.Count(s, "<") == strings.Count(s, "</") && strings.HasSuffix(s, ">") &&
+		strings.TrimSpace(new(richtext.Policy).Text(s)) == ""
 }
 
 // filledLater lists the blocks around others that WordPress fills when a page is shown: what is

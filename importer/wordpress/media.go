@@ -8,16 +8,11 @@ import (
 	"net/url"
 	"os"
 	"path"
-	"regexp"
-	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/stoa-portal/stoa"
-	"github.com/stoa-portal/stoa/content"
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/document"
-	"github.com/stoa-portal/stoa/richtext"
 )
 
 // maxMediaEntries is how many files a folder of media may hold; more is taken for a mistake.
@@ -25,9 +20,6 @@ const maxMediaEntries = 1_000_000
 
 // uploads is where WordPress keeps its library.
 const uploads = "wp-content/uploads/"
-
-// sizedName is the ending of the smaller pictures WordPress makes: harbour-1024x683.jpg.
-var sizedName = regexp.MustCompile(`-(\d{1,5})x(\d{1,5})(\.[A-Za-z0-9]{2,5})$`)
 
 // library knows the files of the old site that the portal has.
 type library struct {
@@ -98,16 +90,20 @@ func (f *folder) find(it *Item) (found, problem string) {
 		case 1:
 			return list[0], ""
 		default:
-			return "", fmt.Sprintf("%d files in the folder of media are called %s, and none is in the place it had on the old site", len(list), base)
+			return "", fmt.Sprintf(
+				"%d files in the folder of media are called %s, and none is in the place it had on the old site",
+				len(list),
+				base,
+			)
 		}
 	}
 	return "", "it is not in the folder of media"
 }
 
-// media brings the files of the library over, before the posts that show them.
-func (r *run) media(ctx context.Context) error {
+// prepareMedia finds out which files of the library are here, and which this run can bring.
+func (r *run) prepareMedia(ctx context.Context) error {
 	r.lib = library{files: map[string]document.File{}, items: map[int64]document.File{}}
-	if u, err := url.Parse(r.plan.export.Site.BaseURL); err == nil {
+	if u, err := url.Parse(r.export.Site.BaseURL); err == nil {
 		r.lib.host = u.Host
 	}
 	if r.Files == nil {
@@ -116,145 +112,139 @@ func (r *run) media(ctx context.Context) error {
 		}
 		return nil
 	}
-	var dir *folder
 	if r.opt.MediaDir != "" {
 		var err error
-		if dir, err = openFolder(ctx, r.opt.MediaDir); err != nil {
+		if r.dir, err = openFolder(ctx, r.opt.MediaDir); err != nil {
 			return err
 		}
-		defer dir.root.Close()
 	}
 	for _, it := range r.plan.Media {
-		f, err := r.bring(ctx, dir, it)
-		if err != nil {
+		if err := r.look(ctx, it); err != nil {
 			return fmt.Errorf("file %d in line %d (%s): %w", it.ID, it.Line, cut(it.AttachmentURL, 200), err)
-		}
-		if dir != nil && !r.opt.DryRun {
-			r.progress()
-		}
-		if f.ID == 0 {
-			continue
-		}
-		r.lib.items[it.ID] = f
-		for _, address := range []string{it.AttachmentURL, it.GUID} {
-			if p := r.lib.place(address); namesFile(p) {
-				r.lib.files[p] = f
-			}
 		}
 	}
 	return nil
+}
+
+// planned stands for a file that this run brings, until it has a key.
+func planned(name string) document.File {
+	return document.File{Name: document.CleanName(name), Key: "-"}
+}
+
+// look decides about the file of an attachment.
+func (r *run) look(ctx context.Context, it *Item) error {
+	if id := r.known["file/"+it.key]; id != 0 {
+		f, err := r.Files.Get(ctx, id)
+		if stoa.Is(err, stoa.KindNotFound) { // an editor deleted it since: it stays deleted
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		r.report.MediaFound++
+		r.show(it, f)
+		return nil
+	}
+	if r.dir == nil {
+		return nil
+	}
+	found, problem := r.dir.find(it)
+	if found != "" {
+		err := r.checkFile(found)
+		switch {
+		case err == nil:
+			r.report.MediaFound++
+			r.report.MediaNew++
+			r.bring = append(r.bring, bringing{it, found})
+			r.show(it, planned(path.Base(found)))
+			return nil
+		case !refusal(err):
+			return err
+		}
+		problem = sentence(err)
+	}
+	r.report.MediaMissing++
+	r.warn(Missing, it, "the file %s was not brought over: %s", cut(it.AttachmentURL, 200), problem)
+	return nil
+}
+
+// bringing is a file that this run brings: the attachment and the path in the folder of media.
+type bringing struct {
+	item *Item
+	path string
+}
+
+func (r *run) checkFile(name string) error {
+	src, err := r.dir.root.Open(name)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	st, err := src.Stat()
+	if err != nil {
+		return err
+	}
+	return r.Files.CheckUpload(path.Base(name), src, st.Size())
+}
+
+// show lets texts show the file of an attachment.
+func (r *run) show(it *Item, f document.File) {
+	r.lib.items[it.ID] = f
+	for _, address := range []string{it.AttachmentURL, it.GUID} {
+		if p := r.lib.place(address); namesFile(p) {
+			r.lib.files[p] = f
+		}
+	}
+}
+
+// media brings the files over, before the posts that show them.
+func (r *run) media(ctx context.Context) error {
+	for _, b := range r.bring {
+		f, err := r.upload(ctx, b)
+		if refusal(err) {
+			r.report.MediaFound--
+			r.report.MediaNew--
+			r.report.MediaMissing++
+			r.warn(Missing, b.item, "the file %s was not brought over: %s", cut(b.item.AttachmentURL, 200), sentence(err))
+			r.forget(b.item)
+		} else if err != nil {
+			return fmt.Errorf("file %d in line %d (%s): %w", b.item.ID, b.item.Line, cut(b.item.AttachmentURL, 200), err)
+		} else {
+			r.show(b.item, f)
+		}
+		r.progress()
+	}
+	return nil
+}
+
+// forget lets texts keep the old address of a file that did not come after all.
+func (r *run) forget(it *Item) {
+	delete(r.lib.items, it.ID)
+	for _, address := range []string{it.AttachmentURL, it.GUID} {
+		delete(r.lib.files, r.lib.place(address))
+	}
+}
+
+func (r *run) upload(ctx context.Context, b bringing) (document.File, error) {
+	src, err := r.dir.root.Open(b.path)
+	if err != nil {
+		return document.File{}, err
+	}
+	defer src.Close()
+	return r.Files.Upload(
+		ctx,
+		r.site,
+		document.Upload{Name: path.Base(b.path), Body: src, Alt: cut(b.item.file().Alt, 500),
+			SourceURL: b.item.AttachmentURL, Also: func(ctx context.Context, tx *db.Tx, f document.File) error {
+				return r.note(ctx, tx, "file", b.item.key, f.ID)
+			}},
+	)
 }
 
 // namesFile reports whether a place is that of a file: the id of an item can also be an address such as /?p=7.
 func namesFile(place string) bool {
 	_, p, _ := strings.Cut(place, "/")
 	return path.Ext(p) != ""
-}
-
-// pictures lets the texts that an earlier run wrote, without these files, show them now. A text that somebody has
-// changed since belongs to them and stays.
-func (r *run) pictures(ctx context.Context, pages []*PageNode) error {
-	if r.report.MediaNew == 0 {
-		return nil
-	}
-	items := slices.Clone(r.plan.Posts)
-	for _, n := range pages {
-		items = append(items, n.Item)
-	}
-	for _, it := range items {
-		id := r.known["post/"+key(it)]
-		if id == 0 {
-			id = r.known["page/"+key(it)]
-		}
-		if id == 0 {
-			continue
-		}
-		if err := r.picture(ctx, id, it); err != nil {
-			return fmt.Errorf("show the files of item %d in line %d: %w", it.ID, it.Line, err)
-		}
-	}
-	return nil
-}
-
-func (r *run) picture(ctx context.Context, id stoa.ID, it *Item) error {
-	a, err := r.Content.Get(ctx, id)
-	if stoa.Is(err, stoa.KindNotFound) || err == nil && a.Number != 1 {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	d := content.Draft{Image: a.Image, Sticky: a.Sticky, Categories: a.Categories, Tags: a.Tags, Modified: a.Modified, Comment: "Files brought over from WordPress", Text: map[stoa.Locale]content.Text{}}
-	changed := false
-	if pic := r.plan.Thumbnail(it); pic != nil && d.Image == "" {
-		d.Image = r.lib.items[pic.ID].Key
-		changed = d.Image != ""
-	}
-	for l, t := range a.Text {
-		before := t.Body
-		t.Body = r.rewrite(before)
-		changed = changed || t.Body != before
-		d.Text[l] = t
-	}
-	if !changed {
-		return nil
-	}
-	saved, err := r.Content.Save(ctx, id, d, a.Version)
-	if err != nil {
-		return err
-	}
-	r.report.Pictured++
-	if a.Live == 0 && a.Pending == 0 {
-		return nil
-	}
-	_, err = r.Content.Publish(ctx, id, saved.Version, a.Publish)
-	return err
-}
-
-// bring gives the file of an attachment, which an earlier run brought or this one does; none, and no
-// error, when it cannot be had.
-func (r *run) bring(ctx context.Context, dir *folder, it *Item) (document.File, error) {
-	if id := r.known["file/"+key(it)]; id != 0 {
-		f, err := r.Files.Get(ctx, id)
-		if stoa.Is(err, stoa.KindNotFound) { // somebody deleted it since: it stays deleted
-			return document.File{}, nil
-		}
-		r.report.MediaFound++
-		return f, err
-	}
-	if dir == nil {
-		return document.File{}, nil
-	}
-	found, problem := dir.find(it)
-	if found != "" && r.opt.DryRun {
-		r.report.MediaFound++
-		return document.File{}, nil
-	}
-	var f document.File
-	if found != "" {
-		src, err := dir.root.Open(found)
-		if err != nil {
-			return document.File{}, err
-		}
-		defer src.Close()
-		f, err = r.Files.Upload(ctx, r.opt.Site, document.Upload{Name: path.Base(found), Body: src, Alt: cut(it.MetaValue("_wp_attachment_image_alt"), 500),
-			SourceURL: it.AttachmentURL, Also: func(ctx context.Context, tx *db.Tx, f document.File) error {
-				return r.note(ctx, tx, "file", key(it), f.ID)
-			}})
-		switch {
-		case err == nil:
-			r.report.MediaFound++
-			r.report.MediaNew++
-			return f, nil
-		case stoa.Is(err, stoa.KindInvalid), stoa.Is(err, stoa.KindTooLarge):
-			problem = err.Error()
-		default:
-			return document.File{}, err
-		}
-	}
-	r.report.MediaMissing++
-	r.report.Warnings = append(r.report.Warnings, Warning{Line: it.Line, Item: it.ID, Message: fmt.Sprintf("the file %s was not brought over: %s", cut(it.AttachmentURL, 200), problem)})
-	return document.File{}, nil
 }
 
 // place gives the form by which addresses are compared: host without www., decoded path, no scheme and
@@ -272,33 +262,4 @@ func (l *library) place(address string) string {
 		host = l.host
 	}
 	return strings.TrimPrefix(strings.ToLower(host), "www.") + u.Path
-}
-
-// rewrite lets the addresses in a text that name files of the library lead to the portal's copies.
-func (r *run) rewrite(html string) string {
-	if len(r.lib.files) == 0 {
-		return html
-	}
-	return richtext.Rewrite(html, func(_, _, address string) string {
-		p := r.lib.place(address)
-		if p == "" {
-			return address
-		}
-		if f, ok := r.lib.files[p]; ok {
-			return document.URL(r.opt.Site.Slug, f)
-		}
-		m := sizedName.FindStringSubmatch(p)
-		if m == nil {
-			return address
-		}
-		f, ok := r.lib.files[strings.TrimSuffix(p, m[0])+m[3]]
-		if !ok { // WordPress shrinks large originals to a file of their own, of which the smaller ones do not bear the name
-			f, ok = r.lib.files[strings.TrimSuffix(p, m[0])+"-scaled"+m[3]]
-		}
-		if !ok {
-			return address
-		}
-		width, _ := strconv.Atoi(m[1]) // at most five figures: cannot fail
-		return document.URL(r.opt.Site.Slug, f) + f.Query(width)
-	})
 }

@@ -100,6 +100,9 @@ type Item struct {
 	Meta          map[string][]string
 	AttachmentURL string
 	Comments      []Comment
+
+	key  string // under which what became of it is kept, beside its type
+	past bool   // an earlier file told it, this one does not
 }
 
 // MetaValue returns the first value stored under key, empty when there is none.
@@ -161,7 +164,18 @@ type Warning struct {
 	Line    int // 0 when it is about no single line
 	Item    int64
 	Message string
+	Weight  Weight
 }
+
+// Weight says how much a warning matters to the owner of the site.
+type Weight int
+
+// The weights, the heaviest last.
+const (
+	Odd     Weight = iota // in the file, and made sense of
+	Changed               // arrived, but in another form or under another address
+	Missing               // did not arrive
+)
 
 // Limits bounds what Read takes. A zero field means the default.
 type Limits struct {

@@ -247,11 +247,11 @@ func (p *parser) channelElement(se xml.StartElement, line int) error {
 		}
 		return p.item(line)
 	case "title":
-		return p.into(&e.Site.Title)
+		return p.words(&e.Site.Title)
 	case "link":
 		return p.into(&e.Site.Link)
 	case "description":
-		return p.into(&e.Site.Description)
+		return p.words(&e.Site.Description)
 	case "language":
 		return p.into(&e.Site.Language)
 	case "generator":
@@ -293,6 +293,7 @@ func (p *parser) addTerm(t Term) {
 	if i, known := p.terms[key]; known && t.Slug != "" {
 		first := &(*list)[i]
 		first.ID = cmp.Or(first.ID, t.ID)
+		first.Parent = cmp.Or(first.Parent, t.Parent)
 		first.Description = cmp.Or(first.Description, t.Description)
 		return
 	}
@@ -303,6 +304,13 @@ func (p *parser) addTerm(t Term) {
 func (p *parser) into(dst *string) error {
 	s, err := p.text()
 	*dst = strings.TrimSpace(s)
+	return err
+}
+
+// words takes a text that is HTML in the file and plain here: a name, a title, a description.
+func (p *parser) words(dst *string) error {
+	s, err := p.text()
+	*dst = plain(s)
 	return err
 }
 
@@ -329,11 +337,11 @@ func (p *parser) author(line int) error {
 		case "wp:author_email":
 			return p.into(&a.Email)
 		case "wp:author_display_name":
-			return p.into(&a.Name)
+			return p.words(&a.Name)
 		case "wp:author_first_name":
-			return p.into(&a.FirstName)
+			return p.words(&a.FirstName)
 		case "wp:author_last_name":
-			return p.into(&a.LastName)
+			return p.words(&a.LastName)
 		}
 		return p.skip()
 	})
@@ -363,9 +371,9 @@ func (p *parser) term(line int, taxonomy string) error {
 		case "wp:category_parent", "wp:term_parent":
 			return p.into(&t.Parent)
 		case "wp:cat_name", "wp:tag_name", "wp:term_name":
-			return p.into(&t.Name)
+			return p.words(&t.Name)
 		case "wp:category_description", "wp:tag_description", "wp:term_description":
-			return p.into(&t.Description)
+			return p.words(&t.Description)
 		}
 		return p.skip()
 	})

@@ -1,6 +1,7 @@
 package wordpress
 
 import (
+	"cmp"
 	"encoding/xml"
 	"net/url"
 	"strings"
@@ -18,7 +19,7 @@ func (p *parser) item(line int) error {
 	err := p.each(func(se xml.StartElement, at int) error {
 		switch name(se.Name) {
 		case "title":
-			return p.into(&it.Title)
+			return p.words(&it.Title)
 		case "link":
 			return p.into(&it.Link)
 		case "guid":
@@ -135,7 +136,7 @@ func (p *parser) reference(it *Item, se xml.StartElement) error {
 			r.Slug = decodeSlug(a.Value)
 		}
 	}
-	if err := p.into(&r.Name); err != nil {
+	if err := p.words(&r.Name); err != nil {
 		return err
 	}
 	if r.Taxonomy == "tag" { // version 1.0
@@ -232,6 +233,13 @@ func (p *parser) finish() {
 	if p.in.control > 0 {
 		p.warn(p.in.control, 0, "the file holds control characters that XML forbids, first on line %d; they became spaces", p.in.control)
 	}
+	for i := range e.Items {
+		for _, ref := range e.Items[i].Refs { // an export of posts alone does not list its terms
+			if _, listed := p.terms[ref.Taxonomy+"\x00"+ref.Slug]; !listed && (ref.Taxonomy == "category" || ref.Taxonomy == "post_tag") {
+				p.addTerm(Term{Taxonomy: ref.Taxonomy, Slug: ref.Slug, Name: cmp.Or(ref.Name, ref.Slug), Line: e.Items[i].Line})
+			}
+		}
+	}
 	exact := map[string]string{}
 	loose := map[string]string{}
 	for i, a := range e.Authors {
@@ -260,7 +268,7 @@ func (p *parser) finish() {
 			it.Author = loose[plainLogin(it.Creator)]
 			p.warn(it.Line, it.ID, "the creator is written %q; taken for the author %q", clip(it.Creator, 60), it.Author)
 		case plainLogin(it.Creator) == "":
-			p.warn(it.Line, it.ID, "the creator %q is nobody's login; the item has no author", clip(it.Creator, 60))
+			p.warn(it.Line, it.ID, "the creator %q is no login; the item has no author", clip(it.Creator, 60))
 		default:
 			a := Author{Login: it.Creator, Name: it.Creator, Implied: true, Line: it.Line}
 			e.Authors = append(e.Authors, a)
@@ -285,15 +293,29 @@ func plainLogin(s string) string {
 	}, s)
 }
 
-// decodeSlug resolves the percent encoding that WordPress gives to slugs beyond ASCII. What does not
-// decode to text stays as it is.
+// decodeSlug resolves the percent encoding that WordPress gives to slugs beyond ASCII. It keeps 200 bytes of them, so
+// that the last letter can be cut: what is left of it goes. What does not decode to text otherwise stays as it is.
 func decodeSlug(s string) string {
 	if !strings.Contains(s, "%") {
 		return s
 	}
-	d, err := url.PathUnescape(s)
-	if err != nil || !utf8.ValidString(d) || strings.ContainsAny(d, "/\x00") {
-		return s
+	for cut := 0; cut <= 8 && cut < len(s); cut++ { // a letter has at most four bytes, each written as three
+		if cut > 0 && !cutLetter(s[len(s)-cut:]) {
+			break
+		}
+		d, err := url.PathUnescape(s[:len(s)-cut])
+		if err != nil || !utf8.ValidString(d) {
+			continue
+		}
+		if strings.ContainsAny(d, "/\x00") {
+			return s
+		}
+		return d
 	}
-	return d
+	return s
+}
+
+// cutLetter reports whether s can be the end of what percent encoding made of a letter.
+func cutLetter(s string) bool {
+	return strings.Trim(s, "%0123456789abcdefABCDEF") == ""
 }

@@ -136,12 +136,12 @@ func inCircle(id int64, parent map[int64]int64) bool {
 		}
 		up = parent[up]
 	}
-	return true // deeper than anybody builds: the same to us
+	return true // deeper than sites are: the same to us
 }
 
 // entry reads a menu item; when it leads nowhere any more, reason says why.
 func (b *planner) entry(it *Item) (e *MenuEntry, reason string) {
-	e = &MenuEntry{Item: it, Label: it.Title, Hint: it.Excerpt, Description: strings.TrimSpace(it.Content),
+	e = &MenuEntry{Item: it, Label: it.Title, Hint: plain(it.Excerpt), Description: plain(it.Content),
 		NewWindow: it.MetaValue("_menu_item_target") == "_blank", Classes: phpStrings(it.MetaValue("_menu_item_classes"))}
 	object := it.MetaValue("_menu_item_object")
 	id, _ := strconv.ParseInt(strings.TrimSpace(it.MetaValue("_menu_item_object_id")), 10, 64)

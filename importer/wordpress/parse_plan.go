@@ -106,7 +106,19 @@ type planner struct {
 }
 
 func (b *planner) warn(it *Item, format string, args ...any) {
+	if it.past { // the file that told of it was warned of
+		return
+	}
 	b.p.Warnings = append(b.p.Warnings, Warning{Line: it.Line, Item: it.ID, Message: fmt.Sprintf(format, args...)})
+}
+
+// changed is warn about something that arrives otherwise than it was.
+func (b *planner) changed(it *Item, format string, args ...any) {
+	n := len(b.p.Warnings)
+	b.warn(it, format, args...)
+	for i := range b.p.Warnings[n:] {
+		b.p.Warnings[n+i].Weight = Changed
+	}
 }
 
 // sortItems gives every item its step; menu entries get theirs when the menus are built.
@@ -201,7 +213,7 @@ func (b *planner) article(it *Item) {
 	switch it.Status {
 	case StatusPublish, StatusFuture, StatusDraft, StatusPending, StatusPrivate:
 	default:
-		b.warn(it, "%q has the unknown state %q; it is taken for a draft", clip(it.Title, 80), clip(it.Status, 40))
+		b.changed(it, "%q has the unknown state %q; it is taken for a draft", clip(it.Title, 80), clip(it.Status, 40))
 	}
 	for _, c := range it.Comments {
 		b.p.Comments.Total++
@@ -233,10 +245,10 @@ func (b *planner) pages() {
 	for _, n := range all {
 		parent := nodes[n.Item.Parent]
 		if n.Item.Parent != 0 && parent == nil {
-			b.warn(n.Item, "the parent of the page %q, item %d, is not imported; the page goes to the top", clip(n.Item.Title, 80), n.Item.Parent)
+			b.changed(n.Item, "the parent of the page %q, item %d, is not imported; the page is at the top until it comes", clip(n.Item.Title, 80), n.Item.Parent)
 		}
 		if parent != nil && circular(n, nodes, broken) {
-			b.warn(n.Item, "the page %q is below itself; it goes to the top", clip(n.Item.Title, 80))
+			b.changed(n.Item, "the page %q is below itself; it goes to the top", clip(n.Item.Title, 80))
 			broken[n] = true // and with it the circle, for the others in it
 			parent = nil
 		}
@@ -296,7 +308,7 @@ func (b *planner) addresses() {
 			}
 		}
 	}
-	// The short forms come second: they are sure, but nobody types them.
+	// The short forms come second: they are sure, but visitors do not type them.
 	for _, s := range b.p.Steps {
 		if s.Action != Import && s.Action != Media || s.Item.ID == 0 {
 			continue
@@ -408,7 +420,7 @@ func (p *Plan) attached(id int64) []*Item {
 
 // file gives the parts of an attachment that galleries show.
 func (i *Item) file() File {
-	return File{ID: i.ID, URL: i.AttachmentURL, Alt: i.MetaValue("_wp_attachment_image_alt"), Title: i.Title, Caption: i.Excerpt}
+	return File{ID: i.ID, URL: i.AttachmentURL, Alt: plain(i.MetaValue("_wp_attachment_image_alt")), Title: i.Title, Caption: i.Excerpt}
 }
 
 // Thumbnail returns the picture chosen for an item, nil when there is none or the export lacks it.

@@ -181,7 +181,7 @@ func realExport(t *testing.T) *Export {
 
 func TestRealExport_ExactCounts(t *testing.T) {
 	e := realExport(t)
-	if len(e.Items) != 186 || len(e.Authors) != 2 || len(e.Categories) != 68 || len(e.Tags) != 110 || len(e.Terms) != 6 {
+	if len(e.Items) != 186 || len(e.Authors) != 2 || len(e.Categories) != 68 || len(e.Tags) != 114 || len(e.Terms) != 6 {
 		t.Errorf("%d items, %d authors, %d categories, %d tags, %d terms", len(e.Items), len(e.Authors), len(e.Categories), len(e.Tags), len(e.Terms))
 	}
 	kinds := map[string]int{}

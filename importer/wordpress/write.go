@@ -3,10 +3,7 @@ package wordpress
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/stoa-portal/stoa"
@@ -14,6 +11,7 @@ import (
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/document"
 	"github.com/stoa-portal/stoa/page"
+	"github.com/stoa-portal/stoa/richtext"
 	"github.com/stoa-portal/stoa/site"
 	"github.com/stoa-portal/stoa/taxonomy"
 	"github.com/stoa-portal/stoa/user"
@@ -37,8 +35,10 @@ type Writer struct {
 type WriteOptions struct {
 	Site     site.Site
 	HomePage string // slug of the imported page that becomes the home; empty: the list of posts
-	MediaDir string // folder with the files of the old site's library, such as a copy of wp-content/uploads; empty: none are brought over
-	DryRun   bool   // count only
+	// MediaDir is the folder with the files of the old site's library, such as a copy of wp-content/uploads; empty: none are
+	// brought over.
+	MediaDir string
+	DryRun   bool // write nothing
 	Progress func(done, total int)
 }
 
@@ -46,56 +46,56 @@ type WriteOptions struct {
 type run struct {
 	Writer
 	opt    WriteOptions
+	site   site.Site // as it is, or will be
 	source string
-	plan   Plan
 	known  map[string]stoa.ID // kind/key → thing
-	lib    library
-	people map[string]person // by login
+	kept   kept
+	export *Export // with what earlier files said
+	plan   Plan
+	stock  stock
+	policy *richtext.Policy
 	report Report
 	done   int
 	total  int
+
+	// What was decided.
+	fresh     bool   // the site takes name and language of the old one
+	zone      string // that the instance takes; empty: it keeps its own
+	prefix    string // before links in texts
+	people    map[string]person
+	accounts  map[string]user.User // to take or to make, by login
+	dir       *folder
+	bring     []bringing
+	lib       library
+	terms     map[string]*term
+	claimed   map[string]bool // addresses of terms
+	posts     []*article
+	pages     []*article
+	byItem    map[*Item]*article
+	places    map[string]place // by old address
+	redirects []string         // old addresses
+	menus     []menuPlan
+	updates   []*article
+	home      *article
 }
 
-// Write brings an export in, as the actor of ctx, who needs Manage on the site. It may be repeated: what
-// an earlier run wrote is left alone.
+// Write brings an export in, as the actor of ctx, who needs Manage on the site. It may be repeated: what an earlier run
+// wrote is only brought up to date, while no editor has touched it. A dry run gives the report of a run and writes
+// nothing.
 func (w Writer) Write(ctx context.Context, e *Export, o WriteOptions) (Report, error) {
-	r := &run{Writer: w, opt: o, plan: e.Plan(), known: map[string]stoa.ID{}, source: cut(e.Site.BaseURL, 190)}
-	r.account(e)
-	if err := r.load(ctx); err != nil {
+	r := &run{Writer: w, opt: o, site: o.Site, policy: richtext.New()}
+	defer func() {
+		if r.dir != nil {
+			_ = r.dir.root.Close() // it was only read
+		}
+	}()
+	if err := r.prepare(ctx, e); err != nil || o.DryRun {
 		return r.report, err
 	}
-	var pages []*PageNode
-	for _, n := range r.plan.Pages {
-		pages = append(pages, flatten(n)...)
-	}
-	if o.HomePage != "" && !slices.ContainsFunc(pages, func(n *PageNode) bool { return n.Item.Slug == o.HomePage }) {
-		return r.report, stoa.Invalid("home-page", "the export has no page with the slug %q", o.HomePage)
-	}
-	r.total = len(r.plan.Posts) + len(pages)
-	if o.MediaDir != "" {
-		r.total += len(r.plan.Media)
-	}
-	if o.DryRun {
-		for _, it := range r.plan.Posts {
-			r.count(it)
-		}
-		for _, n := range pages {
-			r.count(n.Item)
-		}
-		return r.report, r.media(ctx)
-	}
-	steps := []func(context.Context) error{
-		func(ctx context.Context) error { return r.authors(ctx, e) },
-		r.media,
-		func(ctx context.Context) error { return r.pictures(ctx, pages) },
-		func(ctx context.Context) error { return r.terms(ctx, e) },
-		r.posts,
-		func(ctx context.Context) error { return r.pages(ctx, pages) },
-		r.menus,
-		r.addresses,
-		func(ctx context.Context) error { return r.settings(ctx, e, pages) },
-	}
-	for _, step := range steps {
+	r.total = len(r.bring) + len(r.posts) + len(r.pages) + len(r.updates)
+	for _, step := range []func(context.Context) error{r.begin, r.authors, r.keepRest, r.media, r.writeTerms,
+		r.writePosts, r.writePages,
+		r.movePages, r.update, r.writeMenus, r.writeRedirects, r.finish} {
 		if err := step(ctx); err != nil {
 			return r.report, fmt.Errorf("import: %w", err)
 		}
@@ -105,11 +105,21 @@ func (w Writer) Write(ctx context.Context, e *Export, o WriteOptions) (Report, e
 
 // account fills in what the plan alone tells.
 func (r *run) account(e *Export) {
-	r.report = Report{Items: len(e.Items), Skipped: map[string]int{}, Menus: r.plan.Count(Menu), Media: r.plan.Count(Media), Inline: r.plan.Count(Inline),
-		Comments: r.plan.Comments.Total, Warnings: append(slices.Clone(e.Warnings), r.plan.Warnings...)}
+	r.report = Report{Items: len(e.Items), Skipped: map[string]int{}, Comments: r.plan.Comments.Total,
+		Warnings: append(slices.Clone(e.Warnings), r.plan.Warnings...)}
 	for _, s := range r.plan.Steps {
-		if s.Action == Skip {
+		if s.Item.past {
+			continue
+		}
+		switch s.Action {
+		case Skip:
 			r.report.Skipped[s.Reason]++
+		case Menu:
+			r.report.Menus++
+		case Media:
+			r.report.Media++
+		case Inline:
+			r.report.Inline++
 		}
 	}
 }
@@ -122,77 +132,97 @@ func flatten(n *PageNode) []*PageNode {
 	return out
 }
 
-func (r *run) load(ctx context.Context) error {
-	return db.Each(ctx, r.DB, func(row db.Scanner) error {
-		var kind, key string
-		var thing stoa.ID
-		err := row.Scan(&kind, &key, &thing)
-		r.known[kind+"/"+key] = thing
-		return err
-	}, "SELECT kind, source_key, thing FROM importer_item WHERE site = ? AND source = ?", r.opt.Site.ID, r.source)
-}
-
 // note writes down in the transaction what became of an item, and tells the run after the commit.
 func (r *run) note(ctx context.Context, tx *db.Tx, kind, key string, thing stoa.ID) error {
 	tx.AfterCommit(func() { r.known[kind+"/"+key] = thing })
-	return tx.Insert(ctx, "importer_item", db.Row{"site": r.opt.Site.ID, "source": r.source, "kind": kind, "source_key": key, "thing": thing})
+	return tx.Upsert(ctx, "importer_item", []string{"site", "source", "kind", "source_key"},
+		db.Row{"site": r.site.ID, "source": r.source, "kind": kind, "source_key": key, "thing": thing})
 }
 
-func (r *run) terms(ctx context.Context, e *Export) error {
+func (r *run) writeTerms(ctx context.Context) error {
 	return r.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
-		ids := map[string]stoa.ID{}
 		// Parents come first, however the file orders them; a circle ends at the depth limit.
-		left := slices.Clone(e.Categories)
+		left := r.export.Categories
+		done := map[string]bool{}
 		for depth := 0; len(left) > 0 && depth < 50; depth++ {
 			var later []Term
-			for _, t := range left {
-				parent, ok := ids[t.Parent]
-				if t.Parent != "" && !ok && depth < 49 {
-					later = append(later, t)
+			for _, c := range left {
+				t := r.terms["category/"+c.Slug]
+				if t == nil || t.gone || done[c.Slug] {
 					continue
 				}
-				id, err := r.Taxonomy.EnsureCategory(ctx, tx, taxonomy.Category{Site: r.opt.Site.ID, Parent: parent, Slug: cut(t.Slug, 190), Name: cut(termName(t), 190), Description: t.Description})
-				if err != nil {
+				up := r.terms["category/"+c.Parent]
+				if c.Parent != "" && up != nil && !up.gone && !done[c.Parent] && depth < 49 {
+					later = append(later, c)
+					continue
+				}
+				done[c.Slug] = true
+				if err := r.writeCategory(ctx, tx, t, up); err != nil {
 					return err
 				}
-				ids[t.Slug] = id
 			}
 			left = later
 		}
-		for _, t := range e.Tags {
-			id, err := r.Taxonomy.EnsureTag(ctx, tx, r.opt.Site.ID, cut(termName(t), 190), cut(t.Slug, 190))
+		for _, c := range r.export.Tags {
+			t := r.terms["post_tag/"+c.Slug]
+			if t == nil || t.gone || t.name == "" {
+				continue
+			}
+			id, err := r.Taxonomy.EnsureTag(ctx, tx, r.site.ID, t.name, t.slug)
+			if err == nil {
+				t.id = id
+				err = r.note(ctx, tx, "term", sourceKey("post_tag/"+t.Slug), id)
+			}
 			if err != nil {
 				return err
 			}
-			ids["tag/"+t.Slug] = id
 		}
-		tx.AfterCommit(func() {
-			for k, id := range ids {
-				r.known["term/"+k] = id
-			}
-		})
 		return nil
 	})
 }
 
-func termName(t Term) string {
-	if strings.TrimSpace(t.Name) == "" {
-		return t.Slug
+// writeCategory makes a category, or completes one that was made from its mention at an item.
+func (r *run) writeCategory(ctx context.Context, tx *db.Tx, t, up *term) error {
+	c := taxonomy.Category{ID: t.id, Site: r.site.ID, Slug: t.slug, Name: t.name, Description: t.Description}
+	if up != nil && !up.gone && up != t {
+		c.Parent = up.id
 	}
-	return t.Name
+	if t.name == "" { // noted by an earlier run
+		c.Name = shorten(t.Name, 190)
+		if c.Parent == 0 && c.Description == "" || c.Name == "" {
+			return nil
+		}
+		return r.Taxonomy.Complete(ctx, tx, c)
+	}
+	id, err := r.Taxonomy.EnsureCategory(ctx, tx, c)
+	if err != nil {
+		return err
+	}
+	t.id = id
+	return r.note(ctx, tx, "term", sourceKey("category/"+t.Slug), id)
 }
 
-// draft turns an item into web content.
-func (r *run) draft(it *Item, kind string) (content.Draft, BlockReport) {
+// draft turns an item into web content; linked lets its links lead to what is here.
+func (r *run) draft(a *article, linked bool) (content.Draft, drawn) {
+	it := a.item
 	html, blocks := r.plan.HTML(it)
-	html = r.rewrite(html)
-	title := it.Title
-	if strings.TrimSpace(title) == "" {
-		title = "Untitled"
+	out := drawn{blocks: blocks}
+	html = r.plan.named(html)
+	if linked && len(html) <= content.MaxBody {
+		html = r.policy.Sanitize(html) // pictures in styles become elements, whose addresses are rewritten
+		html, out.links, out.left = r.rewrite(html)
 	}
 	d := content.Draft{
-		Kind: kind, Slug: it.Slug, Sticky: it.Sticky, Published: it.Date, Created: it.Date, Modified: it.Modified, Comment: "Imported from WordPress",
-		Text: map[stoa.Locale]content.Text{r.opt.Site.Locale: {Title: title, Summary: it.Excerpt, Body: html}},
+		Kind:      a.kind,
+		Slug:      a.slug,
+		Sticky:    it.Sticky,
+		Published: it.Date,
+		Created:   it.Date,
+		Modified:  it.Modified,
+		Comment:   commentNew,
+		Text: map[stoa.Locale]content.Text{
+			r.site.Locale: {Title: a.title, Summary: shorten(plain(it.Excerpt), content.MaxSummary), Body: html},
+		},
 	}
 	if p, ok := r.people[it.Author]; ok {
 		d.Author, d.AuthorName = p.account, p.name
@@ -200,59 +230,53 @@ func (r *run) draft(it *Item, kind string) (content.Draft, BlockReport) {
 	if pic := r.plan.Thumbnail(it); pic != nil {
 		d.Image = r.lib.items[pic.ID].Key
 	}
-	for _, slug := range it.Categories() {
-		if id := r.known["term/"+slug]; id != 0 {
-			d.Categories = append(d.Categories, id)
-		}
+	for _, t := range r.termsOf(it, "category") {
+		d.Categories = append(d.Categories, t.id)
 	}
-	for _, slug := range it.Tags() {
-		if id := r.known["term/tag/"+slug]; id != 0 {
-			d.Tags = append(d.Tags, id)
-		}
+	for _, t := range r.termsOf(it, "post_tag") {
+		d.Tags = append(d.Tags, t.id)
 	}
-	if it.Password != "" {
+	if it.Password != "" && len(it.Password) <= 255 {
 		d.Password = &it.Password
 	}
-	return d, blocks
+	return d, out
+}
+
+// drawn is what was found while a text was drawn.
+type drawn struct {
+	blocks      BlockReport
+	links, left int
+}
+
+// status is the state of an item here.
+func status(it *Item) string {
+	if len(it.Password) > 255 {
+		return StatusDraft // without its password it must not be open
+	}
+	return it.Status
 }
 
 // save writes one item as web content and publishes it as the old site had it.
-func (r *run) save(ctx context.Context, tx *db.Tx, it *Item, kind string) (content.Article, error) {
-	d, blocks := r.draft(it, kind)
-	if d.Slug != "" {
-		var n int
-		if err := tx.QueryRow(ctx, "SELECT count(*) FROM content_article WHERE site = ? AND slug = ?", r.opt.Site.ID, taxonomy.Slug(d.Slug)).Scan(&n); err != nil {
-			return content.Article{}, err
-		}
-		if n > 0 {
-			d.Slug += "-" + strconv.FormatInt(it.ID, 10)
-		}
-	}
-	a, err := r.Content.CreateTx(ctx, tx, r.opt.Site, d)
+func (r *run) save(ctx context.Context, tx *db.Tx, a *article) error {
+	d, _ := r.draft(a, true)
+	made, err := r.Content.CreateTx(ctx, tx, r.site, d)
 	if err != nil {
-		return a, fmt.Errorf("item %d in line %d (%q): %w", it.ID, it.Line, cut(it.Title, 60), err)
+		return err
 	}
-	switch it.Status {
+	switch status(a.item) {
 	case StatusPublish:
-		err = r.Content.PublishTx(ctx, tx, a.ID, a.Version, time.Time{})
+		err = r.Content.PublishTx(ctx, tx, made.ID, made.Version, time.Time{})
 	case StatusFuture:
-		err = r.Content.PublishTx(ctx, tx, a.ID, a.Version, it.Date)
+		err = r.Content.PublishTx(ctx, tx, made.ID, made.Version, a.item.Date)
 	}
 	if err != nil {
-		return a, fmt.Errorf("publish item %d in line %d: %w", it.ID, it.Line, err)
+		return fmt.Errorf("publish: %w", err)
 	}
-	tx.AfterCommit(func() { r.report.Blocks.Add(blocks) })
-	return a, r.note(ctx, tx, kind, key(it), a.ID)
-}
-
-func key(it *Item) string { return strconv.FormatInt(it.ID, 10) }
-
-func (r *run) count(it *Item) {
-	if r.known["post/"+key(it)] != 0 || r.known["page/"+key(it)] != 0 {
-		r.report.Before++
-	} else {
-		r.report.New++
+	a.id = made.ID
+	if err := r.keepItem(ctx, tx, a.item); err != nil {
+		return err
 	}
+	return r.note(ctx, tx, a.item.Type, a.item.key, made.ID)
 }
 
 func (r *run) progress() {
@@ -262,23 +286,29 @@ func (r *run) progress() {
 	}
 }
 
-func (r *run) posts(ctx context.Context) error {
-	for chunk := range slices.Chunk(r.plan.Posts, batch) {
-		todo := slices.DeleteFunc(slices.Clone(chunk), func(it *Item) bool { return r.known["post/"+key(it)] != 0 })
-		if len(todo) > 0 {
-			if err := r.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
-				for _, it := range todo {
-					if _, err := r.save(ctx, tx, it, content.KindPost); err != nil {
-						return err
-					}
+// refused accounts for an article that the domain refused although it had been asked: an editor was faster.
+func (r *run) refused(a *article, err error) {
+	a.skip = true
+	r.report.New--
+	r.report.Refused++
+	r.warn(Missing, a.item, "%q was not brought over: %s", clip(a.item.Title, 60), sentence(err))
+}
+
+func (r *run) writePosts(ctx context.Context) error {
+	for chunk := range slices.Chunk(r.posts, batch) {
+		todo := slices.DeleteFunc(slices.Clone(chunk), func(a *article) bool { return a.before || !a.written() })
+		err := r.savePosts(ctx, todo)
+		if refusal(err) { // one must not stop the others
+			for _, a := range todo {
+				if err := r.savePosts(ctx, []*article{a}); refusal(err) {
+					r.refused(a, err)
+				} else if err != nil {
+					return err
 				}
-				return nil
-			}); err != nil {
-				return err
 			}
+		} else if err != nil {
+			return err
 		}
-		r.report.New += len(todo)
-		r.report.Before += len(chunk) - len(todo)
 		for range chunk {
 			r.progress()
 		}
@@ -286,152 +316,128 @@ func (r *run) posts(ctx context.Context) error {
 	return nil
 }
 
-// pages writes each page of the tree as an article that a page shows; parents come first.
-func (r *run) pages(ctx context.Context, list []*PageNode) error {
-	parents := map[int64]*Item{}
-	for _, n := range list {
-		for _, c := range n.Children {
-			parents[c.Item.ID] = n.Item
-		}
+func (r *run) savePosts(ctx context.Context, list []*article) error {
+	if len(list) == 0 {
+		return nil
 	}
-	for _, n := range list {
-		it := n.Item
+	return r.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+		for _, a := range list {
+			if err := r.save(ctx, tx, a); err != nil {
+				return fmt.Errorf("item %d in line %d (%q): %w", a.item.ID, a.item.Line, cut(a.item.Title, 60), err)
+			}
+		}
+		return nil
+	})
+}
+
+// writePages writes each page of the tree as an article that a page shows; parents come first.
+func (r *run) writePages(ctx context.Context) error {
+	for _, a := range r.pages {
 		r.progress()
-		if r.known["node/"+key(it)] != 0 {
-			r.report.Before++
+		if a.before || !a.written() {
 			continue
 		}
-		err := r.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
-			a, err := r.save(ctx, tx, it, content.KindPage)
-			if err != nil {
-				return err
-			}
-			var parent stoa.ID
-			if up := parents[it.ID]; up != nil {
-				parent = r.known["node/"+key(up)]
-			}
-			title := it.Title
-			if strings.TrimSpace(title) == "" {
-				title = "Untitled"
-			}
-			p, err := r.Pages.CreateTx(ctx, tx, r.opt.Site, page.NewPage{Parent: parent, Slug: r.slug(it, parent), Title: map[stoa.Locale]string{r.opt.Site.Locale: cut(title, 190)}, Position: -1,
-				Type: page.TypeArticle, Target: a.ID.String(), Publish: it.Status == StatusPublish, Template: n.Template, Created: it.Date})
-			if err != nil {
-				return fmt.Errorf("page %d in line %d (%q): %w", it.ID, it.Line, cut(it.Title, 60), err)
-			}
-			return r.note(ctx, tx, "node", key(it), p.ID)
-		})
+		for a.up != nil && !a.up.written() { // refused just now
+			a.up = a.up.up
+		}
+		position, err := r.position(ctx, a)
 		if err != nil {
 			return err
 		}
-		r.report.New++
-	}
-	return nil
-}
-
-// slug is the page's own, unless a page at the top would hide an address of the portal.
-func (r *run) slug(it *Item, parent stoa.ID) string {
-	if parent == 0 && slices.Contains(page.Reserved(), it.Slug) {
-		return it.Slug + "-page"
-	}
-	return it.Slug
-}
-
-func (r *run) menus(ctx context.Context) error {
-	for i, m := range r.plan.Menus {
-		slug := m.Slug
-		if i == 0 {
-			slug = "main" // the theme shows this one in the header
-		}
-		if r.known["menu/"+m.Slug] != 0 || len(m.Entries) == 0 {
-			continue
-		}
-		err := r.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
-			saved, err := r.Pages.SaveMenuTx(ctx, tx, page.Menu{Site: r.opt.Site.ID, Name: cut(m.Name, 120), Slug: taxonomy.Slug(cut(slug, 100)), Items: r.items(m.Entries, 0)})
-			if err != nil {
-				return fmt.Errorf("menu %q: %w", m.Name, err)
+		err = r.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+			n := page.NewPage{
+				Slug: a.pageSlug, Title: r.text(a.title), Position: position, Template: a.template, Created: a.item.Date,
+				Publish: status(a.item) == StatusPublish, Type: page.TypeWidgets, Layout: page.Single(a.widgets...),
 			}
-			return r.note(ctx, tx, "menu", ref(m.Slug), saved.ID)
-		})
-		if stoa.Is(err, stoa.KindConflict) {
-			r.report.Warnings = append(r.report.Warnings, Warning{Message: fmt.Sprintf("the menu %q was left out: the site has one with this name", m.Name)})
-			continue
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// menuDepth is how deep menus may be nested (page.Menu); deeper entries follow the last one that fits.
-const menuDepth = 4
-
-func (r *run) items(entries []*MenuEntry, depth int) []page.Item {
-	var out []page.Item
-	for _, e := range entries {
-		it := page.Item{}
-		if e.Label != "" {
-			it.Title = map[stoa.Locale]string{r.opt.Site.Locale: cut(e.Label, 190)}
-		}
-		switch {
-		case e.Target != nil && r.known["node/"+key(e.Target)] != 0:
-			it.Page = r.known["node/"+key(e.Target)]
-		case e.Target != nil && e.Target.Type == TypePost:
-			it.URL = "/w/" + e.Target.Slug
-		case e.Term != nil && e.Term.Taxonomy == "category":
-			it.URL = "/categories/" + e.Term.Slug
-		case e.Term != nil:
-			it.URL = "/tags/" + e.Term.Slug
-		case e.URL != "" && strings.TrimSuffix(e.URL, "/") == strings.TrimSuffix(r.source, "/"):
-			it.URL = "/" // the front page of the old site is the front page of this one
-		case strings.HasPrefix(e.URL, "/") || strings.HasPrefix(e.URL, "http://") || strings.HasPrefix(e.URL, "https://"):
-			it.URL = e.URL
-		}
-		below := r.items(e.Children, depth+1)
-		if depth < menuDepth-1 {
-			it.Children, below = below, nil
-		}
-		out = append(append(out, it), below...)
-	}
-	return out
-}
-
-// addresses lets the old site's addresses lead to the new ones.
-func (r *run) addresses(ctx context.Context) error {
-	targets := map[string]string{}
-	for _, a := range r.plan.Addresses {
-		var to string
-		switch {
-		case a.Term != nil && a.Term.Taxonomy == "category":
-			to = "/categories/" + a.Term.Slug
-		case a.Term != nil && a.Term.Taxonomy == "post_tag":
-			to = "/tags/" + a.Term.Slug
-		case a.Item != nil && a.Item.Status == StatusPublish:
 			var err error
-			if to, err = r.addressOf(ctx, a.Item); err != nil {
-				return err
-			}
-		}
-		if to != "" && strings.TrimSuffix(a.From, "/") != to && a.From != "/" {
-			targets[a.From] = to
-		}
-	}
-	froms := slices.Sorted(maps.Keys(targets))
-	for chunk := range slices.Chunk(froms, 100) {
-		todo := slices.DeleteFunc(slices.Clone(chunk), func(f string) bool { return r.known["redirect/"+ref(f)] != 0 })
-		if len(todo) == 0 {
-			continue
-		}
-		if err := r.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
-			for _, f := range todo {
-				if err := r.Pages.AddRedirect(ctx, tx, r.opt.Site.ID, f, targets[f]); err != nil {
-					if stoa.Is(err, stoa.KindInvalid) {
-						continue // an address that leads to itself needs no redirect
-					}
+			if len(a.widgets) == 0 {
+				if err = r.save(ctx, tx, a); err != nil {
 					return err
 				}
-				if err := r.note(ctx, tx, "redirect", ref(f), 1); err != nil {
+				n.Type, n.Target, n.Layout = page.TypeArticle, a.id.String(), page.Layout{}
+			} else if err = r.keepItem(ctx, tx, a.item); err == nil {
+				err = r.note(ctx, tx, "widgets", a.item.key, 1)
+			}
+			if err != nil {
+				return err
+			}
+			if a.up != nil {
+				n.Parent = a.up.node
+			}
+			p, err := r.Pages.CreateTx(ctx, tx, r.site, n)
+			if err != nil {
+				return err
+			}
+			a.node, a.path = p.ID, p.Path
+			return r.note(ctx, tx, "node", a.item.key, p.ID)
+		})
+		if refusal(err) {
+			r.refused(a, err)
+		} else if err != nil {
+			return fmt.Errorf("page %d in line %d (%q): %w", a.item.ID, a.item.Line, cut(a.item.Title, 60), err)
+		}
+	}
+	return nil
+}
+
+// position is the place of a page among those beside it: before the first that is there and comes behind it, else the
+// last.
+func (r *run) position(ctx context.Context, a *article) (int, error) {
+	for _, b := range a.after {
+		if b.move || b.gone || b.node == 0 {
+			continue
+		}
+		p, err := r.Pages.Get(ctx, b.node)
+		if err == nil {
+			return p.Position, nil
+		}
+		if !stoa.Is(err, stoa.KindNotFound) {
+			return 0, err
+		}
+	}
+	return -1, nil
+}
+
+// movePages puts the pages of an earlier run whose parents this one brought below them.
+func (r *run) movePages(ctx context.Context) error {
+	for _, a := range r.pages {
+		if !a.move || a.up == nil || a.up.node == 0 {
+			continue
+		}
+		n, err := r.Pages.Get(ctx, a.node)
+		if err == nil && n.Parent == 0 {
+			position, perr := r.position(ctx, a)
+			if perr != nil {
+				return perr
+			}
+			if position < 0 {
+				position = 1 << 30
+			}
+			_, err = r.Pages.Move(ctx, a.node, a.up.node, position, n.Version)
+		}
+		if refusal(err) {
+			r.report.Moved--
+			r.warn(Changed, a.item, "the page %q stays at the top: %s", clip(a.item.Title, 60), sentence(err))
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeRedirects lets the old site's addresses lead to the new ones.
+func (r *run) writeRedirects(ctx context.Context) error {
+	for chunk := range slices.Chunk(r.redirects, 100) {
+		if err := r.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+			for _, from := range chunk {
+				to, _ := r.destination(r.places[from])
+				if to == "" { // refused just now
+					continue
+				}
+				if err := r.Pages.AddRedirect(ctx, tx, r.site.ID, from, to); err != nil && !stoa.Is(err, stoa.KindInvalid) {
+					return err
+				}
+				if err := r.note(ctx, tx, "redirect", sourceKey(from), stoa.ID(fingerprint(to))); err != nil {
 					return err
 				}
 			}
@@ -439,82 +445,6 @@ func (r *run) addresses(ctx context.Context) error {
 		}); err != nil {
 			return err
 		}
-		r.report.Redirects += len(todo)
 	}
 	return nil
-}
-
-func (r *run) addressOf(ctx context.Context, it *Item) (string, error) {
-	if id := r.known["node/"+key(it)]; id != 0 {
-		p, err := r.Pages.Get(ctx, id)
-		if stoa.Is(err, stoa.KindNotFound) {
-			return "", nil
-		}
-		return p.Path, err
-	}
-	if id := r.known["post/"+key(it)]; id != 0 {
-		a, err := r.Content.Get(ctx, id)
-		if stoa.Is(err, stoa.KindNotFound) {
-			return "", nil
-		}
-		return "/w/" + a.Slug, err
-	}
-	return "", nil
-}
-
-// settings gives the site its old name and home, once.
-func (r *run) settings(ctx context.Context, e *Export, pages []*PageNode) error {
-	if r.known["settings/site"] != 0 {
-		return nil
-	}
-	st, err := r.Sites.Site(ctx, r.opt.Site.ID)
-	if err != nil {
-		return err
-	}
-	if t := strings.TrimSpace(e.Site.Title); t != "" {
-		st.Name = cut(t, 190)
-	}
-	st.Tagline, st.Home = cut(e.Site.Description, 500), site.HomePosts
-	if r.opt.HomePage != "" {
-		for _, n := range pages {
-			if n.Item.Slug == r.opt.HomePage {
-				if st.Home, err = r.addressOf(ctx, n.Item); err != nil {
-					return err
-				}
-			}
-		}
-	}
-	if _, err := r.Sites.UpdateSite(ctx, st); err != nil {
-		return err
-	}
-	if err := r.dropWelcome(ctx); err != nil {
-		return err
-	}
-	return r.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error { return r.note(ctx, tx, "settings", "site", r.opt.Site.ID) })
-}
-
-// dropWelcome removes the page and the article of the first start while nobody has changed them.
-func (r *run) dropWelcome(ctx context.Context) error {
-	if p, err := r.Pages.ByPath(ctx, r.opt.Site.ID, "/home"); err == nil && p.Number == 1 && p.Type == page.TypeWidgets && !p.HasDraft {
-		if err := r.Pages.Delete(ctx, p.ID, p.Version); err != nil && !stoa.Is(err, stoa.KindNotFound) && !stoa.Is(err, stoa.KindConflict) {
-			return err
-		}
-	}
-	a, err := r.Content.LiveBySlug(ctx, r.opt.Site, "welcome")
-	if err != nil || a.Number != 1 || r.wrote(a.ID) {
-		return nil
-	}
-	if err := r.Content.Delete(ctx, a.ID); err != nil && !stoa.Is(err, stoa.KindNotFound) {
-		return err
-	}
-	return nil
-}
-
-func (r *run) wrote(id stoa.ID) bool {
-	for _, have := range r.known {
-		if have == id {
-			return true
-		}
-	}
-	return false
 }
