@@ -42,6 +42,9 @@ func (a Actor) Operates(what string) error {
 	if a.System || a.Operator {
 		return nil
 	}
+	if !a.SignedIn() {
+		return Unauthorized("sign in as an operator to %s", what)
+	}
 	return Forbidden("only an operator of the whole installation may %s", what)
 }
 

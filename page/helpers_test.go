@@ -41,7 +41,7 @@ func newNode(t *testing.T, d *db.DB) *node {
 	}
 	t.Cleanup(func() { _ = log.Close(context.Background()) })
 	n := &node{cache: c, log: log, d: d}
-	if n.access, err = access.New(access.Options{DB: d, Cache: c}); err != nil {
+	if n.access, err = access.New(access.Options{DB: d, Cache: c, InstanceOf: site.InstanceOf}); err != nil {
 		t.Fatal(err)
 	}
 	if n.sites, err = site.New(site.Options{DB: d, Cache: c, Access: n.access}); err != nil {

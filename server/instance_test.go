@@ -94,11 +94,11 @@ func TestInstances_AreApartOnEveryNode(t *testing.T) {
 		if status != http.StatusOK || strings.Contains(body, "Virtual instances") {
 			t.Errorf("the panel of the new instance: %d; it must not lead to others", status)
 		}
-		if status, body = atHost(t, other, person, "harbour.test", http.MethodGet, "/control/instances", nil); status != http.StatusOK || strings.Contains(body, "example.com") {
+		if status, body = atHost(t, other, person, "harbour.test", http.MethodGet, "/control/instances", nil); status != http.StatusForbidden || strings.Contains(body, "example.com") {
 			t.Errorf("its list of instances: %d, names the default one: %v", status, strings.Contains(body, "example.com"))
 		}
 		another := url.Values{"name": {"Y"}, "host": {"y.test"}, "webId": {"y.test"}, "locale": {"en"}, "timeZone": {"UTC"}}
-		if status, _ = atHost(t, other, person, "harbour.test", http.MethodPost, "/control/instances/new", another); status < 400 {
+		if status, _ = atHost(t, other, person, "harbour.test", http.MethodPost, "/control/instances/new", another); status != http.StatusForbidden {
 			t.Errorf("the administrator of one instance makes another one: %d", status)
 		}
 		if status, _ = atHost(t, other, person, "localhost", http.MethodGet, "/control/", nil); status == http.StatusOK {
@@ -113,6 +113,28 @@ func TestInstances_AreApartOnEveryNode(t *testing.T) {
 		}
 		if status, body := atHost(t, other, operator, "localhost", http.MethodPost, "/control/instances/new", another); status != http.StatusOK || !strings.Contains(body, "http://y.test/account/setup?token=") {
 			t.Errorf("the operator makes one: %d\n%s", status, body)
+		}
+		inst, _, err := other.Sites.Resolve(servertest.System(), "harbour.test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		hosts := "/control/instances/" + inst.ID.String() + "/hosts"
+		for typed, want := range map[string]int{"bücher.example": http.StatusSeeOther, "*.example": http.StatusUnprocessableEntity,
+			"http://x.example": http.StatusUnprocessableEntity, "harbour.test": http.StatusConflict} {
+			if status, body := atHost(t, other, operator, "localhost", http.MethodPost, hosts, url.Values{"hosts": {typed}}); status != want {
+				t.Errorf("the operator gives %s: %d\n%s", typed, status, body)
+			}
+		}
+		if status, body := atHost(t, other, operator, "localhost", http.MethodGet, hosts, nil); status != http.StatusOK ||
+			!strings.Contains(body, "bücher.example") || !strings.Contains(body, "xn--bcher-kva.example") {
+			t.Errorf("its host names: %d\n%s", status, body)
+		}
+		nodes[0].Poll(t)
+		if status, body := atHost(t, nodes[0], newPerson(t), "xn--bcher-kva.example", http.MethodGet, "/", nil); status != http.StatusOK || !strings.Contains(body, "– Harbour</title>") {
+			t.Errorf("a request to it on the other node: %d", status)
+		}
+		if status, body := atHost(t, other, person, "harbour.test", http.MethodGet, "/control/settings", nil); status != http.StatusOK || !strings.Contains(body, "bücher.example") {
+			t.Errorf("the settings of its site do not name the host: %d\n%s", status, body)
 		}
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -90,6 +91,8 @@ type Server struct {
 	started  time.Time
 	command  bool
 
+	patterns []string // of the HTTP server
+
 	cfg    *config.Config
 	log    *slog.Logger
 	http   *httpd.Server
@@ -148,6 +151,10 @@ func LocalURL(c *config.Config) string {
 	}
 	return scheme + "://localhost:" + port
 }
+
+// Patterns gives the patterns of all addresses that the node answers, as http.ServeMux has them, but for those of its
+// health.
+func (s *Server) Patterns() []string { return slices.Clone(s.patterns) }
 
 // Serve answers requests until Drain or Stop.
 func (s *Server) Serve() error { return s.http.Serve() }

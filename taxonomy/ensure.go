@@ -54,6 +54,9 @@ func (s *Service) ensureCategory(ctx context.Context, tx *db.Tx, c Category) (id
 	if c.Slug == "" {
 		c.Slug = Slug(c.Name)
 	}
+	if err := inSite(ctx, tx, c); err != nil {
+		return 0, false, err
+	}
 	id, made, err = ensure(ctx, tx, "taxonomy_category", c.Site, c.Slug, func(id stoa.ID) db.Row {
 		return db.Row{"id": id, "site": c.Site, "parent": c.Parent, "slug": c.Slug, "name": c.Name,
 			"description": c.Description, "version": 1}
@@ -111,4 +114,17 @@ func (s *Service) AddTag(ctx context.Context, instance, site stoa.ID, name strin
 		return err
 	})
 	return id, err
+}
+
+// inSite refuses a parent that is no category of the same site, which a forged form could name.
+func inSite(ctx context.Context, q db.Queryer, c Category) error {
+	if c.Parent == 0 {
+		return nil
+	}
+	var site stoa.ID
+	err := q.QueryRow(ctx, "SELECT site FROM taxonomy_category WHERE id = ?", c.Parent).Scan(&site)
+	if db.IsNoRows(err) || err == nil && site != c.Site {
+		return stoa.Invalid("parent", "the category above (%d) is none of this site", c.Parent)
+	}
+	return err
 }

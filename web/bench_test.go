@@ -49,7 +49,7 @@ func chain(t testing.TB) (s *httpd.Server, token string) {
 	c, err := cache.New(cache.Options{Proof: cache.Boottime, InTransaction: db.InWrite})
 	must(err)
 	t.Cleanup(c.Close)
-	acc, err := access.New(access.Options{DB: d, Cache: c})
+	acc, err := access.New(access.Options{DB: d, Cache: c, InstanceOf: site.InstanceOf})
 	must(err)
 	users, err := user.New(user.Options{DB: d, Cache: c, Access: acc})
 	must(err)
@@ -103,7 +103,8 @@ func chain(t testing.TB) (s *httpd.Server, token string) {
 		Taxonomy: terms, Files: files, Render: theme, Assets: assets,
 		Identity: func(context.Context) (string, error) { return "bench", nil }})
 	must(err)
-	s, err = httpd.New(httpd.Options{Addr: "127.0.0.1:0", Registry: prometheus.NewRegistry(), Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), ErrorPage: h.ErrorPage}, h.Routes())
+	routes, _ := h.Routes()
+	s, err = httpd.New(httpd.Options{Addr: "127.0.0.1:0", Registry: prometheus.NewRegistry(), Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), ErrorPage: h.ErrorPage}, routes)
 	must(err)
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil && !errors.Is(err, context.Canceled) {
