@@ -16,7 +16,7 @@ const (
 	Restored    = "restored" // (number of the version)
 	Uploaded    = "uploaded"
 
-	SignedIn      = "signed-in"
+	SignedIn      = "signed-in" // (full name)
 	SignedOut     = "signed-out"
 	SignIn        = "sign-in" // tried in vain
 	SessionEnded  = "session-ended"

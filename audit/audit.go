@@ -282,6 +282,12 @@ func (l *Log) event(ctx context.Context, at time.Time, n db.Note) Event {
 		e.Instance = a.Instance
 	}
 	e.Thing.Instance = e.Instance
+	if n.Action == SignedIn && e.Guest { // who was a guest when the request came
+		e.Actor, e.Guest, e.Who = n.ID, false, ""
+		if len(e.With) > 0 {
+			e.Who = line(e.With[0], 190)
+		}
+	}
 	return e
 }
 
