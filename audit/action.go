@@ -11,6 +11,8 @@ const (
 	Moved       = "moved"
 	Published   = "published"
 	Scheduled   = "scheduled" // (when)
+	ExpirySet   = "expiry-set"
+	Expired     = "expired"
 	Withdrawn   = "withdrawn"
 	Discarded   = "discarded"
 	Restored    = "restored" // (number of the version)
@@ -21,6 +23,7 @@ const (
 	SignIn        = "sign-in" // tried in vain
 	SessionEnded  = "session-ended"
 	PasswordSet   = "password-set"
+	PasswordGone  = "password-gone"
 	PasswordOld   = "password-old" // the old password that was typed was wrong
 	PasswordTried = "password-tried"
 	LinkAsked     = "link-asked"
@@ -84,6 +87,10 @@ func (e *Event) Sentence() string {
 		return lang.Word("audit.did-published", t)
 	case Scheduled:
 		return lang.Word("audit.did-scheduled", t, with(0))
+	case ExpirySet:
+		return lang.Word("audit.did-expiry-set", t)
+	case Expired:
+		return lang.Word("audit.did-expired", t)
 	case Withdrawn:
 		return lang.Word("audit.did-withdrawn", t)
 	case Discarded:
@@ -115,6 +122,8 @@ func (e *Event) people(t string, with func(int) string) string {
 		return lang.Word("audit.did-session-ended", t)
 	case PasswordSet:
 		return lang.Word("audit.did-password-set", t)
+	case PasswordGone:
+		return lang.Word("audit.did-password-gone", t)
 	case PasswordOld:
 		return lang.Word("audit.did-password-old", t)
 	case PasswordTried:
@@ -225,6 +234,8 @@ func kindWord(kind string) string {
 		return lang.Word("audit.kind-folder")
 	case "tag":
 		return lang.Word("audit.kind-tag")
+	case "job":
+		return lang.Word("audit.kind-job")
 	case "category":
 		return lang.Word("audit.kind-category")
 	case "user":
@@ -241,8 +252,6 @@ func kindWord(kind string) string {
 		return lang.Word("audit.kind-instance")
 	case "host":
 		return lang.Word("audit.kind-host")
-	case "job-order":
-		return lang.Word("audit.kind-job-order")
 	case "*":
 		return lang.Word("audit.kind-everything")
 	}

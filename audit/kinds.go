@@ -28,7 +28,7 @@ func kindOf(name string) (kind, bool) {
 		return kind{scope: inInstance}, true
 	case "instance":
 		return kind{scope: isInstance}, true
-	case "host", "job-order", "*":
+	case "host", "*":
 		return kind{}, true
 	case "draft":
 		return kind{scope: inSite, unkept: "a draft changes nothing that visitors see, and is written with every step " +
@@ -41,6 +41,8 @@ func kindOf(name string) (kind, bool) {
 			"noted"}, true
 	case "job":
 		return kind{unkept: "the portal runs jobs by itself; orders for jobs have rows"}, true
+	case "job-order":
+		return kind{unkept: "each order is noted with the name of its job"}, true
 	case "cluster-event":
 		return kind{unkept: "an event is a record itself; marking it as read is noted"}, true
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/richtext"
 	"github.com/stoa-portal/stoa/site"
@@ -198,6 +199,7 @@ func (s *Service) create(ctx context.Context, tx *db.Tx, st site.Site, d Draft, 
 		return Article{}, err
 	}
 	tx.Changed("article", id, st.ID, 1)
+	audit.Note(tx, audit.Made, Article{ID: id, Instance: st.Instance, Slug: slug, Default: d.Default, Text: d.Text}.thing())
 	a, err := read(ctx, tx, id)
 	if err != nil {
 		return Article{}, err
@@ -353,6 +355,7 @@ func (s *Service) save(ctx context.Context, tx *db.Tx, a row, d Draft, version i
 		}
 	}
 	tx.Changed("article", a.ID, a.Site, version+1)
+	audit.Note(tx, audit.Changed, a.thing())
 	if d.Password != nil && a.hash != "" {
 		tx.TakesAway(nil)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/db"
 )
@@ -265,6 +266,7 @@ func (s *Service) UpdateSite(ctx context.Context, st Site) (Site, error) {
 			return stoa.Conflict("the settings of this site were changed by somebody else; load them again")
 		}
 		tx.Changed("site", st.ID, st.Instance, st.Version+1)
+		audit.Note(tx, audit.Changed, st.thing())
 		return nil
 	})
 	switch {
@@ -308,12 +310,18 @@ func (s *Service) SetHosts(ctx context.Context, st Site, names []string) error {
 		if _, err := tx.Exec(ctx, "DELETE FROM site_host WHERE site = ?", st.ID); err != nil {
 			return err
 		}
+		audit.Note(tx, audit.HostsSet, st.thing(), strings.Join(clean, ", "))
 		return insertHosts(ctx, tx, st, clean)
 	})
 	if db.IsDuplicate(err) {
 		return stoa.Conflict("one of these host names already leads to another site")
 	}
 	return err
+}
+
+// thing is the site as the audit log names it.
+func (s Site) thing() audit.Thing {
+	return audit.Thing{Kind: "site", ID: s.ID, Instance: s.Instance, Title: s.Name}
 }
 
 // cleanHosts gives host names in the form in which they are kept, each once.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/db"
 )
@@ -200,6 +201,7 @@ func (s *Service) AddCategory(ctx context.Context, instance stoa.ID, c Category)
 	}
 	err := s.opt.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) (err error) {
 		c.ID, err = s.EnsureCategory(ctx, tx, c)
+		audit.Note(tx, audit.Made, audit.Thing{Kind: "category", ID: c.ID, Instance: instance, Title: c.Name})
 		return err
 	})
 	return c, err
@@ -212,6 +214,7 @@ func (s *Service) AddTag(ctx context.Context, instance, site stoa.ID, name strin
 	}
 	err = s.opt.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) (err error) {
 		id, err = s.EnsureTag(ctx, tx, site, name, "")
+		audit.Note(tx, audit.Made, audit.Thing{Kind: "tag", ID: id, Instance: instance, Title: name})
 		return err
 	})
 	return id, err
@@ -224,7 +227,8 @@ func (s *Service) DeleteCategory(ctx context.Context, instance, site, id stoa.ID
 	}
 	return s.opt.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
 		var parent stoa.ID
-		err := tx.QueryRow(ctx, "SELECT parent FROM taxonomy_category WHERE id = ? AND site = ?", id, site).Scan(&parent)
+		var name string
+		err := tx.QueryRow(ctx, "SELECT parent, name FROM taxonomy_category WHERE id = ? AND site = ?", id, site).Scan(&parent, &name)
 		if db.IsNoRows(err) {
 			return stoa.NotFound("category", id)
 		}
@@ -244,6 +248,7 @@ func (s *Service) DeleteCategory(ctx context.Context, instance, site, id stoa.ID
 			}
 		}
 		tx.Changed("category", 0, site, 0)
+		audit.Note(tx, audit.Deleted, audit.Thing{Kind: "category", ID: id, Instance: instance, Title: name})
 		return nil
 	})
 }
