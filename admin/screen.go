@@ -12,6 +12,7 @@ import (
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
 	"github.com/stoa-portal/stoa/httpd"
+	"github.com/stoa-portal/stoa/lang"
 	"github.com/stoa-portal/stoa/site"
 )
 
@@ -140,6 +141,7 @@ func (h *Handler) explain(q *request, err error) error {
 	default:
 		return err
 	}
+	h.o.Audit.Refused(q.Context(), err)
 	return h.show(q, status, "error", frame{Title: title, Body: sentence(e.Message)})
 }
 
@@ -327,7 +329,8 @@ func (h *Handler) rail(q *request) []group {
 		when(rules && h.o.Locks != nil, "Locks", "/control/locks", "lock"))
 	add("Configuration",
 		when(rules && h.o.Properties != nil, "Effective properties", "/control/properties", "list"),
-		when(rules && h.o.Nodes != nil, "Log level", "/control/log", "filter"))
+		when(rules && h.o.Nodes != nil, "Log level", "/control/log", "filter"),
+		when(q.actor.Admin && h.o.Audit != nil, lang.Word("audit.title"), "/control/audit", "history"))
 	return out
 }
 

@@ -1,6 +1,10 @@
 package audit
 
-import "github.com/stoa-portal/stoa/lang"
+import (
+	"strings"
+
+	"github.com/stoa-portal/stoa/lang"
+)
 
 // What can be done, as rows name it. What With tells is said in parentheses.
 const (
@@ -62,6 +66,16 @@ const (
 	Access = "access" // (what the refusal said)
 	Others = "others"
 )
+
+// wide reports whether an action concerns the whole installation, whoever did it: only operators see it.
+func wide(action string) bool {
+	switch action {
+	case JobPaused, JobResumed, JobStarted, CachesCleared, LogLevel, NodeForgotten, EventsRead, BackedUp, BackRestored,
+		Declared, Adopted, Commanded, TakenAgain:
+		return true
+	}
+	return false
+}
 
 // Sentence tells in English what was done, without who did it.
 func (e *Event) Sentence() string {
@@ -194,7 +208,7 @@ func (e *Event) operating(t string, with func(int) string) string {
 	case Generated:
 		return lang.Word("audit.did-generated")
 	case Commanded:
-		return lang.Word("audit.did-commanded", e.Thing.Title)
+		return strings.TrimSpace(lang.Word("audit.did-commanded", e.Thing.Title) + " " + strings.Join(e.With, " "))
 	case Exported:
 		return lang.Word("audit.did-exported")
 	case TakenAgain:

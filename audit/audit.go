@@ -150,17 +150,6 @@ func (l *Log) Attest(ctx context.Context, tx *db.Tx) error {
 	return nil
 }
 
-// Append writes one row into a transaction that has no auditor, such as one that begins an incarnation.
-func (l *Log) Append(ctx context.Context, tx *db.Tx, action string, t Thing, with ...string) error {
-	e := l.event(ctx, tx.Now(), db.Note{Action: action, Kind: t.Kind, ID: t.ID, Instance: t.Instance, Title: t.Title,
-		With: with})
-	if err := insert(ctx, tx, []Event{e}); err != nil {
-		return err
-	}
-	tx.AfterCommit(func() { l.say(ctx, []Event{e}) })
-	return nil
-}
-
 // Record writes one row in a transaction of its own, for what was done outside of the database.
 func (l *Log) Record(ctx context.Context, outcome, action string, t Thing, with ...string) error {
 	if l == nil {
@@ -189,7 +178,7 @@ func (l *Log) events(ctx context.Context, tx *db.Tx) (out []Event) {
 	notes, named := tx.Notes(), map[stoa.ID]bool{}
 	for _, n := range notes {
 		e := l.event(ctx, tx.Now(), n)
-		if e.Instance == 0 {
+		if e.Instance == 0 && !wide(n.Action) {
 			e.Instance = l.instanceOf(tx.Changes(), n)
 		}
 		out = append(out, e)
@@ -280,6 +269,9 @@ func (l *Log) event(ctx context.Context, at time.Time, n db.Note) Event {
 	}
 	if e.Instance = n.Instance; e.Instance == 0 {
 		e.Instance = a.Instance
+	}
+	if wide(n.Action) {
+		e.Instance = 0
 	}
 	e.Thing.Instance = e.Instance
 	if n.Action == SignedIn && e.Guest { // who was a guest when the request came

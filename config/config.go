@@ -49,6 +49,7 @@ type Config struct {
 	Hosts     Hosts
 	Jobs      Jobs
 	Locks     Locks
+	Audit     Audit
 	Log       Log
 	Health    Health
 

@@ -3,8 +3,10 @@ package server
 import (
 	"context"
 	"os"
+	"path/filepath"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/importer/wordpress"
 	"github.com/stoa-portal/stoa/site"
 )
@@ -36,6 +38,10 @@ func (s *Server) ImportWordPress(ctx context.Context, r ControlRequest) (string,
 	}
 	w := wordpress.Writer{DB: s.DB, Sites: s.Sites, Pages: s.Pages, Content: s.Content, Taxonomy: s.Taxonomy, Files: s.Files, Users: s.Users}
 	report, err := w.Write(ctx, export, wordpress.WriteOptions{Site: st, HomePage: r.HomePage, MediaDir: r.Media, DryRun: r.DryRun, Progress: r.Progress})
+	if !r.DryRun {
+		s.noted(ctx, err, audit.Imported, audit.Thing{Kind: "site", ID: st.ID, Instance: st.Instance, Title: st.Name},
+			filepath.Base(r.File))
+	}
 	if err != nil {
 		return "", err
 	}
