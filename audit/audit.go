@@ -285,8 +285,8 @@ func (l *Log) event(ctx context.Context, at time.Time, n db.Note) Event {
 
 const (
 	rowsPerInsert = 50
-	columns       = "at, id, until_at, times, instance, actor, who_is, who, origin, outcome, action, kind, thing, title, " +
-		"details, node, request, who_words, words"
+	columns       = "at, id, until_at, times, instance, actor, who_is, who, origin, outcome, action, kind, thing, " +
+		"title, details, node, request, who_words, words"
 	columnCount = 19
 )
 
