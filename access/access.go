@@ -60,9 +60,10 @@ const KindSite = "site"
 
 // Resource is a thing that actions can be granted on.
 type Resource struct {
-	Kind string // "instance", "site", "page", "folder", "article" …; 60 bytes at most
-	ID   stoa.ID
-	Own  bool // the thing has grants of its own: grants on what it is in do not reach it
+	Kind  string // "instance", "site", "page", "folder", "article" …; 60 bytes at most
+	ID    stoa.ID
+	Title string // its name as people know it, for the audit log; may be empty
+	Own   bool   // the thing has grants of its own: grants on what it is in do not reach it
 }
 
 // Path is a thing, what it is in, and so on to the instance, which is always last.
@@ -171,9 +172,13 @@ func (s *Service) check(ctx context.Context, actor stoa.Actor, a Action, p Path)
 	case !actor.SignedIn():
 		return stoa.Unauthorized("sign in to %s this %s", a, p[0].Kind)
 	case best < View:
-		return stoa.NotFound(p[0].Kind, p[0].ID)
+		hidden := stoa.NotFound(p[0].Kind, p[0].ID)
+		hidden.Err = refused{a, p[0], instance}
+		return hidden
 	}
-	return stoa.Forbidden("you may %s this %s but not %s it", best, p[0].Kind, a)
+	forbidden := stoa.Forbidden("you may %s this %s but not %s it", best, p[0].Kind, a)
+	forbidden.Err = refused{a, p[0], instance}
+	return forbidden
 }
 
 // best is the greatest action that the actor may do, 0 when there is none; once it is enough nothing more is looked

@@ -94,6 +94,7 @@ func (s *Service) write(ctx context.Context, tx *db.Tx, p Path, grants []Grant) 
 	if _, err := tx.Exec(ctx, "DELETE FROM access_grant WHERE kind = ? AND thing = ? AND instance = ?", thing.Kind, thing.ID, instance); err != nil {
 		return fmt.Errorf("replace the grants on %s %d: %w", thing.Kind, thing.ID, err)
 	}
+	names := map[stoa.ID]string{}
 	for _, role := range order {
 		r, err := s.role(ctx, tx, role)
 		if err != nil && !stoa.Is(err, stoa.KindNotFound) {
@@ -108,6 +109,10 @@ func (s *Service) write(ctx context.Context, tx *db.Tx, p Path, grants []Grant) 
 		if err := insertGrant(ctx, tx, Grant{Role: role, Resource: thing, Action: best[role]}, instance); err != nil {
 			return err
 		}
+		names[role] = r.Name
+	}
+	if err := s.noteGrants(ctx, tx, thing, instance, before, best, names); err != nil {
+		return err
 	}
 	tx.Changed("grant", thing.ID, instance, 0)
 	less := slices.DeleteFunc(before, func(g Grant) bool { return best[g.Role] >= g.Action })

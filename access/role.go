@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/db"
 )
@@ -134,6 +135,7 @@ func (s *Service) CreateRole(ctx context.Context, r Role) (Role, error) {
 			return err
 		}
 		tx.Changed("role", id, r.Instance, 1)
+		audit.Note(tx, audit.Made, r.thing())
 		return nil
 	})
 	if err != nil {
@@ -167,6 +169,7 @@ func (s *Service) UpdateRole(ctx context.Context, r Role) (Role, error) {
 			return stoa.Conflict("the role %s was changed by somebody else: load it again and repeat the change", old.Name)
 		}
 		tx.Changed("role", r.ID, r.Instance, r.Version+1)
+		audit.Note(tx, audit.Changed, r.thing())
 		return nil
 	})
 	if err != nil {
@@ -204,17 +207,20 @@ func (s *Service) DeleteRole(ctx context.Context, id stoa.ID) error {
 	}
 	return s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
 		tx.TakesAway(remove)
+		audit.Note(tx, audit.Deleted, r.thing())
 		return remove(ctx, tx)
 	})
 }
 
 // Assign replaces the roles that an account or a user group holds and gives those it took away, which
-// Unassign takes once more. It checks that all belong to the instance; the caller has checked the actor
+// Unassign takes once more. It checks that all belong to the holder's instance; the caller has checked the actor
 // and notes the change of the holder.
-func (s *Service) Assign(ctx context.Context, tx *db.Tx, instance, holder stoa.ID, roles []stoa.ID) (removed []stoa.ID, err error) {
+func (s *Service) Assign(ctx context.Context, tx *db.Tx, holder audit.Thing, roles []stoa.ID) (removed []stoa.ID, err error) {
+	names := map[stoa.ID]string{}
 	for _, id := range roles {
 		r, err := s.role(ctx, tx, id)
-		if err == nil && r.Instance != instance {
+		names[id] = r.Name
+		if err == nil && r.Instance != holder.Instance {
 			err = stoa.NotFound("role", id)
 		}
 		if err != nil {
@@ -224,19 +230,30 @@ func (s *Service) Assign(ctx context.Context, tx *db.Tx, instance, holder stoa.I
 			return nil, stoa.Invalid("roles", "the role %s is held by itself and cannot be given or taken", r.Name)
 		}
 	}
-	held, err := s.Held(ctx, tx, holder)
+	held, err := s.Held(ctx, tx, holder.ID)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := tx.Exec(ctx, "DELETE FROM access_holder WHERE holder = ?", holder); err != nil {
+	if _, err := tx.Exec(ctx, "DELETE FROM access_holder WHERE holder = ?", holder.ID); err != nil {
 		return nil, err
 	}
 	for _, id := range roles {
-		if _, err := tx.InsertIgnore(ctx, "access_holder", db.Row{"holder": holder, "role": id}); err != nil {
+		if _, err := tx.InsertIgnore(ctx, "access_holder", db.Row{"holder": holder.ID, "role": id}); err != nil {
 			return nil, err
 		}
+		if !slices.Contains(held, id) {
+			audit.Note(tx, audit.RoleGiven, holder, names[id])
+		}
 	}
-	return slices.DeleteFunc(held, func(id stoa.ID) bool { return slices.Contains(roles, id) }), nil
+	removed = slices.DeleteFunc(held, func(id stoa.ID) bool { return slices.Contains(roles, id) })
+	for _, id := range removed {
+		r, err := s.role(ctx, tx, id)
+		if err != nil {
+			return nil, err
+		}
+		audit.Note(tx, audit.RoleTaken, holder, r.Name)
+	}
+	return removed, nil
 }
 
 // Unassign takes roles from an account or a user group and gives how many of them it held. What Assign
@@ -298,6 +315,11 @@ func scanID(row db.Scanner) (stoa.ID, error) {
 	var id stoa.ID
 	err := row.Scan(&id)
 	return id, err
+}
+
+// thing is the role as the audit log names it.
+func (r Role) thing() audit.Thing {
+	return audit.Thing{Kind: "role", ID: r.ID, Instance: r.Instance, Title: r.Name}
 }
 
 func (r *Role) validate() error {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/change"
 	"github.com/stoa-portal/stoa/content"
@@ -53,6 +54,7 @@ type Options struct {
 	Assets   *look.Assets
 	Log      *change.Log
 	Files    *document.Service
+	Audit    *audit.Log // nil: no screen of the audit log, and refusals are not counted
 
 	MaxUpload int64 // bytes that the files of one form may have together; 0 means 100 MiB
 	Nodes     Nodes // nil: no screens of nodes and log levels
@@ -62,7 +64,9 @@ type Options struct {
 
 	// Snapshot runs reads that are shown and not kept, which may come from one moment of a replica
 	// (db.Replicas.Snapshot); nil: they come from the database that is written to.
-	Snapshot   func(ctx context.Context, fn func(ctx context.Context) error) error
+	Snapshot func(ctx context.Context, fn func(ctx context.Context) error) error
+	// NodeNames gives the names of nodes by their numbers in the change log, for operators; nil: numbers are shown.
+	NodeNames  func(ctx context.Context) (map[int64]string, error)
 	Properties func(context.Context) ([]Property, error)          // nil: no screen of properties
 	Caches     func(context.Context) ([]cache.RegionStats, error) // nil: no screen of caches
 	SiteOf     func(r *http.Request) (site.Instance, site.Site, error)
@@ -169,6 +173,9 @@ func (h *Handler) Mount(mux httpd.Registrar) {
 	h.mountRoles(get, post)
 	h.mountSites(get, post)
 	h.mountSystem(get, post)
+	if h.o.Audit != nil {
+		h.mountAudit(get)
+	}
 }
 
 // register is how the screens add their addresses.

@@ -180,6 +180,7 @@ func (h *Handler) addFiles(q *request) error {
 // uploadStatus is the status of errors that are told where the file was chosen; 0 for others. What is not the
 // person's fault, such as a full disk, is also logged.
 func (h *Handler) uploadStatus(q *request, err error) int {
+	h.o.Audit.Refused(q.Context(), err)
 	switch stoa.KindOf(err) {
 	case stoa.KindUnavailable:
 		h.log.WarnContext(q.Context(), "a file could not be kept", "request", stoa.RequestIDFrom(q.Context()), "error", err)

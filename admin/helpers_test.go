@@ -14,6 +14,7 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/change"
 	"github.com/stoa-portal/stoa/content"
@@ -64,6 +65,7 @@ type world struct {
 	panel    *Handler
 	db       *db.DB
 	nodes    *nodes
+	audit    *audit.Log
 }
 
 func newWorld(t *testing.T) *world {
@@ -82,11 +84,14 @@ func newWorld(t *testing.T) *world {
 	must(t, err)
 	t.Cleanup(func() { must(t, log.Close(context.Background())) })
 	w := &world{t: t, mux: http.NewServeMux(), nodes: newNodes()}
+	w.audit, err = audit.New(audit.Options{DB: d, Node: func() string { return "node-1" }})
+	must(t, err)
+	d.SetAuditor(w.audit)
 	w.access, err = access.New(access.Options{DB: d, Cache: c, InstanceOf: site.InstanceOf})
 	must(t, err)
 	w.sites, err = site.New(site.Options{DB: d, Cache: c, Access: w.access})
 	must(t, err)
-	w.users, err = user.New(user.Options{DB: d, Cache: c, Access: w.access, HashMemory: 64})
+	w.users, err = user.New(user.Options{DB: d, Cache: c, Access: w.access, HashMemory: 64, Audit: w.audit})
 	must(t, err)
 	t.Cleanup(func() { must(t, w.users.Close()) })
 	w.tax, err = taxonomy.New(taxonomy.Options{DB: d, Cache: c, Access: w.access})
@@ -146,7 +151,8 @@ func newWorld(t *testing.T) *world {
 	theme, err := render.New(render.Options{Pages: w.pages, Catalogue: catalogue, Assets: assets})
 	must(t, err)
 	t.Cleanup(theme.Close)
-	h, err := New(Options{Render: theme, Catalogue: catalogue, Access: w.access, Sites: w.sites, Taxonomy: w.tax, Content: w.content, Pages: w.pages, Users: w.users, Jobs: w.jobs, Locks: w.locks, Log: log, Assets: assets, Files: w.files, Nodes: w.nodes,
+	h, err := New(Options{Render: theme, Catalogue: catalogue, Access: w.access, Sites: w.sites, Taxonomy: w.tax, Content: w.content, Pages: w.pages, Users: w.users, Jobs: w.jobs, Locks: w.locks, Log: log, Assets: assets, Files: w.files, Nodes: w.nodes, Audit: w.audit,
+		NodeNames: func(context.Context) (map[int64]string, error) { return map[int64]string{log.Writer(): "node-1"}, nil },
 		Properties: func(context.Context) ([]Property, error) {
 			return []Property{{Name: "session.timeout", Value: "45m", Default: "30m", Source: "stoa.properties:3", Help: "How long a session lasts."},
 				{Name: "web.server.port", Value: "8080", Default: "8080", Source: "default"}}, nil

@@ -233,6 +233,7 @@ func (h *Handler) changeDraft(q *request) error {
 		case errors.As(err, &big):
 			status, answer = http.StatusRequestEntityTooLarge, draftAnswer{Message: "This is larger than a page may be."}
 		case errors.As(err, &e) && draftStatus(e.Kind) != 0:
+			h.o.Audit.Refused(q.Context(), err)
 			status, answer = draftStatus(e.Kind), draftAnswer{Message: sentence(e.Message), Field: e.Field}
 		default:
 			return err

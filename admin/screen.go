@@ -12,6 +12,7 @@ import (
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
 	"github.com/stoa-portal/stoa/httpd"
+	"github.com/stoa-portal/stoa/lang"
 	"github.com/stoa-portal/stoa/site"
 )
 
@@ -143,6 +144,7 @@ func (h *Handler) explain(q *request, err error) error {
 	default:
 		return err
 	}
+	h.o.Audit.Refused(q.Context(), err)
 	return h.show(q, status, "error", frame{Title: title, Body: sentence(e.Message)})
 }
 
@@ -335,7 +337,8 @@ func (h *Handler) rail(q *request) []group {
 		when(rules && h.o.Locks != nil, "Locks", "/control/locks", "lock"))
 	add("Configuration",
 		when(operates && h.o.Properties != nil, "Effective properties", "/control/properties", "list"),
-		when(operates && h.o.Nodes != nil, "Log level", "/control/log", "filter"))
+		when(operates && h.o.Nodes != nil, "Log level", "/control/log", "filter"),
+		when(q.actor.Admin && h.o.Audit != nil, lang.Word("audit.title"), "/control/audit", "history"))
 	return out
 }
 

@@ -97,10 +97,15 @@ func (h *Handler) changes(q *request) error {
 	type view struct {
 		listBody[change.Row]
 		Kind, ID string
+		Jobs     bool // rows of jobs, too, of which there are many
 		Wrong    string
+		Names    map[int64]string // of nodes, by writer; nil: they are not shown
 	}
 	v := view{Kind: clip(strings.TrimSpace(q.URL.Query().Get("kind")), 60), ID: clip(strings.TrimSpace(q.URL.Query().Get("id")), 20)}
 	f := change.Filter{Kind: v.Kind}
+	if v.Jobs = q.URL.Query().Get("jobs") != ""; !v.Jobs && v.Kind == "" {
+		f.Without = []string{"job"}
+	}
 	var err error
 	if v.ID != "" {
 		if f.ID, err = stoa.ParseID(v.ID); err != nil {
@@ -109,10 +114,23 @@ func (h *Handler) changes(q *request) error {
 	}
 	if v.Wrong == "" {
 		rows, err := shown(h, q, func(ctx context.Context) ([]change.Row, error) {
-			return h.o.Log.Recent(ctx, maxChanges, f)
+			sites, err := h.o.Sites.Sites(ctx, q.instance.ID)
+			if err != nil {
+				return nil, err
+			}
+			var ids []stoa.ID
+			for _, st := range sites {
+				ids = append(ids, st.ID)
+			}
+			return h.o.Log.Look(ctx, maxChanges, f, ids)
 		})
 		if err != nil {
 			return err
+		}
+		if h.o.NodeNames != nil && q.actor.Operates("see the names of nodes") == nil {
+			if v.Names, err = h.o.NodeNames(q.Context()); err != nil {
+				return err
+			}
 		}
 		v.listBody = listOf(q, rows, "", func(change.Row) string { return "" })
 	}

@@ -46,6 +46,9 @@ func parse(assets *look.Assets) (map[string]*template.Template, error) {
 		"dict":  dict,
 		"lower": strings.ToLower,
 
+		"auditWho":     whoOf,
+		"auditOutcome": outcomeWord,
+
 		"schedule":  schedule,
 		"firstLine": firstLine,
 	}

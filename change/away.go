@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/db"
 )
 
@@ -66,6 +67,9 @@ func (l *Log) tryAgain(c commit) error {
 					return err
 				}
 				tx.TakesAway(again)
+			}
+			if len(tx.Changes()) > 0 {
+				audit.Note(tx, audit.TakenAgain, audit.Thing{})
 			}
 			return nil
 		})

@@ -112,6 +112,10 @@ type Filter struct {
 	Kind  string
 	ID    stoa.ID
 	Scope stoa.ID
+	// Without leaves out rows of these kinds.
+	Without []string
+	// Scopes, if not nil, narrows the list to these scopes, as those of an instance and its sites.
+	Scopes []stoa.ID
 }
 
 // Recent gives the newest rows of the log by the writers' clocks, at most limit (1 to 1000) of them.
@@ -133,6 +137,32 @@ func (l *Log) Recent(ctx context.Context, limit int, f Filter) ([]Row, error) {
 	if f.Scope != 0 {
 		query, args = query+" AND scope = ?", append(args, f.Scope)
 	}
+	if len(f.Without) > 0 {
+		query += " AND kind NOT IN " + db.In(len(f.Without))
+		for _, kind := range f.Without {
+			args = append(args, kind)
+		}
+	}
+	if f.Scopes != nil {
+		if len(f.Scopes) == 0 {
+			return nil, nil
+		}
+		query, args = query+" AND scope IN "+db.In(len(f.Scopes)), append(args, db.Args(f.Scopes)...)
+	}
 	return db.All(ctx, db.Reader(ctx, l.d), scanRow, query+" ORDER BY at DESC, writer, n DESC, part LIMIT ?",
 		append(args, limit)...)
+}
+
+// Look is Recent for a person: operators see all rows; administrators of an instance those of the instance itself
+// and of its sites, which the caller names. Others are refused.
+func (l *Log) Look(ctx context.Context, limit int, f Filter, sites []stoa.ID) ([]Row, error) {
+	switch a := stoa.ActorFrom(ctx); {
+	case a.System, a.Operator:
+		return l.Recent(ctx, limit, f)
+	case !a.SignedIn() || !a.Admin || a.Instance == 0:
+		return nil, stoa.Forbidden("only administrators may see the change log")
+	default:
+		f.Scopes = append([]stoa.ID{a.Instance}, sites...)
+		return l.Recent(ctx, limit, f)
+	}
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/db"
 )
 
@@ -205,6 +206,7 @@ func ReadEvents(ctx context.Context, d *db.DB, ids ...stoa.ID) (marked int64, er
 			append([]any{db.Micros(tx.Now()), by}, args...)...)
 		if marked > 0 {
 			tx.Changed(EventKind, 0, 0, 0)
+			audit.Note(tx, audit.EventsRead, audit.Thing{})
 		}
 		return err
 	})

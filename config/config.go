@@ -50,6 +50,7 @@ type Config struct {
 	Operators Operators
 	Jobs      Jobs
 	Locks     Locks
+	Audit     Audit
 	Log       Log
 	Health    Health
 

@@ -38,7 +38,7 @@ func sections() []section {
 		sectionMail(),
 		sectionDatabase(), sectionReadWrite(), sectionSchema(), sectionCounter(), sectionCache(), sectionChange(),
 		sectionCluster(),
-		sectionFiles(), sectionJobs(), sectionLocks(), sectionLog(), sectionHealth(),
+		sectionFiles(), sectionJobs(), sectionLocks(), sectionAudit(), sectionLog(), sectionHealth(),
 		sectionKnown(),
 	}
 }

@@ -213,6 +213,11 @@ type Jobs struct {
 	Retention    time.Duration // of finished jobs
 }
 
+// Audit is the log of who did what.
+type Audit struct {
+	MaxAge time.Duration
+}
+
 // Locks is how long locks last without a sign of whoever edits; 0 is for ever.
 type Locks struct {
 	Article time.Duration

@@ -73,6 +73,14 @@ func sectionLocks() section {
 	}}
 }
 
+func sectionAudit() section {
+	return section{Title: "Audit log", Props: []property{
+		{Name: "audit.message.max.age", Default: "180d", Shared: true,
+			Doc:  "How long the audit log keeps who did what.",
+			kind: into(period(24*time.Hour, 3650*24*time.Hour), func(c *Config) *time.Duration { return &c.Audit.MaxAge })},
+	}}
+}
+
 func sectionLog() section {
 	return section{Title: "Log", Props: []property{
 		{Name: "log.level", Default: "info",

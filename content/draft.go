@@ -11,6 +11,7 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/richtext"
 	"github.com/stoa-portal/stoa/site"
@@ -195,6 +196,7 @@ func (s *Service) create(ctx context.Context, tx *db.Tx, st site.Site, d Draft, 
 	if err != nil {
 		return Article{}, err
 	}
+	audit.Note(tx, audit.Made, Article{ID: id, Instance: st.Instance, Slug: a.Slug, Default: d.Default, Text: d.Text}.thing())
 	return a.Article, a.fill(ctx, tx, 1)
 }
 
@@ -358,6 +360,7 @@ func (s *Service) save(ctx context.Context, tx *db.Tx, a row, d Draft, version i
 		}
 	}
 	tx.Changed("article", a.ID, a.Site, version+1)
+	audit.Note(tx, audit.Changed, a.thing())
 	if d.Password != nil && a.hash != "" && a.Live > 0 {
 		tx.TakesAway(nil)
 	}

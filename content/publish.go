@@ -7,6 +7,7 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/job"
 )
@@ -34,6 +35,7 @@ func (s *Service) PublishTx(ctx context.Context, tx *db.Tx, id stoa.ID, version 
 		return stoa.Invalid("expire", "the article would expire before it is published: change its expiry first")
 	}
 	if later {
+		audit.Note(tx, audit.Scheduled, a.thing(), at.UTC().Format("2006-01-02 15:04 UTC"))
 		return s.update(ctx, tx, a, "status = ?, publish_at = ?, pending = number", StatusScheduled, db.Micros(at))
 	}
 	return s.show(ctx, tx, a, a.Number, now)
@@ -46,7 +48,11 @@ func (s *Service) show(ctx context.Context, tx *db.Tx, a row, number int, now ti
 		date = now
 	}
 	tx.Changed(kindShown, a.ID, a.Site, a.Article.Version+1)
-	return s.update(ctx, tx, a, "status = ?, publish_at = 0, pending = 0, live = ?, published = ?", StatusPublished, number, db.Micros(date))
+	err := s.update(ctx, tx, a, "status = ?, publish_at = 0, pending = 0, live = ?, published = ?", StatusPublished, number, db.Micros(date))
+	if err == nil {
+		audit.Note(tx, audit.Published, a.thing())
+	}
+	return err
 }
 
 // update sets columns of a row that must not have changed since it was read, and notes the change.
@@ -97,6 +103,7 @@ func (s *Service) unpublishTx(ctx context.Context, tx *db.Tx, id stoa.ID, versio
 			return err
 		})
 	}
+	audit.Note(tx, audit.Withdrawn, a.thing())
 	return s.update(ctx, tx, a, hide, StatusDraft)
 }
 
@@ -111,6 +118,7 @@ func (s *Service) SetExpiry(ctx context.Context, id stoa.ID, version int64, at t
 		if !at.IsZero() && (!at.After(s.o.Now()) || !a.Publish.IsZero() && !at.After(a.Publish)) {
 			return stoa.Invalid("expire", "a time after now and after the publication is expected")
 		}
+		audit.Note(tx, audit.ExpirySet, a.thing())
 		return s.update(ctx, tx, a, "expire_at = ?", db.Micros(at))
 	})
 }
@@ -157,6 +165,7 @@ func (s *Service) deleteTx(ctx context.Context, tx *db.Tx, id stoa.ID) error {
 		return stale()
 	}
 	tx.Changed("article", id, a.Site, a.Article.Version+1)
+	audit.Note(tx, audit.Deleted, a.thing())
 	if a.Live > 0 { // what no visitor has seen is taken away from none
 		tx.Changed(kindShown, id, a.Site, a.Article.Version+1)
 		tx.TakesAway(nil)
@@ -210,8 +219,12 @@ func (s *Service) PublishDueTx(ctx context.Context, tx *db.Tx, now time.Time) er
 	for _, a := range over {
 		tx.Changed(kindShown, a.ID, a.Site, a.Article.Version+1)
 		// A Conflict means that an editor was faster: the next run looks again.
-		if err := s.update(ctx, tx, a, "status = ?, live = 0, pending = 0, publish_at = 0", StatusExpired); err != nil && !stoa.Is(err, stoa.KindConflict) {
+		err := s.update(ctx, tx, a, "status = ?, live = 0, pending = 0, publish_at = 0", StatusExpired)
+		if err != nil && !stoa.Is(err, stoa.KindConflict) {
 			return fmt.Errorf("content: expire article %s: %w", a.ID, err)
+		}
+		if err == nil {
+			audit.Note(tx, audit.Expired, a.thing())
 		}
 	}
 	return nil

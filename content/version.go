@@ -3,12 +3,14 @@ package content
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/sergi/go-diff/diffmatchpatch"
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/db"
 )
 
@@ -71,6 +73,7 @@ func (s *Service) Restore(ctx context.Context, id stoa.ID, number int, version i
 		if err != nil {
 			return err
 		}
+		audit.Note(tx, audit.Restored, a.thing(), strconv.Itoa(number))
 		newest := a.Number
 		if err := a.fill(ctx, tx, number); err != nil {
 			return err

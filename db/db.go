@@ -89,6 +89,7 @@ type DB struct {
 	sent    sentBeats
 	journal Journal
 	witness Witness
+	auditor Auditor
 	ids     idBlock
 	unnamed sync.Once // says once that sessions cannot be named
 
@@ -284,6 +285,10 @@ func (d *DB) MovedTo() string {
 // SetJournal tells who writes down what transactions changed. It is called once, before the first
 // Write that changes anything; package change is the journal.
 func (d *DB) SetJournal(j Journal) { d.journal = j }
+
+// SetAuditor names who writes down who made each transaction of Write. It is called once, before the first
+// transaction that matters; without it nothing is written down.
+func (d *DB) SetAuditor(a Auditor) { d.auditor = a }
 
 // Witness knows what a node sees of the database by other ways than a connection that it is about to make;
 // package change is the one in production.

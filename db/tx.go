@@ -34,6 +34,23 @@ type Journal interface {
 	Done(ctx context.Context, n uint64, changes []Change, committed bool)
 }
 
+// Note is what the domain says of a transaction beside the bare change, for those who ask later who did what.
+type Note struct {
+	Action   string   // what was done: a word that package audit has
+	Kind     string   // kind of the thing it was done to; empty: none
+	ID       stoa.ID  // the thing; 0: none, or all of the kind
+	Instance stoa.ID  // instance that the thing belongs to; 0: that of the actor
+	Title    string   // the name of the thing as people know it
+	With     []string // what else belongs to the sentence, such as the role that was given
+}
+
+// Auditor writes down who made a transaction, in the transaction; package audit is the one in production.
+type Auditor interface {
+	// Attest is called once the transaction has said what it changes, before that is appended to the change
+	// log. Its error rolls everything back.
+	Attest(ctx context.Context, tx *Tx) error
+}
+
 type writeKey struct{}
 
 // InWrite reports whether ctx belongs to a Write in progress: caches are bypassed there.
@@ -45,6 +62,7 @@ type Tx struct {
 	tx      *sql.Tx
 	now     time.Time
 	changes []Change
+	notes   []Note
 	takes   bool
 	again   []func(ctx context.Context, tx *Tx) error
 	after   []func()
@@ -67,6 +85,15 @@ func (tx *Tx) Changed(kind string, id, scope stoa.ID, version int64) {
 		tx.changes = append(tx.changes, c)
 	}
 }
+
+// Changes are what Changed was told so far.
+func (tx *Tx) Changes() []Change { return tx.changes }
+
+// Note says in the words of the domain what this transaction does; the auditor writes it down.
+func (tx *Tx) Note(n Note) { tx.notes = append(tx.notes, n) }
+
+// Notes are what Note was told so far.
+func (tx *Tx) Notes() []Note { return tx.notes }
 
 // TakesAway says that this transaction takes something away from somebody: a session, a password, a role.
 // Its writer is answered when every live node has applied it, or after two seconds, so that after the
@@ -222,6 +249,11 @@ func (d *DB) writeOnce(ctx context.Context, fn func(ctx context.Context, tx *Tx)
 	}()
 	if err := fn(ctx, tx); err != nil {
 		return isTransient(err), err
+	}
+	if d.auditor != nil && len(tx.changes)+len(tx.notes) > 0 {
+		if err := d.auditor.Attest(ctx, tx); err != nil {
+			return isTransient(err), fmt.Errorf("write down who did this: %w", err)
+		}
 	}
 	if len(tx.changes) > 0 && d.journal != nil {
 		n, err = d.journal.Append(ctx, tx, tx.changes)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/filestore"
@@ -43,6 +44,11 @@ type File struct {
 
 // IsImage reports whether browsers show the file as a picture.
 func (f File) IsImage() bool { return strings.HasPrefix(f.Type, "image/") }
+
+// thing is the file as the audit log names it.
+func (f File) thing() audit.Thing {
+	return audit.Thing{Kind: "file", ID: f.ID, Instance: f.Instance, Title: f.Name}
+}
 
 // Path is the way from the file up to its instance, for permission checks.
 func (f File) Path() access.Path {
@@ -223,6 +229,7 @@ func (s *Service) Update(ctx context.Context, f File) (File, error) {
 			return stoa.Conflict("this file was changed by somebody else; load it again")
 		}
 		tx.Changed("file", f.ID, have.Site, have.Version)
+		audit.Note(tx, audit.Changed, have.thing())
 		return nil
 	})
 	if err != nil {
@@ -257,6 +264,7 @@ func (s *Service) Delete(ctx context.Context, id stoa.ID) error {
 		if n == 0 {
 			return stoa.NotFound("file", id)
 		}
+		audit.Note(tx, audit.Deleted, f.thing())
 		tx.TakesAway(func(ctx context.Context, tx *db.Tx) error {
 			_, err := drop(ctx, tx)
 			return err

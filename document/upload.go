@@ -15,6 +15,7 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/filestore"
 	"github.com/stoa-portal/stoa/richtext"
@@ -110,6 +111,7 @@ func (s *Service) register(ctx context.Context, f *File, also func(context.Conte
 			return err
 		}
 		tx.Changed("file", f.ID, f.Site, f.Version)
+		audit.Note(tx, audit.Uploaded, f.thing())
 		if also != nil {
 			return also(ctx, tx, *f)
 		}

@@ -191,6 +191,9 @@ func size(n int64) string {
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	out := describe(r, err)
 	s.logFailure(r, err, out)
+	if s != nil && s.o.Refused != nil {
+		s.o.Refused(r.Context(), err)
+	}
 	rw := responseOf(w)
 	if out.gone {
 		if rw != nil && rw.f != nil {

@@ -37,9 +37,12 @@ type Options struct {
 	FrameHosts     []string               // hosts whose pages may be embedded, such as "www.youtube-nocookie.com"
 	NoCompression  bool                   // answers are never encoded
 	HSTSMaxAge     time.Duration          // Strict-Transport-Security on https; 0 for half a year, negative for none
-	ErrorPage      ErrorPage              // nil for a plain page
-	MaxBody        int64                  // bytes of a request body where no handler says otherwise; 0 for 8 MiB
-	MaxHeader      int                    // bytes of all headers of a request together; 0 for 32 KiB
+	// Refused is told of every answer that is an error, with the context of the handler, so that refusals can be
+	// counted; nil: no one is.
+	Refused   func(ctx context.Context, err error)
+	ErrorPage ErrorPage // nil for a plain page
+	MaxBody   int64     // bytes of a request body where no handler says otherwise; 0 for 8 MiB
+	MaxHeader int       // bytes of all headers of a request together; 0 for 32 KiB
 
 	ReadHeaderTimeout time.Duration // for all headers of a request; 0 for 10 s
 	ReadTimeout       time.Duration // for each 64 KiB of a request body; 0 for 30 s

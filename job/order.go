@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/db"
 )
 
@@ -63,6 +64,7 @@ func (s *Service) obey(ctx context.Context, _ time.Time) error {
 // It is for operators; a job that is not known is NotFound.
 func (s *Service) Pause(ctx context.Context, name string) error {
 	return s.command(ctx, "pause", name, func(ctx context.Context, tx *db.Tx, r *registered) error {
+		audit.Note(tx, audit.JobPaused, audit.Thing{Kind: "job", Title: name})
 		if err := give(ctx, tx, name, "paused = ?", true); err != nil {
 			return err
 		}
@@ -80,6 +82,7 @@ func (s *Service) Resume(ctx context.Context, name string) error {
 		return err
 	}
 	return s.command(ctx, "resume", name, func(ctx context.Context, tx *db.Tx, r *registered) error {
+		audit.Note(tx, audit.JobResumed, audit.Thing{Kind: "job", Title: name})
 		if err := give(ctx, tx, name, "paused = ?", false); err != nil || r.Kind != Once {
 			return err
 		}
@@ -115,6 +118,7 @@ func (s *Service) RunNow(ctx context.Context, name string) error {
 		if orders[name].paused {
 			return stoa.Conflict("the job %s is paused; resume it first", name)
 		}
+		audit.Note(tx, audit.JobStarted, audit.Thing{Kind: "job", Title: name})
 		if r.Kind == EveryNode {
 			return give(ctx, tx, name, "asked = asked + ?", 1)
 		}

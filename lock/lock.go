@@ -70,7 +70,7 @@ type State struct {
 
 // Options are what a Service needs. DB, Access and Path are required.
 type Options struct {
-	DB       *db.DB
+	DB     *db.DB
 	Access *access.Service
 	// Path reads from the rows of a thing where it belongs, which decides who may edit it and take its lock over;
 	// NotFound when there is no such thing, or none the actor may know of.

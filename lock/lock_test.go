@@ -28,9 +28,9 @@ type world struct {
 	instance stoa.ID
 	tides    Thing
 	at       access.Path // where tides belongs
-	ann, bob stoa.Actor // may edit
-	ada      stoa.Actor // administrator
-	nina     stoa.Actor // signed in, no more
+	ann, bob stoa.Actor  // may edit
+	ada      stoa.Actor  // administrator
+	nina     stoa.Actor  // signed in, no more
 }
 
 func must(t *testing.T, err error) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/job"
 )
@@ -66,6 +67,7 @@ func (s *Service) Break(ctx context.Context, instance stoa.ID, refs []Ref) (int,
 				return err
 			}
 			tx.Changed("lock", r.ID, v.Site, v.beat)
+			audit.Note(tx, audit.LockBroken, audit.Thing{Kind: r.Kind, ID: r.ID, Instance: instance, Title: v.Title})
 		}
 		return nil
 	})

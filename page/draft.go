@@ -13,6 +13,7 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/db"
 )
 
@@ -59,6 +60,7 @@ func (s *Service) DiscardDraft(ctx context.Context, id stoa.ID, draftVersion int
 		return 0, stoa.Conflict("the page was never published, so there is nothing to go back to; delete it instead")
 	}
 	err = s.d.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+		audit.Note(tx, audit.Discarded, p.thing())
 		return s.setDraft(ctx, tx, p, "", draftVersion)
 	})
 	return draftVersion + 1, err
@@ -116,6 +118,7 @@ func (s *Service) Publish(ctx context.Context, id stoa.ID, version int64) (Page,
 			return stale()
 		}
 		tx.Changed(kindPage, id, p.Site, version+1)
+		audit.Note(tx, audit.Published, p.thing())
 		if number == p.Number {
 			return nil
 		}
@@ -159,6 +162,7 @@ func (s *Service) set(ctx context.Context, p Page, version int64, column string,
 			return stale()
 		}
 		tx.Changed(kindPage, p.ID, p.Site, version+1)
+		noteColumn(tx, p, column, value)
 		if value != "" && p.Published { // what no visitor has seen is taken away from none
 			withheld(tx, p, column, value)
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/db"
 )
@@ -132,6 +133,7 @@ func (s *Service) SaveMenuTx(ctx context.Context, tx *db.Tx, m Menu) (Menu, erro
 		return m, stoa.Conflict("there already is a menu %q in this site", m.Slug)
 	}
 	tx.Changed(kindMenu, m.ID, m.Site, m.Version)
+	audit.Note(tx, audit.Changed, m.thing())
 	return m, err
 }
 
@@ -199,6 +201,7 @@ func (s *Service) DeleteMenu(ctx context.Context, id stoa.ID, version int64) err
 			return stoa.Conflict("somebody else changed this menu; load it again")
 		}
 		tx.Changed(kindMenu, id, m.Site, version+1)
+		audit.Note(tx, audit.Deleted, m.thing())
 		return nil
 	})
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/site"
 )
@@ -131,6 +132,7 @@ func (s *Service) Move(ctx context.Context, id, parent stoa.ID, position int, ve
 			return stale()
 		}
 		tx.Changed(kindPage, id, st.ID, version+1)
+		audit.Note(tx, audit.Moved, p.thing())
 		return s.repath(ctx, tx, p, to.prefix+"/"+p.Slug, to.depth+1)
 	})
 	if err != nil {
@@ -223,6 +225,7 @@ func (s *Service) Delete(ctx context.Context, id stoa.ID, version int64) error {
 			return err
 		}
 		tx.Changed(kindPage, id, p.Site, version+1)
+		audit.Note(tx, audit.Deleted, p.thing())
 		if p.Published {
 			tx.TakesAway(nil)
 		}

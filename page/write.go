@@ -11,6 +11,7 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/site"
 )
@@ -102,6 +103,7 @@ func (s *Service) CreateTx(ctx context.Context, tx *db.Tx, st site.Site, n NewPa
 		return Page{}, err
 	}
 	tx.Changed(kindPage, p.ID, st.ID, p.Version)
+	audit.Note(tx, audit.Made, p.thing())
 	return p, nil
 }
 
@@ -200,6 +202,12 @@ func (s *Service) Update(ctx context.Context, p Page) (Page, error) {
 			return stale()
 		}
 		tx.Changed(kindPage, p.ID, old.Site, p.Version+1)
+		audit.Note(tx, audit.Changed, p.thing())
+		if p.Restricted && !old.Restricted {
+			audit.Note(tx, audit.OwnGrants, p.thing())
+		} else if !p.Restricted && old.Restricted {
+			audit.Note(tx, audit.Inherits, p.thing())
+		}
 		if p.Restricted && !old.Restricted {
 			withheld(tx, p, "restricted", true)
 		}

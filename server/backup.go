@@ -16,7 +16,9 @@ import (
 	"time"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/config"
+	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/db/transfer"
 	"github.com/stoa-portal/stoa/filestore"
 )
@@ -40,9 +42,11 @@ func (s *Server) Backup(ctx context.Context, w io.Writer) (transfer.End, error) 
 	if to := s.DB.MovedTo(); to != "" {
 		return transfer.End{}, stoa.Conflict("the portal was moved to %s, so what is here is of the past: back that up", to)
 	}
-	return transfer.Backup(ctx, transfer.BackupOptions{DB: s.DB, Store: s.files.guard, Files: fileColumns(),
+	end, err := transfer.Backup(ctx, transfer.BackupOptions{DB: s.DB, Store: s.files.guard, Files: fileColumns(),
 		Dir:    filepath.Join(s.cfg.Home, "data"),
 		Logger: s.log.With("component", "backup")}, w)
+	s.noted(ctx, err, audit.BackedUp, audit.Thing{})
+	return end, err
 }
 
 // streamBackup answers a command with a backup. What went wrong comes behind it, as the stream has begun by then.
@@ -59,7 +63,8 @@ func (s *Server) streamBackup(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Trailer", streamError)
-	if _, err := s.Backup(stoa.WithActor(r.Context(), stoa.SystemActor()), w); err != nil {
+	ctx := audit.WithOrigin(stoa.WithActor(r.Context(), stoa.SystemActor()), controlSocket)
+	if _, err := s.Backup(ctx, w); err != nil {
 		w.Header().Set(streamError, httpLine(err.Error()))
 	}
 }
@@ -241,6 +246,22 @@ func Restore(ctx context.Context, c *config.Config, from, url, password string, 
 	for _, m := range beyond {
 		above = max(above, m.newest().Number)
 	}
-	return transfer.Restore(ctx, transfer.RestoreOptions{DB: d, Store: store, From: from, Above: above,
+	h, e, err = transfer.Restore(ctx, transfer.RestoreOptions{DB: d, Store: store, From: from, Above: above,
 		Progress: progress, Logger: log}, in)
+	if err == nil {
+		noteOf(ctx, d, log, audit.BackRestored)
+	}
+	return h, e, err
+}
+
+// noteOf writes down what a command does to a database without a node. It is done already, so what fails is said.
+func noteOf(ctx context.Context, d *db.DB, log *slog.Logger, action string, with ...string) {
+	ctx = audit.WithOrigin(stoa.WithActor(ctx, stoa.SystemActor()), "command")
+	l, err := audit.New(audit.Options{DB: d, Node: func() string { return "operator" }, Logger: log})
+	if err == nil {
+		err = l.Record(ctx, audit.Done, action, audit.Thing{}, with...)
+	}
+	if err != nil && log != nil {
+		log.Warn("what was done could not be written down", "action", action, "error", err)
+	}
 }

@@ -131,6 +131,9 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	proof = s.Log.Proof
 	s.link.log.Store(s.Log)
 	s.onStop("change log", s.Log.Close)
+	if err := s.openAudit(); err != nil {
+		return err
+	}
 	s.openEvents()
 	if err := s.openCalls(s.link); err != nil {
 		return err
@@ -197,6 +200,8 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		OwnHosts: slices.Concat([]string{c.Web.Host, c.Company.VirtualHostName}, c.Hosts.Valid), DefaultSlug: s.defaultSlug()}); err != nil {
 		return err
 	}
+	s.learnOwners(ctx)
+	s.every(time.Second, s.keepAudit)
 	if s.Taxonomy, err = taxonomy.New(taxonomy.Options{DB: s.DB, Cache: s.Cache, Access: s.Access}); err != nil {
 		return err
 	}
@@ -237,7 +242,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	s.onStop("render", func(context.Context) error { theme.Close(); return nil })
 	visitors, err := web.New(web.Options{
 		Cache: s.Cache, Access: s.Access, Users: s.Users, Sites: s.Sites, Pages: s.Pages, Content: s.Content, Taxonomy: s.Taxonomy, Files: s.Files,
-		Render: theme, Assets: assets, Log: s.Log, Logger: s.log.With("component", "web"), CookieDomain: c.Session.CookieDomain, PublicHost: c.Web.Host, SignInDisabled: c.Session.LoginDisabled, NoRemember: !c.Session.AutoLogin, OwnHosts: c.Hosts.Valid,
+		Render: theme, Assets: assets, Log: s.Log, Logger: s.log.With("component", "web"), Audit: s.Audit, CookieDomain: c.Session.CookieDomain, PublicHost: c.Web.Host, SignInDisabled: c.Session.LoginDisabled, NoRemember: !c.Session.AutoLogin, OwnHosts: c.Hosts.Valid,
 		RememberFor: c.Session.AutoLoginMaxAge, ReadYourWrites: c.Cache.ReadYourWritesBy, Identity: s.identity,
 	})
 	if err != nil {
@@ -246,7 +251,8 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	panel, err := admin.New(admin.Options{
 		Access: s.Access, Users: s.Users, Sites: s.Sites, Pages: s.Pages, Content: s.Content, Taxonomy: s.Taxonomy, Jobs: s.Jobs, Locks: s.Locks,
 		Assets: assets, Log: s.Log, Logger: s.log.With("component", "admin"), Caches: s.cacheStats, SiteOf: visitors.SiteOf, CreateInstance: s.CreateInstance,
-		Nodes: s, Properties: s.properties, Snapshot: s.snapshot, Render: theme, Catalogue: catalogue,
+		NodeNames: func(ctx context.Context) (map[int64]string, error) { return cluster.Names(ctx, s.DB) },
+		Audit:     s.Audit, Nodes: s, Properties: s.properties, Snapshot: s.snapshot, Render: theme, Catalogue: catalogue,
 		Files: s.Files, MaxUpload: c.Files.MaxFileBytes,
 	})
 	if err != nil {
@@ -266,7 +272,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		MaxBody: c.Server.MaxBodyBytes, MaxHeader: int(c.Server.MaxHeaderBytes), NoCompression: !c.Server.Compression, ReadHeaderTimeout: c.Server.ReadHeaderTimeout, ReadTimeout: c.Server.ReadTimeout, WriteTimeout: c.Server.WriteTimeout,
 		IdleTimeout: c.Server.IdleTimeout, DrainDelay: c.Server.DrainDelay, Logger: s.log.With("component", "http"), LogRequests: c.Log.Requests, Registry: registry,
 		MetricsAllowed: c.Health.MetricsAllowedAddresses, MetricsToken: c.Health.MetricsToken,
-		Ready: s.problems, DataSource: s.dataSource(),
+		Ready: s.problems, DataSource: s.dataSource(), Refused: s.Audit.Refused,
 	}, handler); err != nil {
 		return err
 	}
@@ -366,6 +372,7 @@ func (s *Server) registerJobs() error {
 		s.Jobs.Register(s.Content.Job()),
 		s.Jobs.Register(s.Locks.Job()),
 		s.Jobs.Register(s.sweepFiles()),
+		s.Jobs.Register(s.pruneAudit()),
 		s.Jobs.Register(job.Job{Name: "user.sweep", Does: "Clears away sessions and links that are over", Kind: job.Once, Schedule: "@every 30m", Timeout: time.Minute, Run: func(ctx context.Context, _ job.Run) error {
 			return s.Users.Sweep(stoa.WithActor(ctx, stoa.SystemActor()))
 		}}),

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/importer/generate"
 )
 
@@ -46,6 +47,21 @@ type ControlRequest struct {
 	// back as answers before the last one when Reports is set, which Control does.
 	Progress func(done, total int) `json:"-"`
 	Reports  bool                  `json:"reports,omitempty"`
+}
+
+// acts reports whether the command changes something; those that only look have no row in the audit log.
+func (r ControlRequest) acts(name string) bool {
+	return name != "cluster/status" && (name != "cluster/events" || r.Read != "") && !r.DryRun
+}
+
+// about is what the audit log keeps of a command.
+func (r ControlRequest) about() (out []string) {
+	for _, s := range []string{r.Login, r.Node, r.File, r.Site} {
+		if s != "" {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // ControlAnswer is the node's answer, or before it, with Total, how far the command is.
@@ -141,7 +157,11 @@ func (s *Server) control(fn func(ctx context.Context, r ControlRequest) (string,
 			}
 		}
 		if err == nil {
-			answer.Text, err = fn(stoa.WithActor(r.Context(), stoa.SystemActor()), req)
+			ctx := audit.WithOrigin(stoa.WithActor(r.Context(), stoa.SystemActor()), controlSocket)
+			answer.Text, err = fn(ctx, req)
+			if name := strings.TrimPrefix(r.URL.Path, "/"); req.acts(name) {
+				s.noted(ctx, err, audit.Commanded, audit.Thing{Title: name}, req.about()...)
+			}
 		}
 		if err != nil {
 			answer = ControlAnswer{Error: err.Error()}

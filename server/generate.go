@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 
+	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/importer/generate"
 )
 
@@ -23,6 +24,7 @@ func (s *Server) Generate(ctx context.Context, r ControlRequest) (string, error)
 		Users:    s.Users,
 	}
 	report, err := w.Write(ctx, generate.Options{Numbers: r.Generate, Instance: inst, Yes: r.Yes, Progress: r.Progress})
+	s.noted(ctx, err, audit.Generated, audit.Thing{Instance: inst.ID})
 	if err != nil {
 		return "", err
 	}

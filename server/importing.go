@@ -3,8 +3,10 @@ package server
 import (
 	"context"
 	"os"
+	"path/filepath"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/importer/wordpress"
 	"github.com/stoa-portal/stoa/site"
 )
@@ -44,6 +46,10 @@ func (s *Server) ImportWordPress(ctx context.Context, r ControlRequest) (string,
 		export,
 		wordpress.WriteOptions{Site: st, HomePage: r.HomePage, MediaDir: r.Media, DryRun: r.DryRun, Progress: r.Progress},
 	)
+	if !r.DryRun {
+		s.noted(ctx, err, audit.Imported, audit.Thing{Kind: "site", ID: st.ID, Instance: st.Instance, Title: st.Name},
+			filepath.Base(r.File))
+	}
 	if err != nil {
 		return "", err
 	}

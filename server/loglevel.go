@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/cluster"
 )
 
@@ -18,10 +19,18 @@ type levelOrder struct {
 
 // SetLogLevel sets how much a node, or with writer 0 every node, writes to its log until it restarts. The
 // error names the nodes that did not do so.
-func (s *Server) SetLogLevel(ctx context.Context, writer int64, level slog.Level) error {
+func (s *Server) SetLogLevel(ctx context.Context, writer int64, level slog.Level) (err error) {
 	if err := stoa.ActorFrom(ctx).Operates("set the log level"); err != nil {
 		return err
 	}
+	which := "all nodes"
+	for _, m := range s.Node.Members() {
+		if m.Writer == writer {
+			which = m.Name
+		}
+	}
+	whole := ctx
+	defer func() { s.noted(whole, err, audit.LogLevel, audit.Thing{Kind: "node", Title: which}, level.String()) }()
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
 	answers := s.levels.Nodes(ctx, func(m cluster.Member) bool { return writer == 0 || m.Writer == writer }, levelOrder{level, stoa.ActorFrom(ctx).Name})

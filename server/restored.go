@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/cluster"
 	"github.com/stoa-portal/stoa/config"
 	"github.com/stoa-portal/stoa/db"
@@ -107,6 +108,11 @@ func Restored(ctx context.Context, c *config.Config, o RestoredOptions) (text st
 	}); err != nil {
 		o.Logger.Warn("the event could not be recorded", "error", err)
 	}
+	action := audit.Declared
+	if o.Copy {
+		action = audit.Adopted
+	}
+	noteOf(ctx, d, o.Logger, action, strconv.FormatInt(begun.Number, 10))
 	return fmt.Sprintf("Incarnation %d has begun on %s. Nodes that run follow it within seconds; start the others.",
 		begun.Number, d.Describe()), nil
 }

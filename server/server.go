@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/change"
 	"github.com/stoa-portal/stoa/cluster"
@@ -48,6 +49,7 @@ type Options struct {
 type Server struct {
 	DB       *db.DB
 	Log      *change.Log
+	Audit    *audit.Log
 	Node     *cluster.Node
 	Cache    *cache.Cache
 	Access   *access.Service
@@ -66,6 +68,7 @@ type Server struct {
 	// portal has an administrator with a password.
 	SetupPath string
 
+	owners   owners
 	replicas *db.Replicas
 	link     *link
 	probe    *cluster.Probe

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/change"
 	"github.com/stoa-portal/stoa/cluster"
 	"github.com/stoa-portal/stoa/db"
@@ -144,6 +145,7 @@ func (s *Server) EmptyCaches(ctx context.Context) (change.Position, error) {
 	ctx, receipts := change.WithReceipts(ctx)
 	err := s.DB.Write(ctx, func(_ context.Context, tx *db.Tx) error {
 		tx.Changed(change.Everything, 0, 0, 0)
+		audit.Note(tx, audit.CachesCleared, audit.Thing{})
 		return nil
 	})
 	if err != nil {
@@ -196,7 +198,20 @@ func (s *Server) Forget(ctx context.Context, writer int64) error {
 	if err := stoa.ActorFrom(ctx).Operates("forget nodes"); err != nil {
 		return err
 	}
-	return s.Node.Forget(ctx, writer)
+	return s.forget(ctx, writer)
+}
+
+// forget takes a node off the list and writes down that it did.
+func (s *Server) forget(ctx context.Context, writer int64) error {
+	name := strconv.FormatInt(writer, 10)
+	for _, m := range s.Node.Members() {
+		if m.Writer == writer {
+			name = m.Name
+		}
+	}
+	err := s.Node.Forget(ctx, writer)
+	s.noted(ctx, err, audit.NodeForgotten, audit.Thing{Kind: "node", Title: name})
+	return err
 }
 
 // ForgetText is Forget for commands: the node is named by its name or id.
@@ -230,7 +245,7 @@ func (s *Server) ForgetDead(ctx context.Context) (string, error) {
 		if m.State != cluster.Dead {
 			continue
 		}
-		switch err := s.Node.Forget(ctx, m.Writer); {
+		switch err := s.forget(ctx, m.Writer); {
 		case stoa.Is(err, stoa.KindConflict): // it is back
 		case err != nil:
 			return strings.Join(lines, "\n"), err

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/db"
 )
 
@@ -209,6 +210,7 @@ func (s *Service) give(ctx context.Context, tx *db.Tx, h Host) error {
 		return taken
 	}
 	tx.Changed("host", 0, 0, 0)
+	audit.Note(tx, audit.HostsSet, audit.Thing{Kind: "instance", ID: h.Instance, Instance: h.Instance}, "+ "+h.Name)
 	return err
 }
 
@@ -224,6 +226,7 @@ func (s *Service) TakeHost(ctx context.Context, instance stoa.ID, name string) e
 			err = stoa.NotFound("host name of this instance", name)
 		}
 		tx.Changed("host", 0, 0, 0)
+		audit.Note(tx, audit.HostsSet, audit.Thing{Kind: "instance", ID: instance, Instance: instance}, "- "+name)
 		return err
 	})
 }
@@ -288,6 +291,7 @@ func (s *Service) SetHosts(ctx context.Context, site stoa.ID, names []string) er
 			}
 		}
 		tx.Changed("host", 0, 0, 0)
+		audit.Note(tx, audit.HostsSet, st.thing(), strings.Join(wanted, ", "))
 		return nil
 	})
 }

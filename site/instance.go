@@ -9,6 +9,7 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/db"
 )
 
@@ -63,6 +64,7 @@ func (s *Service) insertInstance(ctx context.Context, tx *db.Tx, d Defaults, mai
 		return inst, st, err
 	}
 	tx.Changed("instance", inst.ID, 0, 1)
+	audit.Note(tx, audit.Made, audit.Thing{Kind: "instance", ID: inst.ID, Instance: inst.ID, Title: inst.Name})
 	if _, err := s.opt.Access.EnsureInstance(ctx, tx, inst.ID); err != nil {
 		return inst, st, err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/db"
 )
@@ -284,6 +285,7 @@ func (s *Service) UpdateSite(ctx context.Context, st Site) (Site, error) {
 			return stoa.Conflict("the settings of this site were changed by somebody else; load them again")
 		}
 		tx.Changed("site", st.ID, st.Instance, st.Version+1)
+		audit.Note(tx, audit.Changed, st.thing())
 		return nil
 	})
 	switch {
@@ -331,4 +333,9 @@ func validate(st *Site) error {
 	}
 	st.Locales = all
 	return nil
+}
+
+// thing is the site as the audit log names it.
+func (s Site) thing() audit.Thing {
+	return audit.Thing{Kind: "site", ID: s.ID, Instance: s.Instance, Title: s.Name}
 }

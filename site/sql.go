@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/db"
 )
 
@@ -45,6 +46,7 @@ func joinLocales(list []stoa.Locale) string {
 
 func insertSite(ctx context.Context, tx *db.Tx, s Site) error {
 	tx.Changed("site", s.ID, s.Instance, s.Version)
+	audit.Note(tx, audit.Made, s.thing())
 	return tx.Insert(ctx, "site_site", db.Row{"id": s.ID, "instance": s.Instance, "slug": s.Slug, "name": s.Name, "tagline": s.Tagline,
 		"locale": string(s.Locale), "locales": joinLocales(s.Locales), "home": s.Home, "logo": s.Logo, "favicon": s.Favicon,
 		"footer": s.Footer, "created": db.Micros(s.Created), "version": s.Version})

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/db"
 )
 
@@ -99,6 +100,7 @@ func (s *Service) AddCategory(ctx context.Context, instance stoa.ID, c Category)
 				Message: "there already is a category with this address: choose another one"}
 		}
 		c.ID = id
+		audit.Note(tx, audit.Made, audit.Thing{Kind: "category", ID: id, Instance: instance, Title: c.Name})
 		return err
 	})
 	return c, err
@@ -111,6 +113,7 @@ func (s *Service) AddTag(ctx context.Context, instance, site stoa.ID, name strin
 	}
 	err = s.opt.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) (err error) {
 		id, err = s.EnsureTag(ctx, tx, site, name, "")
+		audit.Note(tx, audit.Made, audit.Thing{Kind: "tag", ID: id, Instance: instance, Title: name})
 		return err
 	})
 	return id, err

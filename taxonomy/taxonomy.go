@@ -11,6 +11,7 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/db"
 )
@@ -122,7 +123,8 @@ func (s *Service) DeleteCategory(ctx context.Context, instance, site, id stoa.ID
 	}
 	return s.opt.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
 		var parent stoa.ID
-		err := tx.QueryRow(ctx, "SELECT parent FROM taxonomy_category WHERE id = ? AND site = ?", id, site).Scan(&parent)
+		var name string
+		err := tx.QueryRow(ctx, "SELECT parent, name FROM taxonomy_category WHERE id = ? AND site = ?", id, site).Scan(&parent, &name)
 		if db.IsNoRows(err) {
 			return stoa.NotFound("category", id)
 		}
@@ -142,6 +144,7 @@ func (s *Service) DeleteCategory(ctx context.Context, instance, site, id stoa.ID
 			}
 		}
 		tx.Changed("category", 0, site, 0)
+		audit.Note(tx, audit.Deleted, audit.Thing{Kind: "category", ID: id, Instance: instance, Title: name})
 		return nil
 	})
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/db"
 )
 
@@ -88,7 +89,8 @@ func (s *Service) insert(ctx context.Context, tx *db.Tx, u *User, hash string) e
 	}); err != nil {
 		return fmt.Errorf("make the account: %w", err)
 	}
-	if _, err := s.access.Assign(ctx, tx, u.Instance, id, u.Roles); err != nil {
+	audit.Note(tx, audit.Made, u.thing())
+	if _, err := s.access.Assign(ctx, tx, u.thing(), u.Roles); err != nil {
 		return err
 	}
 	for _, g := range u.Groups {
@@ -256,6 +258,14 @@ status = ?, words = ?, version = version + 1 WHERE id = ? AND version = ?`,
 			tx.TakesAway(func(ctx context.Context, tx *db.Tx) error { return s.lockAgain(ctx, tx, u) })
 		}
 		tx.Changed("user", u.ID, u.Instance, u.Version+1)
+		action := audit.Changed
+		switch {
+		case u.Status != StatusActive && old.Status == StatusActive:
+			action = audit.Locked
+		case u.Status == StatusActive && old.Status != StatusActive:
+			action = audit.Unlocked
+		}
+		audit.Note(tx, action, u.thing())
 		if wasAdmin {
 			if err := s.keepOneAdmin(ctx, tx, u.Instance); err != nil {
 				return err
@@ -321,6 +331,7 @@ func (s *Service) Delete(ctx context.Context, id stoa.ID) error {
 	}
 	return s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
 		tx.TakesAway(remove)
+		audit.Note(tx, audit.Deleted, a.thing())
 		return remove(ctx, tx)
 	})
 }
@@ -351,7 +362,7 @@ func (s *Service) SetRoles(ctx context.Context, user stoa.ID, roles []stoa.ID) e
 		if n == 0 {
 			return stoa.NotFound("user", user)
 		}
-		removed, err := s.access.Assign(ctx, tx, a.Instance, user, roles)
+		removed, err := s.access.Assign(ctx, tx, a.thing(), roles)
 		if err != nil {
 			return err
 		}
@@ -380,6 +391,9 @@ func (s *Service) SetPassword(ctx context.Context, id stoa.ID, old, password str
 	}
 	subject := byAccount("password", id)
 	if err := s.try(ctx, limit{subject, s.o.AccountMax}); err != nil {
+		if stoa.Is(err, stoa.KindTooMany) {
+			s.o.Audit.Count(ctx, audit.Throttled, audit.PasswordOld, a.thing())
+		}
 		return err
 	}
 	ok, _, err := s.hash.check(ctx, a.password, old)
@@ -387,6 +401,7 @@ func (s *Service) SetPassword(ctx context.Context, id stoa.ID, old, password str
 		return err
 	}
 	if !ok {
+		s.o.Audit.Count(ctx, audit.Failed, audit.PasswordOld, a.thing())
 		return stoa.Invalid("old", "this is not your present password")
 	}
 	hash, err := s.hash.make(ctx, password)
@@ -430,6 +445,7 @@ func storePassword(ctx context.Context, tx *db.Tx, a account, hash string, keep 
 	if !done {
 		return stoa.Conflict("the password was changed by somebody else at the same time; nothing was saved")
 	}
+	audit.Note(tx, audit.PasswordSet, a.thing())
 	tx.TakesAway(func(ctx context.Context, tx *db.Tx) error { _, err := replacePassword(ctx, tx, a, hash); return err })
 	return endSessions(ctx, tx, "account = ? AND id <> ?", a.ID, keep)
 }

@@ -154,11 +154,11 @@ func TestResetPassword_LinksPerAccountAreLimited(t *testing.T) {
 	n := newNode(t, dbtest.New(t))
 	admin(t, n)
 	for range resetsPerWindow {
-		if err := n.sendReset(context.Background(), reset{instance, "test@example.com", "https://p.example.com"}); err != nil {
+		if err := n.sendReset(context.Background(), reset{instance: instance, email: "test@example.com", base: "https://p.example.com"}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	wantKind(t, "one more", n.sendReset(context.Background(), reset{instance, "test@example.com", "https://p.example.com"}), stoa.KindTooMany)
+	wantKind(t, "one more", n.sendReset(context.Background(), reset{instance: instance, email: "test@example.com", base: "https://p.example.com"}), stoa.KindTooMany)
 	if got := len(n.mails(t)); got != resetsPerWindow {
 		t.Errorf("%d mails, want %d", got, resetsPerWindow)
 	}

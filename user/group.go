@@ -1,6 +1,7 @@
 package user
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/db"
 )
 
@@ -42,7 +44,8 @@ func (s *Service) CreateGroup(ctx context.Context, g Group) (Group, error) {
 			return err
 		}
 		tx.Changed("usergroup", id, g.Instance, 1)
-		_, err = s.access.Assign(ctx, tx, g.Instance, id, g.Roles)
+		audit.Note(tx, audit.Made, g.thing())
+		_, err = s.access.Assign(ctx, tx, g.thing(), g.Roles)
 		return err
 	})
 	if err != nil {
@@ -77,7 +80,8 @@ func (s *Service) UpdateGroup(ctx context.Context, g Group) (Group, error) {
 		if n == 0 {
 			return stoa.Conflict("the user group %s was changed by somebody else: load it again and repeat the change", old.Name)
 		}
-		removed, err := s.access.Assign(ctx, tx, g.Instance, g.ID, g.Roles)
+		audit.Note(tx, audit.Changed, g.thing())
+		removed, err := s.access.Assign(ctx, tx, g.thing(), g.Roles)
 		if err != nil {
 			return err
 		}
@@ -119,6 +123,7 @@ func (s *Service) DeleteGroup(ctx context.Context, id stoa.ID) error {
 	}
 	return s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
 		tx.TakesAway(remove)
+		audit.Note(tx, audit.Deleted, g.thing())
 		return remove(ctx, tx)
 	})
 }
@@ -212,6 +217,7 @@ func (s *Service) AddMembers(ctx context.Context, group stoa.ID, users ...stoa.I
 				return fmt.Errorf("put user %d into group %d: %w", id, group, err)
 			}
 			tx.Changed("user", id, g.Instance, a.Version)
+			audit.Note(tx, audit.MemberAdded, g.thing(), a.ScreenName)
 		}
 		tx.Changed("usergroup", group, g.Instance, g.Version)
 		return nil
@@ -244,6 +250,13 @@ func (s *Service) RemoveMembers(ctx context.Context, group stoa.ID, users ...sto
 	}
 	return s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
 		tx.TakesAway(remove)
+		for _, id := range users {
+			a, err := s.account(ctx, tx, id)
+			if err != nil && !stoa.Is(err, stoa.KindNotFound) {
+				return err
+			}
+			audit.Note(tx, audit.MemberRemoved, g.thing(), cmp.Or(a.ScreenName, id.String()))
+		}
 		return remove(ctx, tx)
 	})
 }

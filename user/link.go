@@ -3,11 +3,13 @@ package user
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/mail"
 )
@@ -27,6 +29,8 @@ type reset struct {
 	instance stoa.ID
 	email    string
 	base     string
+	from     netip.Addr // who asks
+	request  string     // id of the request
 }
 
 // RequestReset mails a link that sets a new password, if there is an active account with the
@@ -49,7 +53,8 @@ func (s *Service) RequestReset(ctx context.Context, instance stoa.ID, email, bas
 		return stoa.Unavailable(err, "the portal is shutting down; try again in a minute")
 	}
 	select {
-	case s.resets <- reset{instance, email, strings.TrimRight(baseURL, "/")}:
+	case s.resets <- reset{instance: instance, email: email, base: strings.TrimRight(baseURL, "/"),
+		from: stoa.RequesterFrom(ctx), request: stoa.RequestIDFrom(ctx)}:
 		return nil
 	default:
 		return stoa.TooMany("too many people ask for a new password at this moment; try again in a minute")
@@ -63,7 +68,8 @@ func (s *Service) sendResets() {
 		case <-s.life.Done():
 			return
 		case r := <-s.resets:
-			ctx, cancel := context.WithTimeout(s.life, time.Minute)
+			ctx := stoa.WithRequestID(stoa.WithRequester(s.life, r.from), r.request)
+			ctx, cancel := context.WithTimeout(ctx, time.Minute)
 			if err := s.sendReset(ctx, r); err != nil {
 				// The error holds neither the link nor the message.
 				s.log.Warn("could not send a link for a new password", "instance", r.instance, "error", err)
@@ -82,10 +88,14 @@ func (s *Service) sendReset(ctx context.Context, r reset) error {
 		return fmt.Errorf("look for the account: %w", err)
 	}
 	if err := s.try(ctx, limit{byAccount("reset", a.ID), resetsPerWindow}); err != nil {
+		if stoa.Is(err, stoa.KindTooMany) {
+			s.o.Audit.Count(ctx, audit.Throttled, audit.LinkAsked, a.thing())
+		}
 		return err
 	}
 	var token string
 	if err := s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) (err error) {
+		audit.Note(tx, audit.LinkAsked, a.thing())
 		token, err = s.link(ctx, tx, a.ID, purposeReset, s.o.ResetLifetime)
 		return err
 	}); err != nil {
@@ -142,6 +152,7 @@ func (s *Service) NewSetupToken(ctx context.Context, id stoa.ID) (string, error)
 	}
 	var token string
 	err = s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) (err error) {
+		audit.Note(tx, audit.LinkMade, a.thing())
 		token, err = s.link(ctx, tx, id, purposeSetup, s.o.SetupLifetime)
 		return err
 	})
@@ -164,6 +175,7 @@ func (s *Service) OperatorLink(ctx context.Context, id stoa.ID) (path string, er
 		path, purpose, lifetime = "/account/setup?token=", purposeSetup, s.o.SetupLifetime
 	}
 	err = s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) (err error) {
+		audit.Note(tx, audit.LinkMade, a.thing())
 		token, err = s.link(ctx, tx, id, purpose, lifetime)
 		return err
 	})
@@ -197,6 +209,9 @@ func (s *Service) CheckSetup(ctx context.Context, token string) error {
 func (s *Service) use(ctx context.Context, purpose, token, password string) error {
 	a, digest, err := s.linked(ctx, purpose, token)
 	if err != nil {
+		if stoa.Is(err, stoa.KindInvalid) {
+			s.o.Audit.Count(ctx, audit.Failed, audit.LinkUsed, audit.Thing{Kind: "user"})
+		}
 		return err
 	}
 	if err := s.checkPolicy(a.User, password); err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/db"
 )
@@ -49,6 +50,9 @@ func (s *Service) SignIn(ctx context.Context, c Credentials, instance stoa.ID) (
 	}
 	from := byAddress("signin", c.Address)
 	if err := s.try(ctx, limit{who, s.o.AccountMax}, limit{from, s.o.AddressMax}); err != nil {
+		if stoa.Is(err, stoa.KindTooMany) {
+			s.triedInVain(ctx, audit.Throttled, instance, a, known)
+		}
 		return Session{}, "", err
 	}
 	stored := ""
@@ -60,6 +64,7 @@ func (s *Service) SignIn(ctx context.Context, c Credentials, instance stoa.ID) (
 		return Session{}, "", err
 	}
 	if !ok {
+		s.triedInVain(ctx, audit.Failed, instance, a, known)
 		return Session{}, "", stoa.Unauthorized("the login or the password is wrong")
 	}
 	fresh := ""
@@ -116,6 +121,7 @@ func (s *Service) open(ctx context.Context, a account, c Credentials, fresh, who
 		}
 		tx.Changed("session", v.ID, v.Instance, v.Version)
 		tx.Changed("user", a.ID, a.Instance, a.Version)
+		audit.Note(tx, audit.SignedIn, a.thing(), a.FullName())
 		return succeeded(ctx, tx, who, from)
 	})
 	if err != nil {
@@ -246,7 +252,11 @@ func (s *Service) SignOut(ctx context.Context, token string) error {
 		return nil
 	}
 	return s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
-		return endSessions(ctx, tx, "digest = ?", digest)
+		if err := endSessions(ctx, tx, "digest = ?", digest); err != nil || len(tx.Changes()) == 0 {
+			return err
+		}
+		audit.Note(tx, audit.SignedOut, audit.Thing{})
+		return nil
 	})
 }
 
@@ -270,6 +280,11 @@ func (s *Service) EndSession(ctx context.Context, id stoa.ID) error {
 		return stoa.NotFound("session", id)
 	}
 	return s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+		a, err := s.account(ctx, tx, v.User)
+		if err != nil && !stoa.Is(err, stoa.KindNotFound) {
+			return err
+		}
+		audit.Note(tx, audit.SessionEnded, a.thing())
 		return endSessions(ctx, tx, "id = ?", id)
 	})
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/mail"
@@ -33,6 +34,7 @@ type Options struct {
 	Cache  *cache.Cache
 	Access *access.Service
 	Mail   *mail.Mailer // nil: no links for forgotten passwords are sent
+	Audit  *audit.Log   // nil: what is tried in vain is not noted
 
 	// DefaultInstance gives the instance whose administrators operate the whole installation; nil: there are none.
 	DefaultInstance func(context.Context, db.Queryer) (stoa.ID, error)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/httpd"
 )
 
@@ -143,11 +144,13 @@ func (h *Handler) unlock(w http.ResponseWriter, r *http.Request) error {
 	again := unlockForm{peopleForm: peopleForm{Next: next}, Action: "/unlock?" + url.Values{"kind": {kind}, "id": {id.String()}, "next": {next}}.Encode()}
 	address := httpd.ClientIP(r)
 	if !h.tries.take(address, h.opt.Now()) {
+		h.opt.Audit.Count(r.Context(), audit.Throttled, audit.PasswordTried, audit.Thing{Kind: kind, ID: id})
 		again.Error = "There were too many wrong passwords. Try again in a few minutes."
 		return h.framed(w, r, http.StatusTooManyRequests, "Protected", "unlock.html", again)
 	}
 	key, err := check(r.Context(), id, r.PostForm.Get("password"))
 	if stoa.Is(err, stoa.KindInvalid) || stoa.Is(err, stoa.KindUnauthorized) {
+		h.opt.Audit.Count(r.Context(), audit.Failed, audit.PasswordTried, audit.Thing{Kind: kind, ID: id})
 		again.Error = "That password is not right."
 		return h.framed(w, r, http.StatusUnprocessableEntity, "Protected", "unlock.html", again)
 	}

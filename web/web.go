@@ -16,6 +16,7 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/change"
 	"github.com/stoa-portal/stoa/content"
@@ -49,6 +50,7 @@ type Options struct {
 	Files          *document.Service
 	Render         *render.Service
 	Assets         *look.Assets
+	Audit          *audit.Log  // nil: wrong passwords of pages are not noted
 	Log            *change.Log // nil: nobody is told where his writes are
 	Logger         *slog.Logger
 	SignInDisabled bool     // auth.login.disabled

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/config"
 	"github.com/stoa-portal/stoa/server"
 )
@@ -232,7 +233,7 @@ func askNode(f *flags, name string, req server.ControlRequest, alone func(ctx co
 		if openErr != nil {
 			return "", openErr
 		}
-		text, err = alone(stoa.WithActor(ctx, stoa.SystemActor()), s)
+		text, err = alone(audit.WithOrigin(stoa.WithActor(ctx, stoa.SystemActor()), "command"), s)
 		err = errors.Join(err, s.Stop(context.Background())) // has a limit of its own
 	}
 	return text, err

@@ -73,7 +73,7 @@ func TestAccessibility_NothingSerious(t *testing.T) {
 	b := open(t, n.URL)
 	visitors := []string{"/", "/de/", "/about", "/w/a-walk-along-the-coast", "/categories/news", "/no/such/page", "/sign-in", "/account/forgot"}
 	panel := []string{"/account", "/control/", "/control/content", "/control/content/new", "/control/pages", "/control/pages/new", "/control/menus", "/control/files", "/control/categories",
-		"/control/sites", "/control/settings", "/control/users", "/control/users/new", "/control/groups", "/control/roles", "/control/properties", "/control/caches", "/control/cluster", "/control/log", "/control/changes", "/control/jobs", "/control/locks", "/control/find?q=a"}
+		"/control/sites", "/control/settings", "/control/users", "/control/users/new", "/control/groups", "/control/roles", "/control/properties", "/control/caches", "/control/cluster", "/control/log", "/control/changes", "/control/audit", "/control/jobs", "/control/locks", "/control/find?q=a"}
 	look := func(paths []string) {
 		for i, width := range []int64{1440, 390} {
 			b.dark(t, i == 1)

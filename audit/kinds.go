@@ -1,0 +1,60 @@
+package audit
+
+// scope is what the scope of a change means for a kind.
+type scope uint8
+
+const (
+	nowhere    scope = iota // the whole installation
+	inInstance              // the scope is an instance
+	inSite                  // the scope is a site
+	isInstance              // the thing itself is an instance
+)
+
+// kind is what is known of one kind of change.
+type kind struct {
+	scope scope
+	// unkept says why changes of the kind have no row of their own; empty: they have one. What the domain notes
+	// has a row in any case.
+	unkept string
+}
+
+// kindOf gives what is known of a kind of change. Every kind that a transaction names stands here; a test finds
+// those that do not. One that is unknown has rows.
+func kindOf(name string) (kind, bool) {
+	switch name {
+	case "page", "redirect", "menu", "article", "file", "tag", "category":
+		return kind{scope: inSite}, true
+	case "user", "usergroup", "role", "grant", "site":
+		return kind{scope: inInstance}, true
+	case "instance":
+		return kind{scope: isInstance}, true
+	case "host", "*":
+		return kind{}, true
+	case "draft":
+		return kind{scope: inSite, unkept: "a draft changes nothing that visitors see, and is written with every step " +
+			"of the page editor; what is published of it has a row"}, true
+	case "session":
+		return kind{scope: inInstance, unkept: "requests move the end of a session on; signing in and out, and ending " +
+			"sessions of others, are noted"}, true
+	case "lock":
+		return kind{scope: inSite, unkept: "a lock is advice and beats while its editor is open; taking one over is " +
+			"noted"}, true
+	case "job":
+		return kind{unkept: "the portal runs jobs by itself; orders for jobs have rows"}, true
+	case "job-order":
+		return kind{unkept: "each order is noted with the name of its job"}, true
+	case "cluster-event":
+		return kind{unkept: "an event is a record itself; marking it as read is noted"}, true
+	}
+	return kind{}, false
+}
+
+func kept(name string) bool {
+	k, _ := kindOf(name)
+	return k.unkept == ""
+}
+
+func scopeOf(name string) scope {
+	k, _ := kindOf(name)
+	return k.scope
+}
