@@ -7,7 +7,7 @@ import (
 
 func sectionListen() section {
 	return section{Title: "Listening", Props: []property{
-		{Name: "portal.instance.inet.socket.address", Default: "0.0.0.0:8080",
+		{Name: "portal.instance.inet.socket.address", Default: "0.0.0.0:8080", EmptyIsDefault: true,
 			Doc:  "Address and port on which this node answers HTTP. The flag --port changes the port; port 0 takes any free one.",
 			kind: into(listenAddress(), func(c *Config) *string { return &c.Server.Listen })},
 		{Name: "web.server.https.certificate", Default: "",
