@@ -75,12 +75,7 @@ func (q *request) parse() error {
 	if q.Method != http.MethodPost {
 		return nil
 	}
-	err := q.ParseForm()
-	var big *http.MaxBytesError
-	if err == nil || errors.As(err, &big) {
-		return err
-	}
-	return httpd.Malformed("the form could not be read: send it again")
+	return httpd.ReadForm(q.Request)
 }
 
 // place finds the instance and the site that the request is about: the one chosen in the panel, or

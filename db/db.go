@@ -339,6 +339,10 @@ type Queryer interface {
 // Query reads rows outside of any transaction, from the write source.
 func (d *DB) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	defer d.slow(time.Now(), query)
+	args, err := texts(args)
+	if err != nil {
+		return nil, err
+	}
 	p := d.pools.Load()
 	rows, err := p.read.QueryContext(ctx, d.dialect.Rebind(query), args...)
 	if isClosed(err) && d.pools.Load() != p { // another server was found between the two
@@ -353,6 +357,10 @@ func (d *DB) Query(ctx context.Context, query string, args ...any) (*sql.Rows, e
 // QueryRow reads one row outside of any transaction, from the write source.
 func (d *DB) QueryRow(ctx context.Context, query string, args ...any) Scanner {
 	defer d.slow(time.Now(), query)
+	args, err := texts(args)
+	if err != nil {
+		return notSent{err}
+	}
 	return kindRow{d.pools.Load().read.QueryRowContext(ctx, d.dialect.Rebind(query), args...)}
 }
 

@@ -42,6 +42,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f.limitBody(rw, r)
+	composeBody(r)
 	if s.o.NoCompression {
 		r.Header.Del("Accept-Encoding") // nobody encodes what was not asked for
 	}
