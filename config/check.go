@@ -146,6 +146,10 @@ func (r *reader) checkFile(name, path string) {
 }
 
 func (r *reader) checkProxies(c *Config) {
+	if c.Web.ProxyProtocol && len(c.Web.TrustedProxies) == 0 {
+		r.wrong("web.server.proxy.protocol.enabled", "web.server.trusted.proxies is empty, so no proxy may speak for "+
+			"others; name the addresses of your proxies there")
+	}
 	if (c.Web.ForwardedHost.Enabled || c.Web.ForwardedPort.Enabled || c.Web.ForwardedProtocol.Enabled) && len(c.Web.TrustedProxies) == 0 {
 		r.warn("web.server.forwarded.* is switched on, but web.server.trusted.proxies is empty, so no forwarded header is believed; name the addresses of your proxies there")
 	}

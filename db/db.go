@@ -427,8 +427,9 @@ func wrapUnavailable(err error) error {
 		return stoa.Unavailable(err,
 			"the database file is damaged: restore it from a backup (stoa restore) or from the copies in data/backup")
 	case isTooLarge(err):
-		return stoa.Unavailable(err,
-			"this is larger than the database takes at once: nothing was saved; raise max_allowed_packet there")
+		return &stoa.Error{Kind: stoa.KindTooLarge, Err: err,
+			Message: "this is larger than the database takes at once: nothing was saved; make it shorter, or let the " +
+				"operator raise max_allowed_packet of the database server"}
 	case isConnection(err):
 		return stoa.Unavailable(err, "%s; try again in a moment", awayBecause(err))
 	case isBusy(err):

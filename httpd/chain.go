@@ -23,6 +23,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.secure.set(rw.Header(), f)
+	if r.Method == http.MethodOptions && s.serveOptions(rw, r) {
+		return
+	}
 	if err := checkRequest(rw, r); err != nil {
 		s.refuse(rw, r, err)
 		return

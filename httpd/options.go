@@ -26,6 +26,7 @@ type Options struct {
 	TLSAddr         string // host:port that speaks TLS while Addr stays plain; empty: Addr speaks TLS when there is a certificate
 
 	TrustedProxies []netip.Prefix // only they may speak for others (X-Forwarded-*); none by default
+	ProxyProtocol  bool           // they may speak the PROXY protocol, and tell the visitor's address so
 	ForwardedHost  Forwarded      // web.server.forwarded.host.*
 	ForwardedPort  Forwarded      // web.server.forwarded.port.*
 	ForwardedProto Forwarded      // web.server.forwarded.protocol.*

@@ -42,7 +42,7 @@ func asProperty(err error, property map[string]string) error {
 func httpSettings(c *config.Config) httpd.Options {
 	return httpd.Options{
 		Addr: c.Server.Listen, TLSAddr: c.Server.ListenTLS, TLSCert: c.Server.Certificate, TLSKey: c.Server.Key,
-		TrustedProxies: c.Web.TrustedProxies,
+		TrustedProxies: c.Web.TrustedProxies, ProxyProtocol: c.Web.ProxyProtocol,
 		ForwardedHost:  httpd.Forwarded(c.Web.ForwardedHost), ForwardedPort: httpd.Forwarded(c.Web.ForwardedPort),
 		ForwardedProto: httpd.Forwarded(c.Web.ForwardedProtocol),
 		Links: httpd.Links{
