@@ -196,6 +196,7 @@ type frame struct {
 	Initials string
 	Note     string
 	Here     string // address of the screen
+	Zone     string // time zone of the person
 }
 
 type link struct {
@@ -261,6 +262,7 @@ func note(key string) string {
 func (h *Handler) show(q *request, status int, name string, f frame) error {
 	f.Site, f.Instance, f.Actor, f.Here = q.site, q.instance, q.actor, q.URL.Path
 	f.Initials = initials(q.actor.Name)
+	f.Zone = h.zone(q).String()
 	f.Rail = h.rail(q)
 	f.Note = note(q.URL.Query().Get("done"))
 	if sites, err := h.o.Sites.Sites(q.Context(), q.instance.ID); err == nil {
