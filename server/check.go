@@ -43,7 +43,7 @@ func httpSettings(c *config.Config) httpd.Options {
 	return httpd.Options{
 		Addr: c.Server.Listen, TLSAddr: c.Server.ListenTLS, TLSCert: c.Server.Certificate, TLSKey: c.Server.Key,
 		TrustedProxies: c.Web.TrustedProxies, ProxyProtocol: c.Web.ProxyProtocol,
-		ForwardedHost:  httpd.Forwarded(c.Web.ForwardedHost), ForwardedPort: httpd.Forwarded(c.Web.ForwardedPort),
+		ForwardedHost: httpd.Forwarded(c.Web.ForwardedHost), ForwardedPort: httpd.Forwarded(c.Web.ForwardedPort),
 		ForwardedProto: httpd.Forwarded(c.Web.ForwardedProtocol),
 		Links: httpd.Links{
 			Protocol: c.Web.Protocol, Host: c.Web.Host, HTTPPort: c.Web.HTTPPort, HTTPSPort: c.Web.HTTPSPort,
