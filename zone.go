@@ -8,8 +8,8 @@ import (
 )
 
 // ParseZone reads a time zone as people and Java write it: a name of the IANA database (Europe/Vienna), one of the
-// three letters of java.util.TimeZone (PST), or an offset (GMT-3, GMT+05:30, UTC+2). Its String is a name that ParseZone
-// reads again; for whole hours it is one of the IANA database, where Etc/GMT+3 is three hours behind. It
+// three letters of java.util.TimeZone (PST), or an offset (GMT-3, GMT+05:30, UTC+2). Its String is a name that
+// ParseZone reads again; for whole hours it is one of the IANA database, where Etc/GMT+3 is three hours behind. It
 // returns Invalid when s is none of these.
 func ParseZone(s string) (*time.Location, error) {
 	s = strings.TrimSpace(s)

@@ -33,14 +33,14 @@ func (f *form) moment(name string, zone *time.Location) (time.Time, error) {
 	}
 	t, other, ok := local(wall, zone)
 	if !ok {
-		return time.Time{}, stoa.Invalid(name, "clocks in %s jump over %s: choose %s or %s", zone, wall.Format("15:04 on 2 January 2006"),
-			t.Format("15:04"), other.Format("15:04"))
+		return time.Time{}, stoa.Invalid(name, "clocks in %s jump over %s: choose %s or %s", zone,
+			wall.Format("15:04 on 2 January 2006"), t.Format("15:04"), other.Format("15:04"))
 	}
 	return t, nil
 }
 
-// local finds the moment at which clocks in zone show what wall, a time in UTC, shows. Of two, when clocks are set back,
-// it is the first. When they are set forward there may be none: ok is false then, and t and other are
+// local finds the moment at which clocks in zone show what wall, a time in UTC, shows. Of two, when clocks are set
+// back, it is the first. When they are set forward there may be none: ok is false then, and t and other are
 // what clocks show one step before and after.
 func local(wall time.Time, zone *time.Location) (t, other time.Time, ok bool) {
 	// An offset from the day before and one from the day after: at a change they are the two in question.

@@ -75,8 +75,8 @@ func composedForm(raw string) (string, bool, error) {
 	return values.Encode(), true, nil
 }
 
-// composedBody is the body of a form with all values in their one form. It is read as a whole when its reader begins, so
-// that the limit that the handler has set holds.
+// composedBody is the body of a form with all values in their one form. It is read as a whole when its reader begins,
+// so that the limit that the handler has set holds.
 type composedBody struct {
 	io.ReadCloser
 	kind string
