@@ -98,7 +98,7 @@ var allowedModules = map[string][]string{
 	"look":         {"github.com/andybalholm/brotli"},
 	"httpd": {
 		"github.com/prometheus/client_golang", "github.com/andybalholm/brotli",
-		"golang.org/x/crypto", "golang.org/x/net", "golang.org/x/time",
+		"golang.org/x/crypto", "golang.org/x/net", "golang.org/x/time", "github.com/pires/go-proxyproto",
 	},
 	"web":    {"github.com/prometheus/client_golang"}, // the bench measures with metrics on, as in production
 	"server": {"github.com/prometheus/client_golang", "golang.org/x/sys"},

@@ -1,6 +1,6 @@
 // Package stoa holds the words that every package of the portal shares: ids, error kinds, the
-// actor of a request, locales and the version of the binary. It knows no services and imports
-// only the standard library.
+// actor of a request, locales, the form of text and the version of the binary. It knows no services and imports
+// only the standard library and the Unicode forms of golang.org/x/text.
 package stoa
 
 import (

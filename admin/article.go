@@ -148,7 +148,7 @@ func (h *Handler) newArticle(q *request) error {
 	}
 	lang := q.site.Locale
 	publishes := h.publishes(q.Context(), q.site.Path())
-	f, err := h.articleForm(q.Context(), q.site, q.instance.Zone(), content.Article{Kind: kind}, lang, publishes)
+	f, err := h.articleForm(q.Context(), q.site, h.zone(q), content.Article{Kind: kind}, lang, publishes)
 	if err != nil {
 		return err
 	}
@@ -215,7 +215,7 @@ func (h *Handler) article(q *request) error {
 		lang = a.Default
 	}
 	publishes := h.publishes(q.Context(), a.Path())
-	f, err := h.articleForm(q.Context(), q.site, q.instance.Zone(), a, lang, publishes)
+	f, err := h.articleForm(q.Context(), q.site, h.zone(q), a, lang, publishes)
 	if err != nil {
 		return err
 	}
@@ -280,7 +280,7 @@ func (h *Handler) afterSave(q *request, e editing, a content.Article, done strin
 	if !e.Publishes {
 		return q.done(back, done)
 	}
-	z := q.instance.Zone()
+	z := h.zone(q)
 	expire, err := e.Form.moment("expire", z)
 	if err == nil && e.Form.text("expire") != clock(a.Expire, z) {
 		var x content.Article

@@ -59,7 +59,7 @@ func (h *Handler) articleForm(ctx context.Context, st site.Site, zone *time.Loca
 	}
 	if publishes {
 		f.Fields = append(f.Fields,
-			&field{Name: "publish", Label: "Publish at", Kind: "datetime", Value: clock(a.Publish, zone), Optional: true, Help: "Time in " + zone.String() + "; empty is at once."},
+			&field{Name: "publish", Label: "Publish at", Kind: "datetime", Value: clock(a.Publish, zone), Optional: true, Help: "Time in " + zone.String() + "; empty is at once. Of an hour that clocks run through twice, the first counts."},
 			&field{Name: "expire", Label: "Expires at", Kind: "datetime", Value: clock(a.Expire, zone), Optional: true, Help: "Time in " + zone.String() + "; empty is never."})
 	}
 	return f, nil
@@ -99,30 +99,6 @@ func same(d content.Draft, a content.Article, lang stoa.Locale) bool {
 	return x.Title == y.Title && x.Summary == y.Summary && x.Body == y.Body && d.Slug == a.Slug && d.Kind == a.Kind && d.Image == a.Image &&
 		(d.AuthorName == a.AuthorName || d.AuthorName == "") && d.Sticky == a.Sticky && d.Password == nil && d.Comment == "" &&
 		slices.Equal(set(d.Categories), set(a.Categories)) && slices.Equal(set(d.Tags), set(a.Tags))
-}
-
-// moment reads a datetime-local field; empty is the zero time.
-func (f *form) moment(name string, zone *time.Location) (time.Time, error) {
-	v := f.text(name)
-	if v == "" {
-		return time.Time{}, nil
-	}
-	if len(v) > len(inputTime) {
-		v = v[:len(inputTime)] // some browsers add seconds
-	}
-	t, err := time.ParseInLocation(inputTime, v, zone)
-	if err != nil {
-		return time.Time{}, stoa.Invalid(name, "%.40q is not a time: one such as 2026-03-12T09:30 is expected", f.text(name))
-	}
-	return t, nil
-}
-
-// clock is moment the other way round.
-func clock(t time.Time, zone *time.Location) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.In(zone).Format(inputTime)
 }
 
 // tree gives the categories as options, children below their parents.

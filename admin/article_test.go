@@ -82,6 +82,33 @@ func TestArticles_PublishScheduleUnpublish(t *testing.T) {
 		http.StatusUnprocessableEntity, `id="f-expire-error"`)
 }
 
+// An editor writes times in the zone of the account, which the field names.
+func TestArticle_TimesAreInTheZoneOfTheAccount(t *testing.T) {
+	w := newWorld(t)
+	u, err := w.users.Get(as(w.admin), w.editor.User)
+	must(t, err)
+	u.TimeZone = "GMT+05:30"
+	_, err = w.users.Update(as(w.admin), u)
+	must(t, err)
+	w.want("form", w.get(w.editor, "/control/content/new"), http.StatusOK, "Time in GMT&#43;05:30", `data-zone="GMT&#43;05:30"`)
+	w.want("another person", w.get(w.admin, "/control/content/new"), http.StatusOK, "Time in Europe/")
+	at := w.write(w.editor, "News", "<p>One</p>", "publish", "2099-07-01T09:30", "do", "publish")
+	got, err := w.content.Get(as(w.editor), w.idOf(at, "/control/content/"))
+	must(t, err)
+	if want := time.Date(2099, 7, 1, 4, 0, 0, 0, time.UTC); !got.Publish.Equal(want) {
+		t.Errorf("scheduled at %s, want %s", got.Publish, want)
+	}
+	w.want("read again", w.get(w.editor, at), http.StatusOK, `value="2099-07-01T09:30"`)
+	u, err = w.users.Get(as(w.admin), w.editor.User)
+	must(t, err)
+	u.TimeZone = "Europe/Berlin"
+	_, err = w.users.Update(as(w.admin), u)
+	must(t, err)
+	a := w.get(w.editor, at)
+	w.want("an hour that is none", w.post(w.editor, at, "version", w.version(a), "title", "News", "slug", "news", "kind", "article",
+		"body", "<p>Two</p>", "publish", "2099-03-29T02:30", "do", "publish"), http.StatusUnprocessableEntity, "jump over", "01:30 or 03:30", "&lt;p&gt;Two")
+}
+
 func TestArticles_AuthorMaySaveNotPublish(t *testing.T) {
 	w := newWorld(t)
 	at := w.write(w.author, "From below", "<p>x</p>", "do", "publish")

@@ -142,7 +142,7 @@ func (h *Handler) receive(q *request) (out []document.File, err error) {
 				return out, stoa.Invalid(part.FormName(), "up to %d bytes are expected", maxName)
 			}
 			if part.FormName() == "alt" {
-				alt = string(raw)
+				alt = stoa.CleanText(string(raw))
 			} else if err := h.at(q, string(raw)); err != nil {
 				return out, err
 			}

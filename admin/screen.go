@@ -77,12 +77,7 @@ func (q *request) parse() error {
 	if q.Method != http.MethodPost {
 		return nil
 	}
-	err := q.ParseForm()
-	var big *http.MaxBytesError
-	if err == nil || errors.As(err, &big) {
-		return err
-	}
-	return httpd.Malformed("the form could not be read: send it again")
+	return httpd.ReadForm(q.Request)
 }
 
 // place finds the instance and the site that the request is about: the one chosen in the panel, or
@@ -206,6 +201,7 @@ type frame struct {
 	Initials string
 	Note     string
 	Here     string // address of the screen
+	Zone     string // time zone of the person
 }
 
 type link struct {
@@ -271,6 +267,7 @@ func note(key string) string {
 func (h *Handler) show(q *request, status int, name string, f frame) error {
 	f.Site, f.Instance, f.Actor, f.Here = q.site, q.instance, q.actor, q.URL.Path
 	f.Initials = initials(q.actor.Name)
+	f.Zone = h.zone(q).String()
 	f.Rail = h.rail(q)
 	f.Note = note(q.URL.Query().Get("done"))
 	if sites, err := h.o.Sites.Sites(q.Context(), q.instance.ID); err == nil {

@@ -22,7 +22,9 @@ func (r *reader) finish(c *Config) {
 	r.checkCluster(c)
 	r.checkProxies(c)
 	if n := utf8.RuneCountInString(c.Admin.Password); n > 0 && n < c.Passwords.MinLength {
-		r.wrong("default.admin.password", "the password has %d characters; at least %d are expected (passwords.default.policy.min.length)", n, c.Passwords.MinLength)
+		r.warn("default.admin.password at %s has %d characters, and passwords.default.policy.min.length asks for %d: it is "+
+			"taken as it is; let the administrator choose another after the first sign-in",
+			r.values["default.admin.password"].source, n, c.Passwords.MinLength)
 	}
 	if 2*c.Database.ChangePollInterval > c.Cache.FreshLimit {
 		r.wrong("change.poll.interval", "%s is too long for cache.fresh.limit, %s; at most half of that is expected, or no cache would ever be fresh",
@@ -144,10 +146,17 @@ func (r *reader) checkFile(name, path string) {
 }
 
 func (r *reader) checkProxies(c *Config) {
+	if c.Web.ProxyProtocol && len(c.Web.TrustedProxies) == 0 {
+		r.wrong("web.server.proxy.protocol.enabled", "web.server.trusted.proxies is empty, so no proxy may speak for "+
+			"others; name the addresses of your proxies there")
+	}
 	if (c.Web.ForwardedHost.Enabled || c.Web.ForwardedPort.Enabled || c.Web.ForwardedProtocol.Enabled) && len(c.Web.TrustedProxies) == 0 {
 		r.warn("web.server.forwarded.* is switched on, but web.server.trusted.proxies is empty, so no forwarded header is believed; name the addresses of your proxies there")
 	}
 }
+
+// maxHints is how many unknown names are compared with all known ones: each takes a while.
+const maxHints = 500
 
 // list makes the list of effective values and the two warnings about names without a use.
 func (r *reader) list(c *Config, e *expander) {
@@ -161,25 +170,34 @@ func (r *reader) list(c *Config, e *expander) {
 		p, _ := r.reg.find(s.name)
 		v := e.value(s.name)
 		value := Value{Name: s.name, Value: v.value, Source: s.source, Secret: v.secret || hidden[s.name]}
+		if v.problem != "" {
+			value.Value = s.raw
+			value.Note = v.problem + "; it is left as it stands"
+		}
 		if p != nil {
 			value.Used, value.Known, value.Default, value.Doc = p.used(), true, p.Default, p.fullDoc()
 		}
 		value.Masked = shown(value.Value, value.Secret)
-		c.effective = append(c.effective, value)
 		switch {
 		case p != nil && !p.used() && s.source != "default":
 			unused = append(unused, s.name)
 		case p == nil && r.reg.filterOfKnown(s.name):
 			unused = append(unused, clip(s.name))
+			value.Note = "for another portal: a filter other than [stoa]"
 		case p == nil:
 			hint := ""
-			if len(unknown) < 20 {
+			if len(unknown) < maxHints {
 				if near := r.reg.nearest(s.name); near != "" {
 					hint = "; did you mean " + near + "?"
+					value.Note = "did you mean " + near + "?"
 				}
 			}
 			unknown = append(unknown, fmt.Sprintf("%s (%s%s)", clip(s.name), s.source, hint))
 		}
+		if p != nil && p.used() {
+			value.Note = "" // what is wrong there is marked so
+		}
+		c.effective = append(c.effective, value)
 	}
 	for name, p := range r.reg.exact {
 		if _, ok := r.values[name]; !ok {

@@ -57,6 +57,7 @@ type Config struct {
 	ehcache   map[string]string // mode by Liferay's name of a cache, until finish
 	warnings  []string
 	sources   []string
+	elsewhere []string // what is wrong and belongs to no value
 	effective []Value
 	shared    []sharedValue // by name
 }
@@ -71,7 +72,9 @@ type Value struct {
 	Secret  bool   // it must not be shown
 	Masked  string // the value as it may be shown
 	Default string // as portal.properties has it, references not filled in; empty when there is none
-	Doc     string // what it is for
+	Doc     string // what it is for; of a name that is not used, why not
+	Wrong   string // why a start is refused because of it; empty when it is not
+	Note    string // what else is to be known of it, such as a known name that is like an unknown one; may be empty
 }
 
 // Warnings gives one sentence for each thing that is odd and was put up with; they are meant to be
@@ -87,6 +90,17 @@ func (c *Config) Effective() []Value { return slices.Clone(c.effective) }
 // Load reads all sources and checks every value. The error joins one stoa.Error of kind Invalid for
 // each wrong value, with its place, the value, and what would be right; secrets are never quoted.
 func Load(o Options) (*Config, error) {
+	c, err := Examine(o)
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Examine is Load for a report: beside the error it gives all that could be read, with each value that is wrong
+// marked in Effective. What is wrong has its default in the typed settings. Nothing may be started with it when
+// there is an error. The Config is nil only when the working directory cannot be found.
+func Examine(o Options) (*Config, error) {
 	work := o.WorkDir
 	if work == "" {
 		work = "."
@@ -96,13 +110,18 @@ func Load(o Options) (*Config, error) {
 		return nil, fmt.Errorf("find the working directory: %w", err)
 	}
 	reg := newRegistry()
-	home, err := findHome(reg, o, work)
-	if err != nil {
-		return nil, err
+	home, homeless := findHome(reg, o, work)
+	if homeless != nil {
+		home.name, home.raw, home.literal = nameHome, filepath.Join(work, "stoa-home"), true
 	}
 	r := newReader(reg, work, home.raw, o.External)
+	if homeless != nil {
+		r.problems = append(r.problems, ordered{err: homeless})
+	}
 	r.readFiles()
-	r.checkHomeInFiles(home)
+	if homeless == nil {
+		r.checkHomeInFiles(home)
+	}
 	r.readEnvironment(o.Environ)
 	r.readFlags(o.Flags)
 	r.set(home)
@@ -115,19 +134,55 @@ func Load(o Options) (*Config, error) {
 	if len(r.problems) == 0 {
 		r.finish(c)
 	}
-	if len(r.problems) > 0 {
-		slices.SortStableFunc(r.problems, func(a, b ordered) int { return a.order - b.order })
-		errs := make([]error, len(r.problems))
-		for i, p := range r.problems {
-			errs[i] = p.err
-		}
-		return nil, errors.Join(errs...)
-	}
 	r.list(c, e)
-	r.share(c)
+	if len(r.problems) == 0 {
+		r.share(c)
+	}
 	c.warnings = r.warnings
-	return c, nil
+	if len(r.problems) == 0 {
+		return c, nil
+	}
+	slices.SortStableFunc(r.problems, func(a, b ordered) int { return a.order - b.order })
+	errs := make([]error, len(r.problems))
+	for i, p := range r.problems {
+		errs[i] = p.err
+	}
+	err = errors.Join(errs...)
+	c.Mark(err)
+	return c, err
 }
+
+// Mark notes what was found wrong with values after they were read, so that Print shows it where the value stands:
+// every stoa.Error of kind Invalid in err whose field is the name of a property.
+func (c *Config) Mark(err error) {
+	if err == nil {
+		return
+	}
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, one := range many.Unwrap() {
+			c.Mark(one)
+		}
+		return
+	}
+	var e *stoa.Error
+	if !errors.As(err, &e) {
+		c.elsewhere = append(c.elsewhere, err.Error())
+		return
+	}
+	for i := range c.effective {
+		if v := &c.effective[i]; v.Name == e.Field {
+			if v.Wrong != "" {
+				v.Wrong += "; "
+			}
+			v.Wrong += strings.TrimPrefix(e.Message, v.Source+": ")
+			return
+		}
+	}
+	c.elsewhere = append(c.elsewhere, e.Error())
+}
+
+// nameHome is the property of the folder of a node.
+const nameHome = "liferay.home"
 
 // findHome decides on liferay.home before any file in it can be read: the flag, STOA_HOME, the
 // property in the environment, the property in a file outside of it, the default.
@@ -237,16 +292,22 @@ func (r *reader) inOrder() []setting {
 	return out
 }
 
-// fill reads every value that Stoa uses and finds broken references in all others.
+// fill reads every value that Stoa uses. What it does not use cannot stop it: a reference there that leads nowhere
+// is left as it stands, as Liferay does with what it fills in while it runs.
 func (r *reader) fill(c *Config, e *expander) {
 	for _, s := range r.inOrder() {
-		v := e.value(s.name)
 		p, arg := r.reg.find(s.name)
-		if v.problem != "" {
-			r.invalid(s.order, clip(s.name), "%s: %s", s.source, v.problem)
+		if p == nil || !p.used() || s.name == nameHome {
 			continue
 		}
-		if p == nil || !p.used() || s.name == "liferay.home" {
+		v := e.value(s.name)
+		if v.problem != "" {
+			r.invalid(s.order, clip(s.name), "%s: %s", s.source, v.problem)
+			r.fallBack(c, p, arg)
+			continue
+		}
+		if p.EmptyIsDefault && v.value == "" {
+			r.emptyDefault(c, e, p, s)
 			continue
 		}
 		verdict, warning := p.kind.set(c, arg, v.value)
@@ -259,7 +320,25 @@ func (r *reader) fill(c *Config, e *expander) {
 			r.keepDefault(c, e, p, s, v)
 		default:
 			r.invalid(s.order, s.name, "%s: %s is wrong; %s is expected%s", s.source, quoted(v.value, v.secret), p.kind.want, defaultHint(p))
+			r.fallBack(c, p, arg)
 		}
+	}
+}
+
+// fallBack gives a setting whose value is wrong the default, for the rest of a report.
+func (r *reader) fallBack(c *Config, p *property, arg string) {
+	if !p.NoValue {
+		v := newExpander(r.reg, r.fixed, r.values).text(p.Default)
+		_, _ = p.kind.set(c, arg, v.value)
+	}
+}
+
+// emptyDefault takes an empty value for the default, where Liferay's own file has an empty value.
+func (r *reader) emptyDefault(c *Config, e *expander, p *property, s setting) {
+	r.values[s.name] = setting{name: s.name, raw: p.Default, source: "default (" + s.source + " is empty)", order: s.order}
+	delete(e.done, s.name)
+	if verdict, _ := p.kind.set(c, "", e.value(s.name).value); verdict != fine {
+		r.invalid(s.order, s.name, "%s: the default is no value either", s.source)
 	}
 }
 

@@ -57,9 +57,12 @@ cluster, and ` + "`stoa cluster status`" + ` names those that are not.
 		if s.Intro != "" {
 			fmt.Fprintf(&b, "%s\n\n", s.Intro)
 		}
-		if s.used() {
+		switch {
+		case s.Brief:
+			writeBrief(&b, s)
+		case s.used():
 			writeUsed(&b, s)
-		} else {
+		default:
 			b.WriteString("| property | why |\n|---|---|\n")
 			for i := range s.Props {
 				fmt.Fprintf(&b, "| %s | %s |\n", code(s.Props[i].Name), cell(s.Props[i].Doc))
@@ -68,6 +71,18 @@ cluster, and ` + "`stoa cluster status`" + ` names those that are not.
 	}
 	_, err := w.Write(b.Bytes())
 	return err
+}
+
+// writeBrief writes the names of each meaning in one row.
+func writeBrief(b *bytes.Buffer, s section) {
+	b.WriteString("| properties | why |\n|---|---|\n")
+	for i := 0; i < len(s.Props); {
+		why, names := s.Props[i].Doc, []string(nil)
+		for ; i < len(s.Props) && s.Props[i].Doc == why; i++ {
+			names = append(names, code(s.Props[i].Name))
+		}
+		fmt.Fprintf(b, "| %s | %s |\n", strings.Join(names, ", "), cell(why))
+	}
 }
 
 func (s *section) used() bool { return s.Props[0].used() }
@@ -139,6 +154,9 @@ func writeProperties(w io.Writer) error {
 		fmt.Fprintf(&b, "%s=%s\n%s=%s/%s\n", includeName, name, includeName, homeRef, name)
 	}
 	for _, s := range sections() {
+		if s.Brief {
+			continue
+		}
 		fmt.Fprintf(&b, "\n##\n## %s\n##\n", s.Title)
 		comment(&b, strings.ReplaceAll(s.Intro, "`", ""))
 		for i := range s.Props {

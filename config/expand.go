@@ -42,7 +42,7 @@ func (e *expander) value(name string) expanded {
 	}
 	s := e.values[name]
 	p, _ := e.reg.find(name)
-	secret := p != nil && p.Secret || p == nil && e.reg.looksSecret(name)
+	secret := p != nil && p.Secret || (p == nil || p.Guess) && e.reg.looksSecret(name)
 	if s.literal {
 		return expanded{value: s.raw, secret: secret}
 	}

@@ -63,6 +63,9 @@ func TestGenerated_BuiltInFileHasExactlyTheDefaultsOfTheTable(t *testing.T) {
 				t.Errorf("%s has two rows", p.Name)
 			}
 			seen[p.Name] = true
+			if s.Brief {
+				continue
+			}
 			if got, ok := have[p.Name]; ok == p.NoValue || got != p.Default {
 				t.Errorf("%s: portal.properties has %q (%t), the table %q (%t)", p.Name, got, ok, p.Default, !p.NoValue)
 			}

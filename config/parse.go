@@ -194,7 +194,8 @@ func period(low, high time.Duration) parser[time.Duration] {
 // taken as well.
 func counted(unit time.Duration, low, high int) parser[time.Duration] {
 	name := map[time.Duration]string{time.Millisecond: "milliseconds", time.Second: "seconds", time.Minute: "minutes"}[unit]
-	want := fmt.Sprintf("a whole number of %s from %d to %d, or a duration with its unit such as 30s", name, low, high)
+	want := fmt.Sprintf("a whole number of %s from %d to %d, or a duration with its unit from %s to %s", name, low, high,
+		formatPeriod(time.Duration(low)*unit), formatPeriod(time.Duration(high)*unit))
 	return simple(want, func(raw string) (time.Duration, bool) {
 		d, ok := parsePeriod(raw)
 		if n, err := strconv.Atoi(strings.TrimSpace(raw)); err == nil {
@@ -405,18 +406,10 @@ func databaseURL(mayBeEmpty bool) parser[string] {
 	}}
 }
 
-// parseLocale reads one locale; Liferay's one name that no standard knows is translated.
-func parseLocale(s string) (stoa.Locale, bool) {
-	if strings.EqualFold(s, "sr_RS_latin") {
-		s = "sr-Latn-RS"
-	}
-	l, err := stoa.ParseLocale(s)
-	return l, err == nil
-}
-
 func locale() parser[stoa.Locale] {
 	return simple("a language such as en_US, de or pt-BR", func(raw string) (stoa.Locale, bool) {
-		return parseLocale(strings.TrimSpace(raw))
+		l, err := stoa.ParseLocale(strings.TrimSpace(raw))
+		return l, err == nil
 	})
 }
 
@@ -424,8 +417,8 @@ func locales() parser[[]stoa.Locale] {
 	return simple("languages separated by commas, such as en_US,de_DE,ar_SA, or an empty value", func(raw string) ([]stoa.Locale, bool) {
 		var out []stoa.Locale
 		for _, item := range splitList(raw) {
-			l, ok := parseLocale(item)
-			if !ok {
+			l, err := stoa.ParseLocale(item)
+			if err != nil {
 				return nil, false
 			}
 			if !slices.Contains(out, l) {
@@ -437,12 +430,9 @@ func locales() parser[[]stoa.Locale] {
 }
 
 func timeZone() parser[*time.Location] {
-	return simple("a time zone such as UTC or Europe/Vienna", func(raw string) (*time.Location, bool) {
-		s := strings.TrimSpace(raw)
-		if s == "" || s == "Local" {
-			return nil, false
-		}
-		l, err := time.LoadLocation(s)
+	const want = "a time zone such as UTC, Europe/Vienna or America/Sao_Paulo, or an offset such as GMT-3 or GMT+05:30"
+	return simple(want, func(raw string) (*time.Location, bool) {
+		l, err := stoa.ParseZone(raw)
 		return l, err == nil
 	})
 }
@@ -460,13 +450,5 @@ func logLevel() parser[slog.Level] {
 			return slog.LevelError, true
 		}
 		return 0, false
-	})
-}
-
-// sitePath takes a path on this site.
-func sitePath() parser[string] {
-	return simple("a path that begins with /, such as /web/guest, or an empty value", func(raw string) (string, bool) {
-		s := strings.TrimSpace(raw)
-		return s, s == "" || strings.HasPrefix(s, "/") && !strings.HasPrefix(s, "//") && !strings.ContainsAny(s, " \t\\?#")
 	})
 }

@@ -17,9 +17,10 @@ const (
 )
 
 // Print writes the effective values for people: aligned columns of name, value and source that fit a
-// terminal of 100 columns, secrets masked, what Stoa does not use at the end. Long values go on in the
-// next line; whole keeps them in one, for programs such as grep. What the writer returns as an error is lost,
-// as with any output to a terminal.
+// terminal of 100 columns, secrets masked, what Stoa does not use at the end. What keeps a node from starting is
+// marked where it stands with WRONG, what is not used has its reason, an unknown name the known one that is
+// like it. Long values go on in the next line; whole keeps a row in one, for programs such as grep. What the writer
+// returns as an error is lost, as with any output to a terminal.
 func (c *Config) Print(w io.Writer, whole bool) {
 	b := table{whole: whole}
 	b.WriteString("Home: " + visible(c.Home) + "\n")
@@ -28,21 +29,35 @@ func (c *Config) Print(w io.Writer, whole bool) {
 		b.WriteString(", " + visible(f))
 	}
 	b.WriteString(", the environment, the command line\n\n")
-	b.row("PROPERTY", "VALUE", "FROM")
+	b.row("PROPERTY", "VALUE", "FROM", "")
 	var unused, unknown []Value
 	for _, v := range c.effective {
 		switch {
-		case v.Used:
-			b.value(v)
+		case v.Used || v.Wrong != "":
+			b.value(v, v.Note)
 		case !v.Known:
 			unknown = append(unknown, v)
 		case v.Source != "not set" && v.Source != "default":
 			unused = append(unused, v)
 		}
 	}
-	b.group("Known, but not used by Stoa:", unused)
-	b.group("Not known, ignored:", unknown)
+	b.group("Known, but not used by Stoa:", unused, func(v Value) string { return both(v.Doc, v.Note) })
+	b.group("Not known, ignored:", unknown, func(v Value) string { return v.Note })
+	if len(c.elsewhere) > 0 {
+		b.WriteString("\nWRONG, and no value of one property:\n")
+		for _, sentence := range c.elsewhere {
+			b.lines("", visible(sentence))
+		}
+	}
 	_, _ = w.Write(b.Bytes())
+}
+
+// both joins two sentences, of which each may be empty.
+func both(a, b string) string {
+	if a == "" || b == "" {
+		return a + b
+	}
+	return strings.TrimSuffix(a, ".") + ". " + b
 }
 
 // table is what Print makes.
@@ -51,17 +66,17 @@ type table struct {
 	whole bool // a row is one line, however long
 }
 
-func (b *table) group(title string, values []Value) {
+func (b *table) group(title string, values []Value, note func(Value) string) {
 	if len(values) == 0 {
 		return
 	}
 	b.WriteString("\n" + title + "\n")
 	for _, v := range values {
-		b.value(v)
+		b.value(v, note(v))
 	}
 }
 
-func (b *table) value(v Value) {
+func (b *table) value(v Value, note string) {
 	value := visible(v.Masked)
 	switch {
 	case v.Source == "not set":
@@ -69,12 +84,29 @@ func (b *table) value(v Value) {
 	case value == "":
 		value = "(empty)"
 	}
-	b.row(visible(v.Name), value, visible(v.Source))
+	if v.Wrong != "" {
+		note = "WRONG: " + v.Wrong
+	}
+	b.row(visible(v.Name), value, visible(v.Source), visible(note))
+}
+
+// lines writes a sentence under what it is about.
+func (b *table) lines(mark, sentence string) {
+	if b.whole {
+		b.WriteString(mark + sentence + "\n")
+		return
+	}
+	for _, line := range wrap(sentence, nameWidth+valueWidth+sourceWidth-len(mark)) {
+		b.WriteString(mark + strings.TrimRight(line, " ") + "\n")
+	}
 }
 
 // row writes one line, or several when a column does not fit.
-func (b *table) row(name, value, source string) {
+func (b *table) row(name, value, source, note string) {
 	if b.whole {
+		if note != "" {
+			source = pad(source, sourceWidth) + "  # " + note
+		}
 		b.WriteString(pad(name, nameWidth) + " " + pad(value, valueWidth) + " " + source + "\n")
 		return
 	}
@@ -82,6 +114,9 @@ func (b *table) row(name, value, source string) {
 	for i := range max(len(names), len(values), len(sources)) {
 		line := pad(at(names, i), nameWidth) + " " + pad(at(values, i), valueWidth) + " " + at(sources, i)
 		b.WriteString(strings.TrimRight(line, " ") + "\n")
+	}
+	if note != "" {
+		b.lines("  # ", note)
 	}
 }
 

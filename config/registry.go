@@ -13,8 +13,13 @@ type property struct {
 	Unit    string // of a number, for people; empty when there is none
 	Doc     string // one or two sentences; for a name that is not used, what Liferay does with it
 	Secret  bool   // never shown
+	Guess   bool   // whether it is secret is guessed from the name, as with names that are not in the table
 	Shared  bool   // must be the same on all nodes of a cluster
-	kind    kind   // how the value is read; zero for a name that is not used
+
+	// EmptyIsDefault says that an empty value means the default, as Liferay's own file has an empty value.
+	EmptyIsDefault bool
+
+	kind kind // how the value is read; zero for a name that is not used
 }
 
 // used reports whether Stoa reads the property.
@@ -27,6 +32,7 @@ func (p *property) family() bool { return strings.Contains(p.Name, "<") }
 type section struct {
 	Title string
 	Intro string // may be empty
+	Brief bool   // in the documents the names stand together under their meaning, and not in portal.properties
 	Props []property
 }
 
@@ -39,7 +45,7 @@ func sections() []section {
 		sectionDatabase(), sectionReadWrite(), sectionSchema(), sectionCounter(), sectionCache(), sectionChange(),
 		sectionCluster(),
 		sectionFiles(), sectionJobs(), sectionLocks(), sectionAudit(), sectionLog(), sectionHealth(),
-		sectionKnown(),
+		sectionKnown(), sectionRest(),
 	}
 }
 

@@ -49,7 +49,8 @@ type Web struct {
 	ForwardedHost     Forwarded
 	ForwardedPort     Forwarded
 	ForwardedProtocol Forwarded
-	TrustedProxies    []netip.Prefix // who may send those headers; empty: nobody
+	TrustedProxies    []netip.Prefix // who may send those headers; empty: no proxy
+	ProxyProtocol     bool           // they may speak the PROXY protocol
 }
 
 // DataSource is one database with its connection pool. An empty URL means that it is not configured.

@@ -300,6 +300,10 @@ func (r *reader) takeVariable(v variable, own bool) {
 	// What is wrong with the name of a variable that sets nothing known is told with the unknown names.
 	if r.reg.knows(property) {
 		r.warnings = append(r.warnings, v.warnings...)
+		if strings.HasSuffix(v.value, "\n") || strings.HasSuffix(v.value, "\r") {
+			r.warn("environment variable %s ends in a line end, which is part of the value; write it without one "+
+				"(printf instead of echo)", clip(v.name))
+		}
 	}
 	r.set(setting{name: property, raw: v.value, source: "environment " + clip(v.name)})
 }

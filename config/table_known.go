@@ -1,6 +1,15 @@
 package config
 
-import "strings"
+import (
+	_ "embed"
+	"strings"
+)
+
+// liferayNames is the rest of Liferay's names: a line with = and the reason, then lines with what names begin with
+// and their ends; a single dot begins with nothing.
+//
+//go:embed liferay.txt
+var liferayNames string
 
 // sectionKnown is the names that administrators have in their files and that Stoa has no use for, or
 // not yet. They are listed so that they are not taken for mistakes.
@@ -24,6 +33,32 @@ func sectionKnown() section {
 		Intro: "Names of Liferay that Stoa accepts in a file and does not use. They are listed by `stoa config` as not used.",
 		Props: props,
 	}
+}
+
+// sectionRest is what Liferay has beside, without a word on each name: it is there so that a name of Liferay is told
+// from one that is misspelled.
+func sectionRest() section {
+	out := section{
+		Title: "Further names of Liferay, and not used",
+		Intro: "All other names of Liferay DXP 7.4, by what is here instead. `stoa config` lists those that a file sets as not used.",
+		Brief: true,
+	}
+	why, listed := "", map[string]bool{}
+	for line := range strings.SplitSeq(liferayNames, "\n") {
+		if reason, ok := strings.CutPrefix(line, "= "); ok {
+			why = reason
+			continue
+		}
+		words := strings.Fields(line)
+		for i := 1; i < len(words); i++ {
+			name := strings.TrimPrefix(words[0], ".") + words[i]
+			if !listed[name] {
+				out.Props = append(out.Props, property{Name: name, Doc: why, NoValue: true, Guess: true})
+				listed[name] = true
+			}
+		}
+	}
+	return out
 }
 
 // knownNames has a row for each: name | why it is not used. A name with = has a value that other
@@ -165,6 +200,7 @@ hibernate.dialect | There is no Hibernate.
 database.indexes.update.on.startup | Migrations do this.
 database.mysql.engine | Always InnoDB.
 data.limit.<name> | Not used yet: limits per instance.
+feature.flag.<name> | Features are not switched by flags.
 counter.increment.<name> | There is one counter for everything.
 counter.data.center.count | Ids are unique within one database.
 counter.data.center.deployment.id | Ids are unique within one database.

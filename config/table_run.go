@@ -3,17 +3,16 @@ package config
 import (
 	"log/slog"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 )
 
 func sectionFiles() section {
 	return section{Title: "Documents and images", Props: []property{
 		{Name: "dl.store.impl", Default: StoreFileSystem, Shared: true,
-			Doc: "Where the bytes of documents are kept. Both file system stores are the same folder here. Nodes of a cluster need one that all of them reach.",
-			kind: into(oneOfOrLater([]string{StoreFileSystem, StoreAdvancedFileSystem}, []string{
-				"com.liferay.portal.store.db.DBStore", "com.liferay.portal.store.s3.S3Store", "com.liferay.portal.store.s3.IBMS3Store",
-				"com.liferay.portal.store.gcs.GCSStore", "com.liferay.portal.store.azure.AzureStore",
-			}), func(c *Config) *string { return &c.Files.Store })},
+			Doc:  "Where the bytes of documents are kept. Both file system stores are the same folder here. Nodes of a cluster need one that all of them reach.",
+			kind: into(fileStore(), func(c *Config) *string { return &c.Files.Store })},
 		{Name: "dl.store.file.system.root.dir", Default: "${liferay.home}/data/document_library",
 			Doc:  "Folder of the documents. A relative path starts at liferay.home.",
 			kind: into(someText(), func(c *Config) *string { return &c.Files.Root })},
@@ -31,6 +30,29 @@ func sectionFiles() section {
 			Doc: "Width times height of the largest picture that is scaled. Larger ones are kept and served as they are; scaling them would take too much memory. " +
 				"All that are scaled at a time share 12 bytes for each of these pixels, 256 MiB at least; one that needs more comes as it is.",
 			kind: into(pixels(), func(c *Config) *int64 { return &c.Files.MaxImagePixels })},
+	}}
+}
+
+// fileStore takes the class name of a store, as releases from 6.0 on have written it.
+func fileStore() parser[string] {
+	older := func(names ...string) (out []string) {
+		for _, name := range names {
+			out = append(out, "com.liferay.portlet.documentlibrary.store."+name+"Store", "com.liferay.documentlibrary.util."+name+"Hook")
+		}
+		return out
+	}
+	known := oneOfOrLater([]string{StoreFileSystem, StoreAdvancedFileSystem}, append(older("CMIS", "DB", "JCR", "S3"),
+		"com.liferay.portal.store.db.DBStore", "com.liferay.portal.store.s3.S3Store", "com.liferay.portal.store.s3.IBMS3Store",
+		"com.liferay.portal.store.gcs.GCSStore", "com.liferay.portal.store.azure.AzureStore",
+		"com.liferay.portal.store.jcr.JCRStore", "com.liferay.portal.store.cmis.CMISStore"))
+	return parser[string]{known.want, func(raw string) (string, verdict, string) {
+		switch s := strings.TrimSpace(raw); {
+		case slices.Contains(older("FileSystem"), s):
+			return StoreFileSystem, fine, ""
+		case slices.Contains(older("AdvancedFileSystem"), s):
+			return StoreAdvancedFileSystem, fine, ""
+		}
+		return known.parse(raw)
 	}}
 }
 

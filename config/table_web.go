@@ -7,7 +7,7 @@ import (
 
 func sectionListen() section {
 	return section{Title: "Listening", Props: []property{
-		{Name: "portal.instance.inet.socket.address", Default: "0.0.0.0:8080",
+		{Name: "portal.instance.inet.socket.address", Default: "0.0.0.0:8080", EmptyIsDefault: true,
 			Doc:  "Address and port on which this node answers HTTP. The flag --port changes the port; port 0 takes any free one.",
 			kind: into(listenAddress(), func(c *Config) *string { return &c.Server.Listen })},
 		{Name: "web.server.https.certificate", Default: "",
@@ -42,6 +42,10 @@ func sectionWebServer() section {
 		{Name: "web.server.trusted.proxies", Default: "",
 			Doc:  "Addresses or ranges of proxies whose X-Forwarded headers are believed; empty means nobody's, whatever the switches below say.",
 			kind: into(networks(), func(c *Config) *[]netip.Prefix { return &c.Web.TrustedProxies })},
+		{Name: "web.server.proxy.protocol.enabled", Default: "false",
+			Doc: "Whether web.server.trusted.proxies may tell the visitor's address with the PROXY protocol, versions 1 and 2, in " +
+				"front of each connection (send-proxy of HAProxy).",
+			kind: into(boolean(), func(c *Config) *bool { return &c.Web.ProxyProtocol })},
 	}
 	forwarded := func(name, header, doc string, field func(*Config) *Forwarded) {
 		props = append(props,

@@ -37,7 +37,7 @@ func (s *Service) hashFor(ctx context.Context, password *string) (string, error)
 	}
 	salt := make([]byte, saltBytes)
 	_, _ = rand.Read(salt) // never fails; the program ends if there is no randomness
-	sum, err := s.derive(ctx, *password, salt)
+	sum, err := s.derive(ctx, stoa.CleanText(*password), salt)
 	if err != nil {
 		return "", err
 	}
@@ -69,9 +69,16 @@ func (s *Service) Unlock(ctx context.Context, id stoa.ID, password string) (toke
 	if len(password) > 255 {
 		return "", stoa.Invalid("password", "the password is wrong")
 	}
+	password = stoa.CleanText(password)
 	sum, err := s.derive(ctx, password, raw[:saltBytes])
 	if err != nil {
 		return "", err
+	}
+	if other := stoa.Decomposed(password); other != password && subtle.ConstantTimeCompare(sum, raw[saltBytes:]) != 1 {
+		// One from before there was one form of text may have been kept in the other.
+		if sum, err = s.derive(ctx, other, raw[:saltBytes]); err != nil {
+			return "", err
+		}
 	}
 	if subtle.ConstantTimeCompare(sum, raw[saltBytes:]) != 1 {
 		return "", stoa.Invalid("password", "the password is wrong")

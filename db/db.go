@@ -344,6 +344,10 @@ type Queryer interface {
 // Query reads rows outside of any transaction, from the write source.
 func (d *DB) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	defer d.slow(time.Now(), query)
+	args, err := texts(args)
+	if err != nil {
+		return nil, err
+	}
 	p := d.pools.Load()
 	rows, err := p.read.QueryContext(ctx, d.dialect.Rebind(query), args...)
 	if isClosed(err) && d.pools.Load() != p { // another server was found between the two
@@ -358,6 +362,10 @@ func (d *DB) Query(ctx context.Context, query string, args ...any) (*sql.Rows, e
 // QueryRow reads one row outside of any transaction, from the write source.
 func (d *DB) QueryRow(ctx context.Context, query string, args ...any) Scanner {
 	defer d.slow(time.Now(), query)
+	args, err := texts(args)
+	if err != nil {
+		return notSent{err}
+	}
 	return kindRow{d.pools.Load().read.QueryRowContext(ctx, d.dialect.Rebind(query), args...)}
 }
 
@@ -424,8 +432,9 @@ func wrapUnavailable(err error) error {
 		return stoa.Unavailable(err,
 			"the database file is damaged: restore it from a backup (stoa restore) or from the copies in data/backup")
 	case isTooLarge(err):
-		return stoa.Unavailable(err,
-			"this is larger than the database takes at once: nothing was saved; raise max_allowed_packet there")
+		return &stoa.Error{Kind: stoa.KindTooLarge, Err: err,
+			Message: "this is larger than the database takes at once: nothing was saved; make it shorter, or let the " +
+				"operator raise max_allowed_packet of the database server"}
 	case isConnection(err):
 		return stoa.Unavailable(err, "%s; try again in a moment", awayBecause(err))
 	case isBusy(err):

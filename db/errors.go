@@ -152,6 +152,20 @@ func isNetwork(err error) bool {
 		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, context.DeadlineExceeded)
 }
 
+// isCrowded reports whether err says that the server, or what stands before it, has no connection left: all are in use,
+// or the rest is reserved for others.
+func isCrowded(err error) bool {
+	var pg *pgconn.PgError
+	var my *mysql.MySQLError
+	switch {
+	case errors.As(err, &pg):
+		return pg.Code == "53300"
+	case errors.As(err, &my):
+		return slices.Contains(myCrowded, my.Number)
+	}
+	return false
+}
+
 // isTooLarge reports whether err says that a statement is larger than the server takes.
 func isTooLarge(err error) bool {
 	var my *mysql.MySQLError
@@ -180,6 +194,8 @@ var (
 	myEnded = []uint16{1053, 1152, 1158, 1159, 1160, 1161, 1927, 2006, 2013, 3169, 4031}
 	// myCanceled ends a statement that took too long.
 	myCanceled = []uint16{1317, 1969, 3024}
+	// myCrowded has no connection left, of the server or of the user.
+	myCrowded = []uint16{1040, 1203, 1226}
 	// myClosed lets nobody in, or nothing be written: too many connections (of a user), the host is blocked, not
 	// synced in Galera, read only in three ways.
 	myClosed = []uint16{1040, 1047, 1129, 1203, 1226, 1290, 1792, 1836}

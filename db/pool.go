@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/stdlib"
@@ -112,6 +113,17 @@ type sqliteConnector struct {
 func (c sqliteConnector) Connect(context.Context) (driver.Conn, error) { return c.drv.Open(c.dsn) }
 func (c sqliteConnector) Driver() driver.Driver                        { return c.drv }
 
+// lower is LOWER of SQL for all scripts, as PostgreSQL and MariaDB have it: SQLite's own knows ASCII alone.
+func lower(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
+	switch v := args[0].(type) {
+	case string:
+		return strings.ToLower(v), nil
+	case []byte:
+		return strings.ToLower(string(v)), nil
+	}
+	return args[0], nil
+}
+
 // sqliteURI names a file and how it is opened.
 func sqliteURI(path, query string) string {
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + query
@@ -171,6 +183,9 @@ func (d *DB) openSQLite() (*pools, error) {
 	pragmas.Set("_txlock", "immediate")
 	writeDSN := sqliteURI(d.dsn.path, pragmas.Encode())
 	drv, p := &sqlite.Driver{}, &pools{}
+	if err := drv.RegisterFunction("lower", &sqlite.FunctionImpl{NArgs: 1, Deterministic: true, Scalar: lower}); err != nil {
+		return nil, fmt.Errorf("teach SQLite the letters of all scripts: %w", err)
+	}
 	open := func(dsn string, n int) *sql.DB {
 		pool := sql.OpenDB(&connector{sqliteConnector{drv, dsn}, d, p})
 		pool.SetMaxOpenConns(n)

@@ -185,10 +185,18 @@ type viewTx struct {
 }
 
 func (t viewTx) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	args, err := texts(args)
+	if err != nil {
+		return nil, err
+	}
 	return t.tx.QueryContext(ctx, t.dialect.Rebind(query), args...)
 }
 
 func (t viewTx) QueryRow(ctx context.Context, query string, args ...any) Scanner {
+	args, err := texts(args)
+	if err != nil {
+		return notSent{err}
+	}
 	return kindRow{t.tx.QueryRowContext(ctx, t.dialect.Rebind(query), args...)}
 }
 

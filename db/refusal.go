@@ -63,6 +63,9 @@ func (d dsn) explain(err error) error {
 
 // awayBecause says in a few words, without names, why the database cannot be used at the moment.
 func awayBecause(err error) string {
+	if isCrowded(err) {
+		return "the database has no connection left for this node (its log says what to change)"
+	}
 	if _, ok := asRefusal(err); ok {
 		return "the database does not let this node in (its log says why)"
 	}
@@ -161,7 +164,7 @@ func (h host) mysqlRefusal(my *mysql.MySQLError) string {
 			"for '%%'", h)
 	case my.Number == 1129:
 		return fmt.Sprintf("the database server %s has blocked this node after too many errors: FLUSH HOSTS", h)
-	case slices.Contains([]uint16{1040, 1203, 1226}, my.Number):
+	case slices.Contains(myCrowded, my.Number):
 		return fmt.Sprintf("the database server %s has no connection left: lower maximumPoolSize of all nodes together "+
 			"below its max_connections, or raise that", h)
 	case my.Number == 3159 || strings.Contains(my.Message, "require_secure_transport"):

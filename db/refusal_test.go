@@ -155,7 +155,7 @@ func TestRefusal_IsNeverDoesNotAnswer(t *testing.T) {
 				_, err := tx.Exec(ctx, "SELECT length(?)", strings.Repeat("x", 2<<20))
 				return err
 			})
-			if !stoa.Is(err, stoa.KindUnavailable) || !strings.Contains(err.Error(), "max_allowed_packet") {
+			if !stoa.Is(err, stoa.KindTooLarge) || !strings.Contains(err.Error(), "max_allowed_packet") {
 				t.Errorf("more than max_allowed_packet: error %v", err)
 			}
 		})

@@ -126,18 +126,30 @@ func (tx *Tx) Dialect() Dialect { return tx.db.dialect }
 // Exec runs a statement.
 func (tx *Tx) Exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
 	defer tx.db.slow(time.Now(), query)
+	args, err := texts(args)
+	if err != nil {
+		return nil, err
+	}
 	return tx.tx.ExecContext(ctx, tx.db.dialect.Rebind(query), args...)
 }
 
 // Query reads rows.
 func (tx *Tx) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	defer tx.db.slow(time.Now(), query)
+	args, err := texts(args)
+	if err != nil {
+		return nil, err
+	}
 	return tx.tx.QueryContext(ctx, tx.db.dialect.Rebind(query), args...)
 }
 
 // QueryRow reads one row.
 func (tx *Tx) QueryRow(ctx context.Context, query string, args ...any) Scanner {
 	defer tx.db.slow(time.Now(), query)
+	args, err := texts(args)
+	if err != nil {
+		return notSent{err}
+	}
 	return tx.tx.QueryRowContext(ctx, tx.db.dialect.Rebind(query), args...)
 }
 

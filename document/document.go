@@ -133,7 +133,8 @@ func (s *Service) List(ctx context.Context, st site.Site, f Filter) ([]File, err
 	}
 	q, args := selectFile+" WHERE f.site = ?", []any{st.ID}
 	if f.Query != "" {
-		like := strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(strings.ToLower(cut(f.Query, 190)))
+		like := strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(
+			strings.ToLower(stoa.CleanText(cut(f.Query, 190))))
 		q, args = q+" AND LOWER(f.name) LIKE ? ESCAPE '!'", append(args, "%"+like+"%")
 	}
 	if f.ImagesOnly {

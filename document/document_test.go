@@ -124,6 +124,15 @@ func TestList_FiltersAndPages(t *testing.T) {
 				t.Errorf("%q finds %d files, want %d", q, len(list), count)
 			}
 		}
+		// Letters of all scripts, in any case and in either Unicode form, on every engine.
+		n.upload(t, st, "U\u0308bersicht Ελλάδα.txt", []byte("words"))
+		for _, q := range []string{"übersicht", "ÜBERSICHT", "Übersicht", "U\u0308ber", "ελλάδα", "ΕΛΛΆΔΑ"} {
+			list, err := n.List(system(t), st, document.Filter{Query: q})
+			must(t, err)
+			if len(list) != 1 || list[0].Name != "Übersicht Ελλάδα.txt" {
+				t.Errorf("%q finds %v", q, list)
+			}
+		}
 		_, err := n.List(system(t), st, document.Filter{After: 1 << 40})
 		wantKind(t, err, stoa.KindNotFound, "a page after a file that is not there")
 	})

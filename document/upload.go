@@ -165,7 +165,7 @@ func (l *limited) Read(p []byte) (int, error) {
 // characters, without those that turn the direction of writing, and without dots in front, 190 bytes at
 // most, the ending kept. What leaves nothing becomes "file".
 func CleanName(s string) string {
-	s = strings.ToValidUTF8(s, "")
+	s = stoa.CleanText(strings.ToValidUTF8(s, ""))
 	if i := strings.LastIndexAny(s, `/\`); i >= 0 {
 		s = s[i+1:]
 	}

@@ -23,6 +23,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.secure.set(rw.Header(), f)
+	if r.Method == http.MethodOptions && s.serveOptions(rw, r) {
+		return
+	}
 	if err := checkRequest(rw, r); err != nil {
 		s.refuse(rw, r, err)
 		return
@@ -42,6 +45,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f.limitBody(rw, r)
+	composeBody(r)
 	if s.o.NoCompression {
 		r.Header.Del("Accept-Encoding") // nobody encodes what was not asked for
 	}

@@ -26,10 +26,15 @@ type facts struct {
 	port   int
 	https  bool
 	body   body
-	out    response
+
+	hostless bool // the request named no host, as HTTP/1.0 allows
+	out      response
 }
 
 type factsKey struct{}
+
+// defaultHost leads to the default site.
+const defaultHost = "localhost"
 
 // Value gives the facts themselves for their own key.
 func (f *facts) Value(key any) any {
@@ -76,6 +81,9 @@ func (f *facts) resolve(r *http.Request) error {
 			}
 			fport = int(n)
 		}
+	}
+	if host == "" && !r.ProtoAtLeast(1, 1) {
+		host, f.hostless = defaultHost, true // HTTP/1.0 need not name one: checks of load balancers do not
 	}
 	name, port, ok := splitHost(host)
 	if !ok {

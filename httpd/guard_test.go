@@ -35,7 +35,7 @@ func TestSanity_HostileAddressesAreRefused(t *testing.T) {
 func TestSanity_MethodsAreKnown(t *testing.T) {
 	s, _ := newServer(t, Options{}, nil)
 	for method, want := range map[string]int{
-		"GET": 200, "HEAD": 200, "POST": 200, "PUT": 200, "PATCH": 200, "DELETE": 200, "OPTIONS": 200,
+		"GET": 200, "HEAD": 200, "POST": 200, "PUT": 200, "PATCH": 200, "DELETE": 200, "OPTIONS": 204,
 		"TRACE": 405, "PROPFIND": 405, "get": 405, "FOO": 405, "TRACK": 405,
 	} {
 		rec := answer(s, request(method, "http://example.com/"))

@@ -56,7 +56,7 @@ func (l *hostList) contains(host string) bool {
 
 // checkHost refuses host names this server was not told about: they would end up in links, mails and caches.
 func (s *Server) checkHost(f *facts) error {
-	if s.hosts.contains(f.host) || s.o.ValidHost != nil && s.o.ValidHost(f.host) {
+	if s.hosts.contains(f.host) || s.o.ValidHost != nil && s.o.ValidHost(f.host) || f.hostless {
 		return nil
 	}
 	status := http.StatusBadRequest

@@ -149,7 +149,7 @@ func (s *Server) Serve() error {
 }
 
 func (s *Server) serve(l net.Listener, secure bool) (err error) {
-	if secure {
+	if l := proxied(l, &s.o); secure {
 		err = s.http.ServeTLS(l, "", "")
 	} else {
 		err = s.http.Serve(l)

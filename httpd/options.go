@@ -26,6 +26,7 @@ type Options struct {
 	TLSAddr         string // host:port that speaks TLS while Addr stays plain; empty: Addr speaks TLS when there is a certificate
 
 	TrustedProxies []netip.Prefix // only they may speak for others (X-Forwarded-*); none by default
+	ProxyProtocol  bool           // they may speak the PROXY protocol, and tell the visitor's address so
 	ForwardedHost  Forwarded      // web.server.forwarded.host.*
 	ForwardedPort  Forwarded      // web.server.forwarded.port.*
 	ForwardedProto Forwarded      // web.server.forwarded.protocol.*
@@ -96,7 +97,7 @@ func (o *Options) check() error {
 		return stoa.Invalid("portal.instance.inet.socket.address", "the address to listen on is missing; host:port such as 0.0.0.0:8080 is expected")
 	}
 	if (o.TLSCert == "") != (o.TLSKey == "") {
-		return stoa.Invalid("tls", "a certificate file and a key file belong together; only one of them is set")
+		return stoa.Invalid("web.server.https.certificate", "a certificate file and a key file belong together; only one of them is set")
 	}
 	if o.TLSCert == "" {
 		o.TLSAddr = ""
@@ -155,7 +156,7 @@ func (o *Options) check() error {
 		}
 	}
 	if o.MetricsToken != "" && len(o.MetricsToken) < 16 {
-		return stoa.Invalid("MetricsToken", "the token has %d characters; at least 16 are needed, or it can be guessed", len(o.MetricsToken))
+		return stoa.Invalid("metrics.token", "the token has %d characters; at least 16 are needed, or it can be guessed", len(o.MetricsToken))
 	}
 	if o.ValidHosts == nil {
 		o.ValidHosts = []string{"localhost", "127.0.0.1", "[::1]"}

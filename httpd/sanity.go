@@ -27,6 +27,14 @@ func checkRequest(w http.ResponseWriter, r *http.Request) error {
 	if err := checkQuery(r.URL.RawQuery); err != nil {
 		return err
 	}
+	if !stoa.IsText(r.URL.Path) {
+		if redirectComposed(w, r) {
+			return nil
+		}
+	}
+	if q := r.URL.RawQuery; q != "" {
+		r.URL.RawQuery = composedQuery(q)
+	}
 	if len(r.URL.Path) > 1 && r.URL.Path[1] == '/' {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			return Malformed("the address begins with two slashes; one is expected")

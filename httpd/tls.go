@@ -80,7 +80,7 @@ func badPair(what, file string, err error) error {
 	case errors.Is(err, fs.ErrPermission):
 		msg = "the TLS " + what + " file " + file + " may not be read by the account that runs Stoa"
 	}
-	return &stoa.Error{Kind: stoa.KindInvalid, Field: "tls", Message: msg, Err: err}
+	return &stoa.Error{Kind: stoa.KindInvalid, Field: "web.server.https.certificate", Message: msg, Err: err}
 }
 
 func (k *keyPair) load() (*tls.Certificate, error) {
@@ -94,7 +94,7 @@ func (k *keyPair) load() (*tls.Certificate, error) {
 	}
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
-		return nil, &stoa.Error{Kind: stoa.KindInvalid, Field: "tls", Err: err,
+		return nil, &stoa.Error{Kind: stoa.KindInvalid, Field: "web.server.https.certificate", Err: err,
 			Message: "the TLS certificate " + k.cert + " and the key " + k.key + " do not fit together, or one of them is not PEM"}
 	}
 	if pair.Leaf == nil {

@@ -212,23 +212,6 @@ func alternates(in Input, path string) []widget.Alternate {
 	return out
 }
 
-// languageName is the name of a language in itself, its code when it is not a common one.
-func languageName(l stoa.Locale) string {
-	names := map[string]string{"ar": "العربية", "bg": "Български", "ca": "Català", "cs": "Čeština", "da": "Dansk", "de": "Deutsch", "el": "Ελληνικά",
-		"en": "English", "es": "Español", "et": "Eesti", "fa": "فارسی", "fi": "Suomi", "fr": "Français", "he": "עברית", "hi": "हिन्दी", "hr": "Hrvatski",
-		"hu": "Magyar", "id": "Bahasa Indonesia", "it": "Italiano", "ja": "日本語", "ko": "한국어", "lt": "Lietuvių", "lv": "Latviešu", "nb": "Norsk bokmål",
-		"nl": "Nederlands", "pl": "Polski", "pt": "Português", "ro": "Română", "ru": "Русский", "sk": "Slovenčina", "sl": "Slovenščina", "sr": "Српски",
-		"sv": "Svenska", "th": "ไทย", "tr": "Türkçe", "uk": "Українська", "vi": "Tiếng Việt", "zh": "中文"}
-	name, ok := names[l.Language()]
-	if !ok {
-		return string(l)
-	}
-	if _, region, has := strings.Cut(string(l), "-"); has {
-		return name + " (" + region + ")"
-	}
-	return name
-}
-
 // fileAddress gives the address of a file by its key; addresses stay as they are.
 func fileAddress(st site.Site, key string) string {
 	if key == "" || strings.HasPrefix(key, "/") || strings.Contains(key, "://") {

@@ -38,6 +38,9 @@ import (
 // registers its end. It is long on purpose: Go's scoping is the dependency graph.
 func (s *Server) build(ctx context.Context, o Options) error {
 	c := s.cfg
+	if _, err := Check(c); err != nil {
+		return err
+	}
 	h, err := openHome(c.Home)
 	if err != nil {
 		return err
@@ -197,7 +200,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	}
 	s.onStop("users", func(context.Context) error { return s.Users.Close() })
 	if s.Sites, err = site.New(site.Options{DB: s.DB, Cache: s.Cache, Access: s.Access, StrictHosts: c.Hosts.Strict, IgnoreHosts: c.Hosts.Ignore,
-		OwnHosts: slices.Concat([]string{c.Web.Host, c.Company.VirtualHostName}, c.Hosts.Valid), DefaultSlug: s.defaultSlug()}); err != nil {
+		OwnHosts: slices.Concat([]string{c.Web.Host, c.Company.VirtualHostName}, c.Hosts.Valid), DefaultSlug: defaultSlug(c)}); err != nil {
 		return err
 	}
 	s.learnOwners(ctx)
@@ -264,16 +267,11 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	registry.MustRegister(collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), cacheMetrics{s.Cache},
 		newClusterMetrics(s), replicaMetrics{s.replicas})
-	if s.http, err = httpd.New(httpd.Options{
-		Addr: c.Server.Listen, TLSAddr: c.Server.ListenTLS, TLSCert: c.Server.Certificate, TLSKey: c.Server.Key,
-		TrustedProxies: c.Web.TrustedProxies, ForwardedHost: httpd.Forwarded(c.Web.ForwardedHost), ForwardedPort: httpd.Forwarded(c.Web.ForwardedPort),
-		ForwardedProto: httpd.Forwarded(c.Web.ForwardedProtocol), Links: httpd.Links{Protocol: c.Web.Protocol, Host: c.Web.Host, HTTPPort: c.Web.HTTPPort, HTTPSPort: c.Web.HTTPSPort},
-		ValidHosts: c.Hosts.Valid, ValidHost: s.siteHost, FrameHosts: []string{"www.youtube-nocookie.com", "www.youtube.com", "player.vimeo.com"}, ErrorPage: visitors.ErrorPage,
-		MaxBody: c.Server.MaxBodyBytes, MaxHeader: int(c.Server.MaxHeaderBytes), NoCompression: !c.Server.Compression, ReadHeaderTimeout: c.Server.ReadHeaderTimeout, ReadTimeout: c.Server.ReadTimeout, WriteTimeout: c.Server.WriteTimeout,
-		IdleTimeout: c.Server.IdleTimeout, DrainDelay: c.Server.DrainDelay, Logger: s.log.With("component", "http"), LogRequests: c.Log.Requests, Registry: registry,
-		MetricsAllowed: c.Health.MetricsAllowedAddresses, MetricsToken: c.Health.MetricsToken,
-		Ready: s.problems, DataSource: s.dataSource(), Refused: s.Audit.Refused,
-	}, handler); err != nil {
+	edge := httpSettings(c)
+	edge.ValidHost, edge.ErrorPage = s.siteHost, visitors.ErrorPage
+	edge.Logger, edge.Registry = s.log.With("component", "http"), registry
+	edge.Ready, edge.DataSource, edge.Refused = s.problems, s.dataSource(), s.Audit.Refused
+	if s.http, err = httpd.New(edge, handler); err != nil {
 		return err
 	}
 	s.onStop("http", func(context.Context) error { return s.http.Close() })

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/config"
 	"github.com/stoa-portal/stoa/content"
 	"github.com/stoa-portal/stoa/page"
 	"github.com/stoa-portal/stoa/site"
@@ -17,27 +18,11 @@ import (
 func (s *Server) firstStart(ctx context.Context) error {
 	ctx = stoa.WithActor(ctx, stoa.SystemActor())
 	c := s.cfg
-	locale := c.Company.Locale
-	if locale == "" {
-		locale = "en"
-	}
-	locales := []stoa.Locale{locale}
-	for _, l := range c.Languages.Enabled {
-		if l != locale {
-			locales = append(locales, l)
-		}
-	}
-	inst, st, created, err := s.Sites.EnsureDefault(ctx, site.Defaults{
-		WebID: c.Company.WebID, Name: c.Company.Name, MailDomain: c.Company.WebID, Locale: locale, Locales: locales,
-		TimeZone: c.Company.TimeZone.String(), SiteSlug: s.defaultSlug(), SiteName: c.Company.Name, Tagline: "A new portal, ready to be filled", HostName: c.Company.VirtualHostName,
-	})
+	inst, st, created, err := s.Sites.EnsureDefault(ctx, firstInstance(c))
 	if err != nil {
 		return fmt.Errorf("make the default site: %w", err)
 	}
-	token, made, err := s.Users.EnsureAdmin(ctx, inst.ID, user.AdminOptions{
-		EmailPrefix: c.Admin.EmailAddressPrefix, MailDomain: c.Company.WebID, ScreenName: c.Admin.ScreenName,
-		First: c.Admin.FirstName, Last: c.Admin.LastName, Password: c.Admin.Password,
-	})
+	token, made, err := s.Users.EnsureAdmin(ctx, inst.ID, firstAdministrator(c))
 	if err != nil {
 		return fmt.Errorf("make the administrator: %w", err)
 	}
@@ -77,9 +62,36 @@ func (s *Server) adviseOperators(ctx context.Context) error {
 	return err
 }
 
+// firstInstance is the default instance as the settings want it.
+func firstInstance(c *config.Config) site.Defaults {
+	locale := c.Company.Locale
+	if locale == "" {
+		locale = "en"
+	}
+	locales := []stoa.Locale{locale}
+	for _, l := range c.Languages.Enabled {
+		if l != locale {
+			locales = append(locales, l)
+		}
+	}
+	return site.Defaults{
+		WebID: c.Company.WebID, Name: c.Company.Name, MailDomain: c.Company.WebID, Locale: locale, Locales: locales,
+		TimeZone: c.Company.TimeZone.String(), SiteSlug: defaultSlug(c), SiteName: c.Company.Name,
+		Tagline: "A new portal, ready to be filled", HostName: c.Company.VirtualHostName,
+	}
+}
+
+// firstAdministrator is the account of the first start as the settings want it.
+func firstAdministrator(c *config.Config) user.AdminOptions {
+	return user.AdminOptions{
+		EmailPrefix: c.Admin.EmailAddressPrefix, MailDomain: c.Company.WebID, ScreenName: c.Admin.ScreenName,
+		First: c.Admin.FirstName, Last: c.Admin.LastName, Password: c.Admin.Password,
+	}
+}
+
 // defaultSlug is the name in /web/NAME of the site of virtual.hosts.default.site.name.
-func (s *Server) defaultSlug() string {
-	if slug := taxonomy.Slug(s.cfg.Hosts.DefaultSiteName); slug != "" && len(slug) <= 60 {
+func defaultSlug(c *config.Config) string {
+	if slug := taxonomy.Slug(c.Hosts.DefaultSiteName); slug != "" && len(slug) <= 60 {
 		return slug
 	}
 	return "guest"

@@ -37,7 +37,8 @@ func openHome(dir string) (*home, error) {
 		}
 		return nil, stoa.Conflict("the home %s is in use by the process with pid %s; stop it first, or give another home with --home", dir, strings.TrimSpace(string(raw)))
 	}
-	if err = f.Truncate(0); err == nil {
+	err = f.Truncate(0)
+	if err == nil {
 		_, err = f.WriteAt([]byte(stoa.ID(os.Getpid()).String()+"\n"), 0)
 	}
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
@@ -95,8 +94,8 @@ func (s *Service) CreateInstance(ctx context.Context, d Defaults) (inst Instance
 		return inst, st, err
 	}
 	d.WebID, d.Name = strings.ToLower(strings.TrimSpace(d.WebID)), strings.TrimSpace(d.Name)
-	if d.WebID == "" || len(d.WebID) > 120 || strings.ContainsAny(d.WebID, "/:@?# \t") {
-		return inst, st, stoa.Invalid("webId", "%.120q is not a web id: a name such as example.org is expected", d.WebID)
+	if !isWebID(d.WebID) {
+		return inst, st, badWebID(d.WebID)
 	}
 	if strings.TrimSpace(d.HostName) == "" {
 		return inst, st, stoa.Invalid("host", "an instance needs a host name of its own, such as www.example.org")
@@ -107,9 +106,11 @@ func (s *Service) CreateInstance(ctx context.Context, d Defaults) (inst Instance
 	if err != nil {
 		return inst, st, inField("host", err)
 	}
-	if _, err := time.LoadLocation(d.TimeZone); err != nil || d.TimeZone == "" || d.TimeZone == "Local" {
-		return inst, st, stoa.Invalid("timeZone", "%.60q is not a time zone: one such as Europe/Vienna or UTC is expected", d.TimeZone)
+	zone, err := stoa.ParseZone(d.TimeZone)
+	if err != nil {
+		return inst, st, err
 	}
+	d.TimeZone = zone.String()
 	first := Site{Slug: d.SiteSlug, Name: d.SiteName, Tagline: d.Tagline, Locale: d.Locale, Locales: d.Locales}
 	if err := validate(&first); err != nil {
 		return inst, st, err

@@ -36,7 +36,7 @@ func (i Instance) Path() access.Path { return access.Path{{Kind: "instance", ID:
 // Zone is the time zone that dates of the instance are written in: UTC when it has none, or one that this
 // machine does not know.
 func (i Instance) Zone() *time.Location {
-	z, err := time.LoadLocation(i.TimeZone)
+	z, err := stoa.ParseZone(i.TimeZone)
 	if err != nil {
 		return time.UTC
 	}

@@ -154,7 +154,7 @@ func (s *Service) DeleteCategory(ctx context.Context, instance, site, id stoa.ID
 func Slug(name string) string {
 	var b strings.Builder
 	dash := false
-	for _, r := range strings.ToLower(name) {
+	for _, r := range strings.ToLower(stoa.CleanText(name)) {
 		if unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.Is(unicode.Mn, r) || unicode.Is(unicode.Mc, r) {
 			if dash && b.Len() > 0 {
 				b.WriteByte('-')

@@ -68,6 +68,7 @@ func (h *hasher) key(ctx context.Context, password string, salt []byte, memory, 
 
 // make gives the stored form of a password.
 func (h *hasher) make(ctx context.Context, password string) (string, error) {
+	password = stoa.CleanText(password)
 	var salt [16]byte
 	_, _ = rand.Read(salt[:])
 	key, err := h.key(ctx, password, salt[:], h.memory, hashTime, 1)
@@ -80,7 +81,20 @@ func (h *hasher) make(ctx context.Context, password string) (string, error) {
 // check compares a password with a stored form; with none, or one that cannot be read, it does the
 // same work and says no. old says that the password is right but its stored form is not the one
 // that make would give now.
+//
+// A password is kept in the composed form. One that is older may have been kept as it was typed, on a Mac in the
+// other form, so that is tried as well.
 func (h *hasher) check(ctx context.Context, stored, password string) (ok, old bool, err error) {
+	password = stoa.CleanText(password)
+	ok, old, err = h.compare(ctx, stored, password)
+	if other := stoa.Decomposed(password); err == nil && !ok && other != password {
+		ok, _, err = h.compare(ctx, stored, other)
+		old = ok // make would give another
+	}
+	return ok, old, err
+}
+
+func (h *hasher) compare(ctx context.Context, stored, password string) (ok, old bool, err error) {
 	usable := len(password) <= maxPassword
 	if !usable {
 		password = password[:maxPassword]

@@ -186,9 +186,11 @@ func (u *User) validate() error {
 		u.Locale = l
 	}
 	if u.TimeZone != "" {
-		if _, err := time.LoadLocation(u.TimeZone); err != nil || len(u.TimeZone) > 60 || u.TimeZone == "Local" {
-			return stoa.Invalid("timeZone", "%.60q is not a time zone: one such as Europe/Vienna or UTC is expected", u.TimeZone)
+		zone, err := stoa.ParseZone(u.TimeZone)
+		if err != nil {
+			return err
 		}
+		u.TimeZone = zone.String()
 	}
 	if u.Status == "" {
 		u.Status = StatusActive

@@ -16,17 +16,19 @@ type keptForm struct {
 	Fields    []field  // by name, the values of one name in their order
 	Passwords []string // names of fields that held a password: they are asked for again
 	SignedOut bool     // the session has ended; otherwise the portal cannot answer just now
+	TooLarge  bool     // the text is longer than can be saved
 }
 
 // kept gives the form of r when an answer with this status means that an editor's text would be lost: the database is
-// away (503) or the session has ended (401); nil for anything else. Scripts, which take no page, and uploads are not
+// away (503) or takes less at once than was sent (413), or the session has ended (401); nil for anything else. Scripts, which take no page, and uploads are not
 // kept. Passwords never are; they are asked for again, since an article that lost its password on the way would be open
 // to all.
 //
 // No page of another origin may fill this one, for its button sends the form with the editor's rights and as a form of
 // this origin. httpd refuses such requests before they come here, except from origins that the settings trust.
 func kept(r *http.Request, status int) *keptForm {
-	if status != http.StatusServiceUnavailable && status != http.StatusUnauthorized || r.Method != http.MethodPost ||
+	if status != http.StatusServiceUnavailable && status != http.StatusUnauthorized &&
+		status != http.StatusRequestEntityTooLarge || r.Method != http.MethodPost ||
 		!strings.HasPrefix(r.URL.Path, "/control/") || !strings.Contains(r.Header.Get("Accept"), "text/html") {
 		return nil
 	}
@@ -39,7 +41,10 @@ func kept(r *http.Request, status int) *keptForm {
 	if r.PostForm == nil && r.ParseForm() != nil {
 		return nil
 	}
-	form := keptForm{Action: nextPath(r.URL.RequestURI()), SignedOut: status == http.StatusUnauthorized}
+	form := keptForm{
+		Action: nextPath(r.URL.RequestURI()), SignedOut: status == http.StatusUnauthorized,
+		TooLarge: status == http.StatusRequestEntityTooLarge,
+	}
 	for name, values := range r.PostForm {
 		lower := strings.ToLower(name)
 		if strings.Contains(lower, "token") || strings.Contains(lower, "secret") {
@@ -68,12 +73,19 @@ func (f *keptForm) title() string {
 	if f.SignedOut {
 		return "You are signed out"
 	}
+	if f.TooLarge {
+		return "This is too much to be saved"
+	}
 	return "The portal cannot answer just now"
 }
 
 func (f *keptForm) message() string {
 	if f.SignedOut {
 		return "What you have written is kept on this page. Sign in in another window, then send it again here."
+	}
+	if f.TooLarge {
+		return "What you have written is kept on this page. Go back and shorten it, or ask the operator to let the database " +
+			"take more at once."
 	}
 	return "What you have written is kept on this page. Leave it open, and send it again in a moment."
 }

@@ -26,14 +26,7 @@ const formLimit = 64 << 10
 // form reads a small form.
 func form(r *http.Request) error {
 	httpd.LimitBody(r, formLimit)
-	err := r.ParseForm()
-	if tooBig := new(http.MaxBytesError); errors.As(err, &tooBig) {
-		return err
-	}
-	if err != nil {
-		return httpd.Malformed("the form could not be read: %v", err)
-	}
-	return nil
+	return httpd.ReadForm(r)
 }
 
 // nextPath is where to go after signing in: a path of this portal and nothing else.

@@ -73,13 +73,15 @@ func interruptible() (context.Context, context.CancelFunc) {
 // flags are those that every command knows.
 type flags struct{ home, port, external string }
 
-func (f *flags) load() (*config.Config, error) {
+func (f *flags) options() config.Options {
 	set := map[string]string{}
 	if f.port != "" {
 		set["port"] = f.port
 	}
-	return config.Load(config.Options{Home: f.home, Environ: os.Environ(), Flags: set, External: f.external})
+	return config.Options{Home: f.home, Environ: os.Environ(), Flags: set, External: f.external}
 }
+
+func (f *flags) load() (*config.Config, error) { return config.Load(f.options()) }
 
 func command() *cobra.Command {
 	var f flags
@@ -163,18 +165,30 @@ func serveNode(f *flags) error {
 	return errors.Join(err, <-served, s.Stop(context.Background()))
 }
 
-func configCommand(f *flags) *cobra.Command {
-	cmd := &cobra.Command{Use: "config", Short: "Print every effective property with its source", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error {
-		cfg, err := f.load()
-		if err != nil {
-			return err
-		}
-		cfg.Print(c.OutOrStdout(), !terminal(os.Stdout))
-		warnings, err := server.CheckSources(cfg)
-		for _, w := range warnings {
-			fmt.Fprintln(c.ErrOrStderr(), w)
-		}
+// showConfig prints what can be read of the settings, whatever is wrong with them: it is asked when a node does not
+// start. What it takes, a start takes, as both ask the same code.
+func showConfig(c *cobra.Command, f *flags) error {
+	cfg, err := config.Examine(f.options())
+	if cfg == nil {
 		return err
+	}
+	warnings := cfg.Warnings()
+	if err == nil {
+		var told []string
+		told, err = server.Check(cfg)
+		warnings = append(warnings, told...)
+		cfg.Mark(err)
+	}
+	cfg.Print(c.OutOrStdout(), !terminal(os.Stdout))
+	for _, w := range warnings {
+		fmt.Fprintln(c.ErrOrStderr(), w)
+	}
+	return err
+}
+
+func configCommand(f *flags) *cobra.Command {
+	cmd := &cobra.Command{Use: "config", Short: "Print every property with its source, and what is wrong or unknown", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error {
+		return showConfig(c, f)
 	}}
 	cmd.AddCommand(&cobra.Command{Use: "docs [FILE]", Short: "Write the reference of all properties", Args: cobra.MaximumNArgs(1), RunE: func(_ *cobra.Command, args []string) error {
 		name := filepath.Join("docs", "properties.md")

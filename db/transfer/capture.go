@@ -335,7 +335,7 @@ func noteAgain(ctx context.Context, d *db.DB, t Table, key []any) error {
 	}
 	return d.Control(ctx, func(tx *db.Tx) error {
 		_, err := tx.Exec(ctx, "INSERT INTO "+captureTable+" (tbl, k1, k2, k3, k4) VALUES (?, ?, ?, ?, ?)", t.Name,
-			k[0], k[1], k[2], k[3])
+			exact(k[0]), exact(k[1]), exact(k[2]), exact(k[3]))
 		return err
 	})
 }

@@ -206,6 +206,9 @@ func (r reader) within(t Table, group, after, last []any) (string, []any) {
 	if len(conds) == 0 {
 		return "", nil
 	}
+	for i, a := range args {
+		args[i] = exact(a)
+	}
 	return " WHERE " + strings.Join(conds, " AND "), args
 }
 

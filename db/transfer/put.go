@@ -78,7 +78,7 @@ func insert(ctx context.Context, tx *db.Tx, t Table, rows [][]any, guarded bool)
 			if n, ok := v.(int64); ok && t.Columns[i].Kind == Bool && tx.Dialect() == db.Postgres {
 				v = n != 0
 			}
-			args = append(args, v)
+			args = append(args, exact(v))
 		}
 	}
 	_, err := tx.Exec(ctx, "INSERT INTO "+t.Name+" ("+strings.Join(t.names(), ", ")+") VALUES "+
@@ -97,18 +97,28 @@ func insert(ctx context.Context, tx *db.Tx, t Table, rows [][]any, guarded bool)
 	return err
 }
 
+// exact lets a text go into the database as it came out of another.
+func exact(v any) any {
+	if s, ok := v.(string); ok {
+		return db.Exact(s)
+	}
+	return v
+}
+
 // byKeys gives the condition that a key is one of those given.
 func byKeys(t Table, keys [][]any) (string, []any) {
 	var args []any
 	if len(t.Key) == 1 {
 		for _, k := range keys {
-			args = append(args, k[0])
+			args = append(args, exact(k[0]))
 		}
 		return " WHERE " + t.Key[0] + " IN " + db.In(len(keys)), args
 	}
 	one := "(" + strings.Join(t.Key, " = ? AND ") + " = ?)"
 	for _, k := range keys {
-		args = append(args, k...)
+		for _, v := range k {
+			args = append(args, exact(v))
+		}
 	}
 	return " WHERE " + strings.TrimSuffix(strings.Repeat(one+" OR ", len(keys)), " OR "), args
 }

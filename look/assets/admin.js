@@ -399,9 +399,11 @@
   }
 
   // ---- Times -------------------------------------------------------------------------------------
-  var locale = root.lang || undefined, relative, exact;
-  try { relative = new Intl.RelativeTimeFormat(locale, { numeric: "auto" }); exact = new Intl.DateTimeFormat(locale, { dateStyle: "full", timeStyle: "medium" }); } catch (e) {
-    relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" }); exact = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
+  var locale = root.lang || undefined, relative, exact, zone;
+  // The zone of the account; a browser that does not know it shows its own, with its name.
+  try { zone = (body.dataset.zone || "").replace(/^GMT(?=[+-]\d\d:)/, "") || undefined; new Intl.DateTimeFormat(undefined, { timeZone: zone }); } catch (e) { zone = undefined; }
+  try { relative = new Intl.RelativeTimeFormat(locale, { numeric: "auto" }); exact = new Intl.DateTimeFormat(locale, { dateStyle: "full", timeStyle: "long", timeZone: zone }); } catch (e) {
+    relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" }); exact = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long", timeZone: zone });
   }
   var units = [["year", 31557600], ["month", 2629800], ["week", 604800], ["day", 86400], ["hour", 3600], ["minute", 60]];
   function showTime(el) {
@@ -416,7 +418,7 @@
 
   function showClock(el) {
     var at = new Date(el.getAttribute("datetime"));
-    if (!isNaN(at)) { el.textContent = at.toLocaleTimeString(locale, { hour12: false }); el.title = exact.format(at); }
+    if (!isNaN(at)) { el.textContent = at.toLocaleTimeString(locale, { hour12: false, timeZone: zone }); el.title = exact.format(at); }
   }
 
   // ---- Screens that stay new: what did not change is left alone, so nothing jumps ------------------
