@@ -133,6 +133,9 @@ func (f *form) read(q *request) {
 
 func (f *form) take(sent url.Values) {
 	for _, x := range f.Fields {
+		if x.Off { // what cannot be changed is not sent, and stays
+			continue
+		}
 		switch x.Kind {
 		case "checks":
 			x.Values = nil
@@ -210,6 +213,13 @@ func (f *form) ids(name string) []stoa.ID {
 		}
 	}
 	return out
+}
+
+// keep makes fields ones that can only be read: all but those named.
+func (f *form) keep(but ...string) {
+	for _, x := range f.Fields {
+		x.Off = x.Off || !slices.Contains(but, x.Name)
+	}
 }
 
 // lock makes the form one that can only be read.

@@ -90,6 +90,7 @@ type pageEditorView struct {
 	Drafted   bool // there is something that can be discarded
 	Note      string
 	Lock      lockView
+	Open      []link // articles that are open by themselves, while the page is not
 }
 
 // pageEditor shows the page editor.
@@ -114,6 +115,9 @@ func (h *Handler) pageEditor(q *request) error {
 		return err
 	}
 	if v.Lock, err = h.openLock(q, t); err != nil {
+		return err
+	}
+	if v.Open, err = h.openArticles(q.Context(), q.site, p, path); err != nil {
 		return err
 	}
 	kinds := map[string][2]string{}

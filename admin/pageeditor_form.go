@@ -90,7 +90,7 @@ func (h *Handler) settingFields(q *request, t widget.Type, w page.Placed) ([]*fi
 				x.Options = append(x.Options, option{Value: o.Value, Label: o.Label})
 			}
 		case "article":
-			x.Options, err = h.articleOptions(q)
+			x.Options, err = h.articleOptions(q, false)
 		case "category":
 			x.Options, err = h.categoryOptions(q)
 		case "menu":
@@ -112,7 +112,9 @@ func (h *Handler) settingFields(q *request, t widget.Type, w page.Placed) ([]*fi
 	return out, nil
 }
 
-func (h *Handler) articleOptions(q *request) ([]option, error) {
+// articleOptions are the articles that can be chosen; texts says whether those of pages are among them, which a widget
+// of another page does not show.
+func (h *Handler) articleOptions(q *request, texts bool) ([]option, error) {
 	if h.o.Content == nil {
 		return nil, nil
 	}
@@ -125,6 +127,9 @@ func (h *Handler) articleOptions(q *request) ([]option, error) {
 		return nil, err
 	}
 	for _, a := range list.Items {
+		if a.Kind == content.KindPage && !texts {
+			continue
+		}
 		text, _ := a.Find(q.site.Locale)
 		out = append(out, option{Value: a.ID.String(), Label: clip(text.Title, 80)})
 	}

@@ -272,8 +272,9 @@ func stale() error {
 }
 
 // Save makes a new version of the text and sets the article's properties. version is that of the
-// row the editor had opened; an older one is a Conflict. It needs Edit; on an article that is
-// visible, changing its properties shows at once, its text after Publish.
+// row the editor had opened; an older one is a Conflict. It needs Edit for the text, which visitors see after
+// Publish. What else is said of an article that is published or scheduled shows at once, so changing that needs
+// Publish; and Manage on its page where the text of a page becomes an article that more people may read.
 func (s *Service) Save(ctx context.Context, id stoa.ID, d Draft, version int64) (Article, error) {
 	hash, err := s.hashFor(ctx, d.Password)
 	if err != nil {
@@ -290,6 +291,12 @@ func (s *Service) Save(ctx context.Context, id stoa.ID, d Draft, version int64) 
 		d := d // this may run again
 		inherit(&d, a)
 		if err := s.clean(&d); err != nil {
+			return err
+		}
+		if err := s.carried(ctx, tx, &a); err != nil {
+			return err
+		}
+		if err := s.held(ctx, a, d, hash); err != nil {
 			return err
 		}
 		if d.Password != nil {
@@ -365,7 +372,7 @@ func (s *Service) change(ctx context.Context, tx *db.Tx, id stoa.ID, version int
 	if err != nil {
 		return row{}, err
 	}
-	if err := s.o.Access.Check(ctx, need, a.Path()); err != nil {
+	if err := s.May(ctx, need, a.Article); err != nil {
 		return row{}, err
 	}
 	if a.Article.Version != version {

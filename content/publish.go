@@ -116,7 +116,7 @@ func (s *Service) Delete(ctx context.Context, id stoa.ID) error {
 		if a.Live > 0 {
 			need = access.Publish
 		}
-		if err := s.o.Access.Check(ctx, need, a.Path()); err != nil {
+		if err := s.May(ctx, need, a.Article); err != nil {
 			return err
 		}
 		if err := s.o.Taxonomy.Assign(ctx, tx, "article", id, a.Site, nil, nil); err != nil {

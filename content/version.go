@@ -46,7 +46,7 @@ func (s *Service) editable(ctx context.Context, id stoa.ID) (row, error) {
 	if err != nil {
 		return row{}, err
 	}
-	return a, s.o.Access.Check(ctx, access.Edit, a.Path())
+	return a, s.May(ctx, access.Edit, a.Article)
 }
 
 // Version gives the article with the texts of an older version. It needs Edit; a number that never

@@ -3,6 +3,7 @@
 package page
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"time"
@@ -131,6 +132,8 @@ type Options struct {
 	Sites    *site.Service
 	Logger   *slog.Logger
 	Reserved []string // first segments of addresses that pages may not take; nil: Reserved()
+	// Article asks whether the actor may make a page of the site show an article; nil: any article.
+	Article func(ctx context.Context, site, article stoa.ID) error
 }
 
 // Service is the pages, menus and redirects of all sites. It is safe for concurrent use.
@@ -140,6 +143,7 @@ type Service struct {
 	sites      *site.Service
 	log        *slog.Logger
 	reserved   map[string]bool
+	article    func(ctx context.Context, site, article stoa.ID) error
 	trees      *cache.Region[*tree]
 	pages      *cache.Region[Page]
 	byPath     *cache.Region[stoa.ID]
@@ -167,7 +171,7 @@ func New(o Options) (*Service, error) {
 		o.Reserved = Reserved()
 	}
 	s := &Service{d: o.DB, access: o.Access, sites: o.Sites, log: o.Logger.With("component", "page"),
-		reserved: map[string]bool{}, hashing: make(chan struct{}, 2)}
+		article: o.Article, reserved: map[string]bool{}, hashing: make(chan struct{}, 2)}
 	for _, r := range o.Reserved {
 		s.reserved[r] = true
 	}

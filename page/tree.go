@@ -20,6 +20,7 @@ type tree struct {
 	roots []stoa.ID
 	nodes map[stoa.ID]Node // Children is empty here
 	below map[stoa.ID][]stoa.ID
+	texts map[stoa.ID][]stoa.ID // pages by the article that is their text
 }
 
 func (t *tree) size() int {
@@ -84,8 +85,13 @@ func loadTree(ctx context.Context, q db.Queryer, siteID stoa.ID) (*tree, error) 
 	if err != nil {
 		return nil, err
 	}
-	t := &tree{nodes: make(map[stoa.ID]Node, len(nodes)), below: map[stoa.ID][]stoa.ID{}}
+	t := &tree{nodes: make(map[stoa.ID]Node, len(nodes)), below: map[stoa.ID][]stoa.ID{}, texts: map[stoa.ID][]stoa.ID{}}
 	for _, n := range nodes {
+		if n.Type == TypeArticle {
+			if id, err := stoa.ParseID(n.Target); err == nil {
+				t.texts[id] = append(t.texts[id], n.ID)
+			}
+		}
 		t.nodes[n.ID] = n
 		t.below[n.Parent] = append(t.below[n.Parent], n.ID)
 	}
