@@ -41,7 +41,7 @@ func TestArticle_AuthorsWriteDraftsOfWhatIsLive(t *testing.T) {
 	must(t, err)
 	at := "/control/content/" + a.ID.String()
 	shown := w.get(w.author, at)
-	w.want("the form", shown, http.StatusOK, `id="f-slug" name="slug" disabled`)
+	w.want("the form", shown, http.StatusOK, `id="f-sticky" name="sticky" disabled`)
 	sent := w.post(w.author, at, "version", w.version(shown), "title", "High tide", "body", "<p>y</p>")
 	w.want("save", sent, http.StatusSeeOther)
 	now, err := w.content.Get(as(w.editor), a.ID)

@@ -145,13 +145,13 @@ func (s *Service) MayShow(ctx context.Context, site, id stoa.ID) error {
 
 // held refuses a save of somebody who may not publish and who changes what visitors see at once: the properties of an
 // article that is published or scheduled. Its text is a draft, and theirs to write.
-func (s *Service) held(ctx context.Context, a row, d Draft, hash string) error {
+func (s *Service) held(ctx context.Context, a row, d Draft) error {
 	if a.Live == 0 && a.Pending == 0 {
 		return s.freed(ctx, a, d)
 	}
 	what := ""
 	switch {
-	case d.Password != nil && hash != a.hash:
+	case d.Password != nil && d.hash != a.hash:
 		what = "password"
 	case d.Slug != a.Slug:
 		what = "slug"

@@ -112,6 +112,8 @@ type NewPage struct {
 	SEO        SEO
 	Template   string
 	Created    time.Time // zero: now; imports give the original's
+
+	hash string // of Password, made before the transaction began
 }
 
 // Version is an earlier published layout.

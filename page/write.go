@@ -20,7 +20,11 @@ import (
 // when it is restricted. A taken address is Conflict.
 func (s *Service) Create(ctx context.Context, st site.Site, n NewPage) (Page, error) {
 	var p Page
-	err := s.d.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+	var err error
+	if n.hash, err = s.hashPassword(ctx, n.Password); err != nil { // takes long, and other writers would wait
+		return Page{}, err
+	}
+	err = s.d.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
 		var err error
 		p, err = s.CreateTx(ctx, tx, st, n)
 		return err
@@ -72,9 +76,11 @@ func (s *Service) CreateTx(ctx context.Context, tx *db.Tx, st site.Site, n NewPa
 	if err != nil {
 		return Page{}, err
 	}
-	password, err := s.hashPassword(ctx, n.Password)
-	if err != nil {
-		return Page{}, err
+	password := n.hash
+	if password == "" {
+		if password, err = s.hashPassword(ctx, n.Password); err != nil {
+			return Page{}, err
+		}
 	}
 	p.Protected = password != ""
 	if p.Protected {

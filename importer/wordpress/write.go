@@ -216,9 +216,23 @@ func (r *run) draft(it *Item, kind string) (content.Draft, BlockReport) {
 	return d, blocks
 }
 
+// prepared is an item whose text is clean: work that is done before a transaction begins, for in one others wait.
+type prepared struct {
+	draft  content.Draft
+	blocks BlockReport
+}
+
+func (r *run) prepare(ctx context.Context, it *Item, kind string) (p prepared, err error) {
+	p.draft, p.blocks = r.draft(it, kind)
+	if p.draft, err = r.Content.Prepare(ctx, p.draft); err != nil {
+		return p, fmt.Errorf("item %d in line %d (%q): %w", it.ID, it.Line, cut(it.Title, 60), err)
+	}
+	return p, nil
+}
+
 // save writes one item as web content and publishes it as the old site had it.
-func (r *run) save(ctx context.Context, tx *db.Tx, it *Item, kind string) (content.Article, error) {
-	d, blocks := r.draft(it, kind)
+func (r *run) save(ctx context.Context, tx *db.Tx, it *Item, kind string, p prepared) (content.Article, error) {
+	d, blocks := p.draft, p.blocks
 	if d.Slug != "" {
 		var n int
 		if err := tx.QueryRow(ctx, "SELECT count(*) FROM content_article WHERE site = ? AND slug = ?", r.opt.Site.ID, taxonomy.Slug(d.Slug)).Scan(&n); err != nil {
@@ -266,9 +280,16 @@ func (r *run) posts(ctx context.Context) error {
 	for chunk := range slices.Chunk(r.plan.Posts, batch) {
 		todo := slices.DeleteFunc(slices.Clone(chunk), func(it *Item) bool { return r.known["post/"+key(it)] != 0 })
 		if len(todo) > 0 {
+			drafts := make([]prepared, len(todo))
+			for i, it := range todo {
+				var err error
+				if drafts[i], err = r.prepare(ctx, it, content.KindPost); err != nil {
+					return err
+				}
+			}
 			if err := r.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
-				for _, it := range todo {
-					if _, err := r.save(ctx, tx, it, content.KindPost); err != nil {
+				for i, it := range todo {
+					if _, err := r.save(ctx, tx, it, content.KindPost, drafts[i]); err != nil {
 						return err
 					}
 				}
@@ -301,8 +322,12 @@ func (r *run) pages(ctx context.Context, list []*PageNode) error {
 			r.report.Before++
 			continue
 		}
-		err := r.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
-			a, err := r.save(ctx, tx, it, content.KindPage)
+		draft, err := r.prepare(ctx, it, content.KindPage)
+		if err != nil {
+			return err
+		}
+		err = r.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+			a, err := r.save(ctx, tx, it, content.KindPage, draft)
 			if err != nil {
 				return err
 			}
