@@ -20,6 +20,13 @@ import (
 	"github.com/stoa-portal/stoa/taxonomy"
 )
 
+// The kinds of change that this package notes. A draft is saved without dropping anything that visitors have; what is
+// cached for editors depends on both.
+const (
+	kindArticle = "article"
+	kindDraft   = "article-draft"
+)
+
 // The states of an article. Visitors see whatever Live names, also while a newer version is
 // scheduled.
 const (

@@ -240,7 +240,7 @@ func (s *Service) create(ctx context.Context, tx *db.Tx, st site.Site, d Draft) 
 	if err := s.o.Taxonomy.Assign(ctx, tx, "article", id, st.ID, d.Categories, d.Tags); err != nil {
 		return Article{}, err
 	}
-	tx.Changed("article", id, st.ID, 1)
+	tx.Changed(kindDraft, id, st.ID, 1)
 	a, err := read(ctx, tx, id)
 	if err != nil {
 		return Article{}, err
@@ -405,11 +405,27 @@ func (s *Service) save(ctx context.Context, tx *db.Tx, a row, d Draft, version i
 			return err
 		}
 	}
-	tx.Changed("article", a.ID, a.Site, version+1)
+	a.noteSave(tx, d)
 	if d.Password != nil && a.hash != "" {
 		tx.TakesAway(nil)
 	}
 	return nil
+}
+
+// noteSave notes a save by what hangs on it.
+func (a row) noteSave(tx *db.Tx, d Draft) {
+	version := a.Article.Version + 1
+	words := !sameIDs(d.Categories, a.Categories) || !sameIDs(d.Tags, a.Tags)
+	switch {
+	case d.Slug != a.Slug, d.Kind != a.Kind, // what was looked for by them may have been found, and kept
+		a.Live > 0 && (words || d.Password != nil || d.Author != a.Author || d.AuthorName != a.AuthorName ||
+			!d.Published.Equal(a.Published) || d.Sticky != a.Sticky):
+		tx.Changed(kindArticle, a.ID, a.Site, version)
+	case words:
+		// The words of an article are kept by this kind. No list hangs on this scope, and no visitor on this article.
+		tx.Changed(kindArticle, a.ID, a.ID, version)
+	}
+	tx.Changed(kindDraft, a.ID, a.Site, version)
 }
 
 // change reads the article for a change that needs the action, and refuses a stale version.

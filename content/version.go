@@ -74,7 +74,7 @@ func (s *Service) Restore(ctx context.Context, id stoa.ID, number int, version i
 		if err := a.fill(ctx, tx, number); err != nil {
 			return err
 		}
-		if err := s.update(ctx, tx, a, "number = number + 1, titles = ?, modified = ?, modified_by = ?",
+		if err := s.updateAs(ctx, tx, kindDraft, a, "number = number + 1, titles = ?, modified = ?, modified_by = ?",
 			titles(a.Text), db.Micros(tx.Now()), stoa.ActorFrom(ctx).User); err != nil {
 			return err
 		}

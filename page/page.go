@@ -25,7 +25,7 @@ const (
 // Kinds of change that this package notes and that cached values declare.
 const (
 	kindPage     = "page"
-	kindDraft    = "draft" // autosaved drafts: nothing that visitors see hangs on them
+	kindDraft    = "page-draft" // of layouts: what editors see hangs on it, and nothing that visitors do
 	kindMenu     = "menu"
 	kindRedirect = "redirect"
 )
@@ -147,6 +147,7 @@ type Service struct {
 	reserved   map[string]bool
 	article    func(ctx context.Context, site, article stoa.ID) error
 	trees      *cache.Region[*tree]
+	drafts     *cache.Region[map[stoa.ID]bool] // pages with a draft, by site
 	pages      *cache.Region[Page]
 	byPath     *cache.Region[stoa.ID]
 	menus      *cache.Region[Menu]
@@ -178,6 +179,7 @@ func New(o Options) (*Service, error) {
 		s.reserved[r] = true
 	}
 	s.trees = cache.NewRegion(o.Cache, cache.RegionOptions{Name: "page-tree"}, func(t *tree) int { return t.size() })
+	s.drafts = cache.NewRegion(o.Cache, cache.RegionOptions{Name: "page-draft"}, func(m map[stoa.ID]bool) int { return 48 + 24*len(m) })
 	s.pages = cache.NewRegion(o.Cache, cache.RegionOptions{Name: "page"}, pageSize)
 	s.byPath = cache.NewRegion(o.Cache, cache.RegionOptions{Name: "page-path"}, func(stoa.ID) int { return 16 })
 	s.menus = cache.NewRegion(o.Cache, cache.RegionOptions{Name: "menu"}, menuSize)
