@@ -29,6 +29,7 @@ type field struct {
 	UploadURL         string // editor and image: where pictures are sent; empty: none can be added
 	ImagesURL         string // editor and image: where pictures are listed
 	Preview           string // image: address of a small version of what is chosen
+	Was               string // what a grant or a list of roles was when it was shown; sent along
 }
 
 type option struct {
