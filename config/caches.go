@@ -9,7 +9,7 @@ import (
 // Regions are the names of the caches, for cache.region.<name>.
 func Regions() []string {
 	return []string{
-		"actor", "article", "article-list", "article-slug", "category", "file", "grant", "host", "menu", "page", "page-cache",
+		"actor", "article", "article-list", "article-slug", "category", "file", "folder", "grant", "host", "menu", "page", "page-cache",
 		"page-draft", "page-path", "page-tree", "redirect", "redirect-parameters", "role", "session", "site", "tag", "terms",
 	}
 }
