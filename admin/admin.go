@@ -151,6 +151,7 @@ func (h *Handler) Mount(mux *http.ServeMux) {
 	}
 	if h.o.Files != nil {
 		h.mountFiles(get, post)
+		h.mountFolders(get, post)
 	}
 	if h.o.Nodes != nil {
 		h.mountCluster(get, post)

@@ -78,7 +78,7 @@ type Service struct {
 	opt   Options
 	files *cache.Region[File]
 	dirs  *cache.Region[map[stoa.ID]Folder] // by site
-	room  *semaphore.Weighted // pixels that may be decoded at once
+	room  *semaphore.Weighted               // pixels that may be decoded at once
 }
 
 // New makes the service. It returns an error that names the option that is missing or wrong.
@@ -297,7 +297,8 @@ func (s *Service) Delete(ctx context.Context, id stoa.ID) error {
 		n, err := tx.Affected(ctx, "DELETE FROM document_file WHERE id = ?", id)
 		if err == nil && n > 0 {
 			tx.Changed("file", id, f.Site, f.Version+1)
-			err = noteOrphan(ctx, tx, f.Key, f.Size, tx.Now())
+			err = errors.Join(noteOrphan(ctx, tx, f.Key, f.Size, tx.Now()),
+				s.opt.Access.Forget(ctx, tx, f.Instance, access.Resource{Kind: "file", ID: id}))
 		}
 		return n, err
 	}

@@ -32,7 +32,7 @@ type Upload struct {
 	Size      int64 // bytes that Body gives; 0 or less when not known
 	Alt       string
 	Folder    stoa.ID // of the site; 0: in none
-	SourceURL string // where the file was brought from, or empty
+	SourceURL string  // where the file was brought from, or empty
 	// Also, when not nil, runs in the transaction that writes the file down. It may run more than once.
 	Also func(ctx context.Context, tx *db.Tx, f File) error
 }
