@@ -7,12 +7,18 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/db/dbtest"
 	"github.com/stoa-portal/stoa/document"
 	"github.com/stoa-portal/stoa/server/servertest"
 )
 
 func TestFiles_OfAFolderForFewAreAskedForEachTime(t *testing.T) {
-	nodes := servertest.Start(t, 2)
+	for _, e := range dbtest.Engines() {
+		t.Run(string(e), func(t *testing.T) { filesForFew(t, servertest.StartOn(t, e, 2)) })
+	}
+}
+
+func filesForFew(t *testing.T, nodes []*servertest.Node) {
 	a, b := nodes[0], nodes[1]
 	sys, st := servertest.System(), a.Site(t)
 	outer, err := a.Files.SaveFolder(sys, st, document.Folder{Name: "Board", Restricted: true})
@@ -82,7 +88,12 @@ func TestFiles_OfAFolderForFewAreAskedForEachTime(t *testing.T) {
 }
 
 func TestFiles_WhoMayMoveThem(t *testing.T) {
-	nodes := servertest.Start(t, 2)
+	for _, e := range dbtest.Engines() {
+		t.Run(string(e), func(t *testing.T) { filesMoved(t, servertest.StartOn(t, e, 2)) })
+	}
+}
+
+func filesMoved(t *testing.T, nodes []*servertest.Node) {
 	a, b := nodes[0], nodes[1]
 	sys, st := servertest.System(), a.Site(t)
 	shut, err := a.Files.SaveFolder(sys, st, document.Folder{Name: "Shut", Restricted: true})
