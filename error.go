@@ -99,6 +99,17 @@ func Conflict(format string, args ...any) *Error {
 	return &Error{Kind: KindConflict, Message: fmt.Sprintf(format, args...)}
 }
 
+// AtField says which field of a form an error is about; what is none of ours stays as it is.
+func AtField(field string, err error) error {
+	var e *Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	at := *e
+	at.Field = field
+	return &at
+}
+
 // TooLarge says which limit the input is over.
 func TooLarge(format string, args ...any) *Error {
 	return &Error{Kind: KindTooLarge, Message: fmt.Sprintf(format, args...)}

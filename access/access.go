@@ -261,3 +261,55 @@ func scanGrant(row db.Scanner) (Grant, error) {
 	err := row.Scan(&g.Resource.Kind, &g.Resource.ID, &g.Role, &g.Action)
 	return g, err
 }
+
+// reach gives the greatest action that the grants along p allow each role with the first thing of p.
+func (s *Service) reach(ctx context.Context, p Path) (map[stoa.ID]Action, error) {
+	instance := p.Instance()
+	if instance == 0 {
+		return nil, fmt.Errorf("access: the path %v does not lead to an instance", p)
+	}
+	if own := slices.IndexFunc(p, func(r Resource) bool { return r.Own }); own >= 0 {
+		p = p[:own+1]
+	}
+	out := map[stoa.ID]Action{}
+	for _, r := range p {
+		grants, err := s.on(ctx, r, instance)
+		if err != nil {
+			return nil, fmt.Errorf("find out who may use %s %d: %w", r.Kind, r.ID, err)
+		}
+		for _, g := range grants {
+			out[g.Role] = max(out[g.Role], g.Action)
+		}
+	}
+	return out, nil
+}
+
+// Widens reports whether a thing that stands at from and comes to stand at to could then be used by a role that could
+// not use it, or not so much. Both paths begin with the thing.
+func (s *Service) Widens(ctx context.Context, from, to Path) (bool, error) {
+	before, err := s.reach(ctx, from)
+	if err != nil {
+		return false, err
+	}
+	after, err := s.reach(ctx, to)
+	if err != nil {
+		return false, err
+	}
+	// What guests may do, each person may; what User may do, each who is signed in: who gains no more than that
+	// gains nothing.
+	roles, err := s.RoleIDs(ctx, from.Instance())
+	if err != nil {
+		return false, err
+	}
+	guests, people := roles[RoleGuest], roles[RoleUser]
+	for role, a := range after {
+		had := max(before[role], before[guests])
+		if role != guests {
+			had = max(had, before[people])
+		}
+		if a > had {
+			return true, nil
+		}
+	}
+	return false, nil
+}

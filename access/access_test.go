@@ -3,6 +3,8 @@ package access
 import (
 	"context"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stoa-portal/stoa"
@@ -323,4 +325,49 @@ func TestSetGrants_TakesAwayAgainWhatWasLost_Rule33(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestChangeGrants_OfTwoNodesOneWinsAndTheOtherHearsOfIt(t *testing.T) {
+	for _, e := range dbtest.Engines() {
+		t.Run(string(e), func(t *testing.T) {
+			handles := dbtest.Nodes(t, e, 2)
+			nodes := newServices(t, handles...)
+			a, b := nodes[0], nodes[1]
+			const instance = stoa.ID(10)
+			ids := ensure(t, a, instance)
+			site := Path{{Kind: "site", ID: 500}, {Kind: KindInstance, ID: instance}}
+			role := ids[RoleUser]
+			me := stoa.WithActor(t.Context(), stoa.Actor{User: 7, Name: "Ada", Instance: instance, Admin: true})
+			for round, to := range []Action{Edit, 0, View} {
+				now, err := a.Standings(me, site[0])
+				if err != nil {
+					t.Fatal(err)
+				}
+				from := now[role]
+				other := Publish
+				errs := make([]error, 2)
+				var wg sync.WaitGroup
+				for i, c := range []Change{{role, from.Action, from.Version, to}, {role, from.Action, from.Version, other}} {
+					wg.Go(func() { errs[i] = nodes[i].ChangeGrants(me, site, c) })
+				}
+				wg.Wait()
+				if (errs[0] == nil) == (errs[1] == nil) {
+					t.Fatalf("round %d: of two changes of one grant one must win: %v, %v", round, errs[0], errs[1])
+				}
+				for _, err := range errs {
+					if err != nil && (!stoa.Is(err, stoa.KindConflict) || !strings.Contains(err.Error(), "Ada has changed what User may do here")) {
+						t.Errorf("round %d: %v", round, err)
+					}
+				}
+				// The same action once more is not the same grant: the number tells.
+				after, err := b.Standings(me, site[0])
+				if err != nil {
+					t.Fatal(err)
+				}
+				if after[role].Version != from.Version+1 {
+					t.Errorf("round %d: version %d, then %d", round, from.Version, after[role].Version)
+				}
+			}
+		})
+	}
 }

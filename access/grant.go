@@ -3,7 +3,6 @@ package access
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/db"
@@ -37,7 +36,8 @@ func (s *Service) Grants(ctx context.Context, r Resource) ([]Grant, error) {
 	return list, nil
 }
 
-// SetGrants replaces the grants on the first thing of p. It needs Manage on p. The Resource of each
+// SetGrants replaces the grants on the first thing of p, whatever they are by then: for programs. A person changes what
+// they have seen, by ChangeGrants. It needs Manage on p. The Resource of each
 // grant may be left out; a grant with Action 0 is none. Unknown roles and actions are Invalid.
 func (s *Service) SetGrants(ctx context.Context, p Path, grants []Grant) error {
 	if err := s.Check(ctx, Manage, p); err != nil {
@@ -59,6 +59,9 @@ func (s *Service) SetGrantsTx(ctx context.Context, tx *db.Tx, p Path, grants []G
 func (s *Service) Forget(ctx context.Context, tx *db.Tx, instance stoa.ID, r Resource) error {
 	if _, err := tx.Exec(ctx, "DELETE FROM access_grant WHERE kind = ? AND thing = ? AND instance = ?", r.Kind, r.ID, instance); err != nil {
 		return fmt.Errorf("delete the grants on %s %d: %w", r.Kind, r.ID, err)
+	}
+	if _, err := tx.Exec(ctx, "DELETE FROM access_grant_mark WHERE kind = ? AND thing = ?", r.Kind, r.ID); err != nil {
+		return fmt.Errorf("delete how the grants on %s %d stand: %w", r.Kind, r.ID, err)
 	}
 	tx.Changed("grant", r.ID, instance, 0)
 	return nil
@@ -87,41 +90,38 @@ func (s *Service) write(ctx context.Context, tx *db.Tx, p Path, grants []Grant) 
 		}
 		best[g.Role] = max(best[g.Role], g.Action)
 	}
-	before, err := db.All(ctx, tx, scanGrant, "SELECT kind, thing, role, action FROM access_grant WHERE kind = ? AND thing = ? AND instance = ?", thing.Kind, thing.ID, instance)
+	rows, err := db.All(ctx, tx, scanGrant,
+		"SELECT kind, thing, role, action FROM access_grant WHERE kind = ? AND thing = ? AND instance = ?", thing.Kind, thing.ID, instance)
 	if err != nil {
 		return fmt.Errorf("read the grants on %s %d: %w", thing.Kind, thing.ID, err)
 	}
-	if _, err := tx.Exec(ctx, "DELETE FROM access_grant WHERE kind = ? AND thing = ? AND instance = ?", thing.Kind, thing.ID, instance); err != nil {
-		return fmt.Errorf("replace the grants on %s %d: %w", thing.Kind, thing.ID, err)
+	before := map[stoa.ID]Action{}
+	for _, g := range rows {
+		if before[g.Role] = g.Action; best[g.Role] == 0 {
+			order = append(order, g.Role)
+		}
 	}
-	names := map[stoa.ID]string{}
+	var less []Grant
 	for _, role := range order {
-		r, err := s.role(ctx, tx, role)
-		if err != nil && !stoa.Is(err, stoa.KindNotFound) {
+		if err := s.grantable(ctx, tx, instance, role, best[role]); err != nil {
 			return err
 		}
-		if err != nil || r.Instance != instance {
-			return stoa.Invalid("grants", "there is no role %d: choose among the roles of the instance", role)
+		if best[role] == before[role] {
+			continue
 		}
-		if r.System && r.Name == RoleGuest && best[role] > View {
-			return stoa.Invalid("grants", "the role %s can only be allowed to view", r.Name)
-		}
-		if err := insertGrant(ctx, tx, Grant{Role: role, Resource: thing, Action: best[role]}, instance); err != nil {
+		c := Change{Role: role, From: before[role], To: best[role]}
+		if err := s.set(ctx, tx, thing, instance, c, nil); err != nil {
 			return err
 		}
-		names[role] = r.Name
-	}
-	if err := s.noteGrants(ctx, tx, thing, instance, before, best, names); err != nil {
-		return err
+		if err := s.noteGrant(ctx, tx, thing, instance, c); err != nil {
+			return err
+		}
+		if best[role] < before[role] {
+			less = append(less, Grant{Role: role, Resource: thing, Action: best[role]})
+		}
 	}
 	tx.Changed("grant", thing.ID, instance, 0)
-	less := slices.DeleteFunc(before, func(g Grant) bool { return best[g.Role] >= g.Action })
-	if len(less) > 0 {
-		for i := range less {
-			less[i].Action = best[less[i].Role]
-		}
-		tx.TakesAway(func(ctx context.Context, tx *db.Tx) error { return lessen(ctx, tx, less, instance) })
-	}
+	takeLess(tx, less, instance)
 	return nil
 }
 

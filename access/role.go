@@ -194,7 +194,7 @@ func (s *Service) DeleteRole(ctx context.Context, id stoa.ID) error {
 		if err != nil {
 			return err
 		}
-		for _, q := range []string{"DELETE FROM access_grant WHERE role = ?", "DELETE FROM access_holder WHERE role = ?", "DELETE FROM access_role WHERE id = ?"} {
+		for _, q := range []string{"DELETE FROM access_grant WHERE role = ?", "DELETE FROM access_grant_mark WHERE role = ?", "DELETE FROM access_holder WHERE role = ?", "DELETE FROM access_role WHERE id = ?"} {
 			if _, err := tx.Exec(ctx, q, id); err != nil {
 				return fmt.Errorf("delete the role %s: %w", r.Name, err)
 			}

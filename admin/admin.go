@@ -157,6 +157,7 @@ func (h *Handler) Mount(mux httpd.Registrar) {
 	}
 	if h.o.Files != nil {
 		h.mountFiles(get, post)
+		h.mountFolders(get, post)
 	}
 	if h.o.Nodes != nil {
 		h.mountCluster(get, post)

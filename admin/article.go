@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/access"
 	"github.com/stoa-portal/stoa/content"
 	"github.com/stoa-portal/stoa/lock"
 )
@@ -214,10 +215,13 @@ func (h *Handler) article(q *request) error {
 	if !slices.Contains(all, lang) {
 		lang = a.Default
 	}
-	publishes := h.publishes(q.Context(), a.Path())
+	publishes := h.o.Content.May(q.Context(), access.Publish, a) == nil
 	f, err := h.articleForm(q.Context(), q.site, h.zone(q), a, lang, publishes)
 	if err != nil {
 		return err
+	}
+	if !publishes && (a.Live > 0 || a.Pending > 0) { // visitors would see the rest at once
+		f.keep("title", "summary", "body", "image", "comment")
 	}
 	e := editing{Form: f, Article: a, Lang: lang, Publishes: publishes, Site: q.site.ID}
 	for _, l := range all {

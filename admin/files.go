@@ -9,8 +9,10 @@ import (
 	"strconv"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/access"
 	"github.com/stoa-portal/stoa/document"
 	"github.com/stoa-portal/stoa/httpd"
+	"github.com/stoa-portal/stoa/lang"
 )
 
 // maxUploads is how many files one form may bring.
@@ -47,6 +49,8 @@ func (q *request) fileRow(f document.File) fileRow {
 type filesView struct {
 	Query, Kind string
 	Kinds       []option
+	Folders     []option
+	Folder      stoa.ID // the one that is shown; 0: all
 	Rows        []fileRow
 	First, Next string
 	Problem     string // why an upload did not work
@@ -61,12 +65,20 @@ func (h *Handler) showFiles(q *request, status int, problem string) error {
 	for i := range v.Kinds {
 		v.Kinds[i].On = v.Kinds[i].Value == v.Kind
 	}
-	list, next, err := h.filePage(q, document.Filter{Query: v.Query, ImagesOnly: v.Kind == "images"}, in.Get("after"))
+	v.Folder = chosenFolder(in.Get("folder"))
+	var err error
+	if v.Folders, err = h.folderOptions(q, lang.Word("rights.folder.all"), 0); err != nil {
+		return err
+	}
+	for i := range v.Folders {
+		v.Folders[i].On = v.Folders[i].Value == v.Folder.String()
+	}
+	list, next, err := h.filePage(q, document.Filter{Query: v.Query, ImagesOnly: v.Kind == "images", Folder: v.Folder}, in.Get("after"))
 	if err != nil {
 		return err
 	}
 	v.Rows = list
-	u := url.Values{"q": {v.Query}, "kind": {v.Kind}}
+	u := url.Values{"q": {v.Query}, "kind": {v.Kind}, "folder": {v.Folder.String()}}
 	if in.Get("after") != "" {
 		v.First = "/control/files?" + u.Encode()
 	}
@@ -74,7 +86,12 @@ func (h *Handler) showFiles(q *request, status int, problem string) error {
 		u.Set("after", next)
 		v.Next = "/control/files?" + u.Encode()
 	}
-	return h.show(q, status, "files", frame{Title: "Files", Purpose: "Pictures and documents of this site, for texts and downloads.", Body: v})
+	actions := []link{{Title: lang.Word("rights.folder.new"), URL: "/control/folders/new?in=" + v.Folder.String(), Icon: "plus"}}
+	if v.Folder != 0 {
+		actions = append(actions, link{Title: lang.Word("rights.folder.settings"), URL: "/control/folders/" + v.Folder.String(), Icon: "settings"})
+	}
+	return h.show(q, status, "files", frame{Title: "Files", Purpose: "Pictures and documents of this site, for texts and downloads.",
+		Actions: actions, Body: v})
 }
 
 // filePage gives 50 files and the place after which the next ones begin, empty at the end.
@@ -114,7 +131,7 @@ func (h *Handler) receive(q *request) (out []document.File, err error) {
 	if err != nil {
 		return nil, stoa.Invalid("file", "files are sent as multipart/form-data, not %.60q", q.Header.Get("Content-Type"))
 	}
-	alt := ""
+	alt, folder := "", stoa.ID(0)
 	for {
 		part, err := in.NextPart()
 		if errors.Is(err, io.EOF) {
@@ -128,12 +145,12 @@ func (h *Handler) receive(q *request) (out []document.File, err error) {
 			if len(out) == maxUploads {
 				return out, stoa.Invalid("file", "up to %d files can be sent at once; the first %d were kept", maxUploads, maxUploads)
 			}
-			f, err := h.o.Files.Upload(q.Context(), q.site, document.Upload{Name: part.FileName(), Type: part.Header.Get("Content-Type"), Body: part, Alt: alt})
+			f, err := h.o.Files.Upload(q.Context(), q.site, document.Upload{Name: part.FileName(), Type: part.Header.Get("Content-Type"), Body: part, Alt: alt, Folder: folder})
 			if err != nil {
 				return out, broken(err)
 			}
 			out = append(out, f)
-		case part.FormName() == "site" || part.FormName() == "alt":
+		case part.FormName() == "site" || part.FormName() == "alt" || part.FormName() == "folder":
 			raw, err := io.ReadAll(io.LimitReader(part, maxName+1))
 			if err != nil {
 				return out, broken(err)
@@ -143,6 +160,8 @@ func (h *Handler) receive(q *request) (out []document.File, err error) {
 			}
 			if part.FormName() == "alt" {
 				alt = stoa.CleanText(string(raw))
+			} else if part.FormName() == "folder" {
+				folder = chosenFolder(string(raw))
 			} else if err := h.at(q, string(raw)); err != nil {
 				return out, err
 			}
@@ -255,6 +274,7 @@ func (h *Handler) images(q *request) error {
 type fileEditing struct {
 	Form  *form
 	File  fileRow
+	Move  *form
 	Facts [][2]string
 }
 
@@ -286,7 +306,34 @@ func (h *Handler) file(q *request) error {
 	if err != nil {
 		return err
 	}
-	e := fileEditing{Form: fileForm(f), File: q.fileRow(f)}
+	e := fileForm(f)
+	if q.Method == http.MethodPost {
+		e.read(q)
+		now := f
+		now.Name, now.Version = e.text("name"), e.Version
+		if e.has("alt") {
+			now.Alt = e.text("alt")
+		}
+		_, err := h.o.Files.Update(q.Context(), now)
+		if err == nil {
+			return q.done("/control/files/"+f.ID.String(), "saved")
+		}
+		if stoa.Is(err, stoa.KindConflict) {
+			e.stale(fileForm(f))
+		} else if !e.fail(err) {
+			return err
+		}
+	}
+	m, err := h.moveForm(q, f)
+	if err != nil {
+		return err
+	}
+	return h.showFile(q, f, e, m)
+}
+
+// showFile shows a file with its forms.
+func (h *Handler) showFile(q *request, f document.File, about, move *form) error {
+	e := fileEditing{Form: about, Move: move, File: q.fileRow(f)}
 	e.Facts = [][2]string{{"Type", f.Type}, {"Size", byteCount(f.Size)}, {"Key", f.Key}}
 	if f.Width > 0 {
 		e.Facts = append(e.Facts, [2]string{"Pixels", strconv.Itoa(f.Width) + " × " + strconv.Itoa(f.Height)})
@@ -294,24 +341,15 @@ func (h *Handler) file(q *request) error {
 	if f.Source != "" {
 		e.Facts = append(e.Facts, [2]string{"Brought from", f.Source})
 	}
-	if q.Method == http.MethodPost {
-		e.Form.read(q)
-		now := f
-		now.Name, now.Version = e.Form.text("name"), e.Form.Version
-		if e.Form.has("alt") {
-			now.Alt = e.Form.text("alt")
-		}
-		_, err := h.o.Files.Update(q.Context(), now)
-		if err == nil {
-			return q.done("/control/files/"+f.ID.String(), "saved")
-		}
-		if stoa.Is(err, stoa.KindConflict) {
-			e.Form.stale(fileForm(f))
-		} else if !e.Form.fail(err) {
-			return err
-		}
+	fr := frame{Title: f.Name, Back: &link{Title: "Files", URL: "/control/files"}, Narrow: true, Body: e}
+	path, err := h.o.Files.Path(q.Context(), f)
+	if err != nil {
+		return err
 	}
-	return h.show(q, e.Form.Status(), "file", frame{Title: f.Name, Back: &link{Title: "Files", URL: "/control/files"}, Narrow: true, Body: e})
+	if h.o.Access.Can(q.Context(), access.Manage, path) {
+		fr.Actions = []link{{Title: "Permissions", URL: "/control/files/" + f.ID.String() + "/permissions", Icon: "key"}}
+	}
+	return h.show(q, max(e.Form.Status(), e.Move.Status()), "file", fr)
 }
 
 func (h *Handler) deleteFile(q *request) error {

@@ -31,6 +31,7 @@ type field struct {
 	Preview           string // image: address of a small version of what is chosen
 	ChooseURL         string // text: where what is typed is looked for
 	ChooseMany        bool   // text: several, separated by commas
+	Was               string // what a grant or a list of roles was when it was shown; sent along
 }
 
 type option struct {
@@ -135,6 +136,9 @@ func (f *form) read(q *request) {
 
 func (f *form) take(sent url.Values) {
 	for _, x := range f.Fields {
+		if x.Off { // what cannot be changed is not sent, and stays
+			continue
+		}
 		switch x.Kind {
 		case "checks":
 			x.Values = nil
@@ -216,6 +220,13 @@ func (f *form) ids(name string) []stoa.ID {
 		}
 	}
 	return out
+}
+
+// keep makes fields ones that can only be read: all but those named.
+func (f *form) keep(but ...string) {
+	for _, x := range f.Fields {
+		x.Off = x.Off || !slices.Contains(but, x.Name)
+	}
 }
 
 // lock makes the form one that can only be read.

@@ -35,7 +35,7 @@ func (h *Handler) groupForm(q *request, g user.Group) (*form, error) {
 	return &form{Version: g.Version, Fields: []*field{
 		{Name: "name", Label: "Name", Kind: "text", Value: g.Name},
 		{Name: "description", Label: "Description", Kind: "textarea", Rows: 3, Value: g.Description, Optional: true},
-		{Name: "roles", Label: "Roles", Kind: "checks", Options: roles, Values: idStrings(g.Roles), Help: "All members hold them."},
+		rolesField(roles, g.Roles, "All members hold them."),
 	}}, nil
 }
 
@@ -107,7 +107,12 @@ func (h *Handler) group(q *request) error {
 	}
 	f, g := e.Form, e.Group
 	f.read(q)
-	g.Name, g.Description, g.Roles, g.Version = f.text("name"), f.text("description"), f.ids("roles"), f.Version
+	add, remove, err := rolesWanted(q.PostForm, f.Field("roles"))
+	if err != nil {
+		f.fail(err)
+		return h.showGroup(q, e)
+	}
+	g.Name, g.Description, g.Roles, g.Version = f.text("name"), f.text("description"), withRoles(g.Roles, add, remove), f.Version
 	_, err = h.o.Users.UpdateGroup(q.Context(), g)
 	if err == nil {
 		return q.done("/control/groups/"+g.ID.String(), "saved")
@@ -119,6 +124,7 @@ func (h *Handler) group(q *request) error {
 				return err
 			}
 			f.stale(newest)
+			f.Field("roles").rebase(newest.Field("roles"), add, remove)
 			return h.showGroup(q, e)
 		}
 		err = inField("name", err)

@@ -115,7 +115,7 @@ func (h *Handler) pageForm(q *request, p page.Page) (*form, error) {
 	}
 	articles := &field{Name: "article", Label: "Article", Kind: "select", Help: "For pages of the type An article."}
 	whole := false
-	if articles.Options, whole, err = h.articleOptions(q); err != nil {
+	if articles.Options, whole, err = h.articleOptions(q, true); err != nil {
 		return nil, err
 	}
 	target := &field{Name: "target", Label: "Link", Kind: "text", Optional: true, Help: "For pages of the type A link: a path such as /about, or an address with https://."}
@@ -211,6 +211,7 @@ type pageEditing struct {
 	Publishes bool
 	Manages   bool
 	Site      stoa.ID
+	Open      []link // articles that the page shows and that are open by themselves, while the page is not
 }
 
 func (h *Handler) newPage(q *request) error {
@@ -273,6 +274,12 @@ func (h *Handler) page(q *request) error {
 	}
 	e := pageEditing{Form: f, Page: p, Site: q.site.ID, Publishes: h.o.Access.Can(q.Context(), access.Publish, path),
 		Manages: h.o.Access.Can(q.Context(), access.Manage, path)}
+	if !e.Publishes && p.Published { // visitors would see it at once
+		f.keep()
+	}
+	if e.Open, err = h.openArticles(q.Context(), q.site, p, path); err != nil {
+		return err
+	}
 	if q.Method != http.MethodPost {
 		return h.showPage(q, e)
 	}

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -26,8 +27,8 @@ func TestPagePermissions_GrantedOnOnePageReachIt(t *testing.T) {
 	a := w.get(w.admin, quay+"/permissions")
 	w.want("form", a, http.StatusOK, "Editor", "May publish this page by what is granted above it.", "Guest")
 	w.without("form", a, ">Administrator<")
-	w.want("nonsense", w.post(w.admin, quay+"/permissions", everybody, "rule"), http.StatusUnprocessableEntity)
-	w.want("grant", w.post(w.admin, quay+"/permissions", everybody, "edit"), http.StatusSeeOther)
+	w.want("nonsense", w.grant(w.admin, quay+"/permissions", everybody, "rule"), http.StatusUnprocessableEntity)
+	w.want("grant", w.grant(w.admin, quay+"/permissions", everybody, "edit"), http.StatusSeeOther)
 	w.want("granted", w.get(w.admin, quay+"/permissions"), http.StatusOK, `value="edit" selected`)
 
 	w.want("the page", w.get(w.nobody, quay), http.StatusOK, "Quay")
@@ -36,7 +37,7 @@ func TestPagePermissions_GrantedOnOnePageReachIt(t *testing.T) {
 	w.without("the list", list, "Other", "New page")
 	w.want("the overview leads to the pages", w.get(w.nobody, "/control/"), http.StatusSeeOther)
 	w.want("publish", w.post(w.nobody, quay+"/publish", "version", w.version(w.get(w.nobody, quay))), http.StatusForbidden)
-	w.want("take away", w.post(w.admin, quay+"/permissions", everybody, "none"), http.StatusSeeOther)
+	w.want("take away", w.grant(w.admin, quay+"/permissions", everybody, "none"), http.StatusSeeOther)
 	w.want("after", w.get(w.nobody, quay), http.StatusForbidden)
 }
 
@@ -72,4 +73,73 @@ func TestSiteSettings_PicturesAndHomePageAreChosen(t *testing.T) {
 	if got := strings.Count(a.body, "data-image "); got != 2 {
 		t.Errorf("%d pictures can be chosen, want 2", got)
 	}
+}
+
+var hiddenWas = regexp.MustCompile(`name="(was-[^"]+)" value="([^"]*)"`)
+
+// shown gives what a form of grants carries of what it shows.
+func (a answer) shown() []string {
+	var out []string
+	for _, m := range hiddenWas.FindAllStringSubmatch(a.body, -1) {
+		out = append(out, m[1], m[2])
+	}
+	return out
+}
+
+// grant opens a screen of grants and sends it with one choice changed.
+func (w *world) grant(actor stoa.Actor, at, name, value string) answer {
+	w.t.Helper()
+	return w.post(actor, at, append(w.get(actor, at).shown(), name, value)...)
+}
+
+func TestGrants_WhatWasTakenAwayDoesNotComeBackFromAnOldForm(t *testing.T) {
+	w := newWorld(t)
+	quay := w.newPage(w.editor, "Quay", "do", "publish") + "/permissions"
+	roles, err := w.access.RoleIDs(as(w.admin), w.instance.ID)
+	must(t, err)
+	user, author := "role-"+roles[access.RoleUser].String(), "role-"+roles["Author"].String()
+	w.want("grant", w.grant(w.admin, quay, user, "edit"), http.StatusSeeOther)
+	old := w.get(w.admin, quay).shown()
+	w.want("revoke", w.grant(w.admin, quay, user, "none"), http.StatusSeeOther)
+	// The old form shows edit for the role User still, and changes another role.
+	w.want("from an old form", w.post(w.admin, quay, append(old, user, "edit", author, "view")...), http.StatusSeeOther)
+	has := func(role stoa.ID) access.Action {
+		p := w.idOf(strings.TrimSuffix(quay, "/permissions"), "/control/pages/")
+		now, err := w.access.Standings(as(w.admin), access.Resource{Kind: "page", ID: p})
+		must(t, err)
+		return now[role].Action
+	}
+	if a := has(roles[access.RoleUser]); a != 0 {
+		t.Errorf("a grant that was taken away came back: %s", a)
+	}
+	if a := has(roles["Author"]); a != access.View {
+		t.Errorf("what the form changed was not saved: %s", a)
+	}
+	// Who changes what another one has changed meanwhile hears of it, and keeps the choice.
+	a := w.post(w.admin, quay, append(old, user, "publish")...)
+	w.want("the same grant", a, http.StatusConflict, "Ada Brandt has changed what User may do here", "it is nothing now", `value="publish" selected`)
+	if a := has(roles[access.RoleUser]); a != 0 {
+		t.Errorf("a conflict wrote %s", a)
+	}
+	w.want("again", w.post(w.admin, quay, append(a.shown(), user, "publish")...), http.StatusSeeOther)
+	if a := has(roles[access.RoleUser]); a != access.Publish {
+		t.Errorf("sent again: %s", a)
+	}
+	w.want("a form of before", w.post(w.admin, quay, user, "manage"), http.StatusConflict)
+}
+
+func TestRoleGrants_OnlyWhatChangedIsSaved(t *testing.T) {
+	w := newWorld(t)
+	roles, err := w.access.RoleIDs(as(w.admin), w.instance.ID)
+	must(t, err)
+	at := "/control/roles/" + roles["Author"].String()
+	everything, here := "instance-"+w.instance.ID.String(), "site-"+w.site.ID.String()
+	old := w.get(w.admin, at).shown()
+	must(t, w.access.SetGrants(as(w.admin), w.site.Path(), nil)) // takes edit on the site away
+	w.want("save", w.post(w.admin, at+"/grants", append(old, everything, "view", here, "edit")...), http.StatusSeeOther)
+	if now, err := w.access.Standings(as(w.admin), w.site.Path()[0]); err != nil || now[roles["Author"]].Action != 0 {
+		t.Errorf("the grant came back: %+v, %v", now, err)
+	}
+	a := w.post(w.admin, at+"/grants", append(old, everything, "edit", here, "publish")...)
+	w.want("conflict", a, http.StatusConflict, "has changed what Author may do here", `value="publish" selected`)
 }

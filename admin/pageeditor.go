@@ -90,6 +90,7 @@ type pageEditorView struct {
 	Drafted   bool // there is something that can be discarded
 	Note      string
 	Lock      lockView
+	Open      []link // articles that are open by themselves, while the page is not
 }
 
 // pageEditor shows the page editor.
@@ -110,6 +111,9 @@ func (h *Handler) pageEditor(q *request) error {
 		Choices: layoutChoices(), Layout: string(layout), Publishes: h.o.Access.Can(q.Context(), access.Publish, path),
 		Drafted: p.HasDraft && p.Number > 0, Note: note(q.URL.Query().Get("done"))}
 	if v.Lock, err = h.openLock(q, pageThing(q, p)); err != nil {
+		return err
+	}
+	if v.Open, err = h.openArticles(q.Context(), q.site, p, path); err != nil {
 		return err
 	}
 	kinds := map[string][2]string{}

@@ -95,7 +95,7 @@ func (h *Handler) settingFields(q *request, t widget.Type, w page.Placed) ([]*fi
 			}
 		case "article":
 			var whole bool
-			if x.Options, whole, err = h.articleOptions(q); err == nil && !whole {
+			if x.Options, whole, err = h.articleOptions(q, false); err == nil && !whole {
 				err = h.findArticle(q, x)
 			}
 		case "category":
@@ -123,8 +123,9 @@ func (h *Handler) settingFields(q *request, t widget.Type, w page.Placed) ([]*fi
 	return out, nil
 }
 
-// articleOptions lists the articles, if they are few enough to be listed: whole says so.
-func (h *Handler) articleOptions(q *request) (out []option, whole bool, err error) {
+// articleOptions lists the articles, if they are few enough to be listed: whole says so. texts says whether those of
+// pages are among them, which a widget of another page does not show.
+func (h *Handler) articleOptions(q *request, texts bool) (out []option, whole bool, err error) {
 	if h.o.Content == nil {
 		return nil, true, nil
 	}
@@ -137,6 +138,9 @@ func (h *Handler) articleOptions(q *request) (out []option, whole bool, err erro
 		return nil, false, err
 	}
 	for _, a := range list.Items {
+		if a.Kind == content.KindPage && !texts {
+			continue
+		}
 		text, _ := a.Find(q.site.Locale)
 		out = append(out, option{Value: a.ID.String(), Label: clip(text.Title, 80)})
 	}

@@ -41,7 +41,7 @@ func TestUsers_CreateEditRolesPasswordDelete(t *testing.T) {
 	a = w.get(w.admin, at)
 	w.want("screen", a, http.StatusOK, `value="Berg"`, `value="`+editor+`" checked`)
 	opened := w.version(a)
-	form := []string{"version", opened, "screenName", "ida", "email", "ida@example.com", "first_name", "Ida", "status", "active"}
+	form := append([]string{"version", opened}, append(a.shown(), "screenName", "ida", "email", "ida@example.com", "first_name", "Ida", "status", "active")...)
 	w.want("save without roles", w.post(w.admin, at, append(form, "last_name", "Berger")...), http.StatusSeeOther)
 	u, err := w.users.Get(as(w.admin), id)
 	must(t, err)
@@ -57,7 +57,7 @@ func TestUsers_CreateEditRolesPasswordDelete(t *testing.T) {
 	self := "/control/users/" + w.admin.User.String()
 	a = w.get(w.admin, self)
 	w.without("the own account", a, self+"/delete")
-	w.want("lock the own account", w.post(w.admin, self, "version", w.version(a), "screenName", "ada", "email", "ada@example.com", "status", "locked", "roles", roles[access.RoleAdministrator].String()), http.StatusUnprocessableEntity, `id="f-status-error"`)
+	w.want("lock the own account", w.post(w.admin, self, "version", w.version(a), "screenName", "ada", "email", "ada@example.com", "status", "locked", "roles", roles[access.RoleAdministrator].String(), "was-roles", ","+roles[access.RoleAdministrator].String()), http.StatusUnprocessableEntity, `id="f-status-error"`)
 	w.want("delete by an editor", w.post(w.editor, at+"/delete"), http.StatusForbidden)
 	w.want("delete", w.post(w.admin, at+"/delete"), http.StatusSeeOther)
 	w.want("deleted", w.get(w.admin, at), http.StatusNotFound)
@@ -74,7 +74,7 @@ func TestRoles_CreateGrantDelete(t *testing.T) {
 	w.want("list", w.get(w.admin, "/control/roles"), http.StatusOK, "Proof reader", "Administrator", "Of the portal")
 	field := "site-" + w.site.ID.String()
 	w.want("screen", w.get(w.admin, at), http.StatusOK, "Proof reader", field)
-	w.want("grant", w.post(w.admin, at+"/grants", field, "edit"), http.StatusSeeOther)
+	w.want("grant", w.post(w.admin, at+"/grants", append(w.get(w.admin, at).shown(), field, "edit")...), http.StatusSeeOther)
 	grants, err := w.access.Grants(as(w.admin), w.site.Path()[0])
 	must(t, err)
 	held := map[stoa.ID]access.Action{}
@@ -84,16 +84,16 @@ func TestRoles_CreateGrantDelete(t *testing.T) {
 	if held[id] != access.Edit || len(held) != 2 {
 		t.Errorf("grants on the site: %v; want edit for the new role beside the grant that was there", held)
 	}
-	w.want("nonsense", w.post(w.admin, at+"/grants", field, "rule the world"), http.StatusUnprocessableEntity)
+	w.want("nonsense", w.post(w.admin, at+"/grants", append(w.get(w.admin, at).shown(), field, "rule the world")...), http.StatusUnprocessableEntity)
 	w.want("save", w.post(w.admin, at, "version", w.version(w.get(w.admin, at)), "name", "Reader", "description", ""), http.StatusSeeOther)
 	w.want("stale", w.post(w.admin, at, "version", "1", "name", "Reader two"), http.StatusConflict, "Somebody else changed this", "Reader two")
-	w.want("take back", w.post(w.admin, at+"/grants", field, "none"), http.StatusSeeOther)
+	w.want("take back", w.post(w.admin, at+"/grants", append(w.get(w.admin, at).shown(), field, "none")...), http.StatusSeeOther)
 	w.want("delete by an editor", w.post(w.editor, at+"/delete"), http.StatusForbidden)
 	w.want("delete", w.post(w.admin, at+"/delete"), http.StatusSeeOther)
 	w.want("deleted", w.get(w.admin, at), http.StatusNotFound)
 	roles, err := w.access.RoleIDs(context.Background(), w.instance.ID)
 	must(t, err)
-	w.want("a guest who edits", w.post(w.admin, "/control/roles/"+roles[access.RoleGuest].String()+"/grants", field, "edit"), http.StatusUnprocessableEntity, "can only be allowed to view")
+	w.want("a guest who edits", w.post(w.admin, "/control/roles/"+roles[access.RoleGuest].String()+"/grants", append(w.get(w.admin, "/control/roles/"+roles[access.RoleGuest].String()).shown(), field, "edit")...), http.StatusUnprocessableEntity, "can only be allowed to view")
 }
 
 func TestSites_SettingsHostsAndChoice(t *testing.T) {
@@ -130,4 +130,28 @@ func TestSites_SettingsHostsAndChoice(t *testing.T) {
 	}
 	w.want("the author has no permission there", w.post(w.author, "/control/content/new", "title", "x", "kind", "article", "site", intranet.ID.String()), http.StatusForbidden)
 	w.want("a site of nobody", w.post(w.admin, "/control/content/new", "title", "x", "kind", "article", "site", "999999"), http.StatusNotFound)
+}
+
+func TestUserRoles_OneThatWasTakenAwayDoesNotComeBackFromAnOldForm(t *testing.T) {
+	w := newWorld(t)
+	roles, err := w.access.RoleIDs(as(w.admin), w.instance.ID)
+	must(t, err)
+	editor, author := roles[access.RoleEditor], roles["Author"]
+	at := "/control/users/" + w.editor.User.String()
+	old := w.get(w.admin, at)
+	must(t, w.users.ChangeRoles(as(w.admin), w.editor.User, nil, []stoa.ID{editor}))
+	form := func(a answer) []string {
+		return append(a.shown(), "version", w.version(a), "screenName", "ed", "email", "ed@example.com", "first_name", "ed",
+			"last_name", "Brandt", "status", "active", "roles", author.String())
+	}
+	late := w.post(w.admin, at, append(form(old), "roles", editor.String())...)
+	w.want("an old form", late, http.StatusConflict, "Somebody else changed this", `value="`+author.String()+`" checked`)
+	w.without("an old form", late, `value="`+editor.String()+`" checked`)
+	w.want("sent again", w.post(w.admin, at, form(late)...), http.StatusSeeOther)
+	u, err := w.users.Get(as(w.admin), w.editor.User)
+	must(t, err)
+	if len(u.Roles) != 1 || u.Roles[0] != author {
+		t.Errorf("the person holds %v, want the role %s alone", u.Roles, author)
+	}
+	w.want("a form that does not say what it showed", w.post(w.admin, at, form(answer{body: late.body})[2:]...), http.StatusConflict)
 }

@@ -2,7 +2,6 @@ package admin
 
 import (
 	"net/http"
-	"slices"
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
@@ -86,20 +85,13 @@ func (h *Handler) places(q *request) ([]place, error) {
 
 // grantForm asks for what the role may do at each place.
 func (h *Handler) grantForm(q *request, role stoa.ID, places []place) (*form, error) {
-	options := actionOptions()
 	f := &form{}
 	for _, p := range places {
-		grants, err := h.o.Access.Grants(q.Context(), p.path[0])
+		here, err := h.o.Access.Standings(q.Context(), p.path[0])
 		if err != nil {
 			return nil, err
 		}
-		x := &field{Name: p.field(), Label: p.name, Kind: "select", Options: options, Value: "none"}
-		for _, g := range grants {
-			if g.Role == role {
-				x.Value = g.Action.String()
-			}
-		}
-		f.Fields = append(f.Fields, x)
+		f.Fields = append(f.Fields, grantField(p.field(), p.name, here[role]))
 	}
 	return f, nil
 }
@@ -153,50 +145,31 @@ func (h *Handler) role(q *request) error {
 	return h.showRole(q, e)
 }
 
-// roleGrants saves what the role may do. Only places where the form says something else than before are
-// written, so that grants of other roles stay.
+// roleGrants saves what the role may do, at the places where the form says something else than it had shown.
 func (h *Handler) roleGrants(q *request) error {
 	e, places, err := h.openedRole(q)
 	if err != nil {
 		return err
 	}
-	before := map[string]string{}
-	for _, x := range e.Grants.Fields {
-		before[x.Name] = x.Value
-	}
-	e.Grants.take(q.PostForm)
 	for _, p := range places {
-		x := e.Grants.Field(p.field())
-		if x.Value == "" || x.Value == before[x.Name] {
+		c, ok, err := wanted(q.PostForm, e.Grants.Field(p.field()), e.Role.ID)
+		if err == nil && ok {
+			err = inField(p.field(), h.o.Access.ChangeGrants(q.Context(), p.path, c))
+		}
+		if err == nil {
 			continue
 		}
-		if err := h.grant(q, e.Role.ID, p, x.Value); err != nil {
-			if !e.Grants.fail(inField(x.Name, err)) {
-				return err
-			}
-			return h.showRole(q, e)
+		newest, formErr := h.grantForm(q, e.Role.ID, places) // with what is granted now, and by places before this one
+		if formErr != nil {
+			return formErr
 		}
-	}
-	return q.done("/control/roles/"+e.Role.ID.String(), "saved")
-}
-
-func (h *Handler) grant(q *request, role stoa.ID, p place, action string) error {
-	var a access.Action
-	var err error
-	if action != "none" {
-		if a, err = access.ParseAction(action); err != nil {
+		if e.Grants = newest; !e.Grants.fail(err) {
 			return err
 		}
+		e.Grants.late(q.PostForm)
+		return h.showRole(q, e)
 	}
-	grants, err := h.o.Access.Grants(q.Context(), p.path[0])
-	if err != nil {
-		return err
-	}
-	grants = slices.DeleteFunc(grants, func(g access.Grant) bool { return g.Role == role })
-	if a != 0 {
-		grants = append(grants, access.Grant{Role: role, Resource: p.path[0], Action: a})
-	}
-	return h.o.Access.SetGrants(q.Context(), p.path, grants)
+	return q.done("/control/roles/"+e.Role.ID.String(), "saved")
 }
 
 func (h *Handler) showRole(q *request, e roleEditing) error {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"slices"
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
@@ -96,7 +95,7 @@ func (h *Handler) userForm(q *request, u user.User) (*form, error) {
 		{Name: "last_name", Label: "Last name", Kind: "text", Value: u.LastName, Optional: true},
 		{Name: "locale", Label: "Language", Kind: "text", Value: string(u.Locale), Optional: true, Help: "A code such as en or de-AT; that of the site when empty."},
 		{Name: "timeZone", Label: "Time zone", Kind: "text", Value: u.TimeZone, Optional: true, Help: "Such as Europe/Vienna; that of the instance when empty."},
-		{Name: "roles", Label: "Roles", Kind: "checks", Options: roles, Values: idStrings(u.Roles)},
+		rolesField(roles, u.Roles, ""),
 	}}
 	if u.ID == 0 {
 		var list []option
@@ -182,16 +181,20 @@ func (h *Handler) user(q *request) error {
 	if q.Method != http.MethodPost {
 		return h.showUser(q, e)
 	}
-	f, u, held := e.Form, e.User, e.User.Roles
+	f, u := e.Form, e.User
 	f.read(q)
 	f.fill(&u)
 	u.Version = f.Version
+	add, remove, err := rolesWanted(q.PostForm, f.Field("roles"))
+	if err != nil {
+		f.fail(err)
+		return h.showUser(q, e)
+	}
 	saved, err := h.o.Users.Update(q.Context(), u)
 	if err == nil {
 		f.Version = saved.Version
-		slices.Sort(u.Roles)
-		if !slices.Equal(u.Roles, held) {
-			err = inField("roles", h.o.Users.SetRoles(q.Context(), u.ID, u.Roles))
+		if len(add)+len(remove) > 0 { // those alone: what others gave and took meanwhile stays
+			err = inField("roles", h.o.Users.ChangeRoles(q.Context(), u.ID, add, remove))
 		}
 	} else if stoa.Is(err, stoa.KindConflict) && u.Version != e.User.Version {
 		newest, ferr := h.userForm(q, e.User)
@@ -199,6 +202,7 @@ func (h *Handler) user(q *request) error {
 			return ferr
 		}
 		f.stale(newest)
+		f.Field("roles").rebase(newest.Field("roles"), add, remove)
 		return h.showUser(q, e)
 	}
 	if err == nil {

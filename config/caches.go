@@ -9,8 +9,8 @@ import (
 // Regions are the names of the caches, for cache.region.<name>.
 func Regions() []string {
 	return []string{
-		"actor", "article", "article-list", "article-slug", "category", "file", "grant", "host", "menu", "page", "page-cache",
-		"page-path", "page-tree", "redirect", "redirect-parameters", "role", "session", "site", "tag", "terms",
+		"actor", "article", "article-list", "article-slug", "category", "file", "folder", "grant", "host", "menu", "page", "page-cache",
+		"page-draft", "page-path", "page-tree", "redirect", "redirect-parameters", "role", "session", "site", "tag", "terms",
 	}
 }
 

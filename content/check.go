@@ -19,6 +19,9 @@ func (s *Service) CheckDraft(st site.Site, d Draft) (Draft, error) {
 	if d.Default == "" {
 		d.Default = st.Locale
 	}
+	if err := s.wash(&d); err != nil {
+		return d, err
+	}
 	err := s.clean(&d)
 	return d, err
 }

@@ -20,6 +20,13 @@ import (
 	"github.com/stoa-portal/stoa/taxonomy"
 )
 
+// The kinds of change that this package notes. A draft is saved without dropping anything that visitors have; what is
+// cached for editors depends on both.
+const (
+	kindArticle = "article"
+	kindDraft   = "article-draft"
+)
+
 // The states of an article. Visitors see whatever Live names, also while a newer version is
 // scheduled.
 const (
@@ -121,6 +128,7 @@ type Options struct {
 	// Image gives the address and the text of the image with a key, about as wide as width in pixels;
 	// an empty address leaves it out. nil: keys that are addresses are used as they are, others left out.
 	Image func(ctx context.Context, st site.Site, key string, width int) (src, alt string)
+	Pages Pages            // nil: no page shows an article as its text
 	Now   func() time.Time // decides between "publish now" and "later"; default time.Now
 }
 
@@ -219,6 +227,24 @@ func (a *Article) fill(ctx context.Context, q db.Queryer, number int) error {
 		a.Text[l] = t
 		return err
 	}, "SELECT locale, title, summary, teaser, body FROM content_text WHERE article = ? AND number = ?", a.ID, number)
+}
+
+// carried adds the categories and tags as the transaction sees them.
+func (s *Service) carried(ctx context.Context, tx *db.Tx, a *row) error {
+	a.Categories, a.Tags = nil, nil
+	return db.Each(ctx, tx, func(r db.Scanner) error {
+		var kind string
+		var id stoa.ID
+		if err := r.Scan(&kind, &id); err != nil {
+			return err
+		}
+		if kind == "tag" {
+			a.Tags = append(a.Tags, id)
+		} else {
+			a.Categories = append(a.Categories, id)
+		}
+		return nil
+	}, "SELECT term_kind, term FROM taxonomy_assigned WHERE kind = 'article' AND thing = ?", a.ID)
 }
 
 // words adds the categories and tags.

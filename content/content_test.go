@@ -31,7 +31,7 @@ type node struct {
 	confirmed atomic.Int32 // how often the other nodes were waited for
 }
 
-func newNode(t *testing.T, d *db.DB) *node {
+func newNode(t testing.TB, d *db.DB) *node {
 	t.Helper()
 	n := &node{d: d}
 	var proof func() time.Duration
@@ -71,7 +71,7 @@ func newNode(t *testing.T, d *db.DB) *node {
 	return n
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -79,10 +79,10 @@ func must(t *testing.T, err error) {
 }
 
 // system is the context of the portal itself.
-func system(t *testing.T) context.Context { return stoa.WithActor(t.Context(), stoa.SystemActor()) }
+func system(t testing.TB) context.Context { return stoa.WithActor(t.Context(), stoa.SystemActor()) }
 
 // firstSite makes the site that tests write to.
-func (n *node) firstSite(t *testing.T) site.Site {
+func (n *node) firstSite(t testing.TB) site.Site {
 	t.Helper()
 	_, st, _, err := n.sites.EnsureDefault(system(t), site.Defaults{WebID: "stoa.example", Name: "Stoa", SiteName: "Guest", Locale: "en", TimeZone: "UTC"})
 	must(t, err)

@@ -3,6 +3,7 @@ package content
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -45,9 +46,68 @@ type Draft struct {
 	Comment    string // what was changed, for the list of versions
 	// Created and Modified are for imports; zero means now.
 	Created, Modified time.Time
+
+	// What Prepare has done already: texts that are clean, and the password that hash belongs to.
+	washed   map[stoa.Locale]Text
+	password *string
+	hash     string
 }
 
-// clean checks a draft and makes its texts safe. Default and Kind must be set.
+// Prepare does the part of saving that takes time, before a transaction begins: it makes the texts safe and hashes the
+// password. Create and Save do so themselves; callers of CreateTx call it first, for inside a transaction all other
+// writers would wait. A text with too many elements, or elements nested too deep, is TooLarge.
+func (s *Service) Prepare(ctx context.Context, d Draft) (Draft, error) {
+	if err := s.wash(&d); err != nil {
+		return d, err
+	}
+	if d.Password == nil || d.password != nil && *d.password == *d.Password {
+		return d, nil
+	}
+	hash, err := s.hashFor(ctx, d.Password)
+	if err != nil {
+		return d, err
+	}
+	password := *d.Password
+	d.password, d.hash = &password, hash
+	return d, nil
+}
+
+// wash makes the texts of a draft safe, unless they are.
+func (s *Service) wash(d *Draft) error {
+	if d.washed != nil && maps.Equal(d.washed, d.Text) {
+		return nil
+	}
+	if len(d.Text) > 100 {
+		return stoa.Invalid("title", "an article needs a text in at least one and at most 100 languages")
+	}
+	text := make(map[stoa.Locale]Text, len(d.Text))
+	for l, t := range d.Text {
+		norm, err := stoa.ParseLocale(string(l))
+		if err != nil {
+			return err
+		}
+		if t.Title = line(t.Title); t.Title == "" {
+			return stoa.Invalid("title", "the title in %s is missing", norm)
+		}
+		if len(t.Title) > MaxTitle || len(t.Summary) > MaxSummary || len(t.Body) > MaxBody {
+			return stoa.TooLarge("the text in %s is too long: a title has at most %d, a summary %d and a body %d bytes",
+				norm, MaxTitle, MaxSummary, MaxBody)
+		}
+		if err := richtext.Check(t.Body); err != nil {
+			return stoa.AtField("body", err)
+		}
+		t.Summary = strings.TrimSpace(printable(t.Summary))
+		t.Body = s.policy.Sanitize(t.Body)
+		if t.Teaser = t.Summary; t.Teaser == "" {
+			t.Teaser = richtext.Summary(t.Body, teaser)
+		}
+		text[norm] = t
+	}
+	d.Text, d.washed = text, maps.Clone(text)
+	return nil
+}
+
+// clean checks a draft whose texts are clean. Default and Kind must be set.
 func (s *Service) clean(d *Draft) error {
 	switch d.Kind {
 	case KindArticle, KindPost, KindPage:
@@ -60,26 +120,6 @@ func (s *Service) clean(d *Draft) error {
 	if _, ok := d.Text[d.Default]; !ok {
 		return stoa.Invalid("title", "an article needs a text in its default language, %s", d.Default)
 	}
-	text := make(map[stoa.Locale]Text, len(d.Text))
-	for l, t := range d.Text {
-		norm, err := stoa.ParseLocale(string(l))
-		if err != nil {
-			return err
-		}
-		if t.Title = line(t.Title); t.Title == "" {
-			return stoa.Invalid("title", "the title in %s is missing", norm)
-		}
-		if len(t.Title) > MaxTitle || len(t.Summary) > MaxSummary || len(t.Body) > MaxBody {
-			return stoa.TooLarge("the text in %s is too long: a title has at most %d, a summary %d and a body %d bytes", norm, MaxTitle, MaxSummary, MaxBody)
-		}
-		t.Summary = strings.TrimSpace(printable(t.Summary))
-		t.Body = s.policy.Sanitize(t.Body)
-		if t.Teaser = t.Summary; t.Teaser == "" {
-			t.Teaser = richtext.Summary(t.Body, teaser)
-		}
-		text[norm] = t
-	}
-	d.Text = text
 	d.AuthorName = cut(line(d.AuthorName), 180)
 	d.Comment = cut(line(d.Comment), 450)
 	if len(d.Image) > 190 {
@@ -121,12 +161,15 @@ func cut(s string, n int) string {
 // taken is a Conflict; one made from the title gets a number.
 func (s *Service) Create(ctx context.Context, st site.Site, d Draft) (Article, error) {
 	var id stoa.ID
-	hash, err := s.hashFor(ctx, d.Password)
-	if err != nil {
+	if err := s.o.Access.Check(ctx, access.Edit, st.Path()); err != nil { // before the work for strangers
 		return Article{}, err
 	}
+	d, err := s.Prepare(ctx, d)
+	if err != nil {
+		return Article{}, fmt.Errorf("content: create an article: %w", err)
+	}
 	err = s.o.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
-		a, err := s.create(ctx, tx, st, d, hash)
+		a, err := s.create(ctx, tx, st, d)
 		id = a.ID
 		return err
 	})
@@ -136,16 +179,16 @@ func (s *Service) Create(ctx context.Context, st site.Site, d Draft) (Article, e
 	return s.Get(ctx, id)
 }
 
-// CreateTx is Create in the caller's transaction, for imports. The result has no categories and tags.
+// CreateTx is Create in the caller's transaction, for imports; see Prepare. The result has no categories and tags.
 func (s *Service) CreateTx(ctx context.Context, tx *db.Tx, st site.Site, d Draft) (Article, error) {
-	hash, err := s.hashFor(ctx, d.Password)
+	d, err := s.Prepare(ctx, d)
 	if err != nil {
 		return Article{}, err
 	}
-	return s.create(ctx, tx, st, d, hash)
+	return s.create(ctx, tx, st, d)
 }
 
-func (s *Service) create(ctx context.Context, tx *db.Tx, st site.Site, d Draft, hash string) (Article, error) {
+func (s *Service) create(ctx context.Context, tx *db.Tx, st site.Site, d Draft) (Article, error) {
 	if err := s.o.Access.Check(ctx, access.Edit, st.Path()); err != nil {
 		return Article{}, err
 	}
@@ -179,7 +222,7 @@ func (s *Service) create(ctx context.Context, tx *db.Tx, st site.Site, d Draft, 
 	err = s.insert(ctx, tx, d, db.Row{
 		"id": id, "instance": st.Instance, "site": st.ID, "kind": d.Kind, "status": StatusDraft,
 		"author": d.Author, "author_name": d.AuthorName, "published": db.Micros(d.Published), "publish_at": 0, "expire_at": 0,
-		"sticky": d.Sticky, "password": hash, "titles": titles(d.Text), "created": db.Micros(d.Created), "modified": db.Micros(d.Modified),
+		"sticky": d.Sticky, "password": d.hash, "titles": titles(d.Text), "created": db.Micros(d.Created), "modified": db.Micros(d.Modified),
 		"modified_by": actor.User, "number": 1, "live": 0, "pending": 0, "version": 1,
 	})
 	if err != nil {
@@ -191,7 +234,7 @@ func (s *Service) create(ctx context.Context, tx *db.Tx, st site.Site, d Draft, 
 	if err := s.o.Taxonomy.Assign(ctx, tx, "article", id, st.ID, d.Categories, d.Tags); err != nil {
 		return Article{}, err
 	}
-	tx.Changed("article", id, st.ID, 1)
+	tx.Changed(kindDraft, id, st.ID, 1)
 	a, err := read(ctx, tx, id)
 	if err != nil {
 		return Article{}, err
@@ -276,12 +319,16 @@ func stale() error {
 }
 
 // Save makes a new version of the text and sets the article's properties. version is that of the
-// row the editor had opened; an older one is a Conflict. It needs Edit; on an article that is
-// visible, changing its properties shows at once, its text after Publish.
+// row the editor had opened; an older one is a Conflict. It needs Edit for the text, which visitors see after
+// Publish. What else is said of an article that is published or scheduled shows at once, so changing that needs
+// Publish; and Manage on its page where the text of a page becomes an article that more people may read.
 func (s *Service) Save(ctx context.Context, id stoa.ID, d Draft, version int64) (Article, error) {
-	hash, err := s.hashFor(ctx, d.Password)
-	if err != nil {
+	if _, err := s.editable(ctx, id); err != nil { // before the work for strangers; asked once more below
 		return Article{}, err
+	}
+	d, err := s.Prepare(ctx, d)
+	if err != nil {
+		return Article{}, fmt.Errorf("content: save an article: %w", err)
 	}
 	err = s.o.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
 		a, err := s.change(ctx, tx, id, version, access.Edit)
@@ -296,8 +343,14 @@ func (s *Service) Save(ctx context.Context, id stoa.ID, d Draft, version int64) 
 		if err := s.clean(&d); err != nil {
 			return err
 		}
+		if err := s.carried(ctx, tx, &a); err != nil {
+			return err
+		}
+		if err := s.held(ctx, a, d); err != nil {
+			return err
+		}
 		if d.Password != nil {
-			a.hash = hash
+			a.hash = d.hash
 		}
 		return s.save(ctx, tx, a, d, version)
 	})
@@ -359,12 +412,28 @@ func (s *Service) save(ctx context.Context, tx *db.Tx, a row, d Draft, version i
 			return err
 		}
 	}
-	tx.Changed("article", a.ID, a.Site, version+1)
+	a.noteSave(tx, d)
 	audit.Note(tx, audit.Changed, a.thing())
 	if d.Password != nil && a.hash != "" && a.Live > 0 {
 		tx.TakesAway(nil)
 	}
 	return nil
+}
+
+// noteSave notes a save by what hangs on it.
+func (a row) noteSave(tx *db.Tx, d Draft) {
+	version := a.Article.Version + 1
+	words := !sameIDs(d.Categories, a.Categories) || !sameIDs(d.Tags, a.Tags)
+	switch {
+	case d.Slug != a.Slug, d.Kind != a.Kind, // what was looked for by them may have been found, and kept
+		a.Live > 0 && (words || d.Password != nil || d.Author != a.Author || d.AuthorName != a.AuthorName ||
+			!d.Published.Equal(a.Published) || d.Sticky != a.Sticky):
+		tx.Changed(kindArticle, a.ID, a.Site, version)
+	case words:
+		// The words of an article are kept by this kind. No list hangs on this scope, and no visitor on this article.
+		tx.Changed(kindArticle, a.ID, a.ID, version)
+	}
+	tx.Changed(kindDraft, a.ID, a.Site, version)
 }
 
 // change reads the article for a change that needs the action, and refuses a stale version.
@@ -373,7 +442,7 @@ func (s *Service) change(ctx context.Context, tx *db.Tx, id stoa.ID, version int
 	if err != nil {
 		return row{}, err
 	}
-	if err := s.o.Access.Check(ctx, need, a.Path()); err != nil {
+	if err := s.May(ctx, need, a.Article); err != nil {
 		return row{}, err
 	}
 	if a.Article.Version != version {

@@ -25,6 +25,8 @@ type Filter struct {
 	Query    string // part of a title, any case; List only
 	Page     int    // from 1
 	PerPage  int    // 1 to 100; 0 = 10
+
+	without []stoa.ID // texts of pages that the actor may not edit
 }
 
 // List is one page of a list. The articles have no bodies.
@@ -60,7 +62,7 @@ func (s *Service) Get(ctx context.Context, id stoa.ID) (Article, error) {
 	if err != nil {
 		return Article{}, err
 	}
-	if err := s.o.Access.Check(ctx, access.Edit, a.Path()); err != nil {
+	if err := s.May(ctx, access.Edit, a.Article); err != nil {
 		return Article{}, err
 	}
 	if err := a.fill(ctx, s.o.DB, a.Number); err != nil {
@@ -71,9 +73,21 @@ func (s *Service) Get(ctx context.Context, id stoa.ID) (Article, error) {
 
 // Live gives the version that visitors see, from the cache, with bodies that are ready to be shown (see
 // richtext.Prepare). The body of an article with a password is left out. It needs View; an article that is not
-// visible is NotFound, for editors too.
+// visible is NotFound, for editors too, and so is the text of a page, which LiveOn gives to its page.
 func (s *Service) Live(ctx context.Context, id stoa.ID) (Article, error) {
-	a, err := s.live.Get(ctx, id.String(), func(ctx context.Context, l *cache.Load) (Article, error) {
+	a, err := s.published(ctx, id)
+	if err != nil {
+		return Article{}, err
+	}
+	if a.Kind == KindPage {
+		return Article{}, stoa.NotFound("article", id)
+	}
+	return a, s.o.Access.Check(ctx, access.View, a.Path())
+}
+
+// published gives the version that visitors see from the cache, without asking who may.
+func (s *Service) published(ctx context.Context, id stoa.ID) (Article, error) {
+	return s.live.Get(ctx, id.String(), func(ctx context.Context, l *cache.Load) (Article, error) {
 		l.Thing("article", id) // also when there is none: ids are never used again
 		a, err := read(ctx, s.o.DB, id)
 		if err != nil {
@@ -89,34 +103,32 @@ func (s *Service) Live(ctx context.Context, id stoa.ID) (Article, error) {
 		a.prepare()
 		return a.Article, s.words(ctx, &a.Article)
 	})
-	if err != nil {
-		return Article{}, err
-	}
-	if err := s.o.Access.Check(ctx, access.View, a.Path()); err != nil {
-		return Article{}, err
-	}
-	return a, nil
 }
 
 // LiveBySlug is Live by the address of the article within the site.
 func (s *Service) LiveBySlug(ctx context.Context, st site.Site, slug string) (Article, error) {
-	if slug == "" || len(slug) > 190 {
-		return Article{}, stoa.NotFound("article", slug)
+	id, err := s.bySlug(ctx, st.ID, slug)
+	if err != nil {
+		return Article{}, err
 	}
-	id, err := s.slugs.Get(ctx, st.ID.String()+"/"+slug, func(ctx context.Context, l *cache.Load) (stoa.ID, error) {
+	return s.Live(ctx, id)
+}
+
+// bySlug gives the article with the address within the site, whether visitors see it or not.
+func (s *Service) bySlug(ctx context.Context, site stoa.ID, slug string) (stoa.ID, error) {
+	if slug == "" || len(slug) > 190 {
+		return 0, stoa.NotFound("article", slug)
+	}
+	return s.slugs.Get(ctx, site.String()+"/"+slug, func(ctx context.Context, l *cache.Load) (stoa.ID, error) {
 		var id stoa.ID
-		err := s.o.DB.QueryRow(ctx, "SELECT id FROM content_article WHERE site = ? AND slug = ?", st.ID, slug).Scan(&id)
+		err := s.o.DB.QueryRow(ctx, "SELECT id FROM content_article WHERE site = ? AND slug = ?", site, slug).Scan(&id)
 		if db.IsNoRows(err) {
-			l.Scope("article", st.ID)
+			l.Scope("article", site)
 			return 0, stoa.NotFound("article", slug)
 		}
 		l.Thing("article", id)
 		return id, err
 	})
-	if err != nil {
-		return Article{}, err
-	}
-	return s.Live(ctx, id)
 }
 
 // conditions gives the WHERE clause of a filter.
@@ -131,8 +143,12 @@ func (f Filter) conditions(st stoa.ID, visible bool) (string, []any) {
 	}
 	if f.Kind != "" {
 		add("a.kind = ?", f.Kind)
-	} else if visible {
-		add("a.kind <> ?", KindPage) // texts of pages belong to the tree, not to lists
+	}
+	if visible {
+		add("a.kind <> ?", KindPage) // texts of pages belong to the tree and its permissions, not to lists
+	}
+	if len(f.without) > 0 {
+		add("a.id NOT IN "+db.In(len(f.without)), db.Args(f.without)...)
 	}
 	if f.Author != 0 {
 		add("a.author = ?", f.Author)
@@ -177,10 +193,16 @@ func (s *Service) LiveList(ctx context.Context, st site.Site, f Filter) (List, e
 }
 
 // List gives a page of all articles of the site for editors, the one saved last first. It needs Edit
-// on the site.
+// on the site, and for the text of a page on that page: others are left out.
 func (s *Service) List(ctx context.Context, st site.Site, f Filter) (List, error) {
 	if err := s.o.Access.Check(ctx, access.Edit, st.Path()); err != nil {
 		return List{}, err
+	}
+	if actor := stoa.ActorFrom(ctx); s.o.Pages != nil && !actor.System && !actor.Admin {
+		var err error
+		if f.without, err = s.o.Pages.Barred(ctx, st.ID, access.Edit); err != nil {
+			return List{}, err
+		}
 	}
 	return s.list(ctx, db.Reader(ctx, s.o.DB), st.ID, f.normal(), false, "ORDER BY a.modified DESC, a.id DESC")
 }

@@ -13,7 +13,6 @@ import (
 	"golang.org/x/crypto/argon2"
 
 	"github.com/stoa-portal/stoa"
-	"github.com/stoa-portal/stoa/access"
 	"github.com/stoa-portal/stoa/richtext"
 )
 
@@ -95,14 +94,14 @@ func (a row) token() string {
 }
 
 // Unlocked gives the published version in full to who holds a token of Unlock; with a wrong token
-// it gives what Live gives. The result is not cached and must not be stored by others.
+// it gives it locked. The result is not cached and must not be stored by others.
 func (s *Service) Unlocked(ctx context.Context, id stoa.ID, token string) (Article, error) {
 	a, err := s.visible(ctx, id)
 	if err != nil {
 		return Article{}, err
 	}
 	if !a.Protected || !hmac.Equal([]byte(a.token()), []byte(token)) {
-		return s.Live(ctx, id)
+		return s.published(ctx, id)
 	}
 	if err := a.fill(ctx, s.o.DB, a.Live); err != nil {
 		return Article{}, err
@@ -128,7 +127,7 @@ func (s *Service) visible(ctx context.Context, id stoa.ID) (row, error) {
 	if a.Live == 0 {
 		return row{}, stoa.NotFound("article", id)
 	}
-	return a, s.o.Access.Check(ctx, access.View, a.Path())
+	return a, s.seen(ctx, a.Article, 0)
 }
 
 // lock leaves out what the password guards; the title stays.

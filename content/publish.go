@@ -36,7 +36,7 @@ func (s *Service) PublishTx(ctx context.Context, tx *db.Tx, id stoa.ID, version 
 	}
 	if later {
 		audit.Note(tx, audit.Scheduled, a.thing(), at.UTC().Format("2006-01-02 15:04 UTC"))
-		return s.update(ctx, tx, a, "status = ?, publish_at = ?, pending = number", StatusScheduled, db.Micros(at))
+		return s.updateAs(ctx, tx, kindDraft, a, "status = ?, publish_at = ?, pending = number", StatusScheduled, db.Micros(at))
 	}
 	return s.show(ctx, tx, a, a.Number, now)
 }
@@ -57,6 +57,11 @@ func (s *Service) show(ctx context.Context, tx *db.Tx, a row, number int, now ti
 
 // update sets columns of a row that must not have changed since it was read, and notes the change.
 func (s *Service) update(ctx context.Context, tx *db.Tx, a row, set string, args ...any) error {
+	return s.updateAs(ctx, tx, kindArticle, a, set, args...)
+}
+
+// updateAs is update that says what kind of change it is.
+func (s *Service) updateAs(ctx context.Context, tx *db.Tx, kind string, a row, set string, args ...any) error {
 	args = append(args, a.ID, a.Article.Version)
 	n, err := tx.Affected(ctx, "UPDATE content_article SET "+set+", version = version + 1 WHERE id = ? AND version = ?", args...)
 	if err != nil {
@@ -65,7 +70,7 @@ func (s *Service) update(ctx context.Context, tx *db.Tx, a row, set string, args
 	if n == 0 {
 		return stale()
 	}
-	tx.Changed("article", a.ID, a.Site, a.Article.Version+1)
+	tx.Changed(kind, a.ID, a.Site, a.Article.Version+1)
 	return nil
 }
 
@@ -142,7 +147,7 @@ func (s *Service) deleteTx(ctx context.Context, tx *db.Tx, id stoa.ID) error {
 	if a.Live > 0 {
 		need = access.Publish
 	}
-	if err := s.o.Access.Check(ctx, need, a.Path()); err != nil {
+	if err := s.May(ctx, need, a.Article); err != nil {
 		return err
 	}
 	if err := s.o.Taxonomy.Assign(ctx, tx, "article", id, a.Site, nil, nil); err != nil {

@@ -49,7 +49,7 @@ func (s *Service) editable(ctx context.Context, id stoa.ID) (row, error) {
 	if err != nil {
 		return row{}, err
 	}
-	return a, s.o.Access.Check(ctx, access.Edit, a.Path())
+	return a, s.May(ctx, access.Edit, a.Article)
 }
 
 // Version gives the article with the texts of an older version. It needs Edit; a number that never
@@ -78,7 +78,7 @@ func (s *Service) Restore(ctx context.Context, id stoa.ID, number int, version i
 		if err := a.fill(ctx, tx, number); err != nil {
 			return err
 		}
-		if err := s.update(ctx, tx, a, "number = number + 1, titles = ?, modified = ?, modified_by = ?",
+		if err := s.updateAs(ctx, tx, kindDraft, a, "number = number + 1, titles = ?, modified = ?, modified_by = ?",
 			titles(a.Text), db.Micros(tx.Now()), stoa.ActorFrom(ctx).User); err != nil {
 			return err
 		}

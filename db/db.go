@@ -79,6 +79,7 @@ func (o *Options) timeouts() {
 // DB is a handle on one database. It is safe for concurrent use.
 type DB struct {
 	opt     Options
+	ahead   queue // SQLite: who goes before other writers
 	dialect Dialect
 	dsn     dsn
 	log     *slog.Logger

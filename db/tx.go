@@ -237,13 +237,30 @@ func (d *DB) Write(ctx context.Context, fn func(ctx context.Context, tx *Tx) err
 	}
 }
 
+// beginWrite begins a transaction that lets those of Control go first on SQLite: who waited for the one connection meanwhile
+// gives it back at once.
+func (d *DB) beginWrite(ctx context.Context, p *pools) (*sql.Tx, error) {
+	for {
+		tx, err := p.write.BeginTx(ctx, nil)
+		if err != nil || d.dialect != SQLite || !d.ahead.taken() {
+			return tx, err
+		}
+		if err := tx.Rollback(); err != nil {
+			return nil, err
+		}
+		if err := d.ahead.give(ctx); err != nil {
+			return nil, err
+		}
+	}
+}
+
 // writeOnce is one attempt. retry says that nothing was committed and that trying again can help.
 func (d *DB) writeOnce(ctx context.Context, fn func(ctx context.Context, tx *Tx) error) (retry bool, err error) {
 	if err := d.moved(); err != nil && d.journal != nil { // a tool may fill it anew
 		return false, err
 	}
 	p := d.pools.Load()
-	sqlTx, err := p.write.BeginTx(ctx, nil)
+	sqlTx, err := d.beginWrite(ctx, p)
 	if err != nil {
 		return isTransient(err), err
 	}
@@ -407,6 +424,10 @@ func (d *DB) controlTx(ctx context.Context, p *pools, control bool, fn func(tx *
 	pool := p.write
 	if control {
 		pool = p.control
+		if d.dialect == SQLite {
+			done := d.ahead.first()
+			defer done()
+		}
 	}
 	sqlTx, err := pool.BeginTx(ctx, nil)
 	// A connection that the server has ended shows it here, where nothing has begun yet.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -40,6 +41,9 @@ type File struct {
 	Created  time.Time
 	By       stoa.ID
 	Version  int64
+
+	Folder     stoa.ID // 0 when it is in none
+	Restricted bool    // has grants of its own: those of its folders and its site do not reach it
 }
 
 // IsImage reports whether browsers show the file as a picture.
@@ -48,11 +52,6 @@ func (f File) IsImage() bool { return strings.HasPrefix(f.Type, "image/") }
 // thing is the file as the audit log names it.
 func (f File) thing() audit.Thing {
 	return audit.Thing{Kind: "file", ID: f.ID, Instance: f.Instance, Title: f.Name}
-}
-
-// Path is the way from the file up to its instance, for permission checks.
-func (f File) Path() access.Path {
-	return access.Path{{Kind: "file", ID: f.ID}, {Kind: "site", ID: f.Site}, {Kind: "instance", ID: f.Instance}}
 }
 
 // URL is the address of a file without scheme and host. Add ?w= and one of the Widths for a smaller
@@ -84,6 +83,7 @@ type Options struct {
 type Service struct {
 	opt   Options
 	files *cache.Region[File]
+	dirs  *cache.Region[map[stoa.ID]Folder] // by site
 	room  *semaphore.Weighted // bytes that all pictures which are scaled may take
 }
 
@@ -110,6 +110,9 @@ func New(o Options) (*Service, error) {
 		files: cache.NewRegion(o.Cache, cache.RegionOptions{Name: "file", StaleForGuests: true}, func(f File) int {
 			return 400 + len(f.Name) + len(f.Alt) + len(f.Source)
 		}),
+		dirs: cache.NewRegion(o.Cache, cache.RegionOptions{Name: "folder"}, func(m map[stoa.ID]Folder) int {
+			return 48 + 160*len(m)
+		}),
 		room: semaphore.NewWeighted(o.budget()),
 	}, nil
 }
@@ -118,11 +121,12 @@ func New(o Options) (*Service, error) {
 type Filter struct {
 	Query      string // part of the name, in any case
 	ImagesOnly bool
+	Folder     stoa.ID // those in this folder alone; 0: wherever they are
 	After      stoa.ID // the last file of the page before; 0 for the first page
 	Limit      int     // 1 to 200; 0 means 50
 }
 
-// List gives files of a site, the newest first. The actor needs View on the site. A Filter.After that is no
+// List gives files of a site that the actor may view, the newest first. The actor needs View on the site. A Filter.After that is no
 // file of the site is NotFound.
 func (s *Service) List(ctx context.Context, st site.Site, f Filter) ([]File, error) {
 	if err := s.opt.Access.Check(ctx, access.View, st.Path()); err != nil {
@@ -151,7 +155,55 @@ func (s *Service) List(ctx context.Context, st site.Site, f Filter) ([]File, err
 		at := db.Micros(last.Created)
 		q, args = q+" AND (f.created < ? OR f.created = ? AND f.id < ?)", append(args, at, at, last.ID)
 	}
-	return db.All(ctx, s.opt.DB, scanFile, q+" ORDER BY f.created DESC, f.id DESC LIMIT "+strconv.Itoa(min(f.Limit, 200)), args...)
+	return s.listed(ctx, st, q, args, f)
+}
+
+// listed gives the files that a query finds and that the actor may view. Files in folders that are not for the actor are not
+// asked for; files with grants of their own are looked at one by one, in as many rounds as it takes.
+func (s *Service) listed(ctx context.Context, st site.Site, q string, args []any, f Filter) ([]File, error) {
+	all, err := s.folders(ctx, st.ID)
+	if err != nil {
+		return nil, err
+	}
+	open, closed := []stoa.ID{0}, false
+	for id := range all {
+		p, err := way(all, id, st.ID, st.Instance)
+		if err == nil && s.opt.Access.Can(ctx, access.View, p) {
+			open = append(open, id)
+		} else {
+			closed = true
+		}
+	}
+	switch {
+	case f.Folder != 0:
+		q, args = q+" AND f.folder = ?", append(args, f.Folder)
+		if !slices.Contains(open, f.Folder) {
+			return nil, stoa.NotFound("folder", f.Folder)
+		}
+	case closed: // a file of its own grants may be open in a folder that is not: it is found by its address
+		q, args = q+" AND f.folder IN "+db.In(len(open)), append(args, db.Args(open)...)
+	}
+	limit := min(f.Limit, 200)
+	var out []File
+	from, after := q, args
+	for {
+		rows, err := db.All(ctx, s.opt.DB, scanFile, from+" ORDER BY f.created DESC, f.id DESC LIMIT "+strconv.Itoa(limit), after...)
+		if err != nil {
+			return nil, err
+		}
+		for _, x := range rows {
+			if len(out) < limit && (!x.Restricted || s.may(ctx, access.View, x) == nil) {
+				out = append(out, x)
+			}
+		}
+		if len(out) == limit || len(rows) < limit {
+			return out, nil
+		}
+		last := rows[len(rows)-1]
+		at := db.Micros(last.Created)
+		from = q + " AND (f.created < ? OR f.created = ? AND f.id < ?)"
+		after = append(slices.Clone(args), at, at, last.ID)
+	}
 }
 
 // Get gives a file by its id. The actor needs View on it.
@@ -160,7 +212,7 @@ func (s *Service) Get(ctx context.Context, id stoa.ID) (File, error) {
 	if err != nil {
 		return File{}, err
 	}
-	return f, s.opt.Access.Check(ctx, access.View, f.Path())
+	return f, s.may(ctx, access.View, f)
 }
 
 // ByKey gives a file by its public key, from cache. The actor needs View on it.
@@ -180,7 +232,7 @@ func (s *Service) ByKey(ctx context.Context, key string) (File, error) {
 	if err != nil {
 		return File{}, err
 	}
-	return f, s.opt.Access.Check(ctx, access.View, f.Path())
+	return f, s.may(ctx, access.View, f)
 }
 
 // Image gives the address of the picture with a key, about as wide as width in pixels, and the words for
@@ -207,14 +259,14 @@ func (f File) Query(width int) string {
 	return ""
 }
 
-// Update saves Name and Alt of the file f.ID. The actor needs Edit on it. f.Version must be the current
+// Update saves Name and Alt of the file f.ID. The actor needs Publish on it, or Edit where he has brought it. f.Version must be the current
 // one, else the answer is Conflict.
 func (s *Service) Update(ctx context.Context, f File) (File, error) {
 	have, err := s.read(ctx, s.opt.DB, f.ID)
 	if err != nil {
 		return File{}, err
 	}
-	if err := s.opt.Access.Check(ctx, access.Edit, have.Path()); err != nil {
+	if err := s.mayChange(ctx, have); err != nil {
 		return File{}, err
 	}
 	if len(f.Alt) > maxAlt {
@@ -239,21 +291,22 @@ func (s *Service) Update(ctx context.Context, f File) (File, error) {
 	return have, nil
 }
 
-// Delete removes a file. The actor needs Edit on it. Its bytes are found by no address from then on; Sweep
+// Delete removes a file. The actor needs Publish on it, or Edit where he has brought it. Its bytes are found by no address from then on; Sweep
 // removes them some days later, for a database may be restored in which the file still is.
 func (s *Service) Delete(ctx context.Context, id stoa.ID) error {
 	f, err := s.read(ctx, s.opt.DB, id)
 	if err != nil {
 		return err
 	}
-	if err := s.opt.Access.Check(ctx, access.Edit, f.Path()); err != nil {
+	if err := s.mayChange(ctx, f); err != nil {
 		return err
 	}
 	drop := func(ctx context.Context, tx *db.Tx) (int64, error) {
 		n, err := tx.Affected(ctx, "DELETE FROM document_file WHERE id = ?", id)
 		if err == nil && n > 0 {
 			tx.Changed("file", id, f.Site, f.Version+1)
-			err = noteOrphan(ctx, tx, f.Key, f.Size, tx.Now())
+			err = errors.Join(noteOrphan(ctx, tx, f.Key, f.Size, tx.Now()),
+				s.opt.Access.Forget(ctx, tx, f.Instance, access.Resource{Kind: "file", ID: id}))
 		}
 		return n, err
 	}
@@ -281,12 +334,12 @@ const (
 	maxSource = 700 // column source
 )
 
-const selectFile = `SELECT f.id, f.site, s.instance, f.file_key, f.name, f.type, f.size, f.width, f.height, f.alt, f.hash, f.source, f.created, f.created_by, f.version
+const selectFile = `SELECT f.id, f.site, s.instance, f.file_key, f.name, f.type, f.size, f.width, f.height, f.alt, f.hash, f.source, f.created, f.created_by, f.version, f.folder, f.restricted
 	FROM document_file f JOIN site_site s ON s.id = f.site`
 
 func scanFile(r db.Scanner) (f File, err error) {
 	var created int64
-	err = r.Scan(&f.ID, &f.Site, &f.Instance, &f.Key, &f.Name, &f.Type, &f.Size, &f.Width, &f.Height, &f.Alt, &f.Hash, &f.Source, &created, &f.By, &f.Version)
+	err = r.Scan(&f.ID, &f.Site, &f.Instance, &f.Key, &f.Name, &f.Type, &f.Size, &f.Width, &f.Height, &f.Alt, &f.Hash, &f.Source, &created, &f.By, &f.Version, &f.Folder, &f.Restricted)
 	f.Created = db.Time(created)
 	return f, err
 }

@@ -32,16 +32,24 @@ type Upload struct {
 	Body      io.Reader
 	Size      int64 // bytes that Body gives; 0 or less when not known
 	Alt       string
-	SourceURL string // where the file was brought from, or empty
+	Folder    stoa.ID // of the site; 0: in none
+	SourceURL string  // where the file was brought from, or empty
 	// Also, when not nil, runs in the transaction that writes the file down. It may run more than once.
 	Also func(ctx context.Context, tx *db.Tx, f File) error
 }
 
 // Upload adds a file to a site: first its bytes, then the row by which they are found. The actor needs
-// Edit on the site. It returns TooLarge for more bytes than Options.MaxBytes, Invalid for an empty
+// Edit on the folder, or on the site for none. It returns TooLarge for more bytes than Options.MaxBytes, Invalid for an empty
 // file, a picture whose beginning is damaged and an SVG that is none; then nothing is kept.
 func (s *Service) Upload(ctx context.Context, st site.Site, u Upload) (File, error) {
-	if err := s.opt.Access.Check(ctx, access.Edit, st.Path()); err != nil {
+	into, err := s.FolderPath(ctx, st, u.Folder)
+	if stoa.Is(err, stoa.KindNotFound) {
+		err = stoa.Invalid("folder", "there is no folder %d in this site", u.Folder)
+	}
+	if err == nil {
+		err = s.opt.Access.Check(ctx, access.Edit, into)
+	}
+	if err != nil {
 		return File{}, err
 	}
 	if u.Body == nil {
@@ -54,7 +62,7 @@ func (s *Service) Upload(ctx context.Context, st site.Site, u Upload) (File, err
 		return File{}, s.tooLarge()
 	}
 	f := File{Site: st.ID, Instance: st.Instance, Key: filestore.NewKey(), Name: CleanName(u.Name), Alt: strings.TrimSpace(u.Alt),
-		Source: cut(u.SourceURL, maxSource), By: stoa.ActorFrom(ctx).User, Version: 1}
+		Folder: u.Folder, Source: cut(u.SourceURL, maxSource), By: stoa.ActorFrom(ctx).User, Version: 1}
 	head := bufio.NewReaderSize(&limited{r: u.Body, left: s.opt.MaxBytes, over: s.tooLarge}, 1024)
 	first, err := head.Peek(512)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -105,9 +113,20 @@ func (s *Service) register(ctx context.Context, f *File, also func(context.Conte
 		if f.ID, err = tx.NewID(ctx); err != nil {
 			return err
 		}
+		if f.Folder != 0 { // it stays until the file is in it
+			var id stoa.ID
+			err := tx.QueryRow(ctx, "SELECT id FROM document_folder WHERE id = ? AND site = ?"+tx.Dialect().ForUpdate(), f.Folder, f.Site).Scan(&id)
+			if db.IsNoRows(err) {
+				return stoa.Invalid("folder", "the folder was deleted meanwhile: choose another one")
+			}
+			if err != nil {
+				return err
+			}
+		}
 		f.Created = db.Time(db.Micros(tx.Now())) // as it will be read
 		if err := tx.Insert(ctx, "document_file", db.Row{"id": f.ID, "site": f.Site, "file_key": f.Key, "name": f.Name, "type": f.Type, "size": f.Size,
-			"width": f.Width, "height": f.Height, "alt": f.Alt, "hash": f.Hash, "source": f.Source, "created": db.Micros(f.Created), "created_by": f.By, "version": f.Version}); err != nil {
+			"width": f.Width, "height": f.Height, "alt": f.Alt, "hash": f.Hash, "source": f.Source, "created": db.Micros(f.Created), "created_by": f.By, "version": f.Version,
+			"folder": f.Folder, "restricted": f.Restricted}); err != nil {
 			return err
 		}
 		tx.Changed("file", f.ID, f.Site, f.Version)

@@ -197,12 +197,17 @@ func (s *Service) keepVersion(ctx context.Context, tx *db.Tx, id stoa.ID, number
 // rounds is how often a password is hashed.
 const rounds = 200_000
 
-// SetPassword asks visitors of the page for a password; an empty one lets them in without: needs Edit.
-// A stale version is Conflict.
+// SetPassword asks visitors of the page for a password; an empty one lets them in without: needs Edit, and Publish
+// when the page is published, for visitors see it at once. A stale version is Conflict.
 func (s *Service) SetPassword(ctx context.Context, id stoa.ID, password string, version int64) error {
 	p, err := s.Get(ctx, id)
 	if err != nil {
 		return err
+	}
+	if p.Published {
+		if err := s.check(ctx, access.Publish, p); err != nil {
+			return err
+		}
 	}
 	hash, err := s.hashPassword(ctx, password)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/richtext"
 )
 
 // Layout is what a page of widgets shows: sections one below the other.
@@ -89,6 +90,11 @@ func (l Layout) check() (Layout, error) {
 			for k, w := range c.Widgets {
 				if w.Widget == "" || !plainName(w.Widget) {
 					return out, stoa.Invalid("layout", "widget %d in column %d of section %d has no known kind: %q", k+1, j+1, i+1, w.Widget)
+				}
+				for key, v := range w.Settings {
+					if err := richtext.Check(v); err != nil {
+						return out, stoa.AtField(key, err)
+					}
 				}
 				w.ID = uniqueID(seen, w.ID)
 				widgets[k] = w

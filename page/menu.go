@@ -94,8 +94,8 @@ func (s *Service) MenuBySlug(ctx context.Context, siteID stoa.ID, slug string) (
 	})
 }
 
-// SaveMenu creates the menu when its ID is 0, or replaces the one with its ID and Version: needs Edit
-// on the site. A stale version or a taken slug is Conflict.
+// SaveMenu creates the menu when its ID is 0, or replaces the one with its ID and Version: needs Publish
+// on the site, for visitors see it at once. A stale version or a taken slug is Conflict.
 func (s *Service) SaveMenu(ctx context.Context, m Menu) (Menu, error) {
 	err := s.d.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
 		var err error
@@ -107,7 +107,7 @@ func (s *Service) SaveMenu(ctx context.Context, m Menu) (Menu, error) {
 
 // SaveMenuTx is SaveMenu inside a transaction of the caller.
 func (s *Service) SaveMenuTx(ctx context.Context, tx *db.Tx, m Menu) (Menu, error) {
-	if err := s.checkSite(ctx, access.Edit, m.Site); err != nil {
+	if err := s.checkSite(ctx, access.Publish, m.Site); err != nil {
 		return m, err
 	}
 	raw, err := cleanMenu(&m)
@@ -183,13 +183,13 @@ func checkItems(items []Item, depth int) error {
 	return nil
 }
 
-// DeleteMenu removes the menu: needs Edit on the site. A stale version is Conflict.
+// DeleteMenu removes the menu: needs Publish on the site. A stale version is Conflict.
 func (s *Service) DeleteMenu(ctx context.Context, id stoa.ID, version int64) error {
 	m, err := s.Menu(ctx, id)
 	if err != nil {
 		return err
 	}
-	if err := s.checkSite(ctx, access.Edit, m.Site); err != nil {
+	if err := s.checkSite(ctx, access.Publish, m.Site); err != nil {
 		return err
 	}
 	return s.d.Write(ctx, func(ctx context.Context, tx *db.Tx) error {

@@ -81,8 +81,9 @@ func (s *Service) renumber(ctx context.Context, tx *db.Tx, siteID stoa.ID, order
 }
 
 // Move puts the page below parent (0: the top) at the position, from 0; beyond the end is last. Needs
-// Edit on the page and on the new parent. Published addresses that change leave redirects. A stale
-// version or a taken address is Conflict; below itself is Invalid.
+// Edit on the page and on the new parent; Publish on both when visitors see the page or one below it; and Manage on
+// the page as it stands when more people could use it at the new place. Published addresses that change leave
+// redirects. A stale version or a taken address is Conflict; below itself is Invalid.
 func (s *Service) Move(ctx context.Context, id, parent stoa.ID, position int, version int64) (Page, error) {
 	old, err := s.Get(ctx, id)
 	if err != nil {
@@ -110,7 +111,7 @@ func (s *Service) Move(ctx context.Context, id, parent stoa.ID, position int, ve
 		if slices.Contains(to.ids, id) {
 			return stoa.Invalid("parent", "a page cannot be moved below itself")
 		}
-		if err := s.access.Check(ctx, access.Edit, to.path); err != nil {
+		if err := s.mayMove(ctx, tx, st, p, to); err != nil {
 			return err
 		}
 		order, err := siblings(ctx, tx, st.ID, parent)
@@ -139,6 +140,44 @@ func (s *Service) Move(ctx context.Context, id, parent stoa.ID, position int, ve
 		return Page{}, err
 	}
 	return s.Get(ctx, id)
+}
+
+// mayMove asks whether the actor may put the page p to the place to.
+func (s *Service) mayMove(ctx context.Context, tx *db.Tx, st site.Site, p Page, to spot) error {
+	t, err := loadTree(ctx, tx, p.Site)
+	if err != nil {
+		return err
+	}
+	self := access.Resource{Kind: "page", ID: p.ID, Own: p.Restricted}
+	from := s.pathOf(t, t.nodes[p.ID], st.Path())
+	need := access.Edit
+	if t.shown(p.ID, 0) {
+		need = access.Publish
+	}
+	if err := s.access.Check(ctx, need, from); err != nil {
+		return err
+	}
+	if err := s.access.Check(ctx, need, to.path); err != nil {
+		return err
+	}
+	wider, err := s.access.Widens(ctx, from, append(access.Path{self}, to.path...))
+	if err != nil || !wider {
+		return err
+	}
+	if err := s.access.Check(ctx, access.Manage, from); stoa.Is(err, stoa.KindForbidden) {
+		return stoa.Forbidden("more people could use this page there than here, so moving it needs the right to manage it")
+	} else if err != nil {
+		return err
+	}
+	return nil
+}
+
+// shown reports whether the page or one below it is published.
+func (t *tree) shown(id stoa.ID, depth int) bool {
+	if t.nodes[id].Published {
+		return true
+	}
+	return depth <= maxDepth && slices.ContainsFunc(t.below[id], func(child stoa.ID) bool { return t.shown(child, depth+1) })
 }
 
 // repath gives the page, and with it everything below, a new address.

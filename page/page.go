@@ -3,6 +3,7 @@
 package page
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"time"
@@ -24,7 +25,7 @@ const (
 // Kinds of change that this package notes and that cached values declare.
 const (
 	kindPage     = "page"
-	kindDraft    = "draft" // autosaved drafts: nothing that visitors see hangs on them
+	kindDraft    = "page-draft" // of layouts: what editors see hangs on it, and nothing that visitors do
 	kindMenu     = "menu"
 	kindRedirect = "redirect"
 )
@@ -111,6 +112,8 @@ type NewPage struct {
 	SEO        SEO
 	Template   string
 	Created    time.Time // zero: now; imports give the original's
+
+	hash string // of Password, made before the transaction began
 }
 
 // Version is an earlier published layout.
@@ -131,6 +134,8 @@ type Options struct {
 	Sites    *site.Service
 	Logger   *slog.Logger
 	Reserved []string // first segments of addresses that pages may not take; nil: Reserved()
+	// Article asks whether the actor may make a page of the site show an article; nil: any article.
+	Article func(ctx context.Context, site, article stoa.ID) error
 }
 
 // Service is the pages, menus and redirects of all sites. It is safe for concurrent use.
@@ -140,7 +145,9 @@ type Service struct {
 	sites      *site.Service
 	log        *slog.Logger
 	reserved   map[string]bool
+	article    func(ctx context.Context, site, article stoa.ID) error
 	trees      *cache.Region[*tree]
+	drafts     *cache.Region[map[stoa.ID]bool] // pages with a draft, by site
 	pages      *cache.Region[Page]
 	byPath     *cache.Region[stoa.ID]
 	menus      *cache.Region[Menu]
@@ -167,11 +174,12 @@ func New(o Options) (*Service, error) {
 		o.Reserved = Reserved()
 	}
 	s := &Service{d: o.DB, access: o.Access, sites: o.Sites, log: o.Logger.With("component", "page"),
-		reserved: map[string]bool{}, hashing: make(chan struct{}, 2)}
+		article: o.Article, reserved: map[string]bool{}, hashing: make(chan struct{}, 2)}
 	for _, r := range o.Reserved {
 		s.reserved[r] = true
 	}
 	s.trees = cache.NewRegion(o.Cache, cache.RegionOptions{Name: "page-tree"}, func(t *tree) int { return t.size() })
+	s.drafts = cache.NewRegion(o.Cache, cache.RegionOptions{Name: "page-draft"}, func(m map[stoa.ID]bool) int { return 48 + 24*len(m) })
 	s.pages = cache.NewRegion(o.Cache, cache.RegionOptions{Name: "page"}, pageSize)
 	s.byPath = cache.NewRegion(o.Cache, cache.RegionOptions{Name: "page-path"}, func(stoa.ID) int { return 16 })
 	s.menus = cache.NewRegion(o.Cache, cache.RegionOptions{Name: "menu"}, menuSize)

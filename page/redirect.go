@@ -22,9 +22,9 @@ type OldAddress struct {
 }
 
 // AddRedirect makes from, a path with or without a query, lead to the address to, in the caller's
-// transaction: needs Edit on the site. An existing redirect of from is replaced.
+// transaction: needs Publish on the site. An existing redirect of from is replaced.
 func (s *Service) AddRedirect(ctx context.Context, tx *db.Tx, siteID stoa.ID, from, to string) error {
-	if err := s.checkSite(ctx, access.Edit, siteID); err != nil {
+	if err := s.checkSite(ctx, access.Publish, siteID); err != nil {
 		return err
 	}
 	return s.addRedirect(ctx, tx, siteID, from, to)
@@ -176,9 +176,9 @@ func (s *Service) Redirects(ctx context.Context, siteID stoa.ID, limit int) ([]O
 	}, "SELECT id, site, source, target FROM page_redirect WHERE site = ? ORDER BY id DESC LIMIT ?", siteID, limit)
 }
 
-// DeleteRedirect removes an old address: needs Edit on the site.
+// DeleteRedirect removes an old address: needs Publish on the site.
 func (s *Service) DeleteRedirect(ctx context.Context, siteID, id stoa.ID) error {
-	if err := s.checkSite(ctx, access.Edit, siteID); err != nil {
+	if err := s.checkSite(ctx, access.Publish, siteID); err != nil {
 		return err
 	}
 	return s.d.Write(ctx, func(ctx context.Context, tx *db.Tx) error {

@@ -20,6 +20,7 @@ type tree struct {
 	roots []stoa.ID
 	nodes map[stoa.ID]Node // Children is empty here
 	below map[stoa.ID][]stoa.ID
+	texts map[stoa.ID][]stoa.ID // pages by the article that is their text
 }
 
 func (t *tree) size() int {
@@ -84,8 +85,13 @@ func loadTree(ctx context.Context, q db.Queryer, siteID stoa.ID) (*tree, error) 
 	if err != nil {
 		return nil, err
 	}
-	t := &tree{nodes: make(map[stoa.ID]Node, len(nodes)), below: map[stoa.ID][]stoa.ID{}}
+	t := &tree{nodes: make(map[stoa.ID]Node, len(nodes)), below: map[stoa.ID][]stoa.ID{}, texts: map[stoa.ID][]stoa.ID{}}
 	for _, n := range nodes {
+		if n.Type == TypeArticle {
+			if id, err := stoa.ParseID(n.Target); err == nil {
+				t.texts[id] = append(t.texts[id], n.ID)
+			}
+		}
 		t.nodes[n.ID] = n
 		t.below[n.Parent] = append(t.below[n.Parent], n.ID)
 	}
@@ -144,9 +150,15 @@ func (s *Service) filtered(ctx context.Context, siteID stoa.ID, editor bool) ([]
 	if err != nil {
 		return nil, err
 	}
+	var drafts map[stoa.ID]bool // the tree, which visitors' pages hang on, does not follow drafts
+	if editor {
+		if drafts, err = s.drafted(ctx, siteID); err != nil {
+			return nil, err
+		}
+	}
 	above := st.Path()
 	// Grants can be on any page, so each page whose answer may differ from the one above is asked for.
-	return t.build(0, 0, func(n Node) bool {
+	list := t.build(0, 0, func(n Node) bool {
 		if !editor && (!n.Published || n.Hidden) {
 			return false
 		}
@@ -155,7 +167,32 @@ func (s *Service) filtered(ctx context.Context, siteID stoa.ID, editor bool) ([]
 			return s.access.Can(ctx, access.Edit, path)
 		}
 		return s.access.Can(ctx, access.View, path)
-	}), nil
+	})
+	mark(list, drafts)
+	return list, nil
+}
+
+// mark says which pages have a draft.
+func mark(list []Node, drafts map[stoa.ID]bool) {
+	for i := range list {
+		list[i].HasDraft = drafts[list[i].ID]
+		mark(list[i].Children, drafts)
+	}
+}
+
+// drafted gives the pages of the site that have a draft.
+func (s *Service) drafted(ctx context.Context, siteID stoa.ID) (map[stoa.ID]bool, error) {
+	return s.drafts.Get(ctx, siteID.String(), func(ctx context.Context, l *cache.Load) (map[stoa.ID]bool, error) {
+		l.Scope(kindPage, siteID)
+		l.Scope(kindDraft, siteID)
+		out := map[stoa.ID]bool{}
+		return out, db.Each(ctx, s.d, func(r db.Scanner) error {
+			var id stoa.ID
+			err := r.Scan(&id)
+			out[id] = true
+			return err
+		}, "SELECT id FROM page_page WHERE site = ? AND draft <> ''", siteID)
+	})
 }
 
 // Ancestors gives the published pages above a page that the actor may view, the topmost first.

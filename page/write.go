@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,7 +21,11 @@ import (
 // when it is restricted. A taken address is Conflict.
 func (s *Service) Create(ctx context.Context, st site.Site, n NewPage) (Page, error) {
 	var p Page
-	err := s.d.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+	var err error
+	if n.hash, err = s.hashPassword(ctx, n.Password); err != nil { // takes long, and other writers would wait
+		return Page{}, err
+	}
+	err = s.d.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
 		var err error
 		p, err = s.CreateTx(ctx, tx, st, n)
 		return err
@@ -58,6 +63,9 @@ func (s *Service) CreateTx(ctx context.Context, tx *db.Tx, st site.Site, n NewPa
 	if err := checkMeta(&p); err != nil {
 		return Page{}, err
 	}
+	if err := s.mayShow(ctx, p); err != nil {
+		return Page{}, err
+	}
 	if p.Slug, err = s.slugFor(ctx, tx, p, st, above.prefix); err != nil {
 		return Page{}, err
 	}
@@ -69,9 +77,11 @@ func (s *Service) CreateTx(ctx context.Context, tx *db.Tx, st site.Site, n NewPa
 	if err != nil {
 		return Page{}, err
 	}
-	password, err := s.hashPassword(ctx, n.Password)
-	if err != nil {
-		return Page{}, err
+	password := n.hash
+	if password == "" {
+		if password, err = s.hashPassword(ctx, n.Password); err != nil {
+			return Page{}, err
+		}
 	}
 	p.Protected = password != ""
 	if p.Protected {
@@ -142,8 +152,9 @@ func taken(path string) error {
 }
 
 // Update saves what describes the page: Slug, Title, Hidden, Type, Target, Restricted, SEO, Template;
-// not its place or layout. p.Version must be the current one, else Conflict. Needs Edit, and Manage
-// when Restricted changes. A new slug moves what is below and leaves redirects.
+// not its place or layout. p.Version must be the current one, else Conflict. Needs Edit; Publish when visitors see
+// what changes, which is at once on a published page; Manage when Restricted changes. A new slug moves what is below
+// and leaves redirects.
 func (s *Service) Update(ctx context.Context, p Page) (Page, error) {
 	old, err := s.Get(ctx, p.ID)
 	if err != nil {
@@ -157,6 +168,11 @@ func (s *Service) Update(ctx context.Context, p Page) (Page, error) {
 	p.Site, p.Parent = old.Site, old.Parent
 	if err := checkMeta(&p); err != nil {
 		return Page{}, err
+	}
+	if p.Type != old.Type || p.Target != old.Target {
+		if err := s.mayShow(ctx, p); err != nil {
+			return Page{}, err
+		}
 	}
 	st, err := s.sites.Site(ctx, old.Site)
 	if err != nil {
@@ -175,6 +191,9 @@ func (s *Service) Update(ctx context.Context, p Page) (Page, error) {
 		}
 		if p.Slug == "" {
 			p.Slug = now.Slug
+		}
+		if err := s.mayChange(ctx, tx, st, now, p); err != nil {
+			return err
 		}
 		above, err := s.above(ctx, tx, st, now.Parent)
 		if err != nil {
@@ -217,6 +236,28 @@ func (s *Service) Update(ctx context.Context, p Page) (Page, error) {
 		return Page{}, err
 	}
 	return s.Get(ctx, p.ID)
+}
+
+// mayChange asks for Publish when saving p changes what visitors see of the page now or, by a new address, of one below.
+func (s *Service) mayChange(ctx context.Context, tx *db.Tx, st site.Site, now, p Page) error {
+	moves := p.Slug != now.Slug
+	if !moves && maps.Equal(p.Title, now.Title) && p.Hidden == now.Hidden && p.Type == now.Type && p.Target == now.Target &&
+		p.SEO == now.SEO && p.Template == now.Template {
+		return nil
+	}
+	t, err := loadTree(ctx, tx, now.Site)
+	if err != nil {
+		return err
+	}
+	if !now.Published && !(moves && t.shown(now.ID, 0)) {
+		return nil
+	}
+	err = s.access.Check(ctx, access.Publish, s.pathOf(t, t.nodes[now.ID], st.Path()))
+	if stoa.Is(err, stoa.KindForbidden) {
+		return stoa.Forbidden("visitors see at once what describes this page, so changing it needs the right to publish; " +
+			"its layout can be saved as a draft")
+	}
+	return err
 }
 
 func stale() error {

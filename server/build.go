@@ -208,13 +208,19 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	if s.Taxonomy, err = taxonomy.New(taxonomy.Options{DB: s.DB, Cache: s.Cache, Access: s.Access}); err != nil {
 		return err
 	}
-	if s.Pages, err = page.New(page.Options{DB: s.DB, Cache: s.Cache, Access: s.Access, Sites: s.Sites, Logger: s.log}); err != nil {
+	if s.Pages, err = page.New(page.Options{
+		DB: s.DB, Cache: s.Cache, Access: s.Access, Sites: s.Sites, Logger: s.log,
+		Article: func(ctx context.Context, site, id stoa.ID) error { return s.Content.MayShow(ctx, site, id) },
+	}); err != nil {
 		return err
 	}
 	if s.Files, err = document.New(s.documentOptions()); err != nil {
 		return err
 	}
-	if s.Content, err = content.New(content.Options{DB: s.DB, Cache: s.Cache, Access: s.Access, Taxonomy: s.Taxonomy, Moved: s.Pages.AddRedirect, Image: s.Files.Image}); err != nil {
+	if s.Content, err = content.New(content.Options{
+		DB: s.DB, Cache: s.Cache, Access: s.Access, Taxonomy: s.Taxonomy, Pages: pagesOf{s.Pages},
+		Moved: s.Pages.AddRedirect, Image: s.Files.Image,
+	}); err != nil {
 		return err
 	}
 	if s.Locks, err = lock.New(lock.Options{DB: s.DB, Access: s.Access, Path: s.lockPath, Lifetime: map[string]time.Duration{lock.Article: c.Locks.Article, lock.Page: c.Locks.Page}}); err != nil {

@@ -336,14 +336,26 @@ func (s *Service) Delete(ctx context.Context, id stoa.ID) error {
 	})
 }
 
+// ChangeRoles gives a user roles and takes others, and leaves alone those it does not name. It needs what SetRoles needs.
+func (s *Service) ChangeRoles(ctx context.Context, user stoa.ID, add, remove []stoa.ID) error {
+	return s.setRoles(ctx, user, add, func(held []stoa.ID) []stoa.ID {
+		held = slices.DeleteFunc(held, func(id stoa.ID) bool { return slices.Contains(remove, id) || slices.Contains(add, id) })
+		return append(held, add...)
+	})
+}
+
 // SetRoles replaces the roles that a user holds directly. It needs Manage on the instance; the role
 // Administrator is given and taken by administrators only, and one of them has to stay.
 func (s *Service) SetRoles(ctx context.Context, user stoa.ID, roles []stoa.ID) error {
+	return s.setRoles(ctx, user, roles, func([]stoa.ID) []stoa.ID { return roles })
+}
+
+func (s *Service) setRoles(ctx context.Context, user stoa.ID, given []stoa.ID, roles func(held []stoa.ID) []stoa.ID) error {
 	a, err := s.manageAccount(ctx, user)
 	if err != nil {
 		return err
 	}
-	if err := s.guardAdminRole(ctx, a.Instance, roles); err != nil {
+	if err := s.guardAdminRole(ctx, a.Instance, given); err != nil {
 		return err
 	}
 	return s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
@@ -362,7 +374,11 @@ func (s *Service) SetRoles(ctx context.Context, user stoa.ID, roles []stoa.ID) e
 		if n == 0 {
 			return stoa.NotFound("user", user)
 		}
-		removed, err := s.access.Assign(ctx, tx, a.thing(), roles)
+		held, err := s.access.Held(ctx, tx, user)
+		if err != nil {
+			return err
+		}
+		removed, err := s.access.Assign(ctx, tx, a.thing(), roles(held))
 		if err != nil {
 			return err
 		}

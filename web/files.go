@@ -30,12 +30,16 @@ func (h *Handler) file(w http.ResponseWriter, r *http.Request) error {
 	if f.Instance != v.instance.ID {
 		return stoa.NotFound("file", f.Name) // the portal itself may see it, but not at this host
 	}
+	path, err := h.opt.Files.Path(ctx, f)
+	if err != nil {
+		return err
+	}
 	etag := `"` + f.Key + `"`
 	if width != 0 {
 		etag = `"` + f.Key + "-w" + strconv.Itoa(width) + `"`
 	}
 	return httpd.ServeContent(w, r, httpd.Content{
 		Body: body, Name: f.Name, Type: f.Type, Modified: f.Created, ETag: etag, Download: r.URL.Query().Has("download"),
-		Public: h.opt.Access.GuestCan(ctx, f.Instance, access.View, f.Path()), Forever: true,
+		Public: h.opt.Access.GuestCan(ctx, f.Instance, access.View, path), Forever: true,
 	})
 }

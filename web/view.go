@@ -170,6 +170,11 @@ func (h *Handler) moved(w http.ResponseWriter, r *http.Request, err error) error
 		return err
 	}
 	v := visitOf(r)
+	if to, ok := h.pageOf(r.Context(), v); ok {
+		w.Header().Set("Cache-Control", "private, no-cache") // who may see the page can change
+		http.Redirect(w, r, to, http.StatusMovedPermanently)
+		return nil
+	}
 	to, ok, redirectErr := h.opt.Pages.RedirectOfQuery(r.Context(), v.site.ID, v.path, r.URL.Query())
 	if redirectErr == nil && !ok {
 		to, ok, redirectErr = h.opt.Pages.Redirect(r.Context(), v.site.ID, v.path)
@@ -179,6 +184,27 @@ func (h *Handler) moved(w http.ResponseWriter, r *http.Request, err error) error
 	}
 	http.Redirect(w, r, v.address(to), http.StatusMovedPermanently)
 	return nil
+}
+
+// pageOf gives the address of the page whose text the path names as an article: it is found through its page only.
+func (h *Handler) pageOf(ctx context.Context, v *visit) (string, bool) {
+	slug, ok := strings.CutPrefix(v.path, "/w/")
+	if !ok || slug == "" {
+		return "", false
+	}
+	id, err := h.opt.Content.TextOfPage(ctx, v.site.ID, strings.Trim(slug, "/"))
+	if err != nil {
+		return "", false
+	}
+	n, err := h.opt.Pages.OfArticle(ctx, v.site.ID, id)
+	if err != nil {
+		return "", false
+	}
+	path := n.Path
+	if home, err := h.home(ctx, v); err == nil && home.ID == n.ID {
+		path = "/"
+	}
+	return v.prefix + escapePath(path), true
 }
 
 // compose makes the body for a path. It runs inside the page cache's load for guests, so everything it
@@ -259,13 +285,14 @@ func (h *Handler) page(ctx context.Context, v *visit, in *render.Input) error {
 	if p.Protected {
 		in.UnlockTo, in.Unlocked = unlockTo(v, "page", p.ID), v.opens(p.ID, p.Unlock)
 	}
+	locked := p.Protected && !in.Unlocked
 	in.Title = p.In(v.locale, v.site.Locale)
-	if p.Type == page.TypeArticle {
+	if p.Type == page.TypeArticle && !locked {
 		id, err := stoa.ParseID(p.Target)
 		if err != nil {
 			return stoa.NotFound("page", v.path)
 		}
-		a, err := h.opt.Content.Live(ctx, id)
+		a, err := h.opt.Content.LiveOn(ctx, v.site.ID, p.ID, id)
 		if err != nil {
 			return err
 		}

@@ -26,6 +26,9 @@ func (htmlWidget) Type() Type {
 
 // Render cleans at every rendering, because layouts also come from imports and older versions.
 func (w htmlWidget) Render(_ context.Context, r Request) (Result, error) {
+	if err := richtext.Check(r.Settings["html"]); err != nil { // a layout from before there were limits
+		return Result{}, err
+	}
 	clean := w.policy.Sanitize(r.Settings["html"])
 	if strings.TrimSpace(clean) == "" {
 		return Result{}, nil

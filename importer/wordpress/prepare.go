@@ -39,11 +39,12 @@ type article struct {
 	item   *Item
 	kind   string // content.KindPost or content.KindPage
 	title  string
-	slug   string  // of the article
-	id     stoa.ID // of the article, when it is written
-	before bool    // an earlier run wrote it
-	gone   bool    // an earlier run wrote it, and an editor deleted it
-	skip   bool    // the domain would refuse it
+	slug   string        // of the article
+	id     stoa.ID       // of the article, when it is written
+	before bool          // an earlier run wrote it
+	gone   bool          // an earlier run wrote it, and an editor deleted it
+	skip   bool          // the domain would refuse it
+	draft  content.Draft // made ready just before it is written
 
 	// Of pages only.
 	up       *article // the page above; nil at the top

@@ -256,10 +256,18 @@ func status(it *Item) string {
 	return it.Status
 }
 
+// ready cleans the text of an article before the transaction that writes it: inside, all other writers would wait.
+func (r *run) ready(ctx context.Context, a *article) (err error) {
+	d, _ := r.draft(a, true)
+	if a.draft, err = r.Content.Prepare(ctx, d); err != nil {
+		return fmt.Errorf("item %d in line %d (%q): %w", a.item.ID, a.item.Line, cut(a.item.Title, 60), err)
+	}
+	return nil
+}
+
 // save writes one item as web content and publishes it as the old site had it.
 func (r *run) save(ctx context.Context, tx *db.Tx, a *article) error {
-	d, _ := r.draft(a, true)
-	made, err := r.Content.CreateTx(ctx, tx, r.site, d)
+	made, err := r.Content.CreateTx(ctx, tx, r.site, a.draft)
 	if err != nil {
 		return err
 	}
@@ -320,6 +328,11 @@ func (r *run) savePosts(ctx context.Context, list []*article) error {
 	if len(list) == 0 {
 		return nil
 	}
+	for _, a := range list {
+		if err := r.ready(ctx, a); err != nil {
+			return err
+		}
+	}
 	return r.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
 		for _, a := range list {
 			if err := r.save(ctx, tx, a); err != nil {
@@ -343,6 +356,14 @@ func (r *run) writePages(ctx context.Context) error {
 		position, err := r.position(ctx, a)
 		if err != nil {
 			return err
+		}
+		if len(a.widgets) == 0 {
+			if err = r.ready(ctx, a); refusal(err) {
+				r.refused(a, err)
+				continue
+			} else if err != nil {
+				return err
+			}
 		}
 		err = r.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
 			n := page.NewPage{
