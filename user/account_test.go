@@ -353,10 +353,10 @@ func TestHasher_WaitsForAPlaceAndGivesUp(t *testing.T) {
 	cancel()
 	_, err := h.make(ctx, passphrase)
 	wantKind(t, "no place", err, stoa.KindUnavailable)
-	h.waiting.Store(hashQueue)
+	h.waiting[0].Store(hashQueue)
 	_, _, err = h.check(context.Background(), "", passphrase)
 	wantKind(t, "too many wait", err, stoa.KindTooMany)
-	h.waiting.Store(0)
+	h.waiting[0].Store(0)
 	<-h.places
 	stored, err := h.make(context.Background(), passphrase)
 	if err != nil {
