@@ -89,6 +89,7 @@ type Server struct {
 	seen     atomic.Pointer[cluster.Status] // the cluster as it was seen last
 	told     map[string]cluster.Finding     // findings that stand in the log
 	leaving  atomic.Bool                    // Drain has begun
+	proxies  atomic.Pointer[httpd.Server]   // knows which proxies are not trusted; nil while the node starts
 	address  string                         // host:port for people
 	started  time.Time
 	command  bool
