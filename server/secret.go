@@ -33,3 +33,14 @@ func (s *Server) settleKeys(ctx context.Context, st cluster.Status) {
 		s.log.WarnContext(ctx, "the keys in the database could not be encrypted with the key file", "error", err)
 	}
 }
+
+// settleRow writes what lets other nodes know this one in the form of this version, once no node of a version before,
+// which would not know it, is beside.
+func (s *Server) settleRow(ctx context.Context) {
+	if s.link.settled == "" || s.olderNodes() {
+		return
+	}
+	if err := s.Node.SetFingerprint(ctx, s.link.settled); err != nil {
+		s.log.WarnContext(ctx, "the row of this node could not be brought into the form of this version", "error", err)
+	}
+}

@@ -34,9 +34,6 @@ import (
 //go:embed templates/*.html
 var templates embed.FS
 
-// sessionCookie carries the token of a session; its value is only ever compared by hash.
-const sessionCookie = "stoa_session"
-
 // Options are what the visitors' side needs.
 type Options struct {
 	Cache          *cache.Cache
@@ -56,7 +53,7 @@ type Options struct {
 	PublicHost     string   // web.server.host; empty when the host of the request stands in links
 	OwnHosts       []string // names in virtual.hosts.valid.hosts, without patterns
 	CookieDomain   string
-	RememberFor    time.Duration
+	Older          func() bool      // reports whether nodes of the version before are beside; nil = none
 	ReadYourWrites time.Duration    // how long browsers name their writes; 0 = they are not told to
 	Now            func() time.Time // decides how long wrong passwords count; nil = time.Now
 }
@@ -163,8 +160,8 @@ func (h *Handler) identify(next http.Handler) http.Handler {
 		}
 		v := &visit{keys: keysOf(r)}
 		ctx := h.opt.Cache.Arrived(r.Context())
-		c, cookieErr := r.Cookie(sessionCookie)
-		if cookieErr != nil {
+		tokens, bare := h.tokens(r)
+		if len(tokens) == 0 {
 			ctx = cache.StaleOK(ctx)
 		}
 		var err error
@@ -173,14 +170,9 @@ func (h *Handler) identify(next http.Handler) http.Handler {
 			return
 		}
 		actor := stoa.Actor{}
-		if cookieErr == nil {
-			actor, v.session, err = h.opt.Users.Authenticate(ctx, c.Value)
-			switch {
-			case err == nil && actor.Instance == v.instance.ID:
-				v.signedIn = true
-			case err == nil, stoa.Is(err, stoa.KindUnauthorized), stoa.Is(err, stoa.KindNotFound):
-				h.setSession(w, r, "", time.Time{}, false)
-			default:
+		if len(tokens) > 0 {
+			actor, v.session, v.signedIn, err = h.authenticate(w, r.WithContext(ctx), v.instance.ID, tokens[0], bare)
+			if err != nil {
 				httpd.Error(w, r, err)
 				return
 			}
@@ -223,18 +215,6 @@ func (h *Handler) split(ctx context.Context, v *visit, path string) error {
 		}
 	}
 	return nil
-}
-
-// setSession writes or removes the cookie of the session.
-func (h *Handler) setSession(w http.ResponseWriter, r *http.Request, token string, expires time.Time, remember bool) {
-	c := &http.Cookie{Name: sessionCookie, Value: token, Path: "/", Domain: h.opt.CookieDomain, HttpOnly: true, Secure: httpd.Secure(r), SameSite: http.SameSiteLaxMode}
-	switch {
-	case token == "":
-		c.MaxAge = -1
-	case remember:
-		c.Expires = expires
-	}
-	http.SetCookie(w, c)
 }
 
 // screen is what the package's own templates are given: their data, and the words and dates of the visit.
