@@ -242,7 +242,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	}
 	s.onStop("render", func(context.Context) error { theme.Close(); return nil })
 	visitors, err := web.New(web.Options{
-		Cache: s.Cache, Access: s.Access, Users: s.Users, Sites: s.Sites, Pages: s.Pages, Content: s.Content, Taxonomy: s.Taxonomy, Files: s.Files,
+		Cache: s.Cache, Access: s.Access, Users: s.Users, Secrets: s.Secrets, Sites: s.Sites, Pages: s.Pages, Content: s.Content, Taxonomy: s.Taxonomy, Files: s.Files,
 		Render: theme, Assets: assets, Log: s.Log, Logger: s.log.With("component", "web"), CookieDomain: c.Session.CookieDomain, PublicHost: c.Web.Host, SignInDisabled: c.Session.LoginDisabled, NoRemember: !c.Session.AutoLogin, OwnHosts: c.Hosts.Valid,
 		Older: s.olderNodes, ReadYourWrites: c.Cache.ReadYourWritesBy,
 	})

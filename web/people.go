@@ -58,11 +58,16 @@ func (h *Handler) failed(w http.ResponseWriter, r *http.Request, err error, titl
 		return err
 	}
 	f.Error = message(err)
+	waitFor(w, err)
+	return h.ask(w, r, status, title, name, f)
+}
+
+// waitFor says in the header when trying again can help.
+func waitFor(w http.ResponseWriter, err error) {
 	var e *stoa.Error
 	if errors.As(err, &e) && e.Wait > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(e.Wait.Seconds()))))
 	}
-	return h.ask(w, r, status, title, name, f)
 }
 
 // ask shows a form for people.

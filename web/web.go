@@ -10,7 +10,6 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"strings"
 	"time"
 
@@ -25,6 +24,7 @@ import (
 	"github.com/stoa-portal/stoa/look"
 	"github.com/stoa-portal/stoa/page"
 	"github.com/stoa-portal/stoa/render"
+	"github.com/stoa-portal/stoa/secret"
 	"github.com/stoa-portal/stoa/site"
 	"github.com/stoa-portal/stoa/taxonomy"
 	"github.com/stoa-portal/stoa/user"
@@ -39,6 +39,7 @@ type Options struct {
 	Cache          *cache.Cache
 	Access         *access.Service
 	Users          *user.Service
+	Secrets        *secret.Service // signs what opens a protected page; nil: none opens
 	Sites          *site.Service
 	Pages          *page.Service
 	Content        *content.Service
@@ -63,7 +64,6 @@ type Handler struct {
 	opt   Options
 	tmpl  *template.Template
 	pages *cache.Region[*httpd.Cached]
-	tries *tries
 }
 
 // New makes the handler.
@@ -83,7 +83,7 @@ func New(o Options) (*Handler, error) {
 	}
 	pages := cache.NewRegion(o.Cache, cache.RegionOptions{Name: "page-cache", StaleForGuests: true}, func(c *httpd.Cached) int { return c.Size() + 300 },
 		cache.Codec[*httpd.Cached]{Encode: (*httpd.Cached).MarshalBinary, Decode: httpd.ParseCached})
-	return &Handler{opt: o, tmpl: t, tries: &tries{free: map[netip.Prefix]time.Time{}}, pages: pages}, nil
+	return &Handler{opt: o, tmpl: t, pages: pages}, nil
 }
 
 // screens reads the package's own templates.
@@ -105,6 +105,7 @@ type visit struct {
 	prefix   string // what stands before path in links: "", "/de", "/web/intranet", "/web/intranet/de"
 	session  user.Session
 	signedIn bool
+	verify   func(msg, sig []byte) bool
 	keys     map[string]string // what the visitor has unlocked; never set while a page for the cache is made
 }
 
@@ -158,7 +159,7 @@ func (h *Handler) identify(next http.Handler) http.Handler {
 			httpd.Error(w, r, late.err)
 			return
 		}
-		v := &visit{keys: keysOf(r)}
+		v := &visit{keys: keysOf(r), verify: h.verifier(r.Context())}
 		ctx := h.opt.Cache.Arrived(r.Context())
 		tokens, bare := h.tokens(r)
 		if len(tokens) == 0 {
