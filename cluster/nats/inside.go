@@ -123,7 +123,7 @@ func (l *Link) start(port int) error {
 			return nil, errors.New("clients connect inside the process only")
 		}},
 		TLSHandshakeFirst: true,
-		Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true, NoSystemAccount: false, MaxPending: pendingBytes, WriteDeadline: 5 * time.Second,
+		Host:              "127.0.0.1", Port: -1, NoSigs: true, NoLog: true, NoSystemAccount: false, MaxPending: pendingBytes, WriteDeadline: 5 * time.Second,
 		Username: "stoa", Password: rand.Text(),
 		Cluster: server.ClusterOpts{
 			Name: l.o.Cluster, Host: l.o.Listen, Port: port, TLSConfig: l.tls(), TLSTimeout: handshakeLimit.Seconds(), AuthTimeout: 2 * handshakeLimit.Seconds(),
