@@ -117,8 +117,8 @@ func (l *Link) start(port int) error {
 	}
 	l.base = &server.Options{
 		ServerName: serverPrefix + l.o.Name,
-		// Clients connect inside the process. The listener must be there all the same, or routes never start. It greets no
-		// one, which would tell version and cluster, before a handshake that never succeeds.
+		// Clients connect inside the process. The listener must be there all the same, or routes never start. It
+		// greets no one, which would tell version and cluster, before a handshake that never succeeds.
 		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS13, GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
 			return nil, errors.New("clients connect inside the process only")
 		}},
