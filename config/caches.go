@@ -10,7 +10,7 @@ import (
 func Regions() []string {
 	return []string{
 		"actor", "article", "article-list", "article-slug", "category", "file", "folder", "grant", "host", "menu", "page", "page-cache",
-		"page-draft", "page-path", "page-tree", "redirect", "redirect-parameters", "role", "session", "site", "tag", "terms",
+		"page-draft", "page-path", "page-tree", "redirect", "redirect-parameters", "role", "secret", "session", "site", "tag", "terms",
 	}
 }
 

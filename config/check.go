@@ -6,12 +6,16 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
+// longestSession is how long a person stays signed in at most.
+const longestSession = 30 * 24 * time.Hour
+
 // finish checks what needs more than one value, and completes what follows from others.
 func (r *reader) finish(c *Config) {
-	for _, path := range []*string{&c.Files.Root, &c.Server.Certificate, &c.Server.Key,
+	for _, path := range []*string{&c.Files.Root, &c.Server.Certificate, &c.Server.Key, &c.Secret.KeyFile,
 		&c.Cluster.NATSCredentials, &c.Cluster.NATSCA, &c.Cluster.NATSCertificate, &c.Cluster.NATSKey} {
 		if *path != "" && !filepath.IsAbs(*path) {
 			*path = filepath.Join(c.Home, *path)
@@ -25,6 +29,11 @@ func (r *reader) finish(c *Config) {
 		r.warn("default.admin.password at %s has %d characters, and passwords.default.policy.min.length asks for %d: it is "+
 			"taken as it is; let the administrator choose another after the first sign-in",
 			r.values["default.admin.password"].source, n, c.Passwords.MinLength)
+	}
+	if c.Session.AutoLoginMaxAge > longestSession {
+		r.warn("company.security.auto.login.max.age at %s is more than 30 days and is taken as 30 days: no session "+
+			"lasts longer", r.values["company.security.auto.login.max.age"].source)
+		c.Session.AutoLoginMaxAge = longestSession
 	}
 	if 2*c.Database.ChangePollInterval > c.Cache.FreshLimit {
 		r.wrong("change.poll.interval", "%s is too long for cache.fresh.limit, %s; at most half of that is expected, or no cache would ever be fresh",

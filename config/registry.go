@@ -40,7 +40,7 @@ type section struct {
 func sections() []section {
 	return []section{
 		sectionHome(), sectionListen(), sectionWebServer(), sectionLimits(),
-		sectionHosts(), sectionCompany(), sectionAdmin(), sectionOperators(), sectionPasswords(), sectionSession(), sectionLanguages(),
+		sectionHosts(), sectionCompany(), sectionAdmin(), sectionOperators(), sectionPasswords(), sectionSession(), sectionSecret(), sectionLanguages(),
 		sectionMail(),
 		sectionDatabase(), sectionReadWrite(), sectionSchema(), sectionCounter(), sectionCache(), sectionChange(),
 		sectionCluster(),

@@ -46,6 +46,7 @@ type Web struct {
 	HTTPPort          int    // -1: the port of the request
 	HTTPSPort         int    // -1: the port of the request
 	Protocol          string // "http", "https" or "": as the request came
+	HSTSSubDomains    bool   // Strict-Transport-Security has includeSubDomains
 	ForwardedHost     Forwarded
 	ForwardedPort     Forwarded
 	ForwardedProtocol Forwarded
@@ -148,6 +149,11 @@ type Session struct {
 	ThrottleAccountMax  int // failed sign-ins for one account within the window
 	ThrottleAddressMax  int // failed sign-ins from one address within the window
 	ResetTicketLifetime time.Duration
+}
+
+// Secret is how the keys that sign and encrypt are kept.
+type Secret struct {
+	KeyFile string // absolute path of the file with the keys that encrypt them; empty: none
 }
 
 // Company is the first virtual instance.

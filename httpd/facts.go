@@ -27,8 +27,9 @@ type facts struct {
 	https  bool
 	body   body
 
-	hostless bool // the request named no host, as HTTP/1.0 allows
-	out      response
+	hostless  bool // the request named no host, as HTTP/1.0 allows
+	toldProto bool // a trusted proxy named the protocol
+	out       response
 }
 
 type factsKey struct{}
@@ -61,6 +62,7 @@ func (f *facts) resolve(r *http.Request) error {
 	if len(o.TrustedProxies) > 0 && contains(o.TrustedProxies, f.peer) {
 		f.client = clientOf(r, f.peer, o.TrustedProxies)
 		if v := forwarded(r, o.ForwardedProto); v != "" {
+			f.toldProto = true
 			switch {
 			case strings.EqualFold(v, "https"):
 				f.https = true
@@ -81,6 +83,8 @@ func (f *facts) resolve(r *http.Request) error {
 			}
 			fport = int(n)
 		}
+	} else if speaksForOthers(r) {
+		f.server.strangers.note(f.server.log, f.peer, f.start)
 	}
 	if host == "" && !r.ProtoAtLeast(1, 1) {
 		host, f.hostless = defaultHost, true // HTTP/1.0 need not name one: checks of load balancers do not

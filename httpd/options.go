@@ -38,6 +38,7 @@ type Options struct {
 	FrameHosts     []string               // hosts whose pages may be embedded, such as "www.youtube-nocookie.com"
 	NoCompression  bool                   // answers are never encoded
 	HSTSMaxAge     time.Duration          // Strict-Transport-Security on https; 0 for half a year, negative for none
+	HSTSSubDomains bool                   // it holds for all names below that of the portal, too
 	// Refused is told of every answer that is an error, with the context of the handler, so that refusals can be
 	// counted; nil: no one is.
 	Refused   func(ctx context.Context, err error)

@@ -27,6 +27,7 @@ import (
 	"github.com/stoa-portal/stoa/mail"
 	"github.com/stoa-portal/stoa/page"
 	"github.com/stoa-portal/stoa/render"
+	"github.com/stoa-portal/stoa/secret"
 	"github.com/stoa-portal/stoa/site"
 	"github.com/stoa-portal/stoa/taxonomy"
 	"github.com/stoa-portal/stoa/user"
@@ -45,9 +46,16 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	for _, d := range h.loose {
+		s.log.Warn("other users of this machine may look into a folder of the home", "folder", d,
+			"mend", "make the user that runs stoa its owner, then chmod 700")
+	}
 	s.onStop("home", func(context.Context) error { return h.close() })
 	for _, w := range c.Warnings() {
 		s.log.Warn(w)
+	}
+	if s.keyFile, err = readKeyFile(c); err != nil {
+		return err
 	}
 
 	// The database: open, migrate, and the change log on top of it. Everything this life of the node does
@@ -194,6 +202,9 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	if s.Access, err = access.New(access.Options{DB: s.DB, Cache: s.Cache, InstanceOf: site.InstanceOf}); err != nil {
 		return err
 	}
+	if s.Secrets, err = secret.New(secret.Options{DB: s.DB, Cache: s.Cache, File: s.keyFile, Logger: s.log}); err != nil {
+		return err
+	}
 	mailer := mail.New(mailOptions(c, s.DB.Unproven))
 	if s.Users, err = user.New(userOptions(c, s, mailer)); err != nil {
 		return err
@@ -250,9 +261,9 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	}
 	s.onStop("render", func(context.Context) error { theme.Close(); return nil })
 	visitors, err := web.New(web.Options{
-		Cache: s.Cache, Access: s.Access, Users: s.Users, Sites: s.Sites, Pages: s.Pages, Content: s.Content, Taxonomy: s.Taxonomy, Files: s.Files,
+		Cache: s.Cache, Access: s.Access, Users: s.Users, Secrets: s.Secrets, Sites: s.Sites, Pages: s.Pages, Content: s.Content, Taxonomy: s.Taxonomy, Files: s.Files,
 		Render: theme, Assets: assets, Log: s.Log, Logger: s.log.With("component", "web"), Audit: s.Audit, CookieDomain: c.Session.CookieDomain, PublicHost: c.Web.Host, SignInDisabled: c.Session.LoginDisabled, NoRemember: !c.Session.AutoLogin, OwnHosts: c.Hosts.Valid,
-		RememberFor: c.Session.AutoLoginMaxAge, ReadYourWrites: c.Cache.ReadYourWritesBy, Identity: s.identity,
+		Older: s.olderNodes, ReadYourWrites: c.Cache.ReadYourWritesBy, Identity: s.identity,
 	})
 	if err != nil {
 		return err
@@ -280,6 +291,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	if s.http, err = httpd.New(edge, handler); err != nil {
 		return err
 	}
+	s.proxies.Store(s.http)
 	s.onStop("http", func(context.Context) error { return s.http.Close() })
 	s.examine(ctx)
 	s.every(2*time.Second, s.examine)

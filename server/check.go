@@ -48,7 +48,8 @@ func httpSettings(c *config.Config) httpd.Options {
 		Links: httpd.Links{
 			Protocol: c.Web.Protocol, Host: c.Web.Host, HTTPPort: c.Web.HTTPPort, HTTPSPort: c.Web.HTTPSPort,
 		},
-		ValidHosts: c.Hosts.Valid, FrameHosts: []string{"www.youtube-nocookie.com", "www.youtube.com", "player.vimeo.com"},
+		HSTSSubDomains: c.Web.HSTSSubDomains,
+		ValidHosts:     c.Hosts.Valid, FrameHosts: []string{"www.youtube-nocookie.com", "www.youtube.com", "player.vimeo.com"},
 		MaxBody: c.Server.MaxBodyBytes, MaxHeader: int(c.Server.MaxHeaderBytes), NoCompression: !c.Server.Compression,
 		ReadHeaderTimeout: c.Server.ReadHeaderTimeout, ReadTimeout: c.Server.ReadTimeout,
 		WriteTimeout: c.Server.WriteTimeout, IdleTimeout: c.Server.IdleTimeout, DrainDelay: c.Server.DrainDelay,

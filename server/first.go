@@ -86,6 +86,7 @@ func firstAdministrator(c *config.Config) user.AdminOptions {
 	return user.AdminOptions{
 		EmailPrefix: c.Admin.EmailAddressPrefix, MailDomain: c.Company.WebID, ScreenName: c.Admin.ScreenName,
 		First: c.Admin.FirstName, Last: c.Admin.LastName, Password: c.Admin.Password,
+		AsItIs: true,
 	}
 }
 

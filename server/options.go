@@ -7,6 +7,7 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/cluster"
 	"github.com/stoa-portal/stoa/config"
 	"github.com/stoa-portal/stoa/lock"
 	"github.com/stoa-portal/stoa/mail"
@@ -26,7 +27,7 @@ func mailOptions(c *config.Config, hold func() bool) mail.Options {
 
 func userOptions(c *config.Config, s *Server, m *mail.Mailer) user.Options {
 	return user.Options{
-		DB: s.DB, Cache: s.Cache, Access: s.Access, Mail: m, Audit: s.Audit, Logger: s.log.With("component", "user"),
+		DB: s.DB, Cache: s.Cache, Access: s.Access, Secrets: s.Secrets, Mail: m, Audit: s.Audit, Logger: s.log.With("component", "user"),
 		DefaultInstance: site.DefaultInstance, Operators: c.Operators.Users,
 		SessionTimeout: c.Session.Timeout, RememberAge: c.Session.AutoLoginMaxAge, ResetLifetime: c.Session.ResetTicketLifetime,
 		ThrottleWindow: c.Session.ThrottleWindow, AccountMax: c.Session.ThrottleAccountMax, AddressMax: c.Session.ThrottleAddressMax, MinPassword: c.Passwords.MinLength,
@@ -52,7 +53,7 @@ func (s *Server) ResetPassword(ctx context.Context, login string) (string, error
 			if err != nil {
 				return "", err
 			}
-			return s.URL() + path, nil
+			return s.PersonURL() + path, nil
 		}
 	}
 	return "", stoa.NotFound("person with the e-mail address or screen name", login)
@@ -77,3 +78,6 @@ func (s *Server) siteHost(host string) bool {
 	known, err := s.Sites.KnownHost(s.ctx, host)
 	return err == nil && known
 }
+
+// olderNodes reports whether a node of a version before is beside, as while versions roll.
+func (s *Server) olderNodes() bool { return cluster.Older(s.Node.Members()) }

@@ -3,12 +3,14 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,6 +28,7 @@ import (
 	"github.com/stoa-portal/stoa/job"
 	"github.com/stoa-portal/stoa/lock"
 	"github.com/stoa-portal/stoa/page"
+	"github.com/stoa-portal/stoa/secret"
 	"github.com/stoa-portal/stoa/site"
 	"github.com/stoa-portal/stoa/taxonomy"
 	"github.com/stoa-portal/stoa/user"
@@ -54,6 +57,7 @@ type Server struct {
 	Cache    *cache.Cache
 	Access   *access.Service
 	Users    *user.Service
+	Secrets  *secret.Service
 	Sites    *site.Service
 	Taxonomy *taxonomy.Service
 	Pages    *page.Service
@@ -73,13 +77,14 @@ type Server struct {
 	link     *link
 	probe    *cluster.Probe
 	await    cluster.Method[[]change.Position, bool]
-	status   cluster.Method[struct{}, cluster.Report]
+	status   cluster.Method[statusQuestion, cluster.Report]
 	levels   cluster.Method[levelOrder, bool]
 	level    *slog.LevelVar    // nil: cannot be changed
 	shared   map[string]string // digests of the settings that must be the same on all nodes
 	values   map[string]string // those settings as they may be shown
 	settings string            // one digest of them all
 	files    files
+	keyFile  *secret.File // nil without secret.key.file
 	checked  atomic.Int64 // when the connections that visitors use were last found to work
 	proven   atomic.Int64 // when the newest proof of freshness was sent that was seen
 	checkup  atomic.Pointer[checkup]
@@ -90,6 +95,7 @@ type Server struct {
 	seen     atomic.Pointer[cluster.Status] // the cluster as it was seen last
 	told     map[string]cluster.Finding     // findings that stand in the log
 	leaving  atomic.Bool                    // Drain has begun
+	proxies  atomic.Pointer[httpd.Server]   // knows which proxies are not trusted; nil while the node starts
 	address  string                         // host:port for people
 	started  time.Time
 	command  bool
@@ -140,6 +146,20 @@ func (s *Server) URL() string {
 		return fmt.Sprintf("https://localhost:%d", port)
 	}
 	return fmt.Sprintf("http://localhost:%d", s.http.Port())
+}
+
+// PersonURL is the beginning of an address that a person is to open. Where visitors use HTTPS and this node has none,
+// it is that of the proxy.
+func (s *Server) PersonURL() string {
+	c := s.cfg
+	if c.Web.Protocol != "https" || s.http.PortTLS() != 0 {
+		return s.URL()
+	}
+	host := cmp.Or(c.Web.Host, c.Company.VirtualHostName)
+	if p := c.Web.HTTPSPort; p > 0 && p != 443 {
+		host = net.JoinHostPort(host, strconv.Itoa(p))
+	}
+	return "https://" + host
 }
 
 // LocalURL is the address of the node of this configuration as seen from its own machine.

@@ -3,6 +3,12 @@ package user
 import (
 	"context"
 	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -47,23 +53,23 @@ func TestEnsureAdmin_OnceAndWithAOneTimeLink(t *testing.T) {
 				t.Fatalf("%v %v", p, err)
 			}
 			a.clock.pass(61 * time.Minute)
-			wantKind(t, "after an hour", a.UseSetup(context.Background(), tokens[0], secret), stoa.KindInvalid)
+			wantKind(t, "after an hour", a.UseSetup(context.Background(), tokens[0], passphrase), stoa.KindInvalid)
 			token, err := b.NewSetupToken(asSystem(), p.Items[0].ID)
 			if err != nil {
 				t.Fatal(err)
 			}
-			wantKind(t, "a setup token at the reset", a.ResetPassword(context.Background(), token, secret), stoa.KindInvalid)
+			wantKind(t, "a setup token at the reset", a.ResetPassword(context.Background(), token, passphrase), stoa.KindInvalid)
 			wantKind(t, "a bad password", a.UseSetup(context.Background(), token, "short"), stoa.KindInvalid)
 			if err := a.CheckSetup(context.Background(), token); err != nil {
 				t.Errorf("the bad password used the link up: %v", err)
 			}
-			if err := a.UseSetup(context.Background(), token, secret); err != nil {
+			if err := a.UseSetup(context.Background(), token, passphrase); err != nil {
 				t.Fatal(err)
 			}
-			wantKind(t, "a second time", b.UseSetup(context.Background(), token, secret+"2"), stoa.KindInvalid)
+			wantKind(t, "a second time", b.UseSetup(context.Background(), token, passphrase+"2"), stoa.KindInvalid)
 			_, err = b.NewSetupToken(asSystem(), p.Items[0].ID)
 			wantKind(t, "a link when there is a password", err, stoa.KindConflict)
-			b.signIn(t, "test", secret)
+			b.signIn(t, "test", passphrase)
 		})
 	}
 }
@@ -85,11 +91,11 @@ func TestEnsureAdmin_LinkOfEachNodeWorksUntilOneIsUsed(t *testing.T) {
 				t.Errorf("a link of a start: %v", err)
 			}
 		}
-		if err := n.UseSetup(context.Background(), tokens[0], secret); err != nil {
+		if err := n.UseSetup(context.Background(), tokens[0], passphrase); err != nil {
 			t.Fatal(err)
 		}
 		for _, token := range tokens {
-			wantKind(t, "a link after one was used", n.UseSetup(context.Background(), token, secret+"2"), stoa.KindInvalid)
+			wantKind(t, "a link after one was used", n.UseSetup(context.Background(), token, passphrase+"2"), stoa.KindInvalid)
 		}
 	})
 }
@@ -99,17 +105,17 @@ func TestResetPassword_ByMail(t *testing.T) {
 		n := newNode(t, d)
 		admin(t, n)
 		person(t, n, "ann")
-		session := n.signIn(t, "ann", secret)
+		session := n.signIn(t, "ann", passphrase)
 		first := n.resetToken(t, "Ann@example.com")
 		token := n.resetToken(t, "ann@example.com")
-		wantKind(t, "the older link", n.ResetPassword(context.Background(), first, "a new password"), stoa.KindInvalid)
 		if err := n.ResetPassword(context.Background(), token, "a new password"); err != nil {
 			t.Fatal(err)
 		}
+		wantKind(t, "the older link", n.ResetPassword(context.Background(), first, "another password"), stoa.KindInvalid)
 		wantKind(t, "the link again", n.ResetPassword(context.Background(), token, "another password"), stoa.KindInvalid)
 		_, _, err := n.Authenticate(context.Background(), session)
 		wantKind(t, "an old session", err, stoa.KindUnauthorized)
-		_, _, err = n.SignIn(context.Background(), credentials("ann", secret), instance)
+		_, _, err = n.SignIn(context.Background(), credentials("ann", passphrase), instance)
 		wantKind(t, "the old password", err, stoa.KindUnauthorized)
 		n.signIn(t, "ann", "a new password")
 
@@ -150,17 +156,138 @@ func TestRequestReset_RefusesBadAddresses(t *testing.T) {
 	}
 }
 
-func TestResetPassword_LinksPerAccountAreLimited(t *testing.T) {
-	n := newNode(t, dbtest.New(t))
-	admin(t, n)
-	for range resetsPerWindow {
-		if err := n.sendReset(context.Background(), reset{instance: instance, email: "test@example.com", base: "https://p.example.com"}); err != nil {
-			t.Fatal(err)
+// Requests of others neither use up the links of a person nor end those that are on their way.
+func TestRequestReset_LimitsTheRequesterAndNotThePerson(t *testing.T) {
+	for _, e := range dbtest.Engines() {
+		t.Run(string(e), func(t *testing.T) {
+			a, b := two(t, e)
+			admin(t, a)
+			from := func(address string) context.Context {
+				return stoa.WithRequester(context.Background(), netip.MustParseAddr(address))
+			}
+			mine := a.resetToken(t, "test@example.com")
+			for i := range resetsPerRequester {
+				n := []*node{a, b}[i%2]
+				if err := n.RequestReset(from("2001:db8:1:2::1"), instance, "test@example.com", "https://p.example.com"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, email := range []string{"test@example.com", "nobody@example.com"} {
+				err := b.RequestReset(from("2001:db8:1:2::2"), instance, email, "https://p.example.com")
+				wantKind(t, "one more for "+email, err, stoa.KindTooMany)
+			}
+			if err := a.CheckReset(context.Background(), mine); err != nil {
+				t.Errorf("the link from before: %v", err)
+			}
+			again := a.resetToken(t, "test@example.com")
+			a.clock.pass(59 * time.Minute)
+			if err := b.ResetPassword(context.Background(), again, passphrase+" 2"); err != nil {
+				t.Errorf("a link after those of others: %v", err)
+			}
+			wantKind(t, "the other link", b.CheckReset(context.Background(), mine), stoa.KindInvalid)
+			last := a.resetToken(t, "test@example.com")
+			a.clock.pass(time.Hour)
+			wantKind(t, "a link of an hour ago", b.CheckReset(context.Background(), last), stoa.KindInvalid)
+		})
+	}
+}
+
+// waitForMails waits until so many messages that hold the word were written, and gives them.
+func (n *node) waitForMails(t *testing.T, count int, word string) []string {
+	t.Helper()
+	var got []string
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); runtime.Gosched() {
+		got = slices.DeleteFunc(n.mails(t), func(m string) bool { return !strings.Contains(m, word) })
+		if len(got) >= count {
+			return got
 		}
 	}
-	wantKind(t, "one more", n.sendReset(context.Background(), reset{instance: instance, email: "test@example.com", base: "https://p.example.com"}), stoa.KindTooMany)
-	if got := len(n.mails(t)); got != resetsPerWindow {
-		t.Errorf("%d mails, want %d", got, resetsPerWindow)
+	t.Fatalf("%d mails with %q came, want %d", len(got), word, count)
+	return nil
+}
+
+func TestChanges_AreToldByMail(t *testing.T) {
+	n := newNode(t, dbtest.New(t))
+	admin(t, n)
+	ann := person(t, n, "ann")
+	ctx := stoa.WithRequester(n.as(t, n.signIn(t, "ann", passphrase)), netip.MustParseAddr("203.0.113.9"))
+	if err := n.SetPassword(ctx, ann.ID, passphrase, passphrase+" 2"); err != nil {
+		t.Fatal(err)
+	}
+	if m := n.waitForMails(t, 1, "password of your account was changed")[0]; !strings.Contains(m, "203.0.113.9") {
+		t.Errorf("the mail does not say from where: %q", m)
+	}
+	if err := n.AdminSetPassword(asSystem(), ann.ID, passphrase+" 3"); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.ResetPassword(context.Background(), n.resetToken(t, "ann@example.com"), passphrase+" 4"); err != nil {
+		t.Fatal(err)
+	}
+	n.waitForMails(t, 3, "password of your account was changed")
+	ann, err := n.Get(asSystem(), ann.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ann.Email = "ann@new.example"
+	if _, err := n.Update(asSystem(), ann); err != nil {
+		t.Fatal(err)
+	}
+	n.waitForMails(t, 2, "is now ann@new.example") // at the old address and at the new one
+	names, _ := filepath.Glob(filepath.Join(n.dir, "*.eml"))
+	to := map[string]int{}
+	for _, name := range names {
+		raw, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m := regexp.MustCompile(`(?m)^To: <?([^>\r\n]+)`).FindSubmatch(raw); m != nil && strings.Contains(string(raw), "e-mail address of your account") {
+			to[string(m[1])]++
+		}
+	}
+	if to["ann@example.com"] != 1 || to["ann@new.example"] != 1 {
+		t.Errorf("the change of the address was told to %v", to)
+	}
+}
+
+func TestPolicy_RefusesWhatIsTriedFirst(t *testing.T) {
+	n := newNode(t, dbtest.New(t))
+	u := User{ScreenName: "ann.miller", Email: "ann@example.com"}
+	for _, bad := range []string{
+		"aaaaaaaaaaaa", "aaaaaaaaaaaaaaaaaaaaaaaa", "abababababab", "passwordpassword", "Password2026!", "password1234", "123456789012",
+		"abcdefghijkl", "lkjihgfedcba", "1qaz2wsx3edc", "Qwertyuiop12", "QWERTY123456", "ann.miller", "Ann.Miller2026", "justinbieber", "short",
+		"            ", "112233445566", "correct-ho",
+	} {
+		if err := n.checkPolicy(u, bad); !stoa.Is(err, stoa.KindInvalid) {
+			t.Errorf("%q is taken as a password", bad)
+		}
+	}
+	for _, good := range []string{"correct horse battery", "violet-kettle-9", "ein langer Satz über Käse", "x7!Qp2#mZ9vT", "пароль из пяти слов", "password for my garden house"} {
+		if err := n.checkPolicy(u, good); err != nil {
+			t.Errorf("%q: %v", good, err)
+		}
+	}
+}
+
+func TestAdminSetPassword_IsNotForTheOwnAccount(t *testing.T) {
+	n := newNode(t, dbtest.New(t))
+	boss := admin(t, n)
+	ctx := n.as(t, n.signIn(t, "test", passphrase))
+	wantKind(t, "the own password without the old one", n.AdminSetPassword(ctx, boss.ID, passphrase+" 2"), stoa.KindForbidden)
+	n.signIn(t, "test", passphrase)
+}
+
+func TestEnsureAdmin_TakesThePasswordOfAFileAsItIs(t *testing.T) {
+	n := newNode(t, dbtest.New(t))
+	o := AdminOptions{EmailPrefix: "test", MailDomain: "example.com", ScreenName: "test", First: "T", Last: "T", Password: "test"}
+	_, _, err := n.EnsureAdmin(asSystem(), instance, o)
+	wantKind(t, "from a form", err, stoa.KindInvalid)
+	o.AsItIs = true
+	if _, _, err := n.EnsureAdmin(asSystem(), instance, o); err != nil {
+		t.Fatal(err)
+	}
+	n.signIn(t, "test", "test")
+	if said := n.log.String(); !strings.Contains(said, "taken as it is") || strings.Contains(said, "password=test") {
+		t.Errorf("the log says %q", said)
 	}
 }
 
@@ -169,14 +296,14 @@ func TestSetPassword_NeedsTheOldOneAndEndsOtherSessions(t *testing.T) {
 		n := newNode(t, d)
 		boss := admin(t, n)
 		ann := person(t, n, "ann")
-		mine, other := n.signIn(t, "ann", secret), n.signIn(t, "ann", secret)
+		mine, other := n.signIn(t, "ann", passphrase), n.signIn(t, "ann", passphrase)
 		ctx := n.as(t, mine)
-		wantKind(t, "a stranger's", n.SetPassword(ctx, boss.ID, secret, "a new password"), stoa.KindForbidden)
+		wantKind(t, "a stranger's", n.SetPassword(ctx, boss.ID, passphrase, "a new password"), stoa.KindForbidden)
 		for _, bad := range []string{"short", "ann@example.com", "ANN@example.com ", strings.Repeat("x", 2000), "not text \xff\xff"} {
-			wantKind(t, fmt.Sprintf("%.20q", bad), n.SetPassword(ctx, ann.ID, secret, bad), stoa.KindInvalid)
+			wantKind(t, fmt.Sprintf("%.20q", bad), n.SetPassword(ctx, ann.ID, passphrase, bad), stoa.KindInvalid)
 		}
 		wantKind(t, "wrong old one", n.SetPassword(ctx, ann.ID, "wrong wrong wrong", "a new password"), stoa.KindInvalid)
-		if err := n.SetPassword(ctx, ann.ID, secret, "a new password"); err != nil {
+		if err := n.SetPassword(ctx, ann.ID, passphrase, "a new password"); err != nil {
 			t.Fatal(err)
 		}
 		n.as(t, mine)
@@ -194,7 +321,7 @@ func TestUpdate_VersionsLocksAndNames(t *testing.T) {
 		n := newNode(t, d)
 		boss := admin(t, n)
 		ann, bob := person(t, n, "ann"), person(t, n, "bob")
-		token := n.signIn(t, "ann", secret)
+		token := n.signIn(t, "ann", passphrase)
 		ctx := n.as(t, token)
 
 		ann, err := n.Get(ctx, ann.ID)
@@ -252,7 +379,7 @@ func TestManagers_CannotBecomeAdministrators(t *testing.T) {
 	}
 	mo := person(t, n, "mo", role.ID)
 	bob := person(t, n, "bob")
-	ctx := n.as(t, n.signIn(t, "mo", secret))
+	ctx := n.as(t, n.signIn(t, "mo", passphrase))
 	adminRole := []stoa.ID{n.role(t, access.RoleAdministrator)}
 	admins, err := n.CreateGroup(asSystem(), Group{Instance: instance, Name: "Admins", Roles: adminRole})
 	if err != nil {
@@ -266,9 +393,9 @@ func TestManagers_CannotBecomeAdministrators(t *testing.T) {
 	wantKind(t, "boss's address", err, stoa.KindForbidden)
 	_, err = n.CreateGroup(ctx, Group{Instance: instance, Name: "Ours", Roles: adminRole})
 	wantKind(t, "a group", err, stoa.KindForbidden)
-	_, err = n.Create(ctx, User{Instance: instance, ScreenName: "x", Email: "x@example.com", Groups: []stoa.ID{admins.ID}}, secret)
+	_, err = n.Create(ctx, User{Instance: instance, ScreenName: "x", Email: "x@example.com", Groups: []stoa.ID{admins.ID}}, passphrase)
 	wantKind(t, "an account in the group", err, stoa.KindForbidden)
-	_, err = n.Create(ctx, User{Instance: instance + 1, ScreenName: "x", Email: "x@example.com"}, secret)
+	_, err = n.Create(ctx, User{Instance: instance + 1, ScreenName: "x", Email: "x@example.com"}, passphrase)
 	wantKind(t, "another instance", err, stoa.KindNotFound)
 	if err := n.AdminSetPassword(ctx, bob.ID, "a new password"); err != nil {
 		t.Errorf("what the manager may do: %v", err)
@@ -288,14 +415,14 @@ func TestGuestsAndNobody_AreRefusedEverything(t *testing.T) {
 	}
 	for who, ctx := range map[string]context.Context{"nobody": context.Background(), "guest": stoa.WithActor(context.Background(), guest)} {
 		for what, do := range map[string]func() error{
-			"Create":           func() error { _, err := n.Create(ctx, User{Instance: instance}, secret); return err },
+			"Create":           func() error { _, err := n.Create(ctx, User{Instance: instance}, passphrase); return err },
 			"Get":              func() error { _, err := n.Get(ctx, boss.ID); return err },
 			"List":             func() error { _, err := n.List(ctx, instance, Filter{}); return err },
 			"Update":           func() error { _, err := n.Update(ctx, boss); return err },
 			"Delete":           func() error { return n.Delete(ctx, boss.ID) },
 			"SetRoles":         func() error { return n.SetRoles(ctx, boss.ID, nil) },
-			"SetPassword":      func() error { return n.SetPassword(ctx, 0, secret, secret) },
-			"AdminSetPassword": func() error { return n.AdminSetPassword(ctx, boss.ID, secret) },
+			"SetPassword":      func() error { return n.SetPassword(ctx, 0, passphrase, passphrase) },
+			"AdminSetPassword": func() error { return n.AdminSetPassword(ctx, boss.ID, passphrase) },
 			"Sessions":         func() error { _, err := n.Sessions(ctx, boss.ID); return err },
 			"NewSetupToken":    func() error { _, err := n.NewSetupToken(ctx, boss.ID); return err },
 			"CreateGroup":      func() error { _, err := n.CreateGroup(ctx, Group{Instance: instance, Name: "x"}); return err },
@@ -351,22 +478,22 @@ func TestHasher_WaitsForAPlaceAndGivesUp(t *testing.T) {
 	h.places <- struct{}{} // somebody else is at work
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	_, err := h.make(ctx, secret)
+	_, err := h.make(ctx, passphrase)
 	wantKind(t, "no place", err, stoa.KindUnavailable)
-	h.waiting.Store(hashQueue)
-	_, _, err = h.check(context.Background(), "", secret)
+	h.waiting[0].Store(hashQueue)
+	_, _, err = h.check(context.Background(), "", passphrase)
 	wantKind(t, "too many wait", err, stoa.KindTooMany)
-	h.waiting.Store(0)
+	h.waiting[0].Store(0)
 	<-h.places
-	stored, err := h.make(context.Background(), secret)
+	stored, err := h.make(context.Background(), passphrase)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if ok, old, err := newHasher(128, 1).check(context.Background(), stored, secret); !ok || !old || err != nil {
+	if ok, old, err := newHasher(128, 1).check(context.Background(), stored, passphrase); !ok || !old || err != nil {
 		t.Errorf("with other costs: %v %v %v", ok, old, err)
 	}
 	for _, bad := range []string{"", "x", strings.Replace(stored, "m=64", "m=4294967295", 1), strings.Replace(stored, "argon2id", "argon2i", 1), stored[:len(stored)-4]} {
-		if ok, _, err := h.check(context.Background(), bad, secret); ok || err != nil {
+		if ok, _, err := h.check(context.Background(), bad, passphrase); ok || err != nil {
 			t.Errorf("%q: %v %v", bad, ok, err)
 		}
 	}

@@ -66,11 +66,11 @@ func TestAudit_TellsOfPeopleInWords(t *testing.T) {
 			t.Fatal(err)
 		}
 		ada, err := n.Create(system, User{Instance: instance, ScreenName: "ada", Email: "ada@example.com",
-			FirstName: "Ada", Roles: []stoa.ID{names[access.RoleAdministrator]}}, secret)
+			FirstName: "Ada", Roles: []stoa.ID{names[access.RoleAdministrator]}}, passphrase)
 		if err != nil {
 			t.Fatal(err)
 		}
-		tom, err := n.Create(system, User{Instance: instance, ScreenName: "tom", Email: "tom@example.com"}, secret)
+		tom, err := n.Create(system, User{Instance: instance, ScreenName: "tom", Email: "tom@example.com"}, passphrase)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -87,12 +87,12 @@ func TestAudit_TellsOfPeopleInWords(t *testing.T) {
 			stoa.Actor{User: ada.ID, Name: "Ada", Instance: instance, Admin: true})
 		in := func(login, password string) string {
 			_, token, err := n.SignIn(guest, Credentials{Login: login, Password: password, Address: from}, instance)
-			if (err != nil) != (password != secret) {
+			if (err != nil) != (password != passphrase) {
 				t.Errorf("%s: %v", login, err)
 			}
 			return token
 		}
-		token := in("ada", secret)
+		token := in("ada", passphrase)
 		for range 5 { // three fail, two are throttled
 			in("tom", "wrong")
 		}
@@ -105,7 +105,7 @@ func TestAudit_TellsOfPeopleInWords(t *testing.T) {
 		}
 		must(n.SignOut(as, token))
 		must(n.SignOut(as, token)) // again is nothing
-		must(n.AdminSetPassword(as, tom.ID, secret+" 2"))
+		must(n.AdminSetPassword(as, tom.ID, passphrase+" 2"))
 		must(n.SetRoles(as, tom.ID, []stoa.ID{names[access.RoleEditor]}))
 		must(n.SetRoles(as, tom.ID, nil))
 		g, err := n.CreateGroup(as, Group{Instance: instance, Name: "Crew"})
@@ -115,7 +115,7 @@ func TestAudit_TellsOfPeopleInWords(t *testing.T) {
 		path := access.Path{{Kind: "page", ID: 9, Title: "Harbour"}, {Kind: access.KindInstance, ID: instance}}
 		must(n.access.SetGrants(as, path, []access.Grant{{Role: names[access.RoleEditor], Action: access.View}}))
 		must(n.access.SetGrants(as, path, nil))
-		if err := n.SetPassword(as, ada.ID, "wrong", secret+" 3"); !stoa.Is(err, stoa.KindInvalid) {
+		if err := n.SetPassword(as, ada.ID, "wrong", passphrase+" 3"); !stoa.Is(err, stoa.KindInvalid) {
 			t.Error(err)
 		}
 		now, err := n.Get(as, tom.ID)
@@ -124,7 +124,7 @@ func TestAudit_TellsOfPeopleInWords(t *testing.T) {
 		_, err = n.Update(as, now)
 		must(err)
 		must(n.Delete(as, tom.ID))
-		if err := n.ResetPassword(guest, "x", secret); !stoa.Is(err, stoa.KindInvalid) {
+		if err := n.ResetPassword(guest, "x", passphrase); !stoa.Is(err, stoa.KindInvalid) {
 			t.Error(err)
 		}
 		want := []string{

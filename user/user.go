@@ -20,6 +20,7 @@ import (
 	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/mail"
+	"github.com/stoa-portal/stoa/secret"
 )
 
 // The states of an account.
@@ -30,11 +31,12 @@ const (
 
 // Options are what a Service needs. DB, Cache and Access are required.
 type Options struct {
-	DB     *db.DB
-	Cache  *cache.Cache
-	Access *access.Service
-	Mail   *mail.Mailer // nil: no links for forgotten passwords are sent
-	Audit  *audit.Log   // nil: what is tried in vain is not noted
+	DB      *db.DB
+	Cache   *cache.Cache
+	Access  *access.Service
+	Secrets *secret.Service // signs the cookies of known browsers; nil: one without a key file
+	Mail    *mail.Mailer    // nil: no links for forgotten passwords are sent
+	Audit   *audit.Log      // nil: what is tried in vain is not noted
 
 	// DefaultInstance gives the instance whose administrators operate the whole installation; nil: there are none.
 	DefaultInstance func(context.Context, db.Queryer) (stoa.ID, error)
@@ -46,7 +48,7 @@ type Options struct {
 	Now    func() time.Time
 
 	SessionTimeout time.Duration // a session ends this long after its last request; 0 = 30 min
-	RememberAge    time.Duration // the same for sessions with "remember me"; 0 = 30 days
+	RememberAge    time.Duration // a session with "keep me signed in" ends this long after sign-in; 0 = 30 days
 	ResetLifetime  time.Duration // of the link for a forgotten password; 0 = 1 h
 	SetupLifetime  time.Duration // of the link for the first password; 0 = 1 h
 
@@ -54,30 +56,31 @@ type Options struct {
 	AccountMax     int           // failed sign-ins of one account within the window; 0 = 10
 	AddressMax     int           // failed sign-ins from one address within the window; 0 = 100
 
-	MinPassword  int    // characters of a password at least; 0 = 10
+	MinPassword  int    // characters of a password at least; 0 = 12
 	HashMemory   uint32 // KiB of memory that hashing one password takes; 0 = 19456
 	HashParallel int    // passwords hashed at once; 0 = 4
 }
 
 // Service keeps users, groups and sessions. It is safe for concurrent use; Close ends it.
 type Service struct {
-	o      Options
-	db     *db.DB
-	access *access.Service
-	log    *slog.Logger
-	hash   *hasher
+	o       Options
+	db      *db.DB
+	access  *access.Service
+	secrets *secret.Service
+	log     *slog.Logger
+	hash    *hasher
 
 	sessions *cache.Region[Session]
 	actors   *cache.Region[stoa.Actor]
 
-	resets  chan reset
+	letters chan letter
 	life    context.Context
 	end     context.CancelFunc
 	wg      sync.WaitGroup
 	closing sync.Once
 }
 
-// New gives a Service and starts the goroutine that sends links for forgotten passwords. It returns
+// New gives a Service and starts the goroutine that sends its mail. It returns
 // an error that names the option that is wrong.
 func New(o Options) (*Service, error) {
 	if o.DB == nil || o.Cache == nil || o.Access == nil {
@@ -93,6 +96,12 @@ func New(o Options) (*Service, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Secrets == nil {
+		var err error
+		if o.Secrets, err = secret.New(secret.Options{DB: o.DB, Cache: o.Cache, Logger: o.Logger, Now: o.Now}); err != nil {
+			return nil, err
+		}
+	}
 	setDefault(&o.SessionTimeout, 30*time.Minute)
 	setDefault(&o.RememberAge, 30*24*time.Hour)
 	setDefault(&o.ResetLifetime, time.Hour)
@@ -100,14 +109,14 @@ func New(o Options) (*Service, error) {
 	setDefault(&o.ThrottleWindow, 15*time.Minute)
 	setDefault(&o.AccountMax, 10)
 	setDefault(&o.AddressMax, 100)
-	setDefault(&o.MinPassword, 10)
+	setDefault(&o.MinPassword, 12)
 	setDefault(&o.HashMemory, 19456)
 	setDefault(&o.HashParallel, 4)
 	if o.MinPassword > maxPassword || o.HashMemory > maxHashMemory {
 		return nil, fmt.Errorf("user: Options.MinPassword is at most %d and Options.HashMemory at most %d", maxPassword, maxHashMemory)
 	}
 	s := &Service{
-		o: o, db: o.DB, access: o.Access, log: o.Logger.With("component", "user"),
+		o: o, db: o.DB, access: o.Access, secrets: o.Secrets, log: o.Logger.With("component", "user"),
 		hash: newHasher(o.HashMemory, o.HashParallel),
 		sessions: cache.NewRegion(o.Cache, cache.RegionOptions{Name: "session", MaxBytes: 16 << 20}, func(v Session) int {
 			return 160 + len(v.Agent)
@@ -115,10 +124,10 @@ func New(o Options) (*Service, error) {
 		actors: cache.NewRegion(o.Cache, cache.RegionOptions{Name: "actor", MaxBytes: 16 << 20}, func(a stoa.Actor) int {
 			return 120 + len(a.Name) + 8*len(a.Roles)
 		}),
-		resets: make(chan reset, 64),
+		letters: make(chan letter, 64),
 	}
 	s.life, s.end = context.WithCancel(context.Background())
-	s.wg.Go(s.sendResets)
+	s.wg.Go(s.sendLetters)
 	return s, nil
 }
 
