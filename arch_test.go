@@ -88,7 +88,7 @@ var allowedModules = map[string][]string{
 	"cluster/nats": {"github.com/nats-io/nats-server/v2", "github.com/nats-io/nats.go", "github.com/nats-io/nkeys"},
 	"job":          {"github.com/robfig/cron/v3"},
 	"filestore":    {"golang.org/x/sys"},
-	"user":         {"golang.org/x/crypto"},
+	"user":         {"golang.org/x/crypto", "github.com/go-webauthn/webauthn"},
 	"mail":         {"github.com/wneessen/go-mail"},
 	"document":     {"golang.org/x/image"},
 	"content":      {"github.com/sergi/go-diff", "golang.org/x/crypto"},

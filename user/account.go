@@ -52,6 +52,9 @@ func (s *Service) Create(ctx context.Context, u User, password string) (User, er
 	if err := s.guardAdminRole(ctx, u.Instance, roles); err != nil {
 		return User{}, err
 	}
+	if err := s.fresh(ctx, "make an account"); err != nil {
+		return User{}, err
+	}
 	err = s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error { return s.insert(ctx, tx, &u, hash) })
 	if err != nil {
 		return User{}, taken(err)
@@ -210,6 +213,11 @@ func (s *Service) Update(ctx context.Context, u User) (User, error) {
 	if self && u.Status != StatusActive {
 		return User{}, stoa.Invalid("status", "you cannot lock your own account")
 	}
+	if !self || u.Email != old.Email || u.ScreenName != old.ScreenName {
+		if err := s.fresh(ctx, "change an account"); err != nil {
+			return User{}, err
+		}
+	}
 	err = s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
 		wasAdmin := false
 		if u.Status != StatusActive && old.Status == StatusActive {
@@ -264,6 +272,9 @@ func (s *Service) Delete(ctx context.Context, id stoa.ID) error {
 	if stoa.ActorFrom(ctx).User == id {
 		return stoa.Invalid("id", "you cannot delete your own account")
 	}
+	if err := s.fresh(ctx, "delete an account"); err != nil {
+		return err
+	}
 	remove := func(ctx context.Context, tx *db.Tx) error {
 		role, err := s.lockAdminRole(ctx, tx, a.Instance)
 		if err != nil {
@@ -281,6 +292,8 @@ func (s *Service) Delete(ctx context.Context, id stoa.ID) error {
 			return err
 		}
 		for _, q := range []string{"DELETE FROM user_link WHERE account = ?", "DELETE FROM user_member WHERE account = ?",
+			"DELETE FROM user_factor WHERE account = ?", "DELETE FROM user_recovery WHERE account = ?",
+			"DELETE FROM user_challenge WHERE account = ?",
 			"DELETE FROM access_holder WHERE holder = ?", "DELETE FROM user_account WHERE id = ?"} {
 			if _, err := tx.Exec(ctx, q, id); err != nil {
 				return fmt.Errorf("delete user %d: %w", id, err)
@@ -309,6 +322,9 @@ func (s *Service) SetRoles(ctx context.Context, user stoa.ID, roles []stoa.ID) e
 		return err
 	}
 	if err := s.guardAdminRole(ctx, a.Instance, roles); err != nil {
+		return err
+	}
+	if err := s.fresh(ctx, "change roles"); err != nil {
 		return err
 	}
 	return s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
@@ -347,6 +363,9 @@ func (s *Service) SetPassword(ctx context.Context, id stoa.ID, old, password str
 	if !actor.SignedIn() || actor.User != id {
 		return stoa.Forbidden("you may change your own password only")
 	}
+	if err := s.fresh(ctx, "change your password"); err != nil {
+		return err
+	}
 	a, err := s.account(ctx, s.db, id)
 	if err != nil {
 		return err
@@ -382,6 +401,9 @@ func (s *Service) SetPassword(ctx context.Context, id stoa.ID, old, password str
 func (s *Service) AdminSetPassword(ctx context.Context, id stoa.ID, password string) error {
 	a, err := s.manageAccount(ctx, id)
 	if err != nil {
+		return err
+	}
+	if err := s.fresh(ctx, "change a password"); err != nil {
 		return err
 	}
 	if err := s.checkPolicy(a.User, password); err != nil {

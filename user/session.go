@@ -22,6 +22,8 @@ type Credentials struct {
 	Remember bool       // a session that lasts for Options.RememberAge
 	Address  netip.Addr // of the client
 	Agent    string     // what the browser calls itself; shown in the list of sessions
+
+	finish func(ctx context.Context, tx *db.Tx) error // spends the second factor, in the transaction of the session
 }
 
 // Session is one browser that somebody is signed in with.
@@ -31,11 +33,16 @@ type Session struct {
 	Remember               bool
 	Address, Agent         string
 	Version                int64
+
+	Proven     time.Time // when the person last proved who they are
+	TwoFactors bool      // with two factors, when the session began or since
+	Limited    bool      // a second factor is asked of the person: until then the session is good for making one only
 }
 
 // SignIn checks the credentials and makes a session. The token is the only way to it and is given
 // once. Wrong credentials, unknown users, locked accounts and accounts without a password are all
-// the same Unauthorized and take the same work; too many tries are TooMany.
+// the same Unauthorized and take the same work; too many tries are TooMany. Where the account has a second
+// factor the error is a *SecondStep, and FinishSignIn goes on.
 func (s *Service) SignIn(ctx context.Context, c Credentials, instance stoa.ID) (Session, string, error) {
 	login := strings.ToLower(strings.TrimSpace(c.Login))
 	a, err := s.byLogin(ctx, instance, login)
@@ -61,6 +68,9 @@ func (s *Service) SignIn(ctx context.Context, c Credentials, instance stoa.ID) (
 	}
 	if !ok {
 		return Session{}, "", stoa.Unauthorized("the login or the password is wrong")
+	}
+	if err := s.secondStep(ctx, a, c.Remember, from); err != nil {
+		return Session{}, "", err
 	}
 	fresh := ""
 	if old { // made with other costs
@@ -89,6 +99,7 @@ func (s *Service) open(ctx context.Context, a account, c Credentials, fresh, who
 	v := Session{
 		User: a.ID, Instance: a.Instance, Created: now, Seen: now, Expires: now.Add(s.length(c.Remember)), Remember: c.Remember,
 		Address: c.Address.Unmap().WithZone("").String(), Agent: clean(c.Agent, 190), Version: 1,
+		Proven: now, TwoFactors: c.finish != nil,
 	}
 	err := s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
 		id, err := tx.NewID(ctx)
@@ -111,11 +122,17 @@ func (s *Service) open(ctx context.Context, a account, c Credentials, fresh, who
 		if err := tx.Insert(ctx, "user_session", db.Row{
 			"id": v.ID, "digest": digest, "account": v.User, "instance": v.Instance, "created": db.Micros(now), "seen": db.Micros(now),
 			"expires": db.Micros(v.Expires), "remember": v.Remember, "address": v.Address, "agent": v.Agent, "version": v.Version,
+			"proven": db.Micros(v.Proven), "two_factors": v.TwoFactors,
 		}); err != nil {
 			return fmt.Errorf("make the session: %w", err)
 		}
 		tx.Changed("session", v.ID, v.Instance, v.Version)
 		tx.Changed("user", a.ID, a.Instance, a.Version)
+		if c.finish != nil {
+			if err := c.finish(ctx, tx); err != nil {
+				return err
+			}
+		}
 		return succeeded(ctx, tx, who, from)
 	})
 	if err != nil {
@@ -163,7 +180,12 @@ func (s *Service) Authenticate(ctx context.Context, token string) (stoa.Actor, S
 	if err != nil {
 		return stoa.Actor{}, Session{}, err
 	}
-	actor.Session = v.ID
+	actor.Session, actor.Proven = v.ID, v.Proven
+	if v.Limited = s.limits(actor, v); v.Limited {
+		if actor, err = s.limited(ctx, actor); err != nil {
+			return stoa.Actor{}, Session{}, err
+		}
+	}
 	if now.Sub(v.Seen) >= s.length(v.Remember)/10 && !db.InWrite(ctx) {
 		v = s.touch(ctx, v, now)
 	}
@@ -315,7 +337,7 @@ func deleteSessions(ctx context.Context, tx *db.Tx, where string, args ...any) (
 // the data was put back to an earlier state, what was ended since would live again. It asks for no right:
 // it is for the portal itself, which knows when that has happened.
 func EndAll(ctx context.Context, tx *db.Tx) error {
-	for _, s := range []string{"DELETE FROM user_session", "DELETE FROM user_link"} {
+	for _, s := range []string{"DELETE FROM user_session", "DELETE FROM user_link", "DELETE FROM user_challenge"} {
 		if _, err := tx.Exec(ctx, s); err != nil {
 			return fmt.Errorf("end all sessions: %w", err)
 		}
@@ -346,6 +368,9 @@ func (s *Service) Sweep(ctx context.Context) error {
 		if _, err := tx.Exec(ctx, "DELETE FROM user_link WHERE expires <= ?", db.Micros(now)); err != nil {
 			return fmt.Errorf("sweep links: %w", err)
 		}
+		if _, err := tx.Exec(ctx, "DELETE FROM user_challenge WHERE expires <= ?", db.Micros(now)); err != nil {
+			return fmt.Errorf("sweep challenges: %w", err)
+		}
 		if _, err := tx.Exec(ctx, "DELETE FROM user_attempt WHERE since <= ?", db.Micros(now.Add(-s.o.ThrottleWindow))); err != nil {
 			return fmt.Errorf("sweep tries: %w", err)
 		}
@@ -353,12 +378,17 @@ func (s *Service) Sweep(ctx context.Context) error {
 	})
 }
 
-const sessionColumns = "SELECT id, account, instance, created, seen, expires, remember, address, agent, version FROM user_session"
+const sessionColumns = "SELECT id, account, instance, created, seen, expires, remember, address, agent, version, proven, two_factors " +
+	"FROM user_session"
 
 func scanSession(row db.Scanner) (Session, error) {
 	var v Session
-	var created, seen, expires int64
-	err := row.Scan(&v.ID, &v.User, &v.Instance, &created, &seen, &expires, &v.Remember, &v.Address, &v.Agent, &v.Version)
+	var created, seen, expires, proven int64
+	err := row.Scan(&v.ID, &v.User, &v.Instance, &created, &seen, &expires, &v.Remember, &v.Address, &v.Agent, &v.Version,
+		&proven, &v.TwoFactors)
+	if proven != 0 {
+		v.Proven = db.Time(proven)
+	}
 	v.Created, v.Seen, v.Expires = db.Time(created), db.Time(seen), db.Time(expires)
 	return v, err
 }
