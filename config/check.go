@@ -11,7 +11,7 @@ import (
 
 // finish checks what needs more than one value, and completes what follows from others.
 func (r *reader) finish(c *Config) {
-	for _, path := range []*string{&c.Files.Root, &c.Server.Certificate, &c.Server.Key,
+	for _, path := range []*string{&c.Files.Root, &c.Server.Certificate, &c.Server.Key, &c.Secret.KeyFile,
 		&c.Cluster.NATSCredentials, &c.Cluster.NATSCA, &c.Cluster.NATSCertificate, &c.Cluster.NATSKey} {
 		if *path != "" && !filepath.IsAbs(*path) {
 			*path = filepath.Join(c.Home, *path)

@@ -41,6 +41,7 @@ type Config struct {
 	Cluster   Cluster
 	Files     Files
 	Session   Session
+	Secret    Secret
 	Company   Company
 	Admin     Admin
 	Mail      Mail

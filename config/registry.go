@@ -34,7 +34,7 @@ type section struct {
 func sections() []section {
 	return []section{
 		sectionHome(), sectionListen(), sectionWebServer(), sectionLimits(),
-		sectionHosts(), sectionCompany(), sectionAdmin(), sectionPasswords(), sectionSession(), sectionLanguages(),
+		sectionHosts(), sectionCompany(), sectionAdmin(), sectionPasswords(), sectionSession(), sectionSecret(), sectionLanguages(),
 		sectionMail(),
 		sectionDatabase(), sectionReadWrite(), sectionSchema(), sectionCounter(), sectionCache(), sectionChange(),
 		sectionCluster(),

@@ -149,6 +149,11 @@ type Session struct {
 	ResetTicketLifetime time.Duration
 }
 
+// Secret is how the keys that sign and encrypt are kept.
+type Secret struct {
+	KeyFile string // absolute path of the file with the keys that encrypt them; empty: none
+}
+
 // Company is the first virtual instance.
 type Company struct {
 	WebID           string

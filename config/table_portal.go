@@ -111,6 +111,18 @@ func sectionSession() section {
 	}}
 }
 
+func sectionSecret() section {
+	return section{Title: "Keys", Props: []property{
+		{Name: "secret.key.file", Default: "",
+			Doc: "File with the key that encrypts what signs (cookies, links) and the seeds of second factors in the " +
+				"database: one line of at least 32 random characters, as openssl rand -base64 32 writes it, readable by " +
+				"this user only, and the same on all nodes. A new line before the old one changes the key. Without it " +
+				"they are in the clear. Lost, everyone signs in again and second factors are set up anew. A relative path " +
+				"starts at liferay.home.",
+			kind: into(text(), func(c *Config) *string { return &c.Secret.KeyFile })},
+	}}
+}
+
 func sectionLanguages() section {
 	return section{Title: "Languages", Props: []property{
 		{Name: "locales.enabled", Default: "", Shared: true,

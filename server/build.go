@@ -188,6 +188,9 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	if s.Access, err = access.New(access.Options{DB: s.DB, Cache: s.Cache}); err != nil {
 		return err
 	}
+	if s.Secrets, err = s.openSecrets(); err != nil {
+		return err
+	}
 	mailer := mail.New(mailOptions(c, s.DB.Unproven))
 	if s.Users, err = user.New(userOptions(c, s, mailer)); err != nil {
 		return err

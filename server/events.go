@@ -234,6 +234,7 @@ func (s *Server) watchFindings(ctx context.Context) {
 		return
 	}
 	s.seen.Store(&st)
+	s.settleKeys(ctx, st)
 	self := s.Node.Self().Name
 	now := map[string]cluster.Finding{}
 	for _, f := range slices.Concat(st.Wrong, st.Notes) {

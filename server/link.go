@@ -166,8 +166,8 @@ func (s *Server) openCalls(l *link) error {
 		}
 		return true, s.Log.Await(ctx, p)
 	})
-	s.status = cluster.NewMethod(s.Calls, "cluster.status", func(context.Context, cluster.Member, struct{}) (cluster.Report, error) {
-		return s.report(), nil
+	s.status = cluster.NewMethod(s.Calls, "cluster.status", func(_ context.Context, _ cluster.Member, q statusQuestion) (cluster.Report, error) {
+		return s.report(q), nil
 	})
 	s.levels = cluster.NewMethod(s.Calls, "log.level", s.takeLevel)
 	s.probe, err = cluster.NewProbe(cluster.ProbeOptions{Transport: l.transport, Members: s.Node, Clock: change.Boottime, Logger: s.log})

@@ -17,6 +17,7 @@ import (
 	"github.com/stoa-portal/stoa/config"
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/filestore"
+	"github.com/stoa-portal/stoa/secret"
 	"github.com/stoa-portal/stoa/user"
 )
 
@@ -86,8 +87,9 @@ func Restored(ctx context.Context, c *config.Config, o RestoredOptions) (text st
 		return "", ErrNoConsent
 	}
 	begun, err := d.Adopt(ctx, above, func(ctx context.Context, tx *db.Tx) error {
-		if o.Copy {
-			return nil
+		// A copy and what was put back sign with keys of their own.
+		if err := secret.Replace(ctx, tx); err != nil || o.Copy {
+			return err
 		}
 		// Readers that cannot start over from a position of another history look at everything again.
 		_, err := tx.Exec(ctx, "DELETE FROM change_reader")

@@ -24,6 +24,7 @@ import (
 	"github.com/stoa-portal/stoa/job"
 	"github.com/stoa-portal/stoa/lock"
 	"github.com/stoa-portal/stoa/page"
+	"github.com/stoa-portal/stoa/secret"
 	"github.com/stoa-portal/stoa/site"
 	"github.com/stoa-portal/stoa/taxonomy"
 	"github.com/stoa-portal/stoa/user"
@@ -51,6 +52,7 @@ type Server struct {
 	Cache    *cache.Cache
 	Access   *access.Service
 	Users    *user.Service
+	Secrets  *secret.Service
 	Sites    *site.Service
 	Taxonomy *taxonomy.Service
 	Pages    *page.Service
@@ -69,13 +71,14 @@ type Server struct {
 	link     *link
 	probe    *cluster.Probe
 	await    cluster.Method[[]change.Position, bool]
-	status   cluster.Method[struct{}, cluster.Report]
+	status   cluster.Method[statusQuestion, cluster.Report]
 	levels   cluster.Method[levelOrder, bool]
 	level    *slog.LevelVar    // nil: cannot be changed
 	shared   map[string]string // digests of the settings that must be the same on all nodes
 	values   map[string]string // those settings as they may be shown
 	settings string            // one digest of them all
 	files    files
+	keyFile  *secret.File // nil without secret.key.file
 	checked  atomic.Int64 // when the connections that visitors use were last found to work
 	proven   atomic.Int64 // when the newest proof of freshness was sent that was seen
 	checkup  atomic.Pointer[checkup]

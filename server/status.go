@@ -2,9 +2,11 @@ package server
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -50,11 +52,21 @@ func (s *Server) examine(ctx context.Context) {
 	s.checkup.Store(c)
 }
 
+// statusQuestion is what a node that is asked how it is needs to know. Nodes of the version before send none.
+type statusQuestion struct {
+	Moment string `json:"moment"` // random; key files are compared for it
+}
+
 // report is this node's word about itself. It asks nobody.
-func (s *Server) report() cluster.Report {
+func (s *Server) report(q statusQuestion) cluster.Report {
 	st := s.Log.Status()
+	settings := s.shared
+	if q.Moment != "" {
+		settings = maps.Clone(s.shared)
+		settings[keyFileSetting] = s.keyFile.Proof(q.Moment)
+	}
 	r := cluster.Report{
-		HTTP: s.address, Uptime: time.Since(s.started).Round(time.Second), Settings: s.shared, Values: s.values, Position: st.Low, ProofAge: st.ProofAge, Heads: map[string]uint64{},
+		HTTP: s.address, Uptime: time.Since(s.started).Round(time.Second), Settings: settings, Values: s.values, Position: st.Low, ProofAge: st.ProofAge, Heads: map[string]uint64{},
 		HintsSent: st.HintsSent, HintsGot: st.HintsGot, HintsLost: st.HintsLost, Repaired: st.Repaired, Jobs: s.cfg.Jobs.Enabled, Command: s.command,
 		Leaving: s.leaving.Load(), Warnings: s.warnings(),
 	}
@@ -101,7 +113,7 @@ func (s *Server) Cluster(ctx context.Context) (cluster.Status, error) {
 		Lonely: s.DB.Dialect() == db.SQLite}
 	var wg sync.WaitGroup
 	wg.Go(func() { a.Events, a.Unread, a.Unseen = s.unread(ctx) })
-	a.Answers = s.status.All(ctx, struct{}{})
+	a.Answers = s.status.All(ctx, statusQuestion{Moment: rand.Text()})
 	wg.Wait()
 	a.Members, a.Master = s.Node.Members(), s.Node.Master()
 	return cluster.NewStatus(a), nil

@@ -444,7 +444,8 @@ func replacePassword(ctx context.Context, tx *db.Tx, a account, hash string) (do
 	if _, err := tx.Exec(ctx, "DELETE FROM user_link WHERE account = ?", a.ID); err != nil {
 		return false, err
 	}
-	if _, err := tx.Exec(ctx, "DELETE FROM user_attempt WHERE subject = ?", byAccount("signin", a.ID)); err != nil {
+	if _, err := tx.Exec(ctx, "DELETE FROM user_attempt WHERE subject IN (?, ?)",
+		byLogin("signin", a.Instance, a.ScreenName), byLogin("signin", a.Instance, a.Email)); err != nil {
 		return false, err
 	}
 	tx.Changed("user", a.ID, a.Instance, a.Version+1)

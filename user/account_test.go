@@ -47,23 +47,23 @@ func TestEnsureAdmin_OnceAndWithAOneTimeLink(t *testing.T) {
 				t.Fatalf("%v %v", p, err)
 			}
 			a.clock.pass(61 * time.Minute)
-			wantKind(t, "after an hour", a.UseSetup(context.Background(), tokens[0], secret), stoa.KindInvalid)
+			wantKind(t, "after an hour", a.UseSetup(context.Background(), tokens[0], passphrase), stoa.KindInvalid)
 			token, err := b.NewSetupToken(asSystem(), p.Items[0].ID)
 			if err != nil {
 				t.Fatal(err)
 			}
-			wantKind(t, "a setup token at the reset", a.ResetPassword(context.Background(), token, secret), stoa.KindInvalid)
+			wantKind(t, "a setup token at the reset", a.ResetPassword(context.Background(), token, passphrase), stoa.KindInvalid)
 			wantKind(t, "a bad password", a.UseSetup(context.Background(), token, "short"), stoa.KindInvalid)
 			if err := a.CheckSetup(context.Background(), token); err != nil {
 				t.Errorf("the bad password used the link up: %v", err)
 			}
-			if err := a.UseSetup(context.Background(), token, secret); err != nil {
+			if err := a.UseSetup(context.Background(), token, passphrase); err != nil {
 				t.Fatal(err)
 			}
-			wantKind(t, "a second time", b.UseSetup(context.Background(), token, secret+"2"), stoa.KindInvalid)
+			wantKind(t, "a second time", b.UseSetup(context.Background(), token, passphrase+"2"), stoa.KindInvalid)
 			_, err = b.NewSetupToken(asSystem(), p.Items[0].ID)
 			wantKind(t, "a link when there is a password", err, stoa.KindConflict)
-			b.signIn(t, "test", secret)
+			b.signIn(t, "test", passphrase)
 		})
 	}
 }
@@ -85,11 +85,11 @@ func TestEnsureAdmin_LinkOfEachNodeWorksUntilOneIsUsed(t *testing.T) {
 				t.Errorf("a link of a start: %v", err)
 			}
 		}
-		if err := n.UseSetup(context.Background(), tokens[0], secret); err != nil {
+		if err := n.UseSetup(context.Background(), tokens[0], passphrase); err != nil {
 			t.Fatal(err)
 		}
 		for _, token := range tokens {
-			wantKind(t, "a link after one was used", n.UseSetup(context.Background(), token, secret+"2"), stoa.KindInvalid)
+			wantKind(t, "a link after one was used", n.UseSetup(context.Background(), token, passphrase+"2"), stoa.KindInvalid)
 		}
 	})
 }
@@ -99,7 +99,7 @@ func TestResetPassword_ByMail(t *testing.T) {
 		n := newNode(t, d)
 		admin(t, n)
 		person(t, n, "ann")
-		session := n.signIn(t, "ann", secret)
+		session := n.signIn(t, "ann", passphrase)
 		first := n.resetToken(t, "Ann@example.com")
 		token := n.resetToken(t, "ann@example.com")
 		wantKind(t, "the older link", n.ResetPassword(context.Background(), first, "a new password"), stoa.KindInvalid)
@@ -109,7 +109,7 @@ func TestResetPassword_ByMail(t *testing.T) {
 		wantKind(t, "the link again", n.ResetPassword(context.Background(), token, "another password"), stoa.KindInvalid)
 		_, _, err := n.Authenticate(context.Background(), session)
 		wantKind(t, "an old session", err, stoa.KindUnauthorized)
-		_, _, err = n.SignIn(context.Background(), credentials("ann", secret), instance)
+		_, _, err = n.SignIn(context.Background(), credentials("ann", passphrase), instance)
 		wantKind(t, "the old password", err, stoa.KindUnauthorized)
 		n.signIn(t, "ann", "a new password")
 
@@ -169,14 +169,14 @@ func TestSetPassword_NeedsTheOldOneAndEndsOtherSessions(t *testing.T) {
 		n := newNode(t, d)
 		boss := admin(t, n)
 		ann := person(t, n, "ann")
-		mine, other := n.signIn(t, "ann", secret), n.signIn(t, "ann", secret)
+		mine, other := n.signIn(t, "ann", passphrase), n.signIn(t, "ann", passphrase)
 		ctx := n.as(t, mine)
-		wantKind(t, "a stranger's", n.SetPassword(ctx, boss.ID, secret, "a new password"), stoa.KindForbidden)
+		wantKind(t, "a stranger's", n.SetPassword(ctx, boss.ID, passphrase, "a new password"), stoa.KindForbidden)
 		for _, bad := range []string{"short", "ann@example.com", "ANN@example.com ", strings.Repeat("x", 2000), "not text \xff\xff"} {
-			wantKind(t, fmt.Sprintf("%.20q", bad), n.SetPassword(ctx, ann.ID, secret, bad), stoa.KindInvalid)
+			wantKind(t, fmt.Sprintf("%.20q", bad), n.SetPassword(ctx, ann.ID, passphrase, bad), stoa.KindInvalid)
 		}
 		wantKind(t, "wrong old one", n.SetPassword(ctx, ann.ID, "wrong wrong wrong", "a new password"), stoa.KindInvalid)
-		if err := n.SetPassword(ctx, ann.ID, secret, "a new password"); err != nil {
+		if err := n.SetPassword(ctx, ann.ID, passphrase, "a new password"); err != nil {
 			t.Fatal(err)
 		}
 		n.as(t, mine)
@@ -194,7 +194,7 @@ func TestUpdate_VersionsLocksAndNames(t *testing.T) {
 		n := newNode(t, d)
 		boss := admin(t, n)
 		ann, bob := person(t, n, "ann"), person(t, n, "bob")
-		token := n.signIn(t, "ann", secret)
+		token := n.signIn(t, "ann", passphrase)
 		ctx := n.as(t, token)
 
 		ann, err := n.Get(ctx, ann.ID)
@@ -252,7 +252,7 @@ func TestManagers_CannotBecomeAdministrators(t *testing.T) {
 	}
 	mo := person(t, n, "mo", role.ID)
 	bob := person(t, n, "bob")
-	ctx := n.as(t, n.signIn(t, "mo", secret))
+	ctx := n.as(t, n.signIn(t, "mo", passphrase))
 	adminRole := []stoa.ID{n.role(t, access.RoleAdministrator)}
 	admins, err := n.CreateGroup(asSystem(), Group{Instance: instance, Name: "Admins", Roles: adminRole})
 	if err != nil {
@@ -266,9 +266,9 @@ func TestManagers_CannotBecomeAdministrators(t *testing.T) {
 	wantKind(t, "boss's address", err, stoa.KindForbidden)
 	_, err = n.CreateGroup(ctx, Group{Instance: instance, Name: "Ours", Roles: adminRole})
 	wantKind(t, "a group", err, stoa.KindForbidden)
-	_, err = n.Create(ctx, User{Instance: instance, ScreenName: "x", Email: "x@example.com", Groups: []stoa.ID{admins.ID}}, secret)
+	_, err = n.Create(ctx, User{Instance: instance, ScreenName: "x", Email: "x@example.com", Groups: []stoa.ID{admins.ID}}, passphrase)
 	wantKind(t, "an account in the group", err, stoa.KindForbidden)
-	_, err = n.Create(ctx, User{Instance: instance + 1, ScreenName: "x", Email: "x@example.com"}, secret)
+	_, err = n.Create(ctx, User{Instance: instance + 1, ScreenName: "x", Email: "x@example.com"}, passphrase)
 	wantKind(t, "another instance", err, stoa.KindNotFound)
 	if err := n.AdminSetPassword(ctx, bob.ID, "a new password"); err != nil {
 		t.Errorf("what the manager may do: %v", err)
@@ -288,14 +288,14 @@ func TestGuestsAndNobody_AreRefusedEverything(t *testing.T) {
 	}
 	for who, ctx := range map[string]context.Context{"nobody": context.Background(), "guest": stoa.WithActor(context.Background(), guest)} {
 		for what, do := range map[string]func() error{
-			"Create":           func() error { _, err := n.Create(ctx, User{Instance: instance}, secret); return err },
+			"Create":           func() error { _, err := n.Create(ctx, User{Instance: instance}, passphrase); return err },
 			"Get":              func() error { _, err := n.Get(ctx, boss.ID); return err },
 			"List":             func() error { _, err := n.List(ctx, instance, Filter{}); return err },
 			"Update":           func() error { _, err := n.Update(ctx, boss); return err },
 			"Delete":           func() error { return n.Delete(ctx, boss.ID) },
 			"SetRoles":         func() error { return n.SetRoles(ctx, boss.ID, nil) },
-			"SetPassword":      func() error { return n.SetPassword(ctx, 0, secret, secret) },
-			"AdminSetPassword": func() error { return n.AdminSetPassword(ctx, boss.ID, secret) },
+			"SetPassword":      func() error { return n.SetPassword(ctx, 0, passphrase, passphrase) },
+			"AdminSetPassword": func() error { return n.AdminSetPassword(ctx, boss.ID, passphrase) },
 			"Sessions":         func() error { _, err := n.Sessions(ctx, boss.ID); return err },
 			"NewSetupToken":    func() error { _, err := n.NewSetupToken(ctx, boss.ID); return err },
 			"CreateGroup":      func() error { _, err := n.CreateGroup(ctx, Group{Instance: instance, Name: "x"}); return err },
@@ -351,22 +351,22 @@ func TestHasher_WaitsForAPlaceAndGivesUp(t *testing.T) {
 	h.places <- struct{}{} // somebody else is at work
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	_, err := h.make(ctx, secret)
+	_, err := h.make(ctx, passphrase)
 	wantKind(t, "no place", err, stoa.KindUnavailable)
-	h.waiting.Store(hashQueue)
-	_, _, err = h.check(context.Background(), "", secret)
+	h.waiting[0].Store(hashQueue)
+	_, _, err = h.check(context.Background(), "", passphrase)
 	wantKind(t, "too many wait", err, stoa.KindTooMany)
-	h.waiting.Store(0)
+	h.waiting[0].Store(0)
 	<-h.places
-	stored, err := h.make(context.Background(), secret)
+	stored, err := h.make(context.Background(), passphrase)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if ok, old, err := newHasher(128, 1).check(context.Background(), stored, secret); !ok || !old || err != nil {
+	if ok, old, err := newHasher(128, 1).check(context.Background(), stored, passphrase); !ok || !old || err != nil {
 		t.Errorf("with other costs: %v %v %v", ok, old, err)
 	}
 	for _, bad := range []string{"", "x", strings.Replace(stored, "m=64", "m=4294967295", 1), strings.Replace(stored, "argon2id", "argon2i", 1), stored[:len(stored)-4]} {
-		if ok, _, err := h.check(context.Background(), bad, secret); ok || err != nil {
+		if ok, _, err := h.check(context.Background(), bad, passphrase); ok || err != nil {
 			t.Errorf("%q: %v %v", bad, ok, err)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/base32"
 	"encoding/base64"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
@@ -46,31 +47,30 @@ func (f Factors) Has(kind string) bool {
 	return slices.ContainsFunc(f.List, func(v Factor) bool { return v.Kind == kind })
 }
 
-// Sealer encrypts with keys that are not in the database; purpose binds what it makes to one use.
-type Sealer interface {
-	Seal(purpose string, plain []byte) (sealed string, err error)
-	Open(purpose, sealed string) (plain []byte, err error)
+// sealSeed encrypts a seed, bound to its account: one cannot be moved to another.
+func (s *Service) sealSeed(ctx context.Context, account stoa.ID, seed []byte) (string, error) {
+	sealed, err := s.secrets.Seal(ctx, purposeSeed, seed, boundTo(account))
+	if err != nil {
+		return "", fmt.Errorf("seal a seed: %w", err)
+	}
+	return base64.RawStdEncoding.EncodeToString(sealed), nil
 }
 
-// plainly is how a seed lies in the database where there is no Sealer.
-const plainly = "plain:"
-
-func (s *Service) seal(purpose string, plain []byte) (string, error) {
-	if s.o.Seal == nil {
-		return plainly + base64.RawStdEncoding.EncodeToString(plain), nil
+func (s *Service) openSeed(ctx context.Context, account stoa.ID, text string) ([]byte, error) {
+	sealed, err := base64.RawStdEncoding.DecodeString(text)
+	if err != nil {
+		return nil, fmt.Errorf("read a seed of user %d: %w", account, err)
 	}
-	return s.o.Seal.Seal(purpose, plain)
+	seed, err := s.secrets.Open(ctx, purposeSeed, sealed, boundTo(account))
+	if err != nil {
+		return nil, fmt.Errorf("open a seed of user %d: %w", account, err)
+	}
+	return seed, nil
 }
 
-func (s *Service) unseal(purpose, sealed string) ([]byte, error) {
-	if text, ok := strings.CutPrefix(sealed, plainly); ok {
-		return base64.RawStdEncoding.DecodeString(text)
-	}
-	if s.o.Seal == nil {
-		return nil, stoa.Unavailable(nil, "the codes of this account cannot be checked on this node: it has no secret.key.file")
-	}
-	return s.o.Seal.Open(purpose, sealed)
-}
+const purposeSeed = "totp"
+
+func boundTo(account stoa.ID) []byte { return binary.BigEndian.AppendUint64(nil, uint64(account)) }
 
 // factor is a Factor with what checks it, which never leaves the package.
 type factor struct {

@@ -3,6 +3,7 @@ package user
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -30,25 +31,39 @@ type pending struct {
 	Remember bool
 }
 
-// secondStep gives a *SecondStep when the account has a second factor, nil when it has none.
-func (s *Service) secondStep(ctx context.Context, a account, remember bool, from string) error {
+// secondStep gives a *SecondStep when the account has a second factor, nil when it has none. The tries of the
+// password are over with that: it was right.
+func (s *Service) secondStep(ctx context.Context, a account, remember bool, t tried) error {
 	have, err := s.factorsOf(ctx, a.ID)
 	if err != nil || len(have.List) == 0 {
 		return err
 	}
 	token, key := newToken()
-	c := challenge{digest: key, purpose: forSecond, instance: a.Instance, account: a.ID}
-	if err := s.begin(ctx, c, pending{digest(a.password), remember}, challengeAge); err != nil {
+	data, err := json.Marshal(pending{digest(a.password), remember})
+	if err != nil {
 		return err
 	}
-	// The try is given back to the address; that of the account is when the sign-in is finished.
+	c := challenge{digest: key, purpose: forSecond, instance: a.Instance, account: a.ID, data: string(data)}
 	if err := s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
-		_, err := tx.Exec(ctx, "UPDATE user_attempt SET tries = tries - 1 WHERE subject = ? AND tries > 0", from)
-		return err
+		if err := s.insertChallenge(ctx, tx, c, challengeAge); err != nil {
+			return err
+		}
+		return succeeded(ctx, tx, t)
 	}); err != nil {
 		return err
 	}
 	return &SecondStep{Token: token, Codes: have.Has(FactorCodes) || have.Codes > 0, Passkey: have.Has(FactorPasskey)}
+}
+
+// factorTries are what a try of a second factor is counted for.
+func (s *Service) factorTries(ctx context.Context, c Credentials, id stoa.ID) (tried, error) {
+	t, known, err := s.knownTries(ctx, c.Known, id)
+	if err != nil || !known {
+		return s.strangersTries("factor", byAccount("factor", id), c.Address), err
+	}
+	t.own = "factor:" + t.own
+	t.limits = []limit{{t.own, s.o.AccountMax}}
+	return t, nil
 }
 
 // FinishSignIn makes the session of a sign-in that SignIn answered with a SecondStep, with a code of an app
@@ -74,8 +89,11 @@ func (s *Service) FinishSignIn(ctx context.Context, c Credentials, instance stoa
 	if err != nil {
 		return Session{}, "", err
 	}
-	from := byAddress("factor", c.Address)
-	if err := s.try(ctx, limit{byAccount("factor", a.ID), s.o.AccountMax}, limit{from, s.o.AddressMax}); err != nil {
+	t, err := s.factorTries(ctx, c, a.ID)
+	if err != nil {
+		return Session{}, "", err
+	}
+	if err := s.try(ctx, t.limits...); err != nil {
 		return Session{}, "", err
 	}
 	use, err := s.codeOf(ctx, a, code)
@@ -87,13 +105,9 @@ func (s *Service) FinishSignIn(ctx context.Context, c Credentials, instance stoa
 		if ok, err := s.spend(ctx, tx, begun); err != nil || !ok {
 			return orElse(err, errBeginAgain())
 		}
-		if err := use(ctx, tx); err != nil {
-			return err
-		}
-		_, err := tx.Exec(ctx, "DELETE FROM user_attempt WHERE subject = ?", byAccount("factor", a.ID))
-		return err
+		return use(ctx, tx)
 	}
-	return s.open(ctx, a, c, "", byAccount("signin", a.ID), from)
+	return s.open(ctx, a, c, "", t)
 }
 
 func orElse(err, other error) error {
@@ -151,9 +165,9 @@ func (s *Service) timeCode(ctx context.Context, a account, code string) (use fun
 		if f.Kind != FactorCodes {
 			continue
 		}
-		seed, err := s.unseal(seedPurpose(f.Account), f.data)
+		seed, err := s.openSeed(ctx, f.Account, f.data)
 		if err != nil {
-			return nil, fmt.Errorf("open the seed of factor %d: %w", f.ID, err)
+			return nil, err
 		}
 		step, ok := stepOf(seed, code, s.o.Now(), f.step)
 		if !ok {
@@ -175,9 +189,6 @@ func (s *Service) timeCode(ctx context.Context, a account, code string) (use fun
 	return nil, errCode()
 }
 
-// seedPurpose binds a sealed seed to its account: one cannot be moved to another.
-func seedPurpose(account stoa.ID) string { return "totp seed of " + account.String() }
-
 // NewSeed is a seed that was offered to a person and counts when its first code has come.
 type NewSeed struct {
 	Token   string // for AddCodes
@@ -196,7 +207,7 @@ func (s *Service) OfferSeed(ctx context.Context, issuer string) (NewSeed, error)
 	}
 	seed := make([]byte, totpSeed)
 	_, _ = rand.Read(seed)
-	sealed, err := s.seal(seedPurpose(a.ID), seed)
+	sealed, err := s.sealSeed(ctx, a.ID, seed)
 	if err != nil {
 		return NewSeed{}, err
 	}
@@ -230,7 +241,7 @@ func (s *Service) offered(ctx context.Context, token string) (a account, begun c
 	if !ok || begun.account != a.ID || begun.session != stoa.ActorFrom(ctx).Session {
 		return a, begun, nil, "", stoa.Conflict("this key was offered too long ago: begin again")
 	}
-	seed, err = s.unseal(seedPurpose(a.ID), sealed)
+	seed, err = s.openSeed(ctx, a.ID, sealed)
 	return a, begun, seed, sealed, err
 }
 

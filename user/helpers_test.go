@@ -26,8 +26,8 @@ import (
 )
 
 const (
-	instance = stoa.ID(77)
-	secret   = "correct horse battery"
+	instance   = stoa.ID(77)
+	passphrase = "correct horse battery"
 )
 
 // clock is the time of all nodes of a test; it stands still until the test moves it.
@@ -141,7 +141,7 @@ func asSystem() context.Context { return stoa.WithActor(context.Background(), st
 
 func admin(t *testing.T, n *node) User {
 	t.Helper()
-	_, created, err := n.EnsureAdmin(asSystem(), instance, AdminOptions{EmailPrefix: "test", MailDomain: "example.com", ScreenName: "test", First: "Test", Last: "Test", Password: secret})
+	_, created, err := n.EnsureAdmin(asSystem(), instance, AdminOptions{EmailPrefix: "test", MailDomain: "example.com", ScreenName: "test", First: "Test", Last: "Test", Password: passphrase})
 	if err != nil || !created {
 		t.Fatalf("EnsureAdmin: %v %v", created, err)
 	}
@@ -154,7 +154,7 @@ func admin(t *testing.T, n *node) User {
 
 func person(t *testing.T, n *node, name string, roles ...stoa.ID) User {
 	t.Helper()
-	u, err := n.Create(asSystem(), User{Instance: instance, ScreenName: name, Email: name + "@example.com", FirstName: name, Roles: roles}, secret)
+	u, err := n.Create(asSystem(), User{Instance: instance, ScreenName: name, Email: name + "@example.com", FirstName: name, Roles: roles}, passphrase)
 	if err != nil {
 		t.Fatalf("create %s: %v", name, err)
 	}

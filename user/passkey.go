@@ -195,10 +195,19 @@ func errPasskey() error {
 	return stoa.Invalid("passkey", "the passkey was not accepted, or the answer came too late: try again")
 }
 
+// passkeyTries are what a question for a passkey is counted for: who asks has named no account yet.
+func passkeyTries(s *Service, c Credentials) (t tried) {
+	t.limits = byAddress("passkey", c.Address, s.o.AddressMax)
+	for _, l := range t.limits {
+		t.shared = append(t.shared, l.subject)
+	}
+	return t
+}
+
 // AskPasskey gives the question with which a browser signs somebody of the instance in with a passkey. Too
 // many from one address are TooMany.
 func (s *Service) AskPasskey(ctx context.Context, p Party, instance stoa.ID, c Credentials) ([]byte, error) {
-	if err := s.try(ctx, limit{byAddress("passkey", c.Address), s.o.AddressMax}); err != nil {
+	if err := s.try(ctx, passkeyTries(s, c).limits...); err != nil {
 		return nil, err
 	}
 	lib, err := p.library()
@@ -289,7 +298,7 @@ func (s *Service) SignInWithPasskey(ctx context.Context, p Party, instance stoa.
 		return Session{}, "", err
 	}
 	c.finish = finish
-	return s.open(ctx, a, c, "", byAccount("signin", a.ID), byAddress("passkey", c.Address))
+	return s.open(ctx, a, c, "", passkeyTries(s, c))
 }
 
 // AskProof gives the question with which the actor proves with a passkey who they are.
@@ -346,7 +355,7 @@ type away struct {
 // LeaveFor notes that the browser, which keeps the secret, goes to the main host to sign in, and gives the
 // token with which it is known there. The origin must be one of the portal's own.
 func (s *Service) LeaveFor(ctx context.Context, instance stoa.ID, to Away, secret string, c Credentials) (token string, err error) {
-	if err := s.try(ctx, limit{byAddress("passkey", c.Address), s.o.AddressMax}); err != nil {
+	if err := s.try(ctx, passkeyTries(s, c).limits...); err != nil {
 		return "", err
 	}
 	token, key := newToken()
@@ -430,6 +439,6 @@ func (s *Service) SignInWithTicket(ctx context.Context, instance stoa.ID, origin
 		}
 		return nil
 	}
-	v, token, err = s.open(ctx, a, c, "", byAccount("signin", a.ID), byAddress("passkey", c.Address))
+	v, token, err = s.open(ctx, a, c, "", passkeyTries(s, c))
 	return v, token, to.Next, err
 }

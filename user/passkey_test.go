@@ -42,7 +42,7 @@ func TestSignInWithPasskey_AskedOnOneNodeAnsweredOnTheOther(t *testing.T) {
 	each(t, func(t *testing.T, e dbtest.Engine) {
 		a, b := two(t, e)
 		u := admin(t, a)
-		ctx := a.as(t, a.signIn(t, "test", secret))
+		ctx := a.as(t, a.signIn(t, "test", passphrase))
 		phone := newAuthenticator(t)
 		question, err := a.AskNewPasskey(ctx, party())
 		if err != nil {
@@ -70,7 +70,7 @@ func TestSignInWithPasskey_AskedOnOneNodeAnsweredOnTheOther(t *testing.T) {
 		question = b.askPasskey(t)
 		a.clock.pass(challengeAge)
 		wantKind(t, "five minutes later", a.passkeyIn(phone.get(t, question)), stoa.KindInvalid)
-		if _, _, err := a.SignIn(context.Background(), credentials("test", secret), instance); !errors.As(err, new(*SecondStep)) {
+		if _, _, err := a.SignIn(context.Background(), credentials("test", passphrase), instance); !errors.As(err, new(*SecondStep)) {
 			t.Errorf("with the password alone: %v", err)
 		}
 	})
@@ -80,7 +80,7 @@ func TestSignInWithPasskey_Refuses(t *testing.T) {
 	a := newNode(t, dbtest.New(t))
 	a.o.AddressMax = 100
 	u := admin(t, a)
-	ctx := a.as(t, a.signIn(t, "test", secret))
+	ctx := a.as(t, a.signIn(t, "test", passphrase))
 	phone := newAuthenticator(t)
 	a.addPasskey(t, ctx, phone)
 	try := func(what string, change func(p *authenticator)) {
@@ -125,11 +125,11 @@ func TestProveWithPasskey_IsForTheSameSession(t *testing.T) {
 		a, b := two(t, e)
 		admin(t, a)
 		anna := person(t, a, "anna")
-		cookie := a.signIn(t, "test", secret)
+		cookie := a.signIn(t, "test", passphrase)
 		ctx := a.as(t, cookie)
 		phone, hers := newAuthenticator(t), newAuthenticator(t)
 		a.addPasskey(t, ctx, phone)
-		annas := a.as(t, a.signIn(t, anna.ScreenName, secret))
+		annas := a.as(t, a.signIn(t, anna.ScreenName, passphrase))
 		a.addPasskey(t, annas, hers)
 		a.clock.pass(stoa.ProofAge)
 		ctx = a.as(t, cookie)
@@ -162,7 +162,7 @@ func TestSignInWithTicket_IsBoundToOriginAndBrowser(t *testing.T) {
 		a.o.AddressMax, b.o.AddressMax = 100, 100
 		u := admin(t, a)
 		phone := newAuthenticator(t)
-		a.addPasskey(t, a.as(t, a.signIn(t, "test", secret)), phone)
+		a.addPasskey(t, a.as(t, a.signIn(t, "test", passphrase)), phone)
 		const news = "https://news.example"
 		ticket := func() string {
 			t.Helper()
@@ -185,8 +185,8 @@ func TestSignInWithTicket_IsBoundToOriginAndBrowser(t *testing.T) {
 			}
 			return ticket
 		}
-		use := func(n *node, instance stoa.ID, origin, secret, ticket string) (Session, string, error) {
-			v, _, next, err := n.SignInWithTicket(context.Background(), instance, origin, secret, ticket, Credentials{})
+		use := func(n *node, instance stoa.ID, origin, passphrase, ticket string) (Session, string, error) {
+			v, _, next, err := n.SignInWithTicket(context.Background(), instance, origin, passphrase, ticket, Credentials{})
 			return v, next, err
 		}
 		good := ticket()

@@ -22,20 +22,32 @@ const (
 	maxHashMemory = 1 << 20
 	hashTime      = 2
 	hashQueue     = 200 // requests that may wait for their turn; more are turned away
+	knownQueue    = 50  // the same for those of people who are known: they have room of their own
 )
+
+type knownKey struct{}
+
+// ofKnown marks a request of a person who is known: signed in, in a known browser, or with a link from a mail. A flood of
+// sign-ins of strangers does not keep such a request waiting.
+func ofKnown(ctx context.Context) context.Context { return context.WithValue(ctx, knownKey{}, true) }
 
 // hasher turns passwords into hashes, a few at a time: each takes much memory by design, and a flood
 // of sign-ins must not take all of it.
 type hasher struct {
 	memory  uint32
 	places  chan struct{}
-	waiting atomic.Int64
-	runs    atomic.Int64 // how many hashes were made
-	dummy   string       // compared with when there is no account, so that both cases cost the same
+	kept    chan struct{}   // places for people who are known; they may use the others, too
+	waiting [2]atomic.Int64 // strangers, and people who are known
+	runs    atomic.Int64    // how many hashes were made
+	dummy   string          // compared with when there is no account, so that both cases cost the same
 }
 
 func newHasher(memory uint32, parallel int) *hasher {
-	h := &hasher{memory: max(memory, 64), places: make(chan struct{}, parallel)}
+	kept := 0
+	if parallel > 1 {
+		kept = 1
+	}
+	h := &hasher{memory: max(memory, 64), places: make(chan struct{}, parallel-kept), kept: make(chan struct{}, kept)}
 	var salt, key [32]byte
 	_, _ = rand.Read(salt[:16])
 	_, _ = rand.Read(key[:])
@@ -43,25 +55,33 @@ func newHasher(memory uint32, parallel int) *hasher {
 	return h
 }
 
-func (h *hasher) enter(ctx context.Context) error {
-	if h.waiting.Add(1) > hashQueue {
-		h.waiting.Add(-1)
-		return stoa.TooMany("too many people are signing in at this moment; try again in a minute")
+// enter waits for a place and gives what leaves it.
+func (h *hasher) enter(ctx context.Context) (leave func(), err error) {
+	waiting, most, kept := &h.waiting[0], int64(hashQueue), chan struct{}(nil)
+	if known, _ := ctx.Value(knownKey{}).(bool); known {
+		waiting, most, kept = &h.waiting[1], knownQueue, h.kept
 	}
-	defer h.waiting.Add(-1)
+	if waiting.Add(1) > most {
+		waiting.Add(-1)
+		return nil, stoa.TooMany("too many people are signing in at this moment; try again in a minute")
+	}
+	defer waiting.Add(-1)
 	select {
 	case h.places <- struct{}{}:
-		return nil
+		return func() { <-h.places }, nil
+	case kept <- struct{}{}: // never, for a stranger
+		return func() { <-h.kept }, nil
 	case <-ctx.Done():
-		return stoa.Unavailable(ctx.Err(), "too many people are signing in at this moment; try again in a minute")
+		return nil, stoa.Unavailable(ctx.Err(), "too many people are signing in at this moment; try again in a minute")
 	}
 }
 
 func (h *hasher) key(ctx context.Context, password string, salt []byte, memory, time uint32, threads uint8) ([]byte, error) {
-	if err := h.enter(ctx); err != nil {
+	leave, err := h.enter(ctx)
+	if err != nil {
 		return nil, err
 	}
-	defer func() { <-h.places }()
+	defer leave()
 	h.runs.Add(1)
 	return argon2.IDKey([]byte(password), salt, time, memory, threads, 32), nil
 }

@@ -15,71 +15,99 @@ import (
 	"github.com/stoa-portal/stoa/db"
 )
 
-// Credentials are what somebody signs in with.
+// Credentials are what a person signs in with.
 type Credentials struct {
 	Login    string // screen name or e-mail address
 	Password string
 	Remember bool       // a session that lasts for Options.RememberAge
 	Address  netip.Addr // of the client
 	Agent    string     // what the browser calls itself; shown in the list of sessions
+	Known    string     // what KnownBrowser gave this browser; anything may be given
+	Before   []string   // tokens of older sessions of this browser, which end; anything may be given
 
 	finish func(ctx context.Context, tx *db.Tx) error // spends the second factor, in the transaction of the session
 }
 
-// Session is one browser that somebody is signed in with.
+// Session is one browser that a person is signed in with.
 type Session struct {
 	ID, User, Instance     stoa.ID
-	Created, Seen, Expires time.Time // Seen is exact to a tenth of the session's length
+	Created, Seen, Expires time.Time // Expires moves on with use. Seen is exact to a tenth of the idle time
+	Ends                   time.Time // however busy it is; zero for one that a binary from before made
+	Proven                 time.Time // when the person last proved who they are in it; not before Created
 	Remember               bool
 	Address, Agent         string
 	Version                int64
 
-	Proven     time.Time // when the person last proved who they are
-	TwoFactors bool      // with two factors, when the session began or since
-	Limited    bool      // a second factor is asked of the person: until then the session is good for making one only
+	TwoFactors bool // with two factors, when the session began or since
+	Limited    bool // a second factor is asked of the person: until then the session is good for making one only
 }
+
+// sessionMax is how long a session lasts at most without "keep me signed in", and one of an operator always (OWASP
+// ASVS 4.0.3, 3.3.2).
+const sessionMax = 12 * time.Hour
 
 // SignIn checks the credentials and makes a session. The token is the only way to it and is given
 // once. Wrong credentials, unknown users, locked accounts and accounts without a password are all
 // the same Unauthorized and take the same work; too many tries are TooMany. Where the account has a second
 // factor the error is a *SecondStep, and FinishSignIn goes on.
 func (s *Service) SignIn(ctx context.Context, c Credentials, instance stoa.ID) (Session, string, error) {
-	login := strings.ToLower(strings.TrimSpace(c.Login))
-	a, err := s.byLogin(ctx, instance, login)
-	known := err == nil
-	if err != nil && !db.IsNoRows(err) {
-		return Session{}, "", fmt.Errorf("look for the account: %w", err)
-	}
-	who := byLogin("signin", instance, login)
-	if known {
-		who = byAccount("signin", a.ID)
-	}
-	from := byAddress("signin", c.Address)
-	if err := s.try(ctx, limit{who, s.o.AccountMax}, limit{from, s.o.AddressMax}); err != nil {
+	a, fresh, t, err := s.checkPassword(ctx, c, instance)
+	if err != nil {
 		return Session{}, "", err
 	}
+	if err := s.secondStep(ctx, a, c.Remember, t); err != nil {
+		return Session{}, "", err
+	}
+	return s.open(ctx, a, c, fresh, t)
+}
+
+// checkPassword gives the account of the credentials, after counting the try; fresh is the new stored form of a password
+// whose old one was made with other costs, "" for none.
+func (s *Service) checkPassword(ctx context.Context, c Credentials, instance stoa.ID) (
+	a account, fresh string, t tried, err error) {
+	login := strings.ToLower(strings.TrimSpace(c.Login))
+	a, err = s.byLogin(ctx, instance, login)
+	found := err == nil
+	if err != nil && !db.IsNoRows(err) {
+		return a, "", t, fmt.Errorf("look for the account: %w", err)
+	}
+	known := false
+	if found {
+		t, known, err = s.knownTries(ctx, c.Known, a.ID)
+		if err != nil {
+			return a, "", t, err
+		}
+	}
+	if known {
+		ctx = ofKnown(ctx)
+	} else {
+		// By what was typed, whether or not there is such an account: else its two logins, which would share a
+		// count, would tell that there is one.
+		t = s.strangersTries("signin", byLogin("signin", instance, login), c.Address)
+	}
+	if err := s.try(ctx, t.limits...); err != nil {
+		return a, "", t, err
+	}
 	stored := ""
-	if known && a.Status == StatusActive {
+	if found && a.Status == StatusActive {
 		stored = a.password
 	}
 	ok, old, err := s.hash.check(ctx, stored, c.Password)
 	if err != nil {
-		return Session{}, "", err
+		return a, "", t, err
 	}
 	if !ok {
-		return Session{}, "", stoa.Unauthorized("the login or the password is wrong")
+		return a, "", t, errWrong()
 	}
-	if err := s.secondStep(ctx, a, c.Remember, from); err != nil {
-		return Session{}, "", err
-	}
-	fresh := ""
 	if old { // made with other costs
 		if fresh, err = s.hash.make(ctx, c.Password); err != nil {
-			return Session{}, "", err
+			return a, "", t, err
 		}
 	}
-	return s.open(ctx, a, c, fresh, who, from)
+	return a, fresh, t, nil
 }
+
+func errWrong() error { return stoa.Unauthorized("the login or the password is wrong") }
 
 func (s *Service) byLogin(ctx context.Context, instance stoa.ID, login string) (account, error) {
 	column := "screen_name"
@@ -92,14 +120,22 @@ func (s *Service) byLogin(ctx context.Context, instance stoa.ID, login string) (
 	return db.One(ctx, s.db, scanAccount, accountColumns+" WHERE instance = ? AND "+column+" = ?", instance, login)
 }
 
-// open makes the session, if the account is still as it was when the password was checked.
-func (s *Service) open(ctx context.Context, a account, c Credentials, fresh, who, from string) (Session, string, error) {
+// open makes the session, if the account is still as it was when the password was checked. Older sessions of the same
+// browser end.
+func (s *Service) open(ctx context.Context, a account, c Credentials, fresh string, t tried) (Session, string, error) {
 	token, digest := newToken()
 	now := s.o.Now().UTC().Truncate(time.Microsecond)
 	v := Session{
-		User: a.ID, Instance: a.Instance, Created: now, Seen: now, Expires: now.Add(s.length(c.Remember)), Remember: c.Remember,
-		Address: c.Address.Unmap().WithZone("").String(), Agent: clean(c.Agent, 190), Version: 1,
-		Proven: now, TwoFactors: c.finish != nil,
+		User: a.ID, Instance: a.Instance, Created: now, Seen: now, Proven: now, Remember: c.Remember, Version: 1, TwoFactors: c.finish != nil,
+		Address: c.Address.Unmap().WithZone("").String(), Agent: clean(c.Agent, 190),
+	}
+	v.Ends = s.ends(v)
+	v.Expires = s.idleEnd(v, now)
+	var before []any
+	for _, old := range c.Before[:min(len(c.Before), 4)] {
+		if d, ok := readToken(old); ok {
+			before = append(before, d)
+		}
 	}
 	err := s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
 		id, err := tx.NewID(ctx)
@@ -117,12 +153,17 @@ func (s *Service) open(ctx context.Context, a account, c Credentials, fresh, who
 			return err
 		}
 		if n == 0 {
-			return stoa.Unauthorized("the login or the password is wrong")
+			return errWrong()
+		}
+		if len(before) > 0 {
+			if err := endSessions(ctx, tx, "digest IN "+db.In(len(before)), before...); err != nil {
+				return err
+			}
 		}
 		if err := tx.Insert(ctx, "user_session", db.Row{
 			"id": v.ID, "digest": digest, "account": v.User, "instance": v.Instance, "created": db.Micros(now), "seen": db.Micros(now),
-			"expires": db.Micros(v.Expires), "remember": v.Remember, "address": v.Address, "agent": v.Agent, "version": v.Version,
-			"proven": db.Micros(v.Proven), "two_factors": v.TwoFactors,
+			"expires": db.Micros(v.Expires), "ends": db.Micros(v.Ends), "remember": v.Remember, "address": v.Address, "agent": v.Agent,
+			"proven": db.Micros(now), "two_factors": v.TwoFactors, "version": v.Version,
 		}); err != nil {
 			return fmt.Errorf("make the session: %w", err)
 		}
@@ -133,7 +174,7 @@ func (s *Service) open(ctx context.Context, a account, c Credentials, fresh, who
 				return err
 			}
 		}
-		return succeeded(ctx, tx, who, from)
+		return succeeded(ctx, tx, t)
 	})
 	if err != nil {
 		return Session{}, "", err
@@ -141,11 +182,25 @@ func (s *Service) open(ctx context.Context, a account, c Credentials, fresh, who
 	return v, token, nil
 }
 
-func (s *Service) length(remember bool) time.Duration {
-	if remember {
-		return s.o.RememberAge
+// ends is when a session ends however busy it is.
+func (s *Service) ends(v Session) time.Time {
+	if !v.Ends.IsZero() {
+		return v.Ends
 	}
-	return s.o.SessionTimeout
+	if v.Remember {
+		return v.Created.Add(s.o.RememberAge)
+	}
+	return v.Created.Add(sessionMax)
+}
+
+// idleEnd is when a session that is used now ends without further use. One that the person asked to keep waits for its
+// absolute end.
+func (s *Service) idleEnd(v Session, now time.Time) time.Time {
+	end := s.ends(v)
+	if idle := now.Add(s.o.SessionTimeout); !v.Remember && idle.Before(end) {
+		end = idle
+	}
+	return end.UTC().Truncate(time.Microsecond)
 }
 
 // Authenticate gives who is behind a token, from the cache, and moves the end of the session on. A
@@ -170,7 +225,7 @@ func (s *Service) Authenticate(ctx context.Context, token string) (stoa.Actor, S
 		return stoa.Actor{}, Session{}, err
 	}
 	now := s.o.Now()
-	if !now.Before(v.Expires) {
+	if !now.Before(v.Expires) || !now.Before(s.ends(v)) {
 		return stoa.Actor{}, Session{}, errSignedOut()
 	}
 	actor, err := s.actor(ctx, v.User)
@@ -180,13 +235,16 @@ func (s *Service) Authenticate(ctx context.Context, token string) (stoa.Actor, S
 	if err != nil {
 		return stoa.Actor{}, Session{}, err
 	}
+	if actor.Operator && now.Sub(v.Created) >= sessionMax {
+		return stoa.Actor{}, Session{}, errSignedOut()
+	}
 	actor.Session, actor.Proven = v.ID, v.Proven
 	if v.Limited = s.limits(actor, v); v.Limited {
 		if actor, err = s.limited(ctx, actor); err != nil {
 			return stoa.Actor{}, Session{}, err
 		}
 	}
-	if now.Sub(v.Seen) >= s.length(v.Remember)/10 && !db.InWrite(ctx) {
+	if now.Sub(v.Seen) >= s.o.SessionTimeout/10 && !db.InWrite(ctx) {
 		v = s.touch(ctx, v, now)
 	}
 	return actor, v, nil
@@ -198,7 +256,7 @@ func errSignedOut() error { return stoa.Unauthorized("the session has ended; sig
 // ends earlier.
 func (s *Service) touch(ctx context.Context, v Session, now time.Time) Session {
 	next := v
-	next.Seen, next.Expires, next.Version = now.UTC().Truncate(time.Microsecond), now.UTC().Add(s.length(v.Remember)).Truncate(time.Microsecond), v.Version+1
+	next.Seen, next.Expires, next.Version = now.UTC().Truncate(time.Microsecond), s.idleEnd(v, now), v.Version+1
 	moved := false
 	err := s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
 		n, err := tx.Affected(ctx, "UPDATE user_session SET seen = ?, expires = ?, version = ? WHERE id = ? AND version = ?",
@@ -275,7 +333,10 @@ func (s *Service) Sessions(ctx context.Context, user stoa.ID) ([]Session, error)
 	if err := s.selfOrManage(ctx, user); err != nil {
 		return nil, err
 	}
-	return db.All(ctx, s.db, scanSession, sessionColumns+" WHERE account = ? AND expires > ? ORDER BY seen DESC, id LIMIT 500", user, db.Micros(s.o.Now()))
+	now := s.o.Now()
+	list, err := db.All(ctx, s.db, scanSession, sessionColumns+
+		" WHERE account = ? AND expires > ? ORDER BY seen DESC, id LIMIT 500", user, db.Micros(now))
+	return slices.DeleteFunc(list, func(v Session) bool { return !now.Before(s.ends(v)) }), err
 }
 
 // EndSession ends one session. It is for the user whose session it is and for who manages the
@@ -378,18 +439,19 @@ func (s *Service) Sweep(ctx context.Context) error {
 	})
 }
 
-const sessionColumns = "SELECT id, account, instance, created, seen, expires, remember, address, agent, version, proven, two_factors " +
-	"FROM user_session"
+const sessionColumns = "SELECT id, account, instance, created, seen, expires, remember, address, agent, version, " +
+	"ends, proven, two_factors FROM user_session"
 
 func scanSession(row db.Scanner) (Session, error) {
 	var v Session
-	var created, seen, expires, proven int64
+	var created, seen, expires, ends, proven int64
 	err := row.Scan(&v.ID, &v.User, &v.Instance, &created, &seen, &expires, &v.Remember, &v.Address, &v.Agent, &v.Version,
-		&proven, &v.TwoFactors)
-	if proven != 0 {
-		v.Proven = db.Time(proven)
-	}
+		&ends, &proven, &v.TwoFactors)
 	v.Created, v.Seen, v.Expires = db.Time(created), db.Time(seen), db.Time(expires)
+	v.Proven = db.Time(max(created, proven))
+	if ends != 0 {
+		v.Ends = db.Time(ends)
+	}
 	return v, err
 }
 

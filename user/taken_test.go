@@ -76,7 +76,7 @@ func TestTakesAway_LostChangesAreDoneAgain_Rule33(t *testing.T) {
 	}
 	session := func(w *world) bool { return signedIn(w, w.token) }
 	password := func(w *world) bool {
-		_, _, err := w.SignIn(context.Background(), credentials("ann", secret), instance)
+		_, _, err := w.SignIn(context.Background(), credentials("ann", passphrase), instance)
 		w.clock.pass(w.o.ThrottleWindow)
 		return err == nil
 	}
@@ -94,7 +94,7 @@ func TestTakesAway_LostChangesAreDoneAgain_Rule33(t *testing.T) {
 			}
 			return w.EndSession(w.boss, v[slices.IndexFunc(v, func(v Session) bool { return v.ID == stoa.ActorFrom(w.me).Session })].ID)
 		}, []func(*world) bool{session}},
-		{"own password", func(w *world) error { return w.SetPassword(w.mine, w.u.ID, secret, fresh) }, []func(*world) bool{session, password}},
+		{"own password", func(w *world) error { return w.SetPassword(w.mine, w.u.ID, passphrase, fresh) }, []func(*world) bool{session, password}},
 		{"password by an administrator", func(w *world) error { return w.AdminSetPassword(w.boss, w.u.ID, fresh) }, []func(*world) bool{session, password}},
 		{"lock", func(w *world) error {
 			u, err := w.Get(w.boss, w.u.ID)
@@ -120,7 +120,7 @@ func TestTakesAway_LostChangesAreDoneAgain_Rule33(t *testing.T) {
 		n := newNode(t, d)
 		admin(t, n)
 		for _, a := range actions {
-			boss := n.as(t, n.signIn(t, "test", secret)) // what they do wants a fresh sign-in
+			boss := n.as(t, n.signIn(t, "test", passphrase)) // what they do wants a fresh sign-in
 			role, err := n.access.CreateRole(boss, access.Role{Instance: instance, Name: a.name})
 			if err != nil {
 				t.Fatal(err)
@@ -137,7 +137,7 @@ func TestTakesAway_LostChangesAreDoneAgain_Rule33(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			w.token, w.other = n.signIn(t, "ann", secret), n.signIn(t, "ann", secret)
+			w.token, w.other = n.signIn(t, "ann", passphrase), n.signIn(t, "ann", passphrase)
 			w.me, w.mine = n.as(t, w.token), n.as(t, w.other)
 			again := n.lose(t, a.name, func() error { return a.do(w) })
 			for i, has := range a.has {
@@ -162,14 +162,14 @@ func TestTakesAway_LostChangesAreDoneAgain_Rule33(t *testing.T) {
 func TestTakesAway_WhatGivesDoesNotWait(t *testing.T) {
 	n := newNode(t, dbtest.New(t))
 	admin(t, n)
-	boss := n.as(t, n.signIn(t, "test", secret))
+	boss := n.as(t, n.signIn(t, "test", passphrase))
 	u := person(t, n, "ann")
 	g, err := n.CreateGroup(boss, Group{Instance: instance, Name: "Group"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for what, give := range map[string]func() error{
-		"sign in":     func() error { _, _, err := n.SignIn(boss, credentials("ann", secret), instance); return err },
+		"sign in":     func() error { _, _, err := n.SignIn(boss, credentials("ann", passphrase), instance); return err },
 		"a role":      func() error { return n.SetRoles(boss, u.ID, []stoa.ID{n.role(t, access.RoleEditor)}) },
 		"a member":    func() error { return n.AddMembers(boss, g.ID, u.ID) },
 		"a new name":  func() error { v := u; v.FirstName = "Anna"; _, err := n.Update(boss, v); return err },

@@ -19,23 +19,44 @@ type limit struct {
 	max     int
 }
 
-// byAddress names the address: a whole /64 in IPv6, of which anybody has billions.
-func byAddress(purpose string, a netip.Addr) string {
+// byAddress names the address and the networks that it is in: in IPv6 a /64, which is what a home has, and a /48, which
+// is what providers give to whoever asks. A /48 may try four times as often as one address.
+func byAddress(purpose string, a netip.Addr, most int) []limit {
 	a = a.Unmap().WithZone("")
-	if a.Is6() {
-		if p, err := a.Prefix(64); err == nil {
-			return purpose + ":ip:" + p.String()
+	switch {
+	case !a.IsValid():
+		return []limit{{purpose + ":ip:none", most}}
+	case a.Is4():
+		return []limit{{purpose + ":ip:" + a.String(), most}}
+	}
+	var out []limit
+	for bits, max := range map[int]int{64: most, 48: 4 * most} {
+		if p, err := a.Prefix(bits); err == nil {
+			out = append(out, limit{purpose + ":ip:" + p.String(), max})
 		}
 	}
-	if !a.IsValid() {
-		return purpose + ":ip:none"
+	return out
+}
+
+// tried is what a try was counted for: own is forgotten when it succeeds, shared is given back.
+type tried struct {
+	limits []limit
+	own    string
+	shared []string
+}
+
+// strangersTries are those of a browser that is not known: by what it names, and by where it is.
+func (s *Service) strangersTries(purpose, own string, from netip.Addr) tried {
+	t := tried{own: own, limits: []limit{{own, s.o.AccountMax}}}
+	for _, l := range byAddress(purpose, from, s.o.AddressMax) {
+		t.limits, t.shared = append(t.limits, l), append(t.shared, l.subject)
 	}
-	return purpose + ":ip:" + a.String()
+	return t
 }
 
 func byAccount(purpose string, id stoa.ID) string { return purpose + ":id:" + id.String() }
 
-// byLogin names a login that belongs to nobody, by its hash: what is typed there can be anything.
+// byLogin names a login as it was typed, by its hash: that can be anything.
 func byLogin(purpose string, instance stoa.ID, login string) string {
 	sum := sha256.Sum256([]byte(instance.String() + "\x00" + login))
 	return purpose + ":in:" + hex.EncodeToString(sum[:20])
@@ -87,11 +108,16 @@ func lockTries(ctx context.Context, tx *db.Tx, subject string, now time.Time) (t
 }
 
 // succeeded forgets the tries of the account and gives the one just made back to the address. The
-// others of the address stay: a thief with an account of his own must not reset them.
-func succeeded(ctx context.Context, tx *db.Tx, account, address string) error {
-	if _, err := tx.Exec(ctx, "UPDATE user_attempt SET tries = tries - 1 WHERE subject = ? AND tries > 0", address); err != nil {
-		return err
+// others of the address stay: a thief with an account of his own must not reset them. Nor does a browser that is known
+// reset those of strangers.
+func succeeded(ctx context.Context, tx *db.Tx, t tried) error {
+	slices.Sort(t.shared) // in one order everywhere, so that two do not wait for each other
+	for _, subject := range t.shared {
+		if _, err := tx.Exec(ctx, "UPDATE user_attempt SET tries = tries - 1 WHERE subject = ? AND tries > 0",
+			subject); err != nil {
+			return err
+		}
 	}
-	_, err := tx.Exec(ctx, "DELETE FROM user_attempt WHERE subject = ?", account)
+	_, err := tx.Exec(ctx, "DELETE FROM user_attempt WHERE subject = ?", t.own)
 	return err
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/mail"
+	"github.com/stoa-portal/stoa/secret"
 )
 
 // The states of an account.
@@ -29,12 +30,13 @@ const (
 
 // Options are what a Service needs. DB, Cache and Access are required.
 type Options struct {
-	DB     *db.DB
-	Cache  *cache.Cache
-	Access *access.Service
-	Mail   *mail.Mailer // nil: no links for forgotten passwords are sent
-	Logger *slog.Logger
-	Now    func() time.Time
+	DB      *db.DB
+	Cache   *cache.Cache
+	Access  *access.Service
+	Secrets *secret.Service // signs the cookies of known browsers; nil: one without a key file
+	Mail    *mail.Mailer    // nil: no links for forgotten passwords are sent
+	Logger  *slog.Logger
+	Now     func() time.Time
 
 	SessionTimeout time.Duration // a session ends this long after its last request; 0 = 30 min
 	RememberAge    time.Duration // the same for sessions with "remember me"; 0 = 30 days
@@ -48,7 +50,6 @@ type Options struct {
 	MinPassword int // characters of a password at least; 0 = 10
 	// OperatorTwoFactor lets operators who have shown one factor do nothing but make a second one.
 	OperatorTwoFactor bool
-	Seal              Sealer // of what must not be read from the database alone; nil: the seeds of codes lie there readable
 
 	HashMemory   uint32 // KiB of memory that hashing one password takes; 0 = 19456
 	HashParallel int    // passwords hashed at once; 0 = 4
@@ -56,11 +57,12 @@ type Options struct {
 
 // Service keeps users, groups and sessions. It is safe for concurrent use; Close ends it.
 type Service struct {
-	o      Options
-	db     *db.DB
-	access *access.Service
-	log    *slog.Logger
-	hash   *hasher
+	o       Options
+	db      *db.DB
+	access  *access.Service
+	secrets *secret.Service
+	log     *slog.Logger
+	hash    *hasher
 
 	sessions *cache.Region[Session]
 	actors   *cache.Region[stoa.Actor]
@@ -88,6 +90,12 @@ func New(o Options) (*Service, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Secrets == nil {
+		var err error
+		if o.Secrets, err = secret.New(secret.Options{DB: o.DB, Cache: o.Cache, Logger: o.Logger, Now: o.Now}); err != nil {
+			return nil, err
+		}
+	}
 	setDefault(&o.SessionTimeout, 30*time.Minute)
 	setDefault(&o.RememberAge, 30*24*time.Hour)
 	setDefault(&o.ResetLifetime, time.Hour)
@@ -102,7 +110,7 @@ func New(o Options) (*Service, error) {
 		return nil, fmt.Errorf("user: Options.MinPassword is at most %d and Options.HashMemory at most %d", maxPassword, maxHashMemory)
 	}
 	s := &Service{
-		o: o, db: o.DB, access: o.Access, log: o.Logger.With("component", "user"),
+		o: o, db: o.DB, access: o.Access, secrets: o.Secrets, log: o.Logger.With("component", "user"),
 		hash: newHasher(o.HashMemory, o.HashParallel),
 		sessions: cache.NewRegion(o.Cache, cache.RegionOptions{Name: "session", MaxBytes: 16 << 20}, func(v Session) int {
 			return 160 + len(v.Agent)

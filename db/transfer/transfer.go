@@ -52,8 +52,8 @@ func leftOut() []string {
 func copiedLast() []string { return []string{"cluster_fact", "db_history", "db_counter"} }
 
 // Tables that end with a restore: people who were signed in when the backup was made are not afterwards, and a link
-// that was withdrawn since does not come back.
-func endedByRestore() []string { return []string{"user_session", "user_link"} }
+// that was withdrawn since does not come back. What was signed then is valid no more: new keys are made.
+func endedByRestore() []string { return []string{"user_session", "user_link", "secret_sign"} }
 
 // dataTables are those whose rows are read in ranges, in the order of their names.
 func dataTables(all []Table) []Table {
