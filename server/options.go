@@ -26,6 +26,7 @@ func userOptions(c *config.Config, s *Server, m *mail.Mailer) user.Options {
 		DB: s.DB, Cache: s.Cache, Access: s.Access, Secrets: s.Secrets, Mail: m, Logger: s.log.With("component", "user"),
 		SessionTimeout: c.Session.Timeout, RememberAge: c.Session.AutoLoginMaxAge, ResetLifetime: c.Session.ResetTicketLifetime,
 		ThrottleWindow: c.Session.ThrottleWindow, AccountMax: c.Session.ThrottleAccountMax, AddressMax: c.Session.ThrottleAddressMax, MinPassword: c.Passwords.MinLength,
+		OperatorTwoFactor: c.Session.OperatorTwoFactor,
 	}
 }
 

@@ -139,6 +139,9 @@ func (h *Handler) Routes(mounts ...func(mux *http.ServeMux)) http.Handler {
 	} {
 		mux.Handle(pattern, h.identify(httpd.Handle(fn)))
 	}
+	for pattern, fn := range h.factorRoutes() {
+		mux.Handle(pattern, h.identify(httpd.Handle(fn)))
+	}
 	for from, to := range map[string]string{"/c/portal/login": "/sign-in", "/group/control_panel": "/control/"} {
 		mux.Handle("GET "+from, http.RedirectHandler(to, http.StatusMovedPermanently))
 	}
@@ -196,8 +199,12 @@ func (h *Handler) identify(next http.Handler) http.Handler {
 			httpd.Error(w, r.WithContext(ctx), err)
 			return
 		}
-		ctx = stoa.WithLocale(ctx, v.locale)
-		next.ServeHTTP(w, r.WithContext(context.WithValue(ctx, visitKey{}, v)))
+		ctx = context.WithValue(stoa.WithLocale(ctx, v.locale), visitKey{}, v)
+		if v.session.Limited && !forFactors(r.URL.Path) {
+			onlyFactors(w, r.WithContext(ctx))
+			return
+		}
+		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
 
@@ -294,6 +301,9 @@ func (h *Handler) framed(w http.ResponseWriter, r *http.Request, status int, tit
 func (h *Handler) ErrorPage(w http.ResponseWriter, r *http.Request, status int, message string, retry bool) {
 	if status == http.StatusUnauthorized && r.Method == http.MethodGet {
 		http.Redirect(w, r, "/sign-in?next="+template.URLQueryEscaper(r.URL.RequestURI()), http.StatusSeeOther)
+		return
+	}
+	if w.Header().Get(httpd.ConfirmHeader) != "" && h.showConfirm(w, r, status, message) {
 		return
 	}
 	titles := map[int]string{404: "This page does not exist", 403: "This page is not open to you", 500: "Something went wrong", 503: "The portal cannot answer just now",
