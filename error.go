@@ -118,5 +118,5 @@ func Unavailable(cause error, format string, args ...any) *Error {
 // ProveAgain says that the actor may do this, but signed in too long ago: what, such as "change a password",
 // goes on when the person has proved again who they are.
 func ProveAgain(what string) *Error {
-	return &Error{Kind: KindStale, Message: fmt.Sprintf("confirm that it is you before you %s", what)}
+	return &Error{Kind: KindStale, Message: fmt.Sprintf("before you %s, show once more that it is you: you signed in a while ago", what)}
 }

@@ -141,7 +141,7 @@ func TestConfirm_DangerousFormIsKeptAndSentAgain(t *testing.T) {
 			t.Error("scripts are not told")
 		}
 		script := a.Post(t, "/control/groups/new", form, "Accept", "application/json")
-		mustSee(t, script, http.StatusForbidden, "confirm that it is you")
+		mustSee(t, script, http.StatusForbidden, "show once more that it is you")
 		for what, f := range map[string]url.Values{
 			"the password alone":  {"password": {servertest.AdminPassword}},
 			"the code alone":      {"code": {codes[0]}},

@@ -75,10 +75,10 @@
 
   function submit(e) {
     var form = e.target;
-    if (!form.matches || !form.matches("[data-passkey], [data-confirm]")) return;
+    if (!form.matches || !form.matches("[data-passkey], [data-proof]")) return;
     e.preventDefault();
     var kept = document.querySelector("form[data-kept]");
-    if (form.hasAttribute("data-confirm") && kept && !kept.reportValidity()) return;
+    if (form.hasAttribute("data-proof") && kept && !kept.reportValidity()) return;
     var place = form.querySelector("[data-problem]"), buttons = form.querySelectorAll("button"), answer = Promise.resolve();
     say(form, "");
     if (form.elements.remember && document.querySelector('[name="remember"]:checked')) form.elements.remember.value = "1";
@@ -91,7 +91,7 @@
     }
     buttons.forEach(function (b) { b.disabled = true; });
     answer.then(function () {
-      if (!form.hasAttribute("data-confirm")) { // the page that comes is the answer
+      if (!form.hasAttribute("data-proof")) { // the page that comes is the answer
         buttons.forEach(function (b) { b.disabled = false; });
         form.submit();
         return;
@@ -108,7 +108,7 @@
   }
 
   document.addEventListener("submit", submit);
-  document.querySelectorAll("[data-confirm]").forEach(function (form) { form.removeAttribute("target"); });
+  document.querySelectorAll("[data-proof]").forEach(function (form) { form.removeAttribute("target"); });
   document.querySelectorAll("form[data-kept] [data-send]").forEach(function (p) { p.hidden = true; });
   var follow = document.querySelector("a[data-follow]");
   if (follow) location.replace(follow.href);
