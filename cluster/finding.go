@@ -58,6 +58,7 @@ const (
 	CodeClockOff         = "clock.off"
 	CodeIncoherent       = "cache.incoherent"
 	CodeEventsLost       = "event.lost"
+	CodeProxyUntrusted   = "proxy.untrusted"
 )
 
 // severityOf gives what a code weighs. A code that is not known here comes from a Problem, which keeps a node from
@@ -68,7 +69,7 @@ func severityOf(code string) Severity {
 		return Info
 	case CodeIncarnation, CodeProofOld, CodeNodeDead, CodeNodeSilent, CodeNodeMute, CodeNodeTwins, CodeMasterNone,
 		CodeLinkOff, CodeLinkChannel, CodeLinkCut, CodeLinkLoopback, CodeHostLoopback, CodeSettingsDiffer,
-		CodeJobsDiffer, CodeClockOff, CodeEventsLost, CodeDatabaseCopy:
+		CodeJobsDiffer, CodeClockOff, CodeEventsLost, CodeDatabaseCopy, CodeProxyUntrusted:
 		return Warning
 	}
 	return Critical

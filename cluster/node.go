@@ -63,6 +63,9 @@ type Node struct {
 	log   *slog.Logger
 	id    string
 	epoch atomic.Int64
+
+	fingerprint atomic.Pointer[string] // of the row
+
 	joinN int64 // the incarnation of the database in which the row is known to be; of Join, then Beat
 
 	looking   sync.Mutex    // one look at a time, so that events come in order; guards lookedAt
@@ -126,6 +129,7 @@ func Join(ctx context.Context, o NodeOptions) (*Node, error) {
 		stranger: make(chan struct{}, 1),
 	}
 	n.epoch.Store(1)
+	n.fingerprint.Store(&o.Fingerprint)
 	twins, err := n.beating(ctx, func(m Member) bool { return m.Node == n.id })
 	if err != nil {
 		return nil, fmt.Errorf("join the cluster: %w", err)
@@ -212,11 +216,28 @@ func (n *Node) insert(ctx context.Context, tx *db.Tx) error {
 	now := db.Micros(n.opt.Now())
 	_, err := tx.InsertIgnore(ctx, "cluster_node", db.Row{
 		"writer": n.opt.Writer, "node": n.id, "name": n.opt.Name, "address": n.opt.Address, "host": n.opt.Host + "#" + n.opt.HostID,
-		"version": n.opt.Version, "settings": n.opt.Settings, "fingerprint": n.opt.Fingerprint, "state": stateUp,
+		"version": n.opt.Version, "settings": n.opt.Settings, "fingerprint": *n.fingerprint.Load(), "state": stateUp,
 		"epoch": n.epoch.Load(), "beat": 1, "low": 1, "started": now, "seen": now, "detail": n.opt.Detail,
 		"schema_number": n.opt.Schema,
 	})
 	return err
+}
+
+// SetFingerprint writes another Fingerprint into the node's row, also into one that is made anew after it was lost. The
+// one that is there already costs nothing.
+func (n *Node) SetFingerprint(ctx context.Context, row string) error {
+	if *n.fingerprint.Load() == row {
+		return nil
+	}
+	err := n.d.Control(ctx, func(tx *db.Tx) error {
+		_, err := tx.Exec(ctx, "UPDATE cluster_node SET fingerprint = ? WHERE writer = ?", row, n.opt.Writer)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("write the fingerprint of this node: %w", err)
+	}
+	n.fingerprint.Store(&row)
+	return nil
 }
 
 // ID is the node id, which survives restarts. It differs from the one asked for if that was taken.

@@ -71,6 +71,16 @@ func (p Problem) code() string {
 type Detail struct {
 	Link    string `json:"link,omitempty"`    // "off", "inside" or "outside"
 	Channel string `json:"channel,omitempty"` // of Cluster Link
+	Level   int    `json:"level,omitempty"`   // what its binary takes: Level
+}
+
+// Level is raised when a binary takes what those before do not, and must not be sent it while they are beside: 1 is the
+// names of cookies over HTTPS and the slow proof of the secret in Identity.Row.
+const Level = 1
+
+// Older reports whether a member that is up has a binary of a lower level.
+func Older(members []Member) bool {
+	return slices.ContainsFunc(members, func(m Member) bool { return m.State == stateUp && m.detail().Level < Level })
 }
 
 // String is the detail as the row keeps it.

@@ -6,8 +6,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
+
+// longestSession is how long a person stays signed in at most.
+const longestSession = 30 * 24 * time.Hour
 
 // finish checks what needs more than one value, and completes what follows from others.
 func (r *reader) finish(c *Config) {
@@ -22,7 +26,13 @@ func (r *reader) finish(c *Config) {
 	r.checkCluster(c)
 	r.checkProxies(c)
 	if n := utf8.RuneCountInString(c.Admin.Password); n > 0 && n < c.Passwords.MinLength {
-		r.wrong("default.admin.password", "the password has %d characters; at least %d are expected (passwords.default.policy.min.length)", n, c.Passwords.MinLength)
+		r.warn("default.admin.password has %d characters, less than passwords.default.policy.min.length, %d; it is taken as "+
+			"it is, so change it after the first sign-in", n, c.Passwords.MinLength)
+	}
+	if c.Session.AutoLoginMaxAge > longestSession {
+		r.warn("company.security.auto.login.max.age at %s is more than 30 days and is taken as 30 days: no session "+
+			"lasts longer", r.values["company.security.auto.login.max.age"].source)
+		c.Session.AutoLoginMaxAge = longestSession
 	}
 	if 2*c.Database.ChangePollInterval > c.Cache.FreshLimit {
 		r.wrong("change.poll.interval", "%s is too long for cache.fresh.limit, %s; at most half of that is expected, or no cache would ever be fresh",

@@ -3,7 +3,11 @@ package config
 import (
 	"cmp"
 	"strings"
+	"unicode/utf8"
 )
+
+// leastAuthValue is how many characters cluster.link.auth.value has at least.
+const leastAuthValue = 16
 
 const (
 	nameEnabled    = "cluster.link.enabled"
@@ -60,6 +64,10 @@ func (r *reader) checkCluster(c *Config) {
 	if link.HeartbeatTimeout < 3*link.HeartbeatInterval {
 		r.wrong("cluster.heartbeat.timeout", "%s is less than three times cluster.heartbeat.interval, %s; nodes would count as gone by accident, so a longer time is expected",
 			formatPeriod(link.HeartbeatTimeout), formatPeriod(link.HeartbeatInterval))
+	}
+	if n := utf8.RuneCountInString(link.AuthValue); n > 0 && n < leastAuthValue && link.AuthValue != "liferay-cluster" {
+		r.wrong("cluster.link.auth.value", "the value has %d characters; at least %d are expected, or it can be guessed by a "+
+			"reader of the database (openssl rand -base64 24 makes one), or none at all", n, leastAuthValue)
 	}
 	if link.AuthValue == "liferay-cluster" {
 		r.warn("cluster.link.auth.value at %s is a value that everybody knows; choose another, or leave it empty", r.values["cluster.link.auth.value"].source)

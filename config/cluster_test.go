@@ -54,7 +54,7 @@ func TestCluster_EmbeddedDatabaseIsRefusedWithWhatToSet(t *testing.T) {
 }
 
 func TestCluster_FilesForTheMessageServerAreLookedFor(t *testing.T) {
-	const bus = "cluster.link.auth.value=one two three\ncluster.link.nats.urls=tls://bus:4222\n"
+	const bus = "cluster.link.auth.value=one two three four\ncluster.link.nats.urls=tls://bus:4222\n"
 	const place = "stoa-home/"
 	for text, want := range map[string]string{
 		bus + "cluster.link.nats.ca=no.pem":                                `cluster.link.nats.ca: portal-ext.properties:3: there is no file`,

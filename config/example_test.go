@@ -84,7 +84,7 @@ func TestPrint_FitsATerminalAndShowsNoSecret(t *testing.T) {
 	dir := write(t, map[string]string{"portal-ext.properties": twoNodesFile +
 		"jdbc.read.url=postgres://reader:hunter2@replica/db?sslpassword=hunter2\njdbc.default.pasword=hunter2\nmy.api.token=hunter2\n" +
 		"copy.of.secret=${jdbc.default.password}\nadmin.obfuscated.properties=log.format\nweird.\\u001b[31mname=\\u0007x\nehcache.multi.vm.config.location=/x\n" +
-		"cluster.link.auth.value=hunter2\nbus=nats://u:hunter2@bus:4222\n"})
+		"cluster.link.auth.value=hunter2 of all my nodes\nbus=nats://u:hunter2@bus:4222\n"})
 	c := load(t, Options{WorkDir: dir, Flags: map[string]string{"port": "9000"}})
 	var out bytes.Buffer
 	c.Print(&out, false)

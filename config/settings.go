@@ -46,6 +46,7 @@ type Web struct {
 	HTTPPort          int    // -1: the port of the request
 	HTTPSPort         int    // -1: the port of the request
 	Protocol          string // "http", "https" or "": as the request came
+	HSTSSubDomains    bool   // Strict-Transport-Security has includeSubDomains
 	ForwardedHost     Forwarded
 	ForwardedPort     Forwarded
 	ForwardedProtocol Forwarded

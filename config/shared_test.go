@@ -49,17 +49,17 @@ func TestShared_NamesWhatDiffers(t *testing.T) {
 		"session.timeout=15":                                                     "session.timeout",
 		"scheduler.enabled=false\nlocales.enabled=en_US":                         "locales.enabled scheduler.enabled",
 		"company.default.time.zone=Europe/Vienna":                                "company.default.time.zone",
-		"cluster.link.auth.value=hunter2":                                        "cluster.link.auth.value",
+		"cluster.link.auth.value=hunter2 of all my nodes":                                        "cluster.link.auth.value",
 		"cache.region.page.replication=copy":                                     "cache.region.page.replication",
-		"cluster.link.auth.value=x\ncluster.link.nats.urls=nats://u:hunter2@bus": "cluster.link.auth.value cluster.link.nats.urls",
+		"cluster.link.auth.value=a secret of all nodes\ncluster.link.nats.urls=nats://u:hunter2@bus": "cluster.link.auth.value cluster.link.nats.urls",
 	} {
 		each, sum := shared(t, "salt", text)
 		if got := strings.Join(differing(base, each), " "); got != want || (sum == all) != (want == "") {
 			t.Errorf("%q: %q differ, all together %q and %q; want %q", text, got, sum, all, want)
 		}
 	}
-	one, _ := shared(t, "salt", "cluster.link.auth.value=x\ncluster.link.nats.urls=nats://u:hunter2@bus")
-	two, _ := shared(t, "salt", "cluster.link.auth.value=x\ncluster.link.nats.urls=nats://u:hunter3@bus")
+	one, _ := shared(t, "salt", "cluster.link.auth.value=a secret of all nodes\ncluster.link.nats.urls=nats://u:hunter2@bus")
+	two, _ := shared(t, "salt", "cluster.link.auth.value=a secret of all nodes\ncluster.link.nats.urls=nats://u:hunter3@bus")
 	if !maps.Equal(one, two) {
 		t.Error("a password in an address leaves a trace")
 	}

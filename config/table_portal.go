@@ -73,10 +73,11 @@ func sectionAdmin() section {
 
 func sectionPasswords() section {
 	return section{Title: "Passwords", Props: []property{
-		{Name: "passwords.default.policy.min.length", Default: "10", Unit: "characters", Shared: true,
-			Doc:  "Shortest password that is accepted.",
+		{Name: "passwords.default.policy.min.length", Default: "12", Unit: "characters", Shared: true,
+			Doc: "Shortest password that is accepted. Common passwords, repetitions and rows are refused whatever their " +
+				"length.",
 			kind: into(whole(1, 128), func(c *Config) *int { return &c.Passwords.MinLength })},
-		{Name: "passwords.default.policy.reset.ticket.max.age", Default: "86400", Unit: "seconds", Shared: true,
+		{Name: "passwords.default.policy.reset.ticket.max.age", Default: "3600", Unit: "seconds", Shared: true,
 			Doc:  "How long a link for choosing a new password works.",
 			kind: into(counted(time.Second, 60, 2592000), func(c *Config) *time.Duration { return &c.Session.ResetTicketLifetime })},
 	}}
@@ -85,7 +86,7 @@ func sectionPasswords() section {
 func sectionSession() section {
 	return section{Title: "Signing in and sessions", Props: []property{
 		{Name: "session.timeout", Default: "30", Unit: "minutes", Shared: true,
-			Doc:  "How long a session lives without a request.",
+			Doc:  "How long a session lives without a request; at most 12 hours altogether, however busy it is.",
 			kind: into(counted(time.Minute, 1, 525600), func(c *Config) *time.Duration { return &c.Session.Timeout })},
 		{Name: "session.cookie.domain", Default: "", Shared: true,
 			Doc:  "Domain of the session cookie; empty means the host of the request only.",
@@ -93,8 +94,9 @@ func sectionSession() section {
 		{Name: "company.security.auto.login", Default: "true", Shared: true,
 			Doc:  "Whether people may ask to stay signed in. It works on any node of a cluster.",
 			kind: into(boolean(), func(c *Config) *bool { return &c.Session.AutoLogin })},
-		{Name: "company.security.auto.login.max.age", Default: "31536000", Unit: "seconds", Shared: true,
-			Doc:  "How long somebody who asked for it stays signed in.",
+		{Name: "company.security.auto.login.max.age", Default: "2592000", Unit: "seconds", Shared: true,
+			Doc: "How long a person who asked for it stays signed in, counted from signing in. More than 30 days is taken as " +
+				"30 days, and operators of the installation have to sign in every 12 hours.",
 			kind: into(counted(time.Second, 60, 315360000), func(c *Config) *time.Duration { return &c.Session.AutoLoginMaxAge })},
 		{Name: "auth.login.disabled", Default: "false", Shared: true,
 			Doc:  "Whether signing in is switched off, for instance while an upgrade runs.",
@@ -103,10 +105,12 @@ func sectionSession() section {
 			Doc:  "Time over which failed sign-ins are counted.",
 			kind: into(period(time.Second, 24*time.Hour), func(c *Config) *time.Duration { return &c.Session.ThrottleWindow })},
 		{Name: "auth.login.throttle.account.max", Default: "10", Unit: "failed sign-ins", Shared: true,
-			Doc:  "Failed sign-ins for one account within the window before further ones have to wait.",
+			Doc: "Failed sign-ins with one login within the window before further ones have to wait. A browser in which " +
+				"the person has signed in before has as many of its own.",
 			kind: into(whole(1, 100000), func(c *Config) *int { return &c.Session.ThrottleAccountMax })},
 		{Name: "auth.login.throttle.address.max", Default: "100", Unit: "failed sign-ins", Shared: true,
-			Doc:  "Failed sign-ins from one network address within the window before further ones have to wait.",
+			Doc: "Failed sign-ins from one network address (in IPv6 from a /64, and four times as many from a /48) within " +
+				"the window before further ones have to wait.",
 			kind: into(whole(1, 1000000), func(c *Config) *int { return &c.Session.ThrottleAddressMax })},
 		{Name: "auth.operator.two.factor.required", Default: "false", Shared: true,
 			Doc: "Whether operators need a second factor, a passkey or an app with codes: without one they can sign in only to make one. " +

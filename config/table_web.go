@@ -37,8 +37,14 @@ func sectionWebServer() section {
 			Doc:  "Port in generated https links; -1 means the port of the request.",
 			kind: into(whole(-1, 65535), func(c *Config) *int { return &c.Web.HTTPSPort })},
 		{Name: "web.server.protocol", Default: "", Shared: true,
-			Doc:  "Protocol in generated links; empty means that of the request.",
+			Doc: "Protocol in generated links; empty means that of the request. With https, requests in the clear are sent to " +
+				"HTTPS (308), and none of them signs in. Where a proxy encrypts, list it in web.server.trusted.proxies and set " +
+				"web.server.forwarded.protocol.enabled=true.",
 			kind: into(oneOf("", "http", "https"), func(c *Config) *string { return &c.Web.Protocol })},
+		{Name: "web.server.hsts.include.subdomains", Default: "false", Shared: true,
+			Doc: "Whether browsers that have come over HTTPS also use it for all names below that of the portal " +
+				"(Strict-Transport-Security: includeSubDomains). Only when all of them have certificates.",
+			kind: into(boolean(), func(c *Config) *bool { return &c.Web.HSTSSubDomains })},
 		{Name: "web.server.trusted.proxies", Default: "",
 			Doc:  "Addresses or ranges of proxies whose X-Forwarded headers are believed; empty means nobody's, whatever the switches below say.",
 			kind: into(networks(), func(c *Config) *[]netip.Prefix { return &c.Web.TrustedProxies })},

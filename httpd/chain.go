@@ -37,6 +37,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.refuse(rw, r, hostErr)
 		return
 	}
+	if s.redirectToHTTPS(rw, r, f) {
+		return
+	}
 	if err := s.checkOrigin(r); err != nil {
 		s.fail(rw, r, err)
 		return

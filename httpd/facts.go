@@ -25,8 +25,10 @@ type facts struct {
 	host   string // lower case, no port, no brackets
 	port   int
 	https  bool
-	body   body
-	out    response
+	// toldProto says that a trusted proxy named the protocol.
+	toldProto bool
+	body      body
+	out       response
 }
 
 type factsKey struct{}
@@ -56,6 +58,7 @@ func (f *facts) resolve(r *http.Request) error {
 	if len(o.TrustedProxies) > 0 && contains(o.TrustedProxies, f.peer) {
 		f.client = clientOf(r, f.peer, o.TrustedProxies)
 		if v := forwarded(r, o.ForwardedProto); v != "" {
+			f.toldProto = true
 			switch {
 			case strings.EqualFold(v, "https"):
 				f.https = true
@@ -76,6 +79,8 @@ func (f *facts) resolve(r *http.Request) error {
 			}
 			fport = int(n)
 		}
+	} else if speaksForOthers(r) {
+		f.server.strangers.note(f.server.log, f.peer, f.start)
 	}
 	name, port, ok := splitHost(host)
 	if !ok {

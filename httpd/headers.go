@@ -30,6 +30,9 @@ func newSecureHeaders(o *Options) (*secureHeaders, error) {
 	}
 	if o.HSTSMaxAge > 0 {
 		h.hsts = []string{"max-age=" + strconv.FormatInt(int64(o.HSTSMaxAge/time.Second), 10)}
+		if o.HSTSSubDomains {
+			h.hsts[0] += "; includeSubDomains"
+		}
 	}
 	return h, nil
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -141,7 +142,8 @@ func (s *Server) showMetrics(w http.ResponseWriter, r *http.Request) {
 
 // insider reports whether the request comes from an allowed address or knows the token. A proxy on this machine
 // that is not declared as trusted would make everybody look local; so a request that shows a proxy counts as local
-// only when the proxy is trusted and its visitor is local.
+// only when the proxy is trusted and its visitor is local. A proxy that adds no header shows by the host of a site, or by
+// HTTP/1.0, which some speak to what is behind them: what is asked for on this machine names this machine.
 func (s *Server) insider(r *http.Request) bool {
 	if s.o.MetricsToken != "" {
 		scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
@@ -154,10 +156,19 @@ func (s *Server) insider(r *http.Request) bool {
 	if f == nil || speaksForOthers(r) && !contains(s.o.TrustedProxies, f.peer) {
 		return false
 	}
+	if f.client.IsLoopback() && (!isOwnName(f.host) || !r.ProtoAtLeast(1, 1)) {
+		return false
+	}
 	if s.o.MetricsAllowed == nil {
 		return f.client.IsLoopback()
 	}
 	return contains(s.o.MetricsAllowed, f.client)
+}
+
+// isOwnName reports whether a host can only be this machine.
+func isOwnName(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && a.IsLoopback()
 }
 
 // dataSource says whether the database answers, for monitors that know this address.

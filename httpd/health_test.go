@@ -16,7 +16,7 @@ import (
 )
 
 func local(target string, header ...string) *http.Request {
-	r := request("GET", "http://10.0.0.7:8080"+target, header...) // a load balancer asks by address
+	r := request("GET", "http://127.0.0.1:8080"+target, header...)
 	r.RemoteAddr = "127.0.0.1:4711"
 	return r
 }
@@ -111,11 +111,19 @@ func TestMetricsPage_OnlyForInsiders(t *testing.T) {
 		trusted []string
 		token   string
 		peer    string
+		host    string // "" = this machine
+		old     bool   // HTTP/1.0
 		header  []string
 		want    int
 	}{
 		{name: "loopback", peer: "127.0.0.1:1", want: 200},
 		{name: "loopback v6", peer: "[::1]:1", want: 200},
+		{name: "loopback by name", peer: "127.0.0.1:1", host: "localhost:9090", want: 200},
+		{name: "a local proxy without headers that passes the host on", peer: "127.0.0.1:1", host: "example.com", want: 403},
+		{name: "the same, for a visitor who came by address", peer: "127.0.0.1:1", host: "10.0.0.7:8080", want: 403},
+		{name: "a local proxy without headers that names what is behind it", peer: "127.0.0.1:1", host: "localhost:8080", old: true, want: 403},
+		{name: "such a proxy with the allowed address", allowed: []string{"127.0.0.0/8"}, peer: "127.0.0.1:1", host: "example.com", want: 403},
+		{name: "such a proxy with the token", token: token, peer: "127.0.0.1:1", host: "example.com", header: []string{"Authorization", "Bearer " + token}, want: 200},
 		{name: "stranger", peer: "203.0.113.5:1", want: 403},
 		{name: "stranger who claims to be local", peer: "203.0.113.5:1", header: []string{"X-Forwarded-For", "127.0.0.1"}, want: 403},
 		{name: "through a proxy here that is not declared", peer: "127.0.0.1:1", header: []string{"X-Forwarded-For", "203.0.113.5"}, want: 403},
@@ -141,6 +149,12 @@ func TestMetricsPage_OnlyForInsiders(t *testing.T) {
 		answer(s, request("GET", "http://example.com/")) // something to count
 		r := local("/metrics", c.header...)
 		r.RemoteAddr = c.peer
+		if c.host != "" {
+			r.Host = c.host
+		}
+		if c.old {
+			r.Proto, r.ProtoMinor = "HTTP/1.0", 0
+		}
 		rec := answer(s, r)
 		if rec.Code != c.want || strings.Contains(rec.Body.String(), "stoa_http_requests_total") != (c.want == 200) {
 			t.Errorf("%s: %d %.80q, want %d", c.name, rec.Code, rec.Body, c.want)

@@ -35,6 +35,8 @@ type Server struct {
 	hosts    hostList
 	ready    readiness
 
+	strangers strangers
+
 	inFlight  atomic.Int64
 	draining  chan struct{}
 	drainOnce sync.Once

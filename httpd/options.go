@@ -37,6 +37,7 @@ type Options struct {
 	FrameHosts     []string               // hosts whose pages may be embedded, such as "www.youtube-nocookie.com"
 	NoCompression  bool                   // answers are never encoded
 	HSTSMaxAge     time.Duration          // Strict-Transport-Security on https; 0 for half a year, negative for none
+	HSTSSubDomains bool                   // it holds for all names below that of the portal, too
 	ErrorPage      ErrorPage              // nil for a plain page
 	MaxBody        int64                  // bytes of a request body where no handler says otherwise; 0 for 8 MiB
 	MaxHeader      int                    // bytes of all headers of a request together; 0 for 32 KiB

@@ -37,8 +37,19 @@ func newTLS(o *Options) (tlsSettings, error) {
 	return tlsSettings{&tls.Config{
 		MinVersion:     tls.VersionTLS12,
 		NextProtos:     []string{"h2", "http/1.1"},
+		CipherSuites:   suites(),
 		GetCertificate: k.get,
 	}}, nil
+}
+
+// suites are those of TLS 1.2 that encrypt and authenticate in one (AEAD) and exchange keys of the moment; those of
+// TLS 1.3 are all such, and not for choosing.
+func suites() []uint16 {
+	return []uint16{
+		tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+		tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+		tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+	}
 }
 
 // keyPair is a certificate whose files may be renewed while the server runs. No goroutine watches them: a

@@ -27,6 +27,7 @@ import (
 	"github.com/stoa-portal/stoa/mail"
 	"github.com/stoa-portal/stoa/page"
 	"github.com/stoa-portal/stoa/render"
+	"github.com/stoa-portal/stoa/secret"
 	"github.com/stoa-portal/stoa/site"
 	"github.com/stoa-portal/stoa/taxonomy"
 	"github.com/stoa-portal/stoa/user"
@@ -45,6 +46,9 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	s.onStop("home", func(context.Context) error { return h.close() })
 	for _, w := range c.Warnings() {
 		s.log.Warn(w)
+	}
+	if s.keyFile, err = readKeyFile(c); err != nil {
+		return err
 	}
 
 	// The database: open, migrate, and the change log on top of it. Everything this life of the node does
@@ -188,7 +192,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	if s.Access, err = access.New(access.Options{DB: s.DB, Cache: s.Cache}); err != nil {
 		return err
 	}
-	if s.Secrets, err = s.openSecrets(); err != nil {
+	if s.Secrets, err = secret.New(secret.Options{DB: s.DB, Cache: s.Cache, File: s.keyFile, Logger: s.log}); err != nil {
 		return err
 	}
 	mailer := mail.New(mailOptions(c, s.DB.Unproven))
@@ -238,9 +242,9 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	}
 	s.onStop("render", func(context.Context) error { theme.Close(); return nil })
 	visitors, err := web.New(web.Options{
-		Cache: s.Cache, Access: s.Access, Users: s.Users, Sites: s.Sites, Pages: s.Pages, Content: s.Content, Taxonomy: s.Taxonomy, Files: s.Files,
+		Cache: s.Cache, Access: s.Access, Users: s.Users, Secrets: s.Secrets, Sites: s.Sites, Pages: s.Pages, Content: s.Content, Taxonomy: s.Taxonomy, Files: s.Files,
 		Render: theme, Assets: assets, Log: s.Log, Logger: s.log.With("component", "web"), CookieDomain: c.Session.CookieDomain, PublicHost: c.Web.Host, SignInDisabled: c.Session.LoginDisabled, NoRemember: !c.Session.AutoLogin, OwnHosts: c.Hosts.Valid,
-		RememberFor: c.Session.AutoLoginMaxAge, ReadYourWrites: c.Cache.ReadYourWritesBy,
+		Older: s.olderNodes, ReadYourWrites: c.Cache.ReadYourWritesBy,
 	})
 	if err != nil {
 		return err
@@ -262,7 +266,8 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		Addr: c.Server.Listen, TLSAddr: c.Server.ListenTLS, TLSCert: c.Server.Certificate, TLSKey: c.Server.Key,
 		TrustedProxies: c.Web.TrustedProxies, ForwardedHost: httpd.Forwarded(c.Web.ForwardedHost), ForwardedPort: httpd.Forwarded(c.Web.ForwardedPort),
 		ForwardedProto: httpd.Forwarded(c.Web.ForwardedProtocol), Links: httpd.Links{Protocol: c.Web.Protocol, Host: c.Web.Host, HTTPPort: c.Web.HTTPPort, HTTPSPort: c.Web.HTTPSPort},
-		ValidHosts: c.Hosts.Valid, ValidHost: s.siteHost, FrameHosts: []string{"www.youtube-nocookie.com", "www.youtube.com", "player.vimeo.com"}, ErrorPage: visitors.ErrorPage,
+		HSTSSubDomains: c.Web.HSTSSubDomains,
+		ValidHosts:     c.Hosts.Valid, ValidHost: s.siteHost, FrameHosts: []string{"www.youtube-nocookie.com", "www.youtube.com", "player.vimeo.com"}, ErrorPage: visitors.ErrorPage,
 		MaxBody: c.Server.MaxBodyBytes, MaxHeader: int(c.Server.MaxHeaderBytes), NoCompression: !c.Server.Compression, ReadHeaderTimeout: c.Server.ReadHeaderTimeout, ReadTimeout: c.Server.ReadTimeout, WriteTimeout: c.Server.WriteTimeout,
 		IdleTimeout: c.Server.IdleTimeout, DrainDelay: c.Server.DrainDelay, Logger: s.log.With("component", "http"), LogRequests: c.Log.Requests, Registry: registry,
 		MetricsAllowed: c.Health.MetricsAllowedAddresses, MetricsToken: c.Health.MetricsToken,
@@ -270,6 +275,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	}, visitors.Routes(panel.Mount)); err != nil {
 		return err
 	}
+	s.proxies.Store(s.http)
 	s.onStop("http", func(context.Context) error { return s.http.Close() })
 	s.examine(ctx)
 	s.every(2*time.Second, s.examine)

@@ -235,6 +235,7 @@ func (s *Server) watchFindings(ctx context.Context) {
 	}
 	s.seen.Store(&st)
 	s.settleKeys(ctx, st)
+	s.settleRow(ctx)
 	self := s.Node.Self().Name
 	now := map[string]cluster.Finding{}
 	for _, f := range slices.Concat(st.Wrong, st.Notes) {

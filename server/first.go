@@ -36,7 +36,7 @@ func (s *Server) firstStart(ctx context.Context) error {
 	}
 	token, made, err := s.Users.EnsureAdmin(ctx, inst.ID, user.AdminOptions{
 		EmailPrefix: c.Admin.EmailAddressPrefix, MailDomain: c.Company.WebID, ScreenName: c.Admin.ScreenName,
-		First: c.Admin.FirstName, Last: c.Admin.LastName, Password: c.Admin.Password,
+		First: c.Admin.FirstName, Last: c.Admin.LastName, Password: c.Admin.Password, AsItIs: true,
 	})
 	if err != nil {
 		return fmt.Errorf("make the administrator: %w", err)

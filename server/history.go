@@ -3,6 +3,7 @@ package server
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/stoa-portal/stoa/cluster"
@@ -84,5 +85,24 @@ func (s *Server) warnings() []cluster.Problem {
 	for _, p := range refused {
 		out = append(out, cluster.Problem(p))
 	}
-	return out
+	return append(out, s.untrustedProxies()...)
+}
+
+// untrustedProxies are proxies behind which all visitors have one address.
+func (s *Server) untrustedProxies() []cluster.Problem {
+	h := s.proxies.Load()
+	if h == nil { // asked while the node starts
+		return nil
+	}
+	var names []string
+	for _, a := range h.UntrustedProxies() {
+		names = append(names, a.String())
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return []cluster.Problem{{Requirement: "proxies", Code: cluster.CodeProxyUntrusted,
+		Message: "requests come through " + strings.Join(names, ", ") + ", which sends forwarding headers and is not " +
+			"trusted: all its visitors count as one address, so that a few failed sign-ins can lock out all who are new",
+		Mend: "list it in web.server.trusted.proxies of this node and restart it"}}
 }

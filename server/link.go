@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -27,7 +28,8 @@ type link struct {
 	transport cluster.Transport
 	inside    *nats.Link // nil without a message server inside this node
 	address   string     // where other nodes reach this one; empty when they need not
-	row       string     // what lets them know it
+	row       string     // what lets them know it, as it was at the start
+	settled   string     // the same, once no node of a version before is beside
 	callsOff  string     // why nodes may not call each other; empty if they may
 	trusted   bool       // messages come from members only
 	given     bool       // the transport was given, as in tests
@@ -100,7 +102,16 @@ func (s *Server) openLink(ctx context.Context, o Options, writer int64) (*link, 
 	if err != nil {
 		return nil, err
 	}
-	l.transport, l.inside, l.address, l.row, l.trusted = inside, inside, inside.Address(), identity.Row(c.Cluster.AuthValue, id), true
+	l.transport, l.inside, l.address, l.trusted = inside, inside, inside.Address(), true
+	l.settled = identity.Row(c.Cluster.AuthValue, id)
+	l.row = l.settled
+	members, err := cluster.ReadMembers(ctx, s.DB)
+	if err != nil {
+		return nil, errors.Join(err, inside.Close())
+	}
+	if cluster.Older(members) {
+		l.row = identity.FormerRow(c.Cluster.AuthValue, id)
+	}
 	return l, nil
 }
 

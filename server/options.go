@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/cluster"
 	"github.com/stoa-portal/stoa/config"
 	"github.com/stoa-portal/stoa/mail"
 	"github.com/stoa-portal/stoa/user"
@@ -49,7 +50,7 @@ func (s *Server) ResetPassword(ctx context.Context, login string) (string, error
 			if err != nil {
 				return "", err
 			}
-			return s.URL() + path, nil
+			return s.PersonURL() + path, nil
 		}
 	}
 	return "", stoa.NotFound("person with the e-mail address or screen name", login)
@@ -61,3 +62,6 @@ func (s *Server) siteHost(host string) bool {
 	known, err := s.Sites.KnownHost(s.ctx, host)
 	return err == nil && known
 }
+
+// olderNodes reports whether a node of a version before is beside, as while versions roll.
+func (s *Server) olderNodes() bool { return cluster.Older(s.Node.Members()) }

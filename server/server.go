@@ -3,11 +3,13 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -89,6 +91,7 @@ type Server struct {
 	seen     atomic.Pointer[cluster.Status] // the cluster as it was seen last
 	told     map[string]cluster.Finding     // findings that stand in the log
 	leaving  atomic.Bool                    // Drain has begun
+	proxies  atomic.Pointer[httpd.Server]   // knows which proxies are not trusted; nil while the node starts
 	address  string                         // host:port for people
 	started  time.Time
 	command  bool
@@ -137,6 +140,20 @@ func (s *Server) URL() string {
 		return fmt.Sprintf("https://localhost:%d", port)
 	}
 	return fmt.Sprintf("http://localhost:%d", s.http.Port())
+}
+
+// PersonURL is the beginning of an address that a person is to open. Where visitors use HTTPS and this node has none, it
+// is that of the proxy.
+func (s *Server) PersonURL() string {
+	c := s.cfg
+	if c.Web.Protocol != "https" || s.http.PortTLS() != 0 {
+		return s.URL()
+	}
+	host := cmp.Or(c.Web.Host, c.Company.VirtualHostName)
+	if p := c.Web.HTTPSPort; p > 0 && p != 443 {
+		host = net.JoinHostPort(host, strconv.Itoa(p))
+	}
+	return "https://" + host
 }
 
 // LocalURL is the address of the node of this configuration as seen from its own machine.

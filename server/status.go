@@ -121,7 +121,7 @@ func (s *Server) Cluster(ctx context.Context) (cluster.Status, error) {
 
 // linkDetail is what the node's row tells of its Cluster Link.
 func (s *Server) linkDetail() cluster.Detail {
-	d := cluster.Detail{Link: "off", Channel: s.cfg.Cluster.ChannelNameControl}
+	d := cluster.Detail{Level: cluster.Level, Link: "off", Channel: s.cfg.Cluster.ChannelNameControl}
 	switch {
 	case s.link.inside != nil:
 		d.Link = "inside"

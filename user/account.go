@@ -258,6 +258,9 @@ status = ?, words = ?, version = version + 1 WHERE id = ? AND version = ?`,
 	if err != nil {
 		return User{}, taken(err)
 	}
+	if u.Email != old.Email {
+		s.emailChanged(ctx, old.User, u)
+	}
 	u.Version++
 	return u, nil
 }
@@ -373,6 +376,7 @@ func (s *Service) SetPassword(ctx context.Context, id stoa.ID, old, password str
 	if err := s.checkPolicy(a.User, password); err != nil {
 		return err
 	}
+	ctx = ofKnown(ctx)
 	subject := byAccount("password", id)
 	if err := s.try(ctx, limit{subject, s.o.AccountMax}); err != nil {
 		return err
@@ -388,20 +392,27 @@ func (s *Service) SetPassword(ctx context.Context, id stoa.ID, old, password str
 	if err != nil {
 		return err
 	}
-	return s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+	err = s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
 		if _, err := tx.Exec(ctx, "DELETE FROM user_attempt WHERE subject = ?", subject); err != nil {
 			return err
 		}
 		return storePassword(ctx, tx, a, hash, actor.Session)
 	})
+	if err == nil {
+		s.passwordChanged(ctx, a)
+	}
+	return err
 }
 
 // AdminSetPassword sets the password of another user and ends all sessions of that user. It needs
-// Manage on the instance.
+// Manage on the instance. The own password is Forbidden: a session that was left open must not be enough for it.
 func (s *Service) AdminSetPassword(ctx context.Context, id stoa.ID, password string) error {
 	a, err := s.manageAccount(ctx, id)
 	if err != nil {
 		return err
+	}
+	if actor := stoa.ActorFrom(ctx); actor.SignedIn() && actor.User == id {
+		return stoa.Forbidden("your own password is changed under My account, with the present one")
 	}
 	if err := s.fresh(ctx, "change a password"); err != nil {
 		return err
@@ -409,13 +420,17 @@ func (s *Service) AdminSetPassword(ctx context.Context, id stoa.ID, password str
 	if err := s.checkPolicy(a.User, password); err != nil {
 		return err
 	}
-	hash, err := s.hash.make(ctx, password)
+	hash, err := s.hash.make(ofKnown(ctx), password)
 	if err != nil {
 		return err
 	}
-	return s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
-		return storePassword(ctx, tx, a, hash, stoa.ActorFrom(ctx).Session)
+	err = s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+		return storePassword(ctx, tx, a, hash, 0)
 	})
+	if err == nil {
+		s.passwordChanged(ctx, a)
+	}
+	return err
 }
 
 // storePassword also ends all sessions but one and all links: who knew the old password or has an

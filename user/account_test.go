@@ -3,6 +3,12 @@ package user
 import (
 	"context"
 	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -102,10 +108,10 @@ func TestResetPassword_ByMail(t *testing.T) {
 		session := n.signIn(t, "ann", passphrase)
 		first := n.resetToken(t, "Ann@example.com")
 		token := n.resetToken(t, "ann@example.com")
-		wantKind(t, "the older link", n.ResetPassword(context.Background(), first, "a new password"), stoa.KindInvalid)
 		if err := n.ResetPassword(context.Background(), token, "a new password"); err != nil {
 			t.Fatal(err)
 		}
+		wantKind(t, "the older link", n.ResetPassword(context.Background(), first, "another password"), stoa.KindInvalid)
 		wantKind(t, "the link again", n.ResetPassword(context.Background(), token, "another password"), stoa.KindInvalid)
 		_, _, err := n.Authenticate(context.Background(), session)
 		wantKind(t, "an old session", err, stoa.KindUnauthorized)
@@ -150,17 +156,138 @@ func TestRequestReset_RefusesBadAddresses(t *testing.T) {
 	}
 }
 
-func TestResetPassword_LinksPerAccountAreLimited(t *testing.T) {
-	n := newNode(t, dbtest.New(t))
-	admin(t, n)
-	for range resetsPerWindow {
-		if err := n.sendReset(context.Background(), reset{instance, "test@example.com", "https://p.example.com"}); err != nil {
-			t.Fatal(err)
+// Requests of others neither use up the links of a person nor end those that are on their way.
+func TestRequestReset_LimitsTheRequesterAndNotThePerson(t *testing.T) {
+	for _, e := range dbtest.Engines() {
+		t.Run(string(e), func(t *testing.T) {
+			a, b := two(t, e)
+			admin(t, a)
+			from := func(address string) context.Context {
+				return stoa.WithRequester(context.Background(), netip.MustParseAddr(address))
+			}
+			mine := a.resetToken(t, "test@example.com")
+			for i := range resetsPerRequester {
+				n := []*node{a, b}[i%2]
+				if err := n.RequestReset(from("2001:db8:1:2::1"), instance, "test@example.com", "https://p.example.com"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, email := range []string{"test@example.com", "nobody@example.com"} {
+				err := b.RequestReset(from("2001:db8:1:2::2"), instance, email, "https://p.example.com")
+				wantKind(t, "one more for "+email, err, stoa.KindTooMany)
+			}
+			if err := a.CheckReset(context.Background(), mine); err != nil {
+				t.Errorf("the link from before: %v", err)
+			}
+			again := a.resetToken(t, "test@example.com")
+			a.clock.pass(59 * time.Minute)
+			if err := b.ResetPassword(context.Background(), again, passphrase+" 2"); err != nil {
+				t.Errorf("a link after those of others: %v", err)
+			}
+			wantKind(t, "the other link", b.CheckReset(context.Background(), mine), stoa.KindInvalid)
+			last := a.resetToken(t, "test@example.com")
+			a.clock.pass(time.Hour)
+			wantKind(t, "a link of an hour ago", b.CheckReset(context.Background(), last), stoa.KindInvalid)
+		})
+	}
+}
+
+// waitForMails waits until so many messages that hold the word were written, and gives them.
+func (n *node) waitForMails(t *testing.T, count int, word string) []string {
+	t.Helper()
+	var got []string
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); runtime.Gosched() {
+		got = slices.DeleteFunc(n.mails(t), func(m string) bool { return !strings.Contains(m, word) })
+		if len(got) >= count {
+			return got
 		}
 	}
-	wantKind(t, "one more", n.sendReset(context.Background(), reset{instance, "test@example.com", "https://p.example.com"}), stoa.KindTooMany)
-	if got := len(n.mails(t)); got != resetsPerWindow {
-		t.Errorf("%d mails, want %d", got, resetsPerWindow)
+	t.Fatalf("%d mails with %q came, want %d", len(got), word, count)
+	return nil
+}
+
+func TestChanges_AreToldByMail(t *testing.T) {
+	n := newNode(t, dbtest.New(t))
+	admin(t, n)
+	ann := person(t, n, "ann")
+	ctx := stoa.WithRequester(n.as(t, n.signIn(t, "ann", passphrase)), netip.MustParseAddr("203.0.113.9"))
+	if err := n.SetPassword(ctx, ann.ID, passphrase, passphrase+" 2"); err != nil {
+		t.Fatal(err)
+	}
+	if m := n.waitForMails(t, 1, "password of your account was changed")[0]; !strings.Contains(m, "203.0.113.9") {
+		t.Errorf("the mail does not say from where: %q", m)
+	}
+	if err := n.AdminSetPassword(asSystem(), ann.ID, passphrase+" 3"); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.ResetPassword(context.Background(), n.resetToken(t, "ann@example.com"), passphrase+" 4"); err != nil {
+		t.Fatal(err)
+	}
+	n.waitForMails(t, 3, "password of your account was changed")
+	ann, err := n.Get(asSystem(), ann.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ann.Email = "ann@new.example"
+	if _, err := n.Update(asSystem(), ann); err != nil {
+		t.Fatal(err)
+	}
+	n.waitForMails(t, 2, "is now ann@new.example") // at the old address and at the new one
+	names, _ := filepath.Glob(filepath.Join(n.dir, "*.eml"))
+	to := map[string]int{}
+	for _, name := range names {
+		raw, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m := regexp.MustCompile(`(?m)^To: <?([^>\r\n]+)`).FindSubmatch(raw); m != nil && strings.Contains(string(raw), "e-mail address of your account") {
+			to[string(m[1])]++
+		}
+	}
+	if to["ann@example.com"] != 1 || to["ann@new.example"] != 1 {
+		t.Errorf("the change of the address was told to %v", to)
+	}
+}
+
+func TestPolicy_RefusesWhatIsTriedFirst(t *testing.T) {
+	n := newNode(t, dbtest.New(t))
+	u := User{ScreenName: "ann.miller", Email: "ann@example.com"}
+	for _, bad := range []string{
+		"aaaaaaaaaaaa", "aaaaaaaaaaaaaaaaaaaaaaaa", "abababababab", "passwordpassword", "Password2026!", "password1234", "123456789012",
+		"abcdefghijkl", "lkjihgfedcba", "1qaz2wsx3edc", "Qwertyuiop12", "QWERTY123456", "ann.miller", "Ann.Miller2026", "justinbieber", "short",
+		"            ", "112233445566", "correct-ho",
+	} {
+		if err := n.checkPolicy(u, bad); !stoa.Is(err, stoa.KindInvalid) {
+			t.Errorf("%q is taken as a password", bad)
+		}
+	}
+	for _, good := range []string{"correct horse battery", "violet-kettle-9", "ein langer Satz über Käse", "x7!Qp2#mZ9vT", "пароль из пяти слов", "password for my garden house"} {
+		if err := n.checkPolicy(u, good); err != nil {
+			t.Errorf("%q: %v", good, err)
+		}
+	}
+}
+
+func TestAdminSetPassword_IsNotForTheOwnAccount(t *testing.T) {
+	n := newNode(t, dbtest.New(t))
+	boss := admin(t, n)
+	ctx := n.as(t, n.signIn(t, "test", passphrase))
+	wantKind(t, "the own password without the old one", n.AdminSetPassword(ctx, boss.ID, passphrase+" 2"), stoa.KindForbidden)
+	n.signIn(t, "test", passphrase)
+}
+
+func TestEnsureAdmin_TakesThePasswordOfAFileAsItIs(t *testing.T) {
+	n := newNode(t, dbtest.New(t))
+	o := AdminOptions{EmailPrefix: "test", MailDomain: "example.com", ScreenName: "test", First: "T", Last: "T", Password: "test"}
+	_, _, err := n.EnsureAdmin(asSystem(), instance, o)
+	wantKind(t, "from a form", err, stoa.KindInvalid)
+	o.AsItIs = true
+	if _, _, err := n.EnsureAdmin(asSystem(), instance, o); err != nil {
+		t.Fatal(err)
+	}
+	n.signIn(t, "test", "test")
+	if said := n.log.String(); !strings.Contains(said, "taken as it is") || strings.Contains(said, "password=test") {
+		t.Errorf("the log says %q", said)
 	}
 }
 

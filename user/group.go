@@ -317,6 +317,7 @@ type AdminOptions struct {
 	EmailPrefix, MailDomain string // the address is prefix@domain
 	ScreenName, First, Last string
 	Password                string // "" = a link sets it
+	AsItIs                  bool   // the password is from a file of the operator: one against the policy is logged and taken
 }
 
 // EnsureAdmin makes the roles of the instance and its first administrator, unless there is an active
@@ -328,6 +329,18 @@ func (s *Service) EnsureAdmin(ctx context.Context, instance stoa.ID, o AdminOpti
 		setupToken, created, err = s.ensureAdmin(ctx, instance, o)
 	}
 	return setupToken, created, taken(err)
+}
+
+// firstHash is newHash for the first administrator.
+func (s *Service) firstHash(ctx context.Context, u User, o AdminOptions) (string, error) {
+	if o.AsItIs {
+		if err := s.checkPolicy(u, o.Password); err != nil {
+			s.log.WarnContext(ctx, "the password of the first administrator is taken as it is; change it", "user", u.ScreenName,
+				"why", err)
+		}
+		return s.hash.make(ctx, o.Password)
+	}
+	return s.newHash(ctx, u, o.Password)
 }
 
 func (s *Service) ensureAdmin(
@@ -374,7 +387,7 @@ func (s *Service) ensureAdmin(
 			return err
 		}
 		if hash == "" && o.Password != "" {
-			if hash, err = s.newHash(ctx, u, o.Password); err != nil {
+			if hash, err = s.firstHash(ctx, u, o); err != nil {
 				return err
 			}
 		}

@@ -239,10 +239,7 @@ func (n *node) resetToken(t *testing.T, email string) string {
 		if now := n.mails(t); len(now) > before {
 			for _, m := range now {
 				token := tokenInMail.FindStringSubmatch(m)
-				if token == nil {
-					t.Fatalf("no link in %q", m)
-				}
-				if !n.used[token[1]] {
+				if token != nil && !n.used[token[1]] {
 					n.used[token[1]] = true
 					return token[1]
 				}

@@ -17,12 +17,14 @@ const (
 	purposeSetup = "setup"
 )
 
-// resetsPerWindow is how many links for a forgotten password one account gets within the window of
-// the throttle: mail is also a means to annoy.
-const resetsPerWindow = 5
+// How many links for a forgotten password are asked for within the window of the throttle. One requester has few: mail
+// is also a means to annoy. One person gets many, as else a few requesters could keep the person from having any.
+const (
+	resetsPerRequester = 5
+	resetsPerPerson    = 50
+)
 
-// reset is a wish for a link. Everything about it happens after the answer, so that the time of the
-// answer does not tell whether there is an account.
+// reset is a wish for a link.
 type reset struct {
 	instance stoa.ID
 	email    string
@@ -32,7 +34,8 @@ type reset struct {
 // RequestReset mails a link that sets a new password, if there is an active account with the
 // address; the answer is the same when there is none. baseURL is the address of the portal that the
 // link starts with: it must come from the settings or from a host that is known, never from a
-// request as it is. When too many such mails wait, the error is TooMany.
+// request as it is. A requester (stoa.RequesterFrom) who asks too often gets TooMany, as do all when too many such mails
+// wait. Links that the person got before go on working.
 func (s *Service) RequestReset(ctx context.Context, instance stoa.ID, email, baseURL string) error {
 	email = strings.ToLower(strings.TrimSpace(email))
 	if !isEmail(email) {
@@ -48,29 +51,14 @@ func (s *Service) RequestReset(ctx context.Context, instance stoa.ID, email, bas
 	if err := s.life.Err(); err != nil {
 		return stoa.Unavailable(err, "the portal is shutting down; try again in a minute")
 	}
-	select {
-	case s.resets <- reset{instance, email, strings.TrimRight(baseURL, "/")}:
-		return nil
-	default:
+	if err := s.try(ctx, byAddress("reset", stoa.RequesterFrom(ctx), resetsPerRequester)...); err != nil {
+		return err
+	}
+	r := reset{instance, email, strings.TrimRight(baseURL, "/")}
+	if !s.post(letter{"link for a new password", func(ctx context.Context) error { return s.sendReset(ctx, r) }}) {
 		return stoa.TooMany("too many people ask for a new password at this moment; try again in a minute")
 	}
-}
-
-// sendResets runs until Close.
-func (s *Service) sendResets() {
-	for {
-		select {
-		case <-s.life.Done():
-			return
-		case r := <-s.resets:
-			ctx, cancel := context.WithTimeout(s.life, time.Minute)
-			if err := s.sendReset(ctx, r); err != nil {
-				// The error holds neither the link nor the message.
-				s.log.Warn("could not send a link for a new password", "instance", r.instance, "error", err)
-			}
-			cancel()
-		}
-	}
+	return nil
 }
 
 func (s *Service) sendReset(ctx context.Context, r reset) error {
@@ -81,12 +69,12 @@ func (s *Service) sendReset(ctx context.Context, r reset) error {
 	if err != nil {
 		return fmt.Errorf("look for the account: %w", err)
 	}
-	if err := s.try(ctx, limit{byAccount("reset", a.ID), resetsPerWindow}); err != nil {
+	if err := s.try(ctx, limit{byAccount("reset", a.ID), resetsPerPerson}); err != nil {
 		return err
 	}
 	var token string
 	if err := s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) (err error) {
-		token, err = s.link(ctx, tx, a.ID, purposeReset, s.o.ResetLifetime)
+		token, err = s.anotherLink(ctx, tx, a.ID, purposeReset, s.o.ResetLifetime)
 		return err
 	}); err != nil {
 		return fmt.Errorf("make the link: %w", err)
@@ -205,11 +193,11 @@ func (s *Service) use(ctx context.Context, purpose, token, password string) erro
 	if err := s.checkPolicy(a.User, password); err != nil {
 		return err
 	}
-	hash, err := s.hash.make(ctx, password)
+	hash, err := s.hash.make(ofKnown(ctx), password)
 	if err != nil {
 		return err
 	}
-	return s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+	err = s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
 		n, err := tx.Affected(ctx, "DELETE FROM user_link WHERE digest = ? AND purpose = ? AND expires > ?", digest, purpose, db.Micros(s.o.Now()))
 		if err != nil {
 			return err
@@ -222,6 +210,10 @@ func (s *Service) use(ctx context.Context, purpose, token, password string) erro
 		}
 		return storePassword(ctx, tx, a, hash, 0)
 	})
+	if err == nil {
+		s.passwordChanged(ctx, a)
+	}
+	return err
 }
 
 // linked gives the account that a token is for.

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"strings"
 	"sync/atomic"
-	"unicode/utf8"
 
 	"golang.org/x/crypto/argon2"
 
@@ -146,23 +145,6 @@ func decodeHash(s string) (hashParts, bool) {
 	ok := err1 == nil && err2 == nil && len(p.salt) >= 8 && len(p.salt) <= 64 && len(p.key) == 32 &&
 		p.memory >= 8 && p.memory <= maxHashMemory && p.time >= 1 && p.time <= 20 && p.threads >= 1 && p.threads <= 16
 	return p, ok
-}
-
-// checkPolicy says what is wrong with a new password for the account.
-func (s *Service) checkPolicy(u User, password string) error {
-	if n := utf8.RuneCountInString(password); n < s.o.MinPassword {
-		return stoa.Invalid("password", "the password has %d characters; at least %d are expected", n, s.o.MinPassword)
-	}
-	if len(password) > maxPassword || !utf8.ValidString(password) {
-		return stoa.Invalid("password", "a password is text of at most %d bytes", maxPassword)
-	}
-	local, _, _ := strings.Cut(u.Email, "@")
-	for _, login := range []string{u.ScreenName, u.Email, local} {
-		if strings.EqualFold(strings.TrimSpace(password), login) {
-			return stoa.Invalid("password", "the password is the login itself: choose one that nobody can guess")
-		}
-	}
-	return nil
 }
 
 // newToken gives 256 random bits in the form that goes into cookies and links, and the digest that

@@ -121,3 +121,27 @@ func succeeded(ctx context.Context, tx *db.Tx, t tried) error {
 	_, err := tx.Exec(ctx, "DELETE FROM user_attempt WHERE subject = ?", t.own)
 	return err
 }
+
+// The limits of passwords that are no account's, from one requester within the window: of one thing, and of all.
+const (
+	unlocksOfOne = 10
+	unlocksOfAll = 100
+)
+
+// TryUnlock counts a try of the password of a page or an article, which thing names in at most 40 bytes, by who asks
+// (stoa.RequesterFrom): right gives it back when the password was right. The counts are the same for all nodes. Too many
+// tries are TooMany.
+func (s *Service) TryUnlock(ctx context.Context, thing string) (right func(ctx context.Context) error, err error) {
+	from := stoa.RequesterFrom(ctx)
+	limits := append(byAddress("unlock:"+thing, from, unlocksOfOne), byAddress("unlock", from, unlocksOfAll)...)
+	if err := s.try(ctx, limits...); err != nil {
+		return nil, err
+	}
+	t := tried{}
+	for _, l := range limits {
+		t.shared = append(t.shared, l.subject)
+	}
+	return func(ctx context.Context) error {
+		return s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error { return succeeded(ctx, tx, t) })
+	}, nil
+}

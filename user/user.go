@@ -39,7 +39,7 @@ type Options struct {
 	Now     func() time.Time
 
 	SessionTimeout time.Duration // a session ends this long after its last request; 0 = 30 min
-	RememberAge    time.Duration // the same for sessions with "remember me"; 0 = 30 days
+	RememberAge    time.Duration // a session with "keep me signed in" ends this long after sign-in; 0 = 30 days
 	ResetLifetime  time.Duration // of the link for a forgotten password; 0 = 1 h
 	SetupLifetime  time.Duration // of the link for the first password; 0 = 1 h
 
@@ -47,7 +47,7 @@ type Options struct {
 	AccountMax     int           // failed sign-ins of one account within the window; 0 = 10
 	AddressMax     int           // failed sign-ins from one address within the window; 0 = 100
 
-	MinPassword int // characters of a password at least; 0 = 10
+	MinPassword int // characters of a password at least; 0 = 12
 	// OperatorTwoFactor lets operators who have shown one factor do nothing but make a second one.
 	OperatorTwoFactor bool
 
@@ -67,14 +67,14 @@ type Service struct {
 	sessions *cache.Region[Session]
 	actors   *cache.Region[stoa.Actor]
 
-	resets  chan reset
+	letters chan letter
 	life    context.Context
 	end     context.CancelFunc
 	wg      sync.WaitGroup
 	closing sync.Once
 }
 
-// New gives a Service and starts the goroutine that sends links for forgotten passwords. It returns
+// New gives a Service and starts the goroutine that sends its mail. It returns
 // an error that names the option that is wrong.
 func New(o Options) (*Service, error) {
 	if o.DB == nil || o.Cache == nil || o.Access == nil {
@@ -103,7 +103,7 @@ func New(o Options) (*Service, error) {
 	setDefault(&o.ThrottleWindow, 15*time.Minute)
 	setDefault(&o.AccountMax, 10)
 	setDefault(&o.AddressMax, 100)
-	setDefault(&o.MinPassword, 10)
+	setDefault(&o.MinPassword, 12)
 	setDefault(&o.HashMemory, 19456)
 	setDefault(&o.HashParallel, 4)
 	if o.MinPassword > maxPassword || o.HashMemory > maxHashMemory {
@@ -118,10 +118,10 @@ func New(o Options) (*Service, error) {
 		actors: cache.NewRegion(o.Cache, cache.RegionOptions{Name: "actor", MaxBytes: 16 << 20}, func(a stoa.Actor) int {
 			return 120 + len(a.Name) + 8*len(a.Roles)
 		}),
-		resets: make(chan reset, 64),
+		letters: make(chan letter, 64),
 	}
 	s.life, s.end = context.WithCancel(context.Background())
-	s.wg.Go(s.sendResets)
+	s.wg.Go(s.sendLetters)
 	return s, nil
 }
 

@@ -113,5 +113,5 @@ func TestFace_DatesAndErrorsSpeakTheLanguageOfThePage(t *testing.T) {
 func TestAccount_NamesBrowsersAndTheLengthOfPasswords(t *testing.T) {
 	n := servertest.Start(t, 1)[0]
 	n.Post(t, "/sign-in", signIn("/account"), "User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
-	want(t, n.Get(t, "/account"), 200, "Firefox on Linux", "This one", "At least 10 characters")
+	want(t, n.Get(t, "/account"), 200, "Firefox on Linux", "This one", "At least 12 characters")
 }

@@ -80,11 +80,14 @@ func (h *Handler) second(w http.ResponseWriter, r *http.Request) error {
 	if err := form(r); err != nil {
 		return err
 	}
+	if err := onlySecure(r); err != nil {
+		return err
+	}
 	if h.opt.SignInDisabled {
 		return signInOff()
 	}
 	next, step := nextPath(r.PostForm.Get("next")), r.PostForm.Get("step")
-	session, token, err := h.opt.Users.FinishSignIn(r.Context(), browser(r), visitOf(r).instance.ID, step, r.PostForm.Get("code"))
+	session, token, err := h.opt.Users.FinishSignIn(r.Context(), h.browser(r), visitOf(r).instance.ID, step, r.PostForm.Get("code"))
 	if stoa.Is(err, stoa.KindUnauthorized) {
 		return h.failed(w, r, err, "Sign in", "sign-in.html", peopleForm{Next: next, Keys: h.passkeys(r)})
 	}
@@ -299,6 +302,9 @@ func (h *Handler) confirmPage(w http.ResponseWriter, r *http.Request) error {
 // stands in a window of its own, beside the one that keeps the form.
 func (h *Handler) prove(w http.ResponseWriter, r *http.Request) error {
 	if err := form(r); err != nil {
+		return err
+	}
+	if err := onlySecure(r); err != nil {
 		return err
 	}
 	err := h.opt.Users.Prove(r.Context(), r.PostForm.Get("password"), r.PostForm.Get("code"))

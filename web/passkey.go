@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/httpd"
@@ -166,11 +167,11 @@ func (h *Handler) elsewhere(w http.ResponseWriter, r *http.Request) error {
 	}
 	secret := randomText()
 	token, err := h.opt.Users.LeaveFor(r.Context(), visitOf(r).instance.ID,
-		user.Away{Origin: visited(r), Next: next, Remember: r.URL.Query().Get("remember") != "" && !h.opt.NoRemember}, secret, browser(r))
+		user.Away{Origin: visited(r), Next: next, Remember: r.URL.Query().Get("remember") != "" && !h.opt.NoRemember}, secret, h.browser(r))
 	if err != nil {
 		return err
 	}
-	http.SetCookie(w, &http.Cookie{Name: awayCookie, Value: secret, Path: "/sign-in", MaxAge: 600, HttpOnly: true, Secure: httpd.Secure(r), SameSite: http.SameSiteLaxMode})
+	http.SetCookie(w, h.cookie(r, awayCookie, secret, h.opt.Now().Add(10*time.Minute)))
 	w.Header().Set("Referrer-Policy", "no-referrer")
 	w.Header().Set("Cache-Control", "no-store")
 	http.Redirect(w, r, p.origin+"/sign-in/passkey?"+url.Values{"away": {token}}.Encode(), http.StatusSeeOther)
@@ -210,7 +211,7 @@ func (h *Handler) askPasskey(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return question(w)(h.opt.Users.AskPasskey(r.Context(), p, visitOf(r).instance.ID, browser(r)))
+	return question(w)(h.opt.Users.AskPasskey(r.Context(), p, visitOf(r).instance.ID, h.browser(r)))
 }
 
 // question answers a script with the JSON of WebAuthn.
@@ -250,7 +251,7 @@ func (h *Handler) passkeySignIn(w http.ResponseWriter, r *http.Request) error {
 		return h.framed(w, r, http.StatusOK, lang.Word("factors.passkey-sign-in"), "passkey-back.html",
 			passkeyForm{To: to.Origin + "/sign-in/ticket?" + url.Values{"ticket": {ticket}}.Encode()})
 	}
-	c := browser(r)
+	c := h.browser(r)
 	c.Remember = r.PostForm.Get("remember") != "" && !h.opt.NoRemember
 	session, token, err := h.opt.Users.SignInWithPasskey(r.Context(), p, v.instance.ID, c, answer)
 	if err != nil {
@@ -264,15 +265,11 @@ func (h *Handler) ticket(w http.ResponseWriter, r *http.Request) error {
 	if h.opt.SignInDisabled {
 		return signInOff()
 	}
-	secret := ""
-	if c, err := r.Cookie(awayCookie); err == nil {
-		secret = c.Value
-	}
-	session, token, next, err := h.opt.Users.SignInWithTicket(r.Context(), visitOf(r).instance.ID, visited(r), secret, r.URL.Query().Get("ticket"), browser(r))
+	session, token, next, err := h.opt.Users.SignInWithTicket(r.Context(), visitOf(r).instance.ID, visited(r), h.valueOf(r, awayCookie), r.URL.Query().Get("ticket"), h.browser(r))
 	if err != nil {
 		return h.failed(w, r, err, "Sign in", "sign-in.html", peopleForm{Next: "/", Keys: h.passkeys(r)})
 	}
-	http.SetCookie(w, &http.Cookie{Name: awayCookie, Path: "/sign-in", MaxAge: -1, HttpOnly: true, Secure: httpd.Secure(r), SameSite: http.SameSiteLaxMode})
+	http.SetCookie(w, h.cookie(r, awayCookie, "", time.Time{}))
 	w.Header().Set("Referrer-Policy", "no-referrer")
 	return h.enter(w, r, session, token, nextPath(next))
 }
@@ -282,13 +279,15 @@ func signInOff() error {
 }
 
 // browser is what a request tells of who signs in.
-func browser(r *http.Request) user.Credentials {
-	return user.Credentials{Address: httpd.ClientIP(r), Agent: r.UserAgent()}
+func (h *Handler) browser(r *http.Request) user.Credentials {
+	before, _ := h.tokens(r)
+	return user.Credentials{Address: httpd.ClientIP(r), Agent: r.UserAgent(), Known: h.valueOf(r, knownCookie), Before: before}
 }
 
 // enter gives the browser its new session and goes on.
 func (h *Handler) enter(w http.ResponseWriter, r *http.Request, s user.Session, token, next string) error {
-	h.setSession(w, r, token, s.Expires, s.Remember)
+	h.giveSession(w, r, token, s)
+	h.giveKnown(w, r, s.User)
 	w.Header().Set("Cache-Control", "no-store")
 	http.Redirect(w, r, next, http.StatusSeeOther)
 	return nil

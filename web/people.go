@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -60,11 +59,16 @@ func (h *Handler) failed(w http.ResponseWriter, r *http.Request, err error, titl
 		return err
 	}
 	f.Error = message(err)
+	waitFor(w, err)
+	return h.ask(w, r, status, title, name, f)
+}
+
+// waitFor says in the header when trying again can help.
+func waitFor(w http.ResponseWriter, err error) {
 	var e *stoa.Error
 	if errors.As(err, &e) && e.Wait > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(e.Wait.Seconds()))))
 	}
-	return h.ask(w, r, status, title, name, f)
 }
 
 // ask shows a form for people.
@@ -111,14 +115,19 @@ func (h *Handler) signIn(w http.ResponseWriter, r *http.Request) error {
 	if err := form(r); err != nil {
 		return err
 	}
+	if err := onlySecure(r); err != nil {
+		return err
+	}
 	v := visitOf(r)
+	before, _ := h.tokens(r)
 	remember := r.PostForm.Get("remember") != "" && !h.opt.NoRemember
 	next := nextPath(r.PostForm.Get("next"))
 	if h.opt.SignInDisabled {
 		return h.failed(w, r, stoa.Unauthorized("nobody can sign in just now: the operator has switched it off"), "Sign in", "sign-in.html", peopleForm{Login: r.PostForm.Get("login"), Next: next})
 	}
 	session, token, err := h.opt.Users.SignIn(r.Context(), user.Credentials{Login: r.PostForm.Get("login"), Password: r.PostForm.Get("password"),
-		Remember: remember, Address: httpd.ClientIP(r), Agent: r.UserAgent()}, v.instance.ID)
+		Remember: remember, Address: httpd.ClientIP(r), Agent: r.UserAgent(),
+		Known: h.valueOf(r, knownCookie), Before: before}, v.instance.ID)
 	if step := new(user.SecondStep); errors.As(err, &step) {
 		return h.askSecond(w, r, *step, next)
 	}
@@ -129,12 +138,13 @@ func (h *Handler) signIn(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (h *Handler) signOut(w http.ResponseWriter, r *http.Request) error {
-	if c, err := r.Cookie(sessionCookie); err == nil {
-		if err := h.opt.Users.SignOut(r.Context(), c.Value); err != nil && !stoa.Is(err, stoa.KindUnauthorized) && !stoa.Is(err, stoa.KindNotFound) {
+	tokens, _ := h.tokens(r)
+	for _, token := range tokens {
+		if err := h.opt.Users.SignOut(r.Context(), token); err != nil && !stoa.Is(err, stoa.KindUnauthorized) && !stoa.Is(err, stoa.KindNotFound) {
 			return err
 		}
 	}
-	h.setSession(w, r, "", time.Time{}, false)
+	h.dropSession(w, r)
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 	return nil
 }
@@ -182,6 +192,9 @@ func (h *Handler) showAccount(w http.ResponseWriter, r *http.Request, status int
 
 func (h *Handler) changePassword(w http.ResponseWriter, r *http.Request) error {
 	if err := form(r); err != nil {
+		return err
+	}
+	if err := onlySecure(r); err != nil {
 		return err
 	}
 	actor := stoa.ActorFrom(r.Context())
@@ -234,6 +247,9 @@ func (h *Handler) takePassword(w http.ResponseWriter, r *http.Request, title, ac
 	if err := form(r); err != nil {
 		return err
 	}
+	if err := onlySecure(r); err != nil {
+		return err
+	}
 	f := peopleForm{Title: title, Token: r.PostForm.Get("token"), Next: action}
 	if r.PostForm.Get("new") != r.PostForm.Get("again") {
 		f.Error = "The two passwords are not the same."
@@ -249,15 +265,16 @@ func (h *Handler) forgotForm(w http.ResponseWriter, r *http.Request) error {
 	return h.ask(w, r, http.StatusOK, "Forgot your password?", "forgot.html", peopleForm{})
 }
 
-// mailOrigin is the beginning of links in mail. Whoever asks for a link chooses the Host header, and with
-// it where the link of somebody else would lead; so only a host is taken that the operator named.
+// mailOrigin is the beginning of links in mail. The requester of a link chooses the Host header, and with
+// it where the link of another person would lead; so only a host is taken that the operator named, and scheme and port
+// are those of the settings.
 func (h *Handler) mailOrigin(r *http.Request) (string, error) {
 	host := httpd.Host(r)
 	if h.opt.PublicHost != "" || host == "localhost" || slices.Contains(h.opt.OwnHosts, host) {
-		return httpd.Origin(r), nil
+		return httpd.SettledOrigin(r), nil
 	}
 	if ip, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil && ip.IsLoopback() {
-		return httpd.Origin(r), nil
+		return httpd.SettledOrigin(r), nil
 	}
 	known, err := h.opt.Sites.KnownHost(r.Context(), host)
 	if err != nil {
@@ -266,7 +283,7 @@ func (h *Handler) mailOrigin(r *http.Request) (string, error) {
 	if !known {
 		return "", fmt.Errorf("no link is mailed for the host %q, which nobody named: set web.server.host, list it in virtual.hosts.valid.hosts, or make it a host of a site", host)
 	}
-	return httpd.Origin(r), nil
+	return httpd.SettledOrigin(r), nil
 }
 
 // forgot answers the same whether or not there is such an account, so that nobody learns who has one.

@@ -1,95 +1,26 @@
 package web
 
 import (
-	"crypto/subtle"
+	"context"
+	"encoding/base64"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/httpd"
 )
 
 // openCookie begins the names of the cookies that hold what Unlock gave: "stoa_open_" + kind + "_" + id.
-// The value is a secret of the server that changes with the password, so it needs no signature.
+// The value is a signature of the thing and of what changes with its password, by a key of the portal: who can read
+// the row of the page cannot make it.
 const openCookie = "stoa_open_"
 
 // maxOpen is how many such cookies a browser keeps, so that the request header stays small.
 const maxOpen = 20
 
-// The limits of tries of passwords from one address.
-const (
-	triesBurst  = 10               // at once
-	triesEvery  = 30 * time.Second // one more after this
-	triesMemory = 10_000           // addresses that are kept in mind
-)
-
-// tries counts wrong passwords by address. Its memory is bounded: of too many addresses, some that have
-// made no try for long, or any, are forgotten.
-type tries struct {
-	mu   sync.Mutex
-	free map[netip.Prefix]time.Time // when the address will have all its tries back
-}
-
-// network is the address, or the network a home gets in IPv6, where one visitor has many addresses.
-func network(a netip.Addr) netip.Prefix {
-	a = a.Unmap()
-	bits := 32
-	if a.Is6() {
-		bits = 64
-	}
-	p, err := a.Prefix(bits)
-	if err != nil {
-		return netip.Prefix{} // no address: all such share one count
-	}
-	return p
-}
-
-// take uses up one try and reports whether there was one.
-func (t *tries) take(a netip.Addr, now time.Time) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	n := network(a)
-	free := t.free[n]
-	if free.Before(now) {
-		free = now
-	}
-	if free.Add(triesEvery).Sub(now) > triesBurst*triesEvery {
-		return false
-	}
-	if _, known := t.free[n]; !known && len(t.free) >= triesMemory {
-		t.forget(now)
-	}
-	t.free[n] = free.Add(triesEvery)
-	return true
-}
-
-// giveBack undoes a take: the password was right.
-func (t *tries) giveBack(a netip.Addr) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if n := network(a); !t.free[n].IsZero() {
-		t.free[n] = t.free[n].Add(-triesEvery)
-	}
-}
-
-// forget makes room: whoever has all tries back goes, else a tenth of the others.
-func (t *tries) forget(now time.Time) {
-	for n, free := range t.free {
-		if !free.After(now) {
-			delete(t.free, n)
-		}
-	}
-	for n := range t.free {
-		if len(t.free) <= triesMemory*9/10 {
-			return
-		}
-		delete(t.free, n)
-	}
-}
+// unlockPurpose is what the cookies are signed for.
+const unlockPurpose = "page-password"
 
 // keysOf gives what the visitor has unlocked, by "kind_id"; nil when nothing.
 func keysOf(r *http.Request) map[string]string {
@@ -105,10 +36,33 @@ func keysOf(r *http.Request) map[string]string {
 	return keys
 }
 
-// opens reports whether the visitor holds the key that a page has now.
-func (v *visit) opens(page stoa.ID, key string) bool {
-	have := v.keys["page_"+page.String()]
-	return key != "" && subtle.ConstantTimeCompare([]byte(have), []byte(key)) == 1
+// opens reports whether the visitor has unlocked a page with the key that it has now.
+func (v *visit) opens(page stoa.ID, key string) bool { return v.holds("page_"+page.String(), key) }
+
+// holds reports whether the visitor has a signature for the thing and its present key.
+func (v *visit) holds(name, key string) bool {
+	have := v.keys[name]
+	if key == "" || have == "" || v.verify == nil {
+		return false
+	}
+	sig, err := base64.RawURLEncoding.DecodeString(have)
+	return err == nil && v.verify(unlockMessage(name, key), sig)
+}
+
+func unlockMessage(name, key string) []byte { return []byte(name + "\x00" + key) }
+
+// verifier checks the signatures of the cookies of a request. One that cannot be checked opens nothing.
+func (h *Handler) verifier(ctx context.Context) func(msg, sig []byte) bool {
+	return func(msg, sig []byte) bool {
+		if h.opt.Secrets == nil {
+			return false
+		}
+		ok, err := h.opt.Secrets.Verify(ctx, unlockPurpose, msg, sig)
+		if err != nil {
+			h.opt.Logger.WarnContext(ctx, "whether a visitor has unlocked something cannot be found out", "error", err)
+		}
+		return ok
+	}
 }
 
 // unlockTo is the address that a password form in the middle of the current page is sent to.
@@ -141,10 +95,15 @@ func (h *Handler) unlock(w http.ResponseWriter, r *http.Request) error {
 		return stoa.Invalid("kind", "%.40q cannot be unlocked: page or article is expected", kind)
 	}
 	again := unlockForm{peopleForm: peopleForm{Next: next}, Action: "/unlock?" + url.Values{"kind": {kind}, "id": {id.String()}, "next": {next}}.Encode()}
-	address := httpd.ClientIP(r)
-	if !h.tries.take(address, h.opt.Now()) {
+	name := kind + "_" + id.String()
+	right, err := h.opt.Users.TryUnlock(r.Context(), name)
+	if stoa.Is(err, stoa.KindTooMany) {
 		again.Error = "There were too many wrong passwords. Try again in a few minutes."
+		waitFor(w, err)
 		return h.framed(w, r, http.StatusTooManyRequests, "Protected", "unlock.html", again)
+	}
+	if err != nil {
+		return err
 	}
 	key, err := check(r.Context(), id, r.PostForm.Get("password"))
 	if stoa.Is(err, stoa.KindInvalid) || stoa.Is(err, stoa.KindUnauthorized) {
@@ -154,9 +113,15 @@ func (h *Handler) unlock(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	h.tries.giveBack(address)
-	if key != "" {
-		h.keep(w, r, kind+"_"+id.String(), key)
+	if err := right(r.Context()); err != nil {
+		return err
+	}
+	if key != "" && h.opt.Secrets != nil {
+		sig, err := h.opt.Secrets.Sign(r.Context(), unlockPurpose, unlockMessage(name, key))
+		if err != nil {
+			return err
+		}
+		h.keep(w, r, name, base64.RawURLEncoding.EncodeToString(sig))
 	}
 	http.Redirect(w, r, next, http.StatusSeeOther)
 	return nil

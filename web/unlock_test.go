@@ -11,6 +11,7 @@ import (
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/content"
 	"github.com/stoa-portal/stoa/page"
+	"github.com/stoa-portal/stoa/secret"
 	"github.com/stoa-portal/stoa/server/servertest"
 )
 
@@ -154,5 +155,67 @@ func TestUnlock_HostileForms(t *testing.T) {
 	}
 	if got := n.Post(t, "/unlock", password("x"), "Sec-Fetch-Site", "cross-site", "Origin", "http://evil.test"); got.Status != http.StatusForbidden {
 		t.Errorf("a form of another origin: %d", got.Status)
+	}
+}
+
+// What stands in the row of a page or an article, and everything that is made of it alone, opens nothing.
+func TestUnlock_CookieIsSignedForAllNodesAndNotMadeOfTheRow(t *testing.T) {
+	nodes := servertest.Start(t, 2)
+	a, b := nodes[0], nodes[1]
+	paths := protected(t, a)
+	b.Poll(t)
+	for words, path := range paths {
+		got := a.Post(t, formOf(t, a.Get(t, path)), password("sesame"))
+		cookie, err := http.ParseSetCookie(got.Header.Get("Set-Cookie"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want(t, b.Guest(t).Get(t, path, "Cookie", cookie.Name+"="+cookie.Value), 200, words)
+		kind, digits, _ := strings.Cut(strings.TrimPrefix(cookie.Name, "stoa_open_"), "_")
+		id, err := stoa.ParseID(digits)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var key string
+		if kind == "page" {
+			p, err := b.Pages.Live(servertest.System(), id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			key = p.Unlock
+		} else if key, err = b.Content.UnlockKey(servertest.System(), id); err != nil {
+			t.Fatal(err)
+		}
+		if key == "" || strings.Contains(cookie.Value, key) {
+			t.Errorf("%s: the cookie holds %q, which is made of the stored hash", path, key)
+		}
+		without(t, b.Guest(t).Get(t, path, "Cookie", cookie.Name+"="+key), words)
+		for other := range paths {
+			if other != words {
+				without(t, b.Guest(t).Get(t, paths[other], "Cookie", cookie.Name+"="+cookie.Value), other)
+			}
+		}
+		// A restore replaces the keys.
+		if err := b.DB.Write(t.Context(), secret.Replace); err != nil {
+			t.Fatal(err)
+		}
+		a.Poll(t)
+		without(t, a.Guest(t).Get(t, path, "Cookie", cookie.Name+"="+cookie.Value), words)
+	}
+}
+
+func TestUnlock_TriesCountOnAllNodesTogether(t *testing.T) {
+	nodes := servertest.Start(t, 2)
+	protected(t, nodes[0])
+	nodes[1].Poll(t)
+	action := formOf(t, nodes[0].Get(t, "/w/cave"))
+	wrong := 0
+	for i := range 24 {
+		if nodes[i%2].Guest(t).Post(t, action, password("wrong")).Status == http.StatusUnprocessableEntity {
+			wrong++
+		}
+	}
+	if wrong != 10 {
+		t.Errorf("%d wrong passwords were checked on two nodes, want 10", wrong)
 	}
 }

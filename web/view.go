@@ -339,9 +339,12 @@ func (h *Handler) viewOf(ctx context.Context, v *visit, a content.Article, width
 }
 
 func (h *Handler) article(ctx context.Context, v *visit, in *render.Input, a content.Article) error {
-	if key := v.keys["article_"+a.ID.String()]; a.Locked && key != "" {
-		var err error
-		if a, err = h.opt.Content.Unlocked(ctx, a.ID, key); err != nil {
+	if name := "article_" + a.ID.String(); a.Locked && v.keys[name] != "" {
+		key, err := h.opt.Content.UnlockKey(ctx, a.ID)
+		if err == nil && v.holds(name, key) {
+			a, err = h.opt.Content.Unlocked(ctx, a.ID, key)
+		}
+		if err != nil {
 			return err
 		}
 	}

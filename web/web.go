@@ -10,7 +10,6 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"strings"
 	"time"
 
@@ -25,6 +24,7 @@ import (
 	"github.com/stoa-portal/stoa/look"
 	"github.com/stoa-portal/stoa/page"
 	"github.com/stoa-portal/stoa/render"
+	"github.com/stoa-portal/stoa/secret"
 	"github.com/stoa-portal/stoa/site"
 	"github.com/stoa-portal/stoa/taxonomy"
 	"github.com/stoa-portal/stoa/user"
@@ -34,14 +34,12 @@ import (
 //go:embed templates/*.html
 var templates embed.FS
 
-// sessionCookie carries the token of a session; its value is only ever compared by hash.
-const sessionCookie = "stoa_session"
-
 // Options are what the visitors' side needs.
 type Options struct {
 	Cache          *cache.Cache
 	Access         *access.Service
 	Users          *user.Service
+	Secrets        *secret.Service // signs what opens a protected page; nil: none opens
 	Sites          *site.Service
 	Pages          *page.Service
 	Content        *content.Service
@@ -56,7 +54,7 @@ type Options struct {
 	PublicHost     string   // web.server.host; empty when the host of the request stands in links
 	OwnHosts       []string // names in virtual.hosts.valid.hosts, without patterns
 	CookieDomain   string
-	RememberFor    time.Duration
+	Older          func() bool      // reports whether nodes of the version before are beside; nil = none
 	ReadYourWrites time.Duration    // how long browsers name their writes; 0 = they are not told to
 	Now            func() time.Time // decides how long wrong passwords count; nil = time.Now
 }
@@ -66,7 +64,6 @@ type Handler struct {
 	opt   Options
 	tmpl  *template.Template
 	pages *cache.Region[*httpd.Cached]
-	tries *tries
 }
 
 // New makes the handler.
@@ -86,7 +83,7 @@ func New(o Options) (*Handler, error) {
 	}
 	pages := cache.NewRegion(o.Cache, cache.RegionOptions{Name: "page-cache", StaleForGuests: true}, func(c *httpd.Cached) int { return c.Size() + 300 },
 		cache.Codec[*httpd.Cached]{Encode: (*httpd.Cached).MarshalBinary, Decode: httpd.ParseCached})
-	return &Handler{opt: o, tmpl: t, tries: &tries{free: map[netip.Prefix]time.Time{}}, pages: pages}, nil
+	return &Handler{opt: o, tmpl: t, pages: pages}, nil
 }
 
 // screens reads the package's own templates.
@@ -108,6 +105,7 @@ type visit struct {
 	prefix   string // what stands before path in links: "", "/de", "/web/intranet", "/web/intranet/de"
 	session  user.Session
 	signedIn bool
+	verify   func(msg, sig []byte) bool
 	keys     map[string]string // what the visitor has unlocked; never set while a page for the cache is made
 }
 
@@ -164,10 +162,10 @@ func (h *Handler) identify(next http.Handler) http.Handler {
 			httpd.Error(w, r, late.err)
 			return
 		}
-		v := &visit{keys: keysOf(r)}
+		v := &visit{keys: keysOf(r), verify: h.verifier(r.Context())}
 		ctx := h.opt.Cache.Arrived(r.Context())
-		c, cookieErr := r.Cookie(sessionCookie)
-		if cookieErr != nil {
+		tokens, bare := h.tokens(r)
+		if len(tokens) == 0 {
 			ctx = cache.StaleOK(ctx)
 		}
 		var err error
@@ -176,14 +174,9 @@ func (h *Handler) identify(next http.Handler) http.Handler {
 			return
 		}
 		actor := stoa.Actor{}
-		if cookieErr == nil {
-			actor, v.session, err = h.opt.Users.Authenticate(ctx, c.Value)
-			switch {
-			case err == nil && actor.Instance == v.instance.ID:
-				v.signedIn = true
-			case err == nil, stoa.Is(err, stoa.KindUnauthorized), stoa.Is(err, stoa.KindNotFound):
-				h.setSession(w, r, "", time.Time{}, false)
-			default:
+		if len(tokens) > 0 {
+			actor, v.session, v.signedIn, err = h.authenticate(w, r.WithContext(ctx), v.instance.ID, tokens[0], bare)
+			if err != nil {
 				httpd.Error(w, r, err)
 				return
 			}
@@ -230,18 +223,6 @@ func (h *Handler) split(ctx context.Context, v *visit, path string) error {
 		}
 	}
 	return nil
-}
-
-// setSession writes or removes the cookie of the session.
-func (h *Handler) setSession(w http.ResponseWriter, r *http.Request, token string, expires time.Time, remember bool) {
-	c := &http.Cookie{Name: sessionCookie, Value: token, Path: "/", Domain: h.opt.CookieDomain, HttpOnly: true, Secure: httpd.Secure(r), SameSite: http.SameSiteLaxMode}
-	switch {
-	case token == "":
-		c.MaxAge = -1
-	case remember:
-		c.Expires = expires
-	}
-	http.SetCookie(w, c)
 }
 
 // screen is what the package's own templates are given: their data, and the words and dates of the visit.

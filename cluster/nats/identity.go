@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"math/big"
 	"time"
+
+	"golang.org/x/crypto/argon2"
 )
 
 // Identity is the key pair of one process life. Its fingerprint goes into the node's row, and that is
@@ -22,11 +24,34 @@ type Identity struct {
 }
 
 // Row is what stands in the node's row of the database: the fingerprint and, as a second factor, what only
-// somebody who knows the secret can make of it. Both ends of a connection look for it in their own
-// database, so neither a row nor the secret alone lets anybody in.
-func (id *Identity) Row(secret, cluster string) string { return row(id.fingerprint, secret, cluster) }
+// a node that knows the secret can make of it. Both ends of a connection look for it in their own
+// database, so neither a row nor the secret alone lets a stranger in. It is made in a slow way, so that a reader of the
+// database who guesses the secret needs as much time and memory for each guess as for one of a password.
+func (id *Identity) Row(secret, cluster string) string {
+	return slowRow(id.fingerprint, rowKey(secret, cluster))
+}
 
-func row(fingerprint, secret, cluster string) string {
+// FormerRow is Row as binaries from before write and look for it; it takes a fast computation only.
+func (id *Identity) FormerRow(secret, cluster string) string {
+	return formerRow(id.fingerprint, secret, cluster)
+}
+
+// rowKey gives the key of the second factor, nil without a secret.
+func rowKey(secret, cluster string) []byte {
+	if secret == "" {
+		return nil
+	}
+	return argon2.IDKey([]byte(secret), []byte("stoa cluster link, rows of "+cluster), 2, 19<<10, 1, 32)
+}
+
+func slowRow(fingerprint string, key []byte) string {
+	if key == nil {
+		return fingerprint
+	}
+	return fingerprint + "." + hex.EncodeToString(derive(string(key), "row of "+fingerprint)[:16])
+}
+
+func formerRow(fingerprint, secret, cluster string) string {
 	if secret == "" {
 		return fingerprint
 	}

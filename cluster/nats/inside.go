@@ -57,6 +57,7 @@ type Link struct {
 	base    *server.Options
 	log     *serverLog
 	address string
+	rowKey  []byte // of the second factor; nil without a secret
 	peers   atomic.Pointer[Peers]
 	met     chan struct{} // closed by the first Meet
 
@@ -81,7 +82,8 @@ func Listen(o Options) (*Link, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	l := &Link{Transport: newTransport(o.Lost, o.Logger), o: o, log: &serverLog{log: o.Logger}, met: make(chan struct{})}
+	l := &Link{Transport: newTransport(o.Lost, o.Logger), o: o, log: &serverLog{log: o.Logger},
+		rowKey: rowKey(o.Secret, o.Cluster), met: make(chan struct{})}
 	var err error
 	for try := 0; ; try++ {
 		port := o.Port + try
@@ -115,7 +117,12 @@ func (l *Link) start(port int) error {
 	}
 	l.base = &server.Options{
 		ServerName: serverPrefix + l.o.Name,
-		// Clients connect inside the process. The listener must be there all the same, or routes never start.
+		// Clients connect inside the process. The listener must be there all the same, or routes never start. It greets no
+		// one, which would tell version and cluster, before a handshake that never succeeds.
+		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS13, GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+			return nil, errors.New("clients connect inside the process only")
+		}},
+		TLSHandshakeFirst: true,
 		Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true, NoSystemAccount: false, MaxPending: pendingBytes, WriteDeadline: 5 * time.Second,
 		Username: "stoa", Password: rand.Text(),
 		Cluster: server.ClusterOpts{
@@ -186,7 +193,9 @@ func (l *Link) tls() *tls.Config {
 				return errors.New("this node has not joined yet")
 			}
 			p := l.peers.Load()
-			if fp := fingerprint(cs.PeerCertificates[0]); !p.Trusts(ctx, row(fp, l.o.Secret, l.o.Cluster)) {
+			fp := fingerprint(cs.PeerCertificates[0])
+			// While versions roll, rows have the form that binaries from before look for.
+			if !p.Trusts(ctx, slowRow(fp, l.rowKey)) && !p.Trusts(ctx, formerRow(fp, l.o.Secret, l.o.Cluster)) {
 				return fmt.Errorf("no living node of this database has the certificate %s… and the same cluster.link.auth.value: it belongs to a stranger, to another cluster or to a copy of this database", fp[:16])
 			}
 			return nil

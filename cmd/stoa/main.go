@@ -143,7 +143,7 @@ func serveNode(f *flags) error {
 		return err
 	}
 	if s.SetupPath != "" {
-		fmt.Fprintf(os.Stderr, "\n  Stoa is running at %s\n  Set the administrator's password within an hour: %s%s\n\n", s.URL(), s.URL(), s.SetupPath)
+		fmt.Fprintf(os.Stderr, "\n  Stoa is running at %s\n  Set the administrator's password within an hour: %s%s\n\n", s.PersonURL(), s.PersonURL(), s.SetupPath)
 	} else {
 		fmt.Fprintf(os.Stderr, "\n  Stoa is running at %s\n\n", s.URL())
 	}
