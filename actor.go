@@ -42,6 +42,9 @@ func (a Actor) Operates(what string) error {
 	if a.System || a.Operator {
 		return nil
 	}
+	if !a.SignedIn() {
+		return Unauthorized("sign in as an operator to %s", what)
+	}
 	return Forbidden("only an operator of the whole installation may %s", what)
 }
 
@@ -56,6 +59,14 @@ func (a Actor) Fresh(now time.Time, what string) error {
 		return nil
 	}
 	return ProveAgain(what)
+}
+
+// OperatesNow is Operates for what changes something: it refuses an actor who is not Fresh as well.
+func (a Actor) OperatesNow(what string) error {
+	if err := a.Operates(what); err != nil {
+		return err
+	}
+	return a.Fresh(time.Now(), what)
 }
 
 type actorKey struct{}

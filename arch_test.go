@@ -93,6 +93,7 @@ var allowedModules = map[string][]string{
 	"mail":         {"github.com/wneessen/go-mail"},
 	"document":     {"golang.org/x/image"},
 	"content":      {"github.com/sergi/go-diff", "golang.org/x/crypto"},
+	"site":         {"golang.org/x/net"},
 	"richtext":     {"github.com/microcosm-cc/bluemonday", "golang.org/x/net"},
 	"importer":     {"golang.org/x/net"},
 	"look":         {"github.com/andybalholm/brotli"},

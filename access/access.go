@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/cache"
@@ -55,6 +56,9 @@ func ParseAction(s string) (Action, error) {
 // KindInstance is the kind of the resource that every path ends with.
 const KindInstance = "instance"
 
+// KindSite is the kind of a site, which belongs to one instance for ever.
+const KindSite = "site"
+
 // Resource is a thing that actions can be granted on.
 type Resource struct {
 	Kind string // "instance", "site", "page", "folder", "article" …; 60 bytes at most
@@ -83,17 +87,23 @@ func (p Path) Instance() stoa.ID {
 	return p[len(p)-1].ID
 }
 
-// Options are what a Service needs; both are required.
+// Options are what a Service needs; DB and Cache are required.
 type Options struct {
 	DB    *db.DB
 	Cache *cache.Cache
+	// InstanceOf gives the instance that a site belongs to, NotFound when there is no such site. With it, a path
+	// that puts a site into an instance of another portal is refused, whoever made it; nil: paths are believed.
+	InstanceOf func(ctx context.Context, q db.Queryer, site stoa.ID) (stoa.ID, error)
+	Now        func() time.Time // decides whether a sign-in is fresh; nil = time.Now
 }
 
 // Service answers who may do what. It is safe for concurrent use.
 type Service struct {
 	db     *db.DB
+	now    func() time.Time
 	roles  *cache.Region[[]Role]
 	grants *cache.Region[[]Grant]
+	owner  func(ctx context.Context, q db.Queryer, site stoa.ID) (stoa.ID, error)
 }
 
 // New gives a Service over the database. It returns an error that names the option that is missing.
@@ -101,8 +111,11 @@ func New(o Options) (*Service, error) {
 	if o.DB == nil || o.Cache == nil {
 		return nil, errors.New("access: Options.DB and Options.Cache are required")
 	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	return &Service{
-		db: o.DB,
+		db: o.DB, owner: o.InstanceOf, now: o.Now,
 		roles: cache.NewRegion(o.Cache, cache.RegionOptions{Name: "role", MaxBytes: 4 << 20}, func(list []Role) int {
 			n := 24
 			for _, r := range list {
@@ -176,6 +189,9 @@ func (s *Service) best(ctx context.Context, actor stoa.Actor, instance stoa.ID, 
 	if actor.Instance != instance {
 		return 0, nil
 	}
+	if ok, err := s.belong(ctx, p, instance); err != nil || !ok {
+		return 0, err
+	}
 	if actor.Admin && actor.SignedIn() {
 		return Manage, nil
 	}
@@ -203,11 +219,39 @@ func (s *Service) best(ctx context.Context, actor stoa.Actor, instance stoa.ID, 
 	return best, nil
 }
 
-// on gives the grants made on exactly this resource, from the cache.
+// belong reports whether the sites of the path are sites of the instance. What the cache has of a site's grants was
+// read with its row, so this costs no more than they do.
+func (s *Service) belong(ctx context.Context, p Path, instance stoa.ID) (bool, error) {
+	for _, r := range p {
+		if r.Kind != KindSite || s.owner == nil {
+			continue
+		}
+		_, err := s.on(ctx, r, instance)
+		if stoa.Is(err, stoa.KindNotFound) {
+			return false, nil
+		}
+		if err != nil {
+			return false, fmt.Errorf("find out where site %d belongs: %w", r.ID, err)
+		}
+	}
+	return true, nil
+}
+
+// on gives the grants made on exactly this resource, from the cache. A site of another instance is NotFound.
 func (s *Service) on(ctx context.Context, r Resource, instance stoa.ID) ([]Grant, error) {
 	key := r.Kind + ":" + strconv.FormatInt(int64(r.ID), 36) + ":" + strconv.FormatInt(int64(instance), 36)
 	return s.grants.Get(ctx, key, func(ctx context.Context, l *cache.Load) ([]Grant, error) {
 		l.Thing("grant", r.ID) // also when there are none: the change of a resource's grants names the resource
+		if r.Kind == KindSite && s.owner != nil {
+			l.Thing(KindSite, r.ID)
+			owner, err := s.owner(ctx, s.db, r.ID)
+			if err == nil && owner != instance {
+				err = stoa.NotFound(KindSite, r.ID)
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
 		return db.All(ctx, s.db, scanGrant,
 			"SELECT kind, thing, role, action FROM access_grant WHERE kind = ? AND thing = ? AND instance = ? ORDER BY role", r.Kind, r.ID, instance)
 	})

@@ -17,6 +17,7 @@ import (
 	"github.com/stoa-portal/stoa/change"
 	"github.com/stoa-portal/stoa/content"
 	"github.com/stoa-portal/stoa/document"
+	"github.com/stoa-portal/stoa/httpd"
 	"github.com/stoa-portal/stoa/job"
 	"github.com/stoa-portal/stoa/lock"
 	"github.com/stoa-portal/stoa/look"
@@ -62,8 +63,8 @@ type Options struct {
 	// Snapshot runs reads that are shown and not kept, which may come from one moment of a replica
 	// (db.Replicas.Snapshot); nil: they come from the database that is written to.
 	Snapshot   func(ctx context.Context, fn func(ctx context.Context) error) error
-	Properties func() []Property          // nil: no screen of properties
-	Caches     func() []cache.RegionStats // nil: no screen of caches
+	Properties func(context.Context) ([]Property, error)          // nil: no screen of properties
+	Caches     func(context.Context) ([]cache.RegionStats, error) // nil: no screen of caches
 	SiteOf     func(r *http.Request) (site.Instance, site.Site, error)
 	// CreateInstance makes a virtual instance and gives the path at its host where its administrator sets a
 	// password; nil: no screen of instances.
@@ -121,7 +122,7 @@ func shown[T any](h *Handler, q *request, read func(ctx context.Context) (T, err
 }
 
 // Mount adds the screens to mux, all under /control.
-func (h *Handler) Mount(mux *http.ServeMux) {
+func (h *Handler) Mount(mux httpd.Registrar) {
 	get := func(path string, need need, fn func(*request) error) {
 		mux.Handle("GET "+path, h.handle(need, fn))
 	}

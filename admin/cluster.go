@@ -14,7 +14,7 @@ import (
 	"github.com/stoa-portal/stoa/cluster"
 )
 
-// Nodes is what the control panel asks of the cluster. Its methods check that the actor is an administrator.
+// Nodes is what the control panel asks of the cluster. Its methods check that the actor is an operator.
 type Nodes interface {
 	// Cluster asks every node how it is, until the deadline of ctx at the latest.
 	Cluster(ctx context.Context) (cluster.Status, error)
@@ -49,12 +49,12 @@ const (
 )
 
 func (h *Handler) mountCluster(get, post register) {
-	get("/control/cluster", manageInstance, h.cluster)
-	post("/control/cluster/empty", manageInstance, h.emptyCaches)
-	post("/control/cluster/forget", manageInstance, h.forgetNode)
-	post("/control/cluster/read", manageInstance, h.readEvents)
-	get("/control/log", manageInstance, h.logLevel)
-	post("/control/log", manageInstance, h.logLevel)
+	get("/control/cluster", operate, h.cluster)
+	post("/control/cluster/empty", operate, h.emptyCaches)
+	post("/control/cluster/forget", operate, h.forgetNode)
+	post("/control/cluster/read", operate, h.readEvents)
+	get("/control/log", operate, h.logLevel)
+	post("/control/log", operate, h.logLevel)
 }
 
 // clusterView is the state of the cluster as the screen shows it.

@@ -31,6 +31,9 @@ type overview struct {
 // dashboard is the first screen: what there is and what was worked on last.
 func (h *Handler) dashboard(q *request) error {
 	if err := h.permit(q, editSite); err != nil {
+		if h.operates(q) && h.o.Nodes != nil { // omniadmin.users names them, and no role lets them edit
+			return q.done("/control/cluster", "")
+		}
 		if rows, perr := h.editablePages(q); perr == nil && len(rows) > 0 { // somebody who looks after a page or two
 			return q.done("/control/pages", "")
 		}

@@ -111,6 +111,9 @@ func (h *Handler) findFiles(q *request, query string, _ func(...string) bool) (f
 	return f, err
 }
 
+// operates reports whether the actor operates the whole installation.
+func (h *Handler) operates(q *request) bool { return q.actor.Operates("use this screen") == nil }
+
 // rules reports whether the actor looks after the whole instance.
 func (h *Handler) rules(q *request) bool {
 	return h.o.Access.Can(q.Context(), access.Manage, q.instance.Path())
@@ -146,13 +149,14 @@ func (h *Handler) findSites(q *request, _ string, fits func(...string) bool) (fo
 
 func (h *Handler) findProperties(q *request, _ string, fits func(...string) bool) (found, error) {
 	f := found{Title: "Effective properties", Icon: "list", All: "/control/properties"}
-	if h.o.Properties == nil || !h.rules(q) {
+	if h.o.Properties == nil || !h.operates(q) {
 		return f, nil
 	}
-	for _, p := range h.o.Properties() {
+	list, err := h.o.Properties(q.Context())
+	for _, p := range list {
 		if fits(p.Name, p.Help) {
 			f.Rows = append(f.Rows, foundRow{p.Name, p.Value, "/control/properties?" + url.Values{"q": {p.Name}}.Encode()})
 		}
 	}
-	return f, nil
+	return f, err
 }

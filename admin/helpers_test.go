@@ -82,7 +82,7 @@ func newWorld(t *testing.T) *world {
 	must(t, err)
 	t.Cleanup(func() { must(t, log.Close(context.Background())) })
 	w := &world{t: t, mux: http.NewServeMux(), nodes: newNodes()}
-	w.access, err = access.New(access.Options{DB: d, Cache: c})
+	w.access, err = access.New(access.Options{DB: d, Cache: c, InstanceOf: site.InstanceOf})
 	must(t, err)
 	w.sites, err = site.New(site.Options{DB: d, Cache: c, Access: w.access})
 	must(t, err)
@@ -125,7 +125,7 @@ func newWorld(t *testing.T) *world {
 		must(t, err)
 		held = append(held, roles[access.RoleUser], roles[access.RoleGuest]) // which everybody has
 		slices.Sort(held)
-		return stoa.Actor{User: u.ID, Name: u.FullName(), Instance: w.instance.ID, Roles: held, Admin: admin}
+		return stoa.Actor{User: u.ID, Name: u.FullName(), Instance: w.instance.ID, Roles: held, Admin: admin, Operator: admin, Proven: time.Now()}
 	}
 	w.admin = person("ada", roles[access.RoleAdministrator], true)
 	w.editor = person("ed", roles[access.RoleEditor], false)
@@ -137,12 +137,12 @@ func newWorld(t *testing.T) *world {
 	must(t, err)
 	t.Cleanup(theme.Close)
 	h, err := New(Options{Render: theme, Catalogue: catalogue, Access: w.access, Sites: w.sites, Taxonomy: w.tax, Content: w.content, Pages: w.pages, Users: w.users, Jobs: w.jobs, Locks: w.locks, Log: log, Assets: assets, Files: w.files, Nodes: w.nodes,
-		Properties: func() []Property {
+		Properties: func(context.Context) ([]Property, error) {
 			return []Property{{Name: "session.timeout", Value: "45m", Default: "30m", Source: "stoa.properties:3", Help: "How long a session lasts."},
-				{Name: "web.server.port", Value: "8080", Default: "8080", Source: "default"}}
+				{Name: "web.server.port", Value: "8080", Default: "8080", Source: "default"}}, nil
 		},
-		Caches: func() []cache.RegionStats {
-			return append(c.Stats(), cache.RegionStats{Name: "shared", Mode: "copy", Offered: 12, Accepted: 3456, Declined: 7})
+		Caches: func(context.Context) ([]cache.RegionStats, error) {
+			return append(c.Stats(), cache.RegionStats{Name: "shared", Mode: "copy", Offered: 12, Accepted: 3456, Declined: 7}), nil
 		},
 		SiteOf: func(*http.Request) (site.Instance, site.Site, error) {
 			st, err := w.sites.Site(system, w.site.ID)

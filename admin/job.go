@@ -10,14 +10,15 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/job"
+	"github.com/stoa-portal/stoa/lang"
 )
 
 func (h *Handler) mountJobs(get, post register) {
-	get("/control/jobs", manageInstance, h.jobs)
-	get("/control/jobs/{name}", manageInstance, h.runs)
-	post("/control/jobs/{name}/run", manageInstance, h.order(h.o.Jobs.RunNow, "started"))
-	post("/control/jobs/{name}/pause", manageInstance, h.order(h.o.Jobs.Pause, "paused"))
-	post("/control/jobs/{name}/resume", manageInstance, h.order(h.o.Jobs.Resume, "resumed"))
+	get("/control/jobs", somebody, h.jobs)
+	get("/control/jobs/{name}", operate, h.runs)
+	post("/control/jobs/{name}/run", operate, h.order(h.o.Jobs.RunNow, "started"))
+	post("/control/jobs/{name}/pause", operate, h.order(h.o.Jobs.Pause, "paused"))
+	post("/control/jobs/{name}/resume", operate, h.order(h.o.Jobs.Resume, "resumed"))
 }
 
 // jobGroup is the jobs of one kind.
@@ -54,6 +55,9 @@ func idle(o job.Overview) idleNodes {
 
 // jobs lists the jobs of the portal by kind, with what ran last and what is next.
 func (h *Handler) jobs(q *request) error {
+	if !h.operates(q) {
+		return h.instanceRuns(q)
+	}
 	o, err := h.o.Jobs.Overview(q.Context())
 	if err != nil {
 		return err
@@ -82,6 +86,18 @@ func (h *Handler) jobs(q *request) error {
 		}
 	}
 	return h.show(q, http.StatusOK, "jobs", frame{Title: "Jobs", Purpose: "Work that the portal does by itself. Every node shows the same list.", Body: v})
+}
+
+// instanceRuns lists the runs that belong to the instance, for its administrators.
+func (h *Handler) instanceRuns(q *request) error {
+	all, err := h.o.Jobs.InstanceRuns(q.Context(), maxRuns)
+	if err != nil {
+		return err
+	}
+	body := listOf(q, all, lang.Word("operator.jobs.filter"),
+		func(r job.Record) string { return r.Does + " " + r.Job + " " + r.State })
+	return h.show(q, http.StatusOK, "instance_runs",
+		frame{Title: "Jobs", Purpose: lang.Word("operator.jobs.purpose", q.instance.Name), Body: body})
 }
 
 // maxRuns is how many runs of a job can be paged through.

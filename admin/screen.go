@@ -29,6 +29,7 @@ const (
 	viewSite
 	manageSite
 	manageInstance
+	operate  // an operator of the whole installation
 	somebody // who is signed in: the screen itself finds out what they may do
 )
 
@@ -112,6 +113,8 @@ func (h *Handler) permit(q *request, n need) error {
 		return h.o.Access.Check(q.Context(), access.View, q.site.Path())
 	case manageSite:
 		return h.o.Access.Check(q.Context(), access.Manage, q.site.Path())
+	case operate:
+		return q.actor.Operates("use this screen")
 	case manageInstance:
 		return h.o.Access.Check(q.Context(), access.Manage, q.instance.Path())
 	}
@@ -290,6 +293,7 @@ func (h *Handler) rail(q *request) []group {
 	edits := h.o.Access.Can(ctx, access.Edit, q.site.Path())
 	manages := h.o.Access.Can(ctx, access.Manage, q.site.Path())
 	rules := h.o.Access.Can(ctx, access.Manage, q.instance.Path())
+	operates := h.operates(q)
 	var out []group
 	add := func(title string, links ...link) {
 		var list []link
@@ -316,25 +320,23 @@ func (h *Handler) rail(q *request) []group {
 		when(edits && h.o.Pages != nil, "Menus", "/control/menus", "menu"),
 		when(edits && h.o.Files != nil, "Files", "/control/files", "file"),
 		when(edits && h.o.Taxonomy != nil, "Categories", "/control/categories", "category"))
-	add("Site", when(rules && h.o.CreateInstance != nil && h.isDefault(q), "Virtual instances", "/control/instances", "globe"), when(rules, "Sites", "/control/sites", "site"), when(manages, "Site settings", "/control/settings", "settings"))
+	add("Site", when(operates && h.o.CreateInstance != nil, "Virtual instances", "/control/instances", "globe"), when(rules, "Sites", "/control/sites", "site"), when(manages, "Site settings", "/control/settings", "settings"))
 	add("People", when(rules && h.o.Users != nil, "Users", "/control/users", "user"),
 		when(rules && h.o.Users != nil, "User groups", "/control/groups", "users"), when(rules, "Roles", "/control/roles", "role"))
-	add("Cluster",
-		when(rules && h.o.Nodes != nil, "Nodes", "/control/cluster", "cluster"),
-		when(rules && h.o.Caches != nil, "Caches", "/control/caches", "cache"),
-		when(rules && h.o.Log != nil, "Change log", "/control/changes", "log"),
-		when(rules && h.o.Jobs != nil, "Jobs", "/control/jobs", "clock"),
+	title := "Cluster"
+	if !operates {
+		title = "Work"
+	}
+	add(title,
+		when(operates && h.o.Nodes != nil, "Nodes", "/control/cluster", "cluster"),
+		when(operates && h.o.Caches != nil, "Caches", "/control/caches", "cache"),
+		when(operates && h.o.Log != nil, "Change log", "/control/changes", "log"),
+		when((operates || q.actor.Admin) && h.o.Jobs != nil, "Jobs", "/control/jobs", "clock"),
 		when(rules && h.o.Locks != nil, "Locks", "/control/locks", "lock"))
 	add("Configuration",
-		when(rules && h.o.Properties != nil, "Effective properties", "/control/properties", "list"),
-		when(rules && h.o.Nodes != nil, "Log level", "/control/log", "filter"))
+		when(operates && h.o.Properties != nil, "Effective properties", "/control/properties", "list"),
+		when(operates && h.o.Nodes != nil, "Log level", "/control/log", "filter"))
 	return out
-}
-
-// isDefault reports whether the panel is that of the default instance, from which the others are made.
-func (h *Handler) isDefault(q *request) bool {
-	inst, _, err := h.o.Sites.Resolve(q.Context(), "")
-	return err == nil && inst.ID == q.instance.ID
 }
 
 func (h *Handler) unknown(q *request) error { return stoa.NotFound("screen", q.URL.Path) }

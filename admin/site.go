@@ -7,6 +7,7 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/lang"
 	"github.com/stoa-portal/stoa/site"
 )
 
@@ -53,7 +54,7 @@ func (h *Handler) siteForm(q *request, s site.Site, hosts []string) *form {
 	}
 	if hosts != nil {
 		f.Fields = append(f.Fields, &field{Name: "hosts", Label: "Host names", Kind: "textarea", Rows: 3, Value: strings.Join(hosts, "\n"), Optional: true,
-			Help: "One a line, without scheme and port. Visitors who use them see this site."})
+			Help: h.hostHelp(q)})
 	}
 	return f
 }
@@ -85,6 +86,22 @@ func (f *form) site(s *site.Site) {
 	}
 }
 
+// hostHelp says which host names there are for sites and who adds others.
+func (h *Handler) hostHelp(q *request) string {
+	if h.operates(q) {
+		return lang.Word("operator.site.hosts.own")
+	}
+	list, err := h.o.Sites.Hosts(q.Context(), q.instance.ID)
+	if err != nil {
+		return "" // the list itself says what is wrong
+	}
+	names := make([]string, len(list))
+	for i, x := range list {
+		names[i] = x.Display()
+	}
+	return lang.Word("operator.site.hosts", strings.Join(names, ", "))
+}
+
 // hosts gives the host names of the site; nil where the actor may not know them.
 func (h *Handler) hosts(q *request) ([]string, error) {
 	if !h.o.Access.Can(q.Context(), access.Manage, q.instance.Path()) {
@@ -97,7 +114,7 @@ func (h *Handler) hosts(q *request) ([]string, error) {
 	out := []string{}
 	for _, x := range list {
 		if x.Site == q.site.ID {
-			out = append(out, x.Name)
+			out = append(out, x.Display())
 		}
 	}
 	return out, nil
@@ -146,7 +163,7 @@ func (h *Handler) settings(q *request) error {
 	if err == nil {
 		f.Version = saved.Version
 		if names := strings.Fields(f.hostText()); hosts != nil && !slices.Equal(names, hosts) {
-			err = h.o.Sites.SetHosts(q.Context(), saved, names)
+			err = h.o.Sites.SetHosts(q.Context(), saved.ID, names)
 			if stoa.Is(err, stoa.KindConflict) {
 				err = inField("hosts", err)
 			}

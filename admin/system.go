@@ -14,13 +14,13 @@ import (
 // mountSystem adds the screens for those who run the portal.
 func (h *Handler) mountSystem(get, post register) {
 	if h.o.Properties != nil {
-		get("/control/properties", manageInstance, h.properties)
+		get("/control/properties", operate, h.properties)
 	}
 	if h.o.Caches != nil {
-		get("/control/caches", manageInstance, h.caches)
+		get("/control/caches", operate, h.caches)
 	}
 	if h.o.Log != nil {
-		get("/control/changes", manageInstance, h.changes)
+		get("/control/changes", operate, h.changes)
 	}
 }
 
@@ -31,7 +31,10 @@ func (h *Handler) properties(q *request) error {
 		Changed bool
 		All     int
 	}
-	all := h.o.Properties()
+	all, err := h.o.Properties(q.Context())
+	if err != nil {
+		return err
+	}
 	v := view{Changed: q.URL.Query().Get("changed") != "", All: len(all)}
 	if v.Changed {
 		all = slices.DeleteFunc(all, func(p Property) bool { return p.Value == p.Default })
@@ -58,7 +61,11 @@ func (h *Handler) caches(q *request) error {
 	if h.o.Nodes != nil {
 		actions = append(actions, emptyButton())
 	}
-	for _, s := range h.o.Caches() {
+	stats, err := h.o.Caches(q.Context())
+	if err != nil {
+		return err
+	}
+	for _, s := range stats {
 		all = append(all, row{s, rate(s)})
 		v.Sum.Entries += s.Entries
 		v.Sum.Bytes += s.Bytes

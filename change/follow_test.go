@@ -440,14 +440,19 @@ func TestRecent_ShowsTheNewestRowsThatMatch(t *testing.T) {
 		a.write("article", 1)
 		a.write("page", 2)
 		a.write("article", 3)
-		rows, err := a.Recent(t.Context(), 10, change.Filter{Kind: "article"})
+		if _, err := a.Recent(stoa.WithActor(t.Context(), stoa.Actor{User: 5, Instance: 1, Admin: true}), 10,
+			change.Filter{}); !stoa.Is(err, stoa.KindForbidden) {
+			t.Errorf("an administrator who is no operator reads the log: %v", err)
+		}
+		operator := stoa.WithActor(t.Context(), stoa.Actor{User: 5, Instance: 1, Operator: true})
+		rows, err := a.Recent(operator, 10, change.Filter{Kind: "article"})
 		if err != nil || len(rows) != 2 || rows[0].ID != 3 {
 			t.Fatalf("%+v %v", rows, err)
 		}
-		if rows, err := a.Recent(t.Context(), 1, change.Filter{}); err != nil || len(rows) != 1 {
+		if rows, err := a.Recent(operator, 1, change.Filter{}); err != nil || len(rows) != 1 {
 			t.Fatalf("%+v %v", rows, err)
 		}
-		if _, err := a.Recent(t.Context(), 0, change.Filter{}); !stoa.Is(err, stoa.KindInvalid) {
+		if _, err := a.Recent(operator, 0, change.Filter{}); !stoa.Is(err, stoa.KindInvalid) {
 			t.Fatal(err)
 		}
 	})

@@ -115,7 +115,11 @@ type Filter struct {
 }
 
 // Recent gives the newest rows of the log by the writers' clocks, at most limit (1 to 1000) of them.
+// They tell of people and things of all instances, so it is for operators.
 func (l *Log) Recent(ctx context.Context, limit int, f Filter) ([]Row, error) {
+	if err := stoa.ActorFrom(ctx).Operates("read the change log"); err != nil {
+		return nil, err
+	}
 	if limit < 1 || limit > 1000 {
 		return nil, stoa.Invalid("limit", "%d rows were asked for: 1 to 1000 can be shown", limit)
 	}

@@ -147,14 +147,6 @@ func RecordEvent(ctx context.Context, tx *db.Tx, e Event) error {
 	return nil
 }
 
-// mayOperate refuses who is neither an administrator nor the operator.
-func mayOperate(ctx context.Context, what string) error {
-	if actor := stoa.ActorFrom(ctx); !actor.Admin && !actor.System {
-		return stoa.Forbidden("only administrators may %s", what)
-	}
-	return nil
-}
-
 const eventColumns = "SELECT id, code, severity, at, until_at, times, node, text, mend, data, read_at, read_by " +
 	"FROM cluster_event"
 
@@ -169,9 +161,9 @@ func scanEvent(s db.Scanner) (e Event, err error) {
 	return e, err
 }
 
-// Events gives the newest events, 1 to 1000 of them, read or not. It is for administrators and the operator.
+// Events gives the newest events, 1 to 1000 of them, read or not. It is for operators.
 func Events(ctx context.Context, q db.Queryer, limit int) ([]Event, error) {
-	if err := mayOperate(ctx, "look at the events of the cluster"); err != nil {
+	if err := stoa.ActorFrom(ctx).Operates("look at the events of the cluster"); err != nil {
 		return nil, err
 	}
 	if limit < 1 || limit > eventsMost {
@@ -181,9 +173,9 @@ func Events(ctx context.Context, q db.Queryer, limit int) ([]Event, error) {
 }
 
 // UnreadEvents gives the events that have not been read, the gravest first and of these the newest, at most limit (1
-// to 1000), and how many there are. It is for administrators and the operator.
+// to 1000), and how many there are. It is for operators.
 func UnreadEvents(ctx context.Context, q db.Queryer, limit int) (events []Event, all int, err error) {
-	if err := mayOperate(ctx, "look at the events of the cluster"); err != nil {
+	if err := stoa.ActorFrom(ctx).Operates("look at the events of the cluster"); err != nil {
 		return nil, 0, err
 	}
 	const order = " ORDER BY CASE severity WHEN 'critical' THEN 0 WHEN 'warning' THEN 1 ELSE 2 END, until_at " +
@@ -197,9 +189,9 @@ func UnreadEvents(ctx context.Context, q db.Queryer, limit int) (events []Event,
 }
 
 // ReadEvents marks events as read by the actor of ctx: those with the ids, or all that are not read. It gives how
-// many it marked. It is for administrators and the operator.
+// many it marked. It is for operators.
 func ReadEvents(ctx context.Context, d *db.DB, ids ...stoa.ID) (marked int64, err error) {
-	if err := mayOperate(ctx, "mark events of the cluster as read"); err != nil {
+	if err := stoa.ActorFrom(ctx).OperatesNow("mark events of the cluster as read"); err != nil {
 		return 0, err
 	}
 	where, args := " WHERE read_at = 0", []any(nil)

@@ -67,7 +67,7 @@ func TestEvents_StayUntilTheyAreRead(t *testing.T) {
 				t.Errorf("seen by who may not: %v", err)
 			}
 		}
-		admin := stoa.WithActor(t.Context(), stoa.Actor{User: 7, Name: "Ada", Admin: true})
+		admin := stoa.WithActor(t.Context(), stoa.Actor{User: 7, Name: "Ada", Operator: true, Proven: time.Now()})
 		if n, err := cluster.ReadEvents(admin, d, events[0].ID, 99); err != nil || n != 1 {
 			t.Fatalf("%d, %v", n, err)
 		}

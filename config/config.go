@@ -48,6 +48,7 @@ type Config struct {
 	Passwords Passwords
 	Languages Languages
 	Hosts     Hosts
+	Operators Operators
 	Jobs      Jobs
 	Locks     Locks
 	Log       Log

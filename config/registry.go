@@ -34,7 +34,8 @@ type section struct {
 func sections() []section {
 	return []section{
 		sectionHome(), sectionListen(), sectionWebServer(), sectionLimits(),
-		sectionHosts(), sectionCompany(), sectionAdmin(), sectionPasswords(), sectionSession(), sectionSecret(), sectionLanguages(),
+		sectionHosts(), sectionCompany(), sectionAdmin(), sectionOperators(), sectionPasswords(), sectionSession(),
+		sectionSecret(), sectionLanguages(),
 		sectionMail(),
 		sectionDatabase(), sectionReadWrite(), sectionSchema(), sectionCounter(), sectionCache(), sectionChange(),
 		sectionCluster(),

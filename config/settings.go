@@ -194,6 +194,11 @@ type Passwords struct {
 	MinLength int
 }
 
+// Operators is who operates the whole installation.
+type Operators struct {
+	Users []string // ids, screen names or e-mail addresses; empty: the administrators of the default instance
+}
+
 // Languages is what the default site begins with.
 type Languages struct {
 	Enabled []stoa.Locale // beside the default language

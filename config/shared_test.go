@@ -46,11 +46,11 @@ func TestShared_NamesWhatDiffers(t *testing.T) {
 		"":                               "",
 		"log.level=debug\njob.workers=9": "",
 		"cache.read.your.writes=1m\nsession.timeout=1800s\ndl.file.max.size=102400KiB\nscheduler.enabled=TRUE": "",
-		"session.timeout=15":                                                     "session.timeout",
-		"scheduler.enabled=false\nlocales.enabled=en_US":                         "locales.enabled scheduler.enabled",
-		"company.default.time.zone=Europe/Vienna":                                "company.default.time.zone",
-		"cluster.link.auth.value=hunter2 of all my nodes":                                        "cluster.link.auth.value",
-		"cache.region.page.replication=copy":                                     "cache.region.page.replication",
+		"session.timeout=15":                                                                         "session.timeout",
+		"scheduler.enabled=false\nlocales.enabled=en_US":                                             "locales.enabled scheduler.enabled",
+		"company.default.time.zone=Europe/Vienna":                                                    "company.default.time.zone",
+		"cluster.link.auth.value=hunter2 of all my nodes":                                            "cluster.link.auth.value",
+		"cache.region.page.replication=copy":                                                         "cache.region.page.replication",
 		"cluster.link.auth.value=a secret of all nodes\ncluster.link.nats.urls=nats://u:hunter2@bus": "cluster.link.auth.value cluster.link.nats.urls",
 	} {
 		each, sum := shared(t, "salt", text)

@@ -299,7 +299,6 @@ passwords.default.policy.name | Not used yet: this rule of the password policy.
 passwords.default.policy.description | Not used yet: this rule of the password policy.
 system.roles | The roles of the system are fixed.
 permissions.checker | There is one permission checker.
-omniadmin.users | Administrators of the default instance are administrators of the system.
 browser.launcher.url | No browser is started.
 mail.session.jndi.name | There is no application server; mail.session.mail.smtp does this.
 mail.session.mail | There is no application server; mail.session.mail.smtp does this.

@@ -71,6 +71,17 @@ func sectionAdmin() section {
 	}}
 }
 
+func sectionOperators() section {
+	return section{Title: "Operators", Props: []property{
+		{Name: "omniadmin.users", Default: "", Shared: true,
+			Doc: "The only accounts that operate the whole installation: nodes, jobs, caches, log levels, properties, " +
+				"change log, virtual instances and their host names. A list of ids of users of the default instance, as " +
+				"Liferay has it; Stoa also takes their screen names and e-mail addresses. Empty means the administrators " +
+				"of the default instance. The control socket on the machine of a node operates always.",
+			kind: into(list(), func(c *Config) *[]string { return &c.Operators.Users })},
+	}}
+}
+
 func sectionPasswords() section {
 	return section{Title: "Passwords", Props: []property{
 		{Name: "passwords.default.policy.min.length", Default: "12", Unit: "characters", Shared: true,

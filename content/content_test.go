@@ -55,7 +55,7 @@ func newNode(t *testing.T, d *db.DB) *node {
 		_ = n.log.Close(context.Background())
 		c.Close()
 	})
-	n.acc, err = access.New(access.Options{DB: d, Cache: c})
+	n.acc, err = access.New(access.Options{DB: d, Cache: c, InstanceOf: site.InstanceOf})
 	must(t, err)
 	n.words, err = taxonomy.New(taxonomy.Options{DB: d, Cache: c, Access: n.acc})
 	must(t, err)

@@ -48,7 +48,7 @@ func newNode(t *testing.T, d *db.DB, dir string, maxBytes, maxPixels int64) *nod
 	}})
 	must(t, err)
 	t.Cleanup(func() { _ = n.log.Close(context.Background()) })
-	n.acc, err = access.New(access.Options{DB: d, Cache: c})
+	n.acc, err = access.New(access.Options{DB: d, Cache: c, InstanceOf: site.InstanceOf})
 	must(t, err)
 	n.sites, err = site.New(site.Options{DB: d, Cache: c, Access: n.acc})
 	must(t, err)

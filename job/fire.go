@@ -96,7 +96,7 @@ func (s *Service) fireOne(ctx context.Context, tx *db.Tx, r *registered, d sched
 	if err != nil {
 		return err
 	}
-	added, err := insertRun(ctx, tx, id, d.name, db.Micros(d.next), "", nil)
+	added, err := insertRun(ctx, tx, id, d.name, db.Micros(d.next), "", nil, 0)
 	if err != nil {
 		return err
 	}

@@ -238,7 +238,7 @@ func clip(s string) string {
 // Enqueue puts an entry for a Durable job into the queue, as part of the caller's transaction: it
 // runs once that is committed. A second entry with the same key is dropped for as long as the first
 // is remembered (Options.Keep after its end); an empty key is like no other. The payload is at most
-// 1 MiB.
+// 1 MiB. The run belongs to the instance of the actor, whose administrators see it; the portal's own to none.
 func (s *Service) Enqueue(ctx context.Context, tx *db.Tx, name string, payload []byte, key string) error {
 	r := s.find(name)
 	if r == nil || r.Kind != Durable {
@@ -254,7 +254,7 @@ func (s *Service) Enqueue(ctx context.Context, tx *db.Tx, name string, payload [
 	if key == "" {
 		key = "#" + id.String()
 	}
-	added, err := insertRun(ctx, tx, id, name, 0, key, payload)
+	added, err := insertRun(ctx, tx, id, name, 0, key, payload, stoa.ActorFrom(ctx).Instance)
 	if err != nil {
 		return fmt.Errorf("job: enqueue %s: %w", name, err)
 	}
@@ -266,13 +266,16 @@ func (s *Service) Enqueue(ctx context.Context, tx *db.Tx, name string, payload [
 
 // insertRun makes a run that can be claimed at once. It reports false when the fire time or the key has
 // one already.
-func insertRun(ctx context.Context, tx *db.Tx, id stoa.ID, name string, fire int64, key string, payload []byte) (bool, error) {
+func insertRun(
+	ctx context.Context, tx *db.Tx, id stoa.ID, name string, fire int64, key string, payload []byte, instance stoa.ID,
+) (bool, error) {
 	if payload == nil {
 		payload = []byte{}
 	}
 	added, err := tx.InsertIgnore(ctx, "job_run", db.Row{
 		"id": id, "job": name, "fire": fire, "run_key": key, "payload": payload, "state": Waiting, "attempt": 0,
 		"due": 0, "owner": 0, "node": "", "claim": 0, "started": 0, "ended": 0, "message": "",
+		"instance": instance,
 	})
 	if added {
 		tx.Changed("job", id, 0, 0)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -405,7 +406,7 @@ func TestStop_GivesTheRunBackAndLeavesNothingBehind(t *testing.T) {
 	next.Stop()
 }
 
-func TestRunNow_OnceAtATimeAndOnlyByAdministrators(t *testing.T) {
+func TestRunNow_OnceAtATimeAndOnlyByOperators(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		c := newClock()
 		runs := 0
@@ -420,6 +421,15 @@ func TestRunNow_OnceAtATimeAndOnlyByAdministrators(t *testing.T) {
 		if _, err := s.Overview(stoa.WithActor(t.Context(), stoa.Actor{User: 5})); !stoa.Is(err, stoa.KindForbidden) {
 			t.Fatalf("a user got %v", err)
 		}
+		tenant := stoa.WithActor(t.Context(), stoa.Actor{User: 5, Instance: 7, Admin: true})
+		for what, fn := range map[string]func(context.Context, string) error{"run": s.RunNow, "pause": s.Pause, "resume": s.Resume} {
+			if err := fn(tenant, "a"); !stoa.Is(err, stoa.KindForbidden) {
+				t.Errorf("the administrator of an instance may %s a job: %v", what, err)
+			}
+		}
+		if _, err := s.Runs(tenant, "a", 1); !stoa.Is(err, stoa.KindForbidden) {
+			t.Errorf("the administrator of an instance sees runs of all: %v", err)
+		}
 		if err := s.RunNow(admin(t), "a"); err != nil {
 			t.Fatal(err)
 		}
@@ -430,6 +440,35 @@ func TestRunNow_OnceAtATimeAndOnlyByAdministrators(t *testing.T) {
 		o := overview(t, s)
 		if runs != 1 || len(o.Jobs) != 1 || o.Jobs[0].Last.State != Done || o.Jobs[0].Last.Node != "node-1" || !o.Jobs[0].Next.Equal(time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)) {
 			t.Fatalf("%d runs, %+v", runs, o)
+		}
+	})
+}
+
+func TestInstanceRuns_AreThoseOfTheOwnInstanceWithoutNodes(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		s := newService(t, d, newClock(), member{&crew{}, 1}, Job{Name: "q", Does: "Does it", Kind: Durable,
+			Attempts: 1, Run: func(context.Context, Run) error { return errors.New("no route to db.internal:5432") }})
+		mine, other := stoa.ID(7), stoa.ID(8)
+		for _, instance := range []stoa.ID{mine, other, 0} {
+			ctx := stoa.WithActor(t.Context(), stoa.Actor{User: 5, Instance: instance})
+			if err := d.Write(ctx, func(ctx context.Context, tx *db.Tx) error { return s.Enqueue(ctx, tx, "q", nil, "") }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		step(t, s)
+		as := func(a stoa.Actor) context.Context { return stoa.WithActor(t.Context(), a) }
+		list, err := s.InstanceRuns(as(stoa.Actor{User: 5, Instance: mine, Admin: true}), 10)
+		if err != nil || len(list) != 1 || list[0].Instance != mine || list[0].Does != "Does it" || list[0].Node != "" ||
+			list[0].Owner != 0 || strings.Contains(list[0].Message, "db.internal") {
+			t.Fatalf("%+v %v", list, err)
+		}
+		for _, a := range []stoa.Actor{{}, {User: 5, Instance: mine}, {User: 5, Admin: true}} {
+			if list, err := s.InstanceRuns(as(a), 10); err == nil {
+				t.Errorf("%+v sees %v", a, list)
+			}
+		}
+		if list, err := s.Runs(admin(t), "q", 10); err != nil || len(list) != 3 || list[0].Node == "" {
+			t.Fatalf("an operator sees %+v %v", list, err)
 		}
 	})
 }

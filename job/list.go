@@ -71,30 +71,21 @@ type Local struct {
 // Record is one run as the control panel shows it.
 type Record struct {
 	Result
-	ID      stoa.ID
-	Job     string
-	Fire    time.Time // zero for an entry of a queue
-	Key     string
-	Attempt int
-	Due     time.Time // of the next try; zero for at once
-	Owner   int64     // writer
-}
-
-func mayManage(ctx context.Context) error {
-	a := stoa.ActorFrom(ctx)
-	switch {
-	case a.Admin || a.System:
-		return nil
-	case !a.SignedIn():
-		return stoa.Unauthorized("sign in as an administrator to see the jobs")
-	}
-	return stoa.Forbidden("only administrators may see and start jobs")
+	ID       stoa.ID
+	Job      string
+	Does     string    // of InstanceRuns
+	Instance stoa.ID   // that the run belongs to; 0 for the whole installation
+	Fire     time.Time // zero for an entry of a queue
+	Key      string
+	Attempt  int
+	Due      time.Time // of the next try; zero for at once
+	Owner    int64     // writer
 }
 
 // Overview gives all jobs by name with their last runs, and the nodes that run them: the same on every
-// node, but for its own runs, which it knows first. Only administrators may.
+// node, but for its own runs, which it knows first. It is for operators.
 func (s *Service) Overview(ctx context.Context) (Overview, error) {
-	if err := mayManage(ctx); err != nil {
+	if err := stoa.ActorFrom(ctx).Operates("see the jobs of all instances"); err != nil {
 		return Overview{}, err
 	}
 	nodes, err := s.nodes(ctx, s.o.DB)
@@ -195,10 +186,10 @@ func (s *Service) fill(ctx context.Context, r *registered, st *State) error {
 	return s.o.DB.QueryRow(ctx, "SELECT count(*) FROM job_run WHERE job = ? AND state IN (?, ?)", r.Name, Waiting, Running).Scan(&st.Waiting)
 }
 
-// Runs gives the runs of a job, the one begun last first, at most limit (1 to 500). Only
-// administrators may; a job that is not known is NotFound.
+// Runs gives the runs of a job, the one begun last first, at most limit (1 to 500). It is for operators; a job that is
+// not known is NotFound.
 func (s *Service) Runs(ctx context.Context, name string, limit int) ([]Record, error) {
-	if err := mayManage(ctx); err != nil {
+	if err := stoa.ActorFrom(ctx).Operates("see the jobs of all instances"); err != nil {
 		return nil, err
 	}
 	if s.find(name) == nil {
@@ -207,14 +198,43 @@ func (s *Service) Runs(ctx context.Context, name string, limit int) ([]Record, e
 	return s.runs(ctx, name, min(max(limit, 1), 500))
 }
 
+// InstanceRuns gives the runs that belong to the instance of the actor, the one begun last first, at most limit (1 to
+// 500). It is for its administrators, who are not told which node does the work.
+func (s *Service) InstanceRuns(ctx context.Context, limit int) ([]Record, error) {
+	actor := stoa.ActorFrom(ctx)
+	switch {
+	case !actor.SignedIn():
+		return nil, stoa.Unauthorized("sign in as an administrator to see the jobs")
+	case !actor.Admin || actor.Instance == 0:
+		return nil, stoa.Forbidden("only administrators may see the jobs of an instance")
+	}
+	list, err := s.records(ctx, "instance = ?", actor.Instance, min(max(limit, 1), 500))
+	for i := range list {
+		list[i].Node, list[i].Owner, list[i].Key = "", 0, ""
+		if list[i].Message != "" { // it may name hosts of the installation
+			list[i].Message = "an operator of the installation can see what went wrong"
+		}
+		if r := s.find(list[i].Job); r != nil {
+			list[i].Does = r.Does
+		}
+	}
+	return list, err
+}
+
 func (s *Service) runs(ctx context.Context, name string, limit int) ([]Record, error) {
+	return s.records(ctx, "job = ?", name, limit)
+}
+
+func (s *Service) records(ctx context.Context, where string, what any, limit int) ([]Record, error) {
 	return db.All(ctx, s.o.DB, func(r db.Scanner) (Record, error) {
 		var v Record
 		var fire, due, started, ended int64
-		err := r.Scan(&v.ID, &v.Job, &fire, &v.Key, &v.State, &v.Attempt, &due, &started, &ended, &v.Owner, &v.Node, &v.Message)
+		err := r.Scan(&v.ID, &v.Job, &fire, &v.Key, &v.State, &v.Attempt, &due, &started, &ended, &v.Owner, &v.Node,
+			&v.Message, &v.Instance)
 		v.Fire, v.Due, v.Start, v.End = db.Time(fire), db.Time(due), db.Time(started), db.Time(ended)
 		return v, err
-	}, "SELECT id, job, fire, run_key, state, attempt, due, started, ended, owner, node, message FROM job_run WHERE job = ? ORDER BY started DESC, fire DESC, id DESC LIMIT ?", name, limit)
+	}, "SELECT id, job, fire, run_key, state, attempt, due, started, ended, owner, node, message, instance FROM job_run "+
+		"WHERE "+where+" ORDER BY started DESC, fire DESC, id DESC LIMIT ?", what, limit)
 }
 
 func clip4000(s string) string { return strings.ToValidUTF8(s[:min(len(s), 4000)], "") }

@@ -60,7 +60,7 @@ func (s *Service) obey(ctx context.Context, _ time.Time) error {
 }
 
 // Pause keeps a job from being started, on all nodes; what runs goes on. Entries put into a queue wait.
-// Only administrators may; a job that is not known is NotFound.
+// It is for operators; a job that is not known is NotFound.
 func (s *Service) Pause(ctx context.Context, name string) error {
 	return s.command(ctx, "pause", name, func(ctx context.Context, tx *db.Tx, r *registered) error {
 		if err := give(ctx, tx, name, "paused = ?", true); err != nil {
@@ -72,8 +72,8 @@ func (s *Service) Pause(ctx context.Context, name string) error {
 	})
 }
 
-// Resume lets a job that is paused go on. Times that passed meanwhile are left out. Only administrators
-// may; a job that is not known is NotFound.
+// Resume lets a job that is paused go on. Times that passed meanwhile are left out. It is for
+// operators; a job that is not known is NotFound.
 func (s *Service) Resume(ctx context.Context, name string) error {
 	now, err := s.now(ctx)
 	if err != nil {
@@ -90,7 +90,7 @@ func (s *Service) Resume(ctx context.Context, name string) error {
 }
 
 // RunNow starts a job outside of its schedule: an EveryNode job on every node, a Once job on whichever
-// node claims it. Only administrators may. A job that is paused, a Once job whose run is not finished and
+// node claims it. It is for operators. A job that is paused, a Once job whose run is not finished and
 // any job while no node runs jobs are a Conflict; a queue cannot be run without an entry and is Invalid.
 func (s *Service) RunNow(ctx context.Context, name string) error {
 	now, err := s.now(ctx)
@@ -141,7 +141,7 @@ func (s *Service) runOnce(ctx context.Context, tx *db.Tx, name string, now time.
 	if err != nil {
 		return err
 	}
-	added, err := insertRun(ctx, tx, id, name, db.Micros(now), "", nil)
+	added, err := insertRun(ctx, tx, id, name, db.Micros(now), "", nil, 0)
 	if err == nil && !added {
 		err = stoa.Conflict("the job %s has just run", name)
 	}
@@ -150,7 +150,7 @@ func (s *Service) runOnce(ctx context.Context, tx *db.Tx, name string, now time.
 
 // command does what somebody ordered, and lets this node act on it at once.
 func (s *Service) command(ctx context.Context, what, name string, do func(ctx context.Context, tx *db.Tx, r *registered) error) error {
-	if err := mayManage(ctx); err != nil {
+	if err := stoa.ActorFrom(ctx).OperatesNow(what + " jobs"); err != nil {
 		return err
 	}
 	r := s.find(name)

@@ -56,7 +56,7 @@ func newWorld(t *testing.T, o Options, widgets ...widget.Widget) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
-	acc, err := access.New(access.Options{DB: d, Cache: c})
+	acc, err := access.New(access.Options{DB: d, Cache: c, InstanceOf: site.InstanceOf})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,8 +34,8 @@ func fileColumns() []transfer.FileColumn {
 
 // Backup writes database and files of the portal to w as they are at one moment, while nodes run.
 func (s *Server) Backup(ctx context.Context, w io.Writer) (transfer.End, error) {
-	if actor := stoa.ActorFrom(ctx); !actor.System && !actor.Admin {
-		return transfer.End{}, stoa.Forbidden("only administrators may make backups")
+	if err := stoa.ActorFrom(ctx).Operates("make backups"); err != nil {
+		return transfer.End{}, err
 	}
 	if to := s.DB.MovedTo(); to != "" {
 		return transfer.End{}, stoa.Conflict("the portal was moved to %s, so what is here is of the past: back that up", to)

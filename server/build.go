@@ -189,7 +189,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	}
 
 	// The domain.
-	if s.Access, err = access.New(access.Options{DB: s.DB, Cache: s.Cache}); err != nil {
+	if s.Access, err = access.New(access.Options{DB: s.DB, Cache: s.Cache, InstanceOf: site.InstanceOf}); err != nil {
 		return err
 	}
 	if s.Secrets, err = secret.New(secret.Options{DB: s.DB, Cache: s.Cache, File: s.keyFile, Logger: s.log}); err != nil {
@@ -200,7 +200,8 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		return err
 	}
 	s.onStop("users", func(context.Context) error { return s.Users.Close() })
-	if s.Sites, err = site.New(site.Options{DB: s.DB, Cache: s.Cache, Access: s.Access, StrictHosts: c.Hosts.Strict, IgnoreHosts: c.Hosts.Ignore, DefaultSlug: s.defaultSlug()}); err != nil {
+	if s.Sites, err = site.New(site.Options{DB: s.DB, Cache: s.Cache, Access: s.Access, StrictHosts: c.Hosts.Strict, IgnoreHosts: c.Hosts.Ignore,
+		OwnHosts: slices.Concat([]string{c.Web.Host, c.Company.VirtualHostName}, c.Hosts.Valid), DefaultSlug: s.defaultSlug()}); err != nil {
 		return err
 	}
 	if s.Taxonomy, err = taxonomy.New(taxonomy.Options{DB: s.DB, Cache: s.Cache, Access: s.Access}); err != nil {
@@ -251,13 +252,15 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	}
 	panel, err := admin.New(admin.Options{
 		Access: s.Access, Users: s.Users, Sites: s.Sites, Pages: s.Pages, Content: s.Content, Taxonomy: s.Taxonomy, Jobs: s.Jobs, Locks: s.Locks,
-		Assets: assets, Log: s.Log, Logger: s.log.With("component", "admin"), Caches: s.Cache.Stats, SiteOf: visitors.SiteOf, CreateInstance: s.CreateInstance,
+		Assets: assets, Log: s.Log, Logger: s.log.With("component", "admin"), Caches: s.cacheStats, SiteOf: visitors.SiteOf, CreateInstance: s.CreateInstance,
 		Nodes: s, Properties: s.properties, Snapshot: s.snapshot, Render: theme, Catalogue: catalogue,
 		Files: s.Files, MaxUpload: c.Files.MaxFileBytes,
 	})
 	if err != nil {
 		return err
 	}
+	handler, patterns := visitors.Routes(panel.Mount)
+	s.patterns = patterns
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), cacheMetrics{s.Cache},
@@ -272,7 +275,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		IdleTimeout: c.Server.IdleTimeout, DrainDelay: c.Server.DrainDelay, Logger: s.log.With("component", "http"), LogRequests: c.Log.Requests, Registry: registry,
 		MetricsAllowed: c.Health.MetricsAllowedAddresses, MetricsToken: c.Health.MetricsToken,
 		Ready: s.problems, DataSource: s.dataSource(),
-	}, visitors.Routes(panel.Mount)); err != nil {
+	}, handler); err != nil {
 		return err
 	}
 	s.proxies.Store(s.http)
@@ -356,12 +359,15 @@ func (s *Server) dataSource() func(context.Context) error {
 	return s.DB.Check
 }
 
-func (s *Server) properties() []admin.Property {
+func (s *Server) properties(ctx context.Context) ([]admin.Property, error) {
+	if err := stoa.ActorFrom(ctx).Operates("see the settings of nodes"); err != nil {
+		return nil, err
+	}
 	var out []admin.Property
 	for _, v := range s.cfg.Effective() {
 		out = append(out, admin.Property{Name: v.Name, Value: v.Masked, Source: v.Source, Default: v.Default, Help: v.Doc})
 	}
-	return out
+	return out, nil
 }
 
 func (s *Server) registerJobs() error {

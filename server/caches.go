@@ -125,6 +125,14 @@ func dropFrom(c *cache.Cache) func(rows []change.Row) {
 	}
 }
 
+// cacheStats is what the caches of this node hold, for operators.
+func (s *Server) cacheStats(ctx context.Context) ([]cache.RegionStats, error) {
+	if err := stoa.ActorFrom(ctx).Operates("see the caches of nodes"); err != nil {
+		return nil, err
+	}
+	return s.Cache.Stats(), nil
+}
+
 // restingVerify is how many turns a comparison of cached values with the database waits while nothing asks for values
 // and nothing changes: then it would only compare the same ones again.
 const restingVerify = 8

@@ -56,8 +56,11 @@ func (s *Server) openEvents() {
 	})
 }
 
-// ReadEvents marks events as read: those with the ids, or all without one. It is for administrators and the operator.
+// ReadEvents marks events as read: those with the ids, or all without one. It is for operators.
 func (s *Server) ReadEvents(ctx context.Context, ids ...stoa.ID) error {
+	if err := stoa.ActorFrom(ctx).OperatesNow("mark events of the cluster as read"); err != nil {
+		return err
+	}
 	if err := s.Events.Flush(ctx); err != nil {
 		return err
 	}

@@ -41,6 +41,9 @@ func (s *Server) firstStart(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("make the administrator: %w", err)
 	}
+	if err := s.adviseOperators(ctx); err != nil {
+		return err
+	}
 	if made {
 		s.log.Info("made the administrator", "email", c.Admin.EmailAddressPrefix+"@"+c.Company.WebID)
 	}
@@ -51,6 +54,27 @@ func (s *Server) firstStart(ctx context.Context) error {
 		return nil
 	}
 	return s.welcome(ctx, st)
+}
+
+// adviseOperators warns where no account can operate the installation, and of host names that are the portal's own and
+// that another instance has.
+func (s *Server) adviseOperators(ctx context.Context) error {
+	if len(s.cfg.Operators.Users) > 0 {
+		list, err := s.Users.Operators(ctx)
+		if err != nil {
+			return err
+		}
+		if len(list) == 0 {
+			s.log.Warn("omniadmin.users names no active account of the default instance, so only the control socket " +
+				"operates the installation: name one by its id, screen name or e-mail address")
+		}
+	}
+	hosts, err := s.Sites.Misplaced(ctx)
+	for _, h := range hosts {
+		s.log.Warn("a virtual instance has a host name that belongs to the portal itself: take it away under "+
+			"Virtual instances", "host", h.Name, "instance", h.Instance)
+	}
+	return err
 }
 
 // defaultSlug is the name in /web/NAME of the site of virtual.hosts.default.site.name.

@@ -9,8 +9,7 @@ import (
 )
 
 // CreateInstance makes a further virtual instance with a first site, a welcome page and an administrator, and gives
-// the path at its host, with a one-time token, at which that one sets a password. The actor of ctx must manage the
-// default instance.
+// the path at its host, with a one-time token, at which that one sets a password. It is for operators.
 func (s *Server) CreateInstance(ctx context.Context, d site.Defaults) (setup string, err error) {
 	inst, st, err := s.Sites.CreateInstance(ctx, d)
 	if err != nil {

@@ -19,7 +19,7 @@ type levelOrder struct {
 // SetLogLevel sets how much a node, or with writer 0 every node, writes to its log until it restarts. The
 // error names the nodes that did not do so.
 func (s *Server) SetLogLevel(ctx context.Context, writer int64, level slog.Level) error {
-	if err := operators(ctx, "set the log level"); err != nil {
+	if err := stoa.ActorFrom(ctx).OperatesNow("set the log level"); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)

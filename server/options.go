@@ -9,6 +9,7 @@ import (
 	"github.com/stoa-portal/stoa/cluster"
 	"github.com/stoa-portal/stoa/config"
 	"github.com/stoa-portal/stoa/mail"
+	"github.com/stoa-portal/stoa/site"
 	"github.com/stoa-portal/stoa/user"
 )
 
@@ -25,6 +26,7 @@ func mailOptions(c *config.Config, hold func() bool) mail.Options {
 func userOptions(c *config.Config, s *Server, m *mail.Mailer) user.Options {
 	return user.Options{
 		DB: s.DB, Cache: s.Cache, Access: s.Access, Secrets: s.Secrets, Mail: m, Logger: s.log.With("component", "user"),
+		DefaultInstance: site.DefaultInstance, Operators: c.Operators.Users,
 		SessionTimeout: c.Session.Timeout, RememberAge: c.Session.AutoLoginMaxAge, ResetLifetime: c.Session.ResetTicketLifetime,
 		ThrottleWindow: c.Session.ThrottleWindow, AccountMax: c.Session.ThrottleAccountMax, AddressMax: c.Session.ThrottleAddressMax, MinPassword: c.Passwords.MinLength,
 		OperatorTwoFactor: c.Session.OperatorTwoFactor,

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -96,6 +97,8 @@ type Server struct {
 	started  time.Time
 	command  bool
 
+	patterns []string // of the HTTP server
+
 	cfg    *config.Config
 	log    *slog.Logger
 	http   *httpd.Server
@@ -168,6 +171,10 @@ func LocalURL(c *config.Config) string {
 	}
 	return scheme + "://localhost:" + port
 }
+
+// Patterns gives the patterns of all addresses that the node answers, as http.ServeMux has them, but for those of its
+// health.
+func (s *Server) Patterns() []string { return slices.Clone(s.patterns) }
 
 // Serve answers requests until Drain or Stop.
 func (s *Server) Serve() error { return s.http.Serve() }

@@ -101,9 +101,9 @@ func (s *Server) report(q statusQuestion) cluster.Report {
 }
 
 // Cluster asks every node how it is, for three seconds at most or until the deadline of ctx. It is for
-// administrators and the operator.
+// operators.
 func (s *Server) Cluster(ctx context.Context) (cluster.Status, error) {
-	if err := operators(ctx, "look at the cluster"); err != nil {
+	if err := stoa.ActorFrom(ctx).Operates("look at the cluster"); err != nil {
 		return cluster.Status{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
@@ -137,14 +137,6 @@ func (s *Server) unlinked(m cluster.Member) bool {
 		!s.link.inside.Reaches(m.Writer)
 }
 
-// operators refuses whoever is neither an administrator nor the operator.
-func operators(ctx context.Context, what string) error {
-	if actor := stoa.ActorFrom(ctx); !actor.Admin && !actor.System {
-		return stoa.Forbidden("only administrators may %s", what)
-	}
-	return nil
-}
-
 // ClusterText is Cluster as JSON, for commands.
 func (s *Server) ClusterText(ctx context.Context) (string, error) {
 	st, err := s.Cluster(ctx)
@@ -158,7 +150,7 @@ func (s *Server) ClusterText(ctx context.Context) (string, error) {
 // EmptyCaches drops every cached value on every node: the order is a row of the log, so it reaches nodes
 // that are away as well. It gives the place of that row.
 func (s *Server) EmptyCaches(ctx context.Context) (change.Position, error) {
-	if err := operators(ctx, "empty the caches"); err != nil {
+	if err := stoa.ActorFrom(ctx).OperatesNow("empty the caches"); err != nil {
 		return change.Position{}, err
 	}
 	ctx, receipts := change.WithReceipts(ctx)
@@ -175,7 +167,7 @@ func (s *Server) EmptyCaches(ctx context.Context) (change.Position, error) {
 // Emptied asks every node whether it has emptied its caches as the row at p orders, until the deadline of
 // ctx. An order that the log does not show (any more) is a NotFound error.
 func (s *Server) Emptied(ctx context.Context, p change.Position) ([]cluster.Answer[bool], error) {
-	if err := operators(ctx, "look at the cluster"); err != nil {
+	if err := stoa.ActorFrom(ctx).Operates("look at the cluster"); err != nil {
 		return nil, err
 	}
 	orders, err := s.Log.Recent(ctx, 1000, change.Filter{Kind: change.Everything})
@@ -213,7 +205,7 @@ func (s *Server) ClearCachesText(ctx context.Context) (string, error) {
 
 // Forget takes a dead node off the list: it is not to come back. One that does after all must be restarted.
 func (s *Server) Forget(ctx context.Context, writer int64) error {
-	if err := operators(ctx, "forget nodes"); err != nil {
+	if err := stoa.ActorFrom(ctx).OperatesNow("forget nodes"); err != nil {
 		return err
 	}
 	return s.Node.Forget(ctx, writer)
@@ -221,7 +213,7 @@ func (s *Server) Forget(ctx context.Context, writer int64) error {
 
 // ForgetText is Forget for commands: the node is named by its name or id.
 func (s *Server) ForgetText(ctx context.Context, name string) (string, error) {
-	if err := operators(ctx, "forget nodes"); err != nil {
+	if err := stoa.ActorFrom(ctx).OperatesNow("forget nodes"); err != nil {
 		return "", err
 	}
 	if err := s.Node.Look(ctx); err != nil {
@@ -237,10 +229,9 @@ func (s *Server) ForgetText(ctx context.Context, name string) (string, error) {
 	return fmt.Sprintf("%s (%s) is forgotten. Should it come back after all, restart it.", m.Name, m.Host), nil
 }
 
-// ForgetDead takes all nodes that are dead off the list and says which they were. It is for administrators and the
-// operator.
+// ForgetDead takes all nodes that are dead off the list and says which they were. It is for operators.
 func (s *Server) ForgetDead(ctx context.Context) (string, error) {
-	if err := operators(ctx, "forget nodes"); err != nil {
+	if err := stoa.ActorFrom(ctx).OperatesNow("forget nodes"); err != nil {
 		return "", err
 	}
 	if err := s.Node.Look(ctx); err != nil {
@@ -288,6 +279,9 @@ func (s *Server) ReadEventsText(ctx context.Context, which string) (string, erro
 				which)
 		}
 		ids = append(ids, id)
+	}
+	if err := stoa.ActorFrom(ctx).OperatesNow("mark events of the cluster as read"); err != nil {
+		return "", err
 	}
 	if err := s.Events.Flush(ctx); err != nil {
 		return "", err

@@ -37,7 +37,7 @@ func newNode(t *testing.T, d *db.DB, strict bool) *node {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = n.log.Close(context.Background()) })
-	if n.access, err = access.New(access.Options{DB: d, Cache: c}); err != nil {
+	if n.access, err = access.New(access.Options{DB: d, Cache: c, InstanceOf: InstanceOf}); err != nil {
 		t.Fatal(err)
 	}
 	if n.Service, err = New(Options{DB: d, Cache: c, Access: n.access, StrictHosts: strict}); err != nil {

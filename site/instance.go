@@ -2,6 +2,7 @@ package site
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -24,8 +25,12 @@ type Defaults struct {
 func (s *Service) EnsureDefault(ctx context.Context, d Defaults) (inst Instance, st Site, created bool, err error) {
 	err = s.opt.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
 		created = false
-		inst, err = db.One(ctx, tx, scanInstance, selectInstance+" ORDER BY id LIMIT 1")
+		inst, err = db.One(ctx, tx, scanInstance, selectDefault)
 		if err == nil {
+			// One that a binary from before the mark has made, or a backup of one has brought.
+			if _, err := tx.Exec(ctx, "UPDATE site_instance SET main = ? WHERE id = ? AND main = ?", true, inst.ID, false); err != nil {
+				return err
+			}
 			st, err = db.One(ctx, tx, scanSite, selectSite+" WHERE instance = ? ORDER BY id LIMIT 1", inst.ID)
 			return err
 		}
@@ -33,7 +38,7 @@ func (s *Service) EnsureDefault(ctx context.Context, d Defaults) (inst Instance,
 			return err
 		}
 		created = true
-		inst, st, err = s.insertInstance(ctx, tx, d)
+		inst, st, err = s.insertInstance(ctx, tx, d, true)
 		return err
 	})
 	if db.IsDuplicate(err) { // another node was first
@@ -42,7 +47,7 @@ func (s *Service) EnsureDefault(ctx context.Context, d Defaults) (inst Instance,
 	return inst, st, created, err
 }
 
-func (s *Service) insertInstance(ctx context.Context, tx *db.Tx, d Defaults) (inst Instance, st Site, err error) {
+func (s *Service) insertInstance(ctx context.Context, tx *db.Tx, d Defaults, main bool) (inst Instance, st Site, err error) {
 	id, err := tx.NewID(ctx)
 	if err != nil {
 		return inst, st, err
@@ -53,7 +58,8 @@ func (s *Service) insertInstance(ctx context.Context, tx *db.Tx, d Defaults) (in
 	}
 	inst = Instance{ID: id, WebID: d.WebID, Name: d.Name, MailDomain: d.MailDomain, Locale: d.Locale, TimeZone: d.TimeZone, Version: 1}
 	if err := tx.Insert(ctx, "site_instance", db.Row{"id": inst.ID, "web_id": inst.WebID, "name": inst.Name,
-		"mail_domain": inst.MailDomain, "locale": string(inst.Locale), "time_zone": inst.TimeZone, "version": inst.Version}); err != nil {
+		"mail_domain": inst.MailDomain, "locale": string(inst.Locale), "time_zone": inst.TimeZone, "version": inst.Version,
+		"main": main}); err != nil {
 		return inst, st, err
 	}
 	tx.Changed("instance", inst.ID, 0, 1)
@@ -68,28 +74,36 @@ func (s *Service) insertInstance(ctx context.Context, tx *db.Tx, d Defaults) (in
 	if err := insertSite(ctx, tx, st); err != nil {
 		return inst, st, err
 	}
-	hosts, err := cleanHosts([]string{d.HostName})
-	if err != nil {
-		return inst, st, err
+	if strings.TrimSpace(d.HostName) == "" {
+		return inst, st, nil
 	}
-	return inst, st, insertHosts(ctx, tx, st, hosts)
+	if !main {
+		return inst, st, s.give(ctx, tx, Host{d.HostName, inst.ID, st.ID})
+	}
+	// What the settings name is believed: it may well be an address.
+	tx.Changed("host", 0, 0, 0)
+	return inst, st, tx.Insert(ctx, "site_host",
+		db.Row{"name": strings.ToLower(strings.TrimSpace(d.HostName)), "instance": inst.ID, "site": st.ID})
 }
 
 // CreateInstance makes a further virtual instance: a portal of its own with roles, users and sites, at a host name
-// of its own. It is for who manages the default instance. A web id or a host name that is taken is a Conflict.
+// of its own. It is for operators. A web id or a host name that is taken is a Conflict.
 func (s *Service) CreateInstance(ctx context.Context, d Defaults) (inst Instance, st Site, err error) {
-	if err := s.operator(ctx); err != nil {
+	if err := stoa.ActorFrom(ctx).OperatesNow("create virtual instances"); err != nil {
 		return inst, st, err
 	}
-	d.WebID, d.Name, d.HostName = strings.ToLower(strings.TrimSpace(d.WebID)), strings.TrimSpace(d.Name), strings.ToLower(strings.TrimSpace(d.HostName))
+	d.WebID, d.Name = strings.ToLower(strings.TrimSpace(d.WebID)), strings.TrimSpace(d.Name)
 	if d.WebID == "" || len(d.WebID) > 120 || strings.ContainsAny(d.WebID, "/:@?# \t") {
 		return inst, st, stoa.Invalid("webId", "%.120q is not a web id: a name such as example.org is expected", d.WebID)
 	}
-	if d.HostName == "" {
+	if strings.TrimSpace(d.HostName) == "" {
 		return inst, st, stoa.Invalid("host", "an instance needs a host name of its own, such as www.example.org")
 	}
-	if slices.Contains(s.opt.IgnoreHosts, d.HostName) {
-		return inst, st, stoa.Invalid("host", "%q always leads to the default site (virtual.hosts.ignore.hosts): choose another name", d.HostName)
+	if d.HostName, err = NormalHost(d.HostName); err == nil {
+		err = s.mayBeGiven(ctx, s.opt.DB, 0, d.HostName)
+	}
+	if err != nil {
+		return inst, st, inField("host", err)
 	}
 	if _, err := time.LoadLocation(d.TimeZone); err != nil || d.TimeZone == "" || d.TimeZone == "Local" {
 		return inst, st, stoa.Invalid("timeZone", "%.60q is not a time zone: one such as Europe/Vienna or UTC is expected", d.TimeZone)
@@ -99,12 +113,9 @@ func (s *Service) CreateInstance(ctx context.Context, d Defaults) (inst Instance
 		return inst, st, err
 	}
 	d.SiteSlug, d.SiteName, d.Locale, d.Locales = first.Slug, first.Name, first.Locale, first.Locales
-	if _, err := cleanHosts([]string{d.HostName}); err != nil {
-		return inst, st, err
-	}
 	err = s.opt.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
-		inst, st, err = s.insertInstance(ctx, tx, d)
-		return err
+		inst, st, err = s.insertInstance(ctx, tx, d, false)
+		return inField("host", err)
 	})
 	if db.IsDuplicate(err) {
 		return Instance{}, Site{}, stoa.Conflict("there is an instance with this web id or host name already: choose another one")
@@ -112,23 +123,33 @@ func (s *Service) CreateInstance(ctx context.Context, d Defaults) (inst Instance
 	return inst, st, err
 }
 
-// Instances lists the virtual instances that the actor manages: all of them for who manages the default one.
+// Instances lists the virtual instances that the actor manages: all of them for an operator.
 func (s *Service) Instances(ctx context.Context) ([]Instance, error) {
 	list, err := db.All(ctx, s.opt.DB, scanInstance, selectInstance+" ORDER BY id LIMIT 1000")
 	if err != nil {
 		return nil, err
 	}
-	if s.operator(ctx) == nil {
+	if stoa.ActorFrom(ctx).Operates("see virtual instances") == nil {
 		return list, nil
 	}
 	return slices.DeleteFunc(list, func(i Instance) bool { return !s.opt.Access.Can(ctx, access.Manage, i.Path()) }), nil
 }
 
-// operator tells whether the actor manages the default instance, and with it the installation.
-func (s *Service) operator(ctx context.Context) error {
-	inst, _, err := s.Resolve(ctx, "")
-	if err != nil {
-		return err
+// DefaultInstance gives the instance that the portal began with, whose administrators operate the installation; 0
+// before the first start has made it. It checks no permission.
+func DefaultInstance(ctx context.Context, q db.Queryer) (stoa.ID, error) {
+	inst, err := db.One(ctx, q, scanInstance, selectDefault)
+	if db.IsNoRows(err) {
+		return 0, nil
 	}
-	return s.opt.Access.Check(ctx, access.Manage, inst.Path())
+	return inst.ID, err
+}
+
+// inField says which field of a form is wrong.
+func inField(field string, err error) error {
+	var e *stoa.Error
+	if errors.As(err, &e) && e.Field == "hosts" {
+		return &stoa.Error{Kind: e.Kind, Field: field, Message: e.Message}
+	}
+	return err
 }

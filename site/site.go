@@ -77,13 +77,6 @@ func (s Site) Has(l stoa.Locale) bool {
 	return false
 }
 
-// Host is a host name that leads to a site.
-type Host struct {
-	Name     string
-	Instance stoa.ID
-	Site     stoa.ID
-}
-
 // Options are what the service needs.
 type Options struct {
 	DB          *db.DB
@@ -91,6 +84,7 @@ type Options struct {
 	Access      *access.Service
 	StrictHosts bool     // virtual.hosts.strict.access: an unknown host is not found instead of the default site
 	IgnoreHosts []string // virtual.hosts.ignore.hosts: lead to the default site whatever is registered
+	OwnHosts    []string // names of the portal itself, which only the default instance can have
 	DefaultSlug string   // virtual.hosts.default.site.name, as in /web/<slug>; empty or not there: the first site
 }
 
@@ -211,9 +205,9 @@ func (s *Service) resolve(ctx context.Context, host string) (Resolved, error) {
 	})
 }
 
-// defaults gives the default site of the first instance.
+// defaults gives the default site of the default instance.
 func (s *Service) defaults(ctx context.Context) (r Resolved, err error) {
-	if r.Instance, err = db.One(ctx, s.opt.DB, scanInstance, selectInstance+" ORDER BY id LIMIT 1"); err != nil {
+	if r.Instance, err = db.One(ctx, s.opt.DB, scanInstance, selectDefault); err != nil {
 		return r, fmt.Errorf("default instance: %w", err)
 	}
 	r.Site, err = db.One(ctx, s.opt.DB, scanSite, selectSite+" WHERE instance = ? ORDER BY CASE WHEN slug = ? THEN 0 ELSE 1 END, id LIMIT 1",
@@ -222,6 +216,26 @@ func (s *Service) defaults(ctx context.Context) (r Resolved, err error) {
 		return r, fmt.Errorf("default site: %w", err)
 	}
 	return r, nil
+}
+
+// row gives a site as the database has it: whatever a caller says of its instance does not count.
+func (s *Service) row(ctx context.Context, q db.Queryer, id stoa.ID) (Site, error) {
+	st, err := db.One(ctx, q, scanSite, selectSite+" WHERE id = ?", id)
+	if db.IsNoRows(err) {
+		return Site{}, stoa.NotFound("site", id)
+	}
+	return st, err
+}
+
+// InstanceOf gives the instance that a site belongs to, which never changes; NotFound when there is no such site. It
+// checks no permission.
+func InstanceOf(ctx context.Context, q db.Queryer, site stoa.ID) (stoa.ID, error) {
+	var instance stoa.ID
+	err := q.QueryRow(ctx, "SELECT instance FROM site_site WHERE id = ?", site).Scan(&instance)
+	if db.IsNoRows(err) {
+		err = stoa.NotFound("site", site)
+	}
+	return instance, err
 }
 
 // CreateSite adds a site to an instance; the actor needs Manage on the instance.
@@ -248,13 +262,18 @@ func (s *Service) CreateSite(ctx context.Context, st Site) (Site, error) {
 // UpdateSite saves the settings of a site; the actor needs Manage on it. st.Version must be the
 // current one, else the answer is Conflict.
 func (s *Service) UpdateSite(ctx context.Context, st Site) (Site, error) {
-	if err := s.opt.Access.Check(ctx, access.Manage, st.Path()); err != nil {
+	have, err := s.row(ctx, s.opt.DB, st.ID)
+	if err != nil {
 		return Site{}, err
 	}
+	if err := s.opt.Access.Check(ctx, access.Manage, have.Path()); err != nil {
+		return Site{}, err
+	}
+	st.Instance, st.Created = have.Instance, have.Created
 	if err := validate(&st); err != nil {
 		return Site{}, err
 	}
-	err := s.opt.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+	err = s.opt.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
 		n, err := tx.Affected(ctx, `UPDATE site_site SET slug = ?, name = ?, tagline = ?, locale = ?, locales = ?, home = ?, logo = ?, favicon = ?, footer = ?, version = ?
 			WHERE id = ? AND instance = ? AND version = ?`,
 			st.Slug, st.Name, st.Tagline, string(st.Locale), joinLocales(st.Locales), st.Home, st.Logo, st.Favicon, st.Footer, st.Version+1, st.ID, st.Instance, st.Version)
@@ -275,71 +294,6 @@ func (s *Service) UpdateSite(ctx context.Context, st Site) (Site, error) {
 	}
 	st.Version++
 	return st, nil
-}
-
-// Hosts lists the host names of an instance; the actor needs Manage on it.
-func (s *Service) Hosts(ctx context.Context, instance stoa.ID) ([]Host, error) {
-	if err := s.opt.Access.Check(ctx, access.Manage, access.Path{{Kind: "instance", ID: instance}}); err != nil && s.operator(ctx) != nil {
-		return nil, err
-	}
-	return db.All(ctx, s.opt.DB, scanHost, "SELECT name, instance, site FROM site_host WHERE instance = ? ORDER BY name", instance)
-}
-
-// KnownHost reports, from cache, whether somebody made the host name lead to a site. It checks no permission: a
-// name that is known tells nothing that a request to it does not.
-func (s *Service) KnownHost(ctx context.Context, host string) (bool, error) {
-	r, err := s.resolve(ctx, host)
-	if stoa.Is(err, stoa.KindNotFound) {
-		return false, nil
-	}
-	return r.Named, err
-}
-
-// SetHosts replaces the host names of a site; the actor needs Manage on its instance.
-func (s *Service) SetHosts(ctx context.Context, st Site, names []string) error {
-	if err := s.opt.Access.Check(ctx, access.Manage, access.Path{{Kind: "instance", ID: st.Instance}}); err != nil {
-		return err
-	}
-	clean, err := cleanHosts(names)
-	if err != nil {
-		return err
-	}
-	err = s.opt.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
-		if _, err := tx.Exec(ctx, "DELETE FROM site_host WHERE site = ?", st.ID); err != nil {
-			return err
-		}
-		return insertHosts(ctx, tx, st, clean)
-	})
-	if db.IsDuplicate(err) {
-		return stoa.Conflict("one of these host names already leads to another site")
-	}
-	return err
-}
-
-// cleanHosts gives host names in the form in which they are kept, each once.
-func cleanHosts(names []string) ([]string, error) {
-	var out []string
-	for _, n := range names {
-		n = strings.ToLower(strings.TrimSpace(n))
-		if n == "" || slices.Contains(out, n) {
-			continue
-		}
-		if len(n) > 190 || strings.ContainsAny(n, "/:@?# \t") {
-			return nil, stoa.Invalid("hosts", "%q is not a host name: a name such as www.example.org is expected, without scheme and port", n)
-		}
-		out = append(out, n)
-	}
-	return out, nil
-}
-
-func insertHosts(ctx context.Context, tx *db.Tx, st Site, names []string) error {
-	for _, n := range names {
-		if err := tx.Insert(ctx, "site_host", db.Row{"name": n, "instance": st.Instance, "site": st.ID}); err != nil {
-			return err
-		}
-	}
-	tx.Changed("host", 0, 0, 0)
-	return nil
 }
 
 func validate(st *Site) error {

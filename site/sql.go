@@ -10,6 +10,7 @@ import (
 
 const (
 	selectInstance = "SELECT id, web_id, name, mail_domain, locale, time_zone, version FROM site_instance"
+	selectDefault  = selectInstance + " ORDER BY CASE WHEN main THEN 0 ELSE 1 END, id LIMIT 1"
 	selectSite     = "SELECT id, instance, slug, name, tagline, locale, locales, home, logo, favicon, footer, created, version FROM site_site"
 )
 

@@ -52,6 +52,9 @@ func (s *Service) Create(ctx context.Context, u User, password string) (User, er
 	if err := s.guardAdminRole(ctx, u.Instance, roles); err != nil {
 		return User{}, err
 	}
+	if err := s.guardNames(ctx, User{}, u); err != nil {
+		return User{}, err
+	}
 	if err := s.fresh(ctx, "make an account"); err != nil {
 		return User{}, err
 	}
@@ -218,6 +221,9 @@ func (s *Service) Update(ctx context.Context, u User) (User, error) {
 			return User{}, err
 		}
 	}
+	if err := s.guardNames(ctx, old.User, u); err != nil {
+		return User{}, err
+	}
 	err = s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
 		wasAdmin := false
 		if u.Status != StatusActive && old.Status == StatusActive {
@@ -251,7 +257,12 @@ status = ?, words = ?, version = version + 1 WHERE id = ? AND version = ?`,
 		}
 		tx.Changed("user", u.ID, u.Instance, u.Version+1)
 		if wasAdmin {
-			return s.keepOneAdmin(ctx, tx, u.Instance)
+			if err := s.keepOneAdmin(ctx, tx, u.Instance); err != nil {
+				return err
+			}
+		}
+		if u.Status != StatusActive && old.Status == StatusActive {
+			return s.keepOneOperator(ctx, tx, u)
 		}
 		return nil
 	})
@@ -307,7 +318,12 @@ func (s *Service) Delete(ctx context.Context, id stoa.ID) error {
 		}
 		tx.Changed("user", id, a.Instance, a.Version+1)
 		if admin {
-			return s.keepOneAdmin(ctx, tx, a.Instance)
+			if err := s.keepOneAdmin(ctx, tx, a.Instance); err != nil {
+				return err
+			}
+		}
+		if a.Status == StatusActive {
+			return s.keepOneOperator(ctx, tx, a.User)
 		}
 		return nil
 	}

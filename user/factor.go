@@ -146,12 +146,9 @@ func (s *Service) fresh(ctx context.Context, what string) error {
 	return stoa.ActorFrom(ctx).Fresh(s.o.Now(), what)
 }
 
-// operates reports whether the actor may act on the whole installation.
-func operates(a stoa.Actor) bool { return a.Operator || a.Admin }
-
 // limits reports whether the session is good for nothing but making a second factor.
 func (s *Service) limits(a stoa.Actor, v Session) bool {
-	return s.o.OperatorTwoFactor && operates(a) && !v.TwoFactors
+	return s.o.OperatorTwoFactor && a.Operator && !v.TwoFactors
 }
 
 // limited is the actor without what a second factor is asked for: a guest with an account.
@@ -295,7 +292,7 @@ func (s *Service) RemoveFactor(ctx context.Context, id stoa.ID) error {
 		if at < 0 {
 			return stoa.NotFound("way to sign in", id)
 		}
-		if s.o.OperatorTwoFactor && operates(stoa.ActorFrom(ctx)) && len(list) == 1 {
+		if s.o.OperatorTwoFactor && stoa.ActorFrom(ctx).Operator && len(list) == 1 {
 			return stoa.Conflict("operators of this portal need a second factor: add another one before you remove the last")
 		}
 		return s.takeFactors(ctx, tx, a, list[at:at+1], len(list) == 1)

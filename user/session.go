@@ -305,6 +305,9 @@ func (s *Service) actor(ctx context.Context, id stoa.ID) (stoa.Actor, error) {
 		}
 		admin := names[access.RoleAdministrator]
 		actor := stoa.Actor{User: id, Name: a.FullName(), Instance: a.Instance, Admin: admin != 0 && slices.Contains(held, admin)}
+		if actor.Operator, err = s.operates(ctx, s.db, a.User, actor.Admin); err != nil {
+			return stoa.Actor{}, err
+		}
 		for _, r := range append(held, names[access.RoleUser], names[access.RoleGuest]) {
 			if r != 0 {
 				actor.Roles = append(actor.Roles, r)

@@ -32,5 +32,8 @@ func (s *Service) lockAgain(ctx context.Context, tx *db.Tx, u User) error {
 		return err
 	}
 	tx.Changed("user", u.ID, u.Instance, u.Version+1)
-	return s.keepOneAdmin(ctx, tx, u.Instance)
+	if err := s.keepOneAdmin(ctx, tx, u.Instance); err != nil {
+		return err
+	}
+	return s.keepOneOperator(ctx, tx, u)
 }

@@ -35,8 +35,15 @@ type Options struct {
 	Access  *access.Service
 	Secrets *secret.Service // signs the cookies of known browsers; nil: one without a key file
 	Mail    *mail.Mailer    // nil: no links for forgotten passwords are sent
-	Logger  *slog.Logger
-	Now     func() time.Time
+
+	// DefaultInstance gives the instance whose administrators operate the whole installation; nil: there are none.
+	DefaultInstance func(context.Context, db.Queryer) (stoa.ID, error)
+	// Operators is omniadmin.users: ids, screen names and e-mail addresses of accounts of the default instance.
+	// When there are any, only these are operators, administrators or not.
+	Operators []string
+
+	Logger *slog.Logger
+	Now    func() time.Time
 
 	SessionTimeout time.Duration // a session ends this long after its last request; 0 = 30 min
 	RememberAge    time.Duration // a session with "keep me signed in" ends this long after sign-in; 0 = 30 days
@@ -270,8 +277,8 @@ func (s *Service) manage(ctx context.Context, instance stoa.ID) error {
 	return s.access.Check(ctx, access.Manage, access.InstancePath(instance))
 }
 
-// manageAccount gives an account that the actor may manage. Only administrators manage administrators:
-// otherwise whoever manages users could become one by setting a password.
+// manageAccount gives an account that the actor may manage. Only administrators manage administrators, and only
+// operators manage operators: otherwise a manager of users could become one by setting a password.
 func (s *Service) manageAccount(ctx context.Context, id stoa.ID) (account, error) {
 	a, err := s.account(ctx, s.db, id)
 	if err != nil {
@@ -287,7 +294,8 @@ func (s *Service) manageAccount(ctx context.Context, id stoa.ID) (account, error
 }
 
 func (s *Service) mayTouchAdmin(ctx context.Context, a account) error {
-	if actor := stoa.ActorFrom(ctx); actor.System || actor.Admin {
+	actor := stoa.ActorFrom(ctx)
+	if actor.System {
 		return nil
 	}
 	names, err := s.access.RoleIDs(ctx, a.Instance)
@@ -298,10 +306,10 @@ func (s *Service) mayTouchAdmin(ctx context.Context, a account) error {
 	if err != nil {
 		return err
 	}
-	if admin {
+	if admin && !actor.Admin {
 		return stoa.Forbidden("only an administrator may change the account of an administrator")
 	}
-	return nil
+	return s.mayTouchOperator(ctx, a.User, admin)
 }
 
 // heldSQL finds the roles of an account: its own and those of its groups.

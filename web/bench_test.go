@@ -49,7 +49,7 @@ func chain(t testing.TB) (s *httpd.Server, token string) {
 	c, err := cache.New(cache.Options{Proof: cache.Boottime, InTransaction: db.InWrite})
 	must(err)
 	t.Cleanup(c.Close)
-	acc, err := access.New(access.Options{DB: d, Cache: c})
+	acc, err := access.New(access.Options{DB: d, Cache: c, InstanceOf: site.InstanceOf})
 	must(err)
 	users, err := user.New(user.Options{DB: d, Cache: c, Access: acc})
 	must(err)
@@ -101,7 +101,8 @@ func chain(t testing.TB) (s *httpd.Server, token string) {
 	t.Cleanup(theme.Close)
 	h, err := web.New(web.Options{Cache: c, Access: acc, Users: users, Sites: sites, Pages: pages, Content: articles, Taxonomy: terms, Files: files, Render: theme, Assets: assets})
 	must(err)
-	s, err = httpd.New(httpd.Options{Addr: "127.0.0.1:0", Registry: prometheus.NewRegistry(), Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), ErrorPage: h.ErrorPage}, h.Routes())
+	routes, _ := h.Routes()
+	s, err = httpd.New(httpd.Options{Addr: "127.0.0.1:0", Registry: prometheus.NewRegistry(), Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), ErrorPage: h.ErrorPage}, routes)
 	must(err)
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil && !errors.Is(err, context.Canceled) {

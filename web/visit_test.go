@@ -265,7 +265,7 @@ func TestGuest_HostOfASiteIsAnsweredWithoutAWordInTheProperties(t *testing.T) {
 	if got := at(t, n, "intra.test"); got.Status < 400 || got.Status >= 500 {
 		t.Errorf("a host that nobody named: %d", got.Status)
 	}
-	if err := n.Sites.SetHosts(servertest.System(), st, []string{"intra.test"}); err != nil {
+	if err := n.Sites.SetHosts(servertest.System(), st.ID, []string{"intra.test"}); err != nil {
 		t.Fatal(err)
 	}
 	n.Poll(t)
@@ -281,18 +281,18 @@ func TestGuest_DefaultSiteIsTheOneOfTheProperty(t *testing.T) {
 	if st := n.Site(t); st.Slug != "town-hall" || len(st.Locales) != 2 || !st.Has("de-DE") {
 		t.Errorf("the first site is called %q and has the languages %v", st.Slug, st.Locales)
 	}
-	if err := n.Sites.SetHosts(servertest.System(), n.Site(t), nil); err != nil {
+	if err := n.Sites.SetHosts(servertest.System(), n.Site(t).ID, nil); err != nil {
 		t.Fatal(err)
 	}
 	st, err := n.Sites.CreateSite(servertest.System(), site.Site{Instance: n.Site(t).Instance, Slug: "intra", Name: "Intranet", Locale: "en", Home: "posts"})
 	if err == nil {
-		err = n.Sites.SetHosts(servertest.System(), st, []string{"localhost"})
+		err = n.Sites.SetHosts(servertest.System(), st.ID, []string{"localhost"})
 	}
-	if err != nil {
-		t.Fatal(err)
+	if !stoa.Is(err, stoa.KindInvalid) { // it stands in virtual.hosts.ignore.hosts, so it could never work
+		t.Fatalf("localhost for a site: %v", err)
 	}
 	n.Poll(t)
-	want(t, n.Get(t, "/"), 200, "Welcome to Stoa") // localhost stands in virtual.hosts.ignore.hosts
+	want(t, n.Get(t, "/"), 200, "Welcome to Stoa")
 	want(t, n.Get(t, "/web/intra/"), 200, "Intranet")
 }
 
@@ -300,7 +300,7 @@ func TestGuest_SitesBehindOneOriginDoNotShareTheirPages(t *testing.T) {
 	n := servertest.NewGroup(t, dbtest.SQLite).Join(map[string]string{"web.server.host": "public.test", "virtual.hosts.valid.hosts": "localhost,intra.test"})
 	st, err := n.Sites.CreateSite(servertest.System(), site.Site{Instance: n.Site(t).Instance, Slug: "intra", Name: "Intranet", Locale: "en", Home: "posts"})
 	if err == nil {
-		err = n.Sites.SetHosts(servertest.System(), st, []string{"intra.test"})
+		err = n.Sites.SetHosts(servertest.System(), st.ID, []string{"intra.test"})
 	}
 	if err != nil {
 		t.Fatal(err)

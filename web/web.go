@@ -121,9 +121,10 @@ func (h *Handler) SiteOf(r *http.Request) (site.Instance, site.Site, error) {
 	return h.opt.Sites.Resolve(r.Context(), httpd.Host(r))
 }
 
-// Routes is the site map of the portal: the visitors' addresses and those that mounts add.
-func (h *Handler) Routes(mounts ...func(mux *http.ServeMux)) http.Handler {
-	mux := http.NewServeMux()
+// Routes is the site map of the portal: the visitors' addresses and those that mounts add. The second value gives all
+// patterns.
+func (h *Handler) Routes(mounts ...func(mux httpd.Registrar)) (http.Handler, []string) {
+	mux := &httpd.Mux{}
 	mux.Handle("GET "+look.Prefix, h.opt.Assets)
 	for pattern, fn := range map[string]httpd.HandlerFunc{
 		"GET /sign-in": h.signInForm, "POST /sign-in": h.signIn, "POST /sign-out": h.signOut,
@@ -145,14 +146,14 @@ func (h *Handler) Routes(mounts ...func(mux *http.ServeMux)) http.Handler {
 	}
 	mux.Handle("GET /favicon.ico", http.RedirectHandler(h.opt.Assets.URL("favicon.svg"), http.StatusFound)) // who asks without having seen a page
 	mux.Handle("GET /{path...}", h.visitor(h.identify(httpd.Handle(h.view))))
-	inner := http.NewServeMux()
+	inner := &httpd.Mux{}
 	for _, m := range mounts {
 		m(inner)
 	}
 	for _, pattern := range []string{"GET /control", "GET /control/", "POST /control/"} {
 		mux.Handle(pattern, h.identify(inner))
 	}
-	return h.warm(h.follow(httpd.Compress(mux)))
+	return h.warm(h.follow(httpd.Compress(mux))), append(mux.Patterns(), inner.Patterns()...)
 }
 
 // identify finds out which site is asked for and who asks, and puts both into the context.

@@ -59,7 +59,7 @@ func newPortal(t *testing.T) *portal {
 	}})
 	must(t, err)
 	t.Cleanup(func() { _ = log.Close(context.Background()) })
-	acc, err := access.New(access.Options{DB: d, Cache: c})
+	acc, err := access.New(access.Options{DB: d, Cache: c, InstanceOf: site.InstanceOf})
 	must(t, err)
 	p := &portal{Writer: Writer{DB: d}, cache: c, access: acc}
 	p.Sites, err = site.New(site.Options{DB: d, Cache: c, Access: acc})

@@ -105,7 +105,7 @@ func (k *desk) close() {
 
 // fill makes a site with n pages.
 func (k *desk) fill(ctx context.Context, caches *cache.Cache, n int) error {
-	may, err := access.New(access.Options{DB: k.d, Cache: caches})
+	may, err := access.New(access.Options{DB: k.d, Cache: caches, InstanceOf: site.InstanceOf})
 	if err != nil {
 		return err
 	}
