@@ -53,7 +53,7 @@ func TestOperator_IsAnAdministratorOfTheDefaultInstance(t *testing.T) {
 			withOperators(nil, a, b)
 			boss := admin(t, a)
 			if _, _, err := a.EnsureAdmin(asSystem(), elsewhere, AdminOptions{EmailPrefix: "t", MailDomain: "else.test",
-				ScreenName: "tenant", First: "T", Password: secret}); err != nil {
+				ScreenName: "tenant", First: "T", Password: passphrase}); err != nil {
 				t.Fatal(err)
 			}
 			list, err := a.List(asSystem(), elsewhere, Filter{})
@@ -76,11 +76,11 @@ func TestOperator_IsAnAdministratorOfTheDefaultInstance(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			wantKind(t, "sets the password of one", a.AdminSetPassword(ctx, boss.ID, secret+"!"), stoa.KindForbidden)
+			wantKind(t, "sets the password of one", a.AdminSetPassword(ctx, boss.ID, passphrase+"!"), stoa.KindForbidden)
 			wantKind(t, "gives itself the role", a.SetRoles(ctx, mary.ID, []stoa.ID{role}), stoa.KindForbidden)
 			wantKind(t, "joins a group that has the role", a.AddMembers(ctx, group.ID, mary.ID), stoa.KindForbidden)
 			_, err = a.Create(ctx, User{Instance: instance, ScreenName: "m2", Email: "m2@example.com", FirstName: "M",
-				Groups: []stoa.ID{group.ID}}, secret)
+				Groups: []stoa.ID{group.ID}}, passphrase)
 			wantKind(t, "makes one", err, stoa.KindForbidden)
 			if u, err := a.Get(asSystem(), boss.ID); err != nil || u.ScreenName != boss.ScreenName {
 				t.Fatal(u, err)
@@ -117,14 +117,14 @@ func TestOperator_PropertyNamesTheOnlyOnes(t *testing.T) {
 			}
 			// The administrators of the default instance cannot make themselves or others one of them.
 			ctx := a.actorOf(t, boss.ID)
-			wantKind(t, "sets the password", a.AdminSetPassword(ctx, byName.ID, secret+"!"), stoa.KindForbidden)
+			wantKind(t, "sets the password", a.AdminSetPassword(ctx, byName.ID, passphrase+"!"), stoa.KindForbidden)
 			_, err := a.NewSetupToken(ctx, byName.ID)
 			wantKind(t, "asks for a link", err, stoa.KindForbidden)
 			u := byName
 			u.Email = "boss2@example.com"
 			_, err = a.Update(ctx, u)
 			wantKind(t, "takes the address over", err, stoa.KindForbidden)
-			_, err = a.Create(ctx, User{Instance: instance, ScreenName: "free", Email: "free@example.com", FirstName: "F"}, secret)
+			_, err = a.Create(ctx, User{Instance: instance, ScreenName: "free", Email: "free@example.com", FirstName: "F"}, passphrase)
 			wantKind(t, "makes an account of a name that is listed", err, stoa.KindForbidden)
 			u = boss
 			u.ScreenName = "free"
