@@ -104,7 +104,17 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(w.jobs.Stop)
 	must(t, w.jobs.Register(w.content.Job()))
 	w.db = d
-	w.locks, err = lock.New(lock.Options{DB: d, Access: w.access})
+	w.locks, err = lock.New(lock.Options{DB: d, Access: w.access, Path: func(ctx context.Context, kind string, id stoa.ID) (access.Path, error) {
+		if kind == lock.Page {
+			p, err := w.pages.Get(ctx, id)
+			if err != nil {
+				return nil, err
+			}
+			return w.pages.Path(ctx, p)
+		}
+		a, err := w.content.Get(ctx, id)
+		return a.Path(), err
+	}})
 	must(t, err)
 
 	system := stoa.WithActor(context.Background(), stoa.SystemActor())

@@ -84,12 +84,11 @@ func (v lockView) lost() string {
 }
 
 func articleThing(a content.Article, l stoa.Locale) lock.Thing {
-	return lock.Thing{Kind: lock.Article, ID: a.ID, Title: a.In(l).Title, Path: a.Path()}
+	return lock.Thing{Kind: lock.Article, ID: a.ID, Title: a.In(l).Title}
 }
 
-func (h *Handler) pageThing(q *request, p page.Page) (lock.Thing, error) {
-	path, err := h.o.Pages.Path(q.Context(), p)
-	return lock.Thing{Kind: lock.Page, ID: p.ID, Title: p.In(q.site.Locale, q.site.Locale), Path: path}, err
+func pageThing(q *request, p page.Page) lock.Thing {
+	return lock.Thing{Kind: lock.Page, ID: p.ID, Title: p.In(q.site.Locale, q.site.Locale)}
 }
 
 // lockedThing finds the thing that the address names; only who may edit it gets it.
@@ -107,7 +106,7 @@ func (h *Handler) lockedThing(q *request) (lock.Thing, error) {
 		if err != nil {
 			return lock.Thing{}, err
 		}
-		return h.pageThing(q, p)
+		return pageThing(q, p), nil
 	}
 	return lock.Thing{}, stoa.NotFound("kind of thing that is locked", q.PathValue("kind"))
 }

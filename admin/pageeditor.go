@@ -109,11 +109,7 @@ func (h *Handler) pageEditor(q *request) error {
 	v := pageEditorView{Page: p, Name: p.In(q.site.Locale, q.site.Locale), Pill: pagePill(p.Published, p.HasDraft), Types: h.o.Catalogue.Types(),
 		Choices: layoutChoices(), Layout: string(layout), Publishes: h.o.Access.Can(q.Context(), access.Publish, path),
 		Drafted: p.HasDraft && p.Number > 0, Note: note(q.URL.Query().Get("done"))}
-	t, err := h.pageThing(q, p)
-	if err != nil {
-		return err
-	}
-	if v.Lock, err = h.openLock(q, t); err != nil {
+	if v.Lock, err = h.openLock(q, pageThing(q, p)); err != nil {
 		return err
 	}
 	kinds := map[string][2]string{}
@@ -317,11 +313,7 @@ func (h *Handler) applyDraft(q *request) (draftAnswer, error) {
 // holdPage asks, before something of the page is saved, whether the window has its lock: a Conflict when
 // it has not.
 func (h *Handler) holdPage(q *request, p page.Page, token string) error {
-	t, err := h.pageThing(q, p)
-	if err != nil {
-		return err
-	}
-	v, err := h.holdLock(q, t, token)
+	v, err := h.holdLock(q, pageThing(q, p), token)
 	if err == nil && v.Status != lock.Mine {
 		return &stoa.Error{Kind: stoa.KindConflict, Field: "lock", Message: "this was not saved: " + v.lost()}
 	}

@@ -32,8 +32,7 @@ const (
 type Thing struct {
 	Kind  string // Article or Page
 	ID    stoa.ID
-	Title string      // for the list of locks
-	Path  access.Path // decides who may edit it, and who may take its lock over
+	Title string // for the list of locks
 }
 
 // Lock says who edits a thing. Its times are those of the nodes that wrote them: information.
@@ -69,10 +68,13 @@ type State struct {
 	ReleasedBy string // Released: by whom
 }
 
-// Options are what a Service needs. DB and Access are required.
+// Options are what a Service needs. DB, Access and Path are required.
 type Options struct {
 	DB       *db.DB
-	Access   *access.Service
+	Access *access.Service
+	// Path reads from the rows of a thing where it belongs, which decides who may edit it and take its lock over;
+	// NotFound when there is no such thing, or none the actor may know of.
+	Path     func(ctx context.Context, kind string, id stoa.ID) (access.Path, error)
 	Lifetime map[string]time.Duration // by kind, without a sign of life; 0 is for ever, a kind that is missing has 10 min
 	Clock    func() time.Duration     // of this node; nil = change.Boottime
 }
@@ -99,8 +101,8 @@ type sighting struct {
 
 // New gives a Service. It returns an error that names the option that is missing.
 func New(o Options) (*Service, error) {
-	if o.DB == nil || o.Access == nil {
-		return nil, errors.New("lock: Options.DB and Options.Access are required")
+	if o.DB == nil || o.Access == nil || o.Path == nil {
+		return nil, errors.New("lock: Options.DB, Access and Path are required")
 	}
 	if o.Clock == nil {
 		o.Clock = change.Boottime
@@ -150,6 +152,7 @@ func (s *Service) read(ctx context.Context, q db.Queryer, t Thing, lock string) 
 type editor struct {
 	stoa.Actor
 	manages bool // may take the lock over from others
+	path    access.Path
 }
 
 func (s *Service) editor(ctx context.Context, t Thing) (editor, error) {
@@ -160,8 +163,12 @@ func (s *Service) editor(ctx context.Context, t Thing) (editor, error) {
 	if !e.SignedIn() {
 		return editor{}, stoa.Unauthorized("sign in to edit this %s", t.Kind)
 	}
-	e.manages = s.o.Access.Can(ctx, access.Manage, t.Path)
-	return e, s.o.Access.Check(ctx, access.Edit, t.Path)
+	var err error
+	if e.path, err = s.o.Path(ctx, t.Kind, t.ID); err != nil {
+		return editor{}, err
+	}
+	e.manages = s.o.Access.Can(ctx, access.Manage, e.path)
+	return e, s.o.Access.Check(ctx, access.Edit, e.path)
 }
 
 // sees is how a lock looks to the editor.
@@ -271,9 +278,9 @@ func (s *Service) write(ctx context.Context, tx *db.Tx, e editor, t Thing, token
 	if !goesOn {
 		v.Taken = tx.Now()
 	}
-	v.Kind, v.ID, v.Instance, v.Title, v.Owner, v.OwnerName = t.Kind, t.ID, t.Path.Instance(), clip(t.Title), e.User, clip(e.Name)
+	v.Kind, v.ID, v.Instance, v.Title, v.Owner, v.OwnerName = t.Kind, t.ID, e.path.Instance(), clip(t.Title), e.User, clip(e.Name)
 	v.Renewed, v.beat = tx.Now(), v.beat+1
-	for _, r := range t.Path {
+	for _, r := range e.path {
 		if r.Kind == "site" {
 			v.Site = r.ID
 		}

@@ -27,6 +27,7 @@ type world struct {
 	a, b     *node
 	instance stoa.ID
 	tides    Thing
+	at       access.Path // where tides belongs
 	ann, bob stoa.Actor // may edit
 	ada      stoa.Actor // administrator
 	nina     stoa.Actor // signed in, no more
@@ -68,7 +69,7 @@ func onEngines(t *testing.T, fn func(t *testing.T, w *world)) {
 				acc, err := access.New(access.Options{DB: d, Cache: c})
 				must(t, err)
 				n := &node{d: d}
-				n.Service, err = New(Options{DB: d, Access: acc, Lifetime: map[string]time.Duration{Article: time.Minute, Page: 0}, Clock: func() time.Duration { return n.now }})
+				n.Service, err = New(Options{DB: d, Access: acc, Path: w.path, Lifetime: map[string]time.Duration{Article: time.Minute, Page: 0}, Clock: func() time.Duration { return n.now }})
 				must(t, err)
 				*[]**node{&w.a, &w.b}[i] = n
 			}
@@ -77,10 +78,40 @@ func onEngines(t *testing.T, fn func(t *testing.T, w *world)) {
 			}
 			w.ann, w.bob = person(11, "Ann Berg", false, roles[access.RoleEditor]), person(12, "Bob Ross", false, roles[access.RoleEditor])
 			w.ada, w.nina = person(13, "Ada Brandt", true), person(14, "Nina", false)
-			w.tides = Thing{Kind: Article, ID: article, Title: "The tides", Path: access.Path{{Kind: "article", ID: article}, {Kind: "site", ID: site}, {Kind: "instance", ID: instance}}}
+			w.tides = Thing{Kind: Article, ID: article, Title: "The tides"}
+			w.at = access.Path{{Kind: "article", ID: article}, {Kind: "site", ID: site}, {Kind: "instance", ID: instance}}
 			fn(t, w)
 		})
 	}
+}
+
+// path is where things of the test belong, and the one that belongs elsewhere.
+func (w *world) path(_ context.Context, kind string, id stoa.ID) (access.Path, error) {
+	if id == elsewhere {
+		return access.Path{{Kind: kind, ID: id}, {Kind: "site", ID: 902}, {Kind: "instance", ID: 901}}, nil
+	}
+	return append(access.Path{{Kind: kind, ID: id}}, w.at[1:]...), nil
+}
+
+// elsewhere is an article of another instance.
+const elsewhere = 903
+
+func TestOpen_ThingsOfAnotherInstanceAreNotThere(t *testing.T) {
+	onEngines(t, func(t *testing.T, w *world) {
+		other := Thing{Kind: Article, ID: elsewhere, Title: "Mine, says the caller"}
+		for _, who := range []stoa.Actor{w.ann, w.ada} {
+			for what, fn := range map[string]func(context.Context) error{
+				"look":  func(ctx context.Context) error { _, err := w.a.Look(ctx, other); return err },
+				"open":  func(ctx context.Context) error { _, err := w.a.Open(ctx, other); return err },
+				"renew": func(ctx context.Context) error { _, err := w.a.Renew(ctx, other, "x"); return err },
+				"take":  func(ctx context.Context) error { _, err := w.a.TakeOver(ctx, other, ""); return err },
+			} {
+				if err := fn(w.as(who)); !stoa.Is(err, stoa.KindNotFound) {
+					t.Errorf("%s may %s it: %v", who.Name, what, err)
+				}
+			}
+		}
+	})
 }
 
 func (w *world) as(a stoa.Actor) context.Context { return stoa.WithActor(w.t.Context(), a) }
@@ -263,7 +294,6 @@ func TestOpen_OfWindowsThatRaceOneWins(t *testing.T) {
 		for round := range 5 {
 			thing := w.tides
 			thing.ID += stoa.ID(round)
-			thing.Path = append(access.Path{{Kind: Article, ID: thing.ID}}, w.tides.Path[1:]...)
 			got := make([]State, 6)
 			errs := make([]error, len(got))
 			var wg sync.WaitGroup

@@ -216,7 +216,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	if s.Content, err = content.New(content.Options{DB: s.DB, Cache: s.Cache, Access: s.Access, Taxonomy: s.Taxonomy, Moved: s.Pages.AddRedirect, Image: s.Files.Image}); err != nil {
 		return err
 	}
-	if s.Locks, err = lock.New(lock.Options{DB: s.DB, Access: s.Access, Lifetime: map[string]time.Duration{lock.Article: c.Locks.Article, lock.Page: c.Locks.Page}}); err != nil {
+	if s.Locks, err = lock.New(lock.Options{DB: s.DB, Access: s.Access, Path: s.lockPath, Lifetime: map[string]time.Duration{lock.Article: c.Locks.Article, lock.Page: c.Locks.Page}}); err != nil {
 		return err
 	}
 	if s.Jobs, err = job.New(job.Options{DB: s.DB, Leader: &leader{node: s.Node, asked: map[int64]time.Duration{}}, Node: cmp.Or(s.nodeName(), s.Node.ID()), Disabled: !c.Jobs.Enabled,

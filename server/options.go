@@ -6,8 +6,10 @@ import (
 	"time"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/access"
 	"github.com/stoa-portal/stoa/cluster"
 	"github.com/stoa-portal/stoa/config"
+	"github.com/stoa-portal/stoa/lock"
 	"github.com/stoa-portal/stoa/mail"
 	"github.com/stoa-portal/stoa/site"
 	"github.com/stoa-portal/stoa/user"
@@ -56,6 +58,19 @@ func (s *Server) ResetPassword(ctx context.Context, login string) (string, error
 		}
 	}
 	return "", stoa.NotFound("person with the e-mail address or screen name", login)
+}
+
+// lockPath gives where a thing that is locked belongs, to those who may edit it.
+func (s *Server) lockPath(ctx context.Context, kind string, id stoa.ID) (access.Path, error) {
+	if kind == lock.Page {
+		p, err := s.Pages.Get(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		return s.Pages.Path(ctx, p)
+	}
+	a, err := s.Content.Get(ctx, id)
+	return a.Path(), err
 }
 
 // siteHost reports whether a site has the host name, so that one which an editor gives to a site is answered

@@ -253,7 +253,7 @@ func TestBackup_RestoredHomeShowsTheSameSite(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := filepath.Join(t.TempDir(), "backup")
-	if _, err := s.Backup(context.Background(), io.Discard); !stoa.Is(err, stoa.KindForbidden) {
+	if _, err := s.Backup(context.Background(), io.Discard); !stoa.Is(err, stoa.KindUnauthorized) {
 		t.Errorf("a guest's backup: %v", err)
 	}
 	_, _, err = server.BackupToDir(context.Background(), dir, nil, func(w io.Writer) error {

@@ -181,6 +181,9 @@ func (s *Service) EnsureCategory(ctx context.Context, tx *db.Tx, c Category) (st
 	if c.Slug == "" {
 		c.Slug = Slug(c.Name)
 	}
+	if err := inSite(ctx, tx, c); err != nil {
+		return 0, err
+	}
 	var id stoa.ID
 	err := tx.QueryRow(ctx, "SELECT id FROM taxonomy_category WHERE site = ? AND slug = ?", c.Site, c.Slug).Scan(&id)
 	if err == nil || !db.IsNoRows(err) {
@@ -191,6 +194,19 @@ func (s *Service) EnsureCategory(ctx context.Context, tx *db.Tx, c Category) (st
 	}
 	tx.Changed("category", id, c.Site, 1)
 	return id, tx.Insert(ctx, "taxonomy_category", db.Row{"id": id, "site": c.Site, "parent": c.Parent, "slug": c.Slug, "name": c.Name, "description": c.Description, "version": 1})
+}
+
+// inSite refuses a parent that is no category of the same site, which a forged form could name.
+func inSite(ctx context.Context, q db.Queryer, c Category) error {
+	if c.Parent == 0 {
+		return nil
+	}
+	var site stoa.ID
+	err := q.QueryRow(ctx, "SELECT site FROM taxonomy_category WHERE id = ?", c.Parent).Scan(&site)
+	if db.IsNoRows(err) || err == nil && site != c.Site {
+		return stoa.Invalid("parent", "the category above (%d) is none of this site", c.Parent)
+	}
+	return err
 }
 
 // AddCategory makes a category for an editor of the site.
