@@ -223,8 +223,8 @@ func (n *Node) insert(ctx context.Context, tx *db.Tx) error {
 	return err
 }
 
-// SetFingerprint writes another Fingerprint into the node's row, also into one that is made anew after it was lost. The
-// one that is there already costs nothing.
+// SetFingerprint writes another Fingerprint into the node's row, also into one that is made anew after it was lost.
+// The one that is there already costs nothing.
 func (n *Node) SetFingerprint(ctx context.Context, row string) error {
 	if *n.fingerprint.Load() == row {
 		return nil

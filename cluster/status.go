@@ -74,8 +74,8 @@ type Detail struct {
 	Level   int    `json:"level,omitempty"`   // what its binary takes: Level
 }
 
-// Level is raised when a binary takes what those before do not, and must not be sent it while they are beside: 1 is the
-// names of cookies over HTTPS and the slow proof of the secret in Identity.Row.
+// Level is raised when a binary takes what those before do not, and must not be sent it while they are beside: 1 is
+// the names of cookies over HTTPS and the slow proof of the secret in Identity.Row.
 const Level = 1
 
 // Older reports whether a member that is up has a binary of a lower level.

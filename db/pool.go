@@ -158,6 +158,9 @@ func (d *DB) openSQLite() (*pools, error) {
 	if err := os.MkdirAll(filepath.Dir(d.dsn.path), 0o700); err != nil {
 		return nil, stoa.Unavailable(err, "the folder of the database %s cannot be made", d.dsn.path)
 	}
+	if err := d.keepPrivate(); err != nil {
+		return nil, err
+	}
 	pragmas := url.Values{
 		"_pragma": {
 			"busy_timeout(10000)",

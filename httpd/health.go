@@ -142,8 +142,8 @@ func (s *Server) showMetrics(w http.ResponseWriter, r *http.Request) {
 
 // insider reports whether the request comes from an allowed address or knows the token. A proxy on this machine
 // that is not declared as trusted would make everybody look local; so a request that shows a proxy counts as local
-// only when the proxy is trusted and its visitor is local. A proxy that adds no header shows by the host of a site, or by
-// HTTP/1.0, which some speak to what is behind them: what is asked for on this machine names this machine.
+// only when the proxy is trusted and its visitor is local. A proxy that adds no header shows by the host of a site,
+// or by HTTP/1.0, which some speak to what is behind them: what is asked for on this machine names this machine.
 func (s *Server) insider(r *http.Request) bool {
 	if s.o.MetricsToken != "" {
 		scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")

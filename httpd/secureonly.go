@@ -1,12 +1,10 @@
 package httpd
 
-import (
-	"net/http"
-)
+import "net/http"
 
 // redirectToHTTPS answers a request in the clear with a redirect where web.server.protocol says that visitors use
-// HTTPS, and reports whether it did. One that shows a proxy which is not believed about the protocol is let through, as it
-// may well have come encrypted to the proxy, and would be sent round in circles; MustBeSecure holds for it.
+// HTTPS, and reports whether it did. One that shows a proxy which is not believed about the protocol is let through,
+// as it may well have come encrypted to the proxy, and would be sent round in circles; MustBeSecure holds for it.
 func (s *Server) redirectToHTTPS(w http.ResponseWriter, r *http.Request, f *facts) bool {
 	if s.o.Links.Protocol != "https" || f.https || speaksForOthers(r) && !f.toldProto {
 		return false
@@ -42,7 +40,8 @@ func MustBeSecure(r *http.Request) bool {
 
 // SettledOrigin is the beginning of links that are mailed. It is Origin without what the requester can choose: HTTPS
 // where the settings or a certificate of this node say so, and a port that the settings or this node's own listeners
-// have. The host is that of the request where web.server.host is not set; the caller has to know that it is the portal's.
+// have. The host is that of the request where web.server.host is not set; the caller has to know that it is the
+// portal's.
 func SettledOrigin(r *http.Request) string {
 	f := factsOf(r)
 	if f == nil {

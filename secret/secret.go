@@ -63,8 +63,8 @@ const (
 	macSize    = sha256.Size
 )
 
-// Sign gives a signature of msg for the purpose, a word of at most 60 bytes such as "device". Any node verifies it, for
-// Lifetime at least. A signature for one purpose is none for another.
+// Sign gives a signature of msg for the purpose, a word of at most 60 bytes such as "device". Any node verifies it,
+// for Lifetime at least. A signature for one purpose is none for another.
 func (s *Service) Sign(ctx context.Context, purpose string, msg []byte) ([]byte, error) {
 	k, err := s.newest(ctx, tableSign, purpose)
 	if err != nil {
@@ -135,8 +135,8 @@ func (s *Service) Seal(ctx context.Context, purpose string, plain, bound []byte)
 	return aead.Seal(out, nil, plain, sealBound(purpose, bound)), nil
 }
 
-// Open gives what Seal was given. What is no such thing, or belongs to something else, is Invalid; a key that cannot be
-// read without the key file is Unavailable.
+// Open gives what Seal was given. What is no such thing, or belongs to something else, is Invalid; a key that cannot
+// be read without the key file is Unavailable.
 func (s *Service) Open(ctx context.Context, purpose string, sealed, bound []byte) ([]byte, error) {
 	if len(sealed) < numberSize {
 		return nil, errSealed()

@@ -43,6 +43,10 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	for _, d := range h.loose {
+		s.log.Warn("other users of this machine may look into a folder of the home", "folder", d,
+			"mend", "make the user that runs stoa its owner, then chmod 700")
+	}
 	s.onStop("home", func(context.Context) error { return h.close() })
 	for _, w := range c.Warnings() {
 		s.log.Warn(w)

@@ -12,8 +12,9 @@ import (
 
 // home is the folder of one node: only one process uses it at a time.
 type home struct {
-	dir  string
-	lock *os.File
+	dir   string
+	lock  *os.File
+	loose []string // folders that other users may look into, and that could not be changed
 }
 
 // openHome makes the folder of the node and locks it. A second process on the same home gets a
@@ -44,7 +45,23 @@ func openHome(dir string) (*home, error) {
 		_ = f.Close()
 		return nil, stoa.Unavailable(err, "the home %s cannot be written to; is the disk full?", dir)
 	}
-	return &home{dir: dir, lock: f}, nil
+	return &home{dir: dir, lock: f, loose: keepPrivate(dir)}, nil
+}
+
+// keepPrivate takes from other users of the machine what they may do in the folders of the home: an older version, or
+// the operator, may have made them open to read. It gives those that are not this user's to change.
+func keepPrivate(dir string) (loose []string) {
+	for _, name := range []string{"data", "run", "mail", "deploy"} {
+		d := filepath.Join(dir, name)
+		st, err := os.Stat(d)
+		if err == nil && st.Mode().Perm()&0o077 != 0 {
+			err = os.Chmod(d, 0o700)
+		}
+		if err != nil {
+			loose = append(loose, d)
+		}
+	}
+	return loose
 }
 
 // close gives the home free; the lock goes with the file.

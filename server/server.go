@@ -145,8 +145,8 @@ func (s *Server) URL() string {
 	return fmt.Sprintf("http://localhost:%d", s.http.Port())
 }
 
-// PersonURL is the beginning of an address that a person is to open. Where visitors use HTTPS and this node has none, it
-// is that of the proxy.
+// PersonURL is the beginning of an address that a person is to open. Where visitors use HTTPS and this node has none,
+// it is that of the proxy.
 func (s *Server) PersonURL() string {
 	c := s.cfg
 	if c.Web.Protocol != "https" || s.http.PortTLS() != 0 {

@@ -11,9 +11,9 @@ import (
 	"github.com/stoa-portal/stoa"
 )
 
-// A browser in which a person has signed in before is known for that account: it brings back a signed word. Its tries
-// have a count of their own, so that strangers who use up those of an account, or of the address of a proxy, do not lock
-// the person out (OWASP, "Device cookies").
+// A browser in which a person has signed in before is known for that account: it brings back a signed word. Its
+// tries have a count of their own, so that strangers who use up those of an account, or of the address of a proxy, do
+// not lock the person out (OWASP, "Device cookies").
 
 const (
 	purposeKnown = "known-browser"

@@ -34,8 +34,8 @@ type reset struct {
 // RequestReset mails a link that sets a new password, if there is an active account with the
 // address; the answer is the same when there is none. baseURL is the address of the portal that the
 // link starts with: it must come from the settings or from a host that is known, never from a
-// request as it is. A requester (stoa.RequesterFrom) who asks too often gets TooMany, as do all when too many such mails
-// wait. Links that the person got before go on working.
+// request as it is. A requester (stoa.RequesterFrom) who asks too often gets TooMany, as do all when too many such
+// mails wait. Links that the person got before go on working.
 func (s *Service) RequestReset(ctx context.Context, instance stoa.ID, email, baseURL string) error {
 	email = strings.ToLower(strings.TrimSpace(email))
 	if !isEmail(email) {

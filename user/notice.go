@@ -10,8 +10,8 @@ import (
 	"github.com/stoa-portal/stoa/mail"
 )
 
-// A letter is work for the goroutine that sends mail. Everything about it happens after the answer, so that the time of
-// the answer does not tell whether there is an account, and no one waits for the mail server.
+// A letter is work for the goroutine that sends mail. Everything about it happens after the answer, so that the time
+// of the answer does not tell whether there is an account, and no one waits for the mail server.
 type letter struct {
 	what string // for the log
 	send func(ctx context.Context) error

@@ -26,8 +26,8 @@ const (
 
 type knownKey struct{}
 
-// ofKnown marks a request of a person who is known: signed in, in a known browser, or with a link from a mail. A flood of
-// sign-ins of strangers does not keep such a request waiting.
+// ofKnown marks a request of a person who is known: signed in, in a known browser, or with a link from a mail. A
+// flood of sign-ins of strangers does not keep such a request waiting.
 func ofKnown(ctx context.Context) context.Context { return context.WithValue(ctx, knownKey{}, true) }
 
 // hasher turns passwords into hashes, a few at a time: each takes much memory by design, and a flood

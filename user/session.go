@@ -61,8 +61,8 @@ func (s *Service) SignIn(ctx context.Context, c Credentials, instance stoa.ID) (
 	return s.open(ctx, a, c, fresh, t)
 }
 
-// checkPassword gives the account of the credentials, after counting the try; fresh is the new stored form of a password
-// whose old one was made with other costs, "" for none.
+// checkPassword gives the account of the credentials, after counting the try; fresh is the new stored form of a
+// password whose old one was made with other costs, "" for none.
 func (s *Service) checkPassword(ctx context.Context, c Credentials, instance stoa.ID) (
 	a account, fresh string, t tried, err error) {
 	login := strings.ToLower(strings.TrimSpace(c.Login))

@@ -19,8 +19,8 @@ type limit struct {
 	max     int
 }
 
-// byAddress names the address and the networks that it is in: in IPv6 a /64, which is what a home has, and a /48, which
-// is what providers give to whoever asks. A /48 may try four times as often as one address.
+// byAddress names the address and the networks that it is in: in IPv6 a /64, which is what a home has, and a /48,
+// which is what providers give to whoever asks. A /48 may try four times as often as one address.
 func byAddress(purpose string, a netip.Addr, most int) []limit {
 	a = a.Unmap().WithZone("")
 	switch {
@@ -129,8 +129,8 @@ const (
 )
 
 // TryUnlock counts a try of the password of a page or an article, which thing names in at most 40 bytes, by who asks
-// (stoa.RequesterFrom): right gives it back when the password was right. The counts are the same for all nodes. Too many
-// tries are TooMany.
+// (stoa.RequesterFrom): right gives it back when the password was right. The counts are the same for all nodes. Too
+// many tries are TooMany.
 func (s *Service) TryUnlock(ctx context.Context, thing string) (right func(ctx context.Context) error, err error) {
 	from := stoa.RequesterFrom(ctx)
 	limits := append(byAddress("unlock:"+thing, from, unlocksOfOne), byAddress("unlock", from, unlocksOfAll)...)

@@ -128,8 +128,8 @@ func (h *Handler) giveKnown(w http.ResponseWriter, r *http.Request, id stoa.ID) 
 // onlySecure refuses to take a password in the clear where the settings say that visitors use HTTPS.
 func onlySecure(r *http.Request) error {
 	if httpd.MustBeSecure(r) {
-		return stoa.Forbidden("this portal takes passwords over HTTPS only, and this request came in the clear as far as it " +
-			"can tell: for the operator, a proxy that encrypts has to be in web.server.trusted.proxies and say so " +
+		return stoa.Forbidden("this portal takes passwords over HTTPS only, and this request came in the clear as far as " +
+			"it can tell: for the operator, a proxy that encrypts has to be in web.server.trusted.proxies and say so " +
 			"(web.server.forwarded.protocol.enabled=true)")
 	}
 	return nil

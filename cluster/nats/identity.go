@@ -24,9 +24,9 @@ type Identity struct {
 }
 
 // Row is what stands in the node's row of the database: the fingerprint and, as a second factor, what only
-// a node that knows the secret can make of it. Both ends of a connection look for it in their own
-// database, so neither a row nor the secret alone lets a stranger in. It is made in a slow way, so that a reader of the
-// database who guesses the secret needs as much time and memory for each guess as for one of a password.
+// a node that knows the secret can make of it. Both ends of a connection look for it in their own database, so
+// neither a row nor the secret alone lets a stranger in. It is made in a slow way, so that a reader of the database
+// who guesses the secret needs as much time and memory for each guess as for one of a password.
 func (id *Identity) Row(secret, cluster string) string {
 	return slowRow(id.fingerprint, rowKey(secret, cluster))
 }

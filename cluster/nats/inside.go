@@ -117,13 +117,13 @@ func (l *Link) start(port int) error {
 	}
 	l.base = &server.Options{
 		ServerName: serverPrefix + l.o.Name,
-		// Clients connect inside the process. The listener must be there all the same, or routes never start. It greets no
-		// one, which would tell version and cluster, before a handshake that never succeeds.
+		// Clients connect inside the process. The listener must be there all the same, or routes never start. It
+		// greets no one, which would tell version and cluster, before a handshake that never succeeds.
 		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS13, GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
 			return nil, errors.New("clients connect inside the process only")
 		}},
 		TLSHandshakeFirst: true,
-		Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true, NoSystemAccount: false, MaxPending: pendingBytes, WriteDeadline: 5 * time.Second,
+		Host:              "127.0.0.1", Port: -1, NoSigs: true, NoLog: true, NoSystemAccount: false, MaxPending: pendingBytes, WriteDeadline: 5 * time.Second,
 		Username: "stoa", Password: rand.Text(),
 		Cluster: server.ClusterOpts{
 			Name: l.o.Cluster, Host: l.o.Listen, Port: port, TLSConfig: l.tls(), TLSTimeout: handshakeLimit.Seconds(), AuthTimeout: 2 * handshakeLimit.Seconds(),

@@ -126,6 +126,8 @@ func TestBackup_WithWritersRestoresOnAnotherEngine(t *testing.T) {
 		for query, want := range map[string]int64{
 			"SELECT count(*) FROM user_session":                                        0,
 			"SELECT count(*) FROM user_link":                                           0,
+			"SELECT count(*) FROM secret_sign":                                         0,
+			"SELECT count(*) FROM secret_seal":                                         1,
 			"SELECT count(*) FROM cluster_lease":                                       0,
 			"SELECT count(*) FROM document_file":                                       7,
 			"SELECT count(*) FROM cluster_fact WHERE name = 'filestore'":               0,

@@ -99,6 +99,11 @@ func seed(t testing.TB, d *db.DB, n int) {
 			"beat": 1}); err != nil {
 			return err
 		}
+		for _, table := range []string{"secret_sign", "secret_seal"} {
+			if err := tx.Insert(ctx, table, db.Row{"purpose": "test", "number": 1, "made": 1, "wrap": "", "value": "x"}); err != nil {
+				return err
+			}
+		}
 		if err := tx.Insert(ctx, "user_link", db.Row{"digest": "d", "account": 1, "purpose": "reset",
 			"expires": 1}); err != nil {
 			return err
