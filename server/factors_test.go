@@ -250,13 +250,40 @@ func TestPasskeys_OfferedOnTheMainHostAlone(t *testing.T) {
 
 	named := g.Join(map[string]string{"web.server.host": "portal.example"})
 	mustSee(t, named.Get(t, "/sign-in"), http.StatusOK, "Passkeys need a secure connection, and portal.example is reached without HTTPS.")
-	secure := g.Join(map[string]string{"web.server.host": "portal.example", "web.server.protocol": "https"})
-	mustSee(t, secure.Get(t, "/sign-in"), http.StatusOK, "Leads to portal.example")
-	// A host that nobody named gets no way back.
-	got := secure.Get(t, "/sign-in/elsewhere?next=/account")
-	if got.Status != http.StatusSeeOther || !strings.HasPrefix(got.Header.Get("Location"), "https://portal.example") {
-		t.Errorf("elsewhere: %d to %q", got.Status, got.Header.Get("Location"))
+	proxied := func(host string) *servertest.Node {
+		return g.Join(map[string]string{"web.server.host": host, "web.server.protocol": "https", "virtual.hosts.valid.hosts": "*",
+			"web.server.trusted.proxies": "127.0.0.1", "web.server.forwarded.protocol.enabled": "true"})
 	}
-	ip := g.Join(map[string]string{"web.server.host": "192.0.2.1", "web.server.protocol": "https"})
-	mustSee(t, ip.Get(t, "/sign-in"), http.StatusOK, "Passkeys need a host name")
+	https := []string{"X-Forwarded-For", "203.0.113.5", "X-Forwarded-Proto", "https"}
+	secure := proxied("portal.example")
+	mustSee(t, secure.Get(t, "/sign-in", https...), http.StatusOK, "Leads to portal.example")
+	// A host that nobody named gets no way back.
+	elsewhere := strings.Replace(secure.URL, "localhost", "127.0.0.1", 1)
+	stranger := servertest.Do(t, secure.Client, http.MethodGet, elsewhere+"/sign-in/elsewhere?next=/account", nil,
+		append(https, "X-Forwarded-Host", "evil.example")...)
+	if to := stranger.Header.Get("Location"); stranger.Status != http.StatusSeeOther || !strings.HasPrefix(to, "https://portal.example") {
+		t.Errorf("elsewhere: %d to %q", stranger.Status, to)
+	}
+	mustSee(t, proxied("192.0.2.1").Get(t, "/sign-in", https...), http.StatusOK, "Passkeys need a host name")
+}
+
+// Whoever asks chooses the header Host: a way back is noted for hosts that somebody named, and for this machine.
+func TestPasskeys_NoWayBackToAHostNobodyNamed(t *testing.T) {
+	n := servertest.NewGroup(t, dbtest.SQLite).Join(map[string]string{"virtual.hosts.valid.hosts": "*"})
+	for host, back := range map[string]bool{"127.0.0.1": true, "evil.example": false, "192.0.2.7": false} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, n.URL+"/sign-in/elsewhere?next=/account", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = host + n.URL[strings.LastIndex(n.URL, ":"):]
+		res, err := n.Client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		to := res.Header.Get("Location")
+		if !strings.HasPrefix(to, "http://localhost:") || strings.Contains(to, "away=") != back || strings.Contains(to, "evil") {
+			t.Errorf("%s: %d to %q", host, res.StatusCode, to)
+		}
+	}
 }

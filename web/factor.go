@@ -35,6 +35,7 @@ func (h *Handler) factorRoutes() map[string]httpd.HandlerFunc {
 		"POST /account/factors/codes":       h.newCodes,
 		"POST /account/factors/{id}/remove": h.removeFactor,
 
+		"GET /account/confirm":          h.confirmPage,
 		"POST /account/confirm":         h.prove,
 		"POST /account/confirm/ask":     h.askProof,
 		"POST /account/confirm/passkey": h.provePasskey,
