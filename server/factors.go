@@ -26,8 +26,11 @@ func (s *Server) ResetFactors(ctx context.Context, login string) (string, error)
 		if err := s.Users.ResetFactors(ctx, u.ID); err != nil {
 			return "", err
 		}
-		s.log.InfoContext(ctx, "second factors were reset by the operator", "user", u.ID, "name", u.ScreenName) // package audit hooks in here
-		return fmt.Sprintf("%s has no second factor any more and is signed out everywhere. The password alone signs in now.", u.FullName()), nil
+		s.log.InfoContext(ctx, "second factors were reset by the operator", "user", u.ID, "name",
+			u.ScreenName) // package audit hooks in here
+		return fmt.Sprintf(
+			"%s has no second factor any more and is signed out everywhere. The password alone signs in now.",
+			u.FullName()), nil
 	}
 	return "", stoa.NotFound("person with the e-mail address or screen name", login)
 }

@@ -58,7 +58,8 @@ func addApp(t *testing.T, n *servertest.Node) (key string, codes []string) {
 	form := url.Values{"step": {find(t, offer, stepField)}, "name": {"Phone"}, "code": {"12"}}
 	again := n.Post(t, "/account/factors/app/code", form, browserHeaders...)
 	mustSee(t, again, http.StatusUnprocessableEntity, key)
-	form.Set("code", appCode(t, key, time.Now().Add(-30*time.Second))) // the step before, so that the present one is left
+	form.Set("code",
+		appCode(t, key, time.Now().Add(-30*time.Second))) // the step before, so that the present one is left
 	added := n.Post(t, "/account/factors/app/code", form, browserHeaders...)
 	for _, m := range recoveryCode.FindAllStringSubmatch(added.Body, -1) {
 		codes = append(codes, m[1])
@@ -66,13 +67,18 @@ func addApp(t *testing.T, n *servertest.Node) (key string, codes []string) {
 	if added.Status != http.StatusOK || len(codes) != 10 {
 		t.Fatalf("add the app: %d, %d recovery codes\n%s", added.Status, len(codes), added.Body)
 	}
-	if got := n.Get(t, "/account/factors"); strings.Contains(got.Body, codes[0]) || !strings.Contains(got.Body, "Phone") {
+	if got := n.Get(t, "/account/factors"); strings.Contains(got.Body, codes[0]) ||
+		!strings.Contains(got.Body, "Phone") {
 		t.Errorf("afterwards the recovery codes are shown again, or the app is not:\n%s", got.Body)
 	}
 	return key, codes
 }
 
-var adminLogin = url.Values{"login": {servertest.AdminLogin}, "password": {servertest.AdminPassword}, "next": {"/control/"}}
+var adminLogin = url.Values{
+	"login":    {servertest.AdminLogin},
+	"password": {servertest.AdminPassword},
+	"next":     {"/control/"},
+}
 
 func TestFactors_SecondStepOnTheOtherNode(t *testing.T) {
 	onEngines(t, 2, func(t *testing.T, nodes []*servertest.Node) {
@@ -82,14 +88,16 @@ func TestFactors_SecondStepOnTheOtherNode(t *testing.T) {
 		guest := a.Guest(t)
 		half := guest.Post(t, "/sign-in", adminLogin)
 		mustSee(t, half, http.StatusOK, "One more step")
-		if got := guest.Get(t, "/control/"); got.Status != http.StatusSeeOther || !strings.HasPrefix(got.Header.Get("Location"), "/sign-in") {
+		if got := guest.Get(t, "/control/"); got.Status != http.StatusSeeOther ||
+			!strings.HasPrefix(got.Header.Get("Location"), "/sign-in") {
 			t.Errorf("after the password alone the control panel is open: %d to %q", got.Status, got.Header.Get("Location"))
 		}
 		form := url.Values{"step": {find(t, half, stepField)}, "next": {"/control/"}, "code": {"000000"}}
 		wrong := b.As(guest.Client).Post(t, "/sign-in/second", form)
 		mustSee(t, wrong, http.StatusUnprocessableEntity, "This code is wrong", "One more step")
 		form.Set("code", appCode(t, key, time.Now()))
-		if got := b.As(guest.Client).Post(t, "/sign-in/second", form); got.Status != http.StatusSeeOther || got.Header.Get("Location") != "/control/" {
+		if got := b.As(guest.Client).Post(t, "/sign-in/second", form); got.Status != http.StatusSeeOther ||
+			got.Header.Get("Location") != "/control/" {
 			t.Fatalf("the code on the other node: %d to %q\n%s", got.Status, got.Header.Get("Location"), got.Body)
 		}
 		if got := guest.Get(t, "/control/"); got.Status != http.StatusOK {
@@ -136,7 +144,8 @@ func TestConfirm_DangerousFormIsKeptAndSentAgain(t *testing.T) {
 		stale(t, nodes...)
 		form := url.Values{"name": {"Bees & co"}, "description": {"who keep them"}}
 		asked := a.Post(t, "/control/groups/new", form, browserHeaders...)
-		mustSee(t, asked, http.StatusForbidden, "Confirm that it is you", `name="name" value="Bees &amp; co"`, `action="/control/groups/new"`, `id="confirm-code"`)
+		mustSee(t, asked, http.StatusForbidden, "Confirm that it is you", `name="name" value="Bees &amp; co"`,
+			`action="/control/groups/new"`, `id="confirm-code"`)
 		if asked.Header.Get("Stoa-Confirm") == "" {
 			t.Error("scripts are not told")
 		}
@@ -171,14 +180,20 @@ func TestConfirm_NeverKeepsAPassword(t *testing.T) {
 	n := servertest.Start(t, 1)[0]
 	n.SignIn(t)
 	stale(t, n)
-	asked := n.Post(t, "/account/password", url.Values{"old": {servertest.AdminPassword}, "new": {"a new long password"}, "again": {"a new long password"}}, browserHeaders...)
-	mustSee(t, asked, http.StatusForbidden, "Confirm that it is you", `name="old" type="password"`, `name="new" type="password"`)
+	asked := n.Post(
+		t,
+		"/account/password",
+		url.Values{"old": {servertest.AdminPassword}, "new": {"a new long password"}, "again": {"a new long password"}},
+		browserHeaders...)
+	mustSee(t, asked, http.StatusForbidden, "Confirm that it is you", `name="old" type="password"`,
+		`name="new" type="password"`)
 	mustNotSee(t, asked, servertest.AdminPassword, "a new long password", `id="confirm-code"`)
 	page := n.Get(t, "/account/factors")
 	mustSee(t, page, http.StatusOK, "Ways to sign in")
 	button := n.Post(t, "/account/factors/app", nil, browserHeaders...)
 	mustSee(t, button, http.StatusForbidden, `action="/account/factors/app"`, "data-kept")
-	foreign := n.Post(t, "/account/factors/app", nil, "Accept", "text/html", "Sec-Fetch-Site", "cross-site", "Origin", "https://elsewhere.example")
+	foreign := n.Post(t, "/account/factors/app", nil, "Accept", "text/html", "Sec-Fetch-Site", "cross-site", "Origin",
+		"https://elsewhere.example")
 	mustSee(t, foreign, http.StatusForbidden)
 	mustNotSee(t, foreign, "Confirm that it is you")
 }
@@ -194,7 +209,8 @@ func TestOperatorTwoFactor_OnlyTheScreenOfFactors(t *testing.T) {
 	}
 	for _, n := range []*servertest.Node{guest, b.As(guest.Client)} {
 		for _, path := range []string{"/", "/account", "/control/", "/control/users", "/w/welcome", "/sign-in", "/control/system/properties"} {
-			if got := n.Get(t, path); got.Status != http.StatusSeeOther || got.Header.Get("Location") != "/account/factors" {
+			if got := n.Get(t, path); got.Status != http.StatusSeeOther ||
+				got.Header.Get("Location") != "/account/factors" {
 				t.Errorf("%s: %d to %q, want the screen of factors", path, got.Status, got.Header.Get("Location"))
 			}
 		}
@@ -209,7 +225,8 @@ func TestOperatorTwoFactor_OnlyTheScreenOfFactors(t *testing.T) {
 		t.Errorf("with a factor, on the other node: %d", got.Status)
 	}
 	remove := find(t, guest.Get(t, "/account/factors"), removeFactor)
-	mustSee(t, guest.Post(t, remove, nil, browserHeaders...), http.StatusConflict, "Operators of this portal need a second factor")
+	mustSee(t, guest.Post(t, remove, nil, browserHeaders...), http.StatusConflict,
+		"Operators of this portal need a second factor")
 	other := b.Guest(t)
 	half := other.Post(t, "/sign-in", adminLogin)
 	if got := other.Post(t, "/sign-in/second", url.Values{"step": {find(t, half, stepField)}, "next": {"/control/"}, "code": {codes[1]}}); got.Status != http.StatusSeeOther {
@@ -230,12 +247,14 @@ func TestPasskeys_OfferedOnTheMainHostAlone(t *testing.T) {
 	address := servertest.Do(t, n.Client, http.MethodGet, "http://127.0.0.1"+port+"/sign-in?next=/control/", nil)
 	mustSee(t, address, http.StatusOK, `href="/sign-in/elsewhere?next=%2fcontrol%2f"`)
 	mustNotSee(t, address, "data-passkey")
-	leave := servertest.Do(t, n.Client, http.MethodGet, "http://127.0.0.1"+port+"/sign-in/elsewhere?next=//evil.example/", nil)
+	leave := servertest.Do(t, n.Client, http.MethodGet,
+		"http://127.0.0.1"+port+"/sign-in/elsewhere?next=//evil.example/", nil)
 	to := leave.Header.Get("Location")
 	if leave.Status != http.StatusSeeOther || !strings.HasPrefix(to, "http://localhost"+port+"/sign-in/passkey?away=") {
 		t.Fatalf("leave: %d to %q", leave.Status, to)
 	}
-	mustSee(t, servertest.Do(t, n.Client, http.MethodGet, to, nil), http.StatusOK, "Afterwards you go back to 127.0.0.1"+port, "data-passkey")
+	mustSee(t, servertest.Do(t, n.Client, http.MethodGet, to, nil), http.StatusOK,
+		"Afterwards you go back to 127.0.0.1"+port, "data-passkey")
 	if got := servertest.Do(t, n.Client, http.MethodGet, "http://localhost"+port+"/sign-in/passkey?away=nonsense", nil); got.Status != http.StatusSeeOther {
 		t.Errorf("a token that is none: %d", got.Status)
 	}
@@ -249,10 +268,13 @@ func TestPasskeys_OfferedOnTheMainHostAlone(t *testing.T) {
 	}
 
 	named := g.Join(map[string]string{"web.server.host": "portal.example"})
-	mustSee(t, named.Get(t, "/sign-in"), http.StatusOK, "Passkeys need a secure connection, and portal.example is reached without HTTPS.")
+	mustSee(t, named.Get(t, "/sign-in"), http.StatusOK,
+		"Passkeys need a secure connection, and portal.example is reached without HTTPS.")
 	proxied := func(host string) *servertest.Node {
-		return g.Join(map[string]string{"web.server.host": host, "web.server.protocol": "https", "virtual.hosts.valid.hosts": "*",
-			"web.server.trusted.proxies": "127.0.0.1", "web.server.forwarded.protocol.enabled": "true"})
+		return g.Join(
+			map[string]string{"web.server.host": host, "web.server.protocol": "https", "virtual.hosts.valid.hosts": "*",
+				"web.server.trusted.proxies": "127.0.0.1", "web.server.forwarded.protocol.enabled": "true"},
+		)
 	}
 	https := []string{"X-Forwarded-For", "203.0.113.5", "X-Forwarded-Proto", "https"}
 	secure := proxied("portal.example")
@@ -261,7 +283,8 @@ func TestPasskeys_OfferedOnTheMainHostAlone(t *testing.T) {
 	elsewhere := strings.Replace(secure.URL, "localhost", "127.0.0.1", 1)
 	stranger := servertest.Do(t, secure.Client, http.MethodGet, elsewhere+"/sign-in/elsewhere?next=/account", nil,
 		append(https, "X-Forwarded-Host", "evil.example")...)
-	if to := stranger.Header.Get("Location"); stranger.Status != http.StatusSeeOther || !strings.HasPrefix(to, "https://portal.example") {
+	if to := stranger.Header.Get("Location"); stranger.Status != http.StatusSeeOther ||
+		!strings.HasPrefix(to, "https://portal.example") {
 		t.Errorf("elsewhere: %d to %q", stranger.Status, to)
 	}
 	mustSee(t, proxied("192.0.2.1").Get(t, "/sign-in", https...), http.StatusOK, "Passkeys need a host name")
@@ -282,7 +305,8 @@ func TestPasskeys_NoWayBackToAHostNobodyNamed(t *testing.T) {
 		}
 		_ = res.Body.Close()
 		to := res.Header.Get("Location")
-		if !strings.HasPrefix(to, "http://localhost:") || strings.Contains(to, "away=") != back || strings.Contains(to, "evil") {
+		if !strings.HasPrefix(to, "http://localhost:") || strings.Contains(to, "away=") != back ||
+			strings.Contains(to, "evil") {
 			t.Errorf("%s: %d to %q", host, res.StatusCode, to)
 		}
 	}

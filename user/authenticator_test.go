@@ -49,7 +49,8 @@ func (a *authenticator) data(flags byte) []byte {
 }
 
 func (a *authenticator) client(kind, challenge string) []byte {
-	return []byte(`{"type":"webauthn.` + kind + `","challenge":"` + challenge + `","origin":"` + a.origin + `","crossOrigin":false}`)
+	return []byte(
+		`{"type":"webauthn.` + kind + `","challenge":"` + challenge + `","origin":"` + a.origin + `","crossOrigin":false}`)
 }
 
 // create answers a question for a new passkey.
@@ -84,7 +85,13 @@ func (a *authenticator) create(t *testing.T, question []byte) []byte {
 	object = append(append(object, 0x67), "attStmt"...)
 	object = append(append(object, 0xa0, 0x68), "authData"...)
 	object = append(binary.BigEndian.AppendUint16(append(object, 0x59), uint16(len(data))), data...)
-	return a.answer(t, map[string]string{"clientDataJSON": base64url(a.client("create", q.PublicKey.Challenge)), "attestationObject": base64url(object)})
+	return a.answer(
+		t,
+		map[string]string{
+			"clientDataJSON":    base64url(a.client("create", q.PublicKey.Challenge)),
+			"attestationObject": base64url(object),
+		},
+	)
 }
 
 // get answers a question of who is there.
@@ -107,7 +114,8 @@ func (a *authenticator) get(t *testing.T, question []byte) []byte {
 
 func (a *authenticator) answer(t *testing.T, response map[string]string) []byte {
 	t.Helper()
-	out, err := json.Marshal(map[string]any{"id": base64url(a.id), "rawId": base64url(a.id), "type": "public-key", "response": response})
+	out, err := json.Marshal(
+		map[string]any{"id": base64url(a.id), "rawId": base64url(a.id), "type": "public-key", "response": response})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -83,7 +83,8 @@ WHERE digest = ? AND purpose = ? AND expires > ?`, digest, purpose, db.Micros(s.
 // spend uses a challenge up: of two at once, on whatever nodes, one finds it. Lost in a fail-over it is used
 // up again.
 func (s *Service) spend(ctx context.Context, tx *db.Tx, c challenge) (bool, error) {
-	n, err := tx.Affected(ctx, "DELETE FROM user_challenge WHERE digest = ? AND expires > ?", c.digest, db.Micros(s.o.Now()))
+	n, err := tx.Affected(ctx, "DELETE FROM user_challenge WHERE digest = ? AND expires > ?", c.digest,
+		db.Micros(s.o.Now()))
 	if err != nil || n == 0 {
 		return false, err
 	}

@@ -85,7 +85,8 @@ const factorColumns = "SELECT id, account, instance, kind, name, host, handle, d
 func scanFactor(row db.Scanner) (factor, error) {
 	var f factor
 	var created, used int64
-	err := row.Scan(&f.ID, &f.Account, &f.instance, &f.Kind, &f.Name, &f.Host, &f.handle, &f.data, &f.step, &created, &used, &f.version)
+	err := row.Scan(&f.ID, &f.Account, &f.instance, &f.Kind, &f.Name, &f.Host, &f.handle, &f.data, &f.step, &created,
+		&used, &f.version)
 	f.Created = db.Time(created)
 	if used != 0 {
 		f.Used = db.Time(used)
@@ -119,7 +120,8 @@ func (s *Service) factorsOf(ctx context.Context, account stoa.ID) (out Factors, 
 	for _, f := range list {
 		out.List = append(out.List, f.Factor)
 	}
-	err = s.db.QueryRow(ctx, "SELECT count(*) FROM user_recovery WHERE account = ? AND spent = 0", account).Scan(&out.Codes)
+	err = s.db.QueryRow(ctx, "SELECT count(*) FROM user_recovery WHERE account = ? AND spent = 0", account).
+		Scan(&out.Codes)
 	return out, err
 }
 
@@ -157,7 +159,14 @@ func (s *Service) limited(ctx context.Context, a stoa.Actor) (stoa.Actor, error)
 	if err != nil {
 		return stoa.Actor{}, err
 	}
-	return stoa.Actor{User: a.User, Name: a.Name, Instance: a.Instance, Roles: guest.Roles, Session: a.Session, Proven: a.Proven}, nil
+	return stoa.Actor{
+		User:     a.User,
+		Name:     a.Name,
+		Instance: a.Instance,
+		Roles:    guest.Roles,
+		Session:  a.Session,
+		Proven:   a.Proven,
+	}, nil
 }
 
 // addFactor inserts a factor, with recovery codes when it is the first, and notes that the session has

@@ -69,7 +69,8 @@ func (s *Service) factorTries(ctx context.Context, c Credentials, id stoa.ID) (t
 // FinishSignIn makes the session of a sign-in that SignIn answered with a SecondStep, with a code of an app
 // or a recovery code; address and agent are taken from c. A wrong code is Invalid in the field "code" and can
 // be tried again; a token that is wrong, used or too old is Unauthorized; too many tries are TooMany.
-func (s *Service) FinishSignIn(ctx context.Context, c Credentials, instance stoa.ID, token, code string) (Session, string, error) {
+func (s *Service) FinishSignIn(ctx context.Context, c Credentials, instance stoa.ID,
+	token, code string) (Session, string, error) {
 	key, ok := readToken(token)
 	if !ok {
 		return Session{}, "", errBeginAgain()
@@ -126,7 +127,8 @@ func errCode() error {
 }
 
 // codeOf finds out what a code is and gives the way to spend it; a wrong one is Invalid.
-func (s *Service) codeOf(ctx context.Context, a account, code string) (use func(ctx context.Context, tx *db.Tx) error, err error) {
+func (s *Service) codeOf(ctx context.Context, a account,
+	code string) (use func(ctx context.Context, tx *db.Tx) error, err error) {
 	code = strings.TrimSpace(code)
 	if len(code) > 100 {
 		return nil, errCode()
@@ -144,7 +146,8 @@ func (s *Service) codeOf(ctx context.Context, a account, code string) (use func(
 	}
 	return func(ctx context.Context, tx *db.Tx) error {
 		spend := func(ctx context.Context, tx *db.Tx) (int64, error) {
-			return tx.Affected(ctx, "UPDATE user_recovery SET spent = ? WHERE digest = ? AND spent = 0", db.Micros(s.o.Now()), key)
+			return tx.Affected(ctx, "UPDATE user_recovery SET spent = ? WHERE digest = ? AND spent = 0",
+				db.Micros(s.o.Now()), key)
 		}
 		if n, err := spend(ctx, tx); err != nil || n == 0 {
 			return orElse(err, errCode())
@@ -156,7 +159,8 @@ func (s *Service) codeOf(ctx context.Context, a account, code string) (use func(
 }
 
 // timeCode gives the way to spend a code of an app: the step of time that it belongs to.
-func (s *Service) timeCode(ctx context.Context, a account, code string) (use func(ctx context.Context, tx *db.Tx) error, err error) {
+func (s *Service) timeCode(ctx context.Context, a account,
+	code string) (use func(ctx context.Context, tx *db.Tx) error, err error) {
 	list, err := s.factors(ctx, s.db, a.ID)
 	if err != nil {
 		return nil, err
@@ -175,8 +179,9 @@ func (s *Service) timeCode(ctx context.Context, a account, code string) (use fun
 		}
 		return func(ctx context.Context, tx *db.Tx) error {
 			spend := func(ctx context.Context, tx *db.Tx) (int64, error) {
-				return tx.Affected(ctx, "UPDATE user_factor SET step = ?, used = ?, version = version + 1 WHERE id = ? AND step < ?",
-					step, db.Micros(s.o.Now()), f.ID, step)
+				return tx.Affected(ctx,
+					"UPDATE user_factor SET step = ?, used = ?, version = version + 1 WHERE id = ? AND step < ?", step,
+					db.Micros(s.o.Now()), f.ID, step)
 			}
 			if n, err := spend(ctx, tx); err != nil || n == 0 {
 				return orElse(err, errCode())
@@ -212,7 +217,13 @@ func (s *Service) OfferSeed(ctx context.Context, issuer string) (NewSeed, error)
 		return NewSeed{}, err
 	}
 	token, key := newToken()
-	c := challenge{digest: key, purpose: forSeed, instance: a.Instance, account: a.ID, session: stoa.ActorFrom(ctx).Session}
+	c := challenge{
+		digest:   key,
+		purpose:  forSeed,
+		instance: a.Instance,
+		account:  a.ID,
+		session:  stoa.ActorFrom(ctx).Session,
+	}
 	if err := s.begin(ctx, c, sealed, seedAge); err != nil {
 		return NewSeed{}, err
 	}
@@ -228,7 +239,8 @@ func (s *Service) OfferedSeed(ctx context.Context, issuer, token string) (NewSee
 	return NewSeed{token, seedText(seed), seedAddress(seed, issuer, a.Email)}, nil
 }
 
-func (s *Service) offered(ctx context.Context, token string) (a account, begun challenge, seed []byte, sealed string, err error) {
+func (s *Service) offered(ctx context.Context,
+	token string) (a account, begun challenge, seed []byte, sealed string, err error) {
 	if a, err = s.self(ctx); err != nil {
 		return a, begun, nil, "", err
 	}
@@ -270,7 +282,16 @@ func (s *Service) AddCodes(ctx context.Context, token, name, code string) (codes
 		if _, err := tx.Exec(ctx, "DELETE FROM user_attempt WHERE subject = ?", subject); err != nil {
 			return err
 		}
-		codes, err = s.addFactor(ctx, tx, factor{Factor: Factor{Account: a.ID, Kind: FactorCodes, Name: name}, instance: a.Instance, data: sealed, step: step})
+		codes, err = s.addFactor(
+			ctx,
+			tx,
+			factor{
+				Factor:   Factor{Account: a.ID, Kind: FactorCodes, Name: name},
+				instance: a.Instance,
+				data:     sealed,
+				step:     step,
+			},
+		)
 		return err
 	})
 	return codes, err
@@ -335,7 +356,10 @@ func (s *Service) proved(ctx context.Context, tx *db.Tx, a account, two bool) er
 	if two {
 		set, args = set+", two_factors = ?", append(args, true)
 	}
-	n, err := tx.Affected(ctx, "UPDATE user_session SET "+set+", version = version + 1 WHERE id = ? AND account = ?", append(args, session, a.ID)...)
+	n, err := tx.Affected(
+		ctx,
+		"UPDATE user_session SET "+set+", version = version + 1 WHERE id = ? AND account = ?",
+		append(args, session, a.ID)...)
 	if err != nil {
 		return fmt.Errorf("note a proof: %w", err)
 	}

@@ -56,7 +56,8 @@ func (n *node) addCodes(t *testing.T, ctx context.Context) (phone, []string) {
 		t.Fatalf("the seed %q, %q: %v", offer.Key, offer.Address, err)
 	}
 	p := phone{n, seed}
-	if _, err := n.AddCodes(ctx, offer.Token, "Phone", "000000"); !stoa.Is(err, stoa.KindInvalid) && p.code(0) != "000000" {
+	if _, err := n.AddCodes(ctx, offer.Token, "Phone", "000000"); !stoa.Is(err, stoa.KindInvalid) &&
+		p.code(0) != "000000" {
 		t.Errorf("a wrong first code: %v", err)
 	}
 	codes, err := n.AddCodes(ctx, offer.Token, "Phone", p.code(0))
@@ -82,7 +83,8 @@ func (n *node) half(t *testing.T, login string) string {
 }
 
 func (n *node) finishSignIn(token, code string) error {
-	_, _, err := n.FinishSignIn(context.Background(), Credentials{Address: netip.MustParseAddr("192.0.2.7")}, instance, token, code)
+	_, _, err := n.FinishSignIn(context.Background(), Credentials{Address: netip.MustParseAddr("192.0.2.7")}, instance,
+		token, code)
 	return err
 }
 
@@ -97,7 +99,8 @@ func TestSignIn_PasswordAloneIsNotEnoughWithAFactor(t *testing.T) {
 		wantKind(t, "no code", a.finishSignIn(a.half(t, "test"), ""), stoa.KindInvalid)
 		token := a.half(t, "test")
 		wantKind(t, "a code of half an hour later", b.finishSignIn(token, p.code(30*time.Minute)), stoa.KindInvalid)
-		session, cookie, err := b.FinishSignIn(context.Background(), Credentials{Address: netip.MustParseAddr("192.0.2.7")}, instance, token, " "+p.code(0)[:3]+" "+p.code(0)[3:])
+		session, cookie, err := b.FinishSignIn(context.Background(),
+			Credentials{Address: netip.MustParseAddr("192.0.2.7")}, instance, token, " "+p.code(0)[:3]+" "+p.code(0)[3:])
 		if err != nil || !session.TwoFactors {
 			t.Fatalf("the code, on the other node: %v, %+v", err, session)
 		}
@@ -170,7 +173,8 @@ func TestFinishSignIn_PasswordChangedMeanwhileEndsIt(t *testing.T) {
 	if err := a.SetPassword(ctx, stoa.ActorFrom(ctx).User, passphrase, "another long password"); err != nil {
 		t.Fatal(err)
 	}
-	wantKind(t, "the second step after the password was changed", a.finishSignIn(token, p.code(0)), stoa.KindUnauthorized)
+	wantKind(t, "the second step after the password was changed", a.finishSignIn(token, p.code(0)),
+		stoa.KindUnauthorized)
 }
 
 func TestResetPassword_RemovesNoFactor(t *testing.T) {
@@ -198,7 +202,8 @@ func TestFactors_LostSpendingIsDoneAgain(t *testing.T) {
 		a.repeat(t, "a code", a.lose(t, "a code", func() error { return a.finishSignIn(token, p.code(0)) }))
 		wantKind(t, "a code that was lost", b.finishSignIn(b.half(t, "test"), p.code(0)), stoa.KindInvalid)
 		wantKind(t, "its sign-in", b.finishSignIn(token, p.code(30*time.Second)), stoa.KindUnauthorized)
-		a.repeat(t, "a recovery code", a.lose(t, "a recovery code", func() error { return a.finishSignIn(a.half(t, "test"), codes[0]) }))
+		a.repeat(t, "a recovery code",
+			a.lose(t, "a recovery code", func() error { return a.finishSignIn(a.half(t, "test"), codes[0]) }))
 		wantKind(t, "a recovery code that was lost", b.finishSignIn(b.half(t, "test"), codes[0]), stoa.KindInvalid)
 		list, err := a.Factors(ctx)
 		if err != nil || len(list.List) != 1 || list.Codes != 9 {
@@ -324,7 +329,8 @@ func TestOperatorTwoFactor_LimitsTheSessionUntilThereIsOne(t *testing.T) {
 	cookie := a.signIn(t, "test", passphrase)
 	for _, n := range []*node{a, b} {
 		actor, session, err := n.Authenticate(context.Background(), cookie)
-		if err != nil || !session.Limited || actor.Admin || actor.Operator || slices.Contains(actor.Roles, a.role(t, "Administrator")) {
+		if err != nil || !session.Limited || actor.Admin || actor.Operator ||
+			slices.Contains(actor.Roles, a.role(t, "Administrator")) {
 			t.Fatalf("without a factor: %v, %+v, %+v", err, session, actor)
 		}
 	}

@@ -67,7 +67,8 @@ func (p Party) library() (*webauthn.WebAuthn, error) {
 
 // PasskeyHost gives the host that the passkeys of the instance belong to, "" while there are none.
 func (s *Service) PasskeyHost(ctx context.Context, instance stoa.ID) (string, error) {
-	host, err := db.One(ctx, s.db, scanText, "SELECT host FROM user_factor WHERE instance = ? AND kind = ? ORDER BY id LIMIT 1", instance, FactorPasskey)
+	host, err := db.One(ctx, s.db, scanText,
+		"SELECT host FROM user_factor WHERE instance = ? AND kind = ? ORDER BY id LIMIT 1", instance, FactorPasskey)
 	if db.IsNoRows(err) {
 		return "", nil
 	}
@@ -135,7 +136,13 @@ func (s *Service) AskNewPasskey(ctx context.Context, p Party) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ask for a passkey: %w", err)
 	}
-	c := challenge{purpose: forRegister, instance: a.Instance, account: a.ID, session: stoa.ActorFrom(ctx).Session, host: p.Host}
+	c := challenge{
+		purpose:  forRegister,
+		instance: a.Instance,
+		account:  a.ID,
+		session:  stoa.ActorFrom(ctx).Session,
+		host:     p.Host,
+	}
 	return s.ask(ctx, c, ceremony{o.handle, *session}, question)
 }
 
@@ -181,8 +188,12 @@ func (s *Service) AddPasskey(ctx context.Context, p Party, name string, answer [
 		if ok, err := s.spend(ctx, tx, begun); err != nil || !ok {
 			return orElse(err, errPasskey())
 		}
-		codes, err = s.addFactor(ctx, tx, factor{Factor: Factor{Account: a.ID, Kind: FactorPasskey, Name: name, Host: p.Host},
-			instance: a.Instance, handle: digest(string(credential.ID)), data: string(data)})
+		codes, err = s.addFactor(
+			ctx,
+			tx,
+			factor{Factor: Factor{Account: a.ID, Kind: FactorPasskey, Name: name, Host: p.Host},
+				instance: a.Instance, handle: digest(string(credential.ID)), data: string(data)},
+		)
 		return err
 	})
 	if db.IsDuplicate(err) {
@@ -218,12 +229,14 @@ func (s *Service) AskPasskey(ctx context.Context, p Party, instance stoa.ID, c C
 	if err != nil {
 		return nil, fmt.Errorf("ask for a passkey: %w", err)
 	}
-	return s.ask(ctx, challenge{purpose: forSignIn, instance: instance, host: p.Host}, ceremony{Session: *session}, question)
+	return s.ask(ctx, challenge{purpose: forSignIn, instance: instance, host: p.Host}, ceremony{Session: *session},
+		question)
 }
 
 // answered checks the answer to a question of the purpose. finish spends the challenge and notes the use of
 // the passkey, in the transaction of what the answer is for.
-func (s *Service) answered(ctx context.Context, p Party, purpose string, instance stoa.ID, answer []byte) (a account, begun challenge,
+func (s *Service) answered(ctx context.Context, p Party, purpose string, instance stoa.ID,
+	answer []byte) (a account, begun challenge,
 	finish func(ctx context.Context, tx *db.Tx) error, err error) {
 	if len(answer) > maxAnswer {
 		return a, begun, nil, errPasskey()
@@ -240,7 +253,8 @@ func (s *Service) answered(ctx context.Context, p Party, purpose string, instanc
 	if !ok || begun.host != p.Host || begun.instance != instance {
 		return a, begun, nil, errPasskey()
 	}
-	f, err := db.One(ctx, s.db, scanFactor, factorColumns+" WHERE instance = ? AND kind = ? AND handle = ?", instance, FactorPasskey, digest(string(got.RawID)))
+	f, err := db.One(ctx, s.db, scanFactor, factorColumns+" WHERE instance = ? AND kind = ? AND handle = ?", instance,
+		FactorPasskey, digest(string(got.RawID)))
 	if db.IsNoRows(err) {
 		return a, begun, nil, errPasskey()
 	}
@@ -269,7 +283,8 @@ func (s *Service) answered(ctx context.Context, p Party, purpose string, instanc
 		return a, begun, nil, errPasskey()
 	}
 	if credential.Authenticator.CloneWarning {
-		s.log.WarnContext(ctx, "a passkey was not accepted: its counter went back, so that there may be a copy of it", "user", a.ID, "factor", f.ID)
+		s.log.WarnContext(ctx, "a passkey was not accepted: its counter went back, so that there may be a copy of it",
+			"user", a.ID, "factor", f.ID)
 		return a, begun, nil, errPasskey()
 	}
 	k.Credential = *credential
@@ -281,8 +296,9 @@ func (s *Service) answered(ctx context.Context, p Party, purpose string, instanc
 		if ok, err := s.spend(ctx, tx, begun); err != nil || !ok {
 			return orElse(err, errPasskey())
 		}
-		n, err := tx.Affected(ctx, "UPDATE user_factor SET data = ?, used = ?, version = version + 1 WHERE id = ? AND version = ?",
-			string(data), db.Micros(s.o.Now()), f.ID, f.version)
+		n, err := tx.Affected(ctx,
+			"UPDATE user_factor SET data = ?, used = ?, version = version + 1 WHERE id = ? AND version = ?", string(data),
+			db.Micros(s.o.Now()), f.ID, f.version)
 		if err != nil || n == 0 { // removed, or used elsewhere at the same time
 			return orElse(err, errPasskey())
 		}
@@ -292,7 +308,8 @@ func (s *Service) answered(ctx context.Context, p Party, purpose string, instanc
 }
 
 // SignInWithPasskey makes a session from the answer to AskPasskey. An answer that does not fit is Invalid.
-func (s *Service) SignInWithPasskey(ctx context.Context, p Party, instance stoa.ID, c Credentials, answer []byte) (Session, string, error) {
+func (s *Service) SignInWithPasskey(ctx context.Context, p Party, instance stoa.ID, c Credentials,
+	answer []byte) (Session, string, error) {
 	a, _, finish, err := s.answered(ctx, p, forSignIn, instance, answer)
 	if err != nil {
 		return Session{}, "", err
@@ -315,7 +332,13 @@ func (s *Service) AskProof(ctx context.Context, p Party) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ask for a passkey: %w", err)
 	}
-	c := challenge{purpose: forProof, instance: a.Instance, account: a.ID, session: stoa.ActorFrom(ctx).Session, host: p.Host}
+	c := challenge{
+		purpose:  forProof,
+		instance: a.Instance,
+		account:  a.ID,
+		session:  stoa.ActorFrom(ctx).Session,
+		host:     p.Host,
+	}
 	return s.ask(ctx, c, ceremony{Session: *session}, question)
 }
 
@@ -354,7 +377,8 @@ type away struct {
 
 // LeaveFor notes that the browser, which keeps the secret, goes to the main host to sign in, and gives the
 // token with which it is known there. The origin must be one of the portal's own.
-func (s *Service) LeaveFor(ctx context.Context, instance stoa.ID, to Away, secret string, c Credentials) (token string, err error) {
+func (s *Service) LeaveFor(ctx context.Context, instance stoa.ID, to Away, secret string,
+	c Credentials) (token string, err error) {
 	if err := s.try(ctx, passkeyTries(s, c).limits...); err != nil {
 		return "", err
 	}
@@ -369,7 +393,8 @@ func (s *Service) ComesFrom(ctx context.Context, instance stoa.ID, token string)
 	return v.Away, ok, err
 }
 
-func (s *Service) comesFrom(ctx context.Context, instance stoa.ID, token string) (v away, c challenge, ok bool, err error) {
+func (s *Service) comesFrom(ctx context.Context, instance stoa.ID,
+	token string) (v away, c challenge, ok bool, err error) {
 	key, ok := readToken(token)
 	if !ok {
 		return v, c, false, nil
@@ -380,7 +405,8 @@ func (s *Service) comesFrom(ctx context.Context, instance stoa.ID, token string)
 
 // TicketWithPasskey is SignInWithPasskey for somebody who came from another host: instead of a session here
 // it gives the way back to that host, with a ticket that makes one there, once and within a minute.
-func (s *Service) TicketWithPasskey(ctx context.Context, p Party, instance stoa.ID, from string, answer []byte) (to Away, ticket string, err error) {
+func (s *Service) TicketWithPasskey(ctx context.Context, p Party, instance stoa.ID, from string,
+	answer []byte) (to Away, ticket string, err error) {
 	v, leave, ok, err := s.comesFrom(ctx, instance, from)
 	if err != nil {
 		return Away{}, "", err
@@ -412,7 +438,8 @@ func (s *Service) TicketWithPasskey(ctx context.Context, p Party, instance stoa.
 
 // SignInWithTicket makes a session from a ticket, at the origin that it is for and in the browser that keeps
 // the secret; it gives the path to go on to. Anything else is Unauthorized.
-func (s *Service) SignInWithTicket(ctx context.Context, instance stoa.ID, origin, secret, ticket string, c Credentials) (v Session, token, next string, err error) {
+func (s *Service) SignInWithTicket(ctx context.Context, instance stoa.ID, origin, secret, ticket string,
+	c Credentials) (v Session, token, next string, err error) {
 	key, ok := readToken(ticket)
 	if !ok {
 		return v, "", "", errBeginAgain()

@@ -70,7 +70,8 @@ func TestSignInWithPasskey_AskedOnOneNodeAnsweredOnTheOther(t *testing.T) {
 		question = b.askPasskey(t)
 		a.clock.pass(challengeAge)
 		wantKind(t, "five minutes later", a.passkeyIn(phone.get(t, question)), stoa.KindInvalid)
-		if _, _, err := a.SignIn(context.Background(), credentials("test", passphrase), instance); !errors.As(err, new(*SecondStep)) {
+		if _, _, err := a.SignIn(context.Background(), credentials("test", passphrase), instance); !errors.As(err,
+			new(*SecondStep)) {
 			t.Errorf("with the password alone: %v", err)
 		}
 	})
@@ -100,7 +101,8 @@ func TestSignInWithPasskey_Refuses(t *testing.T) {
 	}
 	try("a copy whose counter is behind", func(p *authenticator) { p.count = 0 })
 	wantKind(t, "another instance", func() error {
-		_, _, err := a.SignInWithPasskey(context.Background(), party(), instance+1, Credentials{}, phone.get(t, a.askPasskey(t)))
+		_, _, err := a.SignInWithPasskey(context.Background(), party(), instance+1, Credentials{},
+			phone.get(t, a.askPasskey(t)))
 		return err
 	}(), stoa.KindInvalid)
 	proof, err := a.AskProof(ctx, party())
@@ -142,8 +144,10 @@ func TestProveWithPasskey_IsForTheSameSession(t *testing.T) {
 			return question
 		}
 		wantKind(t, "another person's passkey", b.ProveWithPasskey(ctx, party(), hers.get(t, ask(ctx))), stoa.KindInvalid)
-		wantKind(t, "what another session was asked", b.ProveWithPasskey(ctx, party(), phone.get(t, ask(annas))), stoa.KindInvalid)
-		wantKind(t, "what a sign-in was asked", b.ProveWithPasskey(ctx, party(), phone.get(t, a.askPasskey(t))), stoa.KindInvalid)
+		wantKind(t, "what another session was asked", b.ProveWithPasskey(ctx, party(), phone.get(t, ask(annas))),
+			stoa.KindInvalid)
+		wantKind(t, "what a sign-in was asked", b.ProveWithPasskey(ctx, party(), phone.get(t, a.askPasskey(t))),
+			stoa.KindInvalid)
 		wantKind(t, "before", a.SetRoles(ctx, anna.ID, nil), stoa.KindStale)
 		if err := b.ProveWithPasskey(ctx, party(), phone.get(t, ask(ctx))); err != nil {
 			t.Fatal(err)
@@ -166,21 +170,25 @@ func TestSignInWithTicket_IsBoundToOriginAndBrowser(t *testing.T) {
 		const news = "https://news.example"
 		ticket := func() string {
 			t.Helper()
-			token, err := a.LeaveFor(context.Background(), instance, Away{Origin: news, Next: "/control/"}, "browser", Credentials{})
+			token, err := a.LeaveFor(context.Background(), instance, Away{Origin: news, Next: "/control/"}, "browser",
+				Credentials{})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if to, ok, err := b.ComesFrom(context.Background(), instance, token); err != nil || !ok || to.Origin != news {
+			if to, ok, err := b.ComesFrom(context.Background(), instance, token); err != nil || !ok ||
+				to.Origin != news {
 				t.Fatalf("on the main host: %+v, %v, %v", to, ok, err)
 			}
 			if _, ok, _ := b.ComesFrom(context.Background(), instance+1, token); ok {
 				t.Error("another instance knows the token")
 			}
-			to, ticket, err := b.TicketWithPasskey(context.Background(), party(), instance, token, phone.get(t, a.askPasskey(t)))
+			to, ticket, err := b.TicketWithPasskey(context.Background(), party(), instance, token,
+				phone.get(t, a.askPasskey(t)))
 			if err != nil || to.Origin != news {
 				t.Fatalf("the ticket: %+v, %v", to, err)
 			}
-			if _, _, err := b.TicketWithPasskey(context.Background(), party(), instance, token, phone.get(t, a.askPasskey(t))); !stoa.Is(err, stoa.KindUnauthorized) {
+			if _, _, err := b.TicketWithPasskey(context.Background(), party(), instance, token, phone.get(t, a.askPasskey(t))); !stoa.Is(
+				err, stoa.KindUnauthorized) {
 				t.Errorf("a second ticket: %v", err)
 			}
 			return ticket

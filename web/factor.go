@@ -88,13 +88,24 @@ func (h *Handler) second(w http.ResponseWriter, r *http.Request) error {
 		return signInOff()
 	}
 	next, step := nextPath(r.PostForm.Get("next")), r.PostForm.Get("step")
-	session, token, err := h.opt.Users.FinishSignIn(r.Context(), h.browser(r), visitOf(r).instance.ID, step, r.PostForm.Get("code"))
+	session, token, err := h.opt.Users.FinishSignIn(r.Context(), h.browser(r), visitOf(r).instance.ID, step,
+		r.PostForm.Get("code"))
 	if stoa.Is(err, stoa.KindUnauthorized) {
 		return h.failed(w, r, err, "Sign in", "sign-in.html", peopleForm{Next: next, Keys: h.passkeys(r)})
 	}
 	if err != nil {
-		return h.failedWith(w, r, err, lang.Word("factors.second-title"), "second.html",
-			secondForm{peopleForm{Next: next, Error: message(err)}, user.SecondStep{Token: step, Codes: true, Passkey: r.PostForm.Get("passkey") != ""}, h.passkeys(r)})
+		return h.failedWith(
+			w,
+			r,
+			err,
+			lang.Word("factors.second-title"),
+			"second.html",
+			secondForm{
+				peopleForm{Next: next, Error: message(err)},
+				user.SecondStep{Token: step, Codes: true, Passkey: r.PostForm.Get("passkey") != ""},
+				h.passkeys(r),
+			},
+		)
 	}
 	return h.enter(w, r, session, token, next)
 }
@@ -192,12 +203,14 @@ func (h *Handler) offerApp(w http.ResponseWriter, r *http.Request) error {
 	return h.showSeed(w, r, http.StatusOK, seed, "", "")
 }
 
-func (h *Handler) showSeed(w http.ResponseWriter, r *http.Request, status int, seed user.NewSeed, name, problem string) error {
+func (h *Handler) showSeed(w http.ResponseWriter, r *http.Request, status int, seed user.NewSeed,
+	name, problem string) error {
 	picture, err := qrPicture(seed.Address)
 	if err != nil {
 		return err
 	}
-	return h.showFactors(w, r, status, func(v *factorsView) { v.Seed, v.Picture, v.Name, v.Error = seed, picture, name, problem })
+	return h.showFactors(w, r, status,
+		func(v *factorsView) { v.Seed, v.Picture, v.Name, v.Error = seed, picture, name, problem })
 }
 
 func (h *Handler) addApp(w http.ResponseWriter, r *http.Request) error {
@@ -248,7 +261,8 @@ func qrPicture(text string) (template.HTML, error) {
 	size := strconv.Itoa(code.Size + 2*quiet)
 	var b strings.Builder
 	b.WriteString(`<svg class="qr" viewBox="0 0 ` + size + ` ` + size + `" role="img" aria-label="` +
-		template.HTMLEscapeString(lang.Word("factors.picture")) + `" shape-rendering="crispEdges"><path fill="#fff" d="M0 0h` + size + `v` + size + `H0z"/><path fill="#000" d="`)
+		template.HTMLEscapeString(
+			lang.Word("factors.picture")) + `" shape-rendering="crispEdges"><path fill="#fff" d="M0 0h` + size + `v` + size + `H0z"/><path fill="#000" d="`)
 	for y := range code.Size {
 		for x := range code.Size {
 			if code.Black(x, y) {

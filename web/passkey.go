@@ -138,7 +138,8 @@ func (h *Handler) party(r *http.Request) (user.Party, error) {
 // machine: only there a sign-in of the main host goes on. Whoever asks chooses the header Host.
 func (h *Handler) ownOrigin(r *http.Request) (bool, error) {
 	host := httpd.Host(r)
-	if host == "localhost" || slices.Contains(h.opt.OwnHosts, host) || h.opt.PublicHost != "" && host == h.opt.PublicHost {
+	if host == "localhost" || slices.Contains(h.opt.OwnHosts, host) ||
+		h.opt.PublicHost != "" && host == h.opt.PublicHost {
 		return true, nil
 	}
 	if ip, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
@@ -166,8 +167,17 @@ func (h *Handler) elsewhere(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	secret := randomText()
-	token, err := h.opt.Users.LeaveFor(r.Context(), visitOf(r).instance.ID,
-		user.Away{Origin: visited(r), Next: next, Remember: r.URL.Query().Get("remember") != "" && !h.opt.NoRemember}, secret, h.browser(r))
+	token, err := h.opt.Users.LeaveFor(
+		r.Context(),
+		visitOf(r).instance.ID,
+		user.Away{
+			Origin:   visited(r),
+			Next:     next,
+			Remember: r.URL.Query().Get("remember") != "" && !h.opt.NoRemember,
+		},
+		secret,
+		h.browser(r),
+	)
 	if err != nil {
 		return err
 	}
@@ -265,7 +275,8 @@ func (h *Handler) ticket(w http.ResponseWriter, r *http.Request) error {
 	if h.opt.SignInDisabled {
 		return signInOff()
 	}
-	session, token, next, err := h.opt.Users.SignInWithTicket(r.Context(), visitOf(r).instance.ID, visited(r), h.valueOf(r, awayCookie), r.URL.Query().Get("ticket"), h.browser(r))
+	session, token, next, err := h.opt.Users.SignInWithTicket(r.Context(), visitOf(r).instance.ID, visited(r),
+		h.valueOf(r, awayCookie), r.URL.Query().Get("ticket"), h.browser(r))
 	if err != nil {
 		return h.failed(w, r, err, "Sign in", "sign-in.html", peopleForm{Next: "/", Keys: h.passkeys(r)})
 	}
@@ -281,7 +292,12 @@ func signInOff() error {
 // browser is what a request tells of who signs in.
 func (h *Handler) browser(r *http.Request) user.Credentials {
 	before, _ := h.tokens(r)
-	return user.Credentials{Address: httpd.ClientIP(r), Agent: r.UserAgent(), Known: h.valueOf(r, knownCookie), Before: before}
+	return user.Credentials{
+		Address: httpd.ClientIP(r),
+		Agent:   r.UserAgent(),
+		Known:   h.valueOf(r, knownCookie),
+		Before:  before,
+	}
 }
 
 // enter gives the browser its new session and goes on.

@@ -49,29 +49,34 @@ func TestPasskey_AddedOnOneNodeUsedOnTheOther(t *testing.T) {
 	b.both(t, "account-ways")
 	b.visit(t, "/account/factors", 1440)
 	b.both(t, "factors-none")
-	b.do(t, "add a passkey", chromedp.Click(chromedp.CSS(`form[data-passkey] .button`)), chromedp.WaitVisible(chromedp.CSS(".recovery__codes li")))
+	b.do(t, "add a passkey", chromedp.Click(chromedp.CSS(`form[data-passkey] .button`)),
+		chromedp.WaitVisible(chromedp.CSS(".recovery__codes li")))
 	if got := eval[int](t, b, `document.querySelectorAll(".recovery__codes code").length`); got != 10 {
 		t.Errorf("%d recovery codes", got)
 	}
 	b.both(t, "factors-added")
 	b.visit(t, "/account/factors", 1440)
-	b.do(t, "offer an app", chromedp.Click(chromedp.CSS(`form[action="/account/factors/app"] .button`)), chromedp.WaitVisible(chromedp.CSS(".qr")))
+	b.do(t, "offer an app", chromedp.Click(chromedp.CSS(`form[action="/account/factors/app"] .button`)),
+		chromedp.WaitVisible(chromedp.CSS(".qr")))
 	b.both(t, "factors-app")
 
 	signOut := func() {
 		t.Helper()
-		if !eval[bool](t, b, `(() => { const x = new XMLHttpRequest(); x.open("POST", "/sign-out", false); x.send(); return true; })()`) {
+		if !eval[bool](t, b,
+			`(() => { const x = new XMLHttpRequest(); x.open("POST", "/sign-out", false); x.send(); return true; })()`) {
 			t.Fatal("not signed out")
 		}
 	}
 	signOut()
 	b.visit(t, "/sign-in?next=/control/", 1440)
 	b.both(t, "passkey-sign-in")
-	b.do(t, "sign in with the passkey", chromedp.Click(chromedp.CSS(`form[data-passkey] .button`)), chromedp.WaitVisible(chromedp.CSS(".rail__nav, .bar__menu")))
+	b.do(t, "sign in with the passkey", chromedp.Click(chromedp.CSS(`form[data-passkey] .button`)),
+		chromedp.WaitVisible(chromedp.CSS(".rail__nav, .bar__menu")))
 
 	// The password alone is not enough any more.
 	guest := nodes[0].Guest(t)
-	if got := guest.Post(t, "/sign-in", map[string][]string{"login": {servertest.AdminLogin}, "password": {servertest.AdminPassword}}); !strings.Contains(got.Body, "One more step") {
+	if got := guest.Post(t, "/sign-in", map[string][]string{"login": {servertest.AdminLogin}, "password": {servertest.AdminPassword}}); !strings.Contains(
+		got.Body, "One more step") {
 		t.Errorf("with the password alone: %d\n%s", got.Status, got.Body)
 	}
 
@@ -87,14 +92,19 @@ func TestPasskey_AddedOnOneNodeUsedOnTheOther(t *testing.T) {
 		n.Cache.DropAll("the test has changed sessions")
 	}
 	b.visit(t, "/control/groups/new", 1440)
-	b.do(t, "make a group", chromedp.SendKeys(chromedp.CSS(`[name="name"]`), "Bees & co"), chromedp.Click(chromedp.CSS(`.save-bar .button--primary`)),
+	b.do(t, "make a group", chromedp.SendKeys(chromedp.CSS(`[name="name"]`), "Bees & co"),
+		chromedp.Click(chromedp.CSS(`.save-bar .button--primary`)),
 		chromedp.WaitVisible(chromedp.CSS("#confirm-password")))
 	b.both(t, "confirm")
-	b.do(t, "a wrong password", chromedp.SendKeys(chromedp.CSS("#confirm-password"), "wrong"), chromedp.SendKeys(chromedp.CSS("#confirm-code"), "000000"),
+	b.do(t, "a wrong password", chromedp.SendKeys(chromedp.CSS("#confirm-password"), "wrong"),
+		chromedp.SendKeys(chromedp.CSS("#confirm-code"), "000000"),
 		chromedp.Click(chromedp.CSS(`form[action="/account/confirm"] .button`)))
-	b.wait(t, "the word that it is wrong", `/wrong/.test(document.querySelector("form[action='/account/confirm'] [data-problem]").textContent)`)
+	b.wait(t, "the word that it is wrong",
+		`/wrong/.test(document.querySelector("form[action='/account/confirm'] [data-problem]").textContent)`)
 	b.both(t, "confirm-wrong")
-	b.do(t, "confirm with the passkey", chromedp.Click(chromedp.CSS(`form[action="/account/confirm/passkey"] .button`)), chromedp.WaitVisible(chromedp.CSS(".toast")))
+	b.do(t, "confirm with the passkey",
+		chromedp.Click(chromedp.CSS(`form[action="/account/confirm/passkey"] .button`)),
+		chromedp.WaitVisible(chromedp.CSS(".toast")))
 	b.visit(t, "/control/groups", 1440)
 	if got := b.text(t); !strings.Contains(got, "Bees & co") {
 		t.Errorf("the groups:\n%s", got)
@@ -105,12 +115,14 @@ func TestPasskey_AddedOnOneNodeUsedOnTheOther(t *testing.T) {
 	b.url = strings.Replace(address, "localhost", "127.0.0.1", 1)
 	b.visit(t, "/sign-in?next=/control/", 1440)
 	b.both(t, "passkey-elsewhere")
-	b.do(t, "go to the main host", chromedp.Click(chromedp.CSS(`a[href^="/sign-in/elsewhere"]`)), chromedp.WaitVisible(chromedp.CSS(`form[data-passkey] .button`)))
+	b.do(t, "go to the main host", chromedp.Click(chromedp.CSS(`a[href^="/sign-in/elsewhere"]`)),
+		chromedp.WaitVisible(chromedp.CSS(`form[data-passkey] .button`)))
 	if where := eval[string](t, b, "location.href"); !strings.HasPrefix(where, address) {
 		t.Fatalf("the main host is %s", where)
 	}
 	b.both(t, "passkey-away")
-	b.do(t, "sign in there", chromedp.Click(chromedp.CSS(`form[data-passkey] .button`)), chromedp.WaitVisible(chromedp.CSS(".rail__nav, .bar__menu")))
+	b.do(t, "sign in there", chromedp.Click(chromedp.CSS(`form[data-passkey] .button`)),
+		chromedp.WaitVisible(chromedp.CSS(".rail__nav, .bar__menu")))
 	if where := eval[string](t, b, "location.href"); where != b.url+"/control/" {
 		t.Errorf("the way back leads to %s", where)
 	}
