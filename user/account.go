@@ -216,13 +216,13 @@ func (s *Service) Update(ctx context.Context, u User) (User, error) {
 	if self && u.Status != StatusActive {
 		return User{}, stoa.Invalid("status", "you cannot lock your own account")
 	}
+	if err := s.guardNames(ctx, old.User, u); err != nil {
+		return User{}, err
+	}
 	if !self || u.Email != old.Email || u.ScreenName != old.ScreenName {
 		if err := s.fresh(ctx, "change an account"); err != nil {
 			return User{}, err
 		}
-	}
-	if err := s.guardNames(ctx, old.User, u); err != nil {
-		return User{}, err
 	}
 	err = s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
 		wasAdmin := false

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/db"
+	"github.com/stoa-portal/stoa/lang"
 )
 
 // The kinds of factor. A passkey, which asks for a finger or a PIN itself, is two at once; codes by time are the
@@ -289,7 +290,8 @@ func (s *Service) RemoveFactor(ctx context.Context, id stoa.ID) error {
 	if err != nil {
 		return err
 	}
-	return s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+	name := ""
+	err = s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
 		if err := tx.QueryRow(ctx, "SELECT id FROM user_account WHERE id = ?"+tx.Dialect().ForUpdate(), a.ID).Scan(&a.ID); err != nil {
 			return fmt.Errorf("find user %d: %w", a.ID, err)
 		}
@@ -304,8 +306,13 @@ func (s *Service) RemoveFactor(ctx context.Context, id stoa.ID) error {
 		if s.o.OperatorTwoFactor && stoa.ActorFrom(ctx).Operator && len(list) == 1 {
 			return stoa.Conflict("operators of this portal need a second factor: add another one before you remove the last")
 		}
+		name = list[at].Name
 		return s.takeFactors(ctx, tx, a, list[at:at+1], len(list) == 1)
 	})
+	if err == nil {
+		s.factorsChanged(ctx, a, name, false)
+	}
+	return err
 }
 
 // ResetFactors takes all factors and recovery codes from the person, and ends their sessions: the way back
@@ -318,7 +325,7 @@ func (s *Service) ResetFactors(ctx context.Context, account stoa.ID) error {
 	if err != nil {
 		return err
 	}
-	return s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+	err = s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
 		list, err := s.factors(ctx, tx, a.ID)
 		if err != nil {
 			return err
@@ -328,6 +335,10 @@ func (s *Service) ResetFactors(ctx context.Context, account stoa.ID) error {
 		}
 		return endSessions(ctx, tx, "account = ?", a.ID)
 	})
+	if err == nil {
+		s.factorsChanged(ctx, a, lang.Word("factors.mail.all"), false)
+	}
+	return err
 }
 
 // takeFactors removes factors of an account, and with the last one its recovery codes.

@@ -294,6 +294,9 @@ func (s *Service) AddCodes(ctx context.Context, token, name, code string) (codes
 		)
 		return err
 	})
+	if err == nil {
+		s.factorsChanged(ctx, a, name, true)
+	}
 	return codes, err
 }
 

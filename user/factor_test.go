@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/netip"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -253,13 +254,26 @@ func TestResetFactors_IsForThePortalAndEndsSessions(t *testing.T) {
 	ctx := a.as(t, cookie)
 	a.addCodes(t, ctx)
 	wantKind(t, "an administrator", a.ResetFactors(ctx, u.ID), stoa.KindForbidden)
+	a.mailSays(t, `"Phone" was added`)
 	if err := a.ResetFactors(asSystem(), u.ID); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := a.Authenticate(context.Background(), cookie); !stoa.Is(err, stoa.KindUnauthorized) {
 		t.Errorf("the session afterwards: %v", err)
 	}
+	a.mailSays(t, "all passkeys, apps and recovery codes")
 	a.signIn(t, "test", passphrase)
+}
+
+// mailSays waits for a mail with the words.
+func (n *node) mailSays(t *testing.T, words string) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); runtime.Gosched() {
+		if slices.ContainsFunc(n.mails(t), func(m string) bool { return strings.Contains(m, words) }) {
+			return
+		}
+	}
+	t.Errorf("no mail says %q", words)
 }
 
 func TestFactors_AskForAFreshProof(t *testing.T) {
@@ -325,6 +339,7 @@ func TestOperatorTwoFactor_LimitsTheSessionUntilThereIsOne(t *testing.T) {
 	for _, n := range []*node{a, b} {
 		n.o.OperatorTwoFactor = true
 	}
+	withOperators(nil, a, b)
 	admin(t, a)
 	cookie := a.signIn(t, "test", passphrase)
 	for _, n := range []*node{a, b} {

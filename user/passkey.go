@@ -199,6 +199,9 @@ func (s *Service) AddPasskey(ctx context.Context, p Party, name string, answer [
 	if db.IsDuplicate(err) {
 		return nil, stoa.Conflict("this passkey is there already")
 	}
+	if err == nil {
+		s.factorsChanged(ctx, a, name, true)
+	}
 	return codes, err
 }
 
