@@ -10,7 +10,7 @@ import (
 func Regions() []string {
 	return []string{
 		"actor", "article", "article-list", "article-slug", "category", "file", "grant", "host", "menu", "page", "page-cache",
-		"page-path", "page-tree", "redirect", "redirect-parameters", "role", "session", "site", "tag", "terms",
+		"page-path", "page-tree", "redirect", "redirect-parameters", "role", "secret", "session", "site", "tag", "terms",
 	}
 }
 

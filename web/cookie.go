@@ -70,14 +70,14 @@ func (h *Handler) authenticate(w http.ResponseWriter, r *http.Request, instance 
 	actor, session, err = h.opt.Users.Authenticate(r.Context(), token)
 	switch {
 	case err == nil && bare && !session.Ends.IsZero():
-		return actor, session, false, nil // given over plain HTTP, where it goes on to count
+		return actor, user.Session{}, false, nil // given over plain HTTP, where it goes on to count
 	case err == nil && actor.Instance == instance:
 		return actor, session, true, nil
 	case err == nil, stoa.Is(err, stoa.KindUnauthorized), stoa.Is(err, stoa.KindNotFound):
 		h.dropSession(w, r)
 		return actor, user.Session{}, false, nil
 	}
-	return actor, session, false, err
+	return actor, user.Session{}, false, err
 }
 
 // giveSession writes the cookie of a new session; without remember the browser keeps it until it is closed.
