@@ -114,5 +114,27 @@ func TestInstances_AreApartOnEveryNode(t *testing.T) {
 		if status, body := atHost(t, other, operator, "localhost", http.MethodPost, "/control/instances/new", another); status != http.StatusOK || !strings.Contains(body, "http://y.test/account/setup?token=") {
 			t.Errorf("the operator makes one: %d\n%s", status, body)
 		}
+		inst, _, err := other.Sites.Resolve(servertest.System(), "harbour.test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		hosts := "/control/instances/" + inst.ID.String() + "/hosts"
+		for typed, want := range map[string]int{"bücher.example": http.StatusSeeOther, "*.example": http.StatusUnprocessableEntity,
+			"http://x.example": http.StatusUnprocessableEntity, "harbour.test": http.StatusConflict} {
+			if status, body := atHost(t, other, operator, "localhost", http.MethodPost, hosts, url.Values{"hosts": {typed}}); status != want {
+				t.Errorf("the operator gives %s: %d\n%s", typed, status, body)
+			}
+		}
+		if status, body := atHost(t, other, operator, "localhost", http.MethodGet, hosts, nil); status != http.StatusOK ||
+			!strings.Contains(body, "bücher.example") || !strings.Contains(body, "xn--bcher-kva.example") {
+			t.Errorf("its host names: %d\n%s", status, body)
+		}
+		nodes[0].Poll(t)
+		if status, body := atHost(t, nodes[0], newPerson(t), "xn--bcher-kva.example", http.MethodGet, "/", nil); status != http.StatusOK || !strings.Contains(body, "– Harbour</title>") {
+			t.Errorf("a request to it on the other node: %d", status)
+		}
+		if status, body := atHost(t, other, person, "harbour.test", http.MethodGet, "/control/settings", nil); status != http.StatusOK || !strings.Contains(body, "bücher.example") {
+			t.Errorf("the settings of its site do not name the host: %d\n%s", status, body)
+		}
 	})
 }

@@ -94,6 +94,9 @@ func (s *Service) insert(ctx context.Context, tx *db.Tx, u *User, hash string) e
 		return err
 	}
 	for _, g := range u.Groups {
+		if err := s.guardGroup(ctx, tx, Group{ID: g, Instance: u.Instance}); err != nil {
+			return err
+		}
 		if _, err := tx.InsertIgnore(ctx, "user_member", db.Row{"usergroup": g, "account": id}); err != nil {
 			return fmt.Errorf("put the account into a group: %w", err)
 		}

@@ -199,6 +199,10 @@ func (s *Service) AddMembers(ctx context.Context, group stoa.ID, users ...stoa.I
 		return err
 	}
 	return s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+		// The group may have become one of administrators since it was read.
+		if err := s.guardGroup(ctx, tx, g); err != nil {
+			return err
+		}
 		for _, id := range users {
 			a, err := s.account(ctx, tx, id)
 			if err != nil && !stoa.Is(err, stoa.KindNotFound) {
@@ -257,6 +261,18 @@ func (s *Service) manageGroup(ctx context.Context, id stoa.ID) (Group, error) {
 		return Group{}, err
 	}
 	return g, s.fresh(ctx, "change a user group")
+}
+
+// guardGroup is guardAdminRole for the roles that a group has at this moment, and makes changes of them wait.
+func (s *Service) guardGroup(ctx context.Context, tx *db.Tx, g Group) error {
+	if _, err := s.lockAdminRole(ctx, tx, g.Instance); err != nil {
+		return err
+	}
+	held, err := s.access.Held(ctx, tx, g.ID)
+	if err != nil {
+		return err
+	}
+	return s.guardAdminRole(ctx, g.Instance, held)
 }
 
 // groupAdmin reports whether members of the group are administrators by it, and makes such changes
