@@ -48,6 +48,27 @@ func (a Actor) Operates(what string) error {
 	return Forbidden("only an operator of the whole installation may %s", what)
 }
 
+// ProofAge is how long it counts that a person proved who they are.
+const ProofAge = 10 * time.Minute
+
+// Fresh refuses an actor who did not prove who they are within ProofAge before now, in this session; what
+// names what they are about to do: "change a password". A proof that a node with a clock ahead of this one
+// dated up to a minute later counts as well. The portal itself is always fresh.
+func (a Actor) Fresh(now time.Time, what string) error {
+	if age := now.Sub(a.Proven); a.System || !a.Proven.IsZero() && age < ProofAge && age > -time.Minute {
+		return nil
+	}
+	return ProveAgain(what)
+}
+
+// OperatesNow is Operates for what changes something: it refuses an actor who is not Fresh as well.
+func (a Actor) OperatesNow(what string) error {
+	if err := a.Operates(what); err != nil {
+		return err
+	}
+	return a.Fresh(time.Now(), what)
+}
+
 type actorKey struct{}
 type requesterKey struct{}
 type localeKey struct{}

@@ -22,11 +22,12 @@ const (
 	KindTooLarge                 // the input is over a limit that the message names (413)
 	KindTooMany                  // throttled; RetryAfter says for how long (429)
 	KindUnavailable              // a part that is needed is away; trying later can help (503)
+	KindStale                    // the person must first prove again who they are, in this session (403)
 )
 
 // String names the kind for logs.
 func (k Kind) String() string {
-	names := [...]string{"internal", "invalid", "not found", "unauthorized", "forbidden", "conflict", "too large", "too many", "unavailable"}
+	names := [...]string{"internal", "invalid", "not found", "unauthorized", "forbidden", "conflict", "too large", "too many", "unavailable", "stale"}
 	if int(k) < len(names) {
 		return names[k]
 	}
@@ -123,4 +124,10 @@ func TooMany(format string, args ...any) *Error {
 // Unavailable says that a part that is needed is away; cause goes to the log only.
 func Unavailable(cause error, format string, args ...any) *Error {
 	return &Error{Kind: KindUnavailable, Message: fmt.Sprintf(format, args...), Err: cause}
+}
+
+// ProveAgain says that the actor may do this, but signed in too long ago: what, such as "change a password",
+// goes on when the person has proved again who they are.
+func ProveAgain(what string) *Error {
+	return &Error{Kind: KindStale, Message: fmt.Sprintf("before you %s, show once more that it is you: you signed in a while ago", what)}
 }

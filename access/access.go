@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/cache"
@@ -94,11 +95,13 @@ type Options struct {
 	// InstanceOf gives the instance that a site belongs to, NotFound when there is no such site. With it, a path
 	// that puts a site into an instance of another portal is refused, whoever made it; nil: paths are believed.
 	InstanceOf func(ctx context.Context, q db.Queryer, site stoa.ID) (stoa.ID, error)
+	Now        func() time.Time // decides whether a sign-in is fresh; nil = time.Now
 }
 
 // Service answers who may do what. It is safe for concurrent use.
 type Service struct {
 	db     *db.DB
+	now    func() time.Time
 	roles  *cache.Region[[]Role]
 	grants *cache.Region[[]Grant]
 	owner  func(ctx context.Context, q db.Queryer, site stoa.ID) (stoa.ID, error)
@@ -109,8 +112,11 @@ func New(o Options) (*Service, error) {
 	if o.DB == nil || o.Cache == nil {
 		return nil, errors.New("access: Options.DB and Options.Cache are required")
 	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	return &Service{
-		db: o.DB, owner: o.InstanceOf,
+		db: o.DB, owner: o.InstanceOf, now: o.Now,
 		roles: cache.NewRegion(o.Cache, cache.RegionOptions{Name: "role", MaxBytes: 4 << 20}, func(list []Role) int {
 			n := 24
 			for _, r := range list {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/cache"
@@ -71,7 +72,7 @@ func system() context.Context { return stoa.WithActor(context.Background(), stoa
 
 func person(roles ...stoa.ID) context.Context {
 	slices.Sort(roles)
-	return stoa.WithActor(context.Background(), stoa.Actor{User: 5, Instance: instance, Roles: roles})
+	return stoa.WithActor(context.Background(), stoa.Actor{User: 5, Instance: instance, Roles: roles, Proven: time.Now()})
 }
 
 func want(t *testing.T, what string, err error, k stoa.Kind) {
@@ -106,7 +107,7 @@ func TestCheck_DenyIsTheDefault(t *testing.T) {
 		t.Error("the guest of another instance may view")
 	}
 	// Broken paths, actions and actors are refused, also to administrators.
-	boss := stoa.WithActor(context.Background(), stoa.Actor{User: 1, Instance: instance, Admin: true})
+	boss := stoa.WithActor(context.Background(), stoa.Actor{User: 1, Instance: instance, Admin: true, Proven: time.Now()})
 	for _, p := range []Path{nil, {}, {{Kind: "page", ID: 3}}, {{Kind: "page"}, home[0]}, {home[0], {Kind: "page", ID: 3}}, {home[0], home[0]}, {{Kind: "", ID: 3}, home[0]}, {{Kind: KindInstance, ID: -1}}} {
 		if s.Can(boss, View, p) {
 			t.Errorf("the path %v is allowed", p)

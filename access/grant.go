@@ -43,12 +43,18 @@ func (s *Service) SetGrants(ctx context.Context, p Path, grants []Grant) error {
 	if err := s.Check(ctx, Manage, p); err != nil {
 		return err
 	}
+	if err := stoa.ActorFrom(ctx).Fresh(s.now(), "change permissions"); err != nil {
+		return err
+	}
 	return s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error { return s.write(ctx, tx, p, grants) })
 }
 
 // SetGrantsTx is SetGrants as a part of a transaction that is open already.
 func (s *Service) SetGrantsTx(ctx context.Context, tx *db.Tx, p Path, grants []Grant) error {
 	if err := s.Check(ctx, Manage, p); err != nil {
+		return err
+	}
+	if err := stoa.ActorFrom(ctx).Fresh(s.now(), "change permissions"); err != nil {
 		return err
 	}
 	return s.write(ctx, tx, p, grants)

@@ -120,6 +120,9 @@ func (s *Service) CreateRole(ctx context.Context, r Role) (Role, error) {
 	if err := s.Check(ctx, Manage, InstancePath(r.Instance)); err != nil {
 		return Role{}, err
 	}
+	if err := stoa.ActorFrom(ctx).Fresh(s.now(), "change roles"); err != nil {
+		return Role{}, err
+	}
 	if err := r.validate(); err != nil {
 		return Role{}, err
 	}
@@ -272,7 +275,10 @@ func (s *Service) manageable(ctx context.Context, id stoa.ID) (Role, error) {
 	if err != nil {
 		return Role{}, err
 	}
-	return r, s.Check(ctx, Manage, InstancePath(r.Instance))
+	if err := s.Check(ctx, Manage, InstancePath(r.Instance)); err != nil {
+		return Role{}, err
+	}
+	return r, stoa.ActorFrom(ctx).Fresh(s.now(), "change roles")
 }
 
 func (s *Service) cachedRoles(ctx context.Context, instance stoa.ID) ([]Role, error) {

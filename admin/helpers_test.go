@@ -140,7 +140,7 @@ func newWorld(t *testing.T) *world {
 		must(t, err)
 		held = append(held, roles[access.RoleUser], roles[access.RoleGuest]) // which everybody has
 		slices.Sort(held)
-		return stoa.Actor{User: u.ID, Name: u.FullName(), Instance: w.instance.ID, Roles: held, Admin: admin, Operator: admin}
+		return stoa.Actor{User: u.ID, Name: u.FullName(), Instance: w.instance.ID, Roles: held, Admin: admin, Operator: admin, Proven: time.Now()}
 	}
 	w.admin = person("ada", roles[access.RoleAdministrator], true)
 	w.editor = person("ed", roles[access.RoleEditor], false)

@@ -192,7 +192,7 @@ func UnreadEvents(ctx context.Context, q db.Queryer, limit int) (events []Event,
 // ReadEvents marks events as read by the actor of ctx: those with the ids, or all that are not read. It gives how
 // many it marked. It is for operators.
 func ReadEvents(ctx context.Context, d *db.DB, ids ...stoa.ID) (marked int64, err error) {
-	if err := stoa.ActorFrom(ctx).Operates("mark events of the cluster as read"); err != nil {
+	if err := stoa.ActorFrom(ctx).OperatesNow("mark events of the cluster as read"); err != nil {
 		return 0, err
 	}
 	where, args := " WHERE read_at = 0", []any(nil)

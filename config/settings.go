@@ -140,14 +140,16 @@ type Files struct {
 
 // Session is how long people stay signed in.
 type Session struct {
-	Timeout             time.Duration // without a request
-	CookieDomain        string        // empty: the host of the request
-	AutoLogin           bool          // "remember me" is offered
-	AutoLoginMaxAge     time.Duration
-	LoginDisabled       bool // nobody can sign in
-	ThrottleWindow      time.Duration
-	ThrottleAccountMax  int // failed sign-ins for one account within the window
-	ThrottleAddressMax  int // failed sign-ins from one address within the window
+	Timeout            time.Duration // without a request
+	CookieDomain       string        // empty: the host of the request
+	AutoLogin          bool          // "remember me" is offered
+	AutoLoginMaxAge    time.Duration
+	LoginDisabled      bool // nobody can sign in
+	ThrottleWindow     time.Duration
+	ThrottleAccountMax int // failed sign-ins for one account within the window
+	ThrottleAddressMax int // failed sign-ins from one address within the window
+
+	OperatorTwoFactor   bool // operators without a second factor can sign in only to make one
 	ResetTicketLifetime time.Duration
 }
 

@@ -123,6 +123,10 @@ func sectionSession() section {
 			Doc: "Failed sign-ins from one network address (in IPv6 from a /64, and four times as many from a /48) within " +
 				"the window before further ones have to wait.",
 			kind: into(whole(1, 1000000), func(c *Config) *int { return &c.Session.ThrottleAddressMax })},
+		{Name: "auth.operator.two.factor.required", Default: "false", Shared: true,
+			Doc: "Whether operators need a second factor, a passkey or an app with codes: without one they can sign in only to make one. " +
+				"stoa user reset-factors is the way back for someone who has lost theirs.",
+			kind: into(boolean(), func(c *Config) *bool { return &c.Session.OperatorTwoFactor })},
 	}}
 }
 

@@ -17,6 +17,10 @@ import (
 // HandlerFunc is a handler that returns what went wrong instead of writing it.
 type HandlerFunc func(w http.ResponseWriter, r *http.Request) error
 
+// ConfirmHeader marks answers to requests that the person may make after they have proved again who they
+// are (stoa.KindStale), for the error page and for scripts.
+const ConfirmHeader = "Stoa-Confirm"
+
 // Handle makes an http.Handler of h. An error becomes a response once, here: its stoa kind decides the
 // status, an error without a kind is logged under the request id and never shown. When part of the response is
 // out already, the connection is cut instead. It works under any Server and, for tests, under none.
@@ -155,7 +159,7 @@ func statusOf(k stoa.Kind) int {
 		return http.StatusNotFound
 	case stoa.KindUnauthorized:
 		return http.StatusUnauthorized
-	case stoa.KindForbidden:
+	case stoa.KindForbidden, stoa.KindStale:
 		return http.StatusForbidden
 	case stoa.KindConflict:
 		return http.StatusConflict
@@ -203,6 +207,9 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	if !takeBack(w) {
 		panic(http.ErrAbortHandler) // a response that breaks off must not look complete
+	}
+	if stoa.Is(err, stoa.KindStale) {
+		w.Header().Set(ConfirmHeader, "required")
 	}
 	render(s, w, r, out)
 }

@@ -154,7 +154,7 @@ func (s *Service) runOnce(ctx context.Context, tx *db.Tx, name string, now time.
 
 // command does what somebody ordered, and lets this node act on it at once.
 func (s *Service) command(ctx context.Context, what, name string, do func(ctx context.Context, tx *db.Tx, r *registered) error) error {
-	if err := stoa.ActorFrom(ctx).Operates(what + " jobs"); err != nil {
+	if err := stoa.ActorFrom(ctx).OperatesNow(what + " jobs"); err != nil {
 		return err
 	}
 	r := s.find(name)

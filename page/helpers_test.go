@@ -3,6 +3,7 @@ package page
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
@@ -84,7 +85,7 @@ func (n *node) as(t *testing.T, st site.Site, role string) context.Context {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return stoa.WithActor(t.Context(), stoa.Actor{User: 900, Name: "Ed", Instance: st.Instance, Roles: []stoa.ID{ids[role]}, Admin: role == access.RoleAdministrator})
+	return stoa.WithActor(t.Context(), stoa.Actor{User: 900, Name: "Ed", Instance: st.Instance, Roles: []stoa.ID{ids[role]}, Admin: role == access.RoleAdministrator, Proven: time.Now()})
 }
 
 func (w *world) make(t *testing.T, n NewPage) Page {

@@ -25,7 +25,7 @@ func SocketPath(home string) string { return filepath.Join(home, "run", "stoa.so
 
 // ControlRequest is what a command asks of the node that runs on its home.
 type ControlRequest struct {
-	Login string `json:"login,omitempty"` // reset-password: e-mail address or screen name
+	Login string `json:"login,omitempty"` // reset-password, reset-factors: e-mail address or screen name
 	Node  string `json:"node,omitempty"`  // cluster/forget: name or id
 	Dead  bool   `json:"dead,omitempty"`  // cluster/forget: all that are dead
 	Read  string `json:"read,omitempty"`  // cluster/events: id of the event to mark as read, or "all"; empty: list them
@@ -96,6 +96,9 @@ func (s *Server) listenControl(h *home) (func(context.Context) error, error) {
 	mux.HandleFunc("POST /reset-password", s.control(func(ctx context.Context, r ControlRequest) (string, error) {
 		link, err := s.ResetPassword(ctx, r.Login)
 		return link, err
+	}))
+	mux.HandleFunc("POST /reset-factors", s.control(func(ctx context.Context, r ControlRequest) (string, error) {
+		return s.ResetFactors(ctx, r.Login)
 	}))
 	mux.HandleFunc("POST /backup/stream", s.streamBackup)
 	mux.HandleFunc("POST /generate", s.control(s.Generate))

@@ -58,7 +58,7 @@ func (s *Server) openEvents() {
 
 // ReadEvents marks events as read: those with the ids, or all without one. It is for operators.
 func (s *Server) ReadEvents(ctx context.Context, ids ...stoa.ID) error {
-	if err := stoa.ActorFrom(ctx).Operates("mark events of the cluster as read"); err != nil {
+	if err := stoa.ActorFrom(ctx).OperatesNow("mark events of the cluster as read"); err != nil {
 		return err
 	}
 	if err := s.Events.Flush(ctx); err != nil {

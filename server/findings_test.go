@@ -115,7 +115,7 @@ func TestFindings_ADeadNodeIsAFindingAndAnEventUntilItIsBackAndRead(t *testing.T
 		happened(t, cluster.CodeNodeDead, b)
 		happened(t, cluster.CodeNodeBack, a, b)
 		eventually(t, "the finding to be over", func() bool { return codes(t, a) == "" })
-		if err := b.ReadEvents(t.Context()); !stoa.Is(err, stoa.KindForbidden) {
+		if err := b.ReadEvents(t.Context()); !stoa.Is(err, stoa.KindUnauthorized) {
 			t.Errorf("a guest marks events as read: %v", err)
 		}
 		b.SignIn(t)

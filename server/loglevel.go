@@ -20,7 +20,7 @@ type levelOrder struct {
 // SetLogLevel sets how much a node, or with writer 0 every node, writes to its log until it restarts. The
 // error names the nodes that did not do so.
 func (s *Server) SetLogLevel(ctx context.Context, writer int64, level slog.Level) (err error) {
-	if err := stoa.ActorFrom(ctx).Operates("set the log level"); err != nil {
+	if err := stoa.ActorFrom(ctx).OperatesNow("set the log level"); err != nil {
 		return err
 	}
 	which := "all nodes"

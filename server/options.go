@@ -31,6 +31,7 @@ func userOptions(c *config.Config, s *Server, m *mail.Mailer) user.Options {
 		DefaultInstance: site.DefaultInstance, Operators: c.Operators.Users,
 		SessionTimeout: c.Session.Timeout, RememberAge: c.Session.AutoLoginMaxAge, ResetLifetime: c.Session.ResetTicketLifetime,
 		ThrottleWindow: c.Session.ThrottleWindow, AccountMax: c.Session.ThrottleAccountMax, AddressMax: c.Session.ThrottleAddressMax, MinPassword: c.Passwords.MinLength,
+		OperatorTwoFactor: c.Session.OperatorTwoFactor,
 	}
 }
 

@@ -33,10 +33,10 @@ func TestScreen_NodesAreSeenFromEachAndCachesEmptyOnAll(t *testing.T) {
 		for _, n := range []*servertest.Node{a, b.As(a.Client)} {
 			eventually(t, "both to confirm", func() bool { return strings.Contains(n.Get(t, to).Body, "Caches emptied: node-1, node-2.") })
 		}
-		if _, err := a.EmptyCaches(context.Background()); !stoa.Is(err, stoa.KindForbidden) {
+		if _, err := a.EmptyCaches(context.Background()); !stoa.Is(err, stoa.KindUnauthorized) {
 			t.Errorf("a guest empties the caches: %v", err)
 		}
-		if err := a.Forget(context.Background(), b.Node.Writer()); !stoa.Is(err, stoa.KindForbidden) {
+		if err := a.Forget(context.Background(), b.Node.Writer()); !stoa.Is(err, stoa.KindUnauthorized) {
 			t.Errorf("a guest forgets nodes: %v", err)
 		}
 		if err := a.Forget(servertest.System(), b.Node.Writer()); !stoa.Is(err, stoa.KindConflict) {
@@ -77,7 +77,7 @@ func TestScreen_LogLevelOfAnotherNodeAndOfAll(t *testing.T) {
 		if got := levels(); got != [2]string{"info", "info"} {
 			t.Errorf("levels %v after all were set", got)
 		}
-		if err := b.SetLogLevel(context.Background(), 0, 0); !stoa.Is(err, stoa.KindForbidden) {
+		if err := b.SetLogLevel(context.Background(), 0, 0); !stoa.Is(err, stoa.KindUnauthorized) {
 			t.Errorf("a guest sets the level: %v", err)
 		}
 		if err := b.SetLogLevel(servertest.System(), 17, 0); !stoa.Is(err, stoa.KindInvalid) {

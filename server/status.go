@@ -151,7 +151,7 @@ func (s *Server) ClusterText(ctx context.Context) (string, error) {
 // EmptyCaches drops every cached value on every node: the order is a row of the log, so it reaches nodes
 // that are away as well. It gives the place of that row.
 func (s *Server) EmptyCaches(ctx context.Context) (change.Position, error) {
-	if err := stoa.ActorFrom(ctx).Operates("empty the caches"); err != nil {
+	if err := stoa.ActorFrom(ctx).OperatesNow("empty the caches"); err != nil {
 		return change.Position{}, err
 	}
 	ctx, receipts := change.WithReceipts(ctx)
@@ -207,7 +207,7 @@ func (s *Server) ClearCachesText(ctx context.Context) (string, error) {
 
 // Forget takes a dead node off the list: it is not to come back. One that does after all must be restarted.
 func (s *Server) Forget(ctx context.Context, writer int64) error {
-	if err := stoa.ActorFrom(ctx).Operates("forget nodes"); err != nil {
+	if err := stoa.ActorFrom(ctx).OperatesNow("forget nodes"); err != nil {
 		return err
 	}
 	return s.forget(ctx, writer)
@@ -228,7 +228,7 @@ func (s *Server) forget(ctx context.Context, writer int64) error {
 
 // ForgetText is Forget for commands: the node is named by its name or id.
 func (s *Server) ForgetText(ctx context.Context, name string) (string, error) {
-	if err := stoa.ActorFrom(ctx).Operates("forget nodes"); err != nil {
+	if err := stoa.ActorFrom(ctx).OperatesNow("forget nodes"); err != nil {
 		return "", err
 	}
 	if err := s.Node.Look(ctx); err != nil {
@@ -246,7 +246,7 @@ func (s *Server) ForgetText(ctx context.Context, name string) (string, error) {
 
 // ForgetDead takes all nodes that are dead off the list and says which they were. It is for operators.
 func (s *Server) ForgetDead(ctx context.Context) (string, error) {
-	if err := stoa.ActorFrom(ctx).Operates("forget nodes"); err != nil {
+	if err := stoa.ActorFrom(ctx).OperatesNow("forget nodes"); err != nil {
 		return "", err
 	}
 	if err := s.Node.Look(ctx); err != nil {
@@ -295,7 +295,7 @@ func (s *Server) ReadEventsText(ctx context.Context, which string) (string, erro
 		}
 		ids = append(ids, id)
 	}
-	if err := stoa.ActorFrom(ctx).Operates("mark events of the cluster as read"); err != nil {
+	if err := stoa.ActorFrom(ctx).OperatesNow("mark events of the cluster as read"); err != nil {
 		return "", err
 	}
 	if err := s.Events.Flush(ctx); err != nil {

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"golang.org/x/net/idna"
@@ -183,7 +184,7 @@ func (s *Service) KnownHost(ctx context.Context, host string) (bool, error) {
 // GiveHost gives an instance a further host name, which leads to its first site until another one takes it. It is
 // for operators. A name that an instance has is a Conflict, also when it is this one.
 func (s *Service) GiveHost(ctx context.Context, instance stoa.ID, name string) error {
-	if err := stoa.ActorFrom(ctx).Operates("give an instance host names"); err != nil {
+	if err := stoa.ActorFrom(ctx).OperatesNow("give an instance host names"); err != nil {
 		return err
 	}
 	name, err := NormalHost(name)
@@ -217,7 +218,7 @@ func (s *Service) give(ctx context.Context, tx *db.Tx, h Host) error {
 // TakeHost takes a host name from an instance: it leads to the default site from then on, or nowhere where
 // virtual.hosts.strict.access is set. It is for operators; a name that the instance does not have is NotFound.
 func (s *Service) TakeHost(ctx context.Context, instance stoa.ID, name string) error {
-	if err := stoa.ActorFrom(ctx).Operates("take host names from an instance"); err != nil {
+	if err := stoa.ActorFrom(ctx).OperatesNow("take host names from an instance"); err != nil {
 		return err
 	}
 	return s.opt.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
@@ -234,7 +235,7 @@ func (s *Service) TakeHost(ctx context.Context, instance stoa.ID, name string) e
 // SetHosts says which host names lead to a site; it needs Manage on its instance. Names that the instance has are
 // taken from its other sites, and those that are left out lead to the first site of the instance, which therefore
 // keeps what no other site takes: then the answer is Invalid. Operators add new names besides, and what they leave
-// out is taken from the instance.
+// out is taken from the instance. What changes something wants a fresh sign-in.
 func (s *Service) SetHosts(ctx context.Context, site stoa.ID, names []string) error {
 	st, err := s.row(ctx, s.opt.DB, site)
 	if err != nil {
@@ -257,6 +258,21 @@ func (s *Service) SetHosts(ctx context.Context, site stoa.ID, names []string) er
 			"SELECT name, instance, site FROM site_host WHERE instance = ?"+tx.Dialect().ForUpdate(), st.Instance)
 		if err != nil {
 			return err
+		}
+		same := 0
+		for _, h := range have {
+			switch {
+			case h.Site != st.ID:
+			case slices.Contains(wanted, h.Name):
+				same++
+			default:
+				same = -len(have) // one is left out
+			}
+		}
+		if same != len(wanted) { // something changes
+			if err := stoa.ActorFrom(ctx).Fresh(time.Now(), "change host names"); err != nil {
+				return err
+			}
 		}
 		for _, name := range wanted {
 			i := slices.IndexFunc(have, func(h Host) bool { return h.Name == name })

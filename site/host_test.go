@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
@@ -41,7 +42,7 @@ func tenancy(t *testing.T, n *node, host string) (Instance, Site, context.Contex
 	if err != nil {
 		t.Fatal(err)
 	}
-	return inst, st, stoa.WithActor(t.Context(), stoa.Actor{User: 9, Instance: inst.ID, Admin: true})
+	return inst, st, stoa.WithActor(t.Context(), stoa.Actor{User: 9, Instance: inst.ID, Admin: true, Proven: time.Now()})
 }
 
 func names(t *testing.T, n *node, instance stoa.ID) map[string]stoa.ID {
@@ -65,8 +66,8 @@ func TestHosts_OperatorsGiveThemAndAdministratorsDistributeThem(t *testing.T) {
 			a.opt.OwnHosts = []string{"portal.example", "*.intern.example", "*"}
 			def := a.make(t)
 			inst, first, tenant := tenancy(t, a, "tenant.example")
-			operator := stoa.WithActor(t.Context(), stoa.Actor{User: 1, Instance: def.Instance, Admin: true, Operator: true})
-			manager := stoa.WithActor(t.Context(), stoa.Actor{User: 2, Instance: def.Instance, Admin: true})
+			operator := stoa.WithActor(t.Context(), stoa.Actor{User: 1, Instance: def.Instance, Admin: true, Operator: true, Proven: time.Now()})
+			manager := stoa.WithActor(t.Context(), stoa.Actor{User: 2, Instance: def.Instance, Admin: true, Proven: time.Now()})
 			second, err := a.CreateSite(tenant, Site{Instance: inst.ID, Slug: "second", Name: "Second", Locale: "en"})
 			if err != nil {
 				t.Fatal(err)
@@ -167,7 +168,7 @@ func TestInstances_AreBelievedOfNoCaller(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		held := stoa.WithActor(t.Context(), stoa.Actor{User: 10, Instance: inst.ID, Roles: []stoa.ID{role.ID}})
+		held := stoa.WithActor(t.Context(), stoa.Actor{User: 10, Instance: inst.ID, Roles: []stoa.ID{role.ID}, Proven: time.Now()})
 		page := append(access.Path{{Kind: "page", ID: 5, Own: true}}, lie.Path()...)
 		if !n.access.Can(held, access.Manage, own.Path()) || n.access.Can(held, access.View, lie.Path()) || n.access.Can(held, access.View, page) {
 			t.Error("a path that puts a site into another instance is believed of a role")

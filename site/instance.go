@@ -90,7 +90,7 @@ func (s *Service) insertInstance(ctx context.Context, tx *db.Tx, d Defaults, mai
 // CreateInstance makes a further virtual instance: a portal of its own with roles, users and sites, at a host name
 // of its own. It is for operators. A web id or a host name that is taken is a Conflict.
 func (s *Service) CreateInstance(ctx context.Context, d Defaults) (inst Instance, st Site, err error) {
-	if err := stoa.ActorFrom(ctx).Operates("create virtual instances"); err != nil {
+	if err := stoa.ActorFrom(ctx).OperatesNow("create virtual instances"); err != nil {
 		return inst, st, err
 	}
 	d.WebID, d.Name = strings.ToLower(strings.TrimSpace(d.WebID)), strings.TrimSpace(d.Name)

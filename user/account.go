@@ -57,6 +57,9 @@ func (s *Service) Create(ctx context.Context, u User, password string) (User, er
 	if err := s.guardNames(ctx, User{}, u); err != nil {
 		return User{}, err
 	}
+	if err := s.fresh(ctx, "make an account"); err != nil {
+		return User{}, err
+	}
 	err = s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error { return s.insert(ctx, tx, &u, hash) })
 	if err != nil {
 		return User{}, taken(err)
@@ -226,6 +229,11 @@ func (s *Service) Update(ctx context.Context, u User) (User, error) {
 	if err := s.guardNames(ctx, old.User, u); err != nil {
 		return User{}, err
 	}
+	if !self || u.Email != old.Email || u.ScreenName != old.ScreenName {
+		if err := s.fresh(ctx, "change an account"); err != nil {
+			return User{}, err
+		}
+	}
 	err = s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
 		wasAdmin := false
 		if u.Status != StatusActive && old.Status == StatusActive {
@@ -296,6 +304,9 @@ func (s *Service) Delete(ctx context.Context, id stoa.ID) error {
 	if stoa.ActorFrom(ctx).User == id {
 		return stoa.Invalid("id", "you cannot delete your own account")
 	}
+	if err := s.fresh(ctx, "delete an account"); err != nil {
+		return err
+	}
 	remove := func(ctx context.Context, tx *db.Tx) error {
 		role, err := s.lockAdminRole(ctx, tx, a.Instance)
 		if err != nil {
@@ -313,6 +324,8 @@ func (s *Service) Delete(ctx context.Context, id stoa.ID) error {
 			return err
 		}
 		for _, q := range []string{"DELETE FROM user_link WHERE account = ?", "DELETE FROM user_member WHERE account = ?",
+			"DELETE FROM user_factor WHERE account = ?", "DELETE FROM user_recovery WHERE account = ?",
+			"DELETE FROM user_challenge WHERE account = ?",
 			"DELETE FROM access_holder WHERE holder = ?", "DELETE FROM user_account WHERE id = ?"} {
 			if _, err := tx.Exec(ctx, q, id); err != nil {
 				return fmt.Errorf("delete user %d: %w", id, err)
@@ -361,6 +374,9 @@ func (s *Service) setRoles(ctx context.Context, user stoa.ID, given []stoa.ID, r
 	if err := s.guardAdminRole(ctx, a.Instance, given); err != nil {
 		return err
 	}
+	if err := s.fresh(ctx, "change roles"); err != nil {
+		return err
+	}
 	return s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
 		role, err := s.lockAdminRole(ctx, tx, a.Instance)
 		if err != nil {
@@ -400,6 +416,9 @@ func (s *Service) SetPassword(ctx context.Context, id stoa.ID, old, password str
 	actor := stoa.ActorFrom(ctx)
 	if !actor.SignedIn() || actor.User != id {
 		return stoa.Forbidden("you may change your own password only")
+	}
+	if err := s.fresh(ctx, "change your password"); err != nil {
+		return err
 	}
 	a, err := s.account(ctx, s.db, id)
 	if err != nil {
@@ -449,6 +468,9 @@ func (s *Service) AdminSetPassword(ctx context.Context, id stoa.ID, password str
 	}
 	if actor := stoa.ActorFrom(ctx); actor.SignedIn() && actor.User == id {
 		return stoa.Forbidden("your own password is changed under My account, with the present one")
+	}
+	if err := s.fresh(ctx, "change a password"); err != nil {
+		return err
 	}
 	if err := s.checkPolicy(a.User, password); err != nil {
 		return err

@@ -34,6 +34,9 @@ func (s *Service) CreateGroup(ctx context.Context, g Group) (Group, error) {
 	if err := s.guardAdminRole(ctx, g.Instance, g.Roles); err != nil {
 		return Group{}, err
 	}
+	if err := s.fresh(ctx, "make a user group"); err != nil {
+		return Group{}, err
+	}
 	err := s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
 		id, err := tx.NewID(ctx)
 		if err != nil {
@@ -261,13 +264,16 @@ func (s *Service) RemoveMembers(ctx context.Context, group stoa.ID, users ...sto
 	})
 }
 
-// manageGroup gives a group that the actor may change.
+// manageGroup gives a group that the actor may change, having lately proved who they are.
 func (s *Service) manageGroup(ctx context.Context, id stoa.ID) (Group, error) {
 	g, err := s.Group(ctx, id)
 	if err != nil {
 		return Group{}, err
 	}
-	return g, s.guardAdminRole(ctx, g.Instance, g.Roles)
+	if err := s.guardAdminRole(ctx, g.Instance, g.Roles); err != nil {
+		return Group{}, err
+	}
+	return g, s.fresh(ctx, "change a user group")
 }
 
 // guardGroup is guardAdminRole for the roles that a group has at this moment, and makes changes of them wait.

@@ -107,7 +107,7 @@ func newNodes(t *testing.T, dbs ...*db.DB) []*node {
 		}
 		t.Cleanup(ch.Close)
 		d.SetJournal(journal{w, i})
-		acc, err := access.New(access.Options{DB: d, Cache: ch})
+		acc, err := access.New(access.Options{DB: d, Cache: ch, Now: c.now})
 		if err != nil {
 			t.Fatal(err)
 		}

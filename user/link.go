@@ -133,6 +133,9 @@ func (s *Service) NewSetupToken(ctx context.Context, id stoa.ID) (string, error)
 	if err != nil {
 		return "", err
 	}
+	if err := s.fresh(ctx, "make a link for a password"); err != nil {
+		return "", err
+	}
 	if a.password != "" {
 		return "", stoa.Conflict("the account %s has a password already: set a new one or send a link for a new one", a.ScreenName)
 	}

@@ -59,6 +59,15 @@ func (s *Service) emailChanged(ctx context.Context, old, now User) {
 		lang.Word("signin.mail.email.text", now.Email, s.place(ctx)), lang.Word("signin.mail.email.mend"))
 }
 
+// factorsChanged tells the person that a way to sign in was added or removed; name says which.
+func (s *Service) factorsChanged(ctx context.Context, a account, name string, added bool) {
+	text := lang.Word("factors.mail.removed", name, s.place(ctx))
+	if added {
+		text = lang.Word("factors.mail.added", name, s.place(ctx))
+	}
+	s.notify(ctx, a.User, []string{a.Email}, lang.Word("factors.mail.subject"), text, lang.Word("factors.mail.mend"))
+}
+
 // place says when and from where, as far as that is known.
 func (s *Service) place(ctx context.Context) string {
 	at := s.o.Now().UTC().Format("2006-01-02 15:04 UTC")

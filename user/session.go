@@ -25,6 +25,8 @@ type Credentials struct {
 	Agent    string     // what the browser calls itself; shown in the list of sessions
 	Known    string     // what KnownBrowser gave this browser; anything may be given
 	Before   []string   // tokens of older sessions of this browser, which end; anything may be given
+
+	finish func(ctx context.Context, tx *db.Tx) error // spends the second factor, in the transaction of the session
 }
 
 // Session is one browser that a person is signed in with.
@@ -36,6 +38,9 @@ type Session struct {
 	Remember               bool
 	Address, Agent         string
 	Version                int64
+
+	TwoFactors bool // with two factors, when the session began or since
+	Limited    bool // a second factor is asked of the person: until then the session is good for making one only
 }
 
 // sessionMax is how long a session lasts at most without "keep me signed in", and one of an operator always (OWASP
@@ -44,10 +49,14 @@ const sessionMax = 12 * time.Hour
 
 // SignIn checks the credentials and makes a session. The token is the only way to it and is given
 // once. Wrong credentials, unknown users, locked accounts and accounts without a password are all
-// the same Unauthorized and take the same work; too many tries are TooMany.
+// the same Unauthorized and take the same work; too many tries are TooMany. Where the account has a second
+// factor the error is a *SecondStep, and FinishSignIn goes on.
 func (s *Service) SignIn(ctx context.Context, c Credentials, instance stoa.ID) (Session, string, error) {
 	a, fresh, t, err := s.checkPassword(ctx, c, instance)
 	if err != nil {
+		return Session{}, "", err
+	}
+	if err := s.secondStep(ctx, a, c.Remember, t); err != nil {
 		return Session{}, "", err
 	}
 	return s.open(ctx, a, c, fresh, t)
@@ -122,7 +131,7 @@ func (s *Service) open(ctx context.Context, a account, c Credentials, fresh stri
 	token, digest := newToken()
 	now := s.o.Now().UTC().Truncate(time.Microsecond)
 	v := Session{
-		User: a.ID, Instance: a.Instance, Created: now, Seen: now, Proven: now, Remember: c.Remember, Version: 1,
+		User: a.ID, Instance: a.Instance, Created: now, Seen: now, Proven: now, Remember: c.Remember, Version: 1, TwoFactors: c.finish != nil,
 		Address: c.Address.Unmap().WithZone("").String(), Agent: clean(c.Agent, 190),
 	}
 	v.Ends = s.ends(v)
@@ -158,12 +167,18 @@ func (s *Service) open(ctx context.Context, a account, c Credentials, fresh stri
 		}
 		if err := tx.Insert(ctx, "user_session", db.Row{
 			"id": v.ID, "digest": digest, "account": v.User, "instance": v.Instance, "created": db.Micros(now), "seen": db.Micros(now),
-			"proven": db.Micros(now), "expires": db.Micros(v.Expires), "ends": db.Micros(v.Ends), "remember": v.Remember, "address": v.Address, "agent": v.Agent, "version": v.Version,
+			"expires": db.Micros(v.Expires), "ends": db.Micros(v.Ends), "remember": v.Remember, "address": v.Address, "agent": v.Agent,
+			"proven": db.Micros(now), "two_factors": v.TwoFactors, "version": v.Version,
 		}); err != nil {
 			return fmt.Errorf("make the session: %w", err)
 		}
 		tx.Changed("session", v.ID, v.Instance, v.Version)
 		tx.Changed("user", a.ID, a.Instance, a.Version)
+		if c.finish != nil {
+			if err := c.finish(ctx, tx); err != nil {
+				return err
+			}
+		}
 		audit.Note(tx, audit.SignedIn, a.thing(), a.FullName())
 		return succeeded(ctx, tx, t)
 	})
@@ -230,6 +245,11 @@ func (s *Service) Authenticate(ctx context.Context, token string) (stoa.Actor, S
 		return stoa.Actor{}, Session{}, errSignedOut()
 	}
 	actor.Session, actor.Proven = v.ID, v.Proven
+	if v.Limited = s.limits(actor, v); v.Limited {
+		if actor, err = s.limited(ctx, actor); err != nil {
+			return stoa.Actor{}, Session{}, err
+		}
+	}
 	if now.Sub(v.Seen) >= s.o.SessionTimeout/10 && !db.InWrite(ctx) {
 		v = s.touch(ctx, v, now)
 	}
@@ -396,7 +416,7 @@ func deleteSessions(ctx context.Context, tx *db.Tx, where string, args ...any) (
 // the data was put back to an earlier state, what was ended since would live again. It asks for no right:
 // it is for the portal itself, which knows when that has happened.
 func EndAll(ctx context.Context, tx *db.Tx) error {
-	for _, s := range []string{"DELETE FROM user_session", "DELETE FROM user_link"} {
+	for _, s := range []string{"DELETE FROM user_session", "DELETE FROM user_link", "DELETE FROM user_challenge"} {
 		if _, err := tx.Exec(ctx, s); err != nil {
 			return fmt.Errorf("end all sessions: %w", err)
 		}
@@ -427,6 +447,9 @@ func (s *Service) Sweep(ctx context.Context) error {
 		if _, err := tx.Exec(ctx, "DELETE FROM user_link WHERE expires <= ?", db.Micros(now)); err != nil {
 			return fmt.Errorf("sweep links: %w", err)
 		}
+		if _, err := tx.Exec(ctx, "DELETE FROM user_challenge WHERE expires <= ?", db.Micros(now)); err != nil {
+			return fmt.Errorf("sweep challenges: %w", err)
+		}
 		if _, err := tx.Exec(ctx, "DELETE FROM user_attempt WHERE since <= ?", db.Micros(now.Add(-s.o.ThrottleWindow))); err != nil {
 			return fmt.Errorf("sweep tries: %w", err)
 		}
@@ -435,13 +458,13 @@ func (s *Service) Sweep(ctx context.Context) error {
 }
 
 const sessionColumns = "SELECT id, account, instance, created, seen, expires, remember, address, agent, version, " +
-	"ends, proven FROM user_session"
+	"ends, proven, two_factors FROM user_session"
 
 func scanSession(row db.Scanner) (Session, error) {
 	var v Session
 	var created, seen, expires, ends, proven int64
 	err := row.Scan(&v.ID, &v.User, &v.Instance, &created, &seen, &expires, &v.Remember, &v.Address, &v.Agent, &v.Version,
-		&ends, &proven)
+		&ends, &proven, &v.TwoFactors)
 	v.Created, v.Seen, v.Expires = db.Time(created), db.Time(seen), db.Time(expires)
 	v.Proven = db.Time(max(created, proven))
 	if ends != 0 {

@@ -119,8 +119,8 @@ func TestTakesAway_LostChangesAreDoneAgain_Rule33(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		n := newNode(t, d)
 		admin(t, n)
-		boss := n.as(t, n.signIn(t, "test", passphrase))
 		for _, a := range actions {
+			boss := n.as(t, n.signIn(t, "test", passphrase)) // what they do wants a fresh sign-in
 			role, err := n.access.CreateRole(boss, access.Role{Instance: instance, Name: a.name})
 			if err != nil {
 				t.Fatal(err)

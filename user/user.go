@@ -56,9 +56,11 @@ type Options struct {
 	AccountMax     int           // failed sign-ins of one account within the window; 0 = 10
 	AddressMax     int           // failed sign-ins from one address within the window; 0 = 100
 
-	MinPassword  int    // characters of a password at least; 0 = 12
-	HashMemory   uint32 // KiB of memory that hashing one password takes; 0 = 19456
-	HashParallel int    // passwords hashed at once; 0 = 4
+	MinPassword int // characters of a password at least; 0 = 12
+	// OperatorTwoFactor lets operators who have shown one factor do nothing but make a second one.
+	OperatorTwoFactor bool
+	HashMemory        uint32 // KiB of memory that hashing one password takes; 0 = 19456
+	HashParallel      int    // passwords hashed at once; 0 = 4
 }
 
 // Service keeps users, groups and sessions. It is safe for concurrent use; Close ends it.

@@ -32,6 +32,16 @@ func kept(r *http.Request, status int) *keptForm {
 		!strings.HasPrefix(r.URL.Path, "/control/") || !strings.Contains(r.Header.Get("Accept"), "text/html") {
 		return nil
 	}
+	form := keptFields(r)
+	if form == nil || len(form.Fields) == 0 {
+		return nil // a button, or nothing but a password
+	}
+	form.SignedOut, form.TooLarge = status == http.StatusUnauthorized, status == http.StatusRequestEntityTooLarge
+	return form
+}
+
+// keptFields reads the form of r to be sent again by its person; nil for what is no such form.
+func keptFields(r *http.Request) *keptForm {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "application/x-www-form-urlencoded" || new(http.CrossOriginProtection).Check(r) != nil {
 		return nil
@@ -41,16 +51,14 @@ func kept(r *http.Request, status int) *keptForm {
 	if r.PostForm == nil && r.ParseForm() != nil {
 		return nil
 	}
-	form := keptForm{
-		Action: nextPath(r.URL.RequestURI()), SignedOut: status == http.StatusUnauthorized,
-		TooLarge: status == http.StatusRequestEntityTooLarge,
-	}
+	form := keptForm{Action: nextPath(r.URL.RequestURI())}
 	for name, values := range r.PostForm {
 		lower := strings.ToLower(name)
 		if strings.Contains(lower, "token") || strings.Contains(lower, "secret") {
 			return nil // good once, and not what an editor writes
 		}
-		password := strings.Contains(lower, "password")
+		password := strings.Contains(lower, "password") ||
+			strings.HasPrefix(r.URL.Path, "/account/") && slices.Contains([]string{"old", "new", "again"}, name)
 		for _, v := range values {
 			switch {
 			case !password:
@@ -59,9 +67,6 @@ func kept(r *http.Request, status int) *keptForm {
 				form.Passwords = append(form.Passwords, name)
 			}
 		}
-	}
-	if len(form.Fields) == 0 {
-		return nil // a button, or nothing but a password
 	}
 	slices.SortStableFunc(form.Fields, func(a, b field) int { return strings.Compare(a.Name, b.Name) })
 	slices.Sort(form.Passwords)

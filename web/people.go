@@ -42,6 +42,7 @@ type peopleForm struct {
 	Login, Next, Token, Email   string
 	Remembers                   bool
 	MinPassword                 int
+	Keys                        passkeys
 }
 
 func (h *Handler) failed(w http.ResponseWriter, r *http.Request, err error, title, name string, f peopleForm) error {
@@ -65,6 +66,9 @@ func waitFor(w http.ResponseWriter, err error) {
 
 // ask shows a form for people.
 func (h *Handler) ask(w http.ResponseWriter, r *http.Request, status int, title, name string, f peopleForm) error {
+	if name == "sign-in.html" && f.Keys.Host == "" {
+		f.Keys = h.passkeys(r)
+	}
 	f.Remembers, f.MinPassword = !h.opt.NoRemember, h.opt.Users.MinPassword()
 	return h.framed(w, r, status, title, name, f)
 }
@@ -117,13 +121,13 @@ func (h *Handler) signIn(w http.ResponseWriter, r *http.Request) error {
 	session, token, err := h.opt.Users.SignIn(r.Context(), user.Credentials{Login: r.PostForm.Get("login"), Password: r.PostForm.Get("password"),
 		Remember: remember, Address: httpd.ClientIP(r), Agent: r.UserAgent(),
 		Known: h.valueOf(r, knownCookie), Before: before}, v.instance.ID)
+	if step := new(user.SecondStep); errors.As(err, &step) {
+		return h.askSecond(w, r, *step, next)
+	}
 	if err != nil {
 		return h.failed(w, r, err, "Sign in", "sign-in.html", peopleForm{Login: r.PostForm.Get("login"), Next: next})
 	}
-	h.giveSession(w, r, token, session)
-	h.giveKnown(w, r, session.User)
-	http.Redirect(w, r, next, http.StatusSeeOther)
-	return nil
+	return h.enter(w, r, session, token, next)
 }
 
 func (h *Handler) signOut(w http.ResponseWriter, r *http.Request) error {
@@ -142,6 +146,7 @@ type accountView struct {
 	peopleForm
 	User     user.User
 	Sessions []sessionView
+	Ways     factorsView
 }
 
 // sessionView is a session as its owner recognizes it.
@@ -169,6 +174,9 @@ func (h *Handler) showAccount(w http.ResponseWriter, r *http.Request, status int
 		return err
 	}
 	view := accountView{peopleForm: peopleForm{Error: problem, Notice: notice, MinPassword: h.opt.Users.MinPassword()}, User: u}
+	if view.Ways, err = h.factorsView(r); err != nil {
+		return err
+	}
 	for _, s := range sessions {
 		view.Sessions = append(view.Sessions, sessionView{s, browserName(s.Agent), s.ID == visitOf(r).session.ID})
 	}

@@ -155,6 +155,9 @@ func (h *Handler) Routes(mounts ...func(mux httpd.Registrar)) (http.Handler, []s
 	} {
 		mux.Handle(pattern, h.identify(httpd.Handle(fn)))
 	}
+	for pattern, fn := range h.factorRoutes() {
+		mux.Handle(pattern, h.identify(httpd.Handle(fn)))
+	}
 	for from, to := range map[string]string{"/c/portal/login": "/sign-in", "/group/control_panel": "/control/"} {
 		mux.Handle("GET "+from, http.RedirectHandler(to, http.StatusMovedPermanently))
 	}
@@ -207,8 +210,12 @@ func (h *Handler) identify(next http.Handler) http.Handler {
 			httpd.Error(w, r.WithContext(ctx), err)
 			return
 		}
-		ctx = stoa.WithLocale(ctx, v.locale)
-		next.ServeHTTP(w, r.WithContext(context.WithValue(ctx, visitKey{}, v)))
+		ctx = context.WithValue(stoa.WithLocale(ctx, v.locale), visitKey{}, v)
+		if v.session.Limited && !forFactors(r.URL.Path) {
+			onlyFactors(w, r.WithContext(ctx))
+			return
+		}
+		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
 
@@ -293,6 +300,9 @@ func (h *Handler) framed(w http.ResponseWriter, r *http.Request, status int, tit
 func (h *Handler) ErrorPage(w http.ResponseWriter, r *http.Request, status int, message string, retry bool) {
 	if status == http.StatusUnauthorized && r.Method == http.MethodGet {
 		http.Redirect(w, r, "/sign-in?next="+template.URLQueryEscaper(r.URL.RequestURI()), http.StatusSeeOther)
+		return
+	}
+	if w.Header().Get(httpd.ConfirmHeader) != "" && h.showConfirm(w, r, status, message) {
 		return
 	}
 	var title string

@@ -265,5 +265,13 @@ func userCommand(f *flags) *cobra.Command {
 			return strings.Replace(link, s.URL(), server.LocalURL(c), 1), err
 		})
 	}})
+	cmd.AddCommand(&cobra.Command{
+		Use: "reset-factors LOGIN", Short: "Take passkeys, apps and recovery codes from a person who has lost them",
+		Args: cobra.ExactArgs(1), RunE: func(_ *cobra.Command, args []string) error {
+			return onNode(f, "reset-factors", server.ControlRequest{Login: args[0]}, func(ctx context.Context, s *server.Server) (string, error) {
+				return s.ResetFactors(ctx, args[0])
+			})
+		},
+	})
 	return cmd
 }

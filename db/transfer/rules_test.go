@@ -22,10 +22,11 @@ func TestTables_EachIsDecided(t *testing.T) {
 	goes := strings.Fields(`access_grant access_holder access_role audit_event cluster_event cluster_fact content_article content_text
 		content_version db_counter db_history document_file document_orphan importer_item importer_source job_order job_run job_schedule page_menu
 		page_page page_redirect page_tree page_version site_host site_instance site_site taxonomy_assigned
-		secret_seal secret_sign taxonomy_category taxonomy_tag user_account user_group user_link user_member user_session`)
+		secret_seal secret_sign taxonomy_category taxonomy_tag user_account user_factor user_group user_link user_member
+		user_recovery user_session`)
 	stays := strings.Fields(`change_log change_reader change_writer cluster_lease cluster_node db_incarnation
 		db_migration db_migration_lock db_migration_step db_schema db_transfer db_transfer_part job_local job_node lock_held
-		user_attempt`)
+		user_attempt user_challenge`)
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		query := "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()"
 		switch d.Dialect() {

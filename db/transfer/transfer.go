@@ -44,7 +44,7 @@ func leftOut() []string {
 		"db_transfer", "db_transfer_part", captureTable, stopTable,
 		"change_log", "change_writer", "change_reader",
 		"cluster_node", "cluster_lease",
-		"lock_held", "user_attempt", "job_node", "job_local",
+		"lock_held", "user_attempt", "user_challenge", "job_node", "job_local",
 	}
 }
 
