@@ -286,7 +286,7 @@ func TestLoad_TheFirstPasswordIsTakenAsItIsWithAWarning(t *testing.T) {
 		t.Fatal(err)
 	}
 	said := strings.Join(c.Warnings(), "\n")
-	if c.Admin.Password != "hunter2" || !strings.Contains(said, "default.admin.password has 7 characters") ||
+	if c.Admin.Password != "hunter2" || !strings.Contains(said, "default.admin.password at portal-ext.properties:1 has 7 characters") ||
 		strings.Contains(said, "hunter2") {
 		t.Errorf("%q", said)
 	}
