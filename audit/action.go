@@ -30,6 +30,9 @@ const (
 	PasswordGone  = "password-gone"
 	PasswordOld   = "password-old" // the old password that was typed was wrong
 	PasswordTried = "password-tried"
+	FactorAdded   = "factor-added" // (name)
+	FactorGone    = "factor-gone"  // (names)
+	CodesMade     = "codes-made"
 	LinkAsked     = "link-asked"
 	LinkMade      = "link-made"
 	LinkUsed      = "link-used" // a link that is wrong or too old
@@ -140,6 +143,12 @@ func (e *Event) people(t string, with func(int) string) string {
 		return lang.Word("audit.did-password-gone", t)
 	case PasswordOld:
 		return lang.Word("audit.did-password-old", t)
+	case FactorAdded:
+		return lang.Word("audit.did-factor-added", with(0), t)
+	case FactorGone:
+		return lang.Word("audit.did-factor-gone", with(0), t)
+	case CodesMade:
+		return lang.Word("audit.did-codes-made", t)
 	case PasswordTried:
 		return lang.Word("audit.did-password-tried", t)
 	case LinkAsked:

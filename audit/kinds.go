@@ -22,7 +22,7 @@ type kind struct {
 // those that do not. One that is unknown has rows.
 func kindOf(name string) (kind, bool) {
 	switch name {
-	case "page", "redirect", "menu", "article", "file", "tag", "category":
+	case "page", "redirect", "menu", "article", "file", "folder", "tag", "category":
 		return kind{scope: inSite}, true
 	case "user", "usergroup", "role", "grant", "site":
 		return kind{scope: inInstance}, true
@@ -30,9 +30,18 @@ func kindOf(name string) (kind, bool) {
 		return kind{scope: isInstance}, true
 	case "host", "*":
 		return kind{}, true
-	case "draft":
+	case "draft", "page-draft":
 		return kind{scope: inSite, unkept: "a draft changes nothing that visitors see, and is written with every step " +
 			"of the page editor; what is published of it has a row"}, true
+	case "article-draft":
+		return kind{scope: inSite, unkept: "a draft changes nothing that visitors see; saving it is noted"}, true
+	case "article-shown":
+		return kind{scope: inSite, unkept: "it goes with a change of the article, which has a row"}, true
+	case "factor":
+		return kind{scope: inInstance, unkept: "a code that is used is a sign-in, which is noted; adding and removing a " +
+			"way to sign in are noted"}, true
+	case "secret":
+		return kind{unkept: "keys that sign are made and replaced by the portal itself"}, true
 	case "session":
 		return kind{scope: inInstance, unkept: "requests move the end of a session on; signing in and out, and ending " +
 			"sessions of others, are noted"}, true

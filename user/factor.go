@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/lang"
 )
@@ -197,6 +198,7 @@ func (s *Service) addFactor(ctx context.Context, tx *db.Tx, f factor) (codes []s
 		return nil, fmt.Errorf("add a factor: %w", err)
 	}
 	tx.Changed("factor", f.ID, f.instance, 1)
+	audit.Note(tx, audit.FactorAdded, own(ctx, f.Account, f.instance), f.Name)
 	session := stoa.ActorFrom(ctx).Session
 	if _, err := tx.Exec(ctx, "UPDATE user_session SET two_factors = ?, version = version + 1 WHERE id = ?", true, session); err != nil {
 		return nil, err
@@ -251,6 +253,7 @@ func (s *Service) makeCodes(ctx context.Context, tx *db.Tx, account, instance st
 		}
 	}
 	tx.Changed("factor", account, instance, 0)
+	audit.Note(tx, audit.CodesMade, own(ctx, account, instance))
 	return codes, nil
 }
 
@@ -363,5 +366,17 @@ func (s *Service) takeFactors(ctx context.Context, tx *db.Tx, a account, list []
 		return dropCodes(ctx, tx, codes)
 	}
 	tx.TakesAway(take)
+	var names []string
+	for _, f := range list {
+		names = append(names, f.Name)
+	}
+	if len(list) > 0 {
+		audit.Note(tx, audit.FactorGone, a.thing(), strings.Join(names, ", "))
+	}
 	return take(ctx, tx)
+}
+
+// own is the account of a person who changes the own ways to sign in, as the audit log names it.
+func own(ctx context.Context, account, instance stoa.ID) audit.Thing {
+	return audit.Thing{Kind: "user", ID: account, Instance: instance, Title: stoa.ActorFrom(ctx).Name}
 }
