@@ -84,7 +84,7 @@ func TestAudit_TellsOfPeopleInWords(t *testing.T) {
 		from := netip.MustParseAddr("192.0.2.1")
 		guest := stoa.WithRequester(stoa.WithActor(t.Context(), stoa.Actor{Instance: instance}), from)
 		as := stoa.WithActor(stoa.WithRequester(t.Context(), from),
-			stoa.Actor{User: ada.ID, Name: "Ada", Instance: instance, Admin: true})
+			stoa.Actor{User: ada.ID, Name: "Ada", Instance: instance, Admin: true, Proven: n.clock.now()})
 		in := func(login, password string) string {
 			_, token, err := n.SignIn(guest, Credentials{Login: login, Password: password, Address: from}, instance)
 			if (err != nil) != (password != passphrase) {
