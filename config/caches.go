@@ -9,8 +9,9 @@ import (
 // Regions are the names of the caches, for cache.region.<name>.
 func Regions() []string {
 	return []string{
-		"actor", "article", "article-list", "article-slug", "category", "file", "folder", "grant", "host", "menu", "page", "page-cache",
-		"page-draft", "page-path", "page-tree", "redirect", "redirect-parameters", "role", "secret", "session", "site", "tag", "terms",
+		"actor", "article", "article-list", "article-map", "article-slug", "category", "category-slug", "file", "folder", "grant", "host",
+		"menu", "missing", "page", "page-cache", "page-draft", "page-path", "page-tree", "redirect", "redirect-parameters", "role",
+		"secret", "session", "site", "site-map", "tag-slug", "terms",
 	}
 }
 
