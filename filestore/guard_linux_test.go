@@ -77,8 +77,8 @@ func until(t *testing.T, what string, ok func() bool) {
 func hanging(t *testing.T) (g *filestore.Guard, root, key string, end func()) {
 	t.Helper()
 	root = t.TempDir()
-	const wait = 300 * time.Millisecond
-	limits := filestore.GuardOptions{Workers: 8, Wait: wait, WriteWait: time.Second, CheckWait: wait}
+	const wait = time.Second // also what a store that is well has on a busy machine
+	limits := filestore.GuardOptions{Workers: 8, Wait: wait, WriteWait: wait, CheckWait: wait}
 	g = newGuard(t, openDir(t, root), limits)
 	key = put(t, g, "before")
 	end = filestoretest.Hang(t, root)
@@ -272,7 +272,7 @@ func (f *stalledFile) Read(p []byte) (int, error) {
 
 func TestGuard_StreamThatHangsInTheMiddleEnds(t *testing.T) {
 	s := &stalled{Dir: filestoretest.Dir(t, t.TempDir()), read: make(chan struct{}), reads: 2}
-	g := newGuard(t, s, filestore.GuardOptions{Wait: 200 * time.Millisecond})
+	g := newGuard(t, s, filestore.GuardOptions{Wait: time.Second})
 	body := bytes.Repeat([]byte("stoa"), 100_000)
 	key := put(t, g, string(body))
 	f, err := g.Open(t.Context(), key)
