@@ -14,9 +14,9 @@ import (
 
 const second = time.Second
 
-// from1to4 is a machine that stood still from the first to the fourth second.
-func from1to4(from, to time.Duration) time.Duration {
-	return max(0, min(to, 4*second)-max(from, second))
+// stood is a machine that stood still from one second to another.
+func stood(begin, end time.Duration) func(from, to time.Duration) time.Duration {
+	return func(from, to time.Duration) time.Duration { return max(0, min(to, end)-max(from, begin)) }
 }
 
 func ran(_, _ time.Duration) time.Duration { return 0 }
@@ -35,7 +35,8 @@ func TestSlowest_IsLateByWhatTheMachineDidNotTake(t *testing.T) {
 		took time.Duration
 	}{
 		{"a machine that ran", ran, "in the stall", 4 * second},
-		{"a machine that stood still", from1to4, "after it", 3 * second},
+		{"a machine that stood still", stood(second, 4*second), "after it", 3 * second},
+		{"a machine that stood still after it", stood(8*second, 20*second), "in the stall", 4 * second},
 	} {
 		if o, took := slowest(ops, second/2, c.lost); o.Key != c.key || took != c.took {
 			t.Errorf("%s: %q took %s, want %q and %s", c.what, o.Key, took, c.key, c.took)
@@ -51,8 +52,9 @@ func TestGap_IsLongByWhatTheMachineDidNotTake(t *testing.T) {
 		now, gap, at time.Duration
 	}{
 		{"a machine that ran", ran, 10 * second, 9 * second / 2, second / 2},
-		{"a machine that stood still", from1to4, 10 * second, 4 * second, 5 * second},
-		{"no save since", from1to4, 15 * second, 6 * second, 9 * second},
+		{"a machine that stood still", stood(second, 4*second), 10 * second, 4 * second, 5 * second},
+		{"a machine that stood still after it", stood(5*second, 8*second), 10 * second, 9 * second / 2, second / 2},
+		{"no save since", stood(second, 4*second), 15 * second, 6 * second, 9 * second},
 	} {
 		if gap, at := gap(saves, 2*second, c.now, c.lost); gap != c.gap || at != c.at {
 			t.Errorf("%s: %s from %s on, want %s from %s on", c.what, gap, at, c.gap, c.at)
