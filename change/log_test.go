@@ -394,7 +394,7 @@ func TestLog_ALongWriteDoesNotDelayTheProof_Rule14(t *testing.T) {
 		})
 	}()
 	<-busy
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for range 20 {
 		if err := a.Poll(ctx); err != nil {

@@ -190,7 +190,7 @@ func TestMethod_DeadlineAndDeathEndTheWait(t *testing.T) {
 			return reply{}, ctx.Err()
 		}
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond) // in which the call arrives, however slowly
 	defer cancel()
 	if _, err := m[0].Node(ctx, 2, question{}); !stoa.Is(err, stoa.KindUnavailable) {
 		t.Errorf("late: %v", err)

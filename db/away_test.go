@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/server/labtest/stall"
 )
 
 // mute listens on a free port and answers nothing. most is how many connections it had at once.
@@ -85,12 +86,14 @@ func TestAway_OneWaitsAndTheOthersAreRefused(t *testing.T) {
 				t.Fatalf("the first found out after %s: %v", time.Since(began), err)
 			}
 			m.most.Store(0)
+			watch := stall.Start()
+			defer watch.Stop()
 			var wg sync.WaitGroup
 			for range 50 {
 				wg.Go(func() {
 					began := time.Now()
 					_, err := d.Query(t.Context(), "SELECT 1")
-					if took := time.Since(began); !stoa.Is(err, stoa.KindUnavailable) || took > timeout/2 {
+					if took := watch.Since(began); !stoa.Is(err, stoa.KindUnavailable) || took > timeout/2 {
 						t.Errorf("refused after %s: %v", took, err)
 					}
 				})

@@ -22,6 +22,7 @@ import (
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/db/dbtest"
+	"github.com/stoa-portal/stoa/server/labtest/stall"
 )
 
 // later is a number that no real migration has.
@@ -283,12 +284,13 @@ func TestMigrate_AfterAKillTheNextStartFinishes(t *testing.T) {
 				if err := old.Migrate(t.Context()); err != nil {
 					t.Errorf("the binary from before does not start any more: %v", err)
 				}
-				began := time.Now()
+				watch, began := stall.Start(), time.Now()
+				defer watch.Stop()
 				next := openAt(t, address, with(t, map[string]string{"90001_later.sql": threeStatements}), nil)
 				if err := next.Migrate(t.Context()); err != nil {
 					t.Fatal(err)
 				}
-				if took := time.Since(began); took > 30*time.Second {
+				if took := watch.Since(began); took > 30*time.Second {
 					t.Errorf("the lock of the killed process was in the way for %s", took)
 				}
 				if n := count(t, next, "SELECT count(*) FROM later_one WHERE id = 1 AND more = 2"); n != 1 {
@@ -374,6 +376,8 @@ func TestMigrate_LetsOthersPassWhileATableIsInUse(t *testing.T) {
 			const alter = "-- expand\nALTER TABLE cluster_fact ADD COLUMN more BIGINT;\n"
 			next := openAt(t, address, with(t, map[string]string{"90001_later.sql": alter}), &log)
 			migrated := make(chan error, 1)
+			watch := stall.Start()
+			defer watch.Stop()
 			err := user.Write(t.Context(), func(ctx context.Context, tx *db.Tx) error {
 				var n int
 				if err := tx.QueryRow(ctx, "SELECT count(*) FROM cluster_fact").Scan(&n); err != nil {
@@ -385,7 +389,7 @@ func TestMigrate_LetsOthersPassWhileATableIsInUse(t *testing.T) {
 					if err := user.QueryRow(ctx, "SELECT count(*) FROM cluster_fact").Scan(&n); err != nil {
 						return err
 					}
-					if waited := time.Since(began); waited > 8*time.Second {
+					if waited := watch.Since(began); waited > 8*time.Second {
 						return fmt.Errorf("a reader waited %s behind the migration", waited)
 					}
 					if err := tx.QueryRow(ctx, "SELECT count(*) FROM cluster_fact").Scan(&n); err != nil {

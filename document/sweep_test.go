@@ -194,7 +194,7 @@ func eventually(t *testing.T, fn func() error) {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for limit := time.After(20 * time.Second); ; {
+	for limit := time.After(time.Minute); ; {
 		err := fn()
 		if err == nil {
 			return

@@ -15,7 +15,7 @@ func watch(t *testing.T, s *Service, what string, ok func(o Overview) bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	end := time.After(20 * time.Second)
+	end := time.After(time.Minute)
 	for !ok(overview(t, s)) {
 		select {
 		case <-tick.C:

@@ -13,6 +13,7 @@ import (
 	"github.com/stoa-portal/stoa/change"
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/db/dbtest"
+	"github.com/stoa-portal/stoa/server/labtest/stall"
 	"github.com/stoa-portal/stoa/server/servertest"
 )
 
@@ -98,12 +99,14 @@ func TestDatabase_CutOffNodeLetsNobodyWait(t *testing.T) {
 			g.Cut(b)
 			// This way of cutting answers to TCP, so the open connections hang, as on a server that was frozen.
 			eventually(t, "the node finds out", func() bool { return !b.Cache.Proven() && b.Log.Hangs() })
+			watch := stall.Start()
+			defer watch.Stop()
 			var wg sync.WaitGroup
 			for range 10 {
 				wg.Go(func() {
 					began := time.Now()
 					got := mine.Get(t, "/account")
-					if took := time.Since(began); got.Status != http.StatusServiceUnavailable || got.Header.Get("Retry-After") == "" || took > change.Bound/2 {
+					if took := watch.Since(began); got.Status != http.StatusServiceUnavailable || got.Header.Get("Retry-After") == "" || took > change.Bound/2 {
 						t.Errorf("answered %d with Retry-After %q after %s, want 503 soon", got.Status, got.Header.Get("Retry-After"), took)
 					}
 				})

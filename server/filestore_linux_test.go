@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stoa-portal/stoa/filestore/filestoretest"
+	"github.com/stoa-portal/stoa/server/labtest/stall"
 	"github.com/stoa-portal/stoa/server/servertest"
 )
 
@@ -88,11 +89,12 @@ func TestFileStore_MountFails(t *testing.T) {
 			heal := c.fail(t, mount)
 			notReady(t, n, since, c.says...)
 			close(stop)
-			began := time.Now()
+			watch, began := stall.Start(), time.Now()
+			defer watch.Stop()
 			mustRefuse(t, n)
 			mustSee(t, n.Guest(t).Get(t, "/"), http.StatusOK) // pages go on
 			a := n.Guest(t).Get(t, first)
-			if took := time.Since(began); took > 8*time.Second {
+			if took := watch.Since(began); took > 8*time.Second {
 				t.Errorf("three requests took %s", took)
 			}
 			want := http.StatusServiceUnavailable
@@ -131,6 +133,8 @@ func TestFileStore_HangingStoreHoldsUpFewThreads(t *testing.T) {
 		mu      sync.Mutex
 		slowest time.Duration
 	)
+	watch := stall.Start()
+	defer watch.Stop()
 	for range 300 {
 		wg.Go(func() {
 			began := time.Now()
@@ -138,8 +142,9 @@ func TestFileStore_HangingStoreHoldsUpFewThreads(t *testing.T) {
 			if a.Status != http.StatusServiceUnavailable || a.Header.Get("Retry-After") == "" {
 				t.Errorf("a file: %d, Retry-After %q; want 503", a.Status, a.Header.Get("Retry-After"))
 			}
+			took := watch.Since(began)
 			mu.Lock()
-			slowest = max(slowest, time.Since(began))
+			slowest = max(slowest, took)
 			mu.Unlock()
 		})
 	}
@@ -153,7 +158,7 @@ func TestFileStore_HangingStoreHoldsUpFewThreads(t *testing.T) {
 	}
 	began := time.Now()
 	mustSee(t, n.Guest(t).Get(t, "/"), http.StatusOK)
-	if took := time.Since(began); took > 3*time.Second {
+	if took := watch.Since(began); took > 3*time.Second {
 		t.Errorf("a page took %s", took)
 	}
 	end()
@@ -181,10 +186,11 @@ func TestFileStore_StartWhileItHangs(t *testing.T) {
 	}
 	root := t.TempDir()
 	g := servertest.NewGroup(t, "sqlite")
-	began := time.Now()
+	watch, began := stall.Start(), time.Now()
+	defer watch.Stop()
 	end := filestoretest.Hang(t, root)
 	n := g.Join(map[string]string{rootProperty: root}) // the first node of an empty database
-	if took := time.Since(began); took > 20*time.Second {
+	if took := watch.Since(began); took > 20*time.Second {
 		t.Errorf("the start took %s", took)
 	}
 	notReady(t, n, time.Now(), "has not answered")

@@ -19,6 +19,7 @@ import (
 
 	"github.com/stoa-portal/stoa/document"
 	"github.com/stoa-portal/stoa/filestore"
+	"github.com/stoa-portal/stoa/server/labtest/stall"
 	"github.com/stoa-portal/stoa/server/servertest"
 )
 
@@ -78,6 +79,8 @@ func mustFind(t *testing.T, n *servertest.Node, address, body string) {
 // notReady waits until readiness and status say that the store cannot be used, and for how long they did not.
 func notReady(t *testing.T, n *servertest.Node, since time.Time, parts ...string) {
 	t.Helper()
+	watch := stall.Start()
+	defer watch.Stop()
 	var ready servertest.Answer
 	says := func(text string) bool {
 		for _, p := range append(parts, "file store") {
@@ -103,7 +106,7 @@ func notReady(t *testing.T, n *servertest.Node, since time.Time, parts ...string
 		}
 		return false
 	})
-	took := time.Since(since)
+	took := watch.Since(since)
 	t.Logf("known after %s: %s", took.Round(10*time.Millisecond), ready.Body)
 	if took > 10*time.Second { // five on a machine that does nothing else
 		t.Errorf("that was known after %s only", took)

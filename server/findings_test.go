@@ -16,6 +16,7 @@ import (
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/db/dbtest"
 	"github.com/stoa-portal/stoa/server"
+	"github.com/stoa-portal/stoa/server/labtest/stall"
 	"github.com/stoa-portal/stoa/server/servertest"
 )
 
@@ -361,11 +362,12 @@ func TestControl_AFrozenNodeIsNamed(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(home, "run", "stoa.lock"), []byte("4711\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	began := time.Now()
+	watch, began := stall.Start(), time.Now()
+	defer watch.Stop()
 	_, running, err := server.Control(context.Background(), home, "cluster/status", server.ControlRequest{})
 	if mute, ok := err.(*server.MuteError); !running || !ok || mute.PID != "4711" ||
-		time.Since(began) > 20*time.Second {
-		t.Errorf("%v, %v after %s", running, err, time.Since(began))
+		watch.Since(began) > 20*time.Second {
+		t.Errorf("%v, %v after %s", running, err, watch.Since(began))
 	}
 }
 

@@ -35,7 +35,7 @@ func linked(t *testing.T, n int, flags map[string]string, fn func(t *testing.T, 
 
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(time.Minute)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for !ok() {

@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -235,7 +234,9 @@ func (n *node) resetToken(t *testing.T, email string) string {
 	if err := n.RequestReset(context.Background(), instance, email, "https://portal.example.com"); err != nil {
 		t.Fatalf("ask for a link: %v", err)
 	}
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); runtime.Gosched() {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); <-tick.C {
 		if now := n.mails(t); len(now) > before {
 			for _, m := range now {
 				token := tokenInMail.FindStringSubmatch(m)

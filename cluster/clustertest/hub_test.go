@@ -29,7 +29,7 @@ func (i *inbox) list() []int {
 
 func (i *inbox) waitFor(t *testing.T, ok func([]int) bool) []int {
 	t.Helper()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(time.Minute)
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for {

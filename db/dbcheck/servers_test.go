@@ -312,7 +312,7 @@ func balance(t *testing.T, to ...*server) int {
 
 func await(t *testing.T, what string, cond func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	tick := time.NewTicker(30 * time.Millisecond)
 	defer tick.Stop()
 	for !cond() {

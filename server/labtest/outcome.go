@@ -100,12 +100,12 @@ func (w *world) excuse(l *load.Load, ops []history.Op, have func(history.Op) boo
 		if o.Kind != history.Write || o.Outcome != history.OK {
 			continue
 		}
-		from, near := w.hitAfter(o)
+		from, near := w.hitAfter(l, o)
 		if !near {
 			continue
 		}
 		if strings.HasPrefix(o.Key, history.SessionKey) {
-			ops[i].Lost = &history.Loss{From: from, Told: w.fault[1] + 2*time.Second}
+			ops[i].Lost = &history.Loss{From: from, Told: l.After(w.fault[1], 2*time.Second)}
 			continue
 		}
 		// A save is two changes: the text, and that it is what the public sees. The second may be lost alone.
@@ -131,9 +131,9 @@ func (w *world) excuse(l *load.Load, ops []history.Op, have func(history.Op) boo
 }
 
 // hitAfter finds the failure of a server that a write may have been lost in, and when it was.
-func (w *world) hitAfter(o history.Op) (time.Duration, bool) {
+func (w *world) hitAfter(l *load.Load, o history.Op) (time.Duration, bool) {
 	for _, at := range w.hits {
-		if o.Sent <= at+time.Second && o.Done >= at-w.allowed.window {
+		if o.Sent <= l.After(at, time.Second) && o.Done >= at-w.allowed.window {
 			return at, true
 		}
 	}
@@ -156,21 +156,28 @@ func outage(_ context.Context, w *world, args []string) error {
 			done = append(done, o.Done)
 		}
 	}
-	slices.Sort(done)
-	done = append(done, w.load.Now())
-	longest, at, last := time.Duration(0), from, time.Duration(0)
-	for _, t := range done {
-		if t > from && t-last > longest {
-			longest, at = t-last, last
-		}
-		last = t
-	}
+	longest, at := gap(done, from, w.load.Now(), w.load.Lost)
 	text := fmt.Sprintf("no save was answered for %.2f s, from %.2f s on", longest.Seconds(), at.Seconds())
 	if longest > limit {
 		return errors.New(text)
 	}
 	w.log("%s", text)
 	return nil
+}
+
+// gap is the longest time between two of the moments, or the last and now, that ends after from, less what of it was
+// lost to a machine that stood still; and when it began.
+func gap(moments []time.Duration, from, now time.Duration, lost func(from, to time.Duration) time.Duration) (
+	longest, at time.Duration) {
+	last := time.Duration(0)
+	at = from
+	for _, t := range append(slices.Sorted(slices.Values(moments)), now) {
+		if d := t - last - lost(last, t); t > from && d > longest {
+			longest, at = d, last
+		}
+		last = t
+	}
+	return longest, at
 }
 
 // statusLimit is how long after a trouble the status may still be untrue.
@@ -280,7 +287,7 @@ func quiet(ctx context.Context, w *world, args []string) error {
 	}
 	limit, err := time.ParseDuration(args[1])
 	if err == nil {
-		err = idle(ctx, limit)
+		err = pass(ctx, limit)
 	}
 	if err != nil {
 		return err
@@ -297,7 +304,7 @@ func quiet(ctx context.Context, w *world, args []string) error {
 func single(ctx context.Context, w *world, args []string) error {
 	limit, err := time.ParseDuration(args[0])
 	if err == nil {
-		err = idle(ctx, limit)
+		err = pass(ctx, limit)
 	}
 	if err != nil {
 		return err

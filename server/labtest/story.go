@@ -60,7 +60,7 @@ func words() map[string]word {
 		}},
 		"mend":  {"mend [NODE PEER...]", 0, mend},
 		"clock": {"clock DURATION", 1, moveClock},
-		"stall": {"stall NODE", 1, stall},
+		"stall": {"stall NODE", 1, stallCommit},
 		"release": {"release", 0, func(_ context.Context, w *world, _ []string) error {
 			w.relay.Release()
 			return nil
@@ -452,8 +452,8 @@ func lose(ctx context.Context, w *world, args []string) error {
 	return w.harmed(ctx, n)
 }
 
-// stall holds back the COMMIT with which a node renews the lease of the master.
-func stall(ctx context.Context, w *world, args []string) error {
+// stallCommit holds back the COMMIT with which a node renews the lease of the master.
+func stallCommit(ctx context.Context, w *world, args []string) error {
 	n, err := w.node(args[0])
 	if err != nil {
 		return err

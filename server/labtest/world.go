@@ -20,6 +20,7 @@ import (
 	"github.com/stoa-portal/stoa/server/labtest/history"
 	"github.com/stoa-portal/stoa/server/labtest/load"
 	"github.com/stoa-portal/stoa/server/labtest/machine"
+	"github.com/stoa-portal/stoa/server/labtest/stall"
 )
 
 // The last parts of the addresses of hosts; those of nodes are their numbers.
@@ -160,7 +161,7 @@ func (w *world) settle(ctx context.Context) error {
 			return fmt.Errorf("%s in the end: %w", name, err)
 		}
 	}
-	if err := idle(ctx, rules().Bound); err != nil {
+	if err := pass(ctx, rules().Bound); err != nil {
 		return err
 	}
 	err := w.judge(ctx, w.load, w.db)
@@ -297,20 +298,38 @@ func idle(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// await asks again and again until check gives nil.
-func await(ctx context.Context, limit time.Duration, check func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	var last error
+// pass waits until the machine has run for so long: a promise that holds from a time on gives the portal that time.
+func pass(ctx context.Context, d time.Duration) error {
+	watch, begun := stall.Start(), time.Now()
+	defer watch.Stop()
 	for {
-		err := check(ctx)
-		if err == nil {
+		left := d - watch.Since(begun)
+		if left <= 0 {
 			return nil
 		}
-		if ctx.Err() == nil || last == nil {
+		if err := idle(ctx, left); err != nil {
+			return err
+		}
+	}
+}
+
+// await asks again and again until check gives nil. Time in which the machine stood still is not counted.
+func await(ctx context.Context, limit time.Duration, check func(context.Context) error) error {
+	watch, begun := stall.Start(), time.Now()
+	defer watch.Stop()
+	var last error
+	for {
+		asked, cancel := context.WithTimeout(ctx, limit-watch.Since(begun))
+		err := check(asked)
+		if err == nil {
+			cancel()
+			return nil
+		}
+		if asked.Err() == nil || last == nil {
 			last = err // not the end of the wait itself
 		}
-		if idle(ctx, 20*time.Millisecond) != nil {
+		cancel()
+		if idle(ctx, 20*time.Millisecond) != nil || watch.Since(begun) >= limit {
 			return fmt.Errorf("not within %s: %w", limit, last)
 		}
 	}

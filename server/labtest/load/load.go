@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/stoa-portal/stoa/server/labtest/history"
+	"github.com/stoa-portal/stoa/server/labtest/stall"
 )
 
 // Target is a node, or a load balancer in front of several.
@@ -45,6 +46,7 @@ type Options struct {
 type Load struct {
 	o     Options
 	begin time.Time
+	watch *stall.Watch
 	stop  chan struct{}
 	once  sync.Once
 	wg    sync.WaitGroup
@@ -59,13 +61,26 @@ type Load struct {
 }
 
 // New makes a load that stands still.
-func New(o Options) *Load { return &Load{o: o, begin: time.Now(), stop: make(chan struct{})} }
+func New(o Options) *Load {
+	return &Load{o: o, begin: time.Now(), watch: stall.Start(), stop: make(chan struct{})}
+}
 
 // Now is the time since the load was made, by the clock of the history.
 func (l *Load) Now() time.Duration { return time.Since(l.begin) }
 
 // Began is when the clock of the history was zero.
 func (l *Load) Began() time.Time { return l.begin }
+
+// Lost is how much of the time between two moments by the clock of the history the machine of the people stood still:
+// a request was late by so much for none of the portal's doing.
+func (l *Load) Lost(from, to time.Duration) time.Duration {
+	return l.watch.Lost(l.begin.Add(from), l.begin.Add(to))
+}
+
+// After is the moment by the clock of the history when the machine of the people has run for d since from.
+func (l *Load) After(from, d time.Duration) time.Duration {
+	return l.watch.After(l.begin.Add(from), d).Sub(l.begin)
+}
 
 // Ops gives the requests that are finished.
 func (l *Load) Ops() []history.Op {
@@ -151,6 +166,7 @@ func (l *Load) wait(ctx context.Context, d time.Duration) bool {
 
 // Close frees the connections.
 func (l *Load) Close() {
+	l.watch.Stop()
 	for _, w := range l.writers {
 		w.c.close()
 		w.friend.close()
