@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
@@ -34,7 +35,7 @@ func TestDomain_BelievesNoCallerWhereThingsBelong(t *testing.T) {
 		must(err)
 		inst, own, err := a.Sites.Resolve(sys, tenantHost)
 		must(err)
-		tenant := stoa.WithActor(t.Context(), stoa.Actor{User: 1 << 40, Name: "Tenant", Instance: inst.ID, Admin: true})
+		tenant := stoa.WithActor(t.Context(), stoa.Actor{User: 1 << 40, Name: "Tenant", Instance: inst.ID, Admin: true, Proven: time.Now()})
 		lie := theirs
 		lie.Instance = inst.ID
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/change"
 	"github.com/stoa-portal/stoa/db/dbtest"
 	"github.com/stoa-portal/stoa/server/servertest"
@@ -60,7 +61,7 @@ func TestJobs_EveryNodeShowsAllOfThemAndOrdersHoldEverywhere(t *testing.T) {
 				t.Fatalf("resume: %d\n%s", a.Status, a.Body)
 			}
 			mustNotSee(t, north.Get(t, "/control/jobs/user.sweep"), "not while it is paused")
-			if rows, err := north.Log.Recent(t.Context(), 10, change.Filter{Kind: "job-order"}); err != nil || len(rows) == 0 {
+			if rows, err := north.Log.Recent(stoa.WithActor(t.Context(), stoa.SystemActor()), 10, change.Filter{Kind: "job-order"}); err != nil || len(rows) == 0 {
 				t.Errorf("the change log has %d orders: %v", len(rows), err)
 			}
 		})

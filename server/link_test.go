@@ -92,7 +92,7 @@ func TestLink_NodesFindEachOtherAndTellHowTheyAre(t *testing.T) {
 		if masters != 1 {
 			t.Errorf("%d masters", masters)
 		}
-		if _, err := nodes[0].Cluster(context.Background()); !stoa.Is(err, stoa.KindForbidden) {
+		if _, err := nodes[0].Cluster(context.Background()); !stoa.Is(err, stoa.KindUnauthorized) {
 			t.Errorf("a guest looks at the cluster: %v", err)
 		}
 	})
