@@ -284,7 +284,7 @@ type established struct {
 func (d *DB) establish(ctx context.Context, p *pools) (e established, err error) {
 	fp := p.standing.Load().fingerprint
 	k := d.memory.get()
-	err = d.controlTx(ctx, p, false, func(tx *Tx) error {
+	look := func(tx *Tx) error {
 		e = established{known: k.tokens}
 		s := shown{made: true, fingerprint: fp, beat: -1}
 		var stored string
@@ -358,7 +358,13 @@ func (d *DB) establish(ctx context.Context, p *pools) (e established, err error)
 			return d.opt.OnRestored(ctx, tx)
 		}
 		return nil
-	})
+	}
+	// Nodes that begin together on an empty table lock the place of its row, each before any makes it.
+	for range 10 {
+		if err = d.controlTx(ctx, p, false, look); !IsLocked(err) {
+			break
+		}
+	}
 	if err != nil {
 		return e, fmt.Errorf("read the incarnation: %w", err)
 	}
