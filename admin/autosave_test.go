@@ -15,8 +15,9 @@ func TestAutosave_IsOfferedRestoredComparedAndDiscarded(t *testing.T) {
 		Text: map[stoa.Locale]content.Text{w.site.Locale: {Title: "Tides", Body: "<p>High water</p>"}}})
 	must(t, err)
 	at := "/control/content/" + a.ID.String()
-	pairs := []string{"autosave", "window1", "article", a.ID.String(), "lang", string(w.site.Locale), "site", w.site.ID.String(),
-		"version", "1", "title", "Tides tonight", "summary", "", "body", `<p onclick="x()">Low water</p><script>alert(1)</script>`,
+	pairs := []string{"autosave", "window1", "article", a.ID.String(), "lang", string(w.site.Locale),
+		"site", w.site.ID.String(), "version", "1", "title", "Tides tonight", "summary", "",
+		"body", `<p onclick="x()">Low water</p><script>alert(1)</script>`,
 		"slug", "tides", "kind", content.KindPost, "password", "not to be kept"}
 	w.want("typing", w.post(w.editor, autosavePath, pairs...), http.StatusNoContent)
 	w.want("a person without rights types", w.post(w.nobody, autosavePath, pairs...), http.StatusForbidden)
@@ -33,7 +34,8 @@ func TestAutosave_IsOfferedRestoredComparedAndDiscarded(t *testing.T) {
 	w.want("another person compares", w.get(w.author, autosavePath+"?draft=window1"), http.StatusNotFound)
 
 	restored := w.get(w.editor, at+"?lang="+string(w.site.Locale)+"&draft=window1")
-	w.want("restored", restored, http.StatusOK, "Tides tonight", "Low water", `name="autosave" value="window1"`, "data-autosave-restored")
+	w.want("restored", restored, http.StatusOK, "Tides tonight", "Low water",
+		`name="autosave" value="window1"`, "data-autosave-restored")
 	w.without("restored", restored, "alert(1)", "not to be kept", "There is a draft")
 	w.without("another person restores", w.get(w.author, at+"?draft=window1"), "Low water")
 
@@ -47,8 +49,10 @@ func TestAutosave_IsOfferedRestoredComparedAndDiscarded(t *testing.T) {
 	w.without("after the save", w.get(w.editor, at), "There is a draft that")
 	w.want("a late request", w.post(w.editor, autosavePath, pairs...), http.StatusConflict)
 	pairs[1] = "window2"
-	w.want("what a browser kept", w.post(w.editor, autosavePath, append(pairs, "offer", "on")...), http.StatusOK, "draft=window2")
-	w.want("another person discards", w.post(w.author, autosavePath, "do", "discard", "autosave", "window2"), http.StatusNotFound)
+	w.want("what a browser kept", w.post(w.editor, autosavePath, append(pairs, "offer", "on")...),
+		http.StatusOK, "draft=window2")
+	w.want("another person discards", w.post(w.author, autosavePath, "do", "discard", "autosave", "window2"),
+		http.StatusNotFound)
 	w.want("discard", w.post(w.editor, autosavePath, "do", "discard", "autosave", "window2"), http.StatusSeeOther)
 	w.without("after it was discarded", w.get(w.editor, at), "There is a draft that")
 }
@@ -58,7 +62,8 @@ func TestAutosave_OfAnArticleThatIsNotMadeYetIsOfferedForTheNext(t *testing.T) {
 	pairs := []string{"autosave", "window1", "article", "0", "lang", string(w.site.Locale), "site", w.site.ID.String(),
 		"title", "Not made yet", "body", "<p>Words</p>", "kind", content.KindPost}
 	w.want("typing", w.post(w.editor, autosavePath, pairs...), http.StatusNoContent)
-	w.want("the next", w.get(w.editor, "/control/content/new"), http.StatusOK, "There is a draft that was not saved", "Not made yet")
+	w.want("the next", w.get(w.editor, "/control/content/new"), http.StatusOK,
+		"There is a draft that was not saved", "Not made yet")
 	w.want("restored", w.get(w.editor, "/control/content/new?draft=window1"), http.StatusOK, "Words", `value="window1"`)
 	w.want("made", w.post(w.editor, "/control/content/new", append(pairs, "do", "save")...), http.StatusSeeOther)
 	w.without("after it was made", w.get(w.editor, "/control/content/new"), "There is a draft that")
