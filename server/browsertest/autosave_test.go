@@ -41,6 +41,12 @@ func TestAutosave_WhatWasTypedIsOfferedAfterLeaving(t *testing.T) {
 	ann.do(t, "save", chromedp.Click(chromedp.CSS(`button[name="do"][value="save"]`)))
 	ann.until(t, "saved", `/done=saved/.test(location.search) && `+all+` && !`+offered)
 
+	// A copy of what was typed just before the save is known as saved, and goes.
+	ann.do(t, "type", chromedp.Click(chromedp.CSS("#f-title")), chromedp.SendKeys(chromedp.CSS("#f-title"), " again"),
+		chromedp.Click(chromedp.CSS(`button[name="do"][value="save"]`)))
+	ann.until(t, "saved again", `document.querySelector("#f-title").value.endsWith("again") && `+edits+
+		` && !document.querySelector(".is-dirty") && !`+copies+` && !`+offered)
+
 	// While the server does not answer, the browser keeps a copy; the next screen hands it over.
 	eval[bool](t, ann, `window.fetch = () => Promise.reject(new TypeError("offline")), true`)
 	eval[bool](t, ann, `navigator.sendBeacon = () => false, true`)
