@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"crypto/rand"
 	"net/http"
 	"net/url"
 	"slices"
@@ -28,6 +29,8 @@ func (h *Handler) mountArticles(get, post register) {
 	get("/control/content/{id}/versions", editSite, h.articleVersions)
 	get("/control/content/{id}/compare", editSite, h.compareArticle)
 	post("/control/content/{id}/restore", editSite, h.restoreArticle)
+	get(autosavePath, somebody, h.compareAutosave)
+	post(autosavePath, somebody, h.autosave)
 }
 
 // articles lists the web content of the site.
@@ -134,6 +137,11 @@ type editing struct {
 	Site      stoa.ID
 	Lock      lockView
 	Action    string // where the form is sent
+
+	Tab      string  // name of the window, under which what is typed in it is kept
+	Person   stoa.ID // whose window it is
+	Typed    []typed // what the person has typed in other windows and not saved
+	Restored bool    // the form has what was typed in another window
 }
 
 // newArticle shows the form for a new article and makes it.
@@ -159,7 +167,7 @@ func (h *Handler) newArticle(q *request) error {
 	}
 	f.read(q)
 	d, err := h.draft(q.Context(), q.site, f, content.Article{}, lang)
-	if err == nil {
+	if d.Autosave = tabOf(q); err == nil {
 		var a content.Article
 		if a, err = h.o.Content.Create(q.Context(), q.site, d); err == nil {
 			return h.afterSave(q, e, a, "created")
@@ -246,10 +254,14 @@ func (h *Handler) article(q *request) error {
 		return h.showArticle(q, e)
 	}
 	d, err := h.draft(q.Context(), q.site, f, a, lang)
+	d.Autosave = tabOf(q)
 	if err == nil && f.Version != a.Version {
 		return h.conflict(q, e)
 	}
 	if err == nil && q.PostForm.Get("do") == "publish" && same(d, a, lang) {
+		if err := h.o.Content.DropAutosave(q.Context(), d.Autosave); err != nil {
+			return err
+		}
 		return h.afterSave(q, e, a, "saved")
 	}
 	if err == nil {
@@ -311,6 +323,7 @@ func (h *Handler) afterSave(q *request, e editing, a content.Article, done strin
 	}
 	// What was written is saved: the screen of the article that is there by now goes on.
 	e.New, e.Article, e.Form.Version, e.Form.Field("slug").Value = false, a, a.Version, a.Slug
+	e.Tab = rand.Text()
 	return h.showArticle(q, e)
 }
 
@@ -341,7 +354,6 @@ func (h *Handler) openArticle(q *request, e *editing) error {
 }
 
 func (h *Handler) showArticle(q *request, e editing) error {
-	h.previews(q, e.Form)
 	e.Action = "/control/content/new"
 	if !e.New {
 		e.Action = "/control/content/" + e.Article.ID.String() + "?lang=" + url.QueryEscape(string(e.Lang))
@@ -352,6 +364,9 @@ func (h *Handler) showArticle(q *request, e editing) error {
 			e.Form.lock()
 		}
 	}
+	if err := h.typed(q, &e); err != nil {
+		return err
+	}
 	for _, f := range e.Form.Fields {
 		switch f.Name {
 		case "title", "summary", "body", "slug":
@@ -360,6 +375,7 @@ func (h *Handler) showArticle(q *request, e editing) error {
 			e.Side = append(e.Side, f)
 		}
 	}
+	h.previews(q, e.Form)
 	f := frame{Title: "New article", Purpose: "It stays a draft until you publish it.", Back: &link{Title: "Web content", URL: "/control/content"}, Rich: true, Locks: e.Lock.URL != "", Body: e}
 	if !e.New {
 		p := statusPill(e.Article)

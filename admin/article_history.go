@@ -103,6 +103,7 @@ func (h *Handler) conflict(q *request, e editing) error {
 	}
 	theirs := e.Article.Text[e.Lang]
 	mine := content.Text{Title: e.Form.text("title"), Summary: e.Form.text("summary"), Body: e.Form.text("body")}
+	e.Tab = tabOf(q)
 	type view struct {
 		editing
 		Theirs, Mine  side

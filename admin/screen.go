@@ -49,7 +49,7 @@ func (h *Handler) handle(n need, fn func(*request) error) http.Handler {
 	return httpd.Handle(func(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Cache-Control", "no-store")
 		limit := int64(maxForm)
-		if strings.HasPrefix(r.URL.Path, "/control/content/") {
+		if strings.HasPrefix(r.URL.Path, "/control/content/") || r.URL.Path == autosavePath {
 			limit = maxArticleForm
 		}
 		httpd.LimitBody(r, limit)

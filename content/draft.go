@@ -44,6 +44,7 @@ type Draft struct {
 	Categories []stoa.ID
 	Tags       []stoa.ID
 	Comment    string // what was changed, for the list of versions
+	Autosave   string // the window of the actor whose Autosave is taken away with the save; empty: none
 	// Created and Modified are for imports; zero means now.
 	Created, Modified time.Time
 
@@ -231,6 +232,9 @@ func (s *Service) create(ctx context.Context, tx *db.Tx, st site.Site, d Draft) 
 	if err := s.addVersion(ctx, tx, id, 1, d); err != nil {
 		return Article{}, err
 	}
+	if err := closeAutosave(ctx, tx, d.Autosave); err != nil {
+		return Article{}, err
+	}
 	if err := s.o.Taxonomy.Assign(ctx, tx, "article", id, st.ID, d.Categories, d.Tags); err != nil {
 		return Article{}, err
 	}
@@ -399,6 +403,9 @@ func (s *Service) save(ctx context.Context, tx *db.Tx, a row, d Draft, version i
 		return stale()
 	}
 	if err := s.addVersion(ctx, tx, a.ID, a.Number+1, d); err != nil {
+		return err
+	}
+	if err := closeAutosave(ctx, tx, d.Autosave); err != nil {
 		return err
 	}
 	if err := s.o.Taxonomy.Assign(ctx, tx, "article", a.ID, a.Site, d.Categories, d.Tags); err != nil {

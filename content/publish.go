@@ -156,6 +156,7 @@ func (s *Service) deleteTx(ctx context.Context, tx *db.Tx, id stoa.ID) error {
 	for _, q := range []string{
 		"DELETE FROM content_text WHERE article = ?",
 		"DELETE FROM content_version WHERE article = ?",
+		"DELETE FROM content_autosave WHERE article = ?",
 	} {
 		if _, err := tx.Exec(ctx, q, id); err != nil {
 			return err

@@ -386,6 +386,7 @@ func (s *Server) properties(ctx context.Context) ([]admin.Property, error) {
 func (s *Server) registerJobs() error {
 	return errors.Join(
 		s.Jobs.Register(s.Content.Job()),
+		s.Jobs.Register(s.Content.AutosaveJob()),
 		s.Jobs.Register(s.Locks.Job()),
 		s.Jobs.Register(s.sweepFiles()),
 		s.Jobs.Register(s.pruneAudit()),

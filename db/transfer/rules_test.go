@@ -23,7 +23,7 @@ func TestTables_EachIsDecided(t *testing.T) {
 		content_version db_counter db_history document_file document_folder document_orphan importer_item importer_source job_order job_run job_schedule page_menu
 		page_page page_redirect page_tree page_version site_host site_instance site_site taxonomy_assigned
 		secret_seal secret_sign taxonomy_category taxonomy_tag user_account user_factor user_group user_link user_member
-		user_recovery user_session`)
+		user_recovery user_session content_autosave`)
 	stays := strings.Fields(`change_log change_reader change_writer cluster_lease cluster_node db_incarnation
 		db_migration db_migration_lock db_migration_step db_schema db_transfer db_transfer_part job_local job_node lock_held
 		user_attempt user_challenge`)

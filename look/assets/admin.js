@@ -235,7 +235,13 @@
   });
   document.addEventListener("reset", function (e) { if (dirty.has(e.target)) mark(e.target, false); });
   document.addEventListener("submit", function (e) { if (!e.defaultPrevented) dirty.delete(e.target); });
-  addEventListener("beforeunload", function (e) { if (dirty.size) e.preventDefault(); });
+  addEventListener("beforeunload", function (e) { // what the server keeps as typed may be left
+    if (Array.from(dirty).some(function (form) { return form.dataset.kept === undefined; })) e.preventDefault();
+  });
+  document.addEventListener("submit", function (e) { // who signs out leaves no text in the browser
+    if (!e.target.getAttribute || e.target.getAttribute("action") !== "/sign-out") return;
+    try { Object.keys(localStorage).forEach(function (k) { if (k.startsWith("stoa.autosave.")) localStorage.removeItem(k); }); } catch (err) { /* storage blocked: there is nothing */ }
+  });
   body.addEventListener("htmx:afterRequest", function (e) { if (e.detail.successful && e.target.matches("form[data-dirty]")) mark(e.target, false); });
 
   // ---- Addresses made from titles ----------------------------------------------------------------

@@ -5,6 +5,12 @@
   var icons = new URL("icons.svg", document.currentScript.src).pathname;
   root.classList.add("js");
 
+  // Who signs out leaves no text of the article editor in the browser.
+  document.addEventListener("submit", function (e) {
+    if (!e.target.getAttribute || e.target.getAttribute("action") !== "/sign-out") return;
+    try { Object.keys(localStorage).forEach(function (k) { if (k.indexOf("stoa.autosave.") === 0) localStorage.removeItem(k); }); } catch (err) { /* storage blocked */ }
+  });
+
   function icon(name) {
     var ns = "http://www.w3.org/2000/svg";
     var svg = document.createElementNS(ns, "svg"), use = document.createElementNS(ns, "use");
