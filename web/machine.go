@@ -108,6 +108,9 @@ func (h *Handler) missing(ctx context.Context, w http.ResponseWriter, r *http.Re
 	if !wantsPage(r) || behind(r) != nil { // what this guest has just made may be there on another node
 		return false
 	}
+	if strings.Contains(r.URL.Path, "/w/") { // the text of a page leads there, for those who may see it
+		return false
+	}
 	m, err := h.misses.Get(ctx, key, func(ctx context.Context, _ *cache.Load) (missed, error) {
 		v, ctx, err := h.guest(ctx, r)
 		if err != nil {
