@@ -123,6 +123,7 @@ type visit struct {
 	session  user.Session
 	signedIn bool
 	verify   func(msg, sig []byte) bool
+	article  *content.Article  // the one that is shown, once it is found
 	keys     map[string]string // what the visitor has unlocked; never set while a page for the cache is made
 }
 
