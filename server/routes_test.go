@@ -283,6 +283,10 @@ func (w *routeWalk) thing(n *servertest.Node, above string, k *visitorKind) (id 
 		id = c.ID
 	case "files":
 		id = w.file(n, k).ID
+	case "folders":
+		var f document.Folder
+		f, err = n.Files.SaveFolder(ctx, st, document.Folder{Site: st.ID, Name: name})
+		id = f.ID
 	case "groups":
 		var g user.Group
 		g, err = n.Users.CreateGroup(ctx, user.Group{Instance: st.Instance, Name: name})
