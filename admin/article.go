@@ -12,6 +12,8 @@ import (
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
 	"github.com/stoa-portal/stoa/content"
+	"github.com/stoa-portal/stoa/httpd"
+	"github.com/stoa-portal/stoa/lang"
 	"github.com/stoa-portal/stoa/lock"
 )
 
@@ -142,6 +144,8 @@ type editing struct {
 	Person   stoa.ID // whose window it is
 	Typed    []typed // what the person has typed in other windows and not saved
 	Restored bool    // the form has what was typed in another window
+	Link      string // to the draft, for people without an account; empty: none
+	LinkHelp  string
 }
 
 // newArticle shows the form for a new article and makes it.
@@ -390,10 +394,23 @@ func (h *Handler) showArticle(q *request, e editing) error {
 		if e.Article.Live > 0 {
 			f.Actions = append(f.Actions, link{Title: "View", URL: content.Address(e.Article.Slug), Icon: "external"})
 		}
+		preview := url.Values{"lang": {string(e.Lang)}}
+		to := "/w/preview/" + id + "?"
+		f.Actions = append(f.Actions, link{Title: lang.Word("bar.preview"), URL: to + preview.Encode(), Icon: "eye"})
+		key, until, err := h.o.Content.PreviewKey(q.Context(), e.Article.ID)
+		if err != nil {
+			h.log.WarnContext(q.Context(), "a link to a draft cannot be made", "article", id, "error", err)
+		}
+		if key != "" {
+			preview.Set("key", key)
+			e.Link = httpd.Origin(q.Request) + to + preview.Encode()
+			e.LinkHelp = lang.Word("bar.link.help", until.In(h.zone(q)).Format("2 January 2006, 15:04"))
+		}
 		if len(e.Languages) > 1 {
 			f.Tabs = e.Languages
 		}
 	}
+	f.Body = e
 	return h.show(q, e.Form.Status(), "article", f)
 }
 

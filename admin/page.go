@@ -9,6 +9,7 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/lang"
 	"github.com/stoa-portal/stoa/page"
 	"github.com/stoa-portal/stoa/site"
 )
@@ -234,10 +235,10 @@ func (h *Handler) newPage(q *request) error {
 	}
 	f.read(q)
 	made, err := h.o.Pages.Create(q.Context(), q.site, page.NewPage{Parent: f.parent(), Slug: f.text("slug"), Title: titles(f, nil), Position: -1,
-		Hidden: f.on("hidden"), Type: f.text("type"), Target: f.target(), Publish: q.PostForm.Get("do") == "publish",
+		Hidden: f.on("hidden"), Type: f.text("type"), Target: f.target(), // a draft: what is empty yet shall not stand in the navigation
 		Restricted: f.on("restricted"), Password: f.text("password"), SEO: f.seo()})
 	if err == nil {
-		return q.done("/control/pages/"+made.ID.String(), "created")
+		return q.done("/control/pages/"+made.ID.String(), "drafted")
 	}
 	if !f.fail(err) {
 		return err
@@ -340,9 +341,9 @@ func (h *Handler) savePage(q *request, f *form, p page.Page) (page.Page, error) 
 
 func (h *Handler) showPage(q *request, e pageEditing) error {
 	h.previews(q, e.Form)
-	f := frame{Title: "New page", Back: &link{Title: "Pages", URL: "/control/pages"}, Body: e}
+	f := frame{Title: "New page", Purpose: lang.Word("bar.new-page-purpose"), Back: &link{Title: "Pages", URL: "/control/pages"}, Body: e}
 	if !e.New {
-		f.Title = e.Page.In(q.site.Locale, q.site.Locale)
+		f.Title, f.Purpose = e.Page.In(q.site.Locale, q.site.Locale), ""
 		f.Pill = pagePill(e.Page.Published, e.Page.HasDraft)
 		f.Actions = []link{{Title: "View", URL: e.Page.Path, Icon: "external"}}
 		if e.Manages {

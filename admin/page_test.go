@@ -16,7 +16,22 @@ func (w *world) newPage(actor stoa.Actor, title string, more ...string) string {
 	if a.status != http.StatusSeeOther || !strings.HasPrefix(a.location, "/control/pages/") {
 		w.t.Fatalf("create page %q: %d %q\n%s", title, a.status, a.location, a.main())
 	}
-	return a.path()
+	at := a.path()
+	if strings.Contains(strings.Join(more, " "), "do publish") {
+		w.want("publish it", w.post(actor, at+"/publish", "version", "1"), http.StatusSeeOther)
+	}
+	return at
+}
+
+// What a person has just named is empty yet: it is a draft, also for one who may publish, until it is published.
+func TestPages_NewOnesAreDrafts(t *testing.T) {
+	w := newWorld(t)
+	form := w.get(w.editor, "/control/pages/new")
+	w.want("the form", form, http.StatusOK, "Save as a draft", "until you publish it")
+	w.without("the form", form, `value="publish"`)
+	a := w.post(w.editor, "/control/pages/new", "title.en", "Pier", "type", "widgets", "do", "publish")
+	w.want("made", a, http.StatusSeeOther)
+	w.want("its screen", w.get(w.editor, a.location), http.StatusOK, "The draft is made", "Save and publish", ">Draft<")
 }
 
 func TestPages_CreateEditMovePublishDelete(t *testing.T) {

@@ -223,6 +223,8 @@ type group struct {
 // nobody can put words of their own on a screen.
 func note(key string) string {
 	switch key {
+	case "drafted":
+		return lang.Word("bar.drafted")
 	case "created":
 		return "Created."
 	case "uploaded":

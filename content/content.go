@@ -127,9 +127,10 @@ type Options struct {
 	Moved func(ctx context.Context, tx *db.Tx, site stoa.ID, from, to string) error
 	// Image gives the address and the text of the image with a key, about as wide as width in pixels;
 	// an empty address leaves it out. nil: keys that are addresses are used as they are, others left out.
-	Image func(ctx context.Context, st site.Site, key string, width int) (src, alt string)
-	Pages Pages            // nil: no page shows an article as its text
-	Now   func() time.Time // decides between "publish now" and "later"; default time.Now
+	Image  func(ctx context.Context, st site.Site, key string, width int) (src, alt string)
+	Signer Signer           // signs links to drafts; nil: there are none
+	Pages  Pages            // nil: no page shows an article as its text
+	Now    func() time.Time // decides between "publish now" and "later"; default time.Now
 }
 
 // Service keeps the articles. It is safe for concurrent use.

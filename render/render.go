@@ -82,6 +82,7 @@ type Input struct {
 	Published   time.Time // of an article; zero: not said
 	Modified    time.Time // the same
 	Author      string    // the same; a name
+	Bar         *Bar      // above the site's header; nil: none
 }
 
 // Output is a finished document.
@@ -155,7 +156,7 @@ func (s *Service) Page(ctx context.Context, in Input) (Output, error) {
 		v.Sections, failed = s.grid(ctx, in, v, layout)
 		noStore = noStore || failed
 	}
-	if in.Actor.SignedIn() || in.Edit || in.Draft {
+	if in.Actor.SignedIn() || in.Edit || in.Draft || in.Bar != nil {
 		noStore = true
 	}
 	if noStore {

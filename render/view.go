@@ -42,6 +42,7 @@ type view struct {
 	Locked           bool
 	UnlockTo         string
 	WrongPassword    bool
+	Bar              *Bar
 	locale           stoa.Locale
 	info             widget.PageInfo
 	base             string
@@ -80,7 +81,7 @@ func (s *Service) view(ctx context.Context, in Input) (*view, error) {
 	}
 	v := &view{Lang: string(in.Locale), Dir: "ltr", Title: in.Title, SiteName: in.Site.Name, Tagline: in.Site.Tagline, Description: in.Description,
 		NoIndex: in.NoIndex || in.Edit || in.Draft, Type: in.Type, Origin: in.Origin, Home: in.Prefix + "/", Node: s.opt.Node, SignIn: s.opt.SignIn, Account: s.opt.Account,
-		SignOut: s.opt.SignOut, Content: in.Content, Edit: in.Edit, Screen: in.Screen, CSRF: in.CSRF, locale: in.Locale, base: in.Prefix}
+		SignOut: s.opt.SignOut, Content: in.Content, Edit: in.Edit, Screen: in.Screen, CSRF: in.CSRF, locale: in.Locale, base: in.Prefix, Bar: in.Bar}
 	if in.Locale.RTL() {
 		v.Dir = "rtl"
 	}

@@ -230,7 +230,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	}
 	if s.Content, err = content.New(content.Options{
 		DB: s.DB, Cache: s.Cache, Access: s.Access, Taxonomy: s.Taxonomy, Pages: pagesOf{s.Pages},
-		Moved: s.Pages.AddRedirect, Image: s.Files.Image,
+		Moved: s.Pages.AddRedirect, Image: s.Files.Image, Signer: s.Secrets,
 	}); err != nil {
 		return err
 	}

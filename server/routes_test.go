@@ -272,7 +272,7 @@ func (w *routeWalk) thing(n *servertest.Node, above string, k *visitorKind) (id 
 	st, ctx, name := k.things, servertest.System(), fmt.Sprintf("thing-%d", w.made)
 	var err error
 	switch above {
-	case "content", "article":
+	case "content", "article", "preview":
 		var a content.Article
 		a, err = n.Content.Create(ctx, st, content.Draft{Kind: content.KindPost, Slug: name,
 			Text: map[stoa.Locale]content.Text{st.Locale: {Title: name}}})

@@ -103,11 +103,14 @@ func seesContent(t *testing.T, nodes []*servertest.Node) {
 
 func seesPage(t *testing.T, nodes []*servertest.Node) {
 	a := nodes[0]
-	form := url.Values{"site": {a.Site(t).ID.String()}, "title.en-US": {"Harbour"}, "slug": {"harbour"}, "type": {"widgets"}, "do": {"publish"}}
+	form := url.Values{"site": {a.Site(t).ID.String()}, "title.en-US": {"Harbour"}, "slug": {"harbour"}, "type": {"widgets"}}
 	made := a.Post(t, "/control/pages/new", form)
 	page, _, _ := strings.Cut(made.Header.Get("Location"), "?")
 	if made.Status != http.StatusSeeOther {
 		t.Fatalf("make a page: %d\n%s", made.Status, made.Body)
+	}
+	if p := a.Post(t, page+"/publish", url.Values{"version": {"1"}}); p.Status != http.StatusSeeOther {
+		t.Fatalf("publish it: %d\n%s", p.Status, p.Body)
 	}
 	for _, n := range nodes {
 		mustSee(t, n.As(a.Client).Get(t, "/harbour"), http.StatusOK, "Harbour")

@@ -242,6 +242,9 @@ func (h *Handler) compose(ctx context.Context, v *visit, number int, origin stri
 	if err != nil {
 		return nil, err
 	}
+	if v.signedIn {
+		in.Bar = h.bar(ctx, v, in.Page)
+	}
 	out, err := h.opt.Render.Page(ctx, in)
 	if err != nil {
 		return nil, err
@@ -356,6 +359,7 @@ func (h *Handler) article(ctx context.Context, v *visit, in *render.Input, a con
 			return err
 		}
 	}
+	v.article = &a
 	view, err := h.viewOf(ctx, v, a, 1280)
 	if err != nil {
 		return err

@@ -123,6 +123,7 @@ type visit struct {
 	session  user.Session
 	signedIn bool
 	verify   func(msg, sig []byte) bool
+	article  *content.Article  // the one that is shown, once it is found
 	keys     map[string]string // what the visitor has unlocked; never set while a page for the cache is made
 }
 
@@ -150,6 +151,7 @@ func (h *Handler) Routes(mounts ...func(mux httpd.Registrar)) (http.Handler, []s
 		"GET /account/forgot": h.forgotForm, "POST /account/forgot": h.forgot,
 		"GET /account/reset": h.resetForm, "POST /account/reset": h.reset,
 		"POST /unlock":                       h.unlock,
+		"GET /w/preview/{id}":                h.preview,
 		"GET /robots.txt":                    h.robots,
 		"GET /documents/{site}/{name}/{key}": h.file,
 	} {

@@ -3,6 +3,7 @@ package widget
 // words are what the default theme and the built-in widgets say, by language.
 var words = map[string]map[string]string{
 	"de": {
+		"Preview": "Vorschau", "Preview of a draft": "Vorschau eines Entwurfs", "As visitors see it": "So sehen es Besucher", "Draft": "Entwurf", "Published": "Veröffentlicht",
 		"You are signed out": "Sie sind abgemeldet", "Send again": "Noch einmal senden",
 		"What you have written is kept on this page. Leave it open, and send it again in a moment.": "Was Sie geschrieben haben, ist auf dieser Seite erhalten. " +
 			"Lassen Sie sie offen und senden Sie es gleich noch einmal.",
@@ -37,6 +38,7 @@ var words = map[string]map[string]string{
 		"The two new passwords are not the same.":                         "Die beiden neuen Passwörter sind nicht gleich.",
 	},
 	"fr": {
+		"Preview": "Aperçu", "Preview of a draft": "Aperçu d’un brouillon", "As visitors see it": "Tel que vu par les visiteurs", "Draft": "Brouillon", "Published": "Publié",
 		"You are signed out": "Vous êtes déconnecté", "Send again": "Envoyer à nouveau",
 		"What you have written is kept on this page. Leave it open, and send it again in a moment.": "Ce que vous avez écrit est conservé sur cette page. " +
 			"Laissez-la ouverte et envoyez-le à nouveau dans un instant.",
@@ -57,6 +59,7 @@ var words = map[string]map[string]string{
 		"Back": "Retour", "Pages": "Pages", "Image not available": "Image indisponible",
 	},
 	"es": {
+		"Preview": "Vista previa", "Preview of a draft": "Vista previa de un borrador", "As visitors see it": "Como lo ven los visitantes", "Draft": "Borrador", "Published": "Publicado",
 		"You are signed out": "Se ha cerrado su sesión", "Send again": "Enviar de nuevo",
 		"What you have written is kept on this page. Leave it open, and send it again in a moment.": "Lo que ha escrito se conserva en esta página. " +
 			"Déjela abierta y envíelo de nuevo en un momento.",

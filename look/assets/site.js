@@ -103,10 +103,10 @@
       header.querySelectorAll(".menu > .menu__item").forEach(function (item) {
         if (item.matches(":hover, :focus-within, .is-open")) { close(item); item.classList.add("is-closed"); }
       });
-      document.querySelectorAll(".language-selector[open]").forEach(function (d) { d.open = false; });
+      document.querySelectorAll(":is(.language-selector, .site-bar__new)[open]").forEach(function (d) { d.open = false; });
     });
     document.addEventListener("click", function (e) {
-      document.querySelectorAll(".language-selector[open]").forEach(function (d) { if (!d.contains(e.target)) d.open = false; });
+      document.querySelectorAll(":is(.language-selector, .site-bar__new)[open]").forEach(function (d) { if (!d.contains(e.target)) d.open = false; });
     });
 
     // What does not fit in the row of the menu goes into one more entry at its end.

@@ -52,7 +52,9 @@ func TestHeader_OneRowThatDoesNotShift(t *testing.T) {
 	for _, title := range []string{"Departments", "Publications", "Events and news", "The harbour", "How to find us", "Frequently asked", long} {
 		b.visit(t, "/control/pages/new", 1440)
 		b.do(t, "make "+title, chromedp.SendKeys(chromedp.CSS(`[name^="title."]`), title),
-			chromedp.Click(chromedp.CSS(`button[name="do"][value="publish"]`)), chromedp.WaitVisible(chromedp.CSS(".toast")))
+			chromedp.Click(chromedp.CSS(`button[name="do"][value="save"]`)),
+			chromedp.WaitVisible(chromedp.CSS(`button[name="do"][value="publish"]`)),
+			chromedp.Click(chromedp.CSS(`button[name="do"][value="publish"]`)), chromedp.WaitVisible(chromedp.CSS(`[formaction$="/unpublish"]`)))
 	}
 	for _, width := range []int64{390, 1024, 1440} {
 		address, release := fontsHeld(t, n.URL)

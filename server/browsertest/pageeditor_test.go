@@ -25,7 +25,9 @@ func TestPageEditor_EachRequestGoesToAnotherNode(t *testing.T) {
 	b.signIn(t)
 	b.visit(t, "/control/pages/new", 1440)
 	b.do(t, "make a page", chromedp.SendKeys(chromedp.CSS(`[name="title.en-US"]`), "The quay"),
-		chromedp.Click(chromedp.CSS(`button[name="do"][value="publish"]`)), chromedp.WaitVisible(chromedp.CSS(`.screen__title .pill`)))
+		chromedp.Click(chromedp.CSS(`button[name="do"][value="save"]`)),
+		chromedp.WaitVisible(chromedp.CSS(`button[name="do"][value="publish"]`)),
+		chromedp.Click(chromedp.CSS(`button[name="do"][value="publish"]`)), chromedp.WaitVisible(chromedp.CSS(`[formaction$="/unpublish"]`)))
 	id := eval[string](t, b, `location.pathname.split("/").pop()`)
 	for _, n := range nodes {
 		n.Poll(t)

@@ -1,0 +1,52 @@
+package web
+
+import (
+	"context"
+
+	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/lang"
+	"github.com/stoa-portal/stoa/page"
+	"github.com/stoa-portal/stoa/render"
+)
+
+// bar gives the ways into the control panel that the person has from what is shown, p or the article of v, or nil
+// when there are none. Each link stands there only when the screen that it leads to lets the person in.
+func (h *Handler) bar(ctx context.Context, v *visit, p *page.Page) *render.Bar {
+	b := &render.Bar{Label: lang.Word("bar.label"), Lang: "en"}
+	writes := h.opt.Access.Can(ctx, access.Edit, v.site.Path())
+	site := "?site=" + v.site.ID.String()
+	var own access.Path
+	if p != nil {
+		if path, err := h.opt.Pages.Path(ctx, *p); err == nil && h.opt.Access.Can(ctx, access.Edit, path) {
+			own = path
+		}
+	}
+	switch {
+	case v.article != nil && writes && h.opt.Content.May(ctx, access.Edit, *v.article) == nil:
+		word := lang.Word("bar.edit-article")
+		if p != nil {
+			word = lang.Word("bar.edit-page")
+		}
+		to := "/control/content/" + v.article.ID.String() + site
+		if v.locale != v.article.Default {
+			to += "&lang=" + string(v.locale)
+		}
+		b.Links = append(b.Links, render.BarLink{Title: word, URL: to, Icon: "edit"})
+	case own != nil:
+		to := "/control/pages/" + p.ID.String()
+		if p.Type == page.TypeWidgets {
+			to += "/edit"
+		}
+		b.Links = append(b.Links, render.BarLink{Title: lang.Word("bar.edit-page"), URL: to + site, Icon: "edit"})
+	}
+	if writes {
+		b.New = lang.Word("bar.new")
+		b.Make = []render.BarLink{{Title: lang.Word("bar.new-page"), URL: "/control/pages/new" + site, Icon: "page"},
+			{Title: lang.Word("bar.new-article"), URL: "/control/content/new" + site, Icon: "article"}}
+	}
+	if len(b.Links) == 0 && len(b.Make) == 0 {
+		return nil
+	}
+	b.End = []render.BarLink{{Title: lang.Word("bar.panel"), URL: "/control/" + site, Icon: "settings"}}
+	return b
+}
