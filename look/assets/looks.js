@@ -11,6 +11,9 @@
   // What is sent to the preview is not saved: the form stays changed.
   form.addEventListener("submit", function (e) { if (e.submitter === button) e.stopPropagation(); });
   form.addEventListener("input", preview);
+  button.addEventListener("click", function () { // below the form where there is no room beside it
+    document.querySelector("[name=looks-preview]").scrollIntoView({ block: "nearest" });
+  });
   form.querySelectorAll('[name^="light."], [name^="dark."]').forEach(function (text) {
     var choose = document.createElement("input");
     choose.type = "color";
