@@ -150,6 +150,7 @@ func (h *Handler) Mount(mux httpd.Registrar) {
 		h.mountPages(get, post)
 		h.mountMenus(get, post)
 		h.mountPageEditor(get, post)
+		h.mountAppearance(get, post)
 	}
 	if h.o.Users != nil {
 		h.mountUsers(get, post)

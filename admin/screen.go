@@ -321,7 +321,8 @@ func (h *Handler) rail(q *request) []group {
 		when(edits && h.o.Pages != nil, "Menus", "/control/menus", "menu"),
 		when(edits && h.o.Files != nil, "Files", "/control/files", "file"),
 		when(edits && h.o.Taxonomy != nil, "Categories", "/control/categories", "category"))
-	add("Site", when(operates && h.o.CreateInstance != nil, "Virtual instances", "/control/instances", "globe"), when(rules, "Sites", "/control/sites", "site"), when(manages, "Site settings", "/control/settings", "settings"))
+	add("Site", when(operates && h.o.CreateInstance != nil, "Virtual instances", "/control/instances", "globe"), when(rules, "Sites", "/control/sites", "site"), when(manages, "Site settings", "/control/settings", "settings"),
+		when(manages && h.o.Pages != nil, lang.Word("appearance.title"), "/control/appearance", "theme"))
 	add("People", when(rules && h.o.Users != nil, "Users", "/control/users", "user"),
 		when(rules && h.o.Users != nil, "User groups", "/control/groups", "users"), when(rules, "Roles", "/control/roles", "role"))
 	title := "Cluster"

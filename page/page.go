@@ -158,8 +158,8 @@ type Service struct {
 
 // Reserved gives the first segments of addresses that belong to the portal itself.
 func Reserved() []string {
-	return []string{"control", "assets", "documents", "w", "web", "tags", "categories", "account", "api", "search", "sign-in", "sign-out",
-		"unlock", "feed.atom", "livez", "readyz", "health_check", "metrics", "o", "group", "sitemap.xml", "robots.txt", "favicon.ico"}
+	return []string{"control", "assets", "documents", "site-style", "w", "web", "tags", "categories", "account", "api", "search", "sign-in",
+		"sign-out", "unlock", "feed.atom", "livez", "readyz", "health_check", "metrics", "o", "group", "sitemap.xml", "robots.txt", "favicon.ico"}
 }
 
 // New makes the service. It fails when a required option is missing.

@@ -1,5 +1,6 @@
 // Package render makes the HTML of the site: the default theme around a page's sections, columns and
-// widgets, or around content that a handler made. It writes no inline styles or scripts.
+// widgets, or around content that a handler made. It writes no inline scripts, and inline styles only for
+// Input.InlineStyle.
 package render
 
 import (
@@ -78,6 +79,7 @@ type Input struct {
 	Image       string // address, or key of a file
 	Type        string // of Open Graph: "website" or "article"; empty = "website"
 	NoIndex     bool
+	InlineStyle bool      // the site's own style sheet stands in the page: the caller allows it in the policy
 	Screen      bool      // one of the portal's own: sign-in, account, an error
 	Published   time.Time // of an article; zero: not said
 	Modified    time.Time // the same

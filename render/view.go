@@ -27,6 +27,13 @@ type view struct {
 	Origin           string
 	Feed             string
 	Home, Logo, Icon string
+	Style            string       // address of the site's own style sheet; empty: none, or Inline
+	Inline           template.CSS // the same inside the page
+	NoName           bool         // the logo stands alone in the header
+	Languages        bool         // the header has the choice of language
+	Switch           bool         // the header has the switch between light and dark
+	NoSignIn         bool         // the header does not lead to the sign-in page
+	NoFont           bool         // the theme's typefaces are not used
 	Navigation       []navItem
 	Footer           []page.Link
 	FooterText       []string
@@ -103,6 +110,7 @@ func (s *Service) view(ctx context.Context, in Input) (*view, error) {
 	if v.Icon == "" {
 		v.Icon = s.opt.Assets.URL("favicon.svg")
 	}
+	v.dress(in)
 	image := in.Image
 	path := in.Path
 	if p := in.Page; p != nil {
@@ -138,7 +146,27 @@ func (s *Service) view(ctx context.Context, in Input) (*view, error) {
 	}
 	v.Alternates = alternates(in, path)
 	v.info.Alternates = v.Alternates
+	v.Languages = len(v.Alternates) > 0 && !in.Site.Appearance.HideLanguages
 	return v, s.navigate(ctx, in, v)
+}
+
+// dress applies what the site says of its looks.
+func (v *view) dress(in Input) {
+	a := in.Site.Appearance
+	if in.InlineStyle {
+		v.Inline = template.CSS(a.Style()) // site.Appearance.Checked has refused what would end the element
+	} else {
+		v.Style = in.Site.StylePath()
+	}
+	if a.Brand == site.BrandName {
+		v.Logo = ""
+	}
+	v.NoName = a.Brand == site.BrandLogo && v.Logo != ""
+	v.Switch, v.NoFont = !a.HideSwitch, a.Text == site.FaceSystem && a.Headings != site.FaceSans
+	v.NoSignIn = a.HideSignIn
+	if a.HideSearch {
+		v.Search = ""
+	}
 }
 
 // navigate fills the navigation, the footer's links and the way to the page.

@@ -61,6 +61,8 @@ type Site struct {
 	Footer   string        // plain text under the pages
 	Created  time.Time
 	Version  int64
+
+	Appearance Appearance // set by SetAppearance only
 }
 
 // Path is the way from the site up to its instance, for permission checks.
@@ -109,9 +111,11 @@ func New(o Options) (*Service, error) {
 		return nil, errors.New("site: DB, Cache and Access are required")
 	}
 	return &Service{
-		opt:   o,
-		hosts: cache.NewRegion(o.Cache, cache.RegionOptions{Name: "host", StaleForGuests: true}, func(Resolved) int { return 800 }, cache.JSON[Resolved]()),
-		sites: cache.NewRegion(o.Cache, cache.RegionOptions{Name: "site", StaleForGuests: true}, func(Site) int { return 600 }, cache.JSON[Site]()),
+		opt: o,
+		hosts: cache.NewRegion(o.Cache, cache.RegionOptions{Name: "host", StaleForGuests: true},
+			func(r Resolved) int { return 800 + len(r.Site.Appearance.CSS) }, cache.JSON[Resolved]()),
+		sites: cache.NewRegion(o.Cache, cache.RegionOptions{Name: "site", StaleForGuests: true},
+			func(st Site) int { return 600 + len(st.Appearance.CSS) }, cache.JSON[Site]()),
 	}, nil
 }
 
@@ -251,7 +255,7 @@ func (s *Service) CreateSite(ctx context.Context, st Site) (Site, error) {
 		if st.ID, err = tx.NewID(ctx); err != nil {
 			return err
 		}
-		st.Created, st.Version = tx.Now(), 1
+		st.Created, st.Version, st.Appearance = tx.Now(), 1, Appearance{}
 		return insertSite(ctx, tx, st)
 	})
 	if db.IsDuplicate(err) {
@@ -270,7 +274,7 @@ func (s *Service) UpdateSite(ctx context.Context, st Site) (Site, error) {
 	if err := s.opt.Access.Check(ctx, access.Manage, have.Path()); err != nil {
 		return Site{}, err
 	}
-	st.Instance, st.Created = have.Instance, have.Created
+	st.Instance, st.Created, st.Appearance = have.Instance, have.Created, have.Appearance
 	if err := validate(&st); err != nil {
 		return Site{}, err
 	}
@@ -282,7 +286,7 @@ func (s *Service) UpdateSite(ctx context.Context, st Site) (Site, error) {
 			return err
 		}
 		if n == 0 {
-			return stoa.Conflict("the settings of this site were changed by somebody else; load them again")
+			return staleSite()
 		}
 		tx.Changed("site", st.ID, st.Instance, st.Version+1)
 		audit.Note(tx, audit.Changed, st.thing())

@@ -12,7 +12,8 @@ import (
 const (
 	selectInstance = "SELECT id, web_id, name, mail_domain, locale, time_zone, version FROM site_instance"
 	selectDefault  = selectInstance + " ORDER BY CASE WHEN main THEN 0 ELSE 1 END, id LIMIT 1"
-	selectSite     = "SELECT id, instance, slug, name, tagline, locale, locales, home, logo, favicon, footer, created, version FROM site_site"
+	selectSite     = "SELECT id, instance, slug, name, tagline, locale, locales, home, logo, favicon, footer, created, version, " +
+		"COALESCE(appearance, '') FROM site_site"
 )
 
 func scanInstance(r db.Scanner) (i Instance, err error) {
@@ -21,13 +22,14 @@ func scanInstance(r db.Scanner) (i Instance, err error) {
 }
 
 func scanSite(r db.Scanner) (s Site, err error) {
-	var locales string
+	var locales, appearance string
 	var created int64
-	err = r.Scan(&s.ID, &s.Instance, &s.Slug, &s.Name, &s.Tagline, &s.Locale, &locales, &s.Home, &s.Logo, &s.Favicon, &s.Footer, &created, &s.Version)
+	err = r.Scan(&s.ID, &s.Instance, &s.Slug, &s.Name, &s.Tagline, &s.Locale, &locales, &s.Home, &s.Logo, &s.Favicon, &s.Footer, &created, &s.Version,
+		&appearance)
 	for l := range strings.FieldsSeq(locales) {
 		s.Locales = append(s.Locales, stoa.Locale(l))
 	}
-	s.Created = db.Time(created)
+	s.Created, s.Appearance = db.Time(created), readAppearance(appearance)
 	return s, err
 }
 

@@ -154,6 +154,7 @@ func (h *Handler) Routes(mounts ...func(mux httpd.Registrar)) (http.Handler, []s
 		"GET /w/preview/{id}":                h.preview,
 		"GET /robots.txt":                    h.robots,
 		"GET /documents/{site}/{name}/{key}": h.file,
+		"GET /site-style/{site}/{name}":      h.style,
 	} {
 		mux.Handle(pattern, h.identify(httpd.Handle(fn)))
 	}
