@@ -160,6 +160,21 @@ func (s *Service) First(ctx context.Context, siteID stoa.ID) (Page, error) {
 	return Page{}, stoa.NotFound("page", "/")
 }
 
+// Begun reports whether the site has a published page, for whomever it may be. It asks for no right, since it tells
+// nothing of the pages.
+func (s *Service) Begun(ctx context.Context, siteID stoa.ID) (bool, error) {
+	t, err := s.tree(ctx, siteID)
+	if err != nil {
+		return false, err
+	}
+	for _, n := range t.nodes {
+		if n.Published {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 // Versions gives the earlier published layouts of the page, the newest first: needs Edit.
 func (s *Service) Versions(ctx context.Context, id stoa.ID) ([]Version, error) {
 	if _, err := s.Get(ctx, id); err != nil {

@@ -126,7 +126,11 @@ func (h *Handler) missing(ctx context.Context, w http.ResponseWriter, r *http.Re
 		if ok {
 			return missed{To: v.address(to)}, nil
 		}
-		return missed{Key: "\x00404|" + httpd.Host(r) + "|" + httpd.Origin(r) + "|" + v.prefix + "|" +
+		kind := "404|"
+		if v.path == "/" {
+			kind = "404/|" // a site that has no page yet says so at its home
+		}
+		return missed{Key: "\x00" + kind + httpd.Host(r) + "|" + httpd.Origin(r) + "|" + v.prefix + "|" +
 			string(v.locale)}, nil
 	})
 	switch {
@@ -183,10 +187,13 @@ func (h *Handler) answer(ctx context.Context, v *visit, number int, origin strin
 // notFound makes the page that says that there is nothing, with the face of the site and without the address.
 func (h *Handler) notFound(ctx context.Context, v *visit) (*httpd.Cached, error) {
 	home := *v
-	home.path = "/"
 	title, message := errorWords(http.StatusNotFound, "")
 	data := map[string]any{"Status": http.StatusNotFound, "Title": title, "Message": sentence(message), "Again": "",
 		"Kept": (*keptForm)(nil)}
+	if h.begin(ctx, v, data) {
+		title = data["Title"].(string)
+	}
+	home.path = "/"
 	body, err := h.inner(&home, "error.html", data)
 	if err != nil {
 		return nil, err

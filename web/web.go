@@ -320,6 +320,9 @@ func (h *Handler) ErrorPage(w http.ResponseWriter, r *http.Request, status int, 
 	}
 	locale := spoken(r)
 	if v := visitOf(r); v != nil {
+		if status == http.StatusNotFound && r.Method == http.MethodGet && h.begin(r.Context(), v, data) {
+			title = data["Title"].(string)
+		}
 		if err := h.framed(w, r, status, title, "error.html", data); err == nil {
 			return
 		}

@@ -3,6 +3,8 @@ package widget
 // words are what the default theme and the built-in widgets say, by language.
 var words = map[string]map[string]string{
 	"de": {
+		"This site is being set up": "Diese Website wird gerade eingerichtet", "There is nothing to see yet. Please come back later.": "Hier gibt es noch nichts zu sehen. Bitte kommen Sie später wieder.",
+		"It has no published page yet.": "Sie hat noch keine veröffentlichte Seite.", "Add the first page": "Die erste Seite anlegen",
 		"Preview": "Vorschau", "Preview of a draft": "Vorschau eines Entwurfs", "As visitors see it": "So sehen es Besucher", "Draft": "Entwurf", "Published": "Veröffentlicht",
 		"You are signed out": "Sie sind abgemeldet", "Send again": "Noch einmal senden",
 		"What you have written is kept on this page. Leave it open, and send it again in a moment.": "Was Sie geschrieben haben, ist auf dieser Seite erhalten. " +
@@ -38,6 +40,8 @@ var words = map[string]map[string]string{
 		"The two new passwords are not the same.":                         "Die beiden neuen Passwörter sind nicht gleich.",
 	},
 	"fr": {
+		"This site is being set up": "Ce site est en cours de création", "There is nothing to see yet. Please come back later.": "Il n’y a encore rien à voir. Veuillez revenir plus tard.",
+		"It has no published page yet.": "Il n’a pas encore de page publiée.", "Add the first page": "Ajouter la première page",
 		"Preview": "Aperçu", "Preview of a draft": "Aperçu d’un brouillon", "As visitors see it": "Tel que vu par les visiteurs", "Draft": "Brouillon", "Published": "Publié",
 		"You are signed out": "Vous êtes déconnecté", "Send again": "Envoyer à nouveau",
 		"What you have written is kept on this page. Leave it open, and send it again in a moment.": "Ce que vous avez écrit est conservé sur cette page. " +
@@ -59,6 +63,8 @@ var words = map[string]map[string]string{
 		"Back": "Retour", "Pages": "Pages", "Image not available": "Image indisponible",
 	},
 	"es": {
+		"This site is being set up": "Este sitio se está preparando", "There is nothing to see yet. Please come back later.": "Todavía no hay nada que ver. Vuelva más tarde.",
+		"It has no published page yet.": "Todavía no tiene ninguna página publicada.", "Add the first page": "Añadir la primera página",
 		"Preview": "Vista previa", "Preview of a draft": "Vista previa de un borrador", "As visitors see it": "Como lo ven los visitantes", "Draft": "Borrador", "Published": "Publicado",
 		"You are signed out": "Se ha cerrado su sesión", "Send again": "Enviar de nuevo",
 		"What you have written is kept on this page. Leave it open, and send it again in a moment.": "Lo que ha escrito se conserva en esta página. " +

@@ -11,6 +11,7 @@ import (
 // The bar is one row that does not move what is below it, and its list opens and closes by the keyboard.
 func TestBar_OneRowByKeyboardInBothThemes(t *testing.T) {
 	n := servertest.Start(t, 1)[0]
+	n.SignIn(t)
 	b := open(t, n.URL)
 	b.signIn(t)
 	for _, width := range []int64{390, 1440} {
@@ -33,5 +34,11 @@ func TestBar_OneRowByKeyboardInBothThemes(t *testing.T) {
 		}
 		b.do(t, "close it", chromedp.KeyEvent("\u001b"))
 		b.wait(t, "it to close", `!document.querySelector(".site-bar__new").open`)
+	}
+	id := n.Publish(t, "ebb", "Ebb", "<p>Words</p>")
+	for _, width := range []int64{390, 1440} {
+		b.visit(t, "/w/preview/"+id.String(), width)
+		b.fits(t, fmt.Sprintf("a preview at %d px", width))
+		b.shoot(t, fmt.Sprintf("preview-%d", width))
 	}
 }
