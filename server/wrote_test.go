@@ -134,9 +134,12 @@ func seesPerson(t *testing.T, nodes []*servertest.Node) {
 		t.Fatal(err)
 	}
 	form := url.Values{"screenName": {u.ScreenName}, "email": {u.Email}, "first_name": {"Ada"}, "last_name": {"Byron"}, "status": {"active"}}
+	was := ","
 	for _, r := range u.Roles {
 		form.Add("roles", r.String())
+		was += r.String() + ","
 	}
+	form.Set("was-roles", was)
 	for _, n := range nodes {
 		mustSee(t, n.As(a.Client).Get(t, "/control/"), http.StatusOK, "Portal Administrator")
 	}
