@@ -29,6 +29,7 @@ var platforms = [...]string{"linux/amd64", "linux/arm64", "darwin/arm64", "windo
 var vendored = [...]struct{ name, file string }{
 	{"htmx (look/assets/vendor/htmx.min.js)", "look/assets/vendor/htmx.LICENSE.txt"},
 	{"Source Sans 3 and Source Serif 4 (look/assets/fonts)", "look/assets/fonts/OFL.txt"},
+	{"The most common passwords, from zxcvbn (user/common.txt)", "user/common.LICENSE.txt"},
 	{"Tiptap, ProseMirror and what they need (look/assets/vendor/editor.js)", "look/assets/vendor/editor.LICENSES.txt"},
 }
 
