@@ -144,8 +144,8 @@ type editing struct {
 	Person   stoa.ID // whose window it is
 	Typed    []typed // what the person has typed in other windows and not saved
 	Restored bool    // the form has what was typed in another window
-	Link      string // to the draft, for people without an account; empty: none
-	LinkHelp  string
+	Link     string  // to the draft, for people without an account; empty: none
+	LinkHelp string
 }
 
 // newArticle shows the form for a new article and makes it.

@@ -84,7 +84,7 @@ type Service struct {
 	opt   Options
 	files *cache.Region[File]
 	dirs  *cache.Region[map[stoa.ID]Folder] // by site
-	room  *semaphore.Weighted // bytes that all pictures which are scaled may take
+	room  *semaphore.Weighted               // bytes that all pictures which are scaled may take
 }
 
 // New makes the service. It returns an error that names the option that is missing or wrong.
