@@ -75,8 +75,9 @@ func ServeContent(w http.ResponseWriter, r *http.Request, c Content) error {
 	if c.ETag != "" {
 		h.Set("ETag", c.ETag)
 	}
-	if rng := r.Header.Get("Range"); strings.Count(rng, ",") > 9 {
-		r.Header.Del("Range") // nobody honest asks for so many pieces
+	// A unit that is not known is ignored (RFC 9110, 14.2), and no honest client asks for so many pieces.
+	if rng := r.Header.Get("Range"); !strings.HasPrefix(rng, "bytes=") || strings.Count(rng, ",") > 9 {
+		r.Header.Del("Range")
 	}
 	body := &watched{ReadSeeker: c.Body}
 	http.ServeContent(w, r, "", c.Modified, body)

@@ -126,6 +126,9 @@ func (h *Handler) missing(ctx context.Context, w http.ResponseWriter, r *http.Re
 		if ok {
 			return missed{To: v.address(to)}, nil
 		}
+		if to, ok := h.typed(ctx, v, r); ok {
+			return missed{To: to}, nil
+		}
 		kind := "404|"
 		if v.path == "/" {
 			kind = "404/|" // a site that has no page yet says so at its home

@@ -179,6 +179,12 @@ func (h *Handler) moved(w http.ResponseWriter, r *http.Request, err error) error
 	if redirectErr == nil && !ok {
 		to, ok, redirectErr = h.opt.Pages.Redirect(r.Context(), v.site.ID, v.path)
 	}
+	if redirectErr == nil && !ok {
+		if to, ok := h.typed(r.Context(), v, r); ok {
+			http.Redirect(w, r, to, http.StatusMovedPermanently)
+			return nil
+		}
+	}
 	if redirectErr != nil || !ok {
 		return err
 	}
