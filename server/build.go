@@ -238,7 +238,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		return err
 	}
 	if s.Jobs, err = job.New(job.Options{DB: s.DB, Leader: &leader{node: s.Node, asked: map[int64]time.Duration{}}, Node: cmp.Or(s.nodeName(), s.Node.ID()), Disabled: !c.Jobs.Enabled,
-		Workers: c.Jobs.Workers, Poll: c.Jobs.PollInterval, Misfire: c.Jobs.Misfire, Keep: c.Jobs.Retention, Logger: s.log.With("component", "job")}); err != nil {
+		Workers: c.Jobs.Workers, Poll: c.Jobs.PollInterval, Misfire: c.Jobs.Misfire, Keep: c.Jobs.Retention, Logger: s.log}); err != nil {
 		return err
 	}
 	if err := s.registerJobs(); err != nil {
@@ -270,7 +270,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	}
 	panel, err := admin.New(admin.Options{
 		Access: s.Access, Users: s.Users, Sites: s.Sites, Pages: s.Pages, Content: s.Content, Taxonomy: s.Taxonomy, Jobs: s.Jobs, Locks: s.Locks,
-		Assets: assets, Log: s.Log, Logger: s.log.With("component", "admin"), Caches: s.cacheStats, SiteOf: visitors.SiteOf, CreateInstance: s.CreateInstance,
+		Assets: assets, Log: s.Log, Logger: s.log, Caches: s.cacheStats, SiteOf: visitors.SiteOf, CreateInstance: s.CreateInstance,
 		NodeNames: func(ctx context.Context) (map[int64]string, error) { return cluster.Names(ctx, s.DB) },
 		Audit:     s.Audit, Nodes: s, Properties: s.properties, Snapshot: s.snapshot, Render: theme, Catalogue: catalogue,
 		Files: s.Files, MaxUpload: c.Files.MaxFileBytes,

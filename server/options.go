@@ -27,7 +27,7 @@ func mailOptions(c *config.Config, hold func() bool) mail.Options {
 
 func userOptions(c *config.Config, s *Server, m *mail.Mailer) user.Options {
 	return user.Options{
-		DB: s.DB, Cache: s.Cache, Access: s.Access, Secrets: s.Secrets, Mail: m, Audit: s.Audit, Logger: s.log.With("component", "user"),
+		DB: s.DB, Cache: s.Cache, Access: s.Access, Secrets: s.Secrets, Mail: m, Audit: s.Audit, Logger: s.log,
 		DefaultInstance: site.DefaultInstance, Operators: c.Operators.Users,
 		SessionTimeout: c.Session.Timeout, RememberAge: c.Session.AutoLoginMaxAge, ResetLifetime: c.Session.ResetTicketLifetime,
 		ThrottleWindow: c.Session.ThrottleWindow, AccountMax: c.Session.ThrottleAccountMax, AddressMax: c.Session.ThrottleAddressMax, MinPassword: c.Passwords.MinLength,
