@@ -86,7 +86,7 @@ func (h *Handler) startMap(ctx context.Context) error {
 	case h.mapping <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return stoa.Unavailable(ctx.Err(), "other site maps are being made: try again in a moment")
 	}
 }
 

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"html/template"
 	"net/http"
@@ -115,7 +116,9 @@ func (h *Handler) visitor(next http.Handler) http.Handler {
 		switch {
 		case err == nil:
 			h.serve(w, r, c, info)
-		case stoa.Is(err, stoa.KindUnavailable):
+		case kind != "" && errors.Is(err, context.DeadlineExceeded): // a file, which next knows nothing of
+			httpd.Error(w, r, stoa.Unavailable(err, "this could not be made in time: try again in a moment"))
+		case stoa.Is(err, stoa.KindUnavailable) || kind != "" && !stoa.Is(err, stoa.KindNotFound):
 			httpd.Error(w, r, err) // whatever asks the database again makes the visitor wait for it again
 		case stoa.Is(err, stoa.KindNotFound) && anonymous(r) && h.missing(ctx, w, r, key):
 		default:
