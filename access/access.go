@@ -93,7 +93,7 @@ type Options struct {
 	DB    *db.DB
 	Cache *cache.Cache
 	// InstanceOf gives the instance that a site belongs to, NotFound when there is no such site. With it, a path
-	// that puts a site into an instance of another portal is refused, whoever made it; nil: paths are believed.
+	// that puts a site into an instance of another portal is refused, also from a trusted caller; nil: paths are believed.
 	InstanceOf func(ctx context.Context, q db.Queryer, site stoa.ID) (stoa.ID, error)
 	Now        func() time.Time // decides whether a sign-in is fresh; nil = time.Now
 }

@@ -115,7 +115,7 @@ func (s *Service) since(ctx context.Context, thing Resource, changes []Change, e
 			name = r.Name
 		}
 		if who == "" {
-			who = "somebody else"
+			who = "another person"
 		}
 		what := "nothing"
 		if m.Action != 0 {
@@ -203,7 +203,7 @@ func (s *Service) set(ctx context.Context, tx *db.Tx, thing Resource, instance s
 }
 
 func changed() error {
-	return stoa.Conflict("these permissions were changed by somebody else: load them again and repeat the change")
+	return stoa.Conflict("these permissions were changed by another person: load them again and repeat the change")
 }
 
 // takeLess says which grants the transaction lessens.

@@ -37,7 +37,7 @@ func seen(sent url.Values, name string) (m access.Standing, ok bool) {
 }
 
 // wanted is the change of a role that the field of a form asks for, from what the form had shown; ok is false when it
-// asks for none. What nobody touched is never written, so that what was taken away meanwhile does not come back.
+// asks for none. What the editor did not touch is never written, so that what was taken away meanwhile does not come back.
 func wanted(sent url.Values, x *field, role stoa.ID) (c access.Change, ok bool, err error) {
 	value := sent.Get(x.Name)
 	if value == "" {
@@ -71,7 +71,7 @@ func (f *form) late(sent url.Values) {
 			continue // the editor did not touch it
 		}
 		if x.Was != was.Token() && x.Error == "" {
-			x.Error = "Changed by somebody else to: " + x.shown()
+			x.Error = "Changed by another person to: " + x.shown()
 		}
 		x.Value = value
 	}

@@ -70,7 +70,7 @@ const (
 	Others = "others"
 )
 
-// wide reports whether an action concerns the whole installation, whoever did it: only operators see it.
+// wide reports whether an action concerns the whole installation, also when an administrator of one instance did it: only operators see it.
 func wide(action string) bool {
 	switch action {
 	case JobPaused, JobResumed, JobStarted, CachesCleared, LogLevel, NodeForgotten, EventsRead, BackedUp, BackRestored,

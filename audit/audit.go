@@ -33,7 +33,7 @@ const (
 // Outcomes gives every outcome, in the order in which they are offered.
 func Outcomes() []string { return []string{Done, Refused, Failed, Throttled} }
 
-// What somebody can be who did something.
+// What the actor of an event can be.
 const (
 	isPerson = "person"
 	isGuest  = "guest"
@@ -57,7 +57,7 @@ type Event struct {
 	Instance stoa.ID   // 0: the whole installation
 	Actor    stoa.ID   // 0: a guest or the portal
 	Who      string    // name of the person, empty for guests
-	Guest    bool      // nobody was signed in
+	Guest    bool      // the actor was not signed in
 	Portal   bool      // the portal itself did it: a job, a command of its operator
 	From     string    // address of the client, "control socket", or empty
 	Outcome  string

@@ -163,7 +163,7 @@ type Refusal interface {
 	Refused() (action string, kind string, id, instance stoa.ID)
 }
 
-// Refused notes the answer to a request when it is a refusal: what is forbidden, and what is hidden from somebody
+// Refused notes the answer to a request when it is a refusal: what is forbidden, and what is hidden from a person
 // who is signed in and may not see it. Guests who are asked to sign in are no refusal.
 func (l *Log) Refused(ctx context.Context, err error) {
 	if l == nil || err == nil {
@@ -186,7 +186,7 @@ func (l *Log) Refused(ctx context.Context, err error) {
 			said = fmt.Sprintf("you may not see this %s, nor %s it", t.Kind, action)
 		}
 	}
-	// The row is for those who look after whoever tried; whose thing it was stays in the row.
+	// The row is for those who look after the account that tried; whose thing it was stays in the row.
 	t.Instance = 0
 	l.Count(ctx, Refused, Access, t, said)
 }

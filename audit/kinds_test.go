@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// TestKinds_EachChangeHasAnAnswer reads the source of the program: whoever makes a transaction change a new kind of
+// TestKinds_EachChangeHasAnAnswer reads the source of the program: a developer who makes a transaction change a new kind of
 // thing says in kindOf whether it has rows, or why not.
 func TestKinds_EachChangeHasAnAnswer(t *testing.T) {
 	// The kind is a parameter there, and given by callers that name it.

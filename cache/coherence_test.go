@@ -239,7 +239,7 @@ func TestGuard17_ThirdCallerTakesAnOldLoadOnlyIfItsTagsAllow(t *testing.T) {
 	}
 }
 
-// Whoever waited for a load that the database did not answer does not wait for another.
+// A caller that waited for a load that the database did not answer does not wait for another.
 func TestGuard17_ThirdCallerFailsWithALoadThatIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, _ := newWorld(t, nil)

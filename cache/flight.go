@@ -81,7 +81,7 @@ func (r *region) fetch(ctx context.Context, q *request) (any, Info, error) {
 			q.st.load.NoStore()
 			return val, info, err
 		}
-		// A database that is away fails whoever waited with the load: a load of their own would wait as long again.
+		// A database that is away fails the callers that waited with the load: a load of their own would wait as long again.
 		away := !f.noPlace && stoa.Is(f.result.err, stoa.KindUnavailable)
 		if as == watch && !away && (f.noPlace || !f.result.cacheable() || !r.covers(f, &q.m)) {
 			continue

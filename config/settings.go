@@ -144,7 +144,7 @@ type Session struct {
 	CookieDomain       string        // empty: the host of the request
 	AutoLogin          bool          // "remember me" is offered
 	AutoLoginMaxAge    time.Duration
-	LoginDisabled      bool // nobody can sign in
+	LoginDisabled      bool // no person can sign in
 	ThrottleWindow     time.Duration
 	ThrottleAccountMax int // failed sign-ins for one account within the window
 	ThrottleAddressMax int // failed sign-ins from one address within the window

@@ -143,7 +143,7 @@ func (s *Service) MayShow(ctx context.Context, site, id stoa.ID) error {
 	return nil
 }
 
-// held refuses a save of somebody who may not publish and who changes what visitors see at once: the properties of an
+// held refuses a save of an editor who may not publish and who changes what visitors see at once: the properties of an
 // article that is published or scheduled. Its text is a draft, and theirs to write.
 func (s *Service) held(ctx context.Context, a row, d Draft) error {
 	if a.Live == 0 && a.Pending == 0 {

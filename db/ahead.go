@@ -14,7 +14,7 @@ type queue struct {
 	none    chan struct{} // closed when no one waits any more; nil when no one does
 }
 
-// first says that somebody wants to go before others, until done is called.
+// first says that a lease or a heartbeat wants to go before others, until done is called.
 func (t *queue) first() (done func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -31,7 +31,7 @@ func (t *queue) first() (done func()) {
 	})
 }
 
-// taken reports whether somebody wants to go first.
+// taken reports whether one of them wants to go first.
 func (t *queue) taken() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -279,7 +279,7 @@ func (s *Service) Update(ctx context.Context, f File) (File, error) {
 			return err
 		}
 		if n == 0 {
-			return stoa.Conflict("this file was changed by somebody else; load it again")
+			return stoa.Conflict("this file was changed by another person; load it again")
 		}
 		tx.Changed("file", f.ID, have.Site, have.Version)
 		audit.Note(tx, audit.Changed, have.thing())

@@ -233,7 +233,7 @@ func (s *Service) updateFolder(
 		return err
 	}
 	if n == 0 {
-		return stoa.Conflict("this folder was changed by somebody else; load it again")
+		return stoa.Conflict("this folder was changed by another person; load it again")
 	}
 	f.Version++
 	tx.Changed("folder", f.ID, st.ID, f.Version)
@@ -329,7 +329,7 @@ func (s *Service) Move(ctx context.Context, id, folder stoa.ID, restricted bool,
 			return err
 		}
 		if n == 0 {
-			return stoa.Conflict("this file was changed by somebody else; load it again")
+			return stoa.Conflict("this file was changed by another person; load it again")
 		}
 		tx.Changed("file", id, have.Site, version+1)
 		tx.TakesAway(func(ctx context.Context, tx *db.Tx) error {

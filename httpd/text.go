@@ -52,7 +52,7 @@ func composedQuery(raw string) string {
 func composedForm(raw string) (string, bool, error) {
 	values, err := url.ParseQuery(raw)
 	if err != nil {
-		return raw, false, nil // whoever reads the form refuses it
+		return raw, false, nil // the handler that reads the form refuses it
 	}
 	changed := false
 	for name, list := range values {

@@ -44,7 +44,7 @@ func emphasis(n int) string {
 	return b.String()
 }
 
-// What Check accepts is cleaned in a time that nobody notices behind a save, also at its limits.
+// What Check accepts is cleaned in a time that is not noticed behind a save, also at its limits.
 func TestCheck_WhatFitsIsCleanedSoon(t *testing.T) {
 	p := richtext.New()
 	for name, src := range map[string]string{

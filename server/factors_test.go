@@ -119,7 +119,7 @@ func TestFactors_SecondStepOnTheOtherNode(t *testing.T) {
 	})
 }
 
-// stale makes the person of all sessions somebody who signed in an hour ago.
+// stale lets the person of all sessions have signed in an hour ago.
 func stale(t *testing.T, nodes ...*servertest.Node) {
 	t.Helper()
 	hour := time.Hour.Microseconds()
@@ -279,7 +279,7 @@ func TestPasskeys_OfferedOnTheMainHostAlone(t *testing.T) {
 	https := []string{"X-Forwarded-For", "203.0.113.5", "X-Forwarded-Proto", "https"}
 	secure := proxied("portal.example")
 	mustSee(t, secure.Get(t, "/sign-in", https...), http.StatusOK, "Leads to portal.example")
-	// A host that nobody named gets no way back.
+	// A host that has no site gets no way back.
 	elsewhere := strings.Replace(secure.URL, "localhost", "127.0.0.1", 1)
 	stranger := servertest.Do(t, secure.Client, http.MethodGet, elsewhere+"/sign-in/elsewhere?next=/account", nil,
 		append(https, "X-Forwarded-Host", "evil.example")...)
@@ -290,7 +290,7 @@ func TestPasskeys_OfferedOnTheMainHostAlone(t *testing.T) {
 	mustSee(t, proxied("192.0.2.1").Get(t, "/sign-in", https...), http.StatusOK, "Passkeys need a host name")
 }
 
-// Whoever asks chooses the header Host: a way back is noted for hosts that somebody named, and for this machine.
+// The requester chooses the header Host: a way back is noted for hosts that lead to a site, and for this machine.
 func TestPasskeys_NoWayBackToAHostNobodyNamed(t *testing.T) {
 	n := servertest.NewGroup(t, dbtest.SQLite).Join(map[string]string{"virtual.hosts.valid.hosts": "*"})
 	for host, back := range map[string]bool{"127.0.0.1": true, "evil.example": false, "192.0.2.7": false} {

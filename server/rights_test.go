@@ -25,7 +25,7 @@ func actor(t *testing.T, n *servertest.Node, name string, a access.Action, p acc
 	return person(t, n, name, r.ID)
 }
 
-// person is somebody who is signed in and holds the role besides those that all have.
+// person is one who is signed in and holds the role besides those that all have.
 func person(t *testing.T, n *servertest.Node, name string, role stoa.ID) context.Context {
 	t.Helper()
 	st := n.Site(t)

@@ -49,7 +49,7 @@ type routeWalk struct {
 }
 
 // TestRoutes_EachLetsInWhomTheTableSays asks every address that a node answers, with every method, as every kind of
-// person: the table says whom it lets in, and has a line for each. Whoever adds a screen says there who may use it.
+// person: the table says whom it lets in, and has a line for each. The author of a screen says there who may use it.
 //
 // The letters: g a guest, u a person without grants, e one who may publish on the site, s one who manages the site,
 // m one whose role has Manage on the default instance, a an administrator of the default instance whom omniadmin.users

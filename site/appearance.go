@@ -94,7 +94,7 @@ func (s *Service) SetAppearance(ctx context.Context, id stoa.ID, a Appearance, v
 }
 
 func staleSite() error {
-	return stoa.Conflict("the settings of this site were changed by somebody else; load them again")
+	return stoa.Conflict("the settings of this site were changed by another person; load them again")
 }
 
 // Checked gives a in its normal form, or Invalid as SetAppearance says.

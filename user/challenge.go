@@ -15,7 +15,7 @@ import (
 // What a challenge is for.
 const (
 	forSecond   = "second"   // the password was right, the second factor is awaited
-	forSignIn   = "sign-in"  // a passkey is to sign somebody in
+	forSignIn   = "sign-in"  // a passkey is to sign a person in
 	forRegister = "register" // a passkey is to be added
 	forProof    = "proof"    // a passkey is to prove who a session belongs to
 	forSeed     = "seed"     // a seed awaits its first code

@@ -49,7 +49,7 @@ func (s *Service) operates(ctx context.Context, q db.Queryer, u User, admin bool
 	return s.named(u), nil
 }
 
-// mayTouchOperator refuses all but operators to change the account of one: whoever sets its password has its rights.
+// mayTouchOperator refuses all but operators to change the account of one: who sets its password has its rights.
 func (s *Service) mayTouchOperator(ctx context.Context, u User, admin bool) error {
 	if actor := stoa.ActorFrom(ctx); actor.System || actor.Operator {
 		return nil

@@ -218,7 +218,7 @@ func passkeyTries(s *Service, c Credentials) (t tried) {
 	return t
 }
 
-// AskPasskey gives the question with which a browser signs somebody of the instance in with a passkey. Too
+// AskPasskey gives the question with which a browser signs a person of the instance in with a passkey. Too
 // many from one address are TooMany.
 func (s *Service) AskPasskey(ctx context.Context, p Party, instance stoa.ID, c Credentials) ([]byte, error) {
 	if err := s.try(ctx, passkeyTries(s, c).limits...); err != nil {
@@ -345,7 +345,7 @@ func (s *Service) AskProof(ctx context.Context, p Party) ([]byte, error) {
 	return s.ask(ctx, c, ceremony{Session: *session}, question)
 }
 
-// ProveWithPasskey is Prove with the answer to AskProof: a passkey of the actor and of nobody else.
+// ProveWithPasskey is Prove with the answer to AskProof: a passkey of the actor and of no other account.
 func (s *Service) ProveWithPasskey(ctx context.Context, p Party, answer []byte) error {
 	actor := stoa.ActorFrom(ctx)
 	if !actor.SignedIn() {
@@ -406,7 +406,7 @@ func (s *Service) comesFrom(ctx context.Context, instance stoa.ID,
 	return v, c, ok && c.instance == instance, err
 }
 
-// TicketWithPasskey is SignInWithPasskey for somebody who came from another host: instead of a session here
+// TicketWithPasskey is SignInWithPasskey for a person who came from another host: instead of a session here
 // it gives the way back to that host, with a ticket that makes one there, once and within a minute.
 func (s *Service) TicketWithPasskey(ctx context.Context, p Party, instance stoa.ID, from string,
 	answer []byte) (to Away, ticket string, err error) {

@@ -20,7 +20,7 @@ type limit struct {
 }
 
 // byAddress names the address and the networks that it is in: in IPv6 a /64, which is what a home has, and a /48,
-// which is what providers give to whoever asks. A /48 may try four times as often as one address.
+// which is what providers give to each customer. A /48 may try four times as often as one address.
 func byAddress(purpose string, a netip.Addr, most int) []limit {
 	a = a.Unmap().WithZone("")
 	switch {

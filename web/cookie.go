@@ -10,7 +10,7 @@ import (
 )
 
 // Names of cookies. Over HTTPS they are written with hostPrefix in front: browsers then take them from this very host
-// over HTTPS only, so that neither a neighbour of the domain nor somebody on the wire can plant one (RFC 6265bis,
+// over HTTPS only, so that neither a neighbour of the domain nor a listener on the wire can plant one (RFC 6265bis,
 // 4.1.3.2). Over plain HTTP, and where session.cookie.domain is set, they have no prefix.
 const (
 	sessionCookie = "stoa_session" // the token of a session; its value is only ever compared by hash

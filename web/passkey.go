@@ -134,8 +134,8 @@ func (h *Handler) party(r *http.Request) (user.Party, error) {
 	return user.Party{Host: p.Host, Name: visitOf(r).instance.Name, Origins: origins}, nil
 }
 
-// ownOrigin reports whether the host of the request is one of this instance that somebody named, or this very
-// machine: only there a sign-in of the main host goes on. Whoever asks chooses the header Host.
+// ownOrigin reports whether the host of the request is one of this instance that leads to a site, or this very
+// machine: only there a sign-in of the main host goes on. The requester chooses the header Host.
 func (h *Handler) ownOrigin(r *http.Request) (bool, error) {
 	host := httpd.Host(r)
 	if host == "localhost" || slices.Contains(h.opt.OwnHosts, host) ||
@@ -162,7 +162,7 @@ func (h *Handler) elsewhere(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if !own { // there is no way back to a host that nobody named
+	if !own { // there is no way back to a host that has no site
 		http.Redirect(w, r, p.origin+"/sign-in?"+url.Values{"next": {next}}.Encode(), http.StatusSeeOther)
 		return nil
 	}
@@ -195,7 +195,7 @@ type passkeyForm struct {
 	Keys passkeys
 }
 
-// passkeyForm is the page on the main host for somebody who came from another one.
+// passkeyForm is the page on the main host for a person who came from another one.
 func (h *Handler) passkeyForm(w http.ResponseWriter, r *http.Request) error {
 	token := r.URL.Query().Get("away")
 	to, ok, err := h.opt.Users.ComesFrom(r.Context(), visitOf(r).instance.ID, token)
@@ -286,7 +286,7 @@ func (h *Handler) ticket(w http.ResponseWriter, r *http.Request) error {
 }
 
 func signInOff() error {
-	return stoa.Unauthorized("nobody can sign in just now: the operator has switched it off")
+	return stoa.Unauthorized("signing in is off just now: the operator has switched it off")
 }
 
 // browser is what a request tells of who signs in.

@@ -116,7 +116,7 @@ func (h *Handler) signIn(w http.ResponseWriter, r *http.Request) error {
 	remember := r.PostForm.Get("remember") != "" && !h.opt.NoRemember
 	next := nextPath(r.PostForm.Get("next"))
 	if h.opt.SignInDisabled {
-		return h.failed(w, r, stoa.Unauthorized("nobody can sign in just now: the operator has switched it off"), "Sign in", "sign-in.html", peopleForm{Login: r.PostForm.Get("login"), Next: next})
+		return h.failed(w, r, stoa.Unauthorized("signing in is off just now: the operator has switched it off"), "Sign in", "sign-in.html", peopleForm{Login: r.PostForm.Get("login"), Next: next})
 	}
 	session, token, err := h.opt.Users.SignIn(r.Context(), user.Credentials{Login: r.PostForm.Get("login"), Password: r.PostForm.Get("password"),
 		Remember: remember, Address: httpd.ClientIP(r), Agent: r.UserAgent(),
