@@ -27,7 +27,18 @@ const (
 
 // String names the kind for logs.
 func (k Kind) String() string {
-	names := [...]string{"internal", "invalid", "not found", "unauthorized", "forbidden", "conflict", "too large", "too many", "unavailable", "stale"}
+	names := [...]string{
+		"internal",
+		"invalid",
+		"not found",
+		"unauthorized",
+		"forbidden",
+		"conflict",
+		"too large",
+		"too many",
+		"unavailable",
+		"stale",
+	}
 	if int(k) < len(names) {
 		return names[k]
 	}
@@ -129,5 +140,8 @@ func Unavailable(cause error, format string, args ...any) *Error {
 // ProveAgain says that the actor may do this, but signed in too long ago: what, such as "change a password",
 // goes on when the person has proved again who they are.
 func ProveAgain(what string) *Error {
-	return &Error{Kind: KindStale, Message: fmt.Sprintf("before you %s, show once more that it is you: you signed in a while ago", what)}
+	return &Error{
+		Kind:    KindStale,
+		Message: fmt.Sprintf("before you %s, show once more that it is you: you signed in a while ago", what),
+	}
 }

@@ -356,7 +356,8 @@ func TestChangeGrants_OfTwoNodesOneWinsAndTheOtherHearsOfIt(t *testing.T) {
 					t.Fatalf("round %d: of two changes of one grant one must win: %v, %v", round, errs[0], errs[1])
 				}
 				for _, err := range errs {
-					if err != nil && (!stoa.Is(err, stoa.KindConflict) || !strings.Contains(err.Error(), "Ada has changed what User may do here")) {
+					if err != nil &&
+						(!stoa.Is(err, stoa.KindConflict) || !strings.Contains(err.Error(), "Ada has changed what User may do here")) {
 						t.Errorf("round %d: %v", round, err)
 					}
 				}

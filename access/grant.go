@@ -89,15 +89,29 @@ func (s *Service) write(ctx context.Context, tx *db.Tx, p Path, grants []Grant) 
 			return stoa.Invalid("grants", "%d is not an action: view, edit, publish or manage is expected", g.Action)
 		}
 		if g.Resource.ID != 0 && (g.Resource.ID != thing.ID || g.Resource.Kind != thing.Kind) {
-			return stoa.Invalid("grants", "a grant is for %s %d, but those of %s %d are being set", g.Resource.Kind, g.Resource.ID, thing.Kind, thing.ID)
+			return stoa.Invalid(
+				"grants",
+				"a grant is for %s %d, but those of %s %d are being set",
+				g.Resource.Kind,
+				g.Resource.ID,
+				thing.Kind,
+				thing.ID,
+			)
 		}
 		if _, ok := best[g.Role]; !ok {
 			order = append(order, g.Role)
 		}
 		best[g.Role] = max(best[g.Role], g.Action)
 	}
-	rows, err := db.All(ctx, tx, scanGrant,
-		"SELECT kind, thing, role, action FROM access_grant WHERE kind = ? AND thing = ? AND instance = ?", thing.Kind, thing.ID, instance)
+	rows, err := db.All(
+		ctx,
+		tx,
+		scanGrant,
+		"SELECT kind, thing, role, action FROM access_grant WHERE kind = ? AND thing = ? AND instance = ?",
+		thing.Kind,
+		thing.ID,
+		instance,
+	)
 	if err != nil {
 		return fmt.Errorf("read the grants on %s %d: %w", thing.Kind, thing.ID, err)
 	}
@@ -134,8 +148,15 @@ func (s *Service) write(ctx context.Context, tx *db.Tx, p Path, grants []Grant) 
 // lessen brings grants down to the given actions; 0 is none. Lesser ones stay as they are.
 func lessen(ctx context.Context, tx *db.Tx, grants []Grant, instance stoa.ID) error {
 	for _, g := range grants {
-		n, err := tx.Affected(ctx, "DELETE FROM access_grant WHERE kind = ? AND thing = ? AND instance = ? AND role = ? AND action > ?",
-			g.Resource.Kind, g.Resource.ID, instance, g.Role, int64(g.Action))
+		n, err := tx.Affected(
+			ctx,
+			"DELETE FROM access_grant WHERE kind = ? AND thing = ? AND instance = ? AND role = ? AND action > ?",
+			g.Resource.Kind,
+			g.Resource.ID,
+			instance,
+			g.Role,
+			int64(g.Action),
+		)
 		if err != nil {
 			return fmt.Errorf("take away what role %d may do with %s %d: %w", g.Role, g.Resource.Kind, g.Resource.ID, err)
 		}

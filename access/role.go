@@ -163,8 +163,14 @@ func (s *Service) UpdateRole(ctx context.Context, r Role) (Role, error) {
 		return Role{}, stoa.Invalid("name", "the role %s belongs to the portal and keeps its name", old.Name)
 	}
 	err = s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
-		n, err := tx.Affected(ctx, "UPDATE access_role SET name = ?, description = ?, version = version + 1 WHERE id = ? AND version = ?",
-			r.Name, r.Description, r.ID, r.Version)
+		n, err := tx.Affected(
+			ctx,
+			"UPDATE access_role SET name = ?, description = ?, version = version + 1 WHERE id = ? AND version = ?",
+			r.Name,
+			r.Description,
+			r.ID,
+			r.Version,
+		)
 		if err != nil {
 			return err
 		}
@@ -218,7 +224,12 @@ func (s *Service) DeleteRole(ctx context.Context, id stoa.ID) error {
 // Assign replaces the roles that an account or a user group holds and gives those it took away, which
 // Unassign takes once more. It checks that all belong to the holder's instance; the caller has checked the actor
 // and notes the change of the holder.
-func (s *Service) Assign(ctx context.Context, tx *db.Tx, holder audit.Thing, roles []stoa.ID) (removed []stoa.ID, err error) {
+func (s *Service) Assign(
+	ctx context.Context,
+	tx *db.Tx,
+	holder audit.Thing,
+	roles []stoa.ID,
+) (removed []stoa.ID, err error) {
 	names := map[stoa.ID]string{}
 	for _, id := range roles {
 		r, err := s.role(ctx, tx, id)
@@ -262,12 +273,21 @@ func (s *Service) Assign(ctx context.Context, tx *db.Tx, holder audit.Thing, rol
 // Unassign takes roles from an account or a user group and gives how many of them it held. What Assign
 // says of the caller holds here too.
 func (s *Service) Unassign(ctx context.Context, tx *db.Tx, holder stoa.ID, roles []stoa.ID) (int64, error) {
-	return tx.Affected(ctx, "DELETE FROM access_holder WHERE holder = ? AND role IN "+db.In(len(roles)), append([]any{holder}, db.Args(roles)...)...)
+	return tx.Affected(
+		ctx,
+		"DELETE FROM access_holder WHERE holder = ? AND role IN "+db.In(len(roles)),
+		append([]any{holder}, db.Args(roles)...)...)
 }
 
 // Held gives the roles assigned to an account or a user group, in order of their ids.
 func (s *Service) Held(ctx context.Context, q db.Queryer, holder stoa.ID) ([]stoa.ID, error) {
-	return db.All(ctx, q, scanID, "SELECT h.role FROM access_holder h JOIN access_role r ON r.id = h.role WHERE h.holder = ? ORDER BY h.role", holder)
+	return db.All(
+		ctx,
+		q,
+		scanID,
+		"SELECT h.role FROM access_holder h JOIN access_role r ON r.id = h.role WHERE h.holder = ? ORDER BY h.role",
+		holder,
+	)
 }
 
 func (s *Service) manageable(ctx context.Context, id stoa.ID) (Role, error) {
@@ -330,7 +350,8 @@ func (r Role) thing() audit.Thing {
 
 func (r *Role) validate() error {
 	r.Name = strings.TrimSpace(r.Name)
-	if n := utf8.RuneCountInString(r.Name); n == 0 || n > 120 || !utf8.ValidString(r.Name) || strings.ContainsFunc(r.Name, func(c rune) bool { return c < ' ' }) {
+	if n := utf8.RuneCountInString(r.Name); n == 0 || n > 120 || !utf8.ValidString(r.Name) ||
+		strings.ContainsFunc(r.Name, func(c rune) bool { return c < ' ' }) {
 		return stoa.Invalid("name", "the name of a role has 1 to 120 characters")
 	}
 	if len(r.Description) > 4000 || !utf8.ValidString(r.Description) || strings.ContainsRune(r.Description, 0) {

@@ -149,7 +149,14 @@ func (s *Service) grantable(ctx context.Context, q db.Queryer, instance, role st
 }
 
 // set makes one grant another, if it stands as c says: the action always, and the version unless it is nil.
-func (s *Service) set(ctx context.Context, tx *db.Tx, thing Resource, instance stoa.ID, c Change, version *int64) error {
+func (s *Service) set(
+	ctx context.Context,
+	tx *db.Tx,
+	thing Resource,
+	instance stoa.ID,
+	c Change,
+	version *int64,
+) error {
 	actor := stoa.ActorFrom(ctx)
 	name := []rune(actor.Name)
 	name = name[:min(len(name), 190)]

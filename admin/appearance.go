@@ -62,16 +62,37 @@ func looksForm(s site.Site) *looks {
 	shown := func(name, label string, hidden bool) *field {
 		return &field{Name: name, Label: label, Kind: "check", Value: check(!hidden)}
 	}
-	add(lang.Word("appearance.header"), lang.Word("appearance.header.help"), false,
-		&field{Name: "brand", Label: lang.Word("appearance.brand"), Kind: "select", Value: a.Brand, Options: []option{{Label: lang.Word("appearance.brand.both")},
-			{Value: site.BrandName, Label: lang.Word("appearance.brand.name")},
-			{Value: site.BrandLogo, Label: lang.Word("appearance.brand.logo")}}},
+	add(
+		lang.Word("appearance.header"),
+		lang.Word("appearance.header.help"),
+		false,
+		&field{
+			Name:  "brand",
+			Label: lang.Word("appearance.brand"),
+			Kind:  "select",
+			Value: a.Brand,
+			Options: []option{{Label: lang.Word("appearance.brand.both")},
+				{Value: site.BrandName, Label: lang.Word("appearance.brand.name")},
+				{Value: site.BrandLogo, Label: lang.Word("appearance.brand.logo")}},
+		},
 		shown("sign-in", lang.Word("appearance.sign-in"), a.HideSignIn),
 		shown("search", lang.Word("appearance.search"), a.HideSearch),
 		shown("languages", lang.Word("appearance.languages"), a.HideLanguages),
-		shown("switch", lang.Word("appearance.switch"), a.HideSwitch))
-	add(lang.Word("appearance.css"), lang.Word("appearance.css.help"), false,
-		&field{Name: "css", Label: lang.Word("appearance.css.label"), Kind: "textarea", Rows: 8, Value: a.CSS, Optional: true})
+		shown("switch", lang.Word("appearance.switch"), a.HideSwitch),
+	)
+	add(
+		lang.Word("appearance.css"),
+		lang.Word("appearance.css.help"),
+		false,
+		&field{
+			Name:     "css",
+			Label:    lang.Word("appearance.css.label"),
+			Kind:     "textarea",
+			Rows:     8,
+			Value:    a.CSS,
+			Optional: true,
+		},
+	)
 	return out
 }
 

@@ -21,13 +21,27 @@ const maxArticleForm = 3*content.MaxBody + 1<<20
 const inputTime = "2006-01-02T15:04"
 
 // articleForm gives the form of an article in one language, filled from a; the zero article is for a new one.
-func (h *Handler) articleForm(ctx context.Context, st site.Site, zone *time.Location, a content.Article, lang stoa.Locale, publishes bool) (*form, error) {
+func (h *Handler) articleForm(
+	ctx context.Context,
+	st site.Site,
+	zone *time.Location,
+	a content.Article,
+	lang stoa.Locale,
+	publishes bool,
+) (*form, error) {
 	terms, err := h.termFields(ctx, st, a)
 	if err != nil {
 		return nil, err
 	}
 	t := a.Text[lang]
-	slug := &field{Name: "slug", Label: "Address", Kind: "text", Value: a.Slug, Prefix: "/w/", Help: "Old addresses keep working."}
+	slug := &field{
+		Name:   "slug",
+		Label:  "Address",
+		Kind:   "text",
+		Value:  a.Slug,
+		Prefix: "/w/",
+		Help:   "Old addresses keep working.",
+	}
 	if a.ID == 0 {
 		slug.SlugFrom, slug.Help, slug.Optional = "f-title", "Proposed from the title.", true
 	}
@@ -37,15 +51,44 @@ func (h *Handler) articleForm(ctx context.Context, st site.Site, zone *time.Loca
 	}
 	f := &form{Version: a.Version, Fields: []*field{
 		{Name: "title", Label: "Title", Kind: "title", Value: t.Title},
-		{Name: "summary", Label: "Summary", Kind: "textarea", Rows: 3, Value: t.Summary, Optional: true, Help: "Shown in lists; without one, the beginning of the text is."},
+		{
+			Name:     "summary",
+			Label:    "Summary",
+			Kind:     "textarea",
+			Rows:     3,
+			Value:    t.Summary,
+			Optional: true,
+			Help:     "Shown in lists; without one, the beginning of the text is.",
+		},
 		{Name: "body", Label: "Text", Kind: "editor", Value: t.Body},
 		slug,
 		{Name: "kind", Label: "Kind", Kind: "select", Options: kinds, Value: a.Kind},
-		{Name: "image", Label: "Image", Kind: "mono", Value: a.Image, Optional: true, Help: "Shown in lists and above the text."},
-		{Name: "author", Label: "Author", Kind: "text", Value: a.AuthorName, Optional: true, Help: "The name that is shown; your own when left empty."},
+		{
+			Name:     "image",
+			Label:    "Image",
+			Kind:     "mono",
+			Value:    a.Image,
+			Optional: true,
+			Help:     "Shown in lists and above the text.",
+		},
+		{
+			Name:     "author",
+			Label:    "Author",
+			Kind:     "text",
+			Value:    a.AuthorName,
+			Optional: true,
+			Help:     "The name that is shown; your own when left empty.",
+		},
 		{Name: "sticky", Label: "Before all others in lists", Kind: "check", Value: check(a.Sticky)},
 		{Name: "comment", Label: "What was changed", Kind: "text", Optional: true, Help: "For the list of versions."},
-		{Name: "password", Label: "Password for readers", Kind: "password", Optional: true, Autofill: "new-password", Help: "Empty leaves it as it is."},
+		{
+			Name:     "password",
+			Label:    "Password for readers",
+			Kind:     "password",
+			Optional: true,
+			Autofill: "new-password",
+			Help:     "Empty leaves it as it is.",
+		},
 	}}
 	f.Fields = slices.Insert(f.Fields, 5, terms...)
 	if h.o.Files != nil {
@@ -58,9 +101,25 @@ func (h *Handler) articleForm(ctx context.Context, st site.Site, zone *time.Loca
 		f.Fields = append(f.Fields, &field{Name: "open", Label: "Readers need no password any more", Kind: "check"})
 	}
 	if publishes {
-		f.Fields = append(f.Fields,
-			&field{Name: "publish", Label: "Publish at", Kind: "datetime", Value: clock(a.Publish, zone), Optional: true, Help: "Time in " + zone.String() + "; empty is at once. Of an hour that clocks run through twice, the first counts."},
-			&field{Name: "expire", Label: "Expires at", Kind: "datetime", Value: clock(a.Expire, zone), Optional: true, Help: "Time in " + zone.String() + "; empty is never."})
+		f.Fields = append(
+			f.Fields,
+			&field{
+				Name:     "publish",
+				Label:    "Publish at",
+				Kind:     "datetime",
+				Value:    clock(a.Publish, zone),
+				Optional: true,
+				Help:     "Time in " + zone.String() + "; empty is at once. Of an hour that clocks run through twice, the first counts.",
+			},
+			&field{
+				Name:     "expire",
+				Label:    "Expires at",
+				Kind:     "datetime",
+				Value:    clock(a.Expire, zone),
+				Optional: true,
+				Help:     "Time in " + zone.String() + "; empty is never.",
+			},
+		)
 	}
 	return f, nil
 }
@@ -71,7 +130,13 @@ func (f *form) has(name string) bool {
 }
 
 // draft turns the form into what is saved: the texts of the article's other languages stay.
-func (h *Handler) draft(ctx context.Context, st site.Site, f *form, a content.Article, lang stoa.Locale) (content.Draft, error) {
+func (h *Handler) draft(
+	ctx context.Context,
+	st site.Site,
+	f *form,
+	a content.Article,
+	lang stoa.Locale,
+) (content.Draft, error) {
 	d := content.Draft{
 		Slug: f.text("slug"), Kind: f.text("kind"), Text: map[stoa.Locale]content.Text{}, Image: f.text("image"),
 		AuthorName: f.text("author"), Sticky: f.on("sticky"), Comment: f.text("comment"),
@@ -97,8 +162,11 @@ func same(d content.Draft, a content.Article, lang stoa.Locale) bool {
 	x, y := d.Text[lang], a.Text[lang]
 	set := func(ids []stoa.ID) []stoa.ID { ids = slices.Clone(ids); slices.Sort(ids); return ids }
 	return x.Title == y.Title && x.Summary == y.Summary && x.Body == y.Body && d.Slug == a.Slug && d.Kind == a.Kind && d.Image == a.Image &&
-		(d.AuthorName == a.AuthorName || d.AuthorName == "") && d.Sticky == a.Sticky && d.Password == nil && d.Comment == "" &&
-		slices.Equal(set(d.Categories), set(a.Categories)) && slices.Equal(set(d.Tags), set(a.Tags))
+		(d.AuthorName == a.AuthorName || d.AuthorName == "") && d.Sticky == a.Sticky &&
+		d.Password == nil &&
+		d.Comment == "" &&
+		slices.Equal(set(d.Categories), set(a.Categories)) &&
+		slices.Equal(set(d.Tags), set(a.Tags))
 }
 
 // tree gives the categories as options, children below their parents.

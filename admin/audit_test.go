@@ -42,7 +42,14 @@ func TestAudit_ShowsWhatWasDoneInTheInstance(t *testing.T) {
 	mine := w.get(w.boss(), "/control/audit")
 	w.want("own", mine, http.StatusOK, "Changed the password of user “nina”", "ada Brandt", "Audit log")
 	w.without("own", mine, "secret plans", "On node-1")
-	w.want("all", w.get(w.operator(), "/control/audit"), http.StatusOK, "&lt;script&gt;secret plans", "Otto Quist", "node-1")
+	w.want(
+		"all",
+		w.get(w.operator(), "/control/audit"),
+		http.StatusOK,
+		"&lt;script&gt;secret plans",
+		"Otto Quist",
+		"node-1",
+	)
 	w.want("filtered", w.get(w.operator(), "/control/audit?what=PLANS&who=otto"), http.StatusOK, "secret plans")
 	w.without("filtered", w.get(w.operator(), "/control/audit?what=PLANS&who=otto"), "password of user")
 	w.want("nothing", w.get(w.boss(), "/control/audit?who=otto"), http.StatusOK, "Nothing fits")
@@ -56,7 +63,13 @@ func TestAudit_ShowsWhatWasDoneInTheInstance(t *testing.T) {
 	}
 	// The refusals have been counted.
 	must(t, w.audit.Flush(t.Context()))
-	w.want("refusals", w.get(w.admin, "/control/audit?outcome=refused"), http.StatusOK, "only administrators may see", "2 times")
+	w.want(
+		"refusals",
+		w.get(w.admin, "/control/audit?outcome=refused"),
+		http.StatusOK,
+		"only administrators may see",
+		"2 times",
+	)
 }
 
 func TestAudit_APersonWithoutTheRightLeavesARow(t *testing.T) {
@@ -88,7 +101,8 @@ func TestAudit_ExportHasEveryRowAndNoFormula(t *testing.T) {
 		t.Fatalf("%d rows, %q", len(rows), rows[min(1, len(rows)-1)])
 	}
 	w.want("the export itself", w.get(w.admin, "/control/audit"), http.StatusOK, "Exported the audit log")
-	rows, err = csv.NewReader(strings.NewReader(w.get(w.admin, "/control/audit/export?what=nothing+has+this").body)).ReadAll()
+	rows, err = csv.NewReader(strings.NewReader(w.get(w.admin, "/control/audit/export?what=nothing+has+this").body)).
+		ReadAll()
 	must(t, err)
 	if len(rows) != 1 {
 		t.Errorf("%d rows of nothing", len(rows))

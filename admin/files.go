@@ -73,7 +73,11 @@ func (h *Handler) showFiles(q *request, status int, problem string) error {
 	for i := range v.Folders {
 		v.Folders[i].On = v.Folders[i].Value == v.Folder.String()
 	}
-	list, next, err := h.filePage(q, document.Filter{Query: v.Query, ImagesOnly: v.Kind == "images", Folder: v.Folder}, in.Get("after"))
+	list, next, err := h.filePage(
+		q,
+		document.Filter{Query: v.Query, ImagesOnly: v.Kind == "images", Folder: v.Folder},
+		in.Get("after"),
+	)
 	if err != nil {
 		return err
 	}
@@ -86,12 +90,22 @@ func (h *Handler) showFiles(q *request, status int, problem string) error {
 		u.Set("after", next)
 		v.Next = "/control/files?" + u.Encode()
 	}
-	actions := []link{{Title: lang.Word("rights.folder.new"), URL: "/control/folders/new?in=" + v.Folder.String(), Icon: "plus"}}
-	if v.Folder != 0 {
-		actions = append(actions, link{Title: lang.Word("rights.folder.settings"), URL: "/control/folders/" + v.Folder.String(), Icon: "settings"})
+	actions := []link{
+		{Title: lang.Word("rights.folder.new"), URL: "/control/folders/new?in=" + v.Folder.String(), Icon: "plus"},
 	}
-	return h.show(q, status, "files", frame{Title: "Files", Purpose: "Pictures and documents of this site, for texts and downloads.",
-		Actions: actions, Body: v})
+	if v.Folder != 0 {
+		actions = append(
+			actions,
+			link{Title: lang.Word("rights.folder.settings"), URL: "/control/folders/" + v.Folder.String(), Icon: "settings"},
+		)
+	}
+	return h.show(
+		q,
+		status,
+		"files",
+		frame{Title: "Files", Purpose: "Pictures and documents of this site, for texts and downloads.",
+			Actions: actions, Body: v},
+	)
 }
 
 // filePage gives 50 files and the place after which the next ones begin, empty at the end.
@@ -143,9 +157,18 @@ func (h *Handler) receive(q *request) (out []document.File, err error) {
 		switch {
 		case part.FormName() == "file" && part.FileName() != "":
 			if len(out) == maxUploads {
-				return out, stoa.Invalid("file", "up to %d files can be sent at once; the first %d were kept", maxUploads, maxUploads)
+				return out, stoa.Invalid(
+					"file",
+					"up to %d files can be sent at once; the first %d were kept",
+					maxUploads,
+					maxUploads,
+				)
 			}
-			f, err := h.o.Files.Upload(q.Context(), q.site, document.Upload{Name: part.FileName(), Type: part.Header.Get("Content-Type"), Body: part, Alt: alt, Folder: folder})
+			f, err := h.o.Files.Upload(
+				q.Context(),
+				q.site,
+				document.Upload{Name: part.FileName(), Type: part.Header.Get("Content-Type"), Body: part, Alt: alt, Folder: folder},
+			)
 			if err != nil {
 				return out, broken(err)
 			}
@@ -174,7 +197,11 @@ func broken(err error) error {
 	var big *http.MaxBytesError
 	switch {
 	case errors.As(err, &big):
-		return &stoa.Error{Kind: stoa.KindTooLarge, Field: "file", Message: "together the files are larger than " + byteCount(big.Limit) + "; send fewer or smaller ones"}
+		return &stoa.Error{
+			Kind:    stoa.KindTooLarge,
+			Field:   "file",
+			Message: "together the files are larger than " + byteCount(big.Limit) + "; send fewer or smaller ones",
+		}
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return stoa.Invalid("file", "the upload was cut off: send it again")
 	}
@@ -281,8 +308,11 @@ type fileEditing struct {
 func fileForm(f document.File) *form {
 	out := &form{Version: f.Version, Fields: []*field{{Name: "name", Label: "Name", Kind: "text", Value: f.Name}}}
 	if f.IsImage() {
-		out.Fields = append(out.Fields, &field{Name: "alt", Label: "Alternative text", Kind: "textarea", Rows: 3, Value: f.Alt, Optional: true,
-			Help: "What the picture shows, for those who do not see it. Empty for decoration."})
+		out.Fields = append(
+			out.Fields,
+			&field{Name: "alt", Label: "Alternative text", Kind: "textarea", Rows: 3, Value: f.Alt, Optional: true,
+				Help: "What the picture shows, for those who do not see it. Empty for decoration."},
+		)
 	}
 	return out
 }

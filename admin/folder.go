@@ -101,16 +101,26 @@ func (h *Handler) folder(q *request) error {
 			return err
 		}
 	}
-	f := frame{Title: lang.Word("rights.folder.new"), Back: &link{Title: "Files", URL: "/control/files"}, Narrow: true, Body: e}
+	f := frame{
+		Title:  lang.Word("rights.folder.new"),
+		Back:   &link{Title: "Files", URL: "/control/files"},
+		Narrow: true,
+		Body:   e,
+	}
 	if !e.New {
 		f.Title = e.Folder.Name
-		f.Actions = []link{{Title: lang.Word("rights.folder.files"), URL: "/control/files?folder=" + e.Folder.ID.String(), Icon: "file"}}
+		f.Actions = []link{
+			{Title: lang.Word("rights.folder.files"), URL: "/control/files?folder=" + e.Folder.ID.String(), Icon: "file"},
+		}
 		path, err := h.o.Files.FolderPath(q.Context(), q.site, e.Folder.ID)
 		if err != nil {
 			return err
 		}
 		if h.o.Access.Can(q.Context(), access.Manage, path) {
-			f.Actions = append(f.Actions, link{Title: "Permissions", URL: "/control/folders/" + e.Folder.ID.String() + "/permissions", Icon: "key"})
+			f.Actions = append(
+				f.Actions,
+				link{Title: "Permissions", URL: "/control/folders/" + e.Folder.ID.String() + "/permissions", Icon: "key"},
+			)
 		}
 	}
 	return h.show(q, e.Form.Status(), "folder", f)
@@ -183,7 +193,12 @@ func (h *Handler) showGrants(q *request, path access.Path, back link) error {
 	if path[0].Own {
 		purpose = lang.Word("rights.grants.own")
 	}
-	return h.show(q, b.Form.Status(), "grants", frame{Title: "Permissions", Purpose: purpose, Back: &back, Narrow: true, Body: b.Form})
+	return h.show(
+		q,
+		b.Form.Status(),
+		"grants",
+		frame{Title: "Permissions", Purpose: purpose, Back: &back, Narrow: true, Body: b.Form},
+	)
 }
 
 // moveForm asks where a file lies and whether it has grants of its own.

@@ -15,9 +15,19 @@ func TestFolders_AreMadeRestrictedAndGranted(t *testing.T) {
 	w.want("create", made, http.StatusSeeOther)
 	at := made.path()
 	id := w.idOf(at, "/control/folders/")
-	f, err := w.files.Upload(as(w.admin), w.site, document.Upload{Name: "minutes.txt", Body: strings.NewReader("x"), Folder: id})
+	f, err := w.files.Upload(
+		as(w.admin),
+		w.site,
+		document.Upload{Name: "minutes.txt", Body: strings.NewReader("x"), Folder: id},
+	)
 	must(t, err)
-	w.want("files in it", w.get(w.admin, "/control/files?folder="+id.String()), http.StatusOK, "minutes.txt", ">Board</option>")
+	w.want(
+		"files in it",
+		w.get(w.admin, "/control/files?folder="+id.String()),
+		http.StatusOK,
+		"minutes.txt",
+		">Board</option>",
+	)
 	w.want("another", w.get(w.admin, "/control/files?folder=0"), http.StatusOK, "minutes.txt")
 	w.without("for an editor of the site", w.get(w.editor, "/control/files"), "minutes.txt", "Board")
 	w.want("the file", w.get(w.editor, "/control/files/"+f.ID.String()), http.StatusNotFound)
@@ -30,7 +40,11 @@ func TestFolders_AreMadeRestrictedAndGranted(t *testing.T) {
 	w.want("grant", w.grant(w.admin, grants, editors, "edit"), http.StatusSeeOther)
 	w.want("granted", w.get(w.editor, at), http.StatusOK, "Board")
 	w.want("without manage", w.get(w.editor, grants), http.StatusForbidden)
-	w.want("an editor moves it out", w.post(w.editor, "/control/files/"+f.ID.String()+"/move", "version", "1", "folder", "0"), http.StatusForbidden)
+	w.want(
+		"an editor moves it out",
+		w.post(w.editor, "/control/files/"+f.ID.String()+"/move", "version", "1", "folder", "0"),
+		http.StatusForbidden,
+	)
 	w.want("delete a folder that holds something", w.post(w.admin, at+"/delete"), http.StatusConflict)
 	file := "/control/files/" + f.ID.String()
 	shown := w.get(w.admin, file)

@@ -163,7 +163,15 @@ func (b *grantBox) refuse(sent url.Values, err error) error {
 // rolesField asks for the roles that a person or a group holds, and carries those that it shows.
 func rolesField(options []option, held []stoa.ID, help string) *field {
 	ids := idStrings(held)
-	return &field{Name: "roles", Label: "Roles", Kind: "checks", Options: options, Values: ids, Was: "," + strings.Join(ids, ","), Help: help}
+	return &field{
+		Name:    "roles",
+		Label:   "Roles",
+		Kind:    "checks",
+		Options: options,
+		Values:  ids,
+		Was:     "," + strings.Join(ids, ","),
+		Help:    help,
+	}
 }
 
 // rolesWanted is what the form that was sent changes of the roles that it had shown.
@@ -190,7 +198,10 @@ func rolesWanted(sent url.Values, x *field) (add, remove []stoa.ID, err error) {
 
 // withRoles gives the roles that are held after a change of them.
 func withRoles(held, add, remove []stoa.ID) []stoa.ID {
-	out := slices.DeleteFunc(slices.Clone(held), func(id stoa.ID) bool { return slices.Contains(remove, id) || slices.Contains(add, id) })
+	out := slices.DeleteFunc(
+		slices.Clone(held),
+		func(id stoa.ID) bool { return slices.Contains(remove, id) || slices.Contains(add, id) },
+	)
 	return append(out, add...)
 }
 

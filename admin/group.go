@@ -24,7 +24,9 @@ func (h *Handler) groups(q *request) error {
 		return err
 	}
 	return h.show(q, http.StatusOK, "groups", frame{Title: "User groups", Purpose: "People who hold roles together.",
-		Actions: []link{{Title: "New group", URL: "/control/groups/new", Icon: "plus", Primary: true}}, Body: listOf(q, list, "Filter by name", func(g user.Group) string { return g.Name + " " + g.Description })})
+		Actions: []link{
+			{Title: "New group", URL: "/control/groups/new", Icon: "plus", Primary: true},
+		}, Body: listOf(q, list, "Filter by name", func(g user.Group) string { return g.Name + " " + g.Description })})
 }
 
 func (h *Handler) groupForm(q *request, g user.Group) (*form, error) {
@@ -59,7 +61,10 @@ func (h *Handler) newGroup(q *request) error {
 		return h.showGroup(q, e)
 	}
 	f.read(q)
-	g, err := h.o.Users.CreateGroup(q.Context(), user.Group{Instance: q.instance.ID, Name: f.text("name"), Description: f.text("description"), Roles: f.ids("roles")})
+	g, err := h.o.Users.CreateGroup(
+		q.Context(),
+		user.Group{Instance: q.instance.ID, Name: f.text("name"), Description: f.text("description"), Roles: f.ids("roles")},
+	)
 	if err == nil {
 		return q.done("/control/groups/"+g.ID.String(), "created")
 	}
@@ -92,7 +97,9 @@ func (h *Handler) openedGroup(q *request) (e groupEditing, err error) {
 		return e, err
 	}
 	e.Members, e.Next = members.Items, members.Next
-	e.Add = &form{Fields: []*field{{Name: "person", Label: "Screen name or e-mail address", Kind: "text", Autofill: "off"}}}
+	e.Add = &form{
+		Fields: []*field{{Name: "person", Label: "Screen name or e-mail address", Kind: "text", Autofill: "off"}},
+	}
 	return e, nil
 }
 
@@ -112,7 +119,15 @@ func (h *Handler) group(q *request) error {
 		f.fail(err)
 		return h.showGroup(q, e)
 	}
-	g.Name, g.Description, g.Roles, g.Version = f.text("name"), f.text("description"), withRoles(g.Roles, add, remove), f.Version
+	g.Name, g.Description, g.Roles, g.Version = f.text(
+		"name",
+	), f.text(
+		"description",
+	), withRoles(
+		g.Roles,
+		add,
+		remove,
+	), f.Version
 	_, err = h.o.Users.UpdateGroup(q.Context(), g)
 	if err == nil {
 		return q.done("/control/groups/"+g.ID.String(), "saved")

@@ -109,22 +109,27 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(w.jobs.Stop)
 	must(t, w.jobs.Register(w.content.Job()))
 	w.db = d
-	w.locks, err = lock.New(lock.Options{DB: d, Access: w.access, Path: func(ctx context.Context, kind string, id stoa.ID) (access.Path, error) {
-		if kind == lock.Page {
-			p, err := w.pages.Get(ctx, id)
-			if err != nil {
-				return nil, err
+	w.locks, err = lock.New(
+		lock.Options{DB: d, Access: w.access, Path: func(ctx context.Context, kind string, id stoa.ID) (access.Path, error) {
+			if kind == lock.Page {
+				p, err := w.pages.Get(ctx, id)
+				if err != nil {
+					return nil, err
+				}
+				return w.pages.Path(ctx, p)
 			}
-			return w.pages.Path(ctx, p)
-		}
-		a, err := w.content.Get(ctx, id)
-		return a.Path(), err
-	}})
+			a, err := w.content.Get(ctx, id)
+			return a.Path(), err
+		}},
+	)
 	must(t, err)
 
 	system := stoa.WithActor(context.Background(), stoa.SystemActor())
-	w.instance, w.site, _, err = w.sites.EnsureDefault(system, site.Defaults{WebID: "stoa.example", Name: "Stoa", SiteSlug: "guest", SiteName: "Quay & Sons",
-		MailDomain: "example.com", TimeZone: "Europe/Vienna", Locale: "en", Locales: []stoa.Locale{"en", "de"}})
+	w.instance, w.site, _, err = w.sites.EnsureDefault(
+		system,
+		site.Defaults{WebID: "stoa.example", Name: "Stoa", SiteSlug: "guest", SiteName: "Quay & Sons",
+			MailDomain: "example.com", TimeZone: "Europe/Vienna", Locale: "en", Locales: []stoa.Locale{"en", "de"}},
+	)
 	must(t, err)
 	roles, err := w.access.RoleIDs(system, w.instance.ID)
 	must(t, err)
@@ -136,11 +141,30 @@ func newWorld(t *testing.T) *world {
 		if role != 0 {
 			held = append(held, role)
 		}
-		u, err := w.users.Create(system, user.User{Instance: w.instance.ID, ScreenName: name, Email: name + "@example.com", FirstName: name, LastName: "Brandt", Roles: held}, secret)
+		u, err := w.users.Create(
+			system,
+			user.User{
+				Instance:   w.instance.ID,
+				ScreenName: name,
+				Email:      name + "@example.com",
+				FirstName:  name,
+				LastName:   "Brandt",
+				Roles:      held,
+			},
+			secret,
+		)
 		must(t, err)
 		held = append(held, roles[access.RoleUser], roles[access.RoleGuest]) // which everybody has
 		slices.Sort(held)
-		return stoa.Actor{User: u.ID, Name: u.FullName(), Instance: w.instance.ID, Roles: held, Admin: admin, Operator: admin, Proven: time.Now()}
+		return stoa.Actor{
+			User:     u.ID,
+			Name:     u.FullName(),
+			Instance: w.instance.ID,
+			Roles:    held,
+			Admin:    admin,
+			Operator: admin,
+			Proven:   time.Now(),
+		}
 	}
 	w.admin = person("ada", roles[access.RoleAdministrator], true)
 	w.editor = person("ed", roles[access.RoleEditor], false)
@@ -151,19 +175,48 @@ func newWorld(t *testing.T) *world {
 	theme, err := render.New(render.Options{Pages: w.pages, Catalogue: catalogue, Assets: assets})
 	must(t, err)
 	t.Cleanup(theme.Close)
-	h, err := New(Options{Render: theme, Catalogue: catalogue, Access: w.access, Sites: w.sites, Taxonomy: w.tax, Content: w.content, Pages: w.pages, Users: w.users, Jobs: w.jobs, Locks: w.locks, Log: log, Assets: assets, Files: w.files, Nodes: w.nodes, Audit: w.audit,
-		NodeNames: func(context.Context) (map[int64]string, error) { return map[int64]string{log.Writer(): "node-1"}, nil },
-		Properties: func(context.Context) ([]Property, error) {
-			return []Property{{Name: "session.timeout", Value: "45m", Default: "30m", Source: "stoa.properties:3", Help: "How long a session lasts."},
-				{Name: "web.server.port", Value: "8080", Default: "8080", Source: "default"}}, nil
+	h, err := New(
+		Options{
+			Render:    theme,
+			Catalogue: catalogue,
+			Access:    w.access,
+			Sites:     w.sites,
+			Taxonomy:  w.tax,
+			Content:   w.content,
+			Pages:     w.pages,
+			Users:     w.users,
+			Jobs:      w.jobs,
+			Locks:     w.locks,
+			Log:       log,
+			Assets:    assets,
+			Files:     w.files,
+			Nodes:     w.nodes,
+			Audit:     w.audit,
+			NodeNames: func(context.Context) (map[int64]string, error) { return map[int64]string{log.Writer(): "node-1"}, nil },
+			Properties: func(context.Context) ([]Property, error) {
+				return []Property{
+					{
+						Name:    "session.timeout",
+						Value:   "45m",
+						Default: "30m",
+						Source:  "stoa.properties:3",
+						Help:    "How long a session lasts.",
+					},
+					{Name: "web.server.port", Value: "8080", Default: "8080", Source: "default"},
+				}, nil
+			},
+			Caches: func(context.Context) ([]cache.RegionStats, error) {
+				return append(
+					c.Stats(),
+					cache.RegionStats{Name: "shared", Mode: "copy", Offered: 12, Accepted: 3456, Declined: 7},
+				), nil
+			},
+			SiteOf: func(*http.Request) (site.Instance, site.Site, error) {
+				st, err := w.sites.Site(system, w.site.ID)
+				return w.instance, st, err
+			},
 		},
-		Caches: func(context.Context) ([]cache.RegionStats, error) {
-			return append(c.Stats(), cache.RegionStats{Name: "shared", Mode: "copy", Offered: 12, Accepted: 3456, Declined: 7}), nil
-		},
-		SiteOf: func(*http.Request) (site.Instance, site.Site, error) {
-			st, err := w.sites.Site(system, w.site.ID)
-			return w.instance, st, err
-		}})
+	)
 	must(t, err)
 	h.Mount(w.mux)
 	w.panel = h

@@ -44,9 +44,17 @@ func (h *Handler) instances(q *request) error {
 			rows[i].Hosts = append(rows[i].Hosts, x.Display())
 		}
 	}
-	return h.show(q, http.StatusOK, "instances", frame{Title: "Virtual instances", Purpose: "Portals of their own within this installation, each with people, roles and sites.",
-		Actions: []link{{Title: "New instance", URL: "/control/instances/new", Icon: "plus", Primary: true}},
-		Body:    listOf(q, rows, "Filter by name", func(r instanceRow) string { return r.Name + " " + r.WebID })})
+	return h.show(
+		q,
+		http.StatusOK,
+		"instances",
+		frame{
+			Title:   "Virtual instances",
+			Purpose: "Portals of their own within this installation, each with people, roles and sites.",
+			Actions: []link{{Title: "New instance", URL: "/control/instances/new", Icon: "plus", Primary: true}},
+			Body:    listOf(q, rows, "Filter by name", func(r instanceRow) string { return r.Name + " " + r.WebID }),
+		},
+	)
 }
 
 // instanceHosts shows the host names of an instance and adds one.
@@ -113,22 +121,59 @@ func (h *Handler) instanceOf(q *request) (site.Instance, error) {
 func (h *Handler) newInstance(q *request) error {
 	f := &form{Fields: []*field{
 		{Name: "name", Label: "Name", Kind: "text"},
-		{Name: "host", Label: "Host name", Kind: "text", Help: "Such as www.example.org, without scheme and port. It must lead to this portal."},
-		{Name: "webId", Label: "Web id", Kind: "text", Help: "Such as example.org: the mail domain of the first administrator."},
-		{Name: "locale", Label: "Language", Kind: "text", Value: string(q.instance.Locale), Help: "A code such as en or de-AT."},
+		{
+			Name:  "host",
+			Label: "Host name",
+			Kind:  "text",
+			Help:  "Such as www.example.org, without scheme and port. It must lead to this portal.",
+		},
+		{
+			Name:  "webId",
+			Label: "Web id",
+			Kind:  "text",
+			Help:  "Such as example.org: the mail domain of the first administrator.",
+		},
+		{
+			Name:  "locale",
+			Label: "Language",
+			Kind:  "text",
+			Value: string(q.instance.Locale),
+			Help:  "A code such as en or de-AT.",
+		},
 		{Name: "timeZone", Label: "Time zone", Kind: "text", Value: q.instance.TimeZone, Help: "Such as Europe/Vienna."},
 	}}
 	back := &link{Title: "Virtual instances", URL: "/control/instances"}
 	if q.Method == http.MethodPost {
 		f.read(q)
-		setup, err := h.o.CreateInstance(q.Context(), site.Defaults{Name: f.text("name"), SiteName: f.text("name"), SiteSlug: "guest", HostName: f.text("host"), WebID: f.text("webId"),
-			MailDomain: f.text("webId"), Locale: stoa.Locale(f.text("locale")), TimeZone: f.text("timeZone")})
+		setup, err := h.o.CreateInstance(
+			q.Context(),
+			site.Defaults{
+				Name:       f.text("name"),
+				SiteName:   f.text("name"),
+				SiteSlug:   "guest",
+				HostName:   f.text("host"),
+				WebID:      f.text("webId"),
+				MailDomain: f.text("webId"),
+				Locale:     stoa.Locale(f.text("locale")),
+				TimeZone:   f.text("timeZone"),
+			},
+		)
 		if err == nil {
 			host, err := site.NormalHost(f.text("host"))
 			if err != nil {
 				return err
 			}
-			return h.show(q, http.StatusOK, "instance_made", frame{Title: "The instance is there", Back: back, Narrow: true, Body: atHost(httpd.Origin(q.Request), host) + setup})
+			return h.show(
+				q,
+				http.StatusOK,
+				"instance_made",
+				frame{
+					Title:  "The instance is there",
+					Back:   back,
+					Narrow: true,
+					Body:   atHost(httpd.Origin(q.Request), host) + setup,
+				},
+			)
 		}
 		if stoa.Is(err, stoa.KindConflict) {
 			field := "webId"

@@ -56,7 +56,10 @@ func (h *Handler) editablePages(q *request) ([]pageRow, error) {
 	}
 	var failed error
 	rows := slices.DeleteFunc(pageRows(nodes, q.site, 0), func(r pageRow) bool {
-		path, err := h.o.Pages.Path(q.Context(), page.Page{ID: r.ID, Site: r.Site, Parent: r.Parent, Restricted: r.Restricted})
+		path, err := h.o.Pages.Path(
+			q.Context(),
+			page.Page{ID: r.ID, Site: r.Site, Parent: r.Parent, Restricted: r.Restricted},
+		)
 		failed = errors.Join(failed, err)
 		return err != nil || !h.o.Access.Can(q.Context(), access.Edit, path)
 	})
@@ -75,8 +78,17 @@ func (h *Handler) pages(q *request) error {
 	} else if len(rows) == 0 {
 		return err
 	}
-	return h.show(q, http.StatusOK, "pages", frame{Title: "Pages", Purpose: "The pages of " + q.site.Name + " and their order in the navigation.", Actions: actions,
-		Body: listOf(q, rows, "Filter by title or address", func(r pageRow) string { return r.Name + " " + r.Path })})
+	return h.show(
+		q,
+		http.StatusOK,
+		"pages",
+		frame{
+			Title:   "Pages",
+			Purpose: "The pages of " + q.site.Name + " and their order in the navigation.",
+			Actions: actions,
+			Body:    listOf(q, rows, "Filter by title or address", func(r pageRow) string { return r.Name + " " + r.Path }),
+		},
+	)
 }
 
 // pageForm gives the form of what describes a page.
@@ -104,13 +116,26 @@ func (h *Handler) pageForm(q *request, p page.Page) (*form, error) {
 		locales = []stoa.Locale{q.site.Locale}
 	}
 	for i, l := range locales {
-		x := &field{Name: "title." + string(l), Label: "Title in " + string(l), Kind: "text", Value: p.Title[l], Optional: i > 0}
+		x := &field{
+			Name:     "title." + string(l),
+			Label:    "Title in " + string(l),
+			Kind:     "text",
+			Value:    p.Title[l],
+			Optional: i > 0,
+		}
 		if len(locales) == 1 {
 			x.Label = "Title"
 		}
 		f.Fields = append(f.Fields, x)
 	}
-	slug := &field{Name: "slug", Label: "Address", Kind: "text", Value: p.Slug, Optional: p.ID == 0, Help: "The last part of the address. Old addresses lead on to new ones."}
+	slug := &field{
+		Name:     "slug",
+		Label:    "Address",
+		Kind:     "text",
+		Value:    p.Slug,
+		Optional: p.ID == 0,
+		Help:     "The last part of the address. Old addresses lead on to new ones.",
+	}
 	if p.ID == 0 {
 		slug.SlugFrom = "f-title." + string(locales[0])
 	}
@@ -119,7 +144,13 @@ func (h *Handler) pageForm(q *request, p page.Page) (*form, error) {
 	if articles.Options, whole, err = h.articleOptions(q, true); err != nil {
 		return nil, err
 	}
-	target := &field{Name: "target", Label: "Link", Kind: "text", Optional: true, Help: "For pages of the type A link: a path such as /about, or an address with https://."}
+	target := &field{
+		Name:     "target",
+		Label:    "Link",
+		Kind:     "text",
+		Optional: true,
+		Help:     "For pages of the type A link: a path such as /about, or an address with https://.",
+	}
 	switch {
 	case p.Type != page.TypeArticle:
 		target.Value = p.Target
@@ -133,18 +164,48 @@ func (h *Handler) pageForm(q *request, p page.Page) (*form, error) {
 			return nil, err
 		}
 	}
-	f.Fields = append(f.Fields, slug,
+	f.Fields = append(
+		f.Fields,
+		slug,
 		&field{Name: "parent", Label: "Below", Kind: "select", Options: parents, Value: p.Parent.String()},
-		&field{Name: "type", Label: "Type", Kind: "select", Value: p.Type, Options: []option{{Value: page.TypeWidgets, Label: "Widgets"},
-			{Value: page.TypeArticle, Label: "An article"}, {Value: page.TypeLink, Label: "A link"}}},
-		articles, target,
+		&field{
+			Name:  "type",
+			Label: "Type",
+			Kind:  "select",
+			Value: p.Type,
+			Options: []option{{Value: page.TypeWidgets, Label: "Widgets"},
+				{Value: page.TypeArticle, Label: "An article"}, {Value: page.TypeLink, Label: "A link"}},
+		},
+		articles,
+		target,
 		&field{Name: "hidden", Label: "Not in the navigation", Kind: "check", Value: check(p.Hidden)},
 		&field{Name: "seo.title", Label: "Title for search engines", Kind: "text", Value: p.SEO.Title, Optional: true},
-		&field{Name: "seo.description", Label: "Description for search engines", Kind: "textarea", Rows: 3, Value: p.SEO.Description, Optional: true},
+		&field{
+			Name:     "seo.description",
+			Label:    "Description for search engines",
+			Kind:     "textarea",
+			Rows:     3,
+			Value:    p.SEO.Description,
+			Optional: true,
+		},
 		h.picture(q, field{Name: "seo.image", Label: "Image for link previews", Value: p.SEO.Image, Optional: true}),
 		&field{Name: "noindex", Label: "Keep search engines away", Kind: "check", Value: check(p.SEO.NoIndex)},
-		&field{Name: "restricted", Label: "Only for those with permission on this page itself", Kind: "check", Value: check(p.Restricted), Help: "Permission on the site does not reach it then."},
-		&field{Name: "password", Label: "Password for visitors", Kind: "password", Optional: true, Autofill: "new-password", Help: "Empty leaves it as it is."})
+		&field{
+			Name:  "restricted",
+			Label: "Only for those with permission on this page itself",
+			Kind:  "check",
+			Value: check(p.Restricted),
+			Help:  "Permission on the site does not reach it then.",
+		},
+		&field{
+			Name:     "password",
+			Label:    "Password for visitors",
+			Kind:     "password",
+			Optional: true,
+			Autofill: "new-password",
+			Help:     "Empty leaves it as it is.",
+		},
+	)
 	if p.Protected {
 		f.Fields = append(f.Fields, &field{Name: "open", Label: "Visitors need no password any more", Kind: "check"})
 	}
@@ -169,7 +230,12 @@ func titles(f *form, have map[stoa.Locale]string) map[stoa.Locale]string {
 }
 
 func (f *form) seo() page.SEO {
-	return page.SEO{Title: f.text("seo.title"), Description: f.text("seo.description"), Image: f.text("seo.image"), NoIndex: f.on("noindex")}
+	return page.SEO{
+		Title:       f.text("seo.title"),
+		Description: f.text("seo.description"),
+		Image:       f.text("seo.image"),
+		NoIndex:     f.on("noindex"),
+	}
 }
 
 // target is what the page leads to, by its type.
@@ -234,9 +300,15 @@ func (h *Handler) newPage(q *request) error {
 		return h.showPage(q, e)
 	}
 	f.read(q)
-	made, err := h.o.Pages.Create(q.Context(), q.site, page.NewPage{Parent: f.parent(), Slug: f.text("slug"), Title: titles(f, nil), Position: -1,
-		Hidden: f.on("hidden"), Type: f.text("type"), Target: f.target(), // a draft: what is empty yet shall not stand in the navigation
-		Restricted: f.on("restricted"), Password: f.text("password"), SEO: f.seo()})
+	made, err := h.o.Pages.Create(
+		q.Context(),
+		q.site,
+		page.NewPage{Parent: f.parent(), Slug: f.text("slug"), Title: titles(f, nil), Position: -1,
+			Hidden: f.on(
+				"hidden",
+			), Type: f.text("type"), Target: f.target(), // a draft: what is empty yet shall not stand in the navigation
+			Restricted: f.on("restricted"), Password: f.text("password"), SEO: f.seo()},
+	)
 	if err == nil {
 		return q.done("/control/pages/"+made.ID.String(), "drafted")
 	}
@@ -316,7 +388,16 @@ func (h *Handler) page(q *request) error {
 // savePage saves what describes the page, then its place and its password where the form changes them. The
 // page that it gives together with an error is what was saved until then.
 func (h *Handler) savePage(q *request, f *form, p page.Page) (page.Page, error) {
-	p.Title, p.Slug, p.Hidden, p.Type, p.Target = titles(f, p.Title), f.text("slug"), f.on("hidden"), f.text("type"), f.target()
+	p.Title, p.Slug, p.Hidden, p.Type, p.Target = titles(
+		f,
+		p.Title,
+	), f.text(
+		"slug",
+	), f.on(
+		"hidden",
+	), f.text(
+		"type",
+	), f.target()
 	p.Restricted, p.SEO, p.Version = f.on("restricted"), f.seo(), f.Version
 	saved, err := h.o.Pages.Update(q.Context(), p)
 	if err != nil {
@@ -341,16 +422,27 @@ func (h *Handler) savePage(q *request, f *form, p page.Page) (page.Page, error) 
 
 func (h *Handler) showPage(q *request, e pageEditing) error {
 	h.previews(q, e.Form)
-	f := frame{Title: "New page", Purpose: lang.Word("bar.new-page-purpose"), Back: &link{Title: "Pages", URL: "/control/pages"}, Body: e}
+	f := frame{
+		Title:   "New page",
+		Purpose: lang.Word("bar.new-page-purpose"),
+		Back:    &link{Title: "Pages", URL: "/control/pages"},
+		Body:    e,
+	}
 	if !e.New {
 		f.Title, f.Purpose = e.Page.In(q.site.Locale, q.site.Locale), ""
 		f.Pill = pagePill(e.Page.Published, e.Page.HasDraft)
 		f.Actions = []link{{Title: "View", URL: e.Page.Path, Icon: "external"}}
 		if e.Manages {
-			f.Actions = append(f.Actions, link{Title: "Permissions", URL: "/control/pages/" + e.Page.ID.String() + "/permissions", Icon: "key"})
+			f.Actions = append(
+				f.Actions,
+				link{Title: "Permissions", URL: "/control/pages/" + e.Page.ID.String() + "/permissions", Icon: "key"},
+			)
 		}
 		if e.Page.Type == page.TypeWidgets {
-			f.Actions = append(f.Actions, link{Title: "Edit layout", URL: "/control/pages/" + e.Page.ID.String() + "/edit", Icon: "layout", Primary: true})
+			f.Actions = append(
+				f.Actions,
+				link{Title: "Edit layout", URL: "/control/pages/" + e.Page.ID.String() + "/edit", Icon: "layout", Primary: true},
+			)
 		}
 	}
 	return h.show(q, e.Form.Status(), "page", f)

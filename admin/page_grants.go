@@ -44,11 +44,27 @@ func (h *Handler) permissions(q *request) error {
 		purpose = "Only what is granted here counts on this page and those below: permission on the site does not reach it."
 	}
 	name := p.In(q.site.Locale, q.site.Locale)
-	return h.show(q, b.Form.Status(), "page_grants", frame{Title: "Permissions", Purpose: purpose, Back: &link{Title: name, URL: "/control/pages/" + p.ID.String()}, Narrow: true, Body: pageGrants{b.Form, p}})
+	return h.show(
+		q,
+		b.Form.Status(),
+		"page_grants",
+		frame{
+			Title:   "Permissions",
+			Purpose: purpose,
+			Back:    &link{Title: name, URL: "/control/pages/" + p.ID.String()},
+			Narrow:  true,
+			Body:    pageGrants{b.Form, p},
+		},
+	)
 }
 
 // actionOptions are the actions that a form can grant.
 func actionOptions() []option {
-	return []option{{Value: "none", Label: "Nothing"}, {Value: access.View.String(), Label: "View"}, {Value: access.Edit.String(), Label: "Edit"},
-		{Value: access.Publish.String(), Label: "Publish"}, {Value: access.Manage.String(), Label: "Manage"}}
+	return []option{
+		{Value: "none", Label: "Nothing"},
+		{Value: access.View.String(), Label: "View"},
+		{Value: access.Edit.String(), Label: "Edit"},
+		{Value: access.Publish.String(), Label: "Publish"},
+		{Value: access.Manage.String(), Label: "Manage"},
+	}
 }

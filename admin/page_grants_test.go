@@ -43,9 +43,24 @@ func TestPagePermissions_GrantedOnOnePageReachIt(t *testing.T) {
 
 func TestPages_ShowTheArticleThatWasChosen(t *testing.T) {
 	w := newWorld(t)
-	a, err := w.content.Create(as(w.editor), w.site, content.Draft{Text: map[stoa.Locale]content.Text{"en": {Title: "The pier", Body: "<p>x</p>"}}})
+	a, err := w.content.Create(
+		as(w.editor),
+		w.site,
+		content.Draft{Text: map[stoa.Locale]content.Text{"en": {Title: "The pier", Body: "<p>x</p>"}}},
+	)
 	must(t, err)
-	made := w.post(w.editor, "/control/pages/new", "title.en", "Pier", "type", "article", "article", a.ID.String(), "parent", "0")
+	made := w.post(
+		w.editor,
+		"/control/pages/new",
+		"title.en",
+		"Pier",
+		"type",
+		"article",
+		"article",
+		a.ID.String(),
+		"parent",
+		"0",
+	)
 	w.want("create", made, http.StatusSeeOther)
 	at := made.path()
 	p, err := w.pages.Get(as(w.editor), w.idOf(at, "/control/pages/"))
@@ -55,7 +70,28 @@ func TestPages_ShowTheArticleThatWasChosen(t *testing.T) {
 	}
 	shown := w.get(w.editor, at)
 	w.want("form", shown, http.StatusOK, `value="`+a.ID.String()+`" selected`, "The pier")
-	w.want("becomes a link", w.post(w.editor, at, "version", w.version(shown), "title.en", "Pier", "slug", "pier", "type", "link", "target", "/about", "article", a.ID.String(), "parent", "0"), http.StatusSeeOther)
+	w.want(
+		"becomes a link",
+		w.post(
+			w.editor,
+			at,
+			"version",
+			w.version(shown),
+			"title.en",
+			"Pier",
+			"slug",
+			"pier",
+			"type",
+			"link",
+			"target",
+			"/about",
+			"article",
+			a.ID.String(),
+			"parent",
+			"0",
+		),
+		http.StatusSeeOther,
+	)
 	if p, err = w.pages.Get(as(w.editor), p.ID); err != nil || p.Target != "/about" {
 		t.Errorf("the link leads to %q, %v", p.Target, err)
 	}
@@ -66,7 +102,28 @@ func TestSiteSettings_PicturesAndHomePageAreChosen(t *testing.T) {
 	w.newPage(w.editor, "Quay", "do", "publish")
 	a := w.get(w.admin, "/control/settings")
 	w.want("form", a, http.StatusOK, "data-image ", `value="/quay"`, "The list of posts")
-	sent := []string{"version", w.version(a), "site", w.site.ID.String(), "name", "Quay", "slug", "guest", "locale", "en", "locales", "de", "home", "/quay", "logo", "/logo.svg", "favicon", "", "hosts", ""}
+	sent := []string{
+		"version",
+		w.version(a),
+		"site",
+		w.site.ID.String(),
+		"name",
+		"Quay",
+		"slug",
+		"guest",
+		"locale",
+		"en",
+		"locales",
+		"de",
+		"home",
+		"/quay",
+		"logo",
+		"/logo.svg",
+		"favicon",
+		"",
+		"hosts",
+		"",
+	}
 	w.want("save", w.post(w.admin, "/control/settings", sent...), http.StatusSeeOther)
 	a = w.get(w.admin, "/control/settings")
 	w.want("saved", a, http.StatusOK, `value="/quay" selected`, `src="/logo.svg"`)
@@ -117,7 +174,14 @@ func TestGrants_WhatWasTakenAwayDoesNotComeBackFromAnOldForm(t *testing.T) {
 	}
 	// Who changes what another one has changed meanwhile hears of it, and keeps the choice.
 	a := w.post(w.admin, quay, append(old, user, "publish")...)
-	w.want("the same grant", a, http.StatusConflict, "Ada Brandt has changed what User may do here", "it is nothing now", `value="publish" selected`)
+	w.want(
+		"the same grant",
+		a,
+		http.StatusConflict,
+		"Ada Brandt has changed what User may do here",
+		"it is nothing now",
+		`value="publish" selected`,
+	)
 	if a := has(roles[access.RoleUser]); a != 0 {
 		t.Errorf("a conflict wrote %s", a)
 	}

@@ -22,26 +22,76 @@ func TestUsers_CreateEditRolesPasswordDelete(t *testing.T) {
 	roles, err := w.access.RoleIDs(context.Background(), w.instance.ID)
 	must(t, err)
 	editor := roles[access.RoleEditor].String()
-	a := w.post(w.admin, "/control/users/new", "screenName", "ida", "email", "not an address", "first_name", "<b>Ida</b>", "roles", editor)
-	w.want("an address that is none", a, http.StatusUnprocessableEntity, `id="f-email-error"`, "&lt;b&gt;Ida&lt;/b&gt;", `value="`+editor+`" checked`)
-	w.want("no screen name", w.post(w.admin, "/control/users/new", "screenName", "", "email", "ida@example.com"), http.StatusUnprocessableEntity, `id="f-screenName-error"`)
-	w.want("no time zone", w.post(w.admin, "/control/users/new", "screenName", "ida", "email", "ida@example.com", "timeZone", "Moon/Base"), http.StatusUnprocessableEntity, `id="f-timeZone-error"`)
+	a := w.post(
+		w.admin,
+		"/control/users/new",
+		"screenName",
+		"ida",
+		"email",
+		"not an address",
+		"first_name",
+		"<b>Ida</b>",
+		"roles",
+		editor,
+	)
+	w.want(
+		"an address that is none",
+		a,
+		http.StatusUnprocessableEntity,
+		`id="f-email-error"`,
+		"&lt;b&gt;Ida&lt;/b&gt;",
+		`value="`+editor+`" checked`,
+	)
+	w.want(
+		"no screen name",
+		w.post(w.admin, "/control/users/new", "screenName", "", "email", "ida@example.com"),
+		http.StatusUnprocessableEntity,
+		`id="f-screenName-error"`,
+	)
+	w.want(
+		"no time zone",
+		w.post(w.admin, "/control/users/new", "screenName", "ida", "email", "ida@example.com", "timeZone", "Moon/Base"),
+		http.StatusUnprocessableEntity,
+		`id="f-timeZone-error"`,
+	)
 	a = w.post(w.admin, "/control/users/new", "screenName", "ida", "email", "ida@example.com", "password", "short")
 	w.want("a short password", a, http.StatusUnprocessableEntity, `id="f-password-error"`)
 	w.without("a short password", a, `value="short"`)
-	a = w.post(w.admin, "/control/users/new", "screenName", "ida", "email", "ida@example.com", "first_name", "Ida", "last_name", "Berg", "roles", editor, "password", secret)
+	a = w.post(
+		w.admin,
+		"/control/users/new",
+		"screenName",
+		"ida",
+		"email",
+		"ida@example.com",
+		"first_name",
+		"Ida",
+		"last_name",
+		"Berg",
+		"roles",
+		editor,
+		"password",
+		secret,
+	)
 	w.want("create", a, http.StatusSeeOther)
 	at := a.path()
 	id := w.idOf(at, "/control/users/")
 	w.want("list", w.get(w.admin, "/control/users?q=berg"), http.StatusOK, "Ida Berg", "ida@example.com")
 	w.want("list by role", w.get(w.admin, "/control/users?role="+editor), http.StatusOK, "Ida Berg")
 	w.want("list of the locked", w.get(w.admin, "/control/users?status=locked"), http.StatusOK, "Nobody fits")
-	w.want("taken", w.post(w.admin, "/control/users/new", "screenName", "ida", "email", "other@example.com"), http.StatusConflict, "taken")
+	w.want(
+		"taken",
+		w.post(w.admin, "/control/users/new", "screenName", "ida", "email", "other@example.com"),
+		http.StatusConflict,
+		"taken",
+	)
 
 	a = w.get(w.admin, at)
 	w.want("screen", a, http.StatusOK, `value="Berg"`, `value="`+editor+`" checked`)
 	opened := w.version(a)
-	form := append([]string{"version", opened}, append(a.shown(), "screenName", "ida", "email", "ida@example.com", "first_name", "Ida", "status", "active")...)
+	form := append(
+		[]string{"version", opened},
+		append(a.shown(), "screenName", "ida", "email", "ida@example.com", "first_name", "Ida", "status", "active")...)
 	w.want("save without roles", w.post(w.admin, at, append(form, "last_name", "Berger")...), http.StatusSeeOther)
 	u, err := w.users.Get(as(w.admin), id)
 	must(t, err)
@@ -49,15 +99,51 @@ func TestUsers_CreateEditRolesPasswordDelete(t *testing.T) {
 		t.Errorf("saved %q with the roles %v", u.LastName, u.Roles)
 	}
 	a = w.post(w.admin, at, append(form, "last_name", "Bergson")...)
-	w.want("stale", a, http.StatusConflict, "Somebody else changed this", `value="Bergson"`, "Saved by somebody else: “Berger”")
-	w.want("save again on purpose", w.post(w.admin, at, append([]string{"version", w.version(a)}, append(form[2:], "last_name", "Bergson")...)...), http.StatusSeeOther)
+	w.want(
+		"stale",
+		a,
+		http.StatusConflict,
+		"Somebody else changed this",
+		`value="Bergson"`,
+		"Saved by somebody else: “Berger”",
+	)
+	w.want(
+		"save again on purpose",
+		w.post(w.admin, at, append([]string{"version", w.version(a)}, append(form[2:], "last_name", "Bergson")...)...),
+		http.StatusSeeOther,
+	)
 
 	w.want("password", w.post(w.admin, at+"/password", "password", "another good one"), http.StatusSeeOther)
-	w.want("bad password", w.post(w.admin, at+"/password", "password", "x"), http.StatusUnprocessableEntity, `id="f-password-error"`)
+	w.want(
+		"bad password",
+		w.post(w.admin, at+"/password", "password", "x"),
+		http.StatusUnprocessableEntity,
+		`id="f-password-error"`,
+	)
 	self := "/control/users/" + w.admin.User.String()
 	a = w.get(w.admin, self)
 	w.without("the own account", a, self+"/delete")
-	w.want("lock the own account", w.post(w.admin, self, "version", w.version(a), "screenName", "ada", "email", "ada@example.com", "status", "locked", "roles", roles[access.RoleAdministrator].String(), "was-roles", ","+roles[access.RoleAdministrator].String()), http.StatusUnprocessableEntity, `id="f-status-error"`)
+	w.want(
+		"lock the own account",
+		w.post(
+			w.admin,
+			self,
+			"version",
+			w.version(a),
+			"screenName",
+			"ada",
+			"email",
+			"ada@example.com",
+			"status",
+			"locked",
+			"roles",
+			roles[access.RoleAdministrator].String(),
+			"was-roles",
+			","+roles[access.RoleAdministrator].String(),
+		),
+		http.StatusUnprocessableEntity,
+		`id="f-status-error"`,
+	)
 	w.want("delete by an editor", w.post(w.editor, at+"/delete"), http.StatusForbidden)
 	w.want("delete", w.post(w.admin, at+"/delete"), http.StatusSeeOther)
 	w.want("deleted", w.get(w.admin, at), http.StatusNotFound)
@@ -65,16 +151,31 @@ func TestUsers_CreateEditRolesPasswordDelete(t *testing.T) {
 
 func TestRoles_CreateGrantDelete(t *testing.T) {
 	w := newWorld(t)
-	w.want("no name", w.post(w.admin, "/control/roles/new", "name", " ", "description", "kept"), http.StatusUnprocessableEntity, `id="f-name-error"`, "kept")
+	w.want(
+		"no name",
+		w.post(w.admin, "/control/roles/new", "name", " ", "description", "kept"),
+		http.StatusUnprocessableEntity,
+		`id="f-name-error"`,
+		"kept",
+	)
 	a := w.post(w.admin, "/control/roles/new", "name", "Proof reader", "description", "Reads")
 	w.want("create", a, http.StatusSeeOther)
 	at := a.path()
 	id := w.idOf(at, "/control/roles/")
-	w.want("taken", w.post(w.admin, "/control/roles/new", "name", "Proof reader"), http.StatusConflict, `id="f-name-error"`)
+	w.want(
+		"taken",
+		w.post(w.admin, "/control/roles/new", "name", "Proof reader"),
+		http.StatusConflict,
+		`id="f-name-error"`,
+	)
 	w.want("list", w.get(w.admin, "/control/roles"), http.StatusOK, "Proof reader", "Administrator", "Of the portal")
 	field := "site-" + w.site.ID.String()
 	w.want("screen", w.get(w.admin, at), http.StatusOK, "Proof reader", field)
-	w.want("grant", w.post(w.admin, at+"/grants", append(w.get(w.admin, at).shown(), field, "edit")...), http.StatusSeeOther)
+	w.want(
+		"grant",
+		w.post(w.admin, at+"/grants", append(w.get(w.admin, at).shown(), field, "edit")...),
+		http.StatusSeeOther,
+	)
 	grants, err := w.access.Grants(as(w.admin), w.site.Path()[0])
 	must(t, err)
 	held := map[stoa.ID]access.Action{}
@@ -84,23 +185,62 @@ func TestRoles_CreateGrantDelete(t *testing.T) {
 	if held[id] != access.Edit || len(held) != 2 {
 		t.Errorf("grants on the site: %v; want edit for the new role beside the grant that was there", held)
 	}
-	w.want("nonsense", w.post(w.admin, at+"/grants", append(w.get(w.admin, at).shown(), field, "rule the world")...), http.StatusUnprocessableEntity)
-	w.want("save", w.post(w.admin, at, "version", w.version(w.get(w.admin, at)), "name", "Reader", "description", ""), http.StatusSeeOther)
-	w.want("stale", w.post(w.admin, at, "version", "1", "name", "Reader two"), http.StatusConflict, "Somebody else changed this", "Reader two")
-	w.want("take back", w.post(w.admin, at+"/grants", append(w.get(w.admin, at).shown(), field, "none")...), http.StatusSeeOther)
+	w.want(
+		"nonsense",
+		w.post(w.admin, at+"/grants", append(w.get(w.admin, at).shown(), field, "rule the world")...),
+		http.StatusUnprocessableEntity,
+	)
+	w.want(
+		"save",
+		w.post(w.admin, at, "version", w.version(w.get(w.admin, at)), "name", "Reader", "description", ""),
+		http.StatusSeeOther,
+	)
+	w.want(
+		"stale",
+		w.post(w.admin, at, "version", "1", "name", "Reader two"),
+		http.StatusConflict,
+		"Somebody else changed this",
+		"Reader two",
+	)
+	w.want(
+		"take back",
+		w.post(w.admin, at+"/grants", append(w.get(w.admin, at).shown(), field, "none")...),
+		http.StatusSeeOther,
+	)
 	w.want("delete by an editor", w.post(w.editor, at+"/delete"), http.StatusForbidden)
 	w.want("delete", w.post(w.admin, at+"/delete"), http.StatusSeeOther)
 	w.want("deleted", w.get(w.admin, at), http.StatusNotFound)
 	roles, err := w.access.RoleIDs(context.Background(), w.instance.ID)
 	must(t, err)
-	w.want("a guest who edits", w.post(w.admin, "/control/roles/"+roles[access.RoleGuest].String()+"/grants", append(w.get(w.admin, "/control/roles/"+roles[access.RoleGuest].String()).shown(), field, "edit")...), http.StatusUnprocessableEntity, "can only be allowed to view")
+	w.want(
+		"a guest who edits",
+		w.post(
+			w.admin,
+			"/control/roles/"+roles[access.RoleGuest].String()+"/grants",
+			append(w.get(w.admin, "/control/roles/"+roles[access.RoleGuest].String()).shown(), field, "edit")...),
+		http.StatusUnprocessableEntity,
+		"can only be allowed to view",
+	)
 }
 
 func TestSites_SettingsHostsAndChoice(t *testing.T) {
 	w := newWorld(t)
 	a := w.get(w.admin, "/control/settings")
 	w.want("settings", a, http.StatusOK, "Quay &amp; Sons", `name="hosts"`)
-	form := []string{"name", "Quay", "slug", "guest", "locale", "en", "locales", "de, fr", "hosts", "www.example.com\nexample.com", "site", w.site.ID.String()}
+	form := []string{
+		"name",
+		"Quay",
+		"slug",
+		"guest",
+		"locale",
+		"en",
+		"locales",
+		"de, fr",
+		"hosts",
+		"www.example.com\nexample.com",
+		"site",
+		w.site.ID.String(),
+	}
 	w.want("save", w.post(w.admin, "/control/settings", append(form, "version", w.version(a))...), http.StatusSeeOther)
 	saved, err := w.sites.Site(as(w.admin), w.site.ID)
 	must(t, err)
@@ -108,13 +248,61 @@ func TestSites_SettingsHostsAndChoice(t *testing.T) {
 		t.Errorf("saved %q with %v", saved.Name, saved.Locales)
 	}
 	w.want("hosts", w.get(w.admin, "/control/settings"), http.StatusOK, "example.com\nwww.example.com")
-	w.want("stale", w.post(w.admin, "/control/settings", append(form, "version", w.version(a), "tagline", "mine")...), http.StatusConflict, `value="mine"`)
+	w.want(
+		"stale",
+		w.post(w.admin, "/control/settings", append(form, "version", w.version(a), "tagline", "mine")...),
+		http.StatusConflict,
+		`value="mine"`,
+	)
 	a = w.get(w.admin, "/control/settings")
-	w.want("a host that is none", w.post(w.admin, "/control/settings", "name", "Quay", "slug", "guest", "locale", "en", "hosts", "http://x/", "version", w.version(a)), http.StatusUnprocessableEntity, `id="f-hosts-error"`)
-	w.want("a language that is none", w.post(w.admin, "/control/settings", "name", "Quay", "slug", "guest", "locale", "<b>", "version", w.version(w.get(w.admin, "/control/settings"))), http.StatusUnprocessableEntity, `id="f-locale-error"`)
+	w.want(
+		"a host that is none",
+		w.post(
+			w.admin,
+			"/control/settings",
+			"name",
+			"Quay",
+			"slug",
+			"guest",
+			"locale",
+			"en",
+			"hosts",
+			"http://x/",
+			"version",
+			w.version(a),
+		),
+		http.StatusUnprocessableEntity,
+		`id="f-hosts-error"`,
+	)
+	w.want(
+		"a language that is none",
+		w.post(
+			w.admin,
+			"/control/settings",
+			"name",
+			"Quay",
+			"slug",
+			"guest",
+			"locale",
+			"<b>",
+			"version",
+			w.version(w.get(w.admin, "/control/settings")),
+		),
+		http.StatusUnprocessableEntity,
+		`id="f-locale-error"`,
+	)
 
-	w.want("new site", w.post(w.admin, "/control/sites/new", "name", "Intranet", "slug", "intranet", "locale", "de"), http.StatusSeeOther)
-	w.want("taken", w.post(w.admin, "/control/sites/new", "name", "Intranet", "slug", "intranet", "locale", "de"), http.StatusConflict, `id="f-slug-error"`)
+	w.want(
+		"new site",
+		w.post(w.admin, "/control/sites/new", "name", "Intranet", "slug", "intranet", "locale", "de"),
+		http.StatusSeeOther,
+	)
+	w.want(
+		"taken",
+		w.post(w.admin, "/control/sites/new", "name", "Intranet", "slug", "intranet", "locale", "de"),
+		http.StatusConflict,
+		`id="f-slug-error"`,
+	)
 	w.want("sites", w.get(w.admin, "/control/sites"), http.StatusOK, "Intranet", "/web/intranet")
 	intranet, err := w.sites.BySlug(as(w.admin), w.instance.ID, "intranet")
 	must(t, err)
@@ -128,8 +316,16 @@ func TestSites_SettingsHostsAndChoice(t *testing.T) {
 	if made.Site != intranet.ID || made.Default != "de" {
 		t.Errorf("made in site %d in %s", made.Site, made.Default)
 	}
-	w.want("the author has no permission there", w.post(w.author, "/control/content/new", "title", "x", "kind", "article", "site", intranet.ID.String()), http.StatusForbidden)
-	w.want("a site of nobody", w.post(w.admin, "/control/content/new", "title", "x", "kind", "article", "site", "999999"), http.StatusNotFound)
+	w.want(
+		"the author has no permission there",
+		w.post(w.author, "/control/content/new", "title", "x", "kind", "article", "site", intranet.ID.String()),
+		http.StatusForbidden,
+	)
+	w.want(
+		"a site of nobody",
+		w.post(w.admin, "/control/content/new", "title", "x", "kind", "article", "site", "999999"),
+		http.StatusNotFound,
+	)
 }
 
 func TestUserRoles_OneThatWasTakenAwayDoesNotComeBackFromAnOldForm(t *testing.T) {
@@ -153,5 +349,9 @@ func TestUserRoles_OneThatWasTakenAwayDoesNotComeBackFromAnOldForm(t *testing.T)
 	if len(u.Roles) != 1 || u.Roles[0] != author {
 		t.Errorf("the person holds %v, want the role %s alone", u.Roles, author)
 	}
-	w.want("a form that does not say what it showed", w.post(w.admin, at, form(answer{body: late.body})[2:]...), http.StatusConflict)
+	w.want(
+		"a form that does not say what it showed",
+		w.post(w.admin, at, form(answer{body: late.body})[2:]...),
+		http.StatusConflict,
+	)
 }

@@ -12,7 +12,11 @@ import (
 
 func TestPage_SaysWhichArticlesItDoesNotProtect(t *testing.T) {
 	w := newWorld(t)
-	a, err := w.content.Create(as(w.editor), w.site, content.Draft{Slug: "tide", Text: map[stoa.Locale]content.Text{"en": {Title: "The tide", Body: "<p>x</p>"}}})
+	a, err := w.content.Create(
+		as(w.editor),
+		w.site,
+		content.Draft{Slug: "tide", Text: map[stoa.Locale]content.Text{"en": {Title: "The tide", Body: "<p>x</p>"}}},
+	)
 	must(t, err)
 	a, err = w.content.Publish(as(w.editor), a.ID, a.Version, time.Time{})
 	must(t, err)
@@ -35,7 +39,11 @@ func TestPage_SaysWhichArticlesItDoesNotProtect(t *testing.T) {
 
 func TestArticle_AuthorsWriteDraftsOfWhatIsLive(t *testing.T) {
 	w := newWorld(t)
-	a, err := w.content.Create(as(w.editor), w.site, content.Draft{Slug: "tide", Text: map[stoa.Locale]content.Text{"en": {Title: "The tide", Body: "<p>x</p>"}}})
+	a, err := w.content.Create(
+		as(w.editor),
+		w.site,
+		content.Draft{Slug: "tide", Text: map[stoa.Locale]content.Text{"en": {Title: "The tide", Body: "<p>x</p>"}}},
+	)
 	must(t, err)
 	_, err = w.content.Publish(as(w.editor), a.ID, a.Version, time.Time{})
 	must(t, err)

@@ -315,16 +315,38 @@ func (h *Handler) rail(q *request) []group {
 		}
 		return link{Title: title, URL: url, Icon: icon}
 	}
-	add("Content", when(edits, "Overview", "/control/", "home"),
+	add(
+		"Content",
+		when(edits, "Overview", "/control/", "home"),
 		when(edits && h.o.Content != nil, "Web content", "/control/content", "article"),
-		when(h.o.Pages != nil && (edits || strings.HasPrefix(q.URL.Path, "/control/pages")), "Pages", "/control/pages", "page"),
+		when(
+			h.o.Pages != nil && (edits || strings.HasPrefix(q.URL.Path, "/control/pages")),
+			"Pages",
+			"/control/pages",
+			"page",
+		),
 		when(edits && h.o.Pages != nil, "Menus", "/control/menus", "menu"),
 		when(edits && h.o.Files != nil, "Files", "/control/files", "file"),
-		when(edits && h.o.Taxonomy != nil, "Categories", "/control/categories", "category"))
-	add("Site", when(operates && h.o.CreateInstance != nil, "Virtual instances", "/control/instances", "globe"), when(rules, "Sites", "/control/sites", "site"), when(manages, "Site settings", "/control/settings", "settings"),
-		when(manages && h.o.Pages != nil, lang.Word("appearance.title"), "/control/appearance", "theme"))
-	add("People", when(rules && h.o.Users != nil, "Users", "/control/users", "user"),
-		when(rules && h.o.Users != nil, "User groups", "/control/groups", "users"), when(rules, "Roles", "/control/roles", "role"))
+		when(edits && h.o.Taxonomy != nil, "Categories", "/control/categories", "category"),
+	)
+	add(
+		"Site",
+		when(operates && h.o.CreateInstance != nil, "Virtual instances", "/control/instances", "globe"),
+		when(rules, "Sites", "/control/sites", "site"),
+		when(manages, "Site settings", "/control/settings", "settings"),
+		when(manages && h.o.Pages != nil, lang.Word("appearance.title"), "/control/appearance", "theme"),
+	)
+	add(
+		"People",
+		when(rules && h.o.Users != nil, "Users", "/control/users", "user"),
+		when(
+			rules && h.o.Users != nil,
+			"User groups",
+			"/control/groups",
+			"users",
+		),
+		when(rules, "Roles", "/control/roles", "role"),
+	)
 	title := "Cluster"
 	if !operates {
 		title = "Work"

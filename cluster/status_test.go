@@ -15,9 +15,30 @@ import (
 func three() Asked {
 	a := Asked{Master: 1, Link: "inside", Database: "postgres://db/stoa"}
 	for w := int64(1); w <= 3; w++ {
-		m := Member{Writer: w, Node: fmt.Sprint("id-", w), Name: fmt.Sprint("node-", w), Version: "1", State: stateUp, Live: true, Self: w == 1, Started: time.Unix(w, 0)}
+		m := Member{
+			Writer:  w,
+			Node:    fmt.Sprint("id-", w),
+			Name:    fmt.Sprint("node-", w),
+			Version: "1",
+			State:   stateUp,
+			Live:    true,
+			Self:    w == 1,
+			Started: time.Unix(w, 0),
+		}
 		a.Members = append(a.Members, m)
-		a.Answers = append(a.Answers, Answer[Report]{Member: m, Value: Report{Jobs: true, Settings: map[string]string{"session.timeout": "d30"}, Values: map[string]string{"session.timeout": "30"}, Position: 11, Heads: map[string]uint64{"1": 10, "2": 10, "3": 10}}})
+		a.Answers = append(
+			a.Answers,
+			Answer[Report]{
+				Member: m,
+				Value: Report{
+					Jobs:     true,
+					Settings: map[string]string{"session.timeout": "d30"},
+					Values:   map[string]string{"session.timeout": "30"},
+					Position: 11,
+					Heads:    map[string]uint64{"1": 10, "2": 10, "3": 10},
+				},
+			},
+		)
 	}
 	return a
 }
@@ -143,7 +164,8 @@ func TestDifference_NamesTheValueOfMostNodesFirst(t *testing.T) {
 	set(&a, 2, "x", "1")
 	set(&a, 2, "unknown.to.others", "1")
 	d := NewStatus(a).Differ
-	if len(d) != 1 || d[0].String() != "1 on node-2, node-3; empty on node-1" || !slices.Equal(d[0].Values[0].Nodes, []string{"node-2", "node-3"}) {
+	if len(d) != 1 || d[0].String() != "1 on node-2, node-3; empty on node-1" ||
+		!slices.Equal(d[0].Values[0].Nodes, []string{"node-2", "node-3"}) {
 		t.Errorf("%+v", d)
 	}
 }
@@ -163,13 +185,27 @@ func TestLost_FindsTheDeadNodeOrSaysWhoCouldBeMeant(t *testing.T) {
 	a := three()
 	a.Members[1].State, a.Members[1].Live = stateDead, false
 	a.Members[2].Live, a.Members[2].Quiet = false, 2*time.Second
-	a.Members = append(a.Members,
+	a.Members = append(
+		a.Members,
 		Member{Writer: 4, Node: "id-4", Name: "node-4", State: stateLeft, Started: time.Unix(4, 0)},
 		Member{Writer: 5, Node: "id-5", Name: "twin", Host: "h5", State: stateDead, Started: time.Unix(5, 0)},
 		Member{Writer: 6, Node: "id-6", Name: "twin", Host: "h6", State: stateDead, Started: time.Unix(6, 0)},
-		Member{Writer: 7, Node: "id-1", Name: "node-1", State: stateDead, Started: time.Unix(-1, 0)}, // an earlier life of node-1
+		Member{
+			Writer:  7,
+			Node:    "id-1",
+			Name:    "node-1",
+			State:   stateDead,
+			Started: time.Unix(-1, 0),
+		}, // an earlier life of node-1
 		Member{Writer: 8, Node: "id-8", Name: "node-8", State: stateDead, Started: time.Unix(8, 0)},
-		Member{Writer: 9, Node: "id-9", Name: "node-8", State: stateUp, Live: true, Started: time.Unix(9, 0)}, // another home under the name of a dead one
+		Member{
+			Writer:  9,
+			Node:    "id-9",
+			Name:    "node-8",
+			State:   stateUp,
+			Live:    true,
+			Started: time.Unix(9, 0),
+		}, // another home under the name of a dead one
 	)
 	for _, c := range []struct {
 		name   string

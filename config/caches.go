@@ -60,7 +60,10 @@ func replicator() parser[string] {
 					return "", wrong, ""
 				}
 				set[name] = value == "true"
-			case "replicateAsynchronously", "asynchronousReplicationIntervalMillis", "asynchronousReplicationMaximumBatchSize", "maximumBatchSize":
+			case "replicateAsynchronously",
+				"asynchronousReplicationIntervalMillis",
+				"asynchronousReplicationMaximumBatchSize",
+				"maximumBatchSize":
 				// How fast messages go is not a matter of one cache here.
 			default:
 				odd = append(odd, clip(name))
@@ -71,10 +74,14 @@ func replicator() parser[string] {
 			warnings = append(warnings, strings.Join(odd, ", ")+" means nothing here")
 		}
 		if !set["replicateUpdates"] || !set["replicateRemovals"] {
-			warnings = append(warnings, "what changes is always dropped on every node, whatever replicateUpdates and replicateRemovals say")
+			warnings = append(
+				warnings,
+				"what changes is always dropped on every node, whatever replicateUpdates and replicateRemovals say",
+			)
 		}
 		mode := "invalidate"
-		if set["replicatePuts"] && (set["replicatePutsViaCopy"] || set["replicateUpdates"] && set["replicateUpdatesViaCopy"]) {
+		if set["replicatePuts"] &&
+			(set["replicatePutsViaCopy"] || set["replicateUpdates"] && set["replicateUpdatesViaCopy"]) {
 			mode = "copy"
 		}
 		return mode, fine, strings.Join(warnings, "; ")
@@ -131,7 +138,10 @@ func (r *reader) mapEhcache(c *Config) {
 		c.Cache.RegionReplicate[region] = mode
 	}
 	if len(odd) > 0 {
-		r.warn("ehcache.replicator.properties asks for copies of %s, for which there is no cache that could be copied; those that can are %s (cache.region.<name>.replication=copy)",
-			some(odd), strings.Join(CopyRegions(), ", "))
+		r.warn(
+			"ehcache.replicator.properties asks for copies of %s, for which there is no cache that could be copied; those that can are %s (cache.region.<name>.replication=copy)",
+			some(odd),
+			strings.Join(CopyRegions(), ", "),
+		)
 	}
 }

@@ -89,9 +89,12 @@ func TestLoad_DefaultsAreRightByThemselves(t *testing.T) {
 		c.Cache.FreshLimit != 1500*time.Millisecond || c.Cache.MaxBytes != 64<<20 || c.Database.ChangeRetention != 7*24*time.Hour ||
 		c.Session.Timeout != 30*time.Minute || c.Session.AutoLoginMaxAge != 30*24*time.Hour || c.Admin.Password != "" ||
 		c.Passwords.MinLength != 12 || c.Mail.Host != "" || c.Cluster.Enabled || c.Company.Locale != "en-US" ||
-		c.Files.Root != filepath.Join(dir, "stoa-home/data/document_library") || c.Database.Read.URL != "" ||
-		c.Database.Default.URL != "sqlite:"+filepath.Join(dir, "stoa-home/data/stoa.db") || len(c.Web.TrustedProxies) != 0 ||
-		c.Cluster.ChannelNameTransport["0"] != "liferay-channel-transport-0" || c.Company.TimeZone != time.UTC {
+		c.Files.Root != filepath.Join(dir, "stoa-home/data/document_library") ||
+		c.Database.Read.URL != "" ||
+		c.Database.Default.URL != "sqlite:"+filepath.Join(dir, "stoa-home/data/stoa.db") ||
+		len(c.Web.TrustedProxies) != 0 ||
+		c.Cluster.ChannelNameTransport["0"] != "liferay-channel-transport-0" ||
+		c.Company.TimeZone != time.UTC {
 		t.Errorf("unexpected defaults: %+v", c)
 	}
 	for _, v := range c.Effective() {
@@ -104,19 +107,26 @@ func TestLoad_DefaultsAreRightByThemselves(t *testing.T) {
 func TestLoad_LastSourceWins(t *testing.T) {
 	line := func(v string) string { return "company.default.name=" + v + "\n" }
 	files := map[string]string{
-		"portal-bundle.properties":                 line("bundle"),
-		"stoa-home/portal-bundle.properties":       line("home bundle"),
-		"portal-ext.properties":                    "include-and-override=added.properties\n" + line("ext") + "include-and-override=${liferay.home}/more.properties\n",
+		"portal-bundle.properties":           line("bundle"),
+		"stoa-home/portal-bundle.properties": line("home bundle"),
+		"portal-ext.properties": "include-and-override=added.properties\n" + line(
+			"ext",
+		) + "include-and-override=${liferay.home}/more.properties\n",
 		"stoa-home/portal-ext.properties":          line("home ext"),
 		"portal-setup-wizard.properties":           line("wizard"),
 		"stoa-home/portal-setup-wizard.properties": line("home wizard"),
-		"x.properties":                             line("external"),
-		"stoa-home/x.properties":                   line("home external"),
-		"added.properties":                         "include-and-override=nested.properties,added.properties\n" + line("added"),
-		"stoa-home/more.properties":                line("more"),
-		"nested.properties":                        line("nested"),
+		"x.properties":           line("external"),
+		"stoa-home/x.properties": line("home external"),
+		"added.properties": "include-and-override=nested.properties,added.properties\n" + line(
+			"added",
+		),
+		"stoa-home/more.properties": line("more"),
+		"nested.properties":         line("nested"),
 	}
-	environ := []string{"STOA_COMPANY_PERIOD_DEFAULT_PERIOD_NAME=stoa env", "LIFERAY_COMPANY_PERIOD_DEFAULT_PERIOD_NAME=liferay env"}
+	environ := []string{
+		"STOA_COMPANY_PERIOD_DEFAULT_PERIOD_NAME=stoa env",
+		"LIFERAY_COMPANY_PERIOD_DEFAULT_PERIOD_NAME=liferay env",
+	}
 	flags := map[string]string{"company.default.name": "flag"}
 	dir := write(t, files)
 	expect := func(name, source string, o Options) {
@@ -133,8 +143,16 @@ func TestLoad_LastSourceWins(t *testing.T) {
 		}
 	}
 	expect("flag", "command line", Options{External: "x.properties", Environ: environ, Flags: flags})
-	expect("stoa env", "environment STOA_COMPANY_PERIOD_DEFAULT_PERIOD_NAME", Options{External: "x.properties", Environ: environ})
-	expect("liferay env", "environment LIFERAY_COMPANY_PERIOD_DEFAULT_PERIOD_NAME", Options{External: "x.properties", Environ: environ[1:]})
+	expect(
+		"stoa env",
+		"environment STOA_COMPANY_PERIOD_DEFAULT_PERIOD_NAME",
+		Options{External: "x.properties", Environ: environ},
+	)
+	expect(
+		"liferay env",
+		"environment LIFERAY_COMPANY_PERIOD_DEFAULT_PERIOD_NAME",
+		Options{External: "x.properties", Environ: environ[1:]},
+	)
 	o := Options{External: "x.properties"}
 	expect("nested", "nested.properties:1", o)
 	remove("nested.properties")
@@ -194,7 +212,8 @@ func TestLoad_HomeIsFoundBeforeItsFiles(t *testing.T) {
 		c.o.WorkDir = dir
 		got := load(t, c.o)
 		home := value(t, got, "liferay.home")
-		if got.Company.Name != c.name || home.Source != c.source || home.Value != got.Home || got.Home != filepath.Join(dir, "from-"+c.name) {
+		if got.Company.Name != c.name || home.Source != c.source || home.Value != got.Home ||
+			got.Home != filepath.Join(dir, "from-"+c.name) {
 			t.Errorf("name %q, home %q from %s; want %q from %s", got.Company.Name, got.Home, home.Source, c.name, c.source)
 		}
 	}
@@ -206,11 +225,15 @@ func TestLoad_HomeIsFoundBeforeItsFiles(t *testing.T) {
 }
 
 func TestLoad_ReferencesAreFilledIn(t *testing.T) {
-	c, err := ext(t, "a.b=${company.default.name} & co\ncompany.default.name=${x}-$${y}-${default.admin.screen.name}\nx=X\ndl.store.file.system.root.dir=${module.framework.base.dir}/${cluster.link.bind.addr[cluster-link-udp]}docs\n")
+	c, err := ext(
+		t,
+		"a.b=${company.default.name} & co\ncompany.default.name=${x}-$${y}-${default.admin.screen.name}\nx=X\ndl.store.file.system.root.dir=${module.framework.base.dir}/${cluster.link.bind.addr[cluster-link-udp]}docs\n",
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Company.Name != "X-${y}-admin" || value(t, c, "a.b").Value != "X-${y}-admin & co" || c.Files.Root != c.Home+"/osgi/docs" {
+	if c.Company.Name != "X-${y}-admin" || value(t, c, "a.b").Value != "X-${y}-admin & co" ||
+		c.Files.Root != c.Home+"/osgi/docs" {
 		t.Errorf("%q %q %q", c.Company.Name, value(t, c, "a.b").Value, c.Files.Root)
 	}
 }
@@ -246,10 +269,12 @@ func TestLoad_FiltersPickValues(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Cluster.BindAddressControl != "10.0.0.1" || c.Cluster.BindAddressTransport != "10.0.0.2" || c.Company.Name != "Ours" {
+	if c.Cluster.BindAddressControl != "10.0.0.1" || c.Cluster.BindAddressTransport != "10.0.0.2" ||
+		c.Company.Name != "Ours" {
 		t.Errorf("%+v %q", c.Cluster, c.Company.Name)
 	}
-	if warned(c, "no use for", "company.default.name[tomcat]", "session.cookie.use.full.hostname[tomcat]") != 1 || len(c.Warnings()) != 1 {
+	if warned(c, "no use for", "company.default.name[tomcat]", "session.cookie.use.full.hostname[tomcat]") != 1 ||
+		len(c.Warnings()) != 1 {
 		t.Error(c.Warnings())
 	}
 }
@@ -260,20 +285,38 @@ func TestLoad_ReportsEveryWrongValue(t *testing.T) {
 		"web.server.trusted.proxies=10.0.0.0/99", "dl.store.impl=com.example.Store", "locales.enabled=xx_YY_ZZ_11", "session.timeout=", "log.level=loud",
 		"portal.instance.inet.socket.address=8080", "company.default.time.zone=Mars/Phobos", "admin.email.from.address=a@b\\r\\nBcc: c@d", "metrics.token=x", "change.poll.interval=-5s",
 	}, "\n"))
-	wants(t, err,
+	wants(
+		t,
+		err,
 		`counter.increment: portal-ext.properties:1: "many" is wrong; a whole number from 1 to 1000000 is expected (the default is 100)`,
 		`cluster.link.enabled: portal-ext.properties:2: "maybe" is wrong; true or false`,
-		`portal-ext.properties:3: "1500" is wrong; a duration with its unit`, "a bare number does not say",
-		`portal-ext.properties:4: "lots"`, "64MiB", `portal-ext.properties:5: "jdbc:oracle:thin:@h"`, "jdbc:postgresql:",
-		`portal-ext.properties:6`, `portal-ext.properties:7: "com.example.Store"`, `portal-ext.properties:8`, `session.timeout: portal-ext.properties:9: ""`,
-		`portal-ext.properties:10: "loud"`, "debug, info, warn, error", `portal-ext.properties:11: "8080"`, "portal-ext.properties:12", "portal-ext.properties:13", "portal-ext.properties:15")
+		`portal-ext.properties:3: "1500" is wrong; a duration with its unit`,
+		"a bare number does not say",
+		`portal-ext.properties:4: "lots"`,
+		"64MiB",
+		`portal-ext.properties:5: "jdbc:oracle:thin:@h"`,
+		"jdbc:postgresql:",
+		`portal-ext.properties:6`,
+		`portal-ext.properties:7: "com.example.Store"`,
+		`portal-ext.properties:8`,
+		`session.timeout: portal-ext.properties:9: ""`,
+		`portal-ext.properties:10: "loud"`,
+		"debug, info, warn, error",
+		`portal-ext.properties:11: "8080"`,
+		"portal-ext.properties:12",
+		"portal-ext.properties:13",
+		"portal-ext.properties:15",
+	)
 	if n := len(strings.Split(err.Error(), "\n")); n != 14 {
 		t.Errorf("%d lines, want 14:\n%v", n, err)
 	}
 }
 
 func TestLoad_SecretsStayOutOfErrors(t *testing.T) {
-	_, err := ext(t, "default.admin.password=hunter2\njdbc.default.url=nosuch://u:hunter2@h/db?password=hunter2\nwho=${default.admin.password}\ncounter.increment=${metrics.token}\nmetrics.token=hunter2\n")
+	_, err := ext(
+		t,
+		"default.admin.password=hunter2\njdbc.default.url=nosuch://u:hunter2@h/db?password=hunter2\nwho=${default.admin.password}\ncounter.increment=${metrics.token}\nmetrics.token=hunter2\n",
+	)
 	wants(t, err, "counter.increment", "not shown", "nosuch://u:********@h/db?password=********")
 	if strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("a secret is shown: %v", err)
@@ -286,7 +329,8 @@ func TestLoad_TheFirstPasswordIsTakenAsItIsWithAWarning(t *testing.T) {
 		t.Fatal(err)
 	}
 	said := strings.Join(c.Warnings(), "\n")
-	if c.Admin.Password != "hunter2" || !strings.Contains(said, "default.admin.password at portal-ext.properties:1 has 7 characters") ||
+	if c.Admin.Password != "hunter2" ||
+		!strings.Contains(said, "default.admin.password at portal-ext.properties:1 has 7 characters") ||
 		strings.Contains(said, "hunter2") {
 		t.Errorf("%q", said)
 	}
@@ -315,24 +359,38 @@ func TestLoad_ValuesThatStoaDoesNotHaveYetKeepTheDefault(t *testing.T) {
 		if len(c.Warnings()) != 1 || warned(c, "dl.store.impl", "portal-ext.properties:2", class, StoreFileSystem) != 1 {
 			t.Error(c.Warnings())
 		}
-		if v := value(t, c, "dl.store.impl"); c.Files.Store != StoreFileSystem || v.Value != StoreFileSystem || v.Source != "default (not portal-ext.properties:2)" {
+		if v := value(t, c, "dl.store.impl"); c.Files.Store != StoreFileSystem || v.Value != StoreFileSystem ||
+			v.Source != "default (not portal-ext.properties:2)" {
 			t.Errorf("%q %+v", c.Files.Store, v)
 		}
 	}
 }
 
 func TestLoad_UnknownNamesAreOneLine(t *testing.T) {
-	c, err := ext(t, "cluster.link.enable=true\ncounter.incremnet=5\nutterly.different.thing=1\nehcache.single.vm.config.location=\nvalue.object.entity.cache.enabled=true\n")
+	c, err := ext(
+		t,
+		"cluster.link.enable=true\ncounter.incremnet=5\nutterly.different.thing=1\nehcache.single.vm.config.location=\nvalue.object.entity.cache.enabled=true\n",
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(c.Warnings()) != 2 ||
-		warned(c, "3 properties are not known", "cluster.link.enable (portal-ext.properties:1; did you mean cluster.link.enabled?)",
-			"did you mean counter.increment?", "utterly.different.thing (portal-ext.properties:3)") != 1 ||
-		warned(c, "2 properties that are set are known", "ehcache.single.vm.config.location, value.object.entity.cache.enabled") != 1 {
+		warned(
+			c,
+			"3 properties are not known",
+			"cluster.link.enable (portal-ext.properties:1; did you mean cluster.link.enabled?)",
+			"did you mean counter.increment?",
+			"utterly.different.thing (portal-ext.properties:3)",
+		) != 1 ||
+		warned(
+			c,
+			"2 properties that are set are known",
+			"ehcache.single.vm.config.location, value.object.entity.cache.enabled",
+		) != 1 {
 		t.Errorf("%s", strings.Join(c.Warnings(), "\n"))
 	}
-	if v := value(t, c, "utterly.different.thing"); v.Used || v.Known || v.Value != "1" || v.Source != "portal-ext.properties:3" {
+	if v := value(t, c, "utterly.different.thing"); v.Used || v.Known || v.Value != "1" ||
+		v.Source != "portal-ext.properties:3" {
 		t.Errorf("%+v", v)
 	}
 	if v := value(t, c, "ehcache.single.vm.config.location"); v.Used || !v.Known || v.Value != "" {
@@ -350,7 +408,8 @@ func TestLoad_EmptyIsAValue(t *testing.T) {
 	if c.Cluster.AutodetectAddress != "" || c.Cluster.Enabled || len(c.Health.MetricsAllowedAddresses) != 0 {
 		t.Errorf("%+v", c)
 	}
-	if v := value(t, c, "cluster.link.autodetect.address"); v.Value != "" || v.Source != "portal-ext.properties:1" || v.Default != "database" {
+	if v := value(t, c, "cluster.link.autodetect.address"); v.Value != "" || v.Source != "portal-ext.properties:1" ||
+		v.Default != "database" {
 		t.Errorf("%+v", v)
 	}
 }
@@ -358,7 +417,8 @@ func TestLoad_EmptyIsAValue(t *testing.T) {
 func TestLoad_BooleansAreLenientWithAWarning(t *testing.T) {
 	for text, want := range map[string]bool{"yes": true, "ON": true, "1": true, "No": false, "off": false, "0": false} {
 		c, err := ext(t, "web.server.display.node="+text)
-		if err != nil || c.Web.DisplayNode != want || warned(c, "web.server.display.node at portal-ext.properties:1", text) != 1 {
+		if err != nil || c.Web.DisplayNode != want ||
+			warned(c, "web.server.display.node at portal-ext.properties:1", text) != 1 {
 			t.Errorf("%s: %v %v", text, err, c)
 		}
 	}
@@ -368,13 +428,19 @@ func TestLoad_BooleansAreLenientWithAWarning(t *testing.T) {
 }
 
 func TestLoad_UnitsOfLiferayStay(t *testing.T) {
-	c, err := ext(t, "session.timeout=15\njdbc.default.maxLifetime=5000\njdbc.default.idleTimeout=90s\ncompany.security.auto.login.max.age=60\nportal.stale.grace=1d12h\ncache.max.bytes=2097152\ncache.region.page.max.bytes=1MiB\ncache.region.page.replication=copy")
+	c, err := ext(
+		t,
+		"session.timeout=15\njdbc.default.maxLifetime=5000\njdbc.default.idleTimeout=90s\ncompany.security.auto.login.max.age=60\nportal.stale.grace=1d12h\ncache.max.bytes=2097152\ncache.region.page.max.bytes=1MiB\ncache.region.page.replication=copy",
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if c.Session.Timeout != 15*time.Minute || c.Database.Default.MaxLifetime != 5*time.Second || c.Database.Default.IdleTimeout != 90*time.Second ||
-		c.Session.AutoLoginMaxAge != time.Minute || c.Cache.StaleGrace != 36*time.Hour || c.Cache.MaxBytes != 2<<20 ||
-		c.Cache.RegionMaxBytes["page"] != 1<<20 || c.Cache.RegionReplicate["page"] != "copy" {
+		c.Session.AutoLoginMaxAge != time.Minute ||
+		c.Cache.StaleGrace != 36*time.Hour ||
+		c.Cache.MaxBytes != 2<<20 ||
+		c.Cache.RegionMaxBytes["page"] != 1<<20 ||
+		c.Cache.RegionReplicate["page"] != "copy" {
 		t.Errorf("%+v", c)
 	}
 }
@@ -382,7 +448,8 @@ func TestLoad_UnitsOfLiferayStay(t *testing.T) {
 func TestLoad_PortFlagChangesThePortOnly(t *testing.T) {
 	dir := write(t, map[string]string{"portal-ext.properties": "portal.instance.inet.socket.address=[::1]:8080"})
 	c := load(t, Options{WorkDir: dir, Flags: map[string]string{"port": "9090"}})
-	if v := value(t, c, "portal.instance.inet.socket.address"); c.Server.Listen != "[::1]:9090" || v.Source != "flag --port" {
+	if v := value(t, c, "portal.instance.inet.socket.address"); c.Server.Listen != "[::1]:9090" ||
+		v.Source != "flag --port" {
 		t.Errorf("%q %+v", c.Server.Listen, v)
 	}
 	_, err := Load(Options{WorkDir: dir, Flags: map[string]string{"port": "http"}})
@@ -390,18 +457,23 @@ func TestLoad_PortFlagChangesThePortOnly(t *testing.T) {
 }
 
 func TestLoad_ReadSourceInheritsWhatIsNotSet(t *testing.T) {
-	c, err := ext(t, "jdbc.default.url=jdbc:postgresql://a/db\njdbc.default.username=u\njdbc.default.password=p\njdbc.default.maximumPoolSize=7\njdbc.read.url=jdbc:postgresql://b/db\njdbc.read.password=\njdbc.read.maximumPoolSize=9\n")
+	c, err := ext(
+		t,
+		"jdbc.default.url=jdbc:postgresql://a/db\njdbc.default.username=u\njdbc.default.password=p\njdbc.default.maximumPoolSize=7\njdbc.read.url=jdbc:postgresql://b/db\njdbc.read.password=\njdbc.read.maximumPoolSize=9\n",
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	read := c.Database.Read
-	if read.URL != "jdbc:postgresql://b/db" || read.Username != "u" || read.Password != "" || read.MaximumPoolSize != 9 || read.MaxLifetime != 30*time.Minute {
+	if read.URL != "jdbc:postgresql://b/db" || read.Username != "u" || read.Password != "" || read.MaximumPoolSize != 9 ||
+		read.MaxLifetime != 30*time.Minute {
 		t.Errorf("%+v", read)
 	}
 	if c.Database.Write != (DataSource{}) {
 		t.Errorf("%+v", c.Database.Write)
 	}
-	if c, err := ext(t, "jdbc.read.username=u"); err != nil || c.Database.Read != (DataSource{}) || warned(c, "jdbc.read.url is not") != 1 {
+	if c, err := ext(t, "jdbc.read.username=u"); err != nil || c.Database.Read != (DataSource{}) ||
+		warned(c, "jdbc.read.url is not") != 1 {
 		t.Errorf("%v %v", err, c)
 	}
 }
@@ -505,8 +577,13 @@ func FuzzLoad(f *testing.F) {
 }
 
 func TestLoad_PasswordOfDatabaseInAFile(t *testing.T) {
-	dir := write(t, map[string]string{"portal-ext.properties": "jdbc.default.password=file:secrets/database\njdbc.default.url=jdbc:postgresql://a/db\n" +
-		"jdbc.read.url=jdbc:postgresql://b/db\njdbc.write.url=jdbc:postgresql://c/db\njdbc.write.password=plain\n"})
+	dir := write(
+		t,
+		map[string]string{
+			"portal-ext.properties": "jdbc.default.password=file:secrets/database\njdbc.default.url=jdbc:postgresql://a/db\n" +
+				"jdbc.read.url=jdbc:postgresql://b/db\njdbc.write.url=jdbc:postgresql://c/db\njdbc.write.password=plain\n",
+		},
+	)
 	home := filepath.Join(dir, "home")
 	if _, err := Load(Options{WorkDir: dir, Home: home}); err == nil ||
 		!strings.Contains(err.Error(), "jdbc.default.password") || !strings.Contains(err.Error(), "no file") {
@@ -528,8 +605,11 @@ func TestLoad_PasswordOfDatabaseInAFile(t *testing.T) {
 
 // Liferay's embedded database stands for ours, so that a file with its default address starts.
 func TestLoad_HSQLDBIsTheEmbeddedDatabase(t *testing.T) {
-	c, err := ext(t, "jdbc.default.driverClassName=org.hsqldb.jdbc.JDBCDriver\njdbc.default.url=jdbc:hsqldb:${liferay.home}/data/hypersonic/lportal;hsqldb.write_delay=false\n"+
-		"jdbc.default.username=sa\njdbc.default.password=\n")
+	c, err := ext(
+		t,
+		"jdbc.default.driverClassName=org.hsqldb.jdbc.JDBCDriver\njdbc.default.url=jdbc:hsqldb:${liferay.home}/data/hypersonic/lportal;hsqldb.write_delay=false\n"+
+			"jdbc.default.username=sa\njdbc.default.password=\n",
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,7 +47,13 @@ func liferayDefaults(t *testing.T) (names []string, file string) {
 			names = append(names, strings.TrimSpace(def))
 		default:
 			names = append(names, name)
-			text.WriteString(strings.NewReplacer(":", `\:`, "=", `\=`, " ", `\ `).Replace(escape.Replace(name)) + "=" + escape.Replace(def) + "\n")
+			text.WriteString(
+				strings.NewReplacer(":", `\:`, "=", `\=`, " ", `\ `).
+					Replace(escape.Replace(name)) +
+					"=" + escape.Replace(
+					def,
+				) + "\n",
+			)
 		}
 	}
 	return names, text.String()
@@ -116,7 +122,8 @@ b=${a}
 		t.Fatal(err)
 	}
 	v := value(t, c, "default.landing.page.path")
-	if v.Value != "/user/${liferay:screenName}/home" || !strings.Contains(v.Note, "left as it stands") || !v.Known || v.Used {
+	if v.Value != "/user/${liferay:screenName}/home" || !strings.Contains(v.Note, "left as it stands") || !v.Known ||
+		v.Used {
 		t.Errorf("%+v", v)
 	}
 	for _, class := range []string{
@@ -143,7 +150,9 @@ b=${a}
 		t.Errorf("%v, %v", c.Company.TimeZone, c.Warnings())
 	}
 	c, err = ext(t, "locales.enabled=en_US,iw_IL,in_ID,ji,he_IL,ca_ES_VALENCIA")
-	if err != nil || len(c.Languages.Enabled) != 5 || c.Languages.Enabled[1] != "he-IL" || c.Languages.Enabled[2] != "id-ID" || c.Languages.Enabled[3] != "yi" {
+	if err != nil || len(c.Languages.Enabled) != 5 || c.Languages.Enabled[1] != "he-IL" ||
+		c.Languages.Enabled[2] != "id-ID" ||
+		c.Languages.Enabled[3] != "yi" {
 		t.Errorf("%v %v", c, err)
 	}
 }
@@ -171,8 +180,11 @@ func TestLoad_ExamplesOfSentencesAreTaken(t *testing.T) {
 
 // The report is what one turns to when a node does not start.
 func TestExamine_MarksWhatIsWrongUnknownAndUnused(t *testing.T) {
-	dir := write(t, map[string]string{"portal-ext.properties": "company.default.name=Quay\ncache.fresh.limit=soon\nsesion.timeout=30\n" +
-		"blogs.email.from.name=x\nweb.server.http.port=${no.such}\n[broken", "bad.properties": "\xff\xfe"})
+	dir := write(
+		t,
+		map[string]string{"portal-ext.properties": "company.default.name=Quay\ncache.fresh.limit=soon\nsesion.timeout=30\n" +
+			"blogs.email.from.name=x\nweb.server.http.port=${no.such}\n[broken", "bad.properties": "\xff\xfe"},
+	)
 	c, err := Examine(Options{WorkDir: dir})
 	wants(t, err, "cache.fresh.limit", "web.server.http.port")
 	for _, whole := range []bool{true, false} {
@@ -191,10 +203,13 @@ func TestExamine_MarksWhatIsWrongUnknownAndUnused(t *testing.T) {
 			}
 		}
 	}
-	c, err = Examine(Options{WorkDir: dir, External: filepath.Join(dir, "nowhere.properties"), Home: filepath.Join(dir, "bad.properties")})
+	c, err = Examine(
+		Options{WorkDir: dir, External: filepath.Join(dir, "nowhere.properties"), Home: filepath.Join(dir, "bad.properties")},
+	)
 	var b strings.Builder
 	c.Print(&b, true)
-	if err == nil || !strings.Contains(b.String(), "WRONG") || !strings.Contains(b.String(), "nowhere.properties") || !strings.Contains(b.String(), "is a file") {
+	if err == nil || !strings.Contains(b.String(), "WRONG") || !strings.Contains(b.String(), "nowhere.properties") ||
+		!strings.Contains(b.String(), "is a file") {
 		t.Errorf("%v\n%s", err, b.String())
 	}
 }

@@ -58,8 +58,16 @@ func TestShared_NamesWhatDiffers(t *testing.T) {
 			t.Errorf("%q: %q differ, all together %q and %q; want %q", text, got, sum, all, want)
 		}
 	}
-	one, _ := shared(t, "salt", "cluster.link.auth.value=a secret of all nodes\ncluster.link.nats.urls=nats://u:hunter2@bus")
-	two, _ := shared(t, "salt", "cluster.link.auth.value=a secret of all nodes\ncluster.link.nats.urls=nats://u:hunter3@bus")
+	one, _ := shared(
+		t,
+		"salt",
+		"cluster.link.auth.value=a secret of all nodes\ncluster.link.nats.urls=nats://u:hunter2@bus",
+	)
+	two, _ := shared(
+		t,
+		"salt",
+		"cluster.link.auth.value=a secret of all nodes\ncluster.link.nats.urls=nats://u:hunter3@bus",
+	)
 	if !maps.Equal(one, two) {
 		t.Error("a password in an address leaves a trace")
 	}

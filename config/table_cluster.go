@@ -86,8 +86,11 @@ func sectionCluster() section {
 			Doc:  "Port as JGroups is told it; it counts while cluster.link.port is not set.",
 			kind: checked(portNumber())},
 		{Name: "cluster.heartbeat.interval", Default: "500ms", Shared: true,
-			Doc:  "Pause between two signs of life of a node in the database.",
-			kind: into(period(50*time.Millisecond, time.Minute), func(c *Config) *time.Duration { return &c.Cluster.HeartbeatInterval })},
+			Doc: "Pause between two signs of life of a node in the database.",
+			kind: into(
+				period(50*time.Millisecond, time.Minute),
+				func(c *Config) *time.Duration { return &c.Cluster.HeartbeatInterval },
+			)},
 		{Name: "cluster.heartbeat.timeout", Default: "2500ms", Shared: true,
 			Doc:  "After how long without a sign of life a node counts as gone: its work is given to others, and its sessions at the database are ended. At least three times cluster.heartbeat.interval.",
 			kind: into(period(time.Second, time.Hour), func(c *Config) *time.Duration { return &c.Cluster.HeartbeatTimeout })},

@@ -52,23 +52,27 @@ func sectionCompany() section {
 }
 
 func sectionAdmin() section {
-	return section{Title: "First administrator", Intro: "These are read once, when the database is still empty.", Props: []property{
-		{Name: "default.admin.password", Default: "", Secret: true,
-			Doc:  "Password of the first administrator. There is no default password: while this is empty, the first start gives a one-time link for choosing one.",
-			kind: into(text(), func(c *Config) *string { return &c.Admin.Password })},
-		{Name: "default.admin.screen.name", Default: "admin", Shared: true,
-			Doc:  "Screen name of the first administrator.",
-			kind: into(someText(), func(c *Config) *string { return &c.Admin.ScreenName })},
-		{Name: "default.admin.email.address.prefix", Default: "admin", Shared: true,
-			Doc:  "Part of the administrator's email address before the @; company.default.web.id follows it.",
-			kind: into(someText(), func(c *Config) *string { return &c.Admin.EmailAddressPrefix })},
-		{Name: "default.admin.first.name", Default: "Portal",
-			Doc:  "First name of the first administrator.",
-			kind: into(someText(), func(c *Config) *string { return &c.Admin.FirstName })},
-		{Name: "default.admin.last.name", Default: "Administrator",
-			Doc:  "Last name of the first administrator.",
-			kind: into(text(), func(c *Config) *string { return &c.Admin.LastName })},
-	}}
+	return section{
+		Title: "First administrator",
+		Intro: "These are read once, when the database is still empty.",
+		Props: []property{
+			{Name: "default.admin.password", Default: "", Secret: true,
+				Doc:  "Password of the first administrator. There is no default password: while this is empty, the first start gives a one-time link for choosing one.",
+				kind: into(text(), func(c *Config) *string { return &c.Admin.Password })},
+			{Name: "default.admin.screen.name", Default: "admin", Shared: true,
+				Doc:  "Screen name of the first administrator.",
+				kind: into(someText(), func(c *Config) *string { return &c.Admin.ScreenName })},
+			{Name: "default.admin.email.address.prefix", Default: "admin", Shared: true,
+				Doc:  "Part of the administrator's email address before the @; company.default.web.id follows it.",
+				kind: into(someText(), func(c *Config) *string { return &c.Admin.EmailAddressPrefix })},
+			{Name: "default.admin.first.name", Default: "Portal",
+				Doc:  "First name of the first administrator.",
+				kind: into(someText(), func(c *Config) *string { return &c.Admin.FirstName })},
+			{Name: "default.admin.last.name", Default: "Administrator",
+				Doc:  "Last name of the first administrator.",
+				kind: into(text(), func(c *Config) *string { return &c.Admin.LastName })},
+		},
+	}
 }
 
 func sectionOperators() section {
@@ -89,8 +93,11 @@ func sectionPasswords() section {
 				"length.",
 			kind: into(whole(1, 128), func(c *Config) *int { return &c.Passwords.MinLength })},
 		{Name: "passwords.default.policy.reset.ticket.max.age", Default: "3600", Unit: "seconds", Shared: true,
-			Doc:  "How long a link for choosing a new password works.",
-			kind: into(counted(time.Second, 60, 2592000), func(c *Config) *time.Duration { return &c.Session.ResetTicketLifetime })},
+			Doc: "How long a link for choosing a new password works.",
+			kind: into(
+				counted(time.Second, 60, 2592000),
+				func(c *Config) *time.Duration { return &c.Session.ResetTicketLifetime },
+			)},
 	}}
 }
 
@@ -108,7 +115,10 @@ func sectionSession() section {
 		{Name: "company.security.auto.login.max.age", Default: "2592000", Unit: "seconds", Shared: true,
 			Doc: "How long a person who asked for it stays signed in, counted from signing in. More than 30 days is taken as " +
 				"30 days, and operators of the installation have to sign in every 12 hours.",
-			kind: into(counted(time.Second, 60, 315360000), func(c *Config) *time.Duration { return &c.Session.AutoLoginMaxAge })},
+			kind: into(
+				counted(time.Second, 60, 315360000),
+				func(c *Config) *time.Duration { return &c.Session.AutoLoginMaxAge },
+			)},
 		{Name: "auth.login.disabled", Default: "false", Shared: true,
 			Doc:  "Whether signing in is switched off, for instance while an upgrade runs.",
 			kind: into(boolean(), func(c *Config) *bool { return &c.Session.LoginDisabled })},

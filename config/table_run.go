@@ -37,14 +37,24 @@ func sectionFiles() section {
 func fileStore() parser[string] {
 	older := func(names ...string) (out []string) {
 		for _, name := range names {
-			out = append(out, "com.liferay.portlet.documentlibrary.store."+name+"Store", "com.liferay.documentlibrary.util."+name+"Hook")
+			out = append(
+				out,
+				"com.liferay.portlet.documentlibrary.store."+name+"Store",
+				"com.liferay.documentlibrary.util."+name+"Hook",
+			)
 		}
 		return out
 	}
-	known := oneOfOrLater([]string{StoreFileSystem, StoreAdvancedFileSystem}, append(older("CMIS", "DB", "JCR", "S3"),
-		"com.liferay.portal.store.db.DBStore", "com.liferay.portal.store.s3.S3Store", "com.liferay.portal.store.s3.IBMS3Store",
-		"com.liferay.portal.store.gcs.GCSStore", "com.liferay.portal.store.azure.AzureStore",
-		"com.liferay.portal.store.jcr.JCRStore", "com.liferay.portal.store.cmis.CMISStore"))
+	known := oneOfOrLater([]string{StoreFileSystem, StoreAdvancedFileSystem}, append(
+		older("CMIS", "DB", "JCR", "S3"),
+		"com.liferay.portal.store.db.DBStore",
+		"com.liferay.portal.store.s3.S3Store",
+		"com.liferay.portal.store.s3.IBMS3Store",
+		"com.liferay.portal.store.gcs.GCSStore",
+		"com.liferay.portal.store.azure.AzureStore",
+		"com.liferay.portal.store.jcr.JCRStore",
+		"com.liferay.portal.store.cmis.CMISStore",
+	))
 	return parser[string]{known.want, func(raw string) (string, verdict, string) {
 		switch s := strings.TrimSpace(raw); {
 		case slices.Contains(older("FileSystem"), s):
@@ -69,9 +79,14 @@ func sectionJobs() section {
 		{Name: "scheduler.enabled", Default: "true", Shared: true,
 			Doc:  "Whether this node runs jobs. It should be the same on all nodes; the screen of jobs says where it is not.",
 			kind: into(boolean(), func(c *Config) *bool { return &c.Jobs.Enabled })},
-		{Name: "persisted.scheduler.org.quartz.jobStore.misfireThreshold", Default: "60000", Unit: "milliseconds", Shared: true,
-			Doc:  "A time of a schedule that is later than this runs once together with all that were missed; within it each of them runs.",
-			kind: into(counted(time.Millisecond, 1000, 86400000), func(c *Config) *time.Duration { return &c.Jobs.Misfire })},
+		{
+			Name:    "persisted.scheduler.org.quartz.jobStore.misfireThreshold",
+			Default: "60000",
+			Unit:    "milliseconds",
+			Shared:  true,
+			Doc:     "A time of a schedule that is later than this runs once together with all that were missed; within it each of them runs.",
+			kind:    into(counted(time.Millisecond, 1000, 86400000), func(c *Config) *time.Duration { return &c.Jobs.Misfire }),
+		},
 		{Name: "job.workers", Default: "2", Unit: "jobs",
 			Doc:  "How many jobs this node runs at once.",
 			kind: into(whole(1, 1000), func(c *Config) *int { return &c.Jobs.Workers })},

@@ -62,9 +62,24 @@ func sectionWebServer() section {
 				Doc:  "The header that carries " + doc + ".",
 				kind: into(headerName(), func(c *Config) *string { return &field(c).Header })})
 	}
-	forwarded("host", "X-Forwarded-Host", "the host that the visitor asked for", func(c *Config) *Forwarded { return &c.Web.ForwardedHost })
-	forwarded("port", "X-Forwarded-Port", "the port that the visitor used", func(c *Config) *Forwarded { return &c.Web.ForwardedPort })
-	forwarded("protocol", "X-Forwarded-Proto", "the protocol that the visitor used", func(c *Config) *Forwarded { return &c.Web.ForwardedProtocol })
+	forwarded(
+		"host",
+		"X-Forwarded-Host",
+		"the host that the visitor asked for",
+		func(c *Config) *Forwarded { return &c.Web.ForwardedHost },
+	)
+	forwarded(
+		"port",
+		"X-Forwarded-Port",
+		"the port that the visitor used",
+		func(c *Config) *Forwarded { return &c.Web.ForwardedPort },
+	)
+	forwarded(
+		"protocol",
+		"X-Forwarded-Proto",
+		"the protocol that the visitor used",
+		func(c *Config) *Forwarded { return &c.Web.ForwardedProtocol },
+	)
 	return section{Title: "The address that visitors see", Props: props}
 }
 
@@ -77,8 +92,11 @@ func sectionLimits() section {
 			Doc:  "Largest body of a request that is no file upload; uploads have dl.file.max.size.",
 			kind: into(byteSize(64<<10), func(c *Config) *int64 { return &c.Server.MaxBodyBytes })},
 		{Name: "http.server.read.header.timeout", Default: "10s",
-			Doc:  "How long the header of a request may take to arrive.",
-			kind: into(period(100*time.Millisecond, time.Hour), func(c *Config) *time.Duration { return &c.Server.ReadHeaderTimeout })},
+			Doc: "How long the header of a request may take to arrive.",
+			kind: into(
+				period(100*time.Millisecond, time.Hour),
+				func(c *Config) *time.Duration { return &c.Server.ReadHeaderTimeout },
+			)},
 		{Name: "http.server.read.timeout", Default: "5m",
 			Doc:  "How long a whole request may take to arrive. Large uploads over slow lines need it long.",
 			kind: into(period(time.Second, 24*time.Hour), func(c *Config) *time.Duration { return &c.Server.ReadTimeout })},

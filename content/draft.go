@@ -243,7 +243,11 @@ func (s *Service) create(ctx context.Context, tx *db.Tx, st site.Site, d Draft) 
 	if err != nil {
 		return Article{}, err
 	}
-	audit.Note(tx, audit.Made, Article{ID: id, Instance: st.Instance, Slug: a.Slug, Default: d.Default, Text: d.Text}.thing())
+	audit.Note(
+		tx,
+		audit.Made,
+		Article{ID: id, Instance: st.Instance, Slug: a.Slug, Default: d.Default, Text: d.Text}.thing(),
+	)
 	return a.Article, a.fill(ctx, tx, 1)
 }
 
@@ -319,7 +323,9 @@ func (s *Service) addVersion(ctx context.Context, tx *db.Tx, id stoa.ID, number 
 }
 
 func stale() error {
-	return stoa.Conflict("somebody else has saved this article since you opened it: open it again, your text was not saved")
+	return stoa.Conflict(
+		"somebody else has saved this article since you opened it: open it again, your text was not saved",
+	)
 }
 
 // Save makes a new version of the text and sets the article's properties. version is that of the
@@ -389,10 +395,23 @@ func (s *Service) save(ctx context.Context, tx *db.Tx, a row, d Draft, version i
 	if d.Modified.IsZero() {
 		d.Modified = tx.Now()
 	}
-	n, err := tx.Affected(ctx, `UPDATE content_article SET slug = ?, kind = ?, author = ?, author_name = ?, published = ?, sticky = ?, password = ?,
+	n, err := tx.Affected(
+		ctx,
+		`UPDATE content_article SET slug = ?, kind = ?, author = ?, author_name = ?, published = ?, sticky = ?, password = ?,
 		titles = ?, modified = ?, modified_by = ?, number = number + 1, version = version + 1 WHERE id = ? AND version = ?`,
-		d.Slug, d.Kind, d.Author, d.AuthorName, db.Micros(d.Published), d.Sticky, a.hash,
-		titles(d.Text), db.Micros(d.Modified), stoa.ActorFrom(ctx).User, a.ID, version)
+		d.Slug,
+		d.Kind,
+		d.Author,
+		d.AuthorName,
+		db.Micros(d.Published),
+		d.Sticky,
+		a.hash,
+		titles(d.Text),
+		db.Micros(d.Modified),
+		stoa.ActorFrom(ctx).User,
+		a.ID,
+		version,
+	)
 	if db.IsDuplicate(err) {
 		return taken(d.Slug)
 	}

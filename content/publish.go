@@ -36,7 +36,15 @@ func (s *Service) PublishTx(ctx context.Context, tx *db.Tx, id stoa.ID, version 
 	}
 	if later {
 		audit.Note(tx, audit.Scheduled, a.thing(), at.UTC().Format("2006-01-02 15:04 UTC"))
-		return s.updateAs(ctx, tx, kindDraft, a, "status = ?, publish_at = ?, pending = number", StatusScheduled, db.Micros(at))
+		return s.updateAs(
+			ctx,
+			tx,
+			kindDraft,
+			a,
+			"status = ?, publish_at = ?, pending = number",
+			StatusScheduled,
+			db.Micros(at),
+		)
 	}
 	return s.show(ctx, tx, a, a.Number, now)
 }
@@ -48,7 +56,15 @@ func (s *Service) show(ctx context.Context, tx *db.Tx, a row, number int, now ti
 		date = now
 	}
 	tx.Changed(kindShown, a.ID, a.Site, a.Article.Version+1)
-	err := s.update(ctx, tx, a, "status = ?, publish_at = 0, pending = 0, live = ?, published = ?", StatusPublished, number, db.Micros(date))
+	err := s.update(
+		ctx,
+		tx,
+		a,
+		"status = ?, publish_at = 0, pending = 0, live = ?, published = ?",
+		StatusPublished,
+		number,
+		db.Micros(date),
+	)
 	if err == nil {
 		audit.Note(tx, audit.Published, a.thing())
 	}
@@ -63,7 +79,10 @@ func (s *Service) update(ctx context.Context, tx *db.Tx, a row, set string, args
 // updateAs is update that says what kind of change it is.
 func (s *Service) updateAs(ctx context.Context, tx *db.Tx, kind string, a row, set string, args ...any) error {
 	args = append(args, a.ID, a.Article.Version)
-	n, err := tx.Affected(ctx, "UPDATE content_article SET "+set+", version = version + 1 WHERE id = ? AND version = ?", args...)
+	n, err := tx.Affected(
+		ctx,
+		"UPDATE content_article SET "+set+", version = version + 1 WHERE id = ? AND version = ?",
+		args...)
 	if err != nil {
 		return err
 	}
@@ -74,7 +93,12 @@ func (s *Service) updateAs(ctx context.Context, tx *db.Tx, kind string, a row, s
 	return nil
 }
 
-func (s *Service) write(ctx context.Context, what string, id stoa.ID, fn func(ctx context.Context, tx *db.Tx) error) (Article, error) {
+func (s *Service) write(
+	ctx context.Context,
+	what string,
+	id stoa.ID,
+	fn func(ctx context.Context, tx *db.Tx) error,
+) (Article, error) {
 	if err := s.o.DB.Write(ctx, fn); err != nil {
 		return Article{}, fmt.Errorf("content: %s an article: %w", what, err)
 	}
@@ -194,10 +218,16 @@ func (s *Service) PublishDue(ctx context.Context) error {
 
 // Job is the job that publishes and expires: its transaction is that of the run's completion.
 func (s *Service) Job() job.Job {
-	return job.Job{Name: "content.publish", Does: "Publishes and expires articles on time", Kind: job.Once, Schedule: "@every 15s", Timeout: time.Minute,
+	return job.Job{
+		Name:     "content.publish",
+		Does:     "Publishes and expires articles on time",
+		Kind:     job.Once,
+		Schedule: "@every 15s",
+		Timeout:  time.Minute,
 		Run: func(ctx context.Context, run job.Run) error {
 			return run.Commit(ctx, func(ctx context.Context, tx *db.Tx) error { return s.PublishDueTx(ctx, tx, run.Now) })
-		}}
+		},
+	}
 }
 
 // PublishDueTx is PublishDue in the caller's transaction and at the caller's time.
@@ -205,8 +235,15 @@ func (s *Service) PublishDueTx(ctx context.Context, tx *db.Tx, now time.Time) er
 	if !stoa.ActorFrom(ctx).System {
 		return stoa.Forbidden("only the portal itself publishes by time")
 	}
-	due, err := db.All(ctx, tx, scanRow, columns+"WHERE a.status = ? AND a.publish_at > 0 AND a.publish_at <= ? ORDER BY a.publish_at, a.id LIMIT ?",
-		StatusScheduled, db.Micros(now), dueAtOnce)
+	due, err := db.All(
+		ctx,
+		tx,
+		scanRow,
+		columns+"WHERE a.status = ? AND a.publish_at > 0 AND a.publish_at <= ? ORDER BY a.publish_at, a.id LIMIT ?",
+		StatusScheduled,
+		db.Micros(now),
+		dueAtOnce,
+	)
 	if err != nil {
 		return fmt.Errorf("content: look for articles to publish: %w", err)
 	}
@@ -218,7 +255,14 @@ func (s *Service) PublishDueTx(ctx context.Context, tx *db.Tx, now time.Time) er
 			return fmt.Errorf("content: publish article %s: %w", a.ID, err)
 		}
 	}
-	over, err := db.All(ctx, tx, scanRow, columns+"WHERE a.expire_at > 0 AND a.expire_at <= ? AND a.live > 0 ORDER BY a.expire_at, a.id LIMIT ?", db.Micros(now), dueAtOnce)
+	over, err := db.All(
+		ctx,
+		tx,
+		scanRow,
+		columns+"WHERE a.expire_at > 0 AND a.expire_at <= ? AND a.live > 0 ORDER BY a.expire_at, a.id LIMIT ?",
+		db.Micros(now),
+		dueAtOnce,
+	)
 	if err != nil {
 		return fmt.Errorf("content: look for articles that expire: %w", err)
 	}
@@ -239,9 +283,11 @@ func (s *Service) PublishDueTx(ctx context.Context, tx *db.Tx, now time.Time) er
 // NextDue is the next time at which PublishDue has something to do; zero when nothing is planned.
 func (s *Service) NextDue(ctx context.Context) (time.Time, error) {
 	var publish, expire int64
-	err := s.o.DB.QueryRow(ctx, "SELECT COALESCE(MIN(publish_at), 0) FROM content_article WHERE status = ? AND publish_at > 0", StatusScheduled).Scan(&publish)
+	err := s.o.DB.QueryRow(ctx, "SELECT COALESCE(MIN(publish_at), 0) FROM content_article WHERE status = ? AND publish_at > 0", StatusScheduled).
+		Scan(&publish)
 	if err == nil {
-		err = s.o.DB.QueryRow(ctx, "SELECT COALESCE(MIN(expire_at), 0) FROM content_article WHERE expire_at > 0 AND live > 0").Scan(&expire)
+		err = s.o.DB.QueryRow(ctx, "SELECT COALESCE(MIN(expire_at), 0) FROM content_article WHERE expire_at > 0 AND live > 0").
+			Scan(&expire)
 	}
 	if err != nil {
 		return time.Time{}, fmt.Errorf("content: look for what is due next: %w", err)

@@ -21,10 +21,17 @@ func TestQuery_ConnectionLimitBelowThePoolIsTold(t *testing.T) {
 			"GRANT ALL ON few.* TO app@'%'"},
 	} {
 		t.Run(string(e), func(t *testing.T) {
-			s := dbtest.StartServer(t, e, dbtest.ServerOptions{HBA: "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"})
+			s := dbtest.StartServer(
+				t,
+				e,
+				dbtest.ServerOptions{HBA: "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"},
+			)
 			s.Exec(made...)
 			scheme := map[dbtest.Engine]string{dbtest.Postgres: "postgres", dbtest.MariaDB: "mariadb"}[e]
-			d, err := db.Open(t.Context(), db.Options{URL: fmt.Sprintf("%s://%s/few", scheme, s.Addr()), User: "app", Password: "pw", MaxConns: 40})
+			d, err := db.Open(
+				t.Context(),
+				db.Options{URL: fmt.Sprintf("%s://%s/few", scheme, s.Addr()), User: "app", Password: "pw", MaxConns: 40},
+			)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -163,8 +163,15 @@ func (h host) unencrypted(why error) {
 	h.door.mu.Lock()
 	defer h.door.mu.Unlock()
 	if !h.door.plain {
-		h.log.Warn("connections to the database server are not encrypted: TLS, which the address prefers, does not come about",
-			"server", h.String(), "error", why, "mend", "renew the server's TLS, or say sslMode=DISABLED or REQUIRED in the address")
+		h.log.Warn(
+			"connections to the database server are not encrypted: TLS, which the address prefers, does not come about",
+			"server",
+			h.String(),
+			"error",
+			why,
+			"mend",
+			"renew the server's TLS, or say sslMode=DISABLED or REQUIRED in the address",
+		)
 		h.door.plain = true
 	}
 }

@@ -34,7 +34,8 @@ func TestText_HasOneFormInTheDatabase(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got string
-		if err := d.QueryRow(ctx, "SELECT t FROM text_form WHERE t = ?", decomposed).Scan(&got); err != nil || got != composed {
+		if err := d.QueryRow(ctx, "SELECT t FROM text_form WHERE t = ?", decomposed).Scan(&got); err != nil ||
+			got != composed {
 			t.Errorf("it is kept as %q, %v", got, err)
 		}
 		if err := put(2, "a\x00b"); err != nil {

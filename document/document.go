@@ -187,7 +187,12 @@ func (s *Service) listed(ctx context.Context, st site.Site, q string, args []any
 	var out []File
 	from, after := q, args
 	for {
-		rows, err := db.All(ctx, s.opt.DB, scanFile, from+" ORDER BY f.created DESC, f.id DESC LIMIT "+strconv.Itoa(limit), after...)
+		rows, err := db.All(
+			ctx,
+			s.opt.DB,
+			scanFile,
+			from+" ORDER BY f.created DESC, f.id DESC LIMIT "+strconv.Itoa(limit),
+			after...)
 		if err != nil {
 			return nil, err
 		}
@@ -274,7 +279,15 @@ func (s *Service) Update(ctx context.Context, f File) (File, error) {
 	}
 	have.Name, have.Alt, have.Version = CleanName(f.Name), strings.TrimSpace(f.Alt), f.Version+1
 	err = s.opt.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
-		n, err := tx.Affected(ctx, "UPDATE document_file SET name = ?, alt = ?, version = ? WHERE id = ? AND version = ?", have.Name, have.Alt, have.Version, f.ID, f.Version)
+		n, err := tx.Affected(
+			ctx,
+			"UPDATE document_file SET name = ?, alt = ?, version = ? WHERE id = ? AND version = ?",
+			have.Name,
+			have.Alt,
+			have.Version,
+			f.ID,
+			f.Version,
+		)
 		if err != nil {
 			return err
 		}
@@ -339,7 +352,25 @@ const selectFile = `SELECT f.id, f.site, s.instance, f.file_key, f.name, f.type,
 
 func scanFile(r db.Scanner) (f File, err error) {
 	var created int64
-	err = r.Scan(&f.ID, &f.Site, &f.Instance, &f.Key, &f.Name, &f.Type, &f.Size, &f.Width, &f.Height, &f.Alt, &f.Hash, &f.Source, &created, &f.By, &f.Version, &f.Folder, &f.Restricted)
+	err = r.Scan(
+		&f.ID,
+		&f.Site,
+		&f.Instance,
+		&f.Key,
+		&f.Name,
+		&f.Type,
+		&f.Size,
+		&f.Width,
+		&f.Height,
+		&f.Alt,
+		&f.Hash,
+		&f.Source,
+		&created,
+		&f.By,
+		&f.Version,
+		&f.Folder,
+		&f.Restricted,
+	)
 	f.Created = db.Time(created)
 	return f, err
 }

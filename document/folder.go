@@ -55,7 +55,11 @@ func way(all map[stoa.ID]Folder, id, siteID, instance stoa.ID) (access.Path, err
 		out = append(out, access.Resource{Kind: "folder", ID: id, Own: f.Restricted})
 		id = f.Parent
 	}
-	return append(out, access.Resource{Kind: "site", ID: siteID}, access.Resource{Kind: access.KindInstance, ID: instance}), nil
+	return append(
+		out,
+		access.Resource{Kind: "site", ID: siteID},
+		access.Resource{Kind: access.KindInstance, ID: instance},
+	), nil
 }
 
 // Path is the way from the file through its folders up to its instance, for permission checks.
@@ -216,7 +220,11 @@ func (s *Service) updateFolder(
 		return stoa.Invalid("parent", "a folder cannot be put into itself")
 	}
 	need := access.Edit
-	wider, err := s.opt.Access.Widens(ctx, from, append(access.Path{{Kind: "folder", ID: f.ID, Own: f.Restricted}}, above...))
+	wider, err := s.opt.Access.Widens(
+		ctx,
+		from,
+		append(access.Path{{Kind: "folder", ID: f.ID, Own: f.Restricted}}, above...),
+	)
 	if err != nil {
 		return err
 	}
@@ -227,8 +235,15 @@ func (s *Service) updateFolder(
 		return err
 	}
 	const place = "parent = ?, restricted = ?"
-	n, err := tx.Affected(ctx, "UPDATE document_folder SET name = ?, "+place+", version = version + 1 WHERE id = ? AND version = ?",
-		f.Name, f.Parent, f.Restricted, f.ID, f.Version)
+	n, err := tx.Affected(
+		ctx,
+		"UPDATE document_folder SET name = ?, "+place+", version = version + 1 WHERE id = ? AND version = ?",
+		f.Name,
+		f.Parent,
+		f.Restricted,
+		f.ID,
+		f.Version,
+	)
 	if err != nil {
 		return err
 	}
@@ -239,8 +254,14 @@ func (s *Service) updateFolder(
 	tx.Changed("folder", f.ID, st.ID, f.Version)
 	if f.Parent != old.Parent || f.Restricted != old.Restricted {
 		tx.TakesAway(func(ctx context.Context, tx *db.Tx) error {
-			n, err := tx.Affected(ctx, "UPDATE document_folder SET "+place+", version = version + 1 WHERE id = ? AND version < ?",
-				f.Parent, f.Restricted, f.ID, f.Version)
+			n, err := tx.Affected(
+				ctx,
+				"UPDATE document_folder SET "+place+", version = version + 1 WHERE id = ? AND version < ?",
+				f.Parent,
+				f.Restricted,
+				f.ID,
+				f.Version,
+			)
 			if n > 0 {
 				tx.Changed("folder", f.ID, st.ID, 0)
 			}

@@ -61,8 +61,17 @@ func (s *Service) Upload(ctx context.Context, st site.Site, u Upload) (File, err
 	if u.Size > s.opt.MaxBytes {
 		return File{}, s.tooLarge()
 	}
-	f := File{Site: st.ID, Instance: st.Instance, Key: filestore.NewKey(), Name: CleanName(u.Name), Alt: strings.TrimSpace(u.Alt),
-		Folder: u.Folder, Source: cut(u.SourceURL, maxSource), By: stoa.ActorFrom(ctx).User, Version: 1}
+	f := File{
+		Site:     st.ID,
+		Instance: st.Instance,
+		Key:      filestore.NewKey(),
+		Name:     CleanName(u.Name),
+		Alt:      strings.TrimSpace(u.Alt),
+		Folder:   u.Folder,
+		Source:   cut(u.SourceURL, maxSource),
+		By:       stoa.ActorFrom(ctx).User,
+		Version:  1,
+	}
 	head := bufio.NewReaderSize(&limited{r: u.Body, left: s.opt.MaxBytes, over: s.tooLarge}, 1024)
 	first, err := head.Peek(512)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -115,7 +124,8 @@ func (s *Service) register(ctx context.Context, f *File, also func(context.Conte
 		}
 		if f.Folder != 0 { // it stays until the file is in it
 			var id stoa.ID
-			err := tx.QueryRow(ctx, "SELECT id FROM document_folder WHERE id = ? AND site = ?"+tx.Dialect().ForUpdate(), f.Folder, f.Site).Scan(&id)
+			err := tx.QueryRow(ctx, "SELECT id FROM document_folder WHERE id = ? AND site = ?"+tx.Dialect().ForUpdate(), f.Folder, f.Site).
+				Scan(&id)
 			if db.IsNoRows(err) {
 				return stoa.Invalid("folder", "the folder was deleted meanwhile: choose another one")
 			}
@@ -156,7 +166,11 @@ func (s *Service) measure(ctx context.Context, f *File) error {
 }
 
 func (s *Service) tooLarge() error {
-	return stoa.TooLarge("the file is too large: at most %d bytes (%.1f MiB) are allowed", s.opt.MaxBytes, float64(s.opt.MaxBytes)/(1<<20))
+	return stoa.TooLarge(
+		"the file is too large: at most %d bytes (%.1f MiB) are allowed",
+		s.opt.MaxBytes,
+		float64(s.opt.MaxBytes)/(1<<20),
+	)
 }
 
 // limited reads at most left bytes and then fails, where io.LimitReader would cut in silence.
@@ -219,7 +233,8 @@ func sniff(head []byte, name, said string) string {
 	said, _, _ = strings.Cut(strings.ToLower(said), ";")
 	found, _, _ := strings.Cut(http.DetectContentType(head), ";")
 	text := strings.HasPrefix(found, "text/")
-	if text && (ext == ".svg" || strings.TrimSpace(said) == typeSVG || bytes.HasPrefix(bytes.TrimSpace(head), []byte("<svg"))) {
+	if text &&
+		(ext == ".svg" || strings.TrimSpace(said) == typeSVG || bytes.HasPrefix(bytes.TrimSpace(head), []byte("<svg"))) {
 		return typeSVG
 	}
 	switch found {

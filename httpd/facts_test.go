@@ -61,8 +61,12 @@ func TestClientIP_WalksTrustedHopsFromTheRight(t *testing.T) {
 
 func TestForwarded_OnlyTrustedAndEnabledHeadersCount(t *testing.T) {
 	trusted := prefixes(t, "192.0.2.1")
-	on := Options{TrustedProxies: trusted, ForwardedHost: Forwarded{Enabled: true}, ForwardedPort: Forwarded{Enabled: true},
-		ForwardedProto: Forwarded{Enabled: true, Header: "x-scheme"}}
+	on := Options{
+		TrustedProxies: trusted,
+		ForwardedHost:  Forwarded{Enabled: true},
+		ForwardedPort:  Forwarded{Enabled: true},
+		ForwardedProto: Forwarded{Enabled: true, Header: "x-scheme"},
+	}
 	headers := []string{"X-Forwarded-Host", "www.example.org", "X-Forwarded-Port", "8443", "X-Scheme", "https"}
 	off := on
 	off.ForwardedHost.Enabled, off.ForwardedPort.Enabled, off.ForwardedProto.Enabled = false, false, false
@@ -144,9 +148,19 @@ func TestOrigin_LinksOverride(t *testing.T) {
 		{Links{Protocol: "http", Host: "h", HTTPPort: -1}, "http://h"},
 	} {
 		// Through a proxy of which it is not known how its visitors came: others would be redirected.
-		_, _, origin, _, secure := seen(t, Options{Links: c.l}, request("GET", "http://example.com:8080/", "Via", "1.1 proxy"))
+		_, _, origin, _, secure := seen(
+			t,
+			Options{Links: c.l},
+			request("GET", "http://example.com:8080/", "Via", "1.1 proxy"),
+		)
 		if origin != c.want || secure {
-			t.Errorf("%+v: origin %q, secure %v; want %q, and the connection is still not encrypted", c.l, origin, secure, c.want)
+			t.Errorf(
+				"%+v: origin %q, secure %v; want %q, and the connection is still not encrypted",
+				c.l,
+				origin,
+				secure,
+				c.want,
+			)
 		}
 	}
 	for _, o := range []Options{{Links: Links{Protocol: "gopher"}}, {Links: Links{Host: "a/b"}}, {Links: Links{Host: "a:80"}}} {
@@ -159,7 +173,8 @@ func TestOrigin_LinksOverride(t *testing.T) {
 
 func TestFacts_WithoutServer(t *testing.T) {
 	r := request("GET", "http://Example.com:81/")
-	if ClientIP(r).String() != "192.0.2.1" || Host(r) != "example.com" || Port(r) != 81 || Scheme(r) != "http" || Origin(r) != "http://example.com:81" {
+	if ClientIP(r).String() != "192.0.2.1" || Host(r) != "example.com" || Port(r) != 81 || Scheme(r) != "http" ||
+		Origin(r) != "http://example.com:81" {
 		t.Errorf("facts: %v %v %v %v %v", ClientIP(r), Host(r), Port(r), Scheme(r), Origin(r))
 	}
 	r.TLS = &tls.ConnectionState{}
@@ -169,7 +184,8 @@ func TestFacts_WithoutServer(t *testing.T) {
 }
 
 func TestParsePrefixes_NamesWhatIsWrong(t *testing.T) {
-	if p := prefixes(t, " 10.1.2.3/8 ", "", "::1"); len(p) != 2 || p[0].String() != "10.0.0.0/8" || p[1].String() != "::1/128" {
+	if p := prefixes(t, " 10.1.2.3/8 ", "", "::1"); len(p) != 2 || p[0].String() != "10.0.0.0/8" ||
+		p[1].String() != "::1/128" {
 		t.Errorf("parsed %v", p)
 	}
 	for _, s := range []string{"10.0.0.0/33", "host", "1.2.3", "*"} {

@@ -42,13 +42,16 @@ func TestReadyz_NamesWhatFailsAndHowToMendIt(t *testing.T) {
 		Ready    bool
 		Problems []Problem
 	}
-	if err := json.Unmarshal(rec.Body.Bytes(), &got); err != nil || rec.Code != 503 || got.Ready || len(got.Problems) != 2 || got.Problems[0] != problems[0] {
+	if err := json.Unmarshal(rec.Body.Bytes(), &got); err != nil || rec.Code != 503 || got.Ready ||
+		len(got.Problems) != 2 ||
+		got.Problems[0] != problems[0] {
 		t.Errorf("JSON: %d %q %v", rec.Code, rec.Body, err)
 	}
 	stranger := local("/readyz")
 	stranger.RemoteAddr = "203.0.113.5:1"
 	rec = answer(s, stranger)
-	if b := rec.Body.String(); rec.Code != 503 || !strings.Contains(b, "database") || strings.Contains(b, "db1") || strings.Contains(b, "jdbc") {
+	if b := rec.Body.String(); rec.Code != 503 || !strings.Contains(b, "database") || strings.Contains(b, "db1") ||
+		strings.Contains(b, "jdbc") {
 		t.Errorf("a stranger is told %q", b)
 	}
 }
@@ -178,7 +181,8 @@ func TestMetricsPage_OnlyForInsiders(t *testing.T) {
 
 func TestDataSource_Check(t *testing.T) {
 	s, _ := newServer(t, Options{}, nil)
-	if rec := answer(s, local("/health_check/data_source")); rec.Code != 404 || !strings.Contains(rec.Body.String(), "health.check.data.source.enabled") {
+	if rec := answer(s, local("/health_check/data_source")); rec.Code != 404 ||
+		!strings.Contains(rec.Body.String(), "health.check.data.source.enabled") {
 		t.Errorf("not enabled: %d %q", rec.Code, rec.Body)
 	}
 	var err error
@@ -187,7 +191,8 @@ func TestDataSource_Check(t *testing.T) {
 		t.Errorf("healthy: %d", rec.Code)
 	}
 	err = errors.New("password=hunter2 refused")
-	if rec := answer(s, local("/health_check/data_source")); rec.Code != 503 || strings.Contains(rec.Body.String(), "hunter2") {
+	if rec := answer(s, local("/health_check/data_source")); rec.Code != 503 ||
+		strings.Contains(rec.Body.String(), "hunter2") {
 		t.Errorf("failing: %d %q", rec.Code, rec.Body)
 	}
 }

@@ -14,7 +14,11 @@ import (
 
 // The checks of load balancers as they come without a word of configuration.
 func TestServe_ChecksOfLoadBalancersAreAnswered(t *testing.T) {
-	s, _ := serving(t, Options{}, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "site of "+Host(r)) })
+	s, _ := serving(
+		t,
+		Options{},
+		func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "site of "+Host(r)) },
+	)
 	for name, c := range map[string]struct {
 		send   string
 		status int

@@ -95,10 +95,16 @@ type Problem struct {
 // check fills in defaults and refuses what cannot work.
 func (o *Options) check() error {
 	if o.Addr == "" {
-		return stoa.Invalid("portal.instance.inet.socket.address", "the address to listen on is missing; host:port such as 0.0.0.0:8080 is expected")
+		return stoa.Invalid(
+			"portal.instance.inet.socket.address",
+			"the address to listen on is missing; host:port such as 0.0.0.0:8080 is expected",
+		)
 	}
 	if (o.TLSCert == "") != (o.TLSKey == "") {
-		return stoa.Invalid("web.server.https.certificate", "a certificate file and a key file belong together; only one of them is set")
+		return stoa.Invalid(
+			"web.server.https.certificate",
+			"a certificate file and a key file belong together; only one of them is set",
+		)
 	}
 	if o.TLSCert == "" {
 		o.TLSAddr = ""
@@ -157,7 +163,11 @@ func (o *Options) check() error {
 		}
 	}
 	if o.MetricsToken != "" && len(o.MetricsToken) < 16 {
-		return stoa.Invalid("metrics.token", "the token has %d characters; at least 16 are needed, or it can be guessed", len(o.MetricsToken))
+		return stoa.Invalid(
+			"metrics.token",
+			"the token has %d characters; at least 16 are needed, or it can be guessed",
+			len(o.MetricsToken),
+		)
 	}
 	if o.ValidHosts == nil {
 		o.ValidHosts = []string{"localhost", "127.0.0.1", "[::1]"}

@@ -51,7 +51,16 @@ func TestProtocolHTTPS_PlainRequestsAreSentToHTTPS(t *testing.T) {
 			status = http.StatusPermanentRedirect
 		}
 		if rec.Code != status || rec.Header().Get("Location") != c.want || must != c.must {
-			t.Errorf("%s: %d to %q, no password: %v; want %d to %q, %v", c.name, rec.Code, rec.Header().Get("Location"), must, status, c.want, c.must)
+			t.Errorf(
+				"%s: %d to %q, no password: %v; want %d to %q, %v",
+				c.name,
+				rec.Code,
+				rec.Header().Get("Location"),
+				must,
+				status,
+				c.want,
+				c.must,
+			)
 		}
 	}
 	s, _ := newServer(t, Options{Links: Links{Protocol: "https"}}, nil)
@@ -111,7 +120,8 @@ func TestHSTS_IncludesSubDomainsWhereChosen(t *testing.T) {
 		s, _ := newServer(t, Options{HSTSSubDomains: on}, nil)
 		r := request("GET", "https://example.com/")
 		r.TLS = &tls.ConnectionState{}
-		if got := answer(s, r).Header().Get("Strict-Transport-Security"); strings.Contains(got, "includeSubDomains") != on || got == "" {
+		if got := answer(s, r).Header().Get("Strict-Transport-Security"); strings.Contains(got, "includeSubDomains") != on ||
+			got == "" {
 			t.Errorf("chosen %v: %q", on, got)
 		}
 	}
@@ -121,7 +131,11 @@ func TestTLS_OffersNoCBC(t *testing.T) {
 	cert, key, _ := writePair(t, t.TempDir(), 1)
 	s, _ := serving(t, Options{TLSCert: cert, TLSKey: key}, nil)
 	dial := func(suites ...uint16) error {
-		c, err := tls.Dial("tcp", s.Addr().String(), &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS12, CipherSuites: suites})
+		c, err := tls.Dial(
+			"tcp",
+			s.Addr().String(),
+			&tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS12, CipherSuites: suites},
+		)
 		if err != nil {
 			return err
 		}
@@ -140,7 +154,11 @@ func TestTLS_OffersNoCBC(t *testing.T) {
 
 func TestUntrustedProxies_AreTold(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	s, book := newServer(t, Options{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/32")}, Now: func() time.Time { return now }}, nil)
+	s, book := newServer(
+		t,
+		Options{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/32")}, Now: func() time.Time { return now }},
+		nil,
+	)
 	ask := func(peer string, header ...string) {
 		r := request("GET", "http://example.com/", header...)
 		r.RemoteAddr = peer

@@ -178,7 +178,8 @@ func TestSlowloris_HeadersAndBodyAreCut(t *testing.T) {
 		t.Errorf("a slow body got %d, want 408", resp.StatusCode)
 	}
 	// A connection that does nothing after its request.
-	if all, err := io.ReadAll(rawConn(t, s, "GET / HTTP/1.1\r\nHost: example.com\r\n\r\n")); err != nil || !strings.Contains(string(all), "200 OK") {
+	if all, err := io.ReadAll(rawConn(t, s, "GET / HTTP/1.1\r\nHost: example.com\r\n\r\n")); err != nil ||
+		!strings.Contains(string(all), "200 OK") {
 		t.Errorf("idle connection: %q, %v", all, err)
 	}
 }
@@ -186,18 +187,22 @@ func TestSlowloris_HeadersAndBodyAreCut(t *testing.T) {
 // A handler may take longer than the read timeout: its context must not end, and the connection lives on.
 func TestTimeouts_SlowHandlerIsNotTakenForAGoneClient(t *testing.T) {
 	const limit = 500 * time.Millisecond // a busy machine needs some of it to read what is there
-	s, _ := serving(t, Options{ReadHeaderTimeout: limit, ReadTimeout: limit}, Handle(func(w http.ResponseWriter, r *http.Request) error {
-		if _, err := io.ReadAll(r.Body); err != nil {
+	s, _ := serving(
+		t,
+		Options{ReadHeaderTimeout: limit, ReadTimeout: limit},
+		Handle(func(w http.ResponseWriter, r *http.Request) error {
+			if _, err := io.ReadAll(r.Body); err != nil {
+				return err
+			}
+			select {
+			case <-r.Context().Done():
+				return r.Context().Err()
+			case <-time.After(2 * limit):
+			}
+			_, err := io.WriteString(w, "done")
 			return err
-		}
-		select {
-		case <-r.Context().Done():
-			return r.Context().Err()
-		case <-time.After(2 * limit):
-		}
-		_, err := io.WriteString(w, "done")
-		return err
-	}).ServeHTTP)
+		}).ServeHTTP,
+	)
 	c := client(t)
 	for range 2 { // the second over the same connection
 		resp, err := c.Post("http://"+s.Addr().String()+"/", "text/plain", strings.NewReader("body"))
@@ -219,14 +224,18 @@ func TestTimeouts_SteadyTransferMayTakeLong(t *testing.T) {
 		limit         = time.Second // between two pieces; a busy machine may be late with one by most of it
 		pause         = limit / 5
 	)
-	s, _ := serving(t, Options{MaxBody: 1 << 30, ReadTimeout: limit, WriteTimeout: limit}, Handle(func(w http.ResponseWriter, r *http.Request) error {
-		n, err := io.Copy(io.Discard, r.Body)
-		if err != nil {
+	s, _ := serving(
+		t,
+		Options{MaxBody: 1 << 30, ReadTimeout: limit, WriteTimeout: limit},
+		Handle(func(w http.ResponseWriter, r *http.Request) error {
+			n, err := io.Copy(io.Discard, r.Body)
+			if err != nil {
+				return err
+			}
+			_, err = io.WriteString(w, strconv.FormatInt(n, 10))
 			return err
-		}
-		_, err = io.WriteString(w, strconv.FormatInt(n, 10))
-		return err
-	}).ServeHTTP)
+		}).ServeHTTP,
+	)
 	pr, pw := io.Pipe()
 	go func() {
 		tick := time.NewTicker(pause)

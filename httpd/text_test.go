@@ -64,7 +64,11 @@ func TestForm_LimitOfTheHandlerHolds(t *testing.T) {
 }
 
 func TestPath_OtherUnicodeFormLeadsToTheOneInUse(t *testing.T) {
-	s, _ := newServer(t, Options{}, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Method+" "+r.URL.Path) })
+	s, _ := newServer(
+		t,
+		Options{},
+		func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Method+" "+r.URL.Path) },
+	)
 	decomposed := "/w/pingu%CC%88ino-nin%CC%83o?a=1"
 	rec := answer(s, request(http.MethodGet, decomposed))
 	if rec.Code != http.StatusPermanentRedirect || rec.Header().Get("Location") != "/w/ping%C3%BCino-ni%C3%B1o?a=1" {
@@ -78,7 +82,10 @@ func TestPath_OtherUnicodeFormLeadsToTheOneInUse(t *testing.T) {
 		t.Errorf("the composed form: %d", rec.Code)
 	}
 	// No redirect leaves the host.
-	if rec := answer(s, request(http.MethodGet, "//evil.example/e%CC%81")); !strings.HasPrefix(rec.Header().Get("Location"), "/evil.example/") {
+	if rec := answer(s, request(http.MethodGet, "//evil.example/e%CC%81")); !strings.HasPrefix(
+		rec.Header().Get("Location"),
+		"/evil.example/",
+	) {
 		t.Errorf("leads to %q", rec.Header().Get("Location"))
 	}
 }

@@ -161,10 +161,16 @@ func TestOnce_RunsWhenDueAndNotBefore(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		c := newClock()
 		runs := 0
-		s := newService(t, d, c, member{&crew{}, 1}, Job{Name: "a", Kind: Once, Schedule: "@every 1m", Run: func(ctx context.Context, run Run) error {
-			runs++
-			return run.Commit(ctx, effect(run))
-		}})
+		s := newService(
+			t,
+			d,
+			c,
+			member{&crew{}, 1},
+			Job{Name: "a", Kind: Once, Schedule: "@every 1m", Run: func(ctx context.Context, run Run) error {
+				runs++
+				return run.Commit(ctx, effect(run))
+			}},
+		)
 		step(t, s)
 		if runs != 0 {
 			t.Fatal("ran before it was due")
@@ -176,7 +182,8 @@ func TestOnce_RunsWhenDueAndNotBefore(t *testing.T) {
 			t.Fatalf("ran %d times at one fire time", runs)
 		}
 		list := records(t, s, "a")
-		if len(list) != 1 || list[0].State != Done || list[0].Attempt != 1 || !list[0].Fire.Equal(time.Date(2026, 3, 1, 12, 1, 0, 0, time.UTC)) {
+		if len(list) != 1 || list[0].State != Done || list[0].Attempt != 1 ||
+			!list[0].Fire.Equal(time.Date(2026, 3, 1, 12, 1, 0, 0, time.UTC)) {
 			t.Fatalf("runs: %+v", list)
 		}
 		c.add(-time.Hour) // the clock goes back: what has fired does not fire again
@@ -191,10 +198,16 @@ func TestOnce_MissedTimesBecomeOneRun(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		c := newClock()
 		runs := 0
-		s := newService(t, d, c, member{&crew{}, 1}, Job{Name: "a", Kind: Once, Schedule: "*/5 * * * *", Run: func(context.Context, Run) error {
-			runs++
-			return nil
-		}})
+		s := newService(
+			t,
+			d,
+			c,
+			member{&crew{}, 1},
+			Job{Name: "a", Kind: Once, Schedule: "*/5 * * * *", Run: func(context.Context, Run) error {
+				runs++
+				return nil
+			}},
+		)
 		step(t, s)
 		c.add(5 * time.Hour)
 		step(t, s)
@@ -216,7 +229,12 @@ func TestOnce_RacingNodesTakeEffectOnce(t *testing.T) {
 			handles := dbtest.Nodes(t, e, 2)
 			c := newClock()
 			var nodes []*Service
-			job := Job{Name: "a", Kind: Once, Schedule: "@every 1m", Run: func(ctx context.Context, run Run) error { return run.Commit(ctx, effect(run)) }}
+			job := Job{
+				Name:     "a",
+				Kind:     Once,
+				Schedule: "@every 1m",
+				Run:      func(ctx context.Context, run Run) error { return run.Commit(ctx, effect(run)) },
+			}
 			for i, d := range handles {
 				nodes = append(nodes, newService(t, d, c, member{&crew{}, int64(i + 1)}, job))
 			}
@@ -260,18 +278,30 @@ func TestRun_CutOffByDeathRunsAgainAndTheLateWriteIsLost(t *testing.T) {
 			handles := dbtest.Nodes(t, e, 2)
 			c, alive := newClock(), &crew{}
 			begun, resume, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
-			frozen := newService(t, handles[0], c, member{alive, 1}, Job{Name: "a", Kind: Once, Schedule: "@every 1m", Run: func(ctx context.Context, run Run) error {
-				close(begun)
-				<-resume
-				err := run.Commit(ctx, effect(run))
-				ended <- err
-				return err
-			}})
+			frozen := newService(
+				t,
+				handles[0],
+				c,
+				member{alive, 1},
+				Job{Name: "a", Kind: Once, Schedule: "@every 1m", Run: func(ctx context.Context, run Run) error {
+					close(begun)
+					<-resume
+					err := run.Commit(ctx, effect(run))
+					ended <- err
+					return err
+				}},
+			)
 			var second Run
-			other := newService(t, handles[1], c, member{alive, 2}, Job{Name: "a", Kind: Once, Schedule: "@every 1m", Run: func(ctx context.Context, run Run) error {
-				second = run
-				return run.Commit(ctx, effect(run))
-			}})
+			other := newService(
+				t,
+				handles[1],
+				c,
+				member{alive, 2},
+				Job{Name: "a", Kind: Once, Schedule: "@every 1m", Run: func(ctx context.Context, run Run) error {
+					second = run
+					return run.Commit(ctx, effect(run))
+				}},
+			)
 			step(t, other)
 			c.add(time.Minute)
 			round(t, frozen)
@@ -305,16 +335,22 @@ func TestDurable_RetriesWithBackoffThenFails(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		c := newClock()
 		var tokens []string
-		s := newService(t, d, c, member{&crew{}, 1}, Job{Name: "q", Kind: Durable, Attempts: 3, Run: func(_ context.Context, run Run) error {
-			tokens = append(tokens, run.Token)
-			if string(run.Payload) != "hello" {
-				t.Errorf("payload %q", run.Payload)
-			}
-			if len(tokens) == 2 {
-				panic("a defect")
-			}
-			return errors.New("no luck")
-		}})
+		s := newService(
+			t,
+			d,
+			c,
+			member{&crew{}, 1},
+			Job{Name: "q", Kind: Durable, Attempts: 3, Run: func(_ context.Context, run Run) error {
+				tokens = append(tokens, run.Token)
+				if string(run.Payload) != "hello" {
+					t.Errorf("payload %q", run.Payload)
+				}
+				if len(tokens) == 2 {
+					panic("a defect")
+				}
+				return errors.New("no luck")
+			}},
+		)
 		enqueue(t, d, s, "hello", "one")
 		enqueue(t, d, s, "again", "one") // the same key: dropped
 		step(t, s)
@@ -354,10 +390,16 @@ func enqueue(t *testing.T, d *db.DB, s *Service, payload, key string) {
 
 func TestDurable_RolledBackEntryNeverRuns(t *testing.T) {
 	d := dbtest.New(t)
-	s := newService(t, d, newClock(), member{&crew{}, 1}, Job{Name: "q", Kind: Durable, Run: func(context.Context, Run) error {
-		t.Error("ran")
-		return nil
-	}})
+	s := newService(
+		t,
+		d,
+		newClock(),
+		member{&crew{}, 1},
+		Job{Name: "q", Kind: Durable, Run: func(context.Context, Run) error {
+			t.Error("ran")
+			return nil
+		}},
+	)
 	boom := errors.New("boom")
 	err := d.Write(t.Context(), func(ctx context.Context, tx *db.Tx) error {
 		return errors.Join(s.Enqueue(ctx, tx, "q", nil, ""), boom)
@@ -410,10 +452,16 @@ func TestRunNow_OnceAtATimeAndOnlyByOperators(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		c := newClock()
 		runs := 0
-		s := newService(t, d, c, member{&crew{}, 1}, Job{Name: "a", Kind: Once, Schedule: "@daily", Run: func(context.Context, Run) error {
-			runs++
-			return nil
-		}})
+		s := newService(
+			t,
+			d,
+			c,
+			member{&crew{}, 1},
+			Job{Name: "a", Kind: Once, Schedule: "@daily", Run: func(context.Context, Run) error {
+				runs++
+				return nil
+			}},
+		)
 		step(t, s)
 		if err := s.RunNow(t.Context(), "a"); !stoa.Is(err, stoa.KindUnauthorized) {
 			t.Fatalf("a guest got %v", err)
@@ -438,7 +486,8 @@ func TestRunNow_OnceAtATimeAndOnlyByOperators(t *testing.T) {
 		}
 		step(t, s)
 		o := overview(t, s)
-		if runs != 1 || len(o.Jobs) != 1 || o.Jobs[0].Last.State != Done || o.Jobs[0].Last.Node != "node-1" || !o.Jobs[0].Next.Equal(time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)) {
+		if runs != 1 || len(o.Jobs) != 1 || o.Jobs[0].Last.State != Done || o.Jobs[0].Last.Node != "node-1" ||
+			!o.Jobs[0].Next.Equal(time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)) {
 			t.Fatalf("%d runs, %+v", runs, o)
 		}
 	})
@@ -477,12 +526,18 @@ func TestPrune_ForgetsOldRunsAndKeepsWhatFailed(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		c := newClock()
 		bad := true
-		s := newService(t, d, c, member{&crew{}, 1}, Job{Name: "a", Kind: Once, Schedule: "@every 1h", Attempts: 1, Run: func(context.Context, Run) error {
-			if bad {
-				return errors.New("bad")
-			}
-			return nil
-		}})
+		s := newService(
+			t,
+			d,
+			c,
+			member{&crew{}, 1},
+			Job{Name: "a", Kind: Once, Schedule: "@every 1h", Attempts: 1, Run: func(context.Context, Run) error {
+				if bad {
+					return errors.New("bad")
+				}
+				return nil
+			}},
+		)
 		step(t, s)
 		for _, bad = range []bool{true, false} {
 			c.add(time.Hour)

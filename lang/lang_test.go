@@ -12,7 +12,7 @@ import (
 )
 
 // used finds keys as templates and Go name them: {{word "a.b"}}, (word "a.b" .X), lang.Word("a.b", x).
-var used = regexp.MustCompile(`\b(?:word|lang\.Word)[ (]"([a-z0-9-]+\.[a-z0-9.-]+)"`)
+var used = regexp.MustCompile(`\b(?:word|lang\.Word)[ (]\s*"([a-z0-9-]+\.[a-z0-9.-]+)"`)
 
 func TestCatalogue_EveryKeyUsedIsThereAndEveryKeyIsUsed(t *testing.T) {
 	keys, seen := lang.Keys(), map[string]bool{}

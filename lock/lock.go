@@ -132,7 +132,20 @@ const columns = "SELECT kind, thing, instance, site, title, owner, owner_name, t
 func (s *Service) scan(r db.Scanner) (row, error) {
 	var v row
 	var taken, renewed int64
-	err := r.Scan(&v.Kind, &v.ID, &v.Instance, &v.Site, &v.Title, &v.Owner, &v.OwnerName, &v.token, &v.beat, &taken, &renewed, &v.releasedBy)
+	err := r.Scan(
+		&v.Kind,
+		&v.ID,
+		&v.Instance,
+		&v.Site,
+		&v.Title,
+		&v.Owner,
+		&v.OwnerName,
+		&v.token,
+		&v.beat,
+		&taken,
+		&renewed,
+		&v.releasedBy,
+	)
 	v.Taken, v.Renewed = db.Time(taken), db.Time(renewed)
 	if d := s.Lifetime(v.Kind); d > 0 {
 		v.Expires = v.Renewed.Add(d)
@@ -238,7 +251,12 @@ func (s *Service) TakeOver(ctx context.Context, t Thing, token string) (State, e
 }
 
 // take locks the row and does what decide says of it: Mine writes, everything else only tells.
-func (s *Service) take(ctx context.Context, t Thing, token string, decide func(e editor, v row, found bool) Status) (State, error) {
+func (s *Service) take(
+	ctx context.Context,
+	t Thing,
+	token string,
+	decide func(e editor, v row, found bool) Status,
+) (State, error) {
 	e, err := s.editor(ctx, t)
 	if err != nil {
 		return State{}, err
@@ -273,20 +291,44 @@ func (s *Service) take(ctx context.Context, t Thing, token string, decide func(e
 }
 
 // write gives the lock to the window; done is false when another one was faster.
-func (s *Service) write(ctx context.Context, tx *db.Tx, e editor, t Thing, token string, v row, found bool) (st State, done bool, err error) {
+func (s *Service) write(
+	ctx context.Context,
+	tx *db.Tx,
+	e editor,
+	t Thing,
+	token string,
+	v row,
+	found bool,
+) (st State, done bool, err error) {
 	goesOn := found && v.Owner == e.User && v.releasedBy == ""
 	if !goesOn {
 		v.Taken = tx.Now()
 	}
-	v.Kind, v.ID, v.Instance, v.Title, v.Owner, v.OwnerName = t.Kind, t.ID, e.path.Instance(), clip(t.Title), e.User, clip(e.Name)
+	v.Kind, v.ID, v.Instance, v.Title, v.Owner, v.OwnerName = t.Kind, t.ID, e.path.Instance(), clip(
+		t.Title,
+	), e.User, clip(
+		e.Name,
+	)
 	v.Renewed, v.beat = tx.Now(), v.beat+1
 	for _, r := range e.path {
 		if r.Kind == "site" {
 			v.Site = r.ID
 		}
 	}
-	r := db.Row{"kind": v.Kind, "thing": v.ID, "instance": v.Instance, "site": v.Site, "title": v.Title, "owner": v.Owner, "owner_name": v.OwnerName,
-		"token": token, "beat": v.beat, "taken": db.Micros(v.Taken), "renewed": db.Micros(v.Renewed), "released_by": ""}
+	r := db.Row{
+		"kind":        v.Kind,
+		"thing":       v.ID,
+		"instance":    v.Instance,
+		"site":        v.Site,
+		"title":       v.Title,
+		"owner":       v.Owner,
+		"owner_name":  v.OwnerName,
+		"token":       token,
+		"beat":        v.beat,
+		"taken":       db.Micros(v.Taken),
+		"renewed":     db.Micros(v.Renewed),
+		"released_by": "",
+	}
 	if found {
 		done, err = true, tx.Upsert(ctx, "lock_held", []string{"kind", "thing"}, r)
 	} else {

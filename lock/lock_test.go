@@ -69,14 +69,32 @@ func onEngines(t *testing.T, fn func(t *testing.T, w *world)) {
 				acc, err := access.New(access.Options{DB: d, Cache: c})
 				must(t, err)
 				n := &node{d: d}
-				n.Service, err = New(Options{DB: d, Access: acc, Path: w.path, Lifetime: map[string]time.Duration{Article: time.Minute, Page: 0}, Clock: func() time.Duration { return n.now }})
+				n.Service, err = New(
+					Options{
+						DB:       d,
+						Access:   acc,
+						Path:     w.path,
+						Lifetime: map[string]time.Duration{Article: time.Minute, Page: 0},
+						Clock:    func() time.Duration { return n.now },
+					},
+				)
 				must(t, err)
 				*[]**node{&w.a, &w.b}[i] = n
 			}
 			person := func(id stoa.ID, name string, admin bool, role ...stoa.ID) stoa.Actor {
 				return stoa.Actor{User: id, Name: name, Instance: instance, Roles: role, Admin: admin}
 			}
-			w.ann, w.bob = person(11, "Ann Berg", false, roles[access.RoleEditor]), person(12, "Bob Ross", false, roles[access.RoleEditor])
+			w.ann, w.bob = person(
+				11,
+				"Ann Berg",
+				false,
+				roles[access.RoleEditor],
+			), person(
+				12,
+				"Bob Ross",
+				false,
+				roles[access.RoleEditor],
+			)
 			w.ada, w.nina = person(13, "Ada Brandt", true), person(14, "Nina", false)
 			w.tides = Thing{Kind: Article, ID: article, Title: "The tides"}
 			w.at = access.Path{{Kind: "article", ID: article}, {Kind: "site", ID: site}, {Kind: "instance", ID: instance}}
@@ -137,7 +155,8 @@ func TestOpen_SecondEditorSeesWhoHasItOnTheOtherNode(t *testing.T) {
 		mine := w.want("Ann opens", st, err, Mine, w.ann)
 		st, err = w.b.Open(w.as(w.bob), w.tides)
 		held := w.want("Bob opens", st, err, Held, w.ann)
-		if held.MayTake || held.Own || held.Title != "The tides" || held.Taken.Sub(mine.Taken).Abs() > time.Millisecond || !held.Expires.Equal(held.Renewed.Add(time.Minute)) {
+		if held.MayTake || held.Own || held.Title != "The tides" || held.Taken.Sub(mine.Taken).Abs() > time.Millisecond ||
+			!held.Expires.Equal(held.Renewed.Add(time.Minute)) {
 			t.Errorf("Bob sees %+v", held)
 		}
 		st, err = w.b.TakeOver(w.as(w.bob), w.tides, "")
@@ -208,7 +227,8 @@ func TestBreak_OwnerIsToldAndNobodyIsKeptOut(t *testing.T) {
 		}
 		list, err := w.b.List(w.as(w.ada), w.instance)
 		must(t, err)
-		if len(list) != 1 || list[0].OwnerName != "Ann Berg" || list[0].Title != "The tides" || list[0].Site != 102 || list[0].Expires.IsZero() {
+		if len(list) != 1 || list[0].OwnerName != "Ann Berg" || list[0].Title != "The tides" || list[0].Site != 102 ||
+			list[0].Expires.IsZero() {
 			t.Fatalf("list: %+v", list)
 		}
 		seen := Ref{Article, w.tides.ID, list[0].Taken}

@@ -64,7 +64,18 @@ type world struct {
 func newWorld(t *testing.T, d *db.DB) *world {
 	t.Helper()
 	n := newNode(t, d)
-	_, st, _, err := n.sites.EnsureDefault(t.Context(), site.Defaults{WebID: "test.com", Name: "Test", SiteSlug: "guest", SiteName: "Guest", TimeZone: "UTC", Locale: "en", Locales: []stoa.Locale{"en", "de"}})
+	_, st, _, err := n.sites.EnsureDefault(
+		t.Context(),
+		site.Defaults{
+			WebID:    "test.com",
+			Name:     "Test",
+			SiteSlug: "guest",
+			SiteName: "Guest",
+			TimeZone: "UTC",
+			Locale:   "en",
+			Locales:  []stoa.Locale{"en", "de"},
+		},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +96,17 @@ func (n *node) as(t *testing.T, st site.Site, role string) context.Context {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return stoa.WithActor(t.Context(), stoa.Actor{User: 900, Name: "Ed", Instance: st.Instance, Roles: []stoa.ID{ids[role]}, Admin: role == access.RoleAdministrator, Proven: time.Now()})
+	return stoa.WithActor(
+		t.Context(),
+		stoa.Actor{
+			User:     900,
+			Name:     "Ed",
+			Instance: st.Instance,
+			Roles:    []stoa.ID{ids[role]},
+			Admin:    role == access.RoleAdministrator,
+			Proven:   time.Now(),
+		},
+	)
 }
 
 func (w *world) make(t *testing.T, n NewPage) Page {

@@ -33,7 +33,8 @@ func (s *Service) above(ctx context.Context, q db.Queryer, st site.Site, parent 
 		var up, siteID stoa.ID
 		var path string
 		var restricted bool
-		err := q.QueryRow(ctx, "SELECT site, parent, path, restricted FROM page_page WHERE id = ?", id).Scan(&siteID, &up, &path, &restricted)
+		err := q.QueryRow(ctx, "SELECT site, parent, path, restricted FROM page_page WHERE id = ?", id).
+			Scan(&siteID, &up, &path, &restricted)
 		if db.IsNoRows(err) || err == nil && siteID != st.ID {
 			return out, stoa.Invalid("parent", "the page above (%d) does not exist in this site", id)
 		}
@@ -125,7 +126,14 @@ func (s *Service) Move(ctx context.Context, id, parent stoa.ID, position int, ve
 		if err := s.renumber(ctx, tx, st.ID, slices.Insert(order, position, place{id: id}), position); err != nil {
 			return err
 		}
-		n, err := tx.Affected(ctx, "UPDATE page_page SET parent = ?, place = ?, version = version + 1 WHERE id = ? AND version = ?", parent, position, id, version)
+		n, err := tx.Affected(
+			ctx,
+			"UPDATE page_page SET parent = ?, place = ?, version = version + 1 WHERE id = ? AND version = ?",
+			parent,
+			position,
+			id,
+			version,
+		)
 		if err != nil {
 			return err
 		}
@@ -177,7 +185,8 @@ func (t *tree) shown(id stoa.ID, depth int) bool {
 	if t.nodes[id].Published {
 		return true
 	}
-	return depth <= maxDepth && slices.ContainsFunc(t.below[id], func(child stoa.ID) bool { return t.shown(child, depth+1) })
+	return depth <= maxDepth &&
+		slices.ContainsFunc(t.below[id], func(child stoa.ID) bool { return t.shown(child, depth+1) })
 }
 
 // repath gives the page, and with it everything below, a new address.

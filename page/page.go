@@ -158,8 +158,32 @@ type Service struct {
 
 // Reserved gives the first segments of addresses that belong to the portal itself.
 func Reserved() []string {
-	return []string{"control", "assets", "documents", "site-style", "w", "web", "tags", "categories", "account", "api", "search", "sign-in",
-		"sign-out", "unlock", "feed.atom", "livez", "readyz", "health_check", "metrics", "o", "group", "sitemap.xml", "robots.txt", "favicon.ico"}
+	return []string{
+		"control",
+		"assets",
+		"documents",
+		"site-style",
+		"w",
+		"web",
+		"tags",
+		"categories",
+		"account",
+		"api",
+		"search",
+		"sign-in",
+		"sign-out",
+		"unlock",
+		"feed.atom",
+		"livez",
+		"readyz",
+		"health_check",
+		"metrics",
+		"o",
+		"group",
+		"sitemap.xml",
+		"robots.txt",
+		"favicon.ico",
+	}
 }
 
 // New makes the service. It fails when a required option is missing.
@@ -179,11 +203,23 @@ func New(o Options) (*Service, error) {
 		s.reserved[r] = true
 	}
 	s.trees = cache.NewRegion(o.Cache, cache.RegionOptions{Name: "page-tree"}, func(t *tree) int { return t.size() })
-	s.drafts = cache.NewRegion(o.Cache, cache.RegionOptions{Name: "page-draft"}, func(m map[stoa.ID]bool) int { return 48 + 24*len(m) })
+	s.drafts = cache.NewRegion(
+		o.Cache,
+		cache.RegionOptions{Name: "page-draft"},
+		func(m map[stoa.ID]bool) int { return 48 + 24*len(m) },
+	)
 	s.pages = cache.NewRegion(o.Cache, cache.RegionOptions{Name: "page"}, pageSize)
 	s.byPath = cache.NewRegion(o.Cache, cache.RegionOptions{Name: "page-path"}, func(stoa.ID) int { return 16 })
 	s.menus = cache.NewRegion(o.Cache, cache.RegionOptions{Name: "menu"}, menuSize)
-	s.redirects = cache.NewRegion(o.Cache, cache.RegionOptions{Name: "redirect"}, func(v string) int { return len(v) + 16 })
-	s.parameters = cache.NewRegion(o.Cache, cache.RegionOptions{Name: "redirect-parameters"}, func(v []string) int { return 24 + 32*len(v) })
+	s.redirects = cache.NewRegion(
+		o.Cache,
+		cache.RegionOptions{Name: "redirect"},
+		func(v string) int { return len(v) + 16 },
+	)
+	s.parameters = cache.NewRegion(
+		o.Cache,
+		cache.RegionOptions{Name: "redirect-parameters"},
+		func(v []string) int { return 24 + 32*len(v) },
+	)
 	return s, nil
 }

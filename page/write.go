@@ -52,8 +52,24 @@ func (s *Service) CreateTx(ctx context.Context, tx *db.Tx, st site.Site, n NewPa
 	if err := s.access.Check(ctx, need, above.path); err != nil {
 		return Page{}, err
 	}
-	p := Page{Site: st.ID, Parent: n.Parent, Slug: n.Slug, Title: n.Title, Hidden: n.Hidden, Type: n.Type, Target: n.Target, Published: n.Publish,
-		Restricted: n.Restricted, SEO: n.SEO, Template: n.Template, Created: n.Created, Modified: tx.Now(), ModifiedBy: stoa.ActorFrom(ctx).User, Version: 1, DraftVersion: 1}
+	p := Page{
+		Site:         st.ID,
+		Parent:       n.Parent,
+		Slug:         n.Slug,
+		Title:        n.Title,
+		Hidden:       n.Hidden,
+		Type:         n.Type,
+		Target:       n.Target,
+		Published:    n.Publish,
+		Restricted:   n.Restricted,
+		SEO:          n.SEO,
+		Template:     n.Template,
+		Created:      n.Created,
+		Modified:     tx.Now(),
+		ModifiedBy:   stoa.ActorFrom(ctx).User,
+		Version:      1,
+		DraftVersion: 1,
+	}
 	if p.Created.IsZero() {
 		p.Created = tx.Now()
 	}
@@ -134,10 +150,18 @@ func (s *Service) insert(ctx context.Context, tx *db.Tx, p Page, password string
 	if p.Published {
 		live, draft = raw, ""
 	}
-	err = tx.Insert(ctx, "page_page", db.Row{"id": p.ID, "site": p.Site, "parent": p.Parent, "slug": p.Slug, "path": p.Path, "path_hash": hashOf(p.Path),
-		"title": string(title), "place": p.Position, "hidden": p.Hidden, "page_type": p.Type, "target": p.Target, "layout": live, "draft": draft,
-		"published": p.Published, "restricted": p.Restricted, "password": password, "seo": string(seo), "template": p.Template,
-		"created": db.Micros(p.Created), "modified": db.Micros(p.Modified), "modified_by": p.ModifiedBy, "live_number": p.Number, "version": p.Version, "draft_version": p.DraftVersion})
+	err = tx.Insert(
+		ctx,
+		"page_page",
+		db.Row{"id": p.ID, "site": p.Site, "parent": p.Parent, "slug": p.Slug, "path": p.Path, "path_hash": hashOf(p.Path),
+			"title": string(
+				title,
+			), "place": p.Position, "hidden": p.Hidden, "page_type": p.Type, "target": p.Target, "layout": live, "draft": draft,
+			"published": p.Published, "restricted": p.Restricted, "password": password, "seo": string(seo), "template": p.Template,
+			"created": db.Micros(
+				p.Created,
+			), "modified": db.Micros(p.Modified), "modified_by": p.ModifiedBy, "live_number": p.Number, "version": p.Version, "draft_version": p.DraftVersion},
+	)
 	if db.IsDuplicate(err) {
 		return taken(p.Path)
 	}
@@ -148,7 +172,11 @@ func (s *Service) insert(ctx context.Context, tx *db.Tx, p Page, password string
 }
 
 func taken(path string) error {
-	return &stoa.Error{Kind: stoa.KindConflict, Field: "slug", Message: fmt.Sprintf("there already is a page at %s; choose another address", path)}
+	return &stoa.Error{
+		Kind:    stoa.KindConflict,
+		Field:   "slug",
+		Message: fmt.Sprintf("there already is a page at %s; choose another address", path),
+	}
 }
 
 // Update saves what describes the page: Slug, Title, Hidden, Type, Target, Restricted, SEO, Template;
@@ -212,8 +240,22 @@ func (s *Service) Update(ctx context.Context, p Page) (Page, error) {
 		if err != nil {
 			return err
 		}
-		n, err := tx.Affected(ctx, "UPDATE page_page SET slug = ?, title = ?, hidden = ?, page_type = ?, target = ?, restricted = ?, seo = ?, template = ?, modified = ?, modified_by = ?, version = version + 1 WHERE id = ? AND version = ?",
-			p.Slug, string(title), p.Hidden, p.Type, p.Target, p.Restricted, string(seo), p.Template, db.Micros(tx.Now()), stoa.ActorFrom(ctx).User, p.ID, p.Version)
+		n, err := tx.Affected(
+			ctx,
+			"UPDATE page_page SET slug = ?, title = ?, hidden = ?, page_type = ?, target = ?, restricted = ?, seo = ?, template = ?, modified = ?, modified_by = ?, version = version + 1 WHERE id = ? AND version = ?",
+			p.Slug,
+			string(title),
+			p.Hidden,
+			p.Type,
+			p.Target,
+			p.Restricted,
+			string(seo),
+			p.Template,
+			db.Micros(tx.Now()),
+			stoa.ActorFrom(ctx).User,
+			p.ID,
+			p.Version,
+		)
 		if err != nil {
 			return err
 		}
@@ -241,8 +283,10 @@ func (s *Service) Update(ctx context.Context, p Page) (Page, error) {
 // mayChange asks for Publish when saving p changes what visitors see of the page now or, by a new address, of one below.
 func (s *Service) mayChange(ctx context.Context, tx *db.Tx, st site.Site, now, p Page) error {
 	moves := p.Slug != now.Slug
-	if !moves && maps.Equal(p.Title, now.Title) && p.Hidden == now.Hidden && p.Type == now.Type && p.Target == now.Target &&
-		p.SEO == now.SEO && p.Template == now.Template {
+	if !moves && maps.Equal(p.Title, now.Title) && p.Hidden == now.Hidden && p.Type == now.Type &&
+		p.Target == now.Target &&
+		p.SEO == now.SEO &&
+		p.Template == now.Template {
 		return nil
 	}
 	t, err := loadTree(ctx, tx, now.Site)
@@ -288,16 +332,28 @@ func checkMeta(p *Page) error {
 	case TypeWidgets:
 	case TypeLink:
 		if !safeTarget(p.Target) {
-			return stoa.Invalid("target", "%q is not an address: a path such as /about or an address with https:// is expected", p.Target)
+			return stoa.Invalid(
+				"target",
+				"%q is not an address: a path such as /about or an address with https:// is expected",
+				p.Target,
+			)
 		}
 	case TypeArticle:
 		if _, err := stoa.ParseID(p.Target); err != nil {
 			return stoa.Invalid("target", "%q is not the id of an article", p.Target)
 		}
 	default:
-		return stoa.Invalid("type", "%q is not a type of page: %s, %s or %s is expected", p.Type, TypeWidgets, TypeLink, TypeArticle)
+		return stoa.Invalid(
+			"type",
+			"%q is not a type of page: %s, %s or %s is expected",
+			p.Type,
+			TypeWidgets,
+			TypeLink,
+			TypeArticle,
+		)
 	}
-	if len(p.Target) > 2*maxPath || len(p.SEO.Title) > maxTitle || len(p.SEO.Description) > 2000 || len(p.SEO.Image) > maxPath {
+	if len(p.Target) > 2*maxPath || len(p.SEO.Title) > maxTitle || len(p.SEO.Description) > 2000 ||
+		len(p.SEO.Image) > maxPath {
 		return stoa.Invalid("seo", "a text for search engines is too long")
 	}
 	if p.SEO.Image != "" && !safeTarget(p.SEO.Image) {
@@ -325,7 +381,11 @@ func (s *Service) slugFor(ctx context.Context, tx *db.Tx, p Page, st site.Site, 
 	if p.Slug != "" {
 		slug := strings.TrimSpace(p.Slug)
 		if !validSlug(slug) {
-			return "", stoa.Invalid("slug", "%q cannot be part of an address: letters, digits, dashes, dots and underscores are expected, at most 190 bytes", slug)
+			return "", stoa.Invalid(
+				"slug",
+				"%q cannot be part of an address: letters, digits, dashes, dots and underscores are expected, at most 190 bytes",
+				slug,
+			)
 		}
 		if !usable(slug) {
 			return "", stoa.Invalid("slug", "/%s belongs to the portal itself; choose another address", slug)
@@ -358,7 +418,8 @@ func (s *Service) slugFor(ctx context.Context, tx *db.Tx, p Page, st site.Site, 
 // validSlug reports whether s can be one segment of an address, in any script.
 func validSlug(s string) bool {
 	return s != "" && len(s) <= 190 && s != "." && s != ".." && !strings.ContainsFunc(s, func(r rune) bool {
-		return r == unicode.ReplacementChar || !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r) && !strings.ContainsRune("-_.~", r)
+		return r == unicode.ReplacementChar ||
+			!unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r) && !strings.ContainsRune("-_.~", r)
 	})
 }
 

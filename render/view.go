@@ -77,8 +77,22 @@ func (v *view) FullTitle() string {
 
 // request is what a placed widget renders for.
 func (v *view) request(in Input, w page.Placed) widget.Request {
-	return widget.Request{Site: in.Site, Page: v.info, Base: in.Prefix, Locale: in.Locale, Settings: w.Settings, Query: in.Query, Actor: in.Actor,
-		Edit: in.Edit, ID: w.ID, SignIn: v.SignIn, SignOut: v.SignOut, Account: v.Account, CSRF: in.CSRF, Zone: in.Instance.Zone()}
+	return widget.Request{
+		Site:     in.Site,
+		Page:     v.info,
+		Base:     in.Prefix,
+		Locale:   in.Locale,
+		Settings: w.Settings,
+		Query:    in.Query,
+		Actor:    in.Actor,
+		Edit:     in.Edit,
+		ID:       w.ID,
+		SignIn:   v.SignIn,
+		SignOut:  v.SignOut,
+		Account:  v.Account,
+		CSRF:     in.CSRF,
+		Zone:     in.Instance.Zone(),
+	}
 }
 
 // view gathers what the frame shows: titles, languages, navigation, footer.
@@ -86,9 +100,30 @@ func (s *Service) view(ctx context.Context, in Input) (*view, error) {
 	if in.Locale == "" {
 		in.Locale = in.Site.Locale
 	}
-	v := &view{Lang: string(in.Locale), Dir: "ltr", Title: in.Title, SiteName: in.Site.Name, Tagline: in.Site.Tagline, Description: in.Description,
-		NoIndex: in.NoIndex || in.Edit || in.Draft, Type: in.Type, Origin: in.Origin, Home: in.Prefix + "/", Node: s.opt.Node, SignIn: s.opt.SignIn, Account: s.opt.Account,
-		SignOut: s.opt.SignOut, Content: in.Content, Edit: in.Edit, Screen: in.Screen, CSRF: in.CSRF, locale: in.Locale, base: in.Prefix, Bar: in.Bar}
+	v := &view{
+		Lang:        string(in.Locale),
+		Dir:         "ltr",
+		Title:       in.Title,
+		SiteName:    in.Site.Name,
+		Tagline:     in.Site.Tagline,
+		Description: in.Description,
+		NoIndex: in.NoIndex || in.Edit ||
+			in.Draft,
+		Type:    in.Type,
+		Origin:  in.Origin,
+		Home:    in.Prefix + "/",
+		Node:    s.opt.Node,
+		SignIn:  s.opt.SignIn,
+		Account: s.opt.Account,
+		SignOut: s.opt.SignOut,
+		Content: in.Content,
+		Edit:    in.Edit,
+		Screen:  in.Screen,
+		CSRF:    in.CSRF,
+		locale:  in.Locale,
+		base:    in.Prefix,
+		Bar:     in.Bar,
+	}
 	if in.Locale.RTL() {
 		v.Dir = "rtl"
 	}
@@ -205,7 +240,10 @@ func (s *Service) navigate(ctx context.Context, in Input, v *view) error {
 		return err
 	}
 	for _, n := range up {
-		v.info.Ancestors = append(v.info.Ancestors, widget.Link{Title: n.In(in.Locale, in.Site.Locale), URL: page.AddressOf(n, in.Prefix)})
+		v.info.Ancestors = append(
+			v.info.Ancestors,
+			widget.Link{Title: n.In(in.Locale, in.Site.Locale), URL: page.AddressOf(n, in.Prefix)},
+		)
 	}
 	return nil
 }

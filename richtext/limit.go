@@ -67,8 +67,10 @@ func Check(src string) error {
 			return stoa.TooLarge("the text has more than %d elements and pieces of text: divide it into several", MaxNodes)
 		}
 		if work += 1 + emphasis; work > maxWork {
-			return stoa.TooLarge("the text has more than %d elements, counted with the emphasis around each: divide it into several",
-				MaxNodes)
+			return stoa.TooLarge(
+				"the text has more than %d elements, counted with the emphasis around each: divide it into several",
+				MaxNodes,
+			)
 		}
 	}
 }
@@ -76,8 +78,20 @@ func Check(src string) error {
 // formatting names the elements that parsers open again in the next block when they were not closed.
 func formatting(a atom.Atom) bool {
 	switch a {
-	case atom.A, atom.B, atom.Big, atom.Code, atom.Em, atom.Font, atom.I, atom.Nobr, atom.S, atom.Small, atom.Strike, atom.Strong,
-		atom.Tt, atom.U:
+	case atom.A,
+		atom.B,
+		atom.Big,
+		atom.Code,
+		atom.Em,
+		atom.Font,
+		atom.I,
+		atom.Nobr,
+		atom.S,
+		atom.Small,
+		atom.Strike,
+		atom.Strong,
+		atom.Tt,
+		atom.U:
 		return true
 	}
 	return false

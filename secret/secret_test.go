@@ -241,7 +241,8 @@ func TestFile_EncryptsTheRowsWhenAllNodesHaveIt(t *testing.T) {
 		}
 		var open int
 		for _, table := range []string{"secret_sign", "secret_seal"} {
-			if err := c.dbs[0].QueryRow(t.Context(), "SELECT count(*) FROM "+table+" WHERE wrap = ''").Scan(&open); err != nil || open != 0 {
+			if err := c.dbs[0].QueryRow(t.Context(), "SELECT count(*) FROM "+table+" WHERE wrap = ''").Scan(&open); err != nil ||
+				open != 0 {
 				t.Errorf("%d rows of %s are in the clear (%v)", open, table, err)
 			}
 		}

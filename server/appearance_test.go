@@ -17,7 +17,8 @@ func TestAppearance_CachedPagesOfTheOtherNodeFollow(t *testing.T) {
 	a, b := nodes[0], nodes[1].Guest(t)
 	link := regexp.MustCompile(`<link rel="stylesheet" href="(/site-style/[^"]+)">`)
 	for range 2 { // the second answer comes from the page cache
-		if got := b.Get(t, "/"); got.Status != http.StatusOK || link.MatchString(got.Body) || !strings.Contains(got.Body, `href="/sign-in"`) {
+		if got := b.Get(t, "/"); got.Status != http.StatusOK || link.MatchString(got.Body) ||
+			!strings.Contains(got.Body, `href="/sign-in"`) {
 			t.Fatalf("before: %d\n%.500s", got.Status, got.Body)
 		}
 	}
@@ -31,7 +32,8 @@ func TestAppearance_CachedPagesOfTheOtherNodeFollow(t *testing.T) {
 	nodes[1].Poll(t)
 	got := b.Get(t, "/")
 	m := link.FindStringSubmatch(got.Body)
-	if m == nil || m[1] != saved.StylePath() || strings.Contains(got.Body, `href="/sign-in"`) || strings.Contains(got.Body, "site-search") {
+	if m == nil || m[1] != saved.StylePath() || strings.Contains(got.Body, `href="/sign-in"`) ||
+		strings.Contains(got.Body, "site-search") {
 		t.Fatalf("after: %v, want %s\n%.3000s", m, saved.StylePath(), got.Body)
 	}
 	if i := strings.Index(got.Body, "theme.css"); i < 0 || strings.Index(got.Body, m[1]) < i {
@@ -41,7 +43,10 @@ func TestAppearance_CachedPagesOfTheOtherNodeFollow(t *testing.T) {
 	for _, n := range []*servertest.Node{a, b} {
 		sheet := n.Get(t, m[1])
 		if sheet.Status != http.StatusOK || !strings.Contains(sheet.Body, "--accent:light-dark(#8a1c1c,") ||
-			!strings.Contains(sheet.Body, ".site > main { color: red }") || !strings.Contains(sheet.Header.Get("Cache-Control"), "immutable") ||
+			!strings.Contains(
+				sheet.Body,
+				".site > main { color: red }",
+			) || !strings.Contains(sheet.Header.Get("Cache-Control"), "immutable") ||
 			!strings.HasPrefix(sheet.Header.Get("Content-Type"), "text/css") {
 			t.Errorf("%d %v\n%s", sheet.Status, sheet.Header, sheet.Body)
 		}

@@ -88,7 +88,10 @@ func TestBar_StandsForThoseWhoMayEditAndLeadsWhereTheyMay(t *testing.T) {
 	}
 	// What guests get afterwards, from the page cache as well, has none.
 	for _, n := range append(w.nodes, w.nodes...) {
-		if _, doc := atHost(t, n, newPerson(t), "localhost", http.MethodGet, "/leaf", nil); strings.Contains(doc, "site-bar") {
+		if _, doc := atHost(t, n, newPerson(t), "localhost", http.MethodGet, "/leaf", nil); strings.Contains(
+			doc,
+			"site-bar",
+		) {
 			t.Error("the page of a guest has the bar")
 		}
 	}

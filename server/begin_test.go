@@ -53,7 +53,8 @@ func TestBegin_SiteWithoutAPageSaysSoAndLeadsToTheFirst(t *testing.T) {
 	ok(t, err)
 	for _, n := range w.nodes {
 		n.Poll(t)
-		if status, doc := atHost(t, n, newPerson(t), "localhost", http.MethodGet, "/", nil); status != http.StatusOK || strings.Contains(doc, said) {
+		if status, doc := atHost(t, n, newPerson(t), "localhost", http.MethodGet, "/", nil); status != http.StatusOK ||
+			strings.Contains(doc, said) {
 			t.Errorf("with its first page: %d", status)
 		}
 	}

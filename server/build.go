@@ -255,7 +255,15 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		node = s.address
 	}
 	catalogue := widget.New(append(page.Widgets(s.Pages), content.Widgets(s.Content)...)...)
-	theme, err := render.New(render.Options{Pages: s.Pages, Catalogue: catalogue, Assets: assets, Node: node, Logger: s.log.With("component", "render")})
+	theme, err := render.New(
+		render.Options{
+			Pages:     s.Pages,
+			Catalogue: catalogue,
+			Assets:    assets,
+			Node:      node,
+			Logger:    s.log.With("component", "render"),
+		},
+	)
 	if err != nil {
 		return err
 	}
@@ -390,13 +398,31 @@ func (s *Server) registerJobs() error {
 		s.Jobs.Register(s.Locks.Job()),
 		s.Jobs.Register(s.sweepFiles()),
 		s.Jobs.Register(s.pruneAudit()),
-		s.Jobs.Register(job.Job{Name: "user.sweep", Does: "Clears away sessions and links that are over", Kind: job.Once, Schedule: "@every 30m", Timeout: time.Minute, Run: func(ctx context.Context, _ job.Run) error {
-			return s.Users.Sweep(stoa.WithActor(ctx, stoa.SystemActor()))
-		}}),
-		s.Jobs.Register(job.Job{Name: "change.prune", Does: "Shortens the change log", Kind: job.Once, Schedule: "@every 10m", Timeout: 5 * time.Minute, Run: func(ctx context.Context, run job.Run) error {
-			_, err := s.Log.Prune(ctx, run.Fence)
-			return err
-		}}),
+		s.Jobs.Register(
+			job.Job{
+				Name:     "user.sweep",
+				Does:     "Clears away sessions and links that are over",
+				Kind:     job.Once,
+				Schedule: "@every 30m",
+				Timeout:  time.Minute,
+				Run: func(ctx context.Context, _ job.Run) error {
+					return s.Users.Sweep(stoa.WithActor(ctx, stoa.SystemActor()))
+				},
+			},
+		),
+		s.Jobs.Register(
+			job.Job{
+				Name:     "change.prune",
+				Does:     "Shortens the change log",
+				Kind:     job.Once,
+				Schedule: "@every 10m",
+				Timeout:  5 * time.Minute,
+				Run: func(ctx context.Context, run job.Run) error {
+					_, err := s.Log.Prune(ctx, run.Fence)
+					return err
+				},
+			},
+		),
 		s.Jobs.Register(job.Job{
 			Name: "cluster.event.prune", Does: "Clears away events of the cluster that were read long ago",
 			Kind: job.Once, Schedule: "@every 10m", Timeout: time.Minute,

@@ -29,7 +29,10 @@ func start(t *testing.T, file string) (report, begun error) {
 	if begun != nil {
 		return report, begun
 	}
-	s, begun := server.New(t.Context(), server.Options{Config: loaded, Logger: slog.New(slog.DiscardHandler), NoSync: true})
+	s, begun := server.New(
+		t.Context(),
+		server.Options{Config: loaded, Logger: slog.New(slog.DiscardHandler), NoSync: true},
+	)
 	if begun == nil {
 		if err := s.Stop(t.Context()); err != nil {
 			t.Error(err)

@@ -60,7 +60,13 @@ func TestDatabase_ThatLetsNobodyInIsAwayAndNoFault(t *testing.T) {
 		for _, path := range []string{"/control/", "/control/users", "/account", "/w/welcome", "/search?q=x"} {
 			got := n.Get(t, path)
 			if got.Status != http.StatusServiceUnavailable || got.Header.Get("Retry-After") == "" {
-				t.Errorf("%s answers %d with Retry-After %q, want 503 with a time\n%.300s", path, got.Status, got.Header.Get("Retry-After"), got.Body)
+				t.Errorf(
+					"%s answers %d with Retry-After %q, want 503 with a time\n%.300s",
+					path,
+					got.Status,
+					got.Header.Get("Retry-After"),
+					got.Body,
+				)
 			}
 		}
 	}
@@ -106,8 +112,15 @@ func TestDatabase_CutOffNodeLetsNobodyWait(t *testing.T) {
 				wg.Go(func() {
 					began := time.Now()
 					got := mine.Get(t, "/account")
-					if took := watch.Since(began); got.Status != http.StatusServiceUnavailable || got.Header.Get("Retry-After") == "" || took > change.Bound/2 {
-						t.Errorf("answered %d with Retry-After %q after %s, want 503 soon", got.Status, got.Header.Get("Retry-After"), took)
+					if took := watch.Since(began); got.Status != http.StatusServiceUnavailable ||
+						got.Header.Get("Retry-After") == "" ||
+						took > change.Bound/2 {
+						t.Errorf(
+							"answered %d with Retry-After %q after %s, want 503 soon",
+							got.Status,
+							got.Header.Get("Retry-After"),
+							took,
+						)
 					}
 				})
 			}

@@ -29,12 +29,23 @@ func TestDraft_SavingDropsNothingThatVisitorsHave(t *testing.T) {
 	text := func(title, body string) map[stoa.Locale]content.Text {
 		return map[stoa.Locale]content.Text{st.Locale: {Title: title, Body: body}}
 	}
-	live, err := a.Content.Create(sys, st, content.Draft{Slug: "tide", Kind: content.KindPost, Text: text("Tide", "<p>first words</p>")})
+	live, err := a.Content.Create(
+		sys,
+		st,
+		content.Draft{Slug: "tide", Kind: content.KindPost, Text: text("Tide", "<p>first words</p>")},
+	)
 	ok(t, err)
 	live, err = a.Content.Publish(sys, live.ID, live.Version, time.Time{})
 	ok(t, err)
-	list := page.Single(page.Placed{Widget: "content-list"}, page.Placed{Widget: "web-content", Settings: map[string]string{"article": live.ID.String()}})
-	p, err := a.Pages.Create(sys, st, page.NewPage{Slug: "list", Title: map[stoa.Locale]string{st.Locale: "L"}, Position: -1, Publish: true, Layout: list})
+	list := page.Single(
+		page.Placed{Widget: "content-list"},
+		page.Placed{Widget: "web-content", Settings: map[string]string{"article": live.ID.String()}},
+	)
+	p, err := a.Pages.Create(
+		sys,
+		st,
+		page.NewPage{Slug: "list", Title: map[stoa.Locale]string{st.Locale: "L"}, Position: -1, Publish: true, Layout: list},
+	)
 	ok(t, err)
 	guests := []*servertest.Node{a.Guest(t), b.Guest(t)}
 	visit := func() {
@@ -76,7 +87,11 @@ func TestDraft_SavingDropsNothingThatVisitorsHave(t *testing.T) {
 	_ = draft
 	visit()
 	if now := counts(); now != before {
-		t.Errorf("drafts dropped what visitors have: misses of page-cache, article and article-list were %v, are %v", before, now)
+		t.Errorf(
+			"drafts dropped what visitors have: misses of page-cache, article and article-list were %v, are %v",
+			before,
+			now,
+		)
 	}
 	// Editors see the draft at once, on every node.
 	for i, n := range nodes {
@@ -97,13 +112,19 @@ func TestDraft_SavingDropsNothingThatVisitorsHave(t *testing.T) {
 	b.Poll(t)
 	for i, g := range guests {
 		for _, path := range []string{"/w/tide", "/list"} {
-			if got := g.Get(t, path); !strings.Contains(got.Body, "second words") || !strings.Contains(got.Body, "Tide, published") {
+			if got := g.Get(t, path); !strings.Contains(got.Body, "second words") ||
+				!strings.Contains(got.Body, "Tide, published") {
 				t.Errorf("node %d: %s shows an old version after publication", i, path)
 			}
 		}
 	}
 	// What an editor changes beside the text holds at once.
-	live, err = b.Content.Save(sys, live.ID, content.Draft{Text: text("Tide, published", "<p>second words</p>"), AuthorName: "Ada Brandt"}, live.Version)
+	live, err = b.Content.Save(
+		sys,
+		live.ID,
+		content.Draft{Text: text("Tide, published", "<p>second words</p>"), AuthorName: "Ada Brandt"},
+		live.Version,
+	)
 	ok(t, err)
 	a.Poll(t)
 	if got := guests[0].Get(t, "/list"); !strings.Contains(got.Body, "Ada Brandt") {

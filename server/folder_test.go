@@ -27,7 +27,11 @@ func filesForFew(t *testing.T, nodes []*servertest.Node) {
 	ok(t, err)
 	put := func(name string, folder stoa.ID) (document.File, string) {
 		t.Helper()
-		f, err := a.Files.Upload(sys, st, document.Upload{Name: name, Body: strings.NewReader("words of " + name), Folder: folder})
+		f, err := a.Files.Upload(
+			sys,
+			st,
+			document.Upload{Name: name, Body: strings.NewReader("words of " + name), Folder: folder},
+		)
 		ok(t, err)
 		return f, document.URL(st.Slug, f)
 	}
@@ -35,7 +39,8 @@ func filesForFew(t *testing.T, nodes []*servertest.Node) {
 	shut, shutURL := put("shut.txt", inner.ID)
 	b.Poll(t)
 	guest := b.Guest(t)
-	if got := guest.Get(t, openURL); got.Status != http.StatusOK || got.Header.Get("Cache-Control") != "public, max-age=31536000, immutable" {
+	if got := guest.Get(t, openURL); got.Status != http.StatusOK ||
+		got.Header.Get("Cache-Control") != "public, max-age=31536000, immutable" {
 		t.Errorf("a public file: %d, %q", got.Status, got.Header.Get("Cache-Control"))
 	}
 	closed := func(when string) {
@@ -49,7 +54,8 @@ func filesForFew(t *testing.T, nodes []*servertest.Node) {
 	closed("in a folder for few")
 	b.SignIn(t)
 	own := b.Get(t, shutURL)
-	if own.Status != http.StatusOK || own.Header.Get("Cache-Control") != "private, no-cache" || own.Header.Get("ETag") == "" {
+	if own.Status != http.StatusOK || own.Header.Get("Cache-Control") != "private, no-cache" ||
+		own.Header.Get("ETag") == "" {
 		t.Fatalf("an administrator: %d, %q, tag %q", own.Status, own.Header.Get("Cache-Control"), own.Header.Get("ETag"))
 	}
 	if got := b.Get(t, shutURL, "If-None-Match", own.Header.Get("ETag")); got.Status != http.StatusNotModified {
@@ -63,7 +69,8 @@ func filesForFew(t *testing.T, nodes []*servertest.Node) {
 	view := access.Change{Role: roles[access.RoleGuest], To: access.View}
 	ok(t, a.Access.ChangeGrants(sys, path, view))
 	b.Poll(t)
-	if got := guest.Get(t, shutURL); got.Status != http.StatusOK || !strings.Contains(got.Header.Get("Cache-Control"), "immutable") {
+	if got := guest.Get(t, shutURL); got.Status != http.StatusOK ||
+		!strings.Contains(got.Header.Get("Cache-Control"), "immutable") {
 		t.Errorf("granted to guests: %d, %q", got.Status, got.Header.Get("Cache-Control"))
 	}
 	ok(t, a.Access.ChangeGrants(sys, path, access.Change{Role: roles[access.RoleGuest], From: access.View, Version: 1}))
@@ -105,12 +112,33 @@ func filesMoved(t *testing.T, nodes []*servertest.Node) {
 	for _, p := range []access.Path{path, st.Path()} {
 		ok(t, a.Access.ChangeGrants(sys, p, access.Change{Role: r.ID, To: access.Publish}))
 	}
-	publisher, author := person(t, a, "P", r.ID), actor(t, a, "A", access.Edit, access.Path{{Kind: "folder", ID: 1}, {Kind: "site", ID: st.ID}, {Kind: "instance", ID: st.Instance}})
+	publisher, author := person(
+		t,
+		a,
+		"P",
+		r.ID,
+	), actor(
+		t,
+		a,
+		"A",
+		access.Edit,
+		access.Path{{Kind: "folder", ID: 1}, {Kind: "site", ID: st.ID}, {Kind: "instance", ID: st.Instance}},
+	)
 	f, err := a.Files.Upload(sys, st, document.Upload{Name: "x.txt", Body: strings.NewReader("x"), Folder: shut.ID})
 	ok(t, err)
 	b.Poll(t)
-	refused(t, "take a file out of a folder for few", second(b.Files.Move(publisher, f.ID, 0, false, f.Version)), stoa.KindForbidden)
-	refused(t, "give it no grants of its own", second(b.Files.Move(publisher, f.ID, shut.ID, true, f.Version)), stoa.KindForbidden)
+	refused(
+		t,
+		"take a file out of a folder for few",
+		second(b.Files.Move(publisher, f.ID, 0, false, f.Version)),
+		stoa.KindForbidden,
+	)
+	refused(
+		t,
+		"give it no grants of its own",
+		second(b.Files.Move(publisher, f.ID, shut.ID, true, f.Version)),
+		stoa.KindForbidden,
+	)
 	open := shut
 	open.Restricted = false
 	refused(t, "open the folder", second(b.Files.SaveFolder(publisher, st, open)), stoa.KindForbidden)

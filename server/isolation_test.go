@@ -24,8 +24,11 @@ func TestDomain_BelievesNoCallerWhereThingsBelong(t *testing.T) {
 	onEngines(t, 2, func(t *testing.T, nodes []*servertest.Node) {
 		a, b := nodes[0], nodes[1]
 		sys, theirs := servertest.System(), a.Site(t)
-		_, err := a.CreateInstance(sys, site.Defaults{Name: "Tenant", SiteName: "Tenant", SiteSlug: "guest", HostName: tenantHost,
-			WebID: tenantHost, MailDomain: tenantHost, Locale: "en", TimeZone: "UTC"})
+		_, err := a.CreateInstance(
+			sys,
+			site.Defaults{Name: "Tenant", SiteName: "Tenant", SiteSlug: "guest", HostName: tenantHost,
+				WebID: tenantHost, MailDomain: tenantHost, Locale: "en", TimeZone: "UTC"},
+		)
 		must := func(err error) {
 			t.Helper()
 			if err != nil {
@@ -35,7 +38,10 @@ func TestDomain_BelievesNoCallerWhereThingsBelong(t *testing.T) {
 		must(err)
 		inst, own, err := a.Sites.Resolve(sys, tenantHost)
 		must(err)
-		tenant := stoa.WithActor(t.Context(), stoa.Actor{User: 1 << 40, Name: "Tenant", Instance: inst.ID, Admin: true, Proven: time.Now()})
+		tenant := stoa.WithActor(
+			t.Context(),
+			stoa.Actor{User: 1 << 40, Name: "Tenant", Instance: inst.ID, Admin: true, Proven: time.Now()},
+		)
 		lie := theirs
 		lie.Instance = inst.ID
 
@@ -44,7 +50,11 @@ func TestDomain_BelievesNoCallerWhereThingsBelong(t *testing.T) {
 		article, err := a.Content.Create(sys, theirs, content.Draft{Kind: content.KindPost, Slug: "theirs",
 			Text: map[stoa.Locale]content.Text{theirs.Locale: {Title: "Theirs"}}})
 		must(err)
-		leaf, err := a.Pages.Create(sys, theirs, page.NewPage{Slug: "theirs", Title: map[stoa.Locale]string{theirs.Locale: "Theirs"}})
+		leaf, err := a.Pages.Create(
+			sys,
+			theirs,
+			page.NewPage{Slug: "theirs", Title: map[stoa.Locale]string{theirs.Locale: "Theirs"}},
+		)
 		must(err)
 		menu, err := a.Pages.SaveMenu(sys, page.Menu{Site: theirs.ID, Name: "Theirs"})
 		must(err)

@@ -37,11 +37,22 @@ func TestJobs_EveryNodeShowsAllOfThemAndOrdersHoldEverywhere(t *testing.T) {
 			south = south.As(north.Client)
 			for _, n := range []*servertest.Node{north, south} {
 				shows(t, n, "/control/jobs", "the other node is known", func(body string) bool {
-					return strings.Contains(body, `scheduler.enabled</code> is <code>false</code> on <span class="whole">south</span>, and <code>true</code> on <span class="whole">north</span>`)
+					return strings.Contains(
+						body,
+						`scheduler.enabled</code> is <code>false</code> on <span class="whole">south</span>, and <code>true</code> on <span class="whole">north</span>`,
+					)
 				})
 			}
 			mustSee(t, north.Get(t, "/control/jobs"), http.StatusOK, "Not every node runs jobs")
-			mustSee(t, south.Get(t, "/control/jobs"), http.StatusOK, "This node runs no jobs", "MEMORY_CLUSTERED", "content.publish", "every 15 s")
+			mustSee(
+				t,
+				south.Get(t, "/control/jobs"),
+				http.StatusOK,
+				"This node runs no jobs",
+				"MEMORY_CLUSTERED",
+				"content.publish",
+				"every 15 s",
+			)
 
 			// Started on the node that runs nothing, the other does it, and both tell.
 			if a := south.Post(t, "/control/jobs/user.sweep/run", url.Values{}); a.Status != http.StatusSeeOther {
@@ -61,7 +72,8 @@ func TestJobs_EveryNodeShowsAllOfThemAndOrdersHoldEverywhere(t *testing.T) {
 				t.Fatalf("resume: %d\n%s", a.Status, a.Body)
 			}
 			mustNotSee(t, north.Get(t, "/control/jobs/user.sweep"), "not while it is paused")
-			if rows, err := north.Log.Recent(stoa.WithActor(t.Context(), stoa.SystemActor()), 10, change.Filter{Kind: "job-order"}); err != nil || len(rows) == 0 {
+			if rows, err := north.Log.Recent(stoa.WithActor(t.Context(), stoa.SystemActor()), 10, change.Filter{Kind: "job-order"}); err != nil ||
+				len(rows) == 0 {
 				t.Errorf("the change log has %d orders: %v", len(rows), err)
 			}
 		})

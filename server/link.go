@@ -74,7 +74,19 @@ func (s *Server) openLink(ctx context.Context, o Options, writer int64) (*link, 
 		l.lost()
 	}
 	if len(c.Cluster.NATSURLs) > 0 {
-		t, err := nats.Connect(nats.OutsideOptions{URLs: c.Cluster.NATSURLs, Credentials: c.Cluster.NATSCredentials, CA: c.Cluster.NATSCA, Certificate: c.Cluster.NATSCertificate, Key: c.Cluster.NATSKey, Cluster: id, Secret: c.Cluster.AuthValue, Lost: lost, Logger: log})
+		t, err := nats.Connect(
+			nats.OutsideOptions{
+				URLs:        c.Cluster.NATSURLs,
+				Credentials: c.Cluster.NATSCredentials,
+				CA:          c.Cluster.NATSCA,
+				Certificate: c.Cluster.NATSCertificate,
+				Key:         c.Cluster.NATSKey,
+				Cluster:     id,
+				Secret:      c.Cluster.AuthValue,
+				Lost:        lost,
+				Logger:      log,
+			},
+		)
 		if err != nil {
 			return nil, err
 		}
@@ -89,7 +101,13 @@ func (s *Server) openLink(ctx context.Context, o Options, writer int64) (*link, 
 		return nil, err
 	}
 	if name, err := os.Hostname(); err == nil && cluster.LoopbackName(ctx, name) && !address.Local {
-		s.log.Warn("the name of this host resolves to this machine's own loopback address only; nothing here uses it, but other software may", "name", name, "mend", "correct its line in /etc/hosts")
+		s.log.Warn(
+			"the name of this host resolves to this machine's own loopback address only; nothing here uses it, but other software may",
+			"name",
+			name,
+			"mend",
+			"correct its line in /etc/hosts",
+		)
 	}
 	identity, err := nats.NewIdentity()
 	if err != nil {
@@ -117,7 +135,11 @@ func (s *Server) openLink(ctx context.Context, o Options, writer int64) (*link, 
 
 // addressOptions says where the node finds its own address.
 func addressOptions(c *config.Config, d *db.DB) cluster.AddressOptions {
-	o := cluster.AddressOptions{Bind: c.Cluster.Bind(), Advertise: c.Cluster.AdvertiseAddress, Route: c.Cluster.Autodetect()}
+	o := cluster.AddressOptions{
+		Bind:      c.Cluster.Bind(),
+		Advertise: c.Cluster.AdvertiseAddress,
+		Route:     c.Cluster.Autodetect(),
+	}
 	if o.Route == config.AutodetectDatabase {
 		o.Route = d.Server()
 	}
@@ -159,29 +181,55 @@ func (s *Server) follow(l *link) error {
 		<-done
 		return nil
 	})
-	s.log.Info("cluster link", "name", s.Node.Self().Name, "cluster", c.Cluster.ChannelNameControl, "physical address", l.address)
+	s.log.Info(
+		"cluster link",
+		"name",
+		s.Node.Self().Name,
+		"cluster",
+		c.Cluster.ChannelNameControl,
+		"physical address",
+		l.address,
+	)
 	return nil
 }
 
 // openCalls lets nodes call each other and measures how long messages take.
 func (s *Server) openCalls(l *link) error {
 	var err error
-	s.Calls, err = cluster.NewCalls(cluster.CallsOptions{Transport: l.transport, Members: s.Node, Off: l.callsOff, Timeout: s.cfg.Cluster.CallMasterTimeout, Logger: s.log})
+	s.Calls, err = cluster.NewCalls(
+		cluster.CallsOptions{
+			Transport: l.transport,
+			Members:   s.Node,
+			Off:       l.callsOff,
+			Timeout:   s.cfg.Cluster.CallMasterTimeout,
+			Logger:    s.log,
+		},
+	)
 	if err != nil {
 		return err
 	}
 	s.onStop("calls", func(context.Context) error { return s.Calls.Close() })
-	s.await = cluster.NewMethod(s.Calls, "change.await", func(ctx context.Context, _ cluster.Member, p []change.Position) (bool, error) {
-		if len(p) > 1000 {
-			return false, stoa.TooLarge("%d positions were sent; 1000 are possible", len(p))
-		}
-		return true, s.Log.Await(ctx, p)
-	})
-	s.status = cluster.NewMethod(s.Calls, "cluster.status", func(_ context.Context, _ cluster.Member, q statusQuestion) (cluster.Report, error) {
-		return s.report(q), nil
-	})
+	s.await = cluster.NewMethod(
+		s.Calls,
+		"change.await",
+		func(ctx context.Context, _ cluster.Member, p []change.Position) (bool, error) {
+			if len(p) > 1000 {
+				return false, stoa.TooLarge("%d positions were sent; 1000 are possible", len(p))
+			}
+			return true, s.Log.Await(ctx, p)
+		},
+	)
+	s.status = cluster.NewMethod(
+		s.Calls,
+		"cluster.status",
+		func(_ context.Context, _ cluster.Member, q statusQuestion) (cluster.Report, error) {
+			return s.report(q), nil
+		},
+	)
 	s.levels = cluster.NewMethod(s.Calls, "log.level", s.takeLevel)
-	s.probe, err = cluster.NewProbe(cluster.ProbeOptions{Transport: l.transport, Members: s.Node, Clock: change.Boottime, Logger: s.log})
+	s.probe, err = cluster.NewProbe(
+		cluster.ProbeOptions{Transport: l.transport, Members: s.Node, Clock: change.Boottime, Logger: s.log},
+	)
 	if err != nil {
 		return err
 	}

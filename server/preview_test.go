@@ -53,7 +53,11 @@ func TestPreview_LinkOpensTheDraftWithoutAnAccountUntilItEnds(t *testing.T) {
 	draft := content.Draft{Kind: content.KindPost, Slug: "ebb", Text: words("First words")}
 	x, err := a.Content.Create(sys, st, draft)
 	ok(t, err)
-	other, err := a.Content.Create(sys, st, content.Draft{Kind: content.KindPost, Slug: "flood", Text: words("Other words")})
+	other, err := a.Content.Create(
+		sys,
+		st,
+		content.Draft{Kind: content.KindPost, Slug: "flood", Text: words("Other words")},
+	)
 	ok(t, err)
 	x, err = a.Content.Publish(sys, x.ID, x.Version, time.Time{})
 	ok(t, err)

@@ -89,7 +89,8 @@ func TestArticle_TextOfAPageIsReachedThroughItsPageOnly(t *testing.T) {
 	if got := guest.Get(t, "/w/shut"); got.Status != http.StatusNotFound || strings.Contains(got.Body, "Words of shut") {
 		t.Errorf("the text of a page for few: %d", got.Status)
 	}
-	if got := guest.Get(t, "/locked"); strings.Contains(got.Body, "Words of locked") || strings.Contains(got.Body, "Text of locked") {
+	if got := guest.Get(t, "/locked"); strings.Contains(got.Body, "Words of locked") ||
+		strings.Contains(got.Body, "Text of locked") {
 		t.Errorf("a page with a password tells its text: %d\n%s", got.Status, got.Body)
 	}
 	// No list, feed, map or widget has it either.
@@ -97,7 +98,17 @@ func TestArticle_TextOfAPageIsReachedThroughItsPageOnly(t *testing.T) {
 		page.Placed{Widget: "web-content", Settings: map[string]string{"article": locked.ID.String()}},
 		page.Placed{Widget: "content-list", Settings: map[string]string{"kind": "page"}},
 		page.Placed{Widget: "content-list", Settings: map[string]string{"kind": "all"}})
-	_, err := a.Pages.Create(sys, st, page.NewPage{Slug: "widgets", Title: map[stoa.Locale]string{st.Locale: "W"}, Position: -1, Publish: true, Layout: layout})
+	_, err := a.Pages.Create(
+		sys,
+		st,
+		page.NewPage{
+			Slug:     "widgets",
+			Title:    map[stoa.Locale]string{st.Locale: "W"},
+			Position: -1,
+			Publish:  true,
+			Layout:   layout,
+		},
+	)
 	ok(t, err)
 	b.Poll(t)
 	for _, path := range []string{"/widgets", "/sitemap.xml", "/feed.atom", "/"} {
@@ -176,7 +187,17 @@ func TestEditAlone_TouchesDraftsOnly(t *testing.T) {
 	ok(t, err)
 	live, err = a.Content.Publish(sys, live.ID, live.Version, time.Time{})
 	ok(t, err)
-	p, err := a.Pages.Create(sys, st, page.NewPage{Slug: "p", Title: map[stoa.Locale]string{st.Locale: "P"}, Position: -1, Publish: true, Password: password})
+	p, err := a.Pages.Create(
+		sys,
+		st,
+		page.NewPage{
+			Slug:     "p",
+			Title:    map[stoa.Locale]string{st.Locale: "P"},
+			Position: -1,
+			Publish:  true,
+			Password: password,
+		},
+	)
 	ok(t, err)
 	b.Poll(t)
 
@@ -186,7 +207,12 @@ func TestEditAlone_TouchesDraftsOnly(t *testing.T) {
 		"password": {Text: text, Password: &none}, "slug": {Text: text, Slug: "other"}, "kind": {Text: text, Kind: content.KindArticle},
 		"author": {Text: text, AuthorName: "Someone"}, "sticky": {Text: text, Sticky: true}, "date": {Text: text, Published: time.Unix(1, 0)},
 	} {
-		refused(t, "change the "+what+" of what is live", second(b.Content.Save(author, live.ID, d, live.Version)), stoa.KindForbidden)
+		refused(
+			t,
+			"change the "+what+" of what is live",
+			second(b.Content.Save(author, live.ID, d, live.Version)),
+			stoa.KindForbidden,
+		)
 	}
 	live, err = b.Content.Save(author, live.ID, content.Draft{Text: text}, live.Version)
 	ok(t, err)
@@ -208,11 +234,20 @@ func TestEditAlone_TouchesDraftsOnly(t *testing.T) {
 	if _, err := b.Pages.Update(author, p); err != nil {
 		t.Errorf("saving a page as it is: %v", err)
 	}
-	draft, err := b.Pages.SaveDraft(author, p.ID, page.Single(page.Placed{Widget: "html", Settings: map[string]string{"html": "x"}}), p.DraftVersion)
+	draft, err := b.Pages.SaveDraft(
+		author,
+		p.ID,
+		page.Single(page.Placed{Widget: "html", Settings: map[string]string{"html": "x"}}),
+		p.DraftVersion,
+	)
 	if err != nil || draft != p.DraftVersion+1 {
 		t.Errorf("a draft of the layout: %d, %v", draft, err)
 	}
-	d, err := b.Pages.Create(author, st, page.NewPage{Slug: "d", Title: map[stoa.Locale]string{st.Locale: "D"}, Position: -1})
+	d, err := b.Pages.Create(
+		author,
+		st,
+		page.NewPage{Slug: "d", Title: map[stoa.Locale]string{st.Locale: "D"}, Position: -1},
+	)
 	ok(t, err)
 	d.Slug, d.Title = "e", map[stoa.Locale]string{st.Locale: "E"}
 	if _, err = b.Pages.Update(author, d); err != nil {
@@ -225,9 +260,17 @@ func TestMove_OutFromUnderARestrictedPageNeedsManage(t *testing.T) {
 	a, b := nodes[0], nodes[1]
 	sys, st := servertest.System(), a.Site(t)
 	title := map[stoa.Locale]string{st.Locale: "T"}
-	shut, err := a.Pages.Create(sys, st, page.NewPage{Slug: "shut", Title: title, Position: -1, Publish: true, Restricted: true})
+	shut, err := a.Pages.Create(
+		sys,
+		st,
+		page.NewPage{Slug: "shut", Title: title, Position: -1, Publish: true, Restricted: true},
+	)
 	ok(t, err)
-	below, err := a.Pages.Create(sys, st, page.NewPage{Parent: shut.ID, Slug: "below", Title: title, Position: -1, Publish: true})
+	below, err := a.Pages.Create(
+		sys,
+		st,
+		page.NewPage{Parent: shut.ID, Slug: "below", Title: title, Position: -1, Publish: true},
+	)
 	ok(t, err)
 	draft, err := a.Pages.Create(sys, st, page.NewPage{Parent: shut.ID, Slug: "draft", Title: title, Position: -1})
 	ok(t, err)
@@ -245,9 +288,24 @@ func TestMove_OutFromUnderARestrictedPageNeedsManage(t *testing.T) {
 	}
 	editor, publisher, manager := both("E", access.Edit), both("P", access.Publish), both("M", access.Manage)
 	b.Poll(t)
-	refused(t, "an author moves what is live", second(b.Pages.Move(editor, below.ID, 0, -1, below.Version)), stoa.KindForbidden)
-	refused(t, "an author moves a draft out", second(b.Pages.Move(editor, draft.ID, 0, -1, draft.Version)), stoa.KindForbidden)
-	refused(t, "a publisher moves it out", second(b.Pages.Move(publisher, below.ID, 0, -1, below.Version)), stoa.KindForbidden)
+	refused(
+		t,
+		"an author moves what is live",
+		second(b.Pages.Move(editor, below.ID, 0, -1, below.Version)),
+		stoa.KindForbidden,
+	)
+	refused(
+		t,
+		"an author moves a draft out",
+		second(b.Pages.Move(editor, draft.ID, 0, -1, draft.Version)),
+		stoa.KindForbidden,
+	)
+	refused(
+		t,
+		"a publisher moves it out",
+		second(b.Pages.Move(publisher, below.ID, 0, -1, below.Version)),
+		stoa.KindForbidden,
+	)
 	if got := b.Guest(t).Get(t, "/below"); got.Status == http.StatusOK {
 		t.Error("guests see what was not moved")
 	}

@@ -99,8 +99,11 @@ func newRouteWalk(t *testing.T) *routeWalk {
 	}
 	n, ctx := w.nodes[0], servertest.System()
 	st := n.Site(t)
-	_, err := n.CreateInstance(ctx, site.Defaults{Name: "Tenant", SiteName: "Tenant", SiteSlug: "guest", HostName: tenantHost,
-		WebID: tenantHost, MailDomain: tenantHost, Locale: "en", TimeZone: "UTC"})
+	_, err := n.CreateInstance(
+		ctx,
+		site.Defaults{Name: "Tenant", SiteName: "Tenant", SiteSlug: "guest", HostName: tenantHost,
+			WebID: tenantHost, MailDomain: tenantHost, Locale: "en", TimeZone: "UTC"},
+	)
 	w.must(err)
 	inst, own, err := n.Sites.Resolve(ctx, tenantHost)
 	w.must(err)
@@ -137,7 +140,13 @@ func (w *routeWalk) must(err error) {
 }
 
 // person makes an account and gives its login. The role is made with the grant when there is one.
-func (w *routeWalk) person(n *servertest.Node, instance stoa.ID, name, role string, g *access.Grant, on ...access.Resource) string {
+func (w *routeWalk) person(
+	n *servertest.Node,
+	instance stoa.ID,
+	name, role string,
+	g *access.Grant,
+	on ...access.Resource,
+) string {
 	w.t.Helper()
 	ctx := servertest.System()
 	u := user.User{Instance: instance, ScreenName: name, Email: name + "@people.test", FirstName: name}
@@ -168,13 +177,24 @@ func (w *routeWalk) signIn(k *visitorKind) {
 	if k.login == servertest.AdminLogin {
 		password = servertest.AdminPassword
 	}
-	status, to := w.ask(w.nodes[0], k, http.MethodPost, "/sign-in", url.Values{"login": {k.login}, "password": {password}, "next": {"/x"}})
+	status, to := w.ask(
+		w.nodes[0],
+		k,
+		http.MethodPost,
+		"/sign-in",
+		url.Values{"login": {k.login}, "password": {password}, "next": {"/x"}},
+	)
 	if status != http.StatusSeeOther || !strings.HasSuffix(to, "/x") {
 		w.t.Fatalf("%c signs in: %d to %q", k.letter, status, to)
 	}
 }
 
-func (w *routeWalk) ask(n *servertest.Node, k *visitorKind, method, path string, form url.Values) (status int, location string) {
+func (w *routeWalk) ask(
+	n *servertest.Node,
+	k *visitorKind,
+	method, path string,
+	form url.Values,
+) (status int, location string) {
 	w.t.Helper()
 	req, err := http.NewRequestWithContext(w.t.Context(), method, n.URL+path, strings.NewReader(form.Encode()))
 	w.must(err)
@@ -260,7 +280,11 @@ func (w *routeWalk) address(n *servertest.Node, path string, k *visitorKind) (st
 
 func (w *routeWalk) file(n *servertest.Node, k *visitorKind) document.File {
 	w.t.Helper()
-	f, err := n.Files.Upload(servertest.System(), k.things, document.Upload{Name: "a.txt", Body: strings.NewReader("text")})
+	f, err := n.Files.Upload(
+		servertest.System(),
+		k.things,
+		document.Upload{Name: "a.txt", Body: strings.NewReader("text")},
+	)
 	w.must(err)
 	return f
 }

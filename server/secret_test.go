@@ -94,7 +94,8 @@ func TestProxy_ThatIsNotTrustedIsAFinding(t *testing.T) {
 	}
 	nodes[0].Get(t, "/", "X-Forwarded-For", "203.0.113.5")
 	f := findings(t, nodes[1], cluster.CodeProxyUntrusted)
-	if len(f) != 1 || len(f[0].Nodes) != 1 || f[0].Severity != cluster.Warning || !strings.Contains(f[0].Text, "127.0.0.1") {
+	if len(f) != 1 || len(f[0].Nodes) != 1 || f[0].Severity != cluster.Warning ||
+		!strings.Contains(f[0].Text, "127.0.0.1") {
 		t.Errorf("the findings are %v", f)
 	}
 }

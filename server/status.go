@@ -90,7 +90,17 @@ func (s *Server) report(q statusQuestion) cluster.Report {
 		}
 	}
 	for _, l := range s.probe.Latencies() {
-		r.Latencies = append(r.Latencies, cluster.NodeLatency{Node: names[l.Writer], Writer: strconv.FormatInt(l.Writer, 10), P50: l.P50, P99: l.P99, Max: l.Max, Lost: l.Lost})
+		r.Latencies = append(
+			r.Latencies,
+			cluster.NodeLatency{
+				Node:   names[l.Writer],
+				Writer: strconv.FormatInt(l.Writer, 10),
+				P50:    l.P50,
+				P99:    l.P99,
+				Max:    l.Max,
+				Lost:   l.Lost,
+			},
+		)
 	}
 	if c := s.checkup.Load(); c != nil {
 		r.ClockOffset = c.offset
@@ -197,7 +207,10 @@ func (s *Server) ClearCachesText(ctx context.Context) (string, error) {
 	var lines []string
 	for _, a := range answers {
 		if a.Err != nil {
-			lines = append(lines, a.Member.Name+" has not confirmed yet; it empties its caches at its next look at the database.")
+			lines = append(
+				lines,
+				a.Member.Name+" has not confirmed yet; it empties its caches at its next look at the database.",
+			)
 		} else {
 			lines = append(lines, a.Member.Name+" has emptied its caches.")
 		}

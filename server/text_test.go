@@ -15,8 +15,12 @@ func TestText_EitherUnicodeFormIsOne(t *testing.T) {
 		n := nodes[0]
 		n.SignIn(t)
 		const decomposed = "Pingu\u0308ino Nin\u0303o"
-		a := n.Post(t, "/control/content/new", url.Values{"title": {decomposed}, "body": {"<p>Re\u0301sume\u0301</p>"}, "kind": {"post"},
-			"tags": {"Re\u0301sume\u0301, Résumé"}, "do": {"publish"}})
+		a := n.Post(
+			t,
+			"/control/content/new",
+			url.Values{"title": {decomposed}, "body": {"<p>Re\u0301sume\u0301</p>"}, "kind": {"post"},
+				"tags": {"Re\u0301sume\u0301, Résumé"}, "do": {"publish"}},
+		)
 		if a.Status != http.StatusSeeOther {
 			t.Fatalf("%d\n%s", a.Status, a.Body)
 		}
@@ -68,7 +72,9 @@ func TestText_BytesThatAreNoneNeverFail(t *testing.T) {
 					if !strings.HasPrefix(path, "/control/") {
 						at = n.Guest(t)
 					}
-					if a := at.Post(t, path, form, "User-Agent", "odd \xff agent"); a.Status >= 500 || a.Status == http.StatusNotFound || a.Status == http.StatusMethodNotAllowed {
+					if a := at.Post(t, path, form, "User-Agent", "odd \xff agent"); a.Status >= 500 ||
+						a.Status == http.StatusNotFound ||
+						a.Status == http.StatusMethodNotAllowed {
 						t.Errorf("%s with %s=%q: %d", path, fields[i], bad, a.Status)
 					}
 				}

@@ -71,7 +71,13 @@ func TestWrote_WriterSeesItAtOnceOnNodesThatHeardNothing(t *testing.T) {
 
 // step writes on the first node. On each other one, old says whether a request without the cookie of the
 // write still meets the state from before, and seen checks what the writer meets.
-func step(t *testing.T, nodes []*servertest.Node, write func(a *servertest.Node), old func(n *servertest.Node) bool, seen func(n *servertest.Node)) {
+func step(
+	t *testing.T,
+	nodes []*servertest.Node,
+	write func(a *servertest.Node),
+	old func(n *servertest.Node) bool,
+	seen func(n *servertest.Node),
+) {
 	t.Helper()
 	before := map[*servertest.Node]uint64{}
 	for _, n := range nodes[1:] {
@@ -103,7 +109,12 @@ func seesContent(t *testing.T, nodes []*servertest.Node) {
 
 func seesPage(t *testing.T, nodes []*servertest.Node) {
 	a := nodes[0]
-	form := url.Values{"site": {a.Site(t).ID.String()}, "title.en-US": {"Harbour"}, "slug": {"harbour"}, "type": {"widgets"}}
+	form := url.Values{
+		"site":        {a.Site(t).ID.String()},
+		"title.en-US": {"Harbour"},
+		"slug":        {"harbour"},
+		"type":        {"widgets"},
+	}
 	made := a.Post(t, "/control/pages/new", form)
 	page, _, _ := strings.Cut(made.Header.Get("Location"), "?")
 	if made.Status != http.StatusSeeOther {
@@ -125,7 +136,11 @@ func seesPage(t *testing.T, nodes []*servertest.Node) {
 
 func seesPerson(t *testing.T, nodes []*servertest.Node) {
 	a := nodes[0]
-	found, err := a.Users.List(servertest.System(), a.Site(t).Instance, user.Filter{Query: servertest.AdminLogin, Limit: 2})
+	found, err := a.Users.List(
+		servertest.System(),
+		a.Site(t).Instance,
+		user.Filter{Query: servertest.AdminLogin, Limit: 2},
+	)
 	if err != nil || len(found.Items) != 1 {
 		t.Fatalf("find the administrator: %v", err)
 	}
@@ -133,7 +148,13 @@ func seesPerson(t *testing.T, nodes []*servertest.Node) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	form := url.Values{"screenName": {u.ScreenName}, "email": {u.Email}, "first_name": {"Ada"}, "last_name": {"Byron"}, "status": {"active"}}
+	form := url.Values{
+		"screenName": {u.ScreenName},
+		"email":      {u.Email},
+		"first_name": {"Ada"},
+		"last_name":  {"Byron"},
+		"status":     {"active"},
+	}
 	was := ","
 	for _, r := range u.Roles {
 		form.Add("roles", r.String())
@@ -182,7 +203,19 @@ func seesAfterEveryClick(t *testing.T, nodes []*servertest.Node) {
 	id := all.Publish(t, "clicks", "Clicks", "<p>Text 0.</p>")
 	for i := 1; i <= 4; i++ {
 		text := fmt.Sprintf("Text %d.", i)
-		edit(t, &all, "/control/content/"+id.String(), url.Values{"site": {all.Site(t).ID.String()}, "kind": {"post"}, "slug": {"clicks"}, "title": {"Clicks"}, "body": {"<p>" + text + "</p>"}, "do": {"publish"}})
+		edit(
+			t,
+			&all,
+			"/control/content/"+id.String(),
+			url.Values{
+				"site":  {all.Site(t).ID.String()},
+				"kind":  {"post"},
+				"slug":  {"clicks"},
+				"title": {"Clicks"},
+				"body":  {"<p>" + text + "</p>"},
+				"do":    {"publish"},
+			},
+		)
 		mustSee(t, all.Get(t, "/w/clicks"), http.StatusOK, text)
 	}
 	if out := all.Post(t, "/sign-out", nil); out.Status != http.StatusSeeOther {
@@ -223,7 +256,19 @@ func TestWrote_OddTokensCostOneReadOfTheLog(t *testing.T) {
 	nodes := servertest.StartDeaf(t, dbtest.SQLite, 2)
 	a, b := nodes[0], nodes[1]
 	a.SignIn(t)
-	written := a.Post(t, "/control/content/new", url.Values{"site": {a.Site(t).ID.String()}, "version": {"0"}, "kind": {"post"}, "slug": {"tides"}, "title": {"Tides"}, "body": {"<p>1</p>"}, "do": {"publish"}})
+	written := a.Post(
+		t,
+		"/control/content/new",
+		url.Values{
+			"site":    {a.Site(t).ID.String()},
+			"version": {"0"},
+			"kind":    {"post"},
+			"slug":    {"tides"},
+			"title":   {"Tides"},
+			"body":    {"<p>1</p>"},
+			"do":      {"publish"},
+		},
+	)
 	places := written.Header.Get("Stoa-Wrote")
 	if !regexp.MustCompile(`^[0-9]+\.[0-9]+(, [0-9]+\.[0-9]+)*$`).MatchString(places) {
 		t.Fatalf("the answer of a write tells the places %q", places)
@@ -232,7 +277,8 @@ func TestWrote_OddTokensCostOneReadOfTheLog(t *testing.T) {
 	for _, line := range written.Header.Values("Set-Cookie") {
 		if c, err := http.ParseSetCookie(line); err == nil && isToken(c.Name) {
 			cookies++
-			if c.Path != "/" || c.MaxAge != 60 || !c.HttpOnly || c.Secure || c.SameSite != http.SameSiteLaxMode || !strings.Contains(places, c.Name[len("stoa_wrote_"):]) {
+			if c.Path != "/" || c.MaxAge != 60 || !c.HttpOnly || c.Secure || c.SameSite != http.SameSiteLaxMode ||
+				!strings.Contains(places, c.Name[len("stoa_wrote_"):]) {
 				t.Errorf("cookie %s", line)
 			}
 		}
@@ -301,7 +347,8 @@ func TestWrote_NodeThatCannotLookMarksPagesOfGuestsAndServesNothingElse(t *testi
 		t.Errorf("a guest who wrote nothing gets %d, %v", plain.Status, plain.Header)
 	}
 	for _, path := range []string{"/no/such/page", "/sign-in", "/control/"} {
-		if got := n.Guest(t).Get(t, path, "Cookie", token); got.Status != http.StatusServiceUnavailable || got.Header.Get("Retry-After") != "1" {
+		if got := n.Guest(t).Get(t, path, "Cookie", token); got.Status != http.StatusServiceUnavailable ||
+			got.Header.Get("Retry-After") != "1" {
 			t.Errorf("%s for a guest: %d, to be tried again after %q s", path, got.Status, got.Header.Get("Retry-After"))
 		}
 	}

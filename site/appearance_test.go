@@ -117,7 +117,8 @@ func TestSetAppearance_OtherNodeSeesIt(t *testing.T) {
 	a, b := newNode(t, handles[0], false), newNode(t, handles[1], false)
 	st := a.make(t)
 	b.poll(t)
-	if _, before, err := b.Resolve(t.Context(), "example.org"); err != nil || before.ID != st.ID || before.StylePath() != "" {
+	if _, before, err := b.Resolve(t.Context(), "example.org"); err != nil || before.ID != st.ID ||
+		before.StylePath() != "" {
 		t.Fatalf("%+v, %v", before, err)
 	}
 	saved, err := a.SetAppearance(system(t), st.ID, Appearance{Light: Colours{Accent: "#8a1c1c"}}, st.Version)
@@ -208,7 +209,10 @@ func TestThemeColours_AreThoseOfTheTokens(t *testing.T) {
 	for name, want := range map[string][2]colour{"ground": {themeLight.ground, themeDark.ground},
 		"ink": {themeLight.ink, themeDark.ink}, "accent": {themeLight.accent, themeDark.accent},
 		"ok": {themeLight.ok, themeDark.ok}, "warn": {themeLight.warn, themeDark.warn}, "bad": {themeLight.bad, themeDark.bad}} {
-		if line := "--" + name + ": light-dark(" + want[0].String() + ", " + want[1].String() + ")"; !strings.Contains(string(css), line) {
+		if line := "--" + name + ": light-dark(" + want[0].String() + ", " + want[1].String() + ")"; !strings.Contains(
+			string(css),
+			line,
+		) {
 			t.Errorf("tokens.css has no %s", line)
 		}
 	}

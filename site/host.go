@@ -168,7 +168,13 @@ func (s *Service) Hosts(ctx context.Context, instance stoa.ID) ([]Host, error) {
 			return nil, err
 		}
 	}
-	return db.All(ctx, s.opt.DB, scanHost, "SELECT name, instance, site FROM site_host WHERE instance = ? ORDER BY name", instance)
+	return db.All(
+		ctx,
+		s.opt.DB,
+		scanHost,
+		"SELECT name, instance, site FROM site_host WHERE instance = ? ORDER BY name",
+		instance,
+	)
 }
 
 // KnownHost reports, from cache, whether the host name was given to a site. It checks no permission: a name that is

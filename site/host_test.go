@@ -37,8 +37,11 @@ func TestNormalHost_IsWhatBrowsersSendOrRefused(t *testing.T) {
 // tenancy is a further instance beside the default one, with its administrator.
 func tenancy(t *testing.T, n *node, host string) (Instance, Site, context.Context) {
 	t.Helper()
-	inst, st, err := n.CreateInstance(system(t), Defaults{WebID: host, Name: "Tenant", SiteSlug: "guest", SiteName: "Tenant",
-		HostName: host, TimeZone: "UTC", Locale: "en"})
+	inst, st, err := n.CreateInstance(
+		system(t),
+		Defaults{WebID: host, Name: "Tenant", SiteSlug: "guest", SiteName: "Tenant",
+			HostName: host, TimeZone: "UTC", Locale: "en"},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +69,10 @@ func TestHosts_OperatorsGiveThemAndAdministratorsDistributeThem(t *testing.T) {
 			a.opt.OwnHosts = []string{"portal.example", "*.intern.example", "*"}
 			def := a.make(t)
 			inst, first, tenant := tenancy(t, a, "tenant.example")
-			operator := stoa.WithActor(t.Context(), stoa.Actor{User: 1, Instance: def.Instance, Admin: true, Operator: true, Proven: time.Now()})
+			operator := stoa.WithActor(
+				t.Context(),
+				stoa.Actor{User: 1, Instance: def.Instance, Admin: true, Operator: true, Proven: time.Now()},
+			)
 			manager := stoa.WithActor(t.Context(), stoa.Actor{User: 2, Instance: def.Instance, Admin: true, Proven: time.Now()})
 			second, err := a.CreateSite(tenant, Site{Instance: inst.ID, Slug: "second", Name: "Second", Locale: "en"})
 			if err != nil {
@@ -95,7 +101,8 @@ func TestHosts_OperatorsGiveThemAndAdministratorsDistributeThem(t *testing.T) {
 				t.Fatal(err)
 			}
 			b.poll(t)
-			if i, st, err := b.Resolve(t.Context(), "xn--bcher-kva.example"); err != nil || i.ID != inst.ID || st.ID != first.ID {
+			if i, st, err := b.Resolve(t.Context(), "xn--bcher-kva.example"); err != nil || i.ID != inst.ID ||
+				st.ID != first.ID {
 				t.Fatalf("a given name leads to %d, %v; want the first site", st.ID, err)
 			}
 			// The tenant's administrators say which site each leads to.
@@ -163,14 +170,22 @@ func TestInstances_AreBelievedOfNoCaller(t *testing.T) {
 		}
 		role, err := n.access.CreateRole(system(t), access.Role{Instance: inst.ID, Name: "All"})
 		if err == nil {
-			err = n.access.SetGrants(system(t), access.InstancePath(inst.ID), []access.Grant{{Role: role.ID, Action: access.Manage}})
+			err = n.access.SetGrants(
+				system(t),
+				access.InstancePath(inst.ID),
+				[]access.Grant{{Role: role.ID, Action: access.Manage}},
+			)
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		held := stoa.WithActor(t.Context(), stoa.Actor{User: 10, Instance: inst.ID, Roles: []stoa.ID{role.ID}, Proven: time.Now()})
+		held := stoa.WithActor(
+			t.Context(),
+			stoa.Actor{User: 10, Instance: inst.ID, Roles: []stoa.ID{role.ID}, Proven: time.Now()},
+		)
 		page := append(access.Path{{Kind: "page", ID: 5, Own: true}}, lie.Path()...)
-		if !n.access.Can(held, access.Manage, own.Path()) || n.access.Can(held, access.View, lie.Path()) || n.access.Can(held, access.View, page) {
+		if !n.access.Can(held, access.Manage, own.Path()) || n.access.Can(held, access.View, lie.Path()) ||
+			n.access.Can(held, access.View, page) {
 			t.Error("a path that puts a site into another instance is believed of a role")
 		}
 	})

@@ -34,8 +34,13 @@ func (s *Service) SetTimeZone(ctx context.Context, i Instance, zone string) erro
 		return stoa.Invalid("timeZone", "%.60q is not a time zone: one such as Europe/Vienna or UTC is expected", zone)
 	}
 	return s.opt.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
-		n, err := tx.Affected(ctx, "UPDATE site_instance SET time_zone = ?, version = version + 1 WHERE id = ? AND version = ?",
-			zone, i.ID, i.Version)
+		n, err := tx.Affected(
+			ctx,
+			"UPDATE site_instance SET time_zone = ?, version = version + 1 WHERE id = ? AND version = ?",
+			zone,
+			i.ID,
+			i.Version,
+		)
 		if err != nil {
 			return err
 		}

@@ -47,7 +47,12 @@ func (s *Service) EnsureDefault(ctx context.Context, d Defaults) (inst Instance,
 	return inst, st, created, err
 }
 
-func (s *Service) insertInstance(ctx context.Context, tx *db.Tx, d Defaults, main bool) (inst Instance, st Site, err error) {
+func (s *Service) insertInstance(
+	ctx context.Context,
+	tx *db.Tx,
+	d Defaults,
+	main bool,
+) (inst Instance, st Site, err error) {
 	id, err := tx.NewID(ctx)
 	if err != nil {
 		return inst, st, err
@@ -56,7 +61,15 @@ func (s *Service) insertInstance(ctx context.Context, tx *db.Tx, d Defaults, mai
 	if err != nil {
 		return inst, st, err
 	}
-	inst = Instance{ID: id, WebID: d.WebID, Name: d.Name, MailDomain: d.MailDomain, Locale: d.Locale, TimeZone: d.TimeZone, Version: 1}
+	inst = Instance{
+		ID:         id,
+		WebID:      d.WebID,
+		Name:       d.Name,
+		MailDomain: d.MailDomain,
+		Locale:     d.Locale,
+		TimeZone:   d.TimeZone,
+		Version:    1,
+	}
 	if err := tx.Insert(ctx, "site_instance", db.Row{"id": inst.ID, "web_id": inst.WebID, "name": inst.Name,
 		"mail_domain": inst.MailDomain, "locale": string(inst.Locale), "time_zone": inst.TimeZone, "version": inst.Version,
 		"main": main}); err != nil {
@@ -71,7 +84,17 @@ func (s *Service) insertInstance(ctx context.Context, tx *db.Tx, d Defaults, mai
 	if len(locales) == 0 {
 		locales = []stoa.Locale{d.Locale}
 	}
-	st = Site{ID: siteID, Instance: inst.ID, Slug: d.SiteSlug, Name: d.SiteName, Tagline: d.Tagline, Locale: d.Locale, Locales: locales, Created: tx.Now(), Version: 1}
+	st = Site{
+		ID:       siteID,
+		Instance: inst.ID,
+		Slug:     d.SiteSlug,
+		Name:     d.SiteName,
+		Tagline:  d.Tagline,
+		Locale:   d.Locale,
+		Locales:  locales,
+		Created:  tx.Now(),
+		Version:  1,
+	}
 	if err := insertSite(ctx, tx, st); err != nil {
 		return inst, st, err
 	}
@@ -121,7 +144,9 @@ func (s *Service) CreateInstance(ctx context.Context, d Defaults) (inst Instance
 		return inField("host", err)
 	})
 	if db.IsDuplicate(err) {
-		return Instance{}, Site{}, stoa.Conflict("there is an instance with this web id or host name already: choose another one")
+		return Instance{}, Site{}, stoa.Conflict(
+			"there is an instance with this web id or host name already: choose another one",
+		)
 	}
 	return inst, st, err
 }

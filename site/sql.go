@@ -24,8 +24,22 @@ func scanInstance(r db.Scanner) (i Instance, err error) {
 func scanSite(r db.Scanner) (s Site, err error) {
 	var locales, appearance string
 	var created int64
-	err = r.Scan(&s.ID, &s.Instance, &s.Slug, &s.Name, &s.Tagline, &s.Locale, &locales, &s.Home, &s.Logo, &s.Favicon, &s.Footer, &created, &s.Version,
-		&appearance)
+	err = r.Scan(
+		&s.ID,
+		&s.Instance,
+		&s.Slug,
+		&s.Name,
+		&s.Tagline,
+		&s.Locale,
+		&locales,
+		&s.Home,
+		&s.Logo,
+		&s.Favicon,
+		&s.Footer,
+		&created,
+		&s.Version,
+		&appearance,
+	)
 	for l := range strings.FieldsSeq(locales) {
 		s.Locales = append(s.Locales, stoa.Locale(l))
 	}
@@ -49,7 +63,11 @@ func joinLocales(list []stoa.Locale) string {
 func insertSite(ctx context.Context, tx *db.Tx, s Site) error {
 	tx.Changed("site", s.ID, s.Instance, s.Version)
 	audit.Note(tx, audit.Made, s.thing())
-	return tx.Insert(ctx, "site_site", db.Row{"id": s.ID, "instance": s.Instance, "slug": s.Slug, "name": s.Name, "tagline": s.Tagline,
-		"locale": string(s.Locale), "locales": joinLocales(s.Locales), "home": s.Home, "logo": s.Logo, "favicon": s.Favicon,
-		"footer": s.Footer, "created": db.Micros(s.Created), "version": s.Version})
+	return tx.Insert(
+		ctx,
+		"site_site",
+		db.Row{"id": s.ID, "instance": s.Instance, "slug": s.Slug, "name": s.Name, "tagline": s.Tagline,
+			"locale": string(s.Locale), "locales": joinLocales(s.Locales), "home": s.Home, "logo": s.Logo, "favicon": s.Favicon,
+			"footer": s.Footer, "created": db.Micros(s.Created), "version": s.Version},
+	)
 }

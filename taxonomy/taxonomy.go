@@ -83,8 +83,15 @@ func (s *Service) Of(ctx context.Context, kind string, thing, site stoa.ID) (Ter
 		l.Thing(kind, thing)
 		l.Scope("category", site)
 		l.Scope("tag", site)
-		cats, err := db.All(ctx, s.opt.DB, scanCategory, `SELECT c.id, c.site, c.parent, c.slug, c.name, c.description, c.version FROM taxonomy_category c
-			JOIN taxonomy_assigned a ON a.term = c.id WHERE a.kind = ? AND a.thing = ? AND a.term_kind = 'category' ORDER BY c.name, c.id`, kind, thing)
+		cats, err := db.All(
+			ctx,
+			s.opt.DB,
+			scanCategory,
+			`SELECT c.id, c.site, c.parent, c.slug, c.name, c.description, c.version FROM taxonomy_category c
+			JOIN taxonomy_assigned a ON a.term = c.id WHERE a.kind = ? AND a.thing = ? AND a.term_kind = 'category' ORDER BY c.name, c.id`,
+			kind,
+			thing,
+		)
 		if err != nil {
 			return Terms{}, err
 		}
@@ -96,7 +103,13 @@ func (s *Service) Of(ctx context.Context, kind string, thing, site stoa.ID) (Ter
 
 // Assign replaces the words that a thing carries, in the transaction of its owner, who has checked
 // the permission and notes the change of the thing.
-func (s *Service) Assign(ctx context.Context, tx *db.Tx, kind string, thing, site stoa.ID, categories, tags []stoa.ID) error {
+func (s *Service) Assign(
+	ctx context.Context,
+	tx *db.Tx,
+	kind string,
+	thing, site stoa.ID,
+	categories, tags []stoa.ID,
+) error {
 	if _, err := tx.Exec(ctx, "DELETE FROM taxonomy_assigned WHERE kind = ? AND thing = ?", kind, thing); err != nil {
 		return err
 	}
@@ -124,7 +137,8 @@ func (s *Service) DeleteCategory(ctx context.Context, instance, site, id stoa.ID
 	return s.opt.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
 		var parent stoa.ID
 		var name string
-		err := tx.QueryRow(ctx, "SELECT parent, name FROM taxonomy_category WHERE id = ? AND site = ?", id, site).Scan(&parent, &name)
+		err := tx.QueryRow(ctx, "SELECT parent, name FROM taxonomy_category WHERE id = ? AND site = ?", id, site).
+			Scan(&parent, &name)
 		if db.IsNoRows(err) {
 			return stoa.NotFound("category", id)
 		}

@@ -245,14 +245,29 @@ func (s *Service) Update(ctx context.Context, u User) (User, error) {
 				return err
 			}
 		}
-		n, err := tx.Affected(ctx, `UPDATE user_account SET screen_name = ?, email = ?, first_name = ?, last_name = ?, locale = ?, time_zone = ?,
+		n, err := tx.Affected(
+			ctx,
+			`UPDATE user_account SET screen_name = ?, email = ?, first_name = ?, last_name = ?, locale = ?, time_zone = ?,
 status = ?, words = ?, version = version + 1 WHERE id = ? AND version = ?`,
-			u.ScreenName, u.Email, u.FirstName, u.LastName, string(u.Locale), u.TimeZone, u.Status, u.words(), u.ID, u.Version)
+			u.ScreenName,
+			u.Email,
+			u.FirstName,
+			u.LastName,
+			string(u.Locale),
+			u.TimeZone,
+			u.Status,
+			u.words(),
+			u.ID,
+			u.Version,
+		)
 		if err != nil {
 			return err
 		}
 		if n == 0 {
-			return stoa.Conflict("the account %s was changed by somebody else: load it again and repeat the change", old.ScreenName)
+			return stoa.Conflict(
+				"the account %s was changed by somebody else: load it again and repeat the change",
+				old.ScreenName,
+			)
 		}
 		if u.Email != old.Email || u.Status != StatusActive { // a link went to an address that counts no more
 			if _, err := tx.Exec(ctx, "DELETE FROM user_link WHERE account = ?", u.ID); err != nil {
@@ -355,7 +370,10 @@ func (s *Service) Delete(ctx context.Context, id stoa.ID) error {
 // ChangeRoles gives a user roles and takes others, and leaves alone those it does not name. It needs what SetRoles needs.
 func (s *Service) ChangeRoles(ctx context.Context, user stoa.ID, add, remove []stoa.ID) error {
 	return s.setRoles(ctx, user, add, func(held []stoa.ID) []stoa.ID {
-		held = slices.DeleteFunc(held, func(id stoa.ID) bool { return slices.Contains(remove, id) || slices.Contains(add, id) })
+		held = slices.DeleteFunc(
+			held,
+			func(id stoa.ID) bool { return slices.Contains(remove, id) || slices.Contains(add, id) },
+		)
 		return append(held, add...)
 	})
 }
@@ -366,7 +384,12 @@ func (s *Service) SetRoles(ctx context.Context, user stoa.ID, roles []stoa.ID) e
 	return s.setRoles(ctx, user, roles, func([]stoa.ID) []stoa.ID { return roles })
 }
 
-func (s *Service) setRoles(ctx context.Context, user stoa.ID, given []stoa.ID, roles func(held []stoa.ID) []stoa.ID) error {
+func (s *Service) setRoles(
+	ctx context.Context,
+	user stoa.ID,
+	given []stoa.ID,
+	roles func(held []stoa.ID) []stoa.ID,
+) error {
 	a, err := s.manageAccount(ctx, user)
 	if err != nil {
 		return err
@@ -505,7 +528,13 @@ func storePassword(ctx context.Context, tx *db.Tx, a account, hash string, keep 
 
 // replacePassword does nothing when the password is not the one of a any more.
 func replacePassword(ctx context.Context, tx *db.Tx, a account, hash string) (done bool, err error) {
-	n, err := tx.Affected(ctx, "UPDATE user_account SET password = ?, version = version + 1 WHERE id = ? AND password = ?", hash, a.ID, a.password)
+	n, err := tx.Affected(
+		ctx,
+		"UPDATE user_account SET password = ?, version = version + 1 WHERE id = ? AND password = ?",
+		hash,
+		a.ID,
+		a.password,
+	)
 	if err != nil {
 		return false, fmt.Errorf("save the password: %w", err)
 	}

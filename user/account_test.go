@@ -121,7 +121,12 @@ func TestResetPassword_ByMail(t *testing.T) {
 
 		late := n.resetToken(t, "ann@example.com")
 		n.clock.pass(61 * time.Minute)
-		wantKind(t, "a link that is too old", n.ResetPassword(context.Background(), late, "another password"), stoa.KindInvalid)
+		wantKind(
+			t,
+			"a link that is too old",
+			n.ResetPassword(context.Background(), late, "another password"),
+			stoa.KindInvalid,
+		)
 
 		// Nobody's address gets the same answer and no mail.
 		before := len(n.mails(t))
@@ -140,7 +145,12 @@ func TestResetPassword_ByMail(t *testing.T) {
 				t.Error("a token is in the log")
 			}
 		}
-		wantKind(t, "after Close", n.RequestReset(context.Background(), instance, "ann@example.com", "https://portal.example.com"), stoa.KindUnavailable)
+		wantKind(
+			t,
+			"after Close",
+			n.RequestReset(context.Background(), instance, "ann@example.com", "https://portal.example.com"),
+			stoa.KindUnavailable,
+		)
 	})
 }
 
@@ -240,7 +250,8 @@ func TestChanges_AreToldByMail(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if m := regexp.MustCompile(`(?m)^To: <?([^>\r\n]+)`).FindSubmatch(raw); m != nil && strings.Contains(string(raw), "e-mail address of your account") {
+		if m := regexp.MustCompile(`(?m)^To: <?([^>\r\n]+)`).FindSubmatch(raw); m != nil &&
+			strings.Contains(string(raw), "e-mail address of your account") {
 			to[string(m[1])]++
 		}
 	}
@@ -272,13 +283,25 @@ func TestAdminSetPassword_IsNotForTheOwnAccount(t *testing.T) {
 	n := newNode(t, dbtest.New(t))
 	boss := admin(t, n)
 	ctx := n.as(t, n.signIn(t, "test", passphrase))
-	wantKind(t, "the own password without the old one", n.AdminSetPassword(ctx, boss.ID, passphrase+" 2"), stoa.KindForbidden)
+	wantKind(
+		t,
+		"the own password without the old one",
+		n.AdminSetPassword(ctx, boss.ID, passphrase+" 2"),
+		stoa.KindForbidden,
+	)
 	n.signIn(t, "test", passphrase)
 }
 
 func TestEnsureAdmin_TakesThePasswordOfAFileAsItIs(t *testing.T) {
 	n := newNode(t, dbtest.New(t))
-	o := AdminOptions{EmailPrefix: "test", MailDomain: "example.com", ScreenName: "test", First: "T", Last: "T", Password: "test"}
+	o := AdminOptions{
+		EmailPrefix: "test",
+		MailDomain:  "example.com",
+		ScreenName:  "test",
+		First:       "T",
+		Last:        "T",
+		Password:    "test",
+	}
 	_, _, err := n.EnsureAdmin(asSystem(), instance, o)
 	wantKind(t, "from a form", err, stoa.KindInvalid)
 	o.AsItIs = true
@@ -331,7 +354,8 @@ func TestUpdate_VersionsLocksAndNames(t *testing.T) {
 		own := ann
 		own.FirstName, own.Email, own.ScreenName, own.Status = "Anna", "evil@example.com", "root", StatusLocked
 		got, err := n.Update(ctx, own)
-		if err != nil || got.FirstName != "Anna" || got.Email != ann.Email || got.ScreenName != "ann" || got.Status != StatusActive {
+		if err != nil || got.FirstName != "Anna" || got.Email != ann.Email || got.ScreenName != "ann" ||
+			got.Status != StatusActive {
 			t.Fatalf("own change: %+v %v", got, err)
 		}
 		if stoa.ActorFrom(n.as(t, token)).Name != "Anna" {
@@ -393,7 +417,11 @@ func TestManagers_CannotBecomeAdministrators(t *testing.T) {
 	wantKind(t, "boss's address", err, stoa.KindForbidden)
 	_, err = n.CreateGroup(ctx, Group{Instance: instance, Name: "Ours", Roles: adminRole})
 	wantKind(t, "a group", err, stoa.KindForbidden)
-	_, err = n.Create(ctx, User{Instance: instance, ScreenName: "x", Email: "x@example.com", Groups: []stoa.ID{admins.ID}}, passphrase)
+	_, err = n.Create(
+		ctx,
+		User{Instance: instance, ScreenName: "x", Email: "x@example.com", Groups: []stoa.ID{admins.ID}},
+		passphrase,
+	)
 	wantKind(t, "an account in the group", err, stoa.KindForbidden)
 	_, err = n.Create(ctx, User{Instance: instance + 1, ScreenName: "x", Email: "x@example.com"}, passphrase)
 	wantKind(t, "another instance", err, stoa.KindNotFound)

@@ -164,7 +164,11 @@ func TestAudit_ARefusalKnowsWhatWasRefused(t *testing.T) {
 	d := dbtest.New(t)
 	n, l := audited(t, d)
 	someone := stoa.WithActor(t.Context(), stoa.Actor{User: 5, Name: "Nina", Instance: instance, Roles: []stoa.ID{1}})
-	err := n.access.Check(someone, access.Edit, access.Path{{Kind: "page", ID: 9}, {Kind: access.KindInstance, ID: instance}})
+	err := n.access.Check(
+		someone,
+		access.Edit,
+		access.Path{{Kind: "page", ID: 9}, {Kind: access.KindInstance, ID: instance}},
+	)
 	if !stoa.Is(err, stoa.KindNotFound) {
 		t.Fatal(err)
 	}

@@ -76,7 +76,14 @@ func (s *Service) UpdateGroup(ctx context.Context, g Group) (Group, error) {
 		if err != nil {
 			return err
 		}
-		n, err := tx.Affected(ctx, "UPDATE user_group SET name = ?, description = ?, version = version + 1 WHERE id = ? AND version = ?", g.Name, g.Description, g.ID, g.Version)
+		n, err := tx.Affected(
+			ctx,
+			"UPDATE user_group SET name = ?, description = ?, version = version + 1 WHERE id = ? AND version = ?",
+			g.Name,
+			g.Description,
+			g.ID,
+			g.Version,
+		)
 		if err != nil {
 			return err
 		}
@@ -352,7 +359,11 @@ type AdminOptions struct {
 // EnsureAdmin makes the roles of the instance and its first administrator, unless there is an active
 // one. While that one has no password it also gives the token for <base>/account/setup?token=…, good once within
 // Options.SetupLifetime. Only the portal itself may call it.
-func (s *Service) EnsureAdmin(ctx context.Context, instance stoa.ID, o AdminOptions) (setupToken string, created bool, err error) {
+func (s *Service) EnsureAdmin(
+	ctx context.Context,
+	instance stoa.ID,
+	o AdminOptions,
+) (setupToken string, created bool, err error) {
 	setupToken, created, err = s.ensureAdmin(ctx, instance, o)
 	if db.IsDuplicate(err) { // another node was first, on a server whose locks this one does not see (Galera)
 		setupToken, created, err = s.ensureAdmin(ctx, instance, o)
@@ -407,7 +418,8 @@ func (s *Service) ensureAdmin(
 				return nil
 			}
 			var id stoa.ID
-			err := tx.QueryRow(ctx, "SELECT a.id FROM user_account a JOIN access_holder r ON r.holder = a.id WHERE a.instance = ? AND r.role = ? AND a.password = ''", instance, role).Scan(&id)
+			err := tx.QueryRow(ctx, "SELECT a.id FROM user_account a JOIN access_holder r ON r.holder = a.id WHERE a.instance = ? AND r.role = ? AND a.password = ''", instance, role).
+				Scan(&id)
 			if db.IsNoRows(err) {
 				return nil
 			}

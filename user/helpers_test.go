@@ -110,7 +110,15 @@ func newNodes(t *testing.T, dbs ...*db.DB) []*node {
 		if err != nil {
 			t.Fatal(err)
 		}
-		n := &node{access: acc, cache: ch, clock: c, wire: w, dir: filepath.Join(t.TempDir(), "mail"), log: &bytes.Buffer{}, used: map[string]bool{}}
+		n := &node{
+			access: acc,
+			cache:  ch,
+			clock:  c,
+			wire:   w,
+			dir:    filepath.Join(t.TempDir(), "mail"),
+			log:    &bytes.Buffer{},
+			used:   map[string]bool{},
+		}
 		n.Service, err = New(Options{
 			DB: d, Cache: ch, Access: acc, Now: c.now, HashMemory: 64, AccountMax: 3, AddressMax: 8,
 			Mail:   mail.New(mail.Options{Dir: n.dir, From: "portal@example.com"}),
@@ -140,7 +148,18 @@ func asSystem() context.Context { return stoa.WithActor(context.Background(), st
 
 func admin(t *testing.T, n *node) User {
 	t.Helper()
-	_, created, err := n.EnsureAdmin(asSystem(), instance, AdminOptions{EmailPrefix: "test", MailDomain: "example.com", ScreenName: "test", First: "Test", Last: "Test", Password: passphrase})
+	_, created, err := n.EnsureAdmin(
+		asSystem(),
+		instance,
+		AdminOptions{
+			EmailPrefix: "test",
+			MailDomain:  "example.com",
+			ScreenName:  "test",
+			First:       "Test",
+			Last:        "Test",
+			Password:    passphrase,
+		},
+	)
 	if err != nil || !created {
 		t.Fatalf("EnsureAdmin: %v %v", created, err)
 	}
@@ -153,7 +172,11 @@ func admin(t *testing.T, n *node) User {
 
 func person(t *testing.T, n *node, name string, roles ...stoa.ID) User {
 	t.Helper()
-	u, err := n.Create(asSystem(), User{Instance: instance, ScreenName: name, Email: name + "@example.com", FirstName: name, Roles: roles}, passphrase)
+	u, err := n.Create(
+		asSystem(),
+		User{Instance: instance, ScreenName: name, Email: name + "@example.com", FirstName: name, Roles: roles},
+		passphrase,
+	)
 	if err != nil {
 		t.Fatalf("create %s: %v", name, err)
 	}

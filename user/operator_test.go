@@ -38,7 +38,11 @@ func manager(t *testing.T, n *node, name string) User {
 	t.Helper()
 	r, err := n.access.CreateRole(asSystem(), access.Role{Instance: instance, Name: "Managers of " + name})
 	if err == nil {
-		err = n.access.SetGrants(asSystem(), access.InstancePath(instance), []access.Grant{{Role: r.ID, Action: access.Manage}})
+		err = n.access.SetGrants(
+			asSystem(),
+			access.InstancePath(instance),
+			[]access.Grant{{Role: r.ID, Action: access.Manage}},
+		)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -124,7 +128,11 @@ func TestOperator_PropertyNamesTheOnlyOnes(t *testing.T) {
 			u.Email = "boss2@example.com"
 			_, err = a.Update(ctx, u)
 			wantKind(t, "takes the address over", err, stoa.KindForbidden)
-			_, err = a.Create(ctx, User{Instance: instance, ScreenName: "free", Email: "free@example.com", FirstName: "F"}, passphrase)
+			_, err = a.Create(
+				ctx,
+				User{Instance: instance, ScreenName: "free", Email: "free@example.com", FirstName: "F"},
+				passphrase,
+			)
 			wantKind(t, "makes an account of a name that is listed", err, stoa.KindForbidden)
 			u = boss
 			u.ScreenName = "free"

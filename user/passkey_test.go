@@ -188,7 +188,9 @@ func TestSignInWithTicket_IsBoundToOriginAndBrowser(t *testing.T) {
 				t.Fatalf("the ticket: %+v, %v", to, err)
 			}
 			if _, _, err := b.TicketWithPasskey(context.Background(), party(), instance, token, phone.get(t, a.askPasskey(t))); !stoa.Is(
-				err, stoa.KindUnauthorized) {
+				err,
+				stoa.KindUnauthorized,
+			) {
 				t.Errorf("a second ticket: %v", err)
 			}
 			return ticket

@@ -152,8 +152,15 @@ func (s *Service) open(ctx context.Context, a account, c Credentials, fresh stri
 		if fresh != "" {
 			password = fresh
 		}
-		n, err := tx.Affected(ctx, "UPDATE user_account SET last_login = ?, password = ? WHERE id = ? AND status = ? AND password = ?",
-			db.Micros(now), password, a.ID, StatusActive, a.password)
+		n, err := tx.Affected(
+			ctx,
+			"UPDATE user_account SET last_login = ?, password = ? WHERE id = ? AND status = ? AND password = ?",
+			db.Micros(now),
+			password,
+			a.ID,
+			StatusActive,
+			a.password,
+		)
 		if err != nil {
 			return err
 		}
@@ -310,7 +317,12 @@ func (s *Service) actor(ctx context.Context, id stoa.ID) (stoa.Actor, error) {
 			return stoa.Actor{}, fmt.Errorf("read the roles of user %d: %w", id, err)
 		}
 		admin := names[access.RoleAdministrator]
-		actor := stoa.Actor{User: id, Name: a.FullName(), Instance: a.Instance, Admin: admin != 0 && slices.Contains(held, admin)}
+		actor := stoa.Actor{
+			User:     id,
+			Name:     a.FullName(),
+			Instance: a.Instance,
+			Admin:    admin != 0 && slices.Contains(held, admin),
+		}
 		if actor.Operator, err = s.operates(ctx, s.db, a.User, actor.Admin); err != nil {
 			return stoa.Actor{}, err
 		}

@@ -23,7 +23,8 @@ func TestSignIn_GivesASessionUntilSignOut(t *testing.T) {
 		for _, login := range []string{"test", "TEST@example.com ", "Test"} {
 			token := n.signIn(t, login, passphrase)
 			actor, v, err := n.Authenticate(context.Background(), token)
-			if err != nil || actor.User != boss.ID || !actor.Admin || actor.Instance != instance || actor.Session != v.ID || actor.Name != "Test Test" {
+			if err != nil || actor.User != boss.ID || !actor.Admin || actor.Instance != instance || actor.Session != v.ID ||
+				actor.Name != "Test Test" {
 				t.Fatalf("%s: %+v %v", login, actor, err)
 			}
 			if !actor.HasRole(n.role(t, access.RoleGuest)) || !actor.HasRole(n.role(t, access.RoleUser)) {
@@ -89,7 +90,8 @@ func TestSessions_SlideAndEnd(t *testing.T) {
 			t.Fatal(err)
 		}
 		var left int
-		if err := n.db.QueryRow(context.Background(), "SELECT (SELECT count(*) FROM user_session) + (SELECT count(*) FROM user_attempt)").Scan(&left); err != nil || left != 0 {
+		if err := n.db.QueryRow(context.Background(), "SELECT (SELECT count(*) FROM user_session) + (SELECT count(*) FROM user_attempt)").Scan(&left); err != nil ||
+			left != 0 {
 			t.Errorf("%d rows are left after the sweep (%v)", left, err)
 		}
 		wantKind(t, "sweep by nobody", n.Sweep(context.Background()), stoa.KindForbidden)
@@ -131,10 +133,15 @@ func TestAuthenticate_ForgedTokens(t *testing.T) {
 	good := n.signIn(t, "test", passphrase)
 	forged := []string{
 		"", "x", good[:42], good + "A", good + "=", " " + good, strings.Repeat("A", 43), strings.Repeat("A", 1<<20),
-		base64.RawURLEncoding.EncodeToString([]byte("' OR '1'='1' -- 012345678901234 ")), "\x00" + good[1:], strings.ToUpper(good), good[:42] + "é",
+		base64.RawURLEncoding.EncodeToString(
+			[]byte("' OR '1'='1' -- 012345678901234 "),
+		), "\x00" + good[1:], strings.ToUpper(good), good[:42] + "é",
 	}
 	last := strings.IndexByte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", good[42])
-	forged = append(forged, good[:42]+string("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"[last|1])) // same bits, other spelling
+	forged = append(
+		forged,
+		good[:42]+string("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"[last|1]),
+	) // same bits, other spelling
 	for _, f := range forged {
 		actor, _, err := n.Authenticate(context.Background(), f)
 		if !stoa.Is(err, stoa.KindUnauthorized) || actor.User != 0 {
@@ -199,7 +206,15 @@ func TestSignIn_ThrottlesAccounts(t *testing.T) {
 				_, _, err := n.SignIn(context.Background(), c, instance)
 				kinds = append(kinds, stoa.KindOf(err))
 			}
-			want := fmt.Sprint([]stoa.Kind{stoa.KindUnauthorized, stoa.KindUnauthorized, stoa.KindUnauthorized, stoa.KindTooMany, stoa.KindTooMany})
+			want := fmt.Sprint(
+				[]stoa.Kind{
+					stoa.KindUnauthorized,
+					stoa.KindUnauthorized,
+					stoa.KindUnauthorized,
+					stoa.KindTooMany,
+					stoa.KindTooMany,
+				},
+			)
 			if got := fmt.Sprint(kinds); got != want {
 				t.Errorf("%s: %s, want %s", login, got, want)
 			}
@@ -323,7 +338,10 @@ func TestTwoNodes_SessionsAndRolesHoldOnBoth(t *testing.T) {
 				t.Error("the role is still there on the other node")
 			}
 
-			g, err := b.CreateGroup(asSystem(), Group{Instance: instance, Name: "Writers", Roles: []stoa.ID{b.role(t, access.RoleEditor)}})
+			g, err := b.CreateGroup(
+				asSystem(),
+				Group{Instance: instance, Name: "Writers", Roles: []stoa.ID{b.role(t, access.RoleEditor)}},
+			)
 			if err != nil {
 				t.Fatal(err)
 			}

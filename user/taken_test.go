@@ -92,10 +92,21 @@ func TestTakesAway_LostChangesAreDoneAgain_Rule33(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			return w.EndSession(w.boss, v[slices.IndexFunc(v, func(v Session) bool { return v.ID == stoa.ActorFrom(w.me).Session })].ID)
+			return w.EndSession(
+				w.boss,
+				v[slices.IndexFunc(v, func(v Session) bool { return v.ID == stoa.ActorFrom(w.me).Session })].ID,
+			)
 		}, []func(*world) bool{session}},
-		{"own password", func(w *world) error { return w.SetPassword(w.mine, w.u.ID, passphrase, fresh) }, []func(*world) bool{session, password}},
-		{"password by an administrator", func(w *world) error { return w.AdminSetPassword(w.boss, w.u.ID, fresh) }, []func(*world) bool{session, password}},
+		{
+			"own password",
+			func(w *world) error { return w.SetPassword(w.mine, w.u.ID, passphrase, fresh) },
+			[]func(*world) bool{session, password},
+		},
+		{
+			"password by an administrator",
+			func(w *world) error { return w.AdminSetPassword(w.boss, w.u.ID, fresh) },
+			[]func(*world) bool{session, password},
+		},
 		{"lock", func(w *world) error {
 			u, err := w.Get(w.boss, w.u.ID)
 			u.Status = StatusLocked
@@ -106,7 +117,11 @@ func TestTakesAway_LostChangesAreDoneAgain_Rule33(t *testing.T) {
 		}, []func(*world) bool{session, password, holds}},
 		{"delete", func(w *world) error { return w.Delete(w.boss, w.u.ID) }, []func(*world) bool{session, password, holds}},
 		{"roles", func(w *world) error { return w.SetRoles(w.boss, w.u.ID, nil) }, []func(*world) bool{holds}},
-		{"leave a group", func(w *world) error { return w.RemoveMembers(w.boss, w.group.ID, w.u.ID) }, []func(*world) bool{holds}},
+		{
+			"leave a group",
+			func(w *world) error { return w.RemoveMembers(w.boss, w.group.ID, w.u.ID) },
+			[]func(*world) bool{holds},
+		},
 		{"roles of a group", func(w *world) error {
 			g := w.group
 			g.Roles = nil

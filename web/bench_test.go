@@ -65,38 +65,112 @@ func chain(t testing.TB) (s *httpd.Server, token string) {
 	store := filestoretest.Dir(t, t.TempDir())
 	files, err := document.New(document.Options{DB: d, Cache: c, Access: acc, Store: store})
 	must(err)
-	inst, st, _, err := sites.EnsureDefault(servertest.System(), site.Defaults{WebID: "test.com", Name: "Test", SiteSlug: "guest", SiteName: "Guest", TimeZone: "UTC", Locale: "en"})
+	inst, st, _, err := sites.EnsureDefault(
+		servertest.System(),
+		site.Defaults{WebID: "test.com", Name: "Test", SiteSlug: "guest", SiteName: "Guest", TimeZone: "UTC", Locale: "en"},
+	)
 	must(err)
-	a, err := articles.Create(servertest.System(), st, content.Draft{Slug: "tide", Kind: "post", Text: map[stoa.Locale]content.Text{"en": {Title: "Tide", Body: strings.Repeat("<p>High water at noon, low water at dusk.</p>", 450)}}})
+	a, err := articles.Create(
+		servertest.System(),
+		st,
+		content.Draft{
+			Slug: "tide",
+			Kind: "post",
+			Text: map[stoa.Locale]content.Text{
+				"en": {Title: "Tide", Body: strings.Repeat("<p>High water at noon, low water at dusk.</p>", 450)},
+			},
+		},
+	)
 	must(err)
 	_, err = articles.Publish(servertest.System(), a.ID, a.Version, time.Now())
 	must(err)
 	for i := range 10 {
-		a, err := articles.Create(servertest.System(), st, content.Draft{Kind: "post", Text: map[stoa.Locale]content.Text{"en": {Title: fmt.Sprintf("Ship %d", i), Body: "<p>It came with the tide and left with it.</p>"}}})
+		a, err := articles.Create(
+			servertest.System(),
+			st,
+			content.Draft{
+				Kind: "post",
+				Text: map[stoa.Locale]content.Text{
+					"en": {Title: fmt.Sprintf("Ship %d", i), Body: "<p>It came with the tide and left with it.</p>"},
+				},
+			},
+		)
 		must(err)
 		_, err = articles.Publish(servertest.System(), a.ID, a.Version, time.Now())
 		must(err)
 	}
 	for i := range 12 {
-		_, err = pages.Create(servertest.System(), st, page.NewPage{Title: map[stoa.Locale]string{"en": fmt.Sprintf("Berth %d", i)}, Position: -1, Publish: true})
+		_, err = pages.Create(
+			servertest.System(),
+			st,
+			page.NewPage{Title: map[stoa.Locale]string{"en": fmt.Sprintf("Berth %d", i)}, Position: -1, Publish: true},
+		)
 		must(err)
 	}
 	placed := func(name string, settings map[string]string) page.Placed {
 		return page.Placed{ID: name, Widget: name, Settings: settings}
 	}
-	_, err = pages.Create(servertest.System(), st, page.NewPage{Slug: "quay", Title: map[stoa.Locale]string{"en": "Quay"}, Position: -1, Publish: true, Layout: page.Layout{Sections: []page.Section{
-		{ID: "top", Columns: []page.Column{{Width: 12, Widgets: []page.Placed{placed("banner", map[string]string{"heading": "The quay", "text": "Stone by stone."}), placed("breadcrumb", nil)}}}},
-		{ID: "low", Columns: []page.Column{{Width: 8, Widgets: []page.Placed{placed("content-list", nil), placed("web-content", map[string]string{"article": a.ID.String()})}},
-			{Width: 4, Widgets: []page.Placed{placed("navigation", nil), placed("html", map[string]string{"html": "<p>Open from six to ten.</p>"})}}}}}}})
+	_, err = pages.Create(
+		servertest.System(),
+		st,
+		page.NewPage{
+			Slug:     "quay",
+			Title:    map[stoa.Locale]string{"en": "Quay"},
+			Position: -1,
+			Publish:  true,
+			Layout: page.Layout{Sections: []page.Section{
+				{
+					ID: "top",
+					Columns: []page.Column{
+						{
+							Width: 12,
+							Widgets: []page.Placed{
+								placed("banner", map[string]string{"heading": "The quay", "text": "Stone by stone."}),
+								placed("breadcrumb", nil),
+							},
+						},
+					},
+				},
+				{
+					ID: "low",
+					Columns: []page.Column{
+						{
+							Width: 8,
+							Widgets: []page.Placed{
+								placed("content-list", nil),
+								placed("web-content", map[string]string{"article": a.ID.String()}),
+							},
+						},
+						{
+							Width: 4,
+							Widgets: []page.Placed{
+								placed("navigation", nil),
+								placed("html", map[string]string{"html": "<p>Open from six to ten.</p>"}),
+							},
+						},
+					},
+				}}},
+		},
+	)
 	must(err)
 	roles, err := acc.RoleIDs(servertest.System(), inst.ID)
 	must(err)
-	_, err = users.Create(servertest.System(), user.User{Instance: inst.ID, ScreenName: "ida", Email: "ida@test.com", Roles: []stoa.ID{roles[access.RoleEditor]}}, "a few quiet words")
+	_, err = users.Create(
+		servertest.System(),
+		user.User{Instance: inst.ID, ScreenName: "ida", Email: "ida@test.com", Roles: []stoa.ID{roles[access.RoleEditor]}},
+		"a few quiet words",
+	)
 	must(err)
 	_, token, err = users.SignIn(t.Context(), user.Credentials{Login: "ida", Password: "a few quiet words"}, inst.ID)
 	must(err)
 	assets := look.New()
-	theme, err := render.New(render.Options{Pages: pages, Catalogue: widget.New(append(page.Widgets(pages), content.Widgets(articles)...)...), Assets: assets})
+	theme, err := render.New(
+		render.Options{
+			Pages:     pages,
+			Catalogue: widget.New(append(page.Widgets(pages), content.Widgets(articles)...)...),
+			Assets:    assets,
+		},
+	)
 	must(err)
 	t.Cleanup(theme.Close)
 	h, err := web.New(web.Options{Cache: c, Access: acc, Users: users, Sites: sites, Pages: pages, Content: articles,
@@ -104,7 +178,15 @@ func chain(t testing.TB) (s *httpd.Server, token string) {
 		Identity: func(context.Context) (string, error) { return "bench", nil }})
 	must(err)
 	routes, _ := h.Routes()
-	s, err = httpd.New(httpd.Options{Addr: "127.0.0.1:0", Registry: prometheus.NewRegistry(), Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), ErrorPage: h.ErrorPage}, routes)
+	s, err = httpd.New(
+		httpd.Options{
+			Addr:      "127.0.0.1:0",
+			Registry:  prometheus.NewRegistry(),
+			Logger:    slog.New(slog.NewTextHandler(io.Discard, nil)),
+			ErrorPage: h.ErrorPage,
+		},
+		routes,
+	)
 	must(err)
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil && !errors.Is(err, context.Canceled) {

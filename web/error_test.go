@@ -34,7 +34,10 @@ func TestErrorPage_WithoutASite(t *testing.T) {
 			t.Errorf("%q: no %s in\n%s", language, want, got)
 		}
 	}
-	if got := page("GET", "/w/tides?x=1&y=2", "de"); !strings.Contains(got, `href="/w/tides?x=1&amp;y=2">Noch einmal versuchen`) {
+	if got := page("GET", "/w/tides?x=1&y=2", "de"); !strings.Contains(
+		got,
+		`href="/w/tides?x=1&amp;y=2">Noch einmal versuchen`,
+	) {
 		t.Error(got)
 	}
 	if got := page("GET", "//evil.example/x", "en"); !strings.Contains(got, `href="/">Try again`) {
@@ -102,7 +105,10 @@ func TestErrorPage_KeepsWhatAnEditorWrote(t *testing.T) {
 	if got := page("/control/content/7", `"><script>x=%22%3E%3Cscript%3E`, 503, none); strings.Contains(got, "<script>") {
 		t.Errorf("markup of a field:\n%s", got)
 	}
-	if got := page("http://evil.example//evil.example/control/content/7", form, 503, none); strings.Contains(got, "Send again") {
+	if got := page("http://evil.example//evil.example/control/content/7", form, 503, none); strings.Contains(
+		got,
+		"Send again",
+	) {
 		t.Errorf("an address elsewhere:\n%s", got)
 	}
 

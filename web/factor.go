@@ -262,7 +262,10 @@ func qrPicture(text string) (template.HTML, error) {
 	var b strings.Builder
 	b.WriteString(`<svg class="qr" viewBox="0 0 ` + size + ` ` + size + `" role="img" aria-label="` +
 		template.HTMLEscapeString(
-			lang.Word("factors.picture")) + `" shape-rendering="crispEdges"><path fill="#fff" d="M0 0h` + size + `v` + size + `H0z"/><path fill="#000" d="`)
+			lang.Word(
+				"factors.picture",
+			),
+		) + `" shape-rendering="crispEdges"><path fill="#fff" d="M0 0h` + size + `v` + size + `H0z"/><path fill="#000" d="`)
 	for y := range code.Size {
 		for x := range code.Size {
 			if code.Black(x, y) {

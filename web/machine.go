@@ -203,7 +203,9 @@ func (h *Handler) notFound(ctx context.Context, v *visit) (*httpd.Cached, error)
 	}
 	out, err := h.opt.Render.Page(ctx, render.Input{Instance: v.instance, Site: v.site, Locale: v.locale,
 		Prefix: v.prefix,
-		Actor:  stoa.ActorFrom(ctx), Path: home.path, Title: widget.Word(v.locale, title), Content: body, NoIndex: true, Screen: true})
+		Actor: stoa.ActorFrom(
+			ctx,
+		), Path: home.path, Title: widget.Word(v.locale, title), Content: body, NoIndex: true, Screen: true})
 	if err != nil {
 		return nil, err
 	}

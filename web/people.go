@@ -31,7 +31,8 @@ func form(r *http.Request) error {
 // nextPath is where to go after signing in: a path of this portal and nothing else.
 func nextPath(s string) string {
 	u, err := url.Parse(s)
-	if err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(s, "/") || strings.HasPrefix(s, "//") || strings.ContainsAny(s, "\\\r\n\t") {
+	if err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(s, "/") || strings.HasPrefix(s, "//") ||
+		strings.ContainsAny(s, "\\\r\n\t") {
 		return "/"
 	}
 	return s
@@ -116,11 +117,22 @@ func (h *Handler) signIn(w http.ResponseWriter, r *http.Request) error {
 	remember := r.PostForm.Get("remember") != "" && !h.opt.NoRemember
 	next := nextPath(r.PostForm.Get("next"))
 	if h.opt.SignInDisabled {
-		return h.failed(w, r, stoa.Unauthorized("signing in is off just now: the operator has switched it off"), "Sign in", "sign-in.html", peopleForm{Login: r.PostForm.Get("login"), Next: next})
+		return h.failed(
+			w,
+			r,
+			stoa.Unauthorized("signing in is off just now: the operator has switched it off"),
+			"Sign in",
+			"sign-in.html",
+			peopleForm{Login: r.PostForm.Get("login"), Next: next},
+		)
 	}
-	session, token, err := h.opt.Users.SignIn(r.Context(), user.Credentials{Login: r.PostForm.Get("login"), Password: r.PostForm.Get("password"),
-		Remember: remember, Address: httpd.ClientIP(r), Agent: r.UserAgent(),
-		Known: h.valueOf(r, knownCookie), Before: before}, v.instance.ID)
+	session, token, err := h.opt.Users.SignIn(
+		r.Context(),
+		user.Credentials{Login: r.PostForm.Get("login"), Password: r.PostForm.Get("password"),
+			Remember: remember, Address: httpd.ClientIP(r), Agent: r.UserAgent(),
+			Known: h.valueOf(r, knownCookie), Before: before},
+		v.instance.ID,
+	)
 	if step := new(user.SecondStep); errors.As(err, &step) {
 		return h.askSecond(w, r, *step, next)
 	}
@@ -133,7 +145,8 @@ func (h *Handler) signIn(w http.ResponseWriter, r *http.Request) error {
 func (h *Handler) signOut(w http.ResponseWriter, r *http.Request) error {
 	tokens, _ := h.tokens(r)
 	for _, token := range tokens {
-		if err := h.opt.Users.SignOut(r.Context(), token); err != nil && !stoa.Is(err, stoa.KindUnauthorized) && !stoa.Is(err, stoa.KindNotFound) {
+		if err := h.opt.Users.SignOut(r.Context(), token); err != nil && !stoa.Is(err, stoa.KindUnauthorized) &&
+			!stoa.Is(err, stoa.KindNotFound) {
 			return err
 		}
 	}
@@ -173,7 +186,10 @@ func (h *Handler) showAccount(w http.ResponseWriter, r *http.Request, status int
 	if err != nil {
 		return err
 	}
-	view := accountView{peopleForm: peopleForm{Error: problem, Notice: notice, MinPassword: h.opt.Users.MinPassword()}, User: u}
+	view := accountView{
+		peopleForm: peopleForm{Error: problem, Notice: notice, MinPassword: h.opt.Users.MinPassword()},
+		User:       u,
+	}
 	if view.Ways, err = h.factorsView(r); err != nil {
 		return err
 	}
@@ -221,11 +237,25 @@ func (h *Handler) endSession(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (h *Handler) setupForm(w http.ResponseWriter, r *http.Request) error {
-	return h.ask(w, r, http.StatusOK, "Set your password", "password.html", peopleForm{Title: "Set your password", Token: r.URL.Query().Get("token"), Next: "/account/setup"})
+	return h.ask(
+		w,
+		r,
+		http.StatusOK,
+		"Set your password",
+		"password.html",
+		peopleForm{Title: "Set your password", Token: r.URL.Query().Get("token"), Next: "/account/setup"},
+	)
 }
 
 func (h *Handler) resetForm(w http.ResponseWriter, r *http.Request) error {
-	return h.ask(w, r, http.StatusOK, "Set a new password", "password.html", peopleForm{Title: "Set a new password", Token: r.URL.Query().Get("token"), Next: "/account/reset"})
+	return h.ask(
+		w,
+		r,
+		http.StatusOK,
+		"Set a new password",
+		"password.html",
+		peopleForm{Title: "Set a new password", Token: r.URL.Query().Get("token"), Next: "/account/reset"},
+	)
 }
 
 func (h *Handler) setup(w http.ResponseWriter, r *http.Request) error {
@@ -236,7 +266,12 @@ func (h *Handler) reset(w http.ResponseWriter, r *http.Request) error {
 	return h.takePassword(w, r, "Set a new password", "/account/reset", h.opt.Users.ResetPassword)
 }
 
-func (h *Handler) takePassword(w http.ResponseWriter, r *http.Request, title, action string, use func(ctx context.Context, token, password string) error) error {
+func (h *Handler) takePassword(
+	w http.ResponseWriter,
+	r *http.Request,
+	title, action string,
+	use func(ctx context.Context, token, password string) error,
+) error {
 	if err := form(r); err != nil {
 		return err
 	}
@@ -251,7 +286,14 @@ func (h *Handler) takePassword(w http.ResponseWriter, r *http.Request, title, ac
 	if err := use(r.Context(), f.Token, r.PostForm.Get("new")); err != nil {
 		return h.failed(w, r, err, title, "password.html", f)
 	}
-	return h.ask(w, r, http.StatusOK, "Sign in", "sign-in.html", peopleForm{Next: "/control/", Notice: "Your password is set. Sign in with it."})
+	return h.ask(
+		w,
+		r,
+		http.StatusOK,
+		"Sign in",
+		"sign-in.html",
+		peopleForm{Next: "/control/", Notice: "Your password is set. Sign in with it."},
+	)
 }
 
 func (h *Handler) forgotForm(w http.ResponseWriter, r *http.Request) error {
@@ -274,7 +316,10 @@ func (h *Handler) mailOrigin(r *http.Request) (string, error) {
 		return "", err
 	}
 	if !known {
-		return "", fmt.Errorf("no link is mailed for the host %q, which nobody named: set web.server.host, list it in virtual.hosts.valid.hosts, or make it a host of a site", host)
+		return "", fmt.Errorf(
+			"no link is mailed for the host %q, which nobody named: set web.server.host, list it in virtual.hosts.valid.hosts, or make it a host of a site",
+			host,
+		)
 	}
 	return httpd.SettledOrigin(r), nil
 }
@@ -298,5 +343,12 @@ func (h *Handler) forgot(w http.ResponseWriter, r *http.Request) error {
 	if err != nil && !stoa.Is(err, stoa.KindNotFound) {
 		h.opt.Logger.Warn("a link for a new password could not be sent", "error", err)
 	}
-	return h.ask(w, r, http.StatusOK, "Look into your mail", "forgot.html", peopleForm{Notice: "If there is an account with this address, a link is on its way."})
+	return h.ask(
+		w,
+		r,
+		http.StatusOK,
+		"Look into your mail",
+		"forgot.html",
+		peopleForm{Notice: "If there is an account with this address, a link is on its way."},
+	)
 }

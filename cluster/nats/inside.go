@@ -95,7 +95,13 @@ func Listen(o Options) (*Link, error) {
 			break
 		}
 		if !errors.Is(err, errPortTaken) || try >= o.Tries || o.Port == 0 {
-			return nil, stoa.Unavailable(err, "the port for other nodes cannot be opened on %s from %d to %d; free one, or set cluster.link.port", net.JoinHostPort(o.Listen, ""), o.Port, o.Port+o.Tries)
+			return nil, stoa.Unavailable(
+				err,
+				"the port for other nodes cannot be opened on %s from %d to %d; free one, or set cluster.link.port",
+				net.JoinHostPort(o.Listen, ""),
+				o.Port,
+				o.Port+o.Tries,
+			)
 		}
 	}
 	if err := l.join(); err != nil {
@@ -119,9 +125,12 @@ func (l *Link) start(port int) error {
 		ServerName: serverPrefix + l.o.Name,
 		// Clients connect inside the process. The listener must be there all the same, or routes never start. It
 		// greets no one, which would tell version and cluster, before a handshake that never succeeds.
-		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS13, GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
-			return nil, errors.New("clients connect inside the process only")
-		}},
+		TLSConfig: &tls.Config{
+			MinVersion: tls.VersionTLS13,
+			GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+				return nil, errors.New("clients connect inside the process only")
+			},
+		},
 		TLSHandshakeFirst: true,
 		Host:              "127.0.0.1", Port: -1, NoSigs: true, NoLog: true, NoSystemAccount: false, MaxPending: pendingBytes, WriteDeadline: 5 * time.Second,
 		Username: "stoa", Password: rand.Text(),
@@ -196,7 +205,10 @@ func (l *Link) tls() *tls.Config {
 			fp := fingerprint(cs.PeerCertificates[0])
 			// While versions roll, rows have the form that binaries from before look for.
 			if !p.Trusts(ctx, slowRow(fp, l.rowKey)) && !p.Trusts(ctx, formerRow(fp, l.o.Secret, l.o.Cluster)) {
-				return fmt.Errorf("no living node of this database has the certificate %s… and the same cluster.link.auth.value: it belongs to a stranger, to another cluster or to a copy of this database", fp[:16])
+				return fmt.Errorf(
+					"no living node of this database has the certificate %s… and the same cluster.link.auth.value: it belongs to a stranger, to another cluster or to a copy of this database",
+					fp[:16],
+				)
 			}
 			return nil
 		},

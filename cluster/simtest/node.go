@@ -141,8 +141,18 @@ func (n *node) caches() {
 		return
 	}
 	n.cache = c
-	n.articles = cache.NewRegion(c, cache.RegionOptions{Name: "article", MaxBytes: n.w.plan.bytes, StaleForGuests: true}, func(part) int { return 64 }, cache.JSON[part]())
-	n.pages = cache.NewRegion(c, cache.RegionOptions{Name: "page", MaxBytes: n.w.plan.bytes, StaleForGuests: true}, func(p []part) int { return 64 * len(p) }, cache.JSON[[]part]())
+	n.articles = cache.NewRegion(
+		c,
+		cache.RegionOptions{Name: "article", MaxBytes: n.w.plan.bytes, StaleForGuests: true},
+		func(part) int { return 64 },
+		cache.JSON[part](),
+	)
+	n.pages = cache.NewRegion(
+		c,
+		cache.RegionOptions{Name: "page", MaxBytes: n.w.plan.bytes, StaleForGuests: true},
+		func(p []part) int { return 64 * len(p) },
+		cache.JSON[[]part](),
+	)
 }
 
 // gate gives cache.Options.Woken: who has waited goes on when the world says so.
@@ -176,7 +186,10 @@ func (n *node) kill() {
 	n.w.tracef("%s is killed", n)
 	n.stop()
 	s, writer := n.server, n.writer
-	n.w.after(n.w.between(10*time.Millisecond, 300*time.Millisecond), func() { s.endSessions(writer) }) // the server sees the end of its connections
+	n.w.after(
+		n.w.between(10*time.Millisecond, 300*time.Millisecond),
+		func() { s.endSessions(writer) },
+	) // the server sees the end of its connections
 }
 
 func (n *node) stop() {

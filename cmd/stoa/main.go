@@ -89,15 +89,38 @@ func command() *cobra.Command {
 		Use: "stoa", Short: "A digital experience platform in one binary", SilenceUsage: true, SilenceErrors: true,
 		Long: "Stoa serves web sites out of the box and becomes a node of a cluster by configuration.\nStart with: stoa serve",
 	}
-	root.PersistentFlags().StringVar(&f.home, "home", "", "folder of this node (default ./stoa-home; also STOA_HOME and liferay.home)")
-	root.PersistentFlags().StringVar(&f.external, "external-properties", "", "a further properties file, read after portal-ext.properties")
-	serve := &cobra.Command{Use: "serve", Short: "Run a node", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error { return serveNode(&f) }}
+	root.PersistentFlags().
+		StringVar(&f.home, "home", "", "folder of this node (default ./stoa-home; also STOA_HOME and liferay.home)")
+	root.PersistentFlags().
+		StringVar(&f.external, "external-properties", "", "a further properties file, read after portal-ext.properties")
+	serve := &cobra.Command{
+		Use:   "serve",
+		Short: "Run a node",
+		Args:  cobra.NoArgs,
+		RunE:  func(*cobra.Command, []string) error { return serveNode(&f) },
+	}
 	serve.Flags().StringVar(&f.port, "port", "", "port to listen on (default 8080)")
-	root.AddCommand(serve, configCommand(&f), userCommand(&f), backupCommand(&f), restoreCommand(&f),
-		importCommand(&f), migrateCommand(&f), clusterCommand(&f), dbCommand(&f), generateCommand(&f), licensesCommand(),
-		&cobra.Command{Use: "version", Short: "Print the version", Args: cobra.NoArgs, Run: func(c *cobra.Command, _ []string) {
-			fmt.Fprintln(c.OutOrStdout(), "stoa", stoa.Version)
-		}})
+	root.AddCommand(
+		serve,
+		configCommand(&f),
+		userCommand(&f),
+		backupCommand(&f),
+		restoreCommand(&f),
+		importCommand(&f),
+		migrateCommand(&f),
+		clusterCommand(&f),
+		dbCommand(&f),
+		generateCommand(&f),
+		licensesCommand(),
+		&cobra.Command{
+			Use:   "version",
+			Short: "Print the version",
+			Args:  cobra.NoArgs,
+			Run: func(c *cobra.Command, _ []string) {
+				fmt.Fprintln(c.OutOrStdout(), "stoa", stoa.Version)
+			},
+		},
+	)
 	explain(root)
 	return root
 }
@@ -120,7 +143,12 @@ func explain(c *cobra.Command) {
 	case !c.Runnable() && c.HasParent():
 		c.RunE = func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return fmt.Errorf("there is no command %q; after %q comes one of %s", args[0], c.CommandPath(), strings.Join(known, ", "))
+				return fmt.Errorf(
+					"there is no command %q; after %q comes one of %s",
+					args[0],
+					c.CommandPath(),
+					strings.Join(known, ", "),
+				)
 			}
 			return c.Help()
 		}
@@ -146,7 +174,13 @@ func serveNode(f *flags) error {
 		return err
 	}
 	if s.SetupPath != "" {
-		fmt.Fprintf(os.Stderr, "\n  Stoa is running at %s\n  Set the administrator's password within an hour: %s%s\n\n", s.PersonURL(), s.PersonURL(), s.SetupPath)
+		fmt.Fprintf(
+			os.Stderr,
+			"\n  Stoa is running at %s\n  Set the administrator's password within an hour: %s%s\n\n",
+			s.PersonURL(),
+			s.PersonURL(),
+			s.SetupPath,
+		)
 	} else {
 		fmt.Fprintf(os.Stderr, "\n  Stoa is running at %s\n\n", s.URL())
 	}
@@ -158,7 +192,11 @@ func serveNode(f *flags) error {
 	case <-ctx.Done():
 	}
 	stop() // a second signal ends the process at once
-	log.Info("leaving: not ready for new requests, then finishing those that run; a second signal ends at once", "wait", c.Server.DrainDelay)
+	log.Info(
+		"leaving: not ready for new requests, then finishing those that run; a second signal ends at once",
+		"wait",
+		c.Server.DrainDelay,
+	)
 	leave, cancel := context.WithTimeout(context.Background(), c.Server.DrainDelay+c.Server.StopTimeout)
 	defer cancel()
 	err = s.Drain(leave)
@@ -187,26 +225,43 @@ func showConfig(c *cobra.Command, f *flags) error {
 }
 
 func configCommand(f *flags) *cobra.Command {
-	cmd := &cobra.Command{Use: "config", Short: "Print every property with its source, and what is wrong or unknown", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error {
-		return showConfig(c, f)
-	}}
-	cmd.AddCommand(&cobra.Command{Use: "docs [FILE]", Short: "Write the reference of all properties", Args: cobra.MaximumNArgs(1), RunE: func(_ *cobra.Command, args []string) error {
-		name := filepath.Join("docs", "properties.md")
-		if len(args) == 1 {
-			name = args[0]
-		}
-		out, err := os.Create(name)
-		if err != nil {
-			return stoa.Unavailable(err, "%s cannot be written", name)
-		}
-		return errors.Join(config.WriteDocs(out), out.Close())
-	}})
+	cmd := &cobra.Command{
+		Use:   "config",
+		Short: "Print every property with its source, and what is wrong or unknown",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return showConfig(c, f)
+		},
+	}
+	cmd.AddCommand(
+		&cobra.Command{
+			Use:   "docs [FILE]",
+			Short: "Write the reference of all properties",
+			Args:  cobra.MaximumNArgs(1),
+			RunE: func(_ *cobra.Command, args []string) error {
+				name := filepath.Join("docs", "properties.md")
+				if len(args) == 1 {
+					name = args[0]
+				}
+				out, err := os.Create(name)
+				if err != nil {
+					return stoa.Unavailable(err, "%s cannot be written", name)
+				}
+				return errors.Join(config.WriteDocs(out), out.Close())
+			},
+		},
+	)
 	return cmd
 }
 
 // onNode runs a command inside the node that uses the home, or opens the home for it when none does, and
 // prints what it says.
-func onNode(f *flags, name string, req server.ControlRequest, alone func(ctx context.Context, s *server.Server) (string, error)) error {
+func onNode(
+	f *flags,
+	name string,
+	req server.ControlRequest,
+	alone func(ctx context.Context, s *server.Server) (string, error),
+) error {
 	text, err := askNode(f, name, req, alone)
 	if err == nil {
 		fmt.Println(text)
@@ -224,7 +279,12 @@ func mustBePortal(ctx context.Context, c *config.Config) error {
 }
 
 // askNode is onNode without the printing.
-func askNode(f *flags, name string, req server.ControlRequest, alone func(ctx context.Context, s *server.Server) (string, error)) (string, error) {
+func askNode(
+	f *flags,
+	name string,
+	req server.ControlRequest,
+	alone func(ctx context.Context, s *server.Server) (string, error),
+) (string, error) {
 	c, err := f.load()
 	if err != nil {
 		return "", err
@@ -243,7 +303,14 @@ func askNode(f *flags, name string, req server.ControlRequest, alone func(ctx co
 			"portal.instance.inet.socket.address": "127.0.0.1:0", "web.server.https.certificate": "", "web.server.https.key": ""}}); err != nil {
 			return "", err
 		}
-		s, openErr := server.New(ctx, server.Options{Config: own, Command: true, Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))})
+		s, openErr := server.New(
+			ctx,
+			server.Options{
+				Config:  own,
+				Command: true,
+				Logger:  slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+			},
+		)
 		if openErr != nil {
 			return "", openErr
 		}
@@ -255,22 +322,39 @@ func askNode(f *flags, name string, req server.ControlRequest, alone func(ctx co
 
 func userCommand(f *flags) *cobra.Command {
 	cmd := &cobra.Command{Use: "user", Short: "Look after people"}
-	cmd.AddCommand(&cobra.Command{Use: "reset-password LOGIN", Short: "Print a one-time link that sets a new password", Args: cobra.ExactArgs(1), RunE: func(_ *cobra.Command, args []string) error {
-		return onNode(f, "reset-password", server.ControlRequest{Login: args[0]}, func(ctx context.Context, s *server.Server) (string, error) {
-			link, err := s.ResetPassword(ctx, args[0])
-			if err != nil {
-				return "", err
-			}
-			c, err := f.load() // the node of this command listens elsewhere
-			return strings.Replace(link, s.URL(), server.LocalURL(c), 1), err
-		})
-	}})
+	cmd.AddCommand(
+		&cobra.Command{
+			Use:   "reset-password LOGIN",
+			Short: "Print a one-time link that sets a new password",
+			Args:  cobra.ExactArgs(1),
+			RunE: func(_ *cobra.Command, args []string) error {
+				return onNode(
+					f,
+					"reset-password",
+					server.ControlRequest{Login: args[0]},
+					func(ctx context.Context, s *server.Server) (string, error) {
+						link, err := s.ResetPassword(ctx, args[0])
+						if err != nil {
+							return "", err
+						}
+						c, err := f.load() // the node of this command listens elsewhere
+						return strings.Replace(link, s.URL(), server.LocalURL(c), 1), err
+					},
+				)
+			},
+		},
+	)
 	cmd.AddCommand(&cobra.Command{
 		Use: "reset-factors LOGIN", Short: "Take passkeys, apps and recovery codes from a person who has lost them",
 		Args: cobra.ExactArgs(1), RunE: func(_ *cobra.Command, args []string) error {
-			return onNode(f, "reset-factors", server.ControlRequest{Login: args[0]}, func(ctx context.Context, s *server.Server) (string, error) {
-				return s.ResetFactors(ctx, args[0])
-			})
+			return onNode(
+				f,
+				"reset-factors",
+				server.ControlRequest{Login: args[0]},
+				func(ctx context.Context, s *server.Server) (string, error) {
+					return s.ResetFactors(ctx, args[0])
+				},
+			)
 		},
 	})
 	return cmd

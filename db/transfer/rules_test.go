@@ -19,11 +19,13 @@ import (
 // The author of a new table decides here whether it goes along with a portal that moves, or belongs to the life of a
 // process (then it also stands in leftOut).
 func TestTables_EachIsDecided(t *testing.T) {
-	goes := strings.Fields(`access_grant access_grant_mark access_holder access_role audit_event cluster_event cluster_fact content_article content_text
+	goes := strings.Fields(
+		`access_grant access_grant_mark access_holder access_role audit_event cluster_event cluster_fact content_article content_text
 		content_version db_counter db_history document_file document_folder document_orphan importer_item importer_source job_order job_run job_schedule page_menu
 		page_page page_redirect page_tree page_version site_host site_instance site_site taxonomy_assigned
 		secret_seal secret_sign taxonomy_category taxonomy_tag user_account user_factor user_group user_link user_member
-		user_recovery user_session content_autosave`)
+		user_recovery user_session content_autosave`,
+	)
 	stays := strings.Fields(`change_log change_reader change_writer cluster_lease cluster_node db_incarnation
 		db_migration db_migration_lock db_migration_step db_schema db_transfer db_transfer_part job_local job_node lock_held
 		user_attempt user_challenge`)

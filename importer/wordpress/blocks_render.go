@@ -184,8 +184,21 @@ func onlyTags(s string) bool {
 // saved in them is a pattern for things of the old site, not content.
 func filledLater(name string) bool {
 	switch name {
-	case "navigation", "navigation-submenu", "query", "post-template", "query-no-results", "query-pagination", "comments", "comments-query-loop",
-		"comment-template", "comments-pagination", "post-comments", "post-content", "template-part", "terms-query", "term-template":
+	case "navigation",
+		"navigation-submenu",
+		"query",
+		"post-template",
+		"query-no-results",
+		"query-pagination",
+		"comments",
+		"comments-query-loop",
+		"comment-template",
+		"comments-pagination",
+		"post-comments",
+		"post-content",
+		"template-part",
+		"terms-query",
+		"term-template":
 		return true
 	}
 	return false
@@ -195,9 +208,39 @@ func filledLater(name string) bool {
 // and loses nothing.
 func savesContent(name string) bool {
 	switch name {
-	case "paragraph", "heading", "list", "list-item", "image", "gallery", "quote", "pullquote", "code", "preformatted", "verse", "table",
-		"columns", "column", "group", "buttons", "button", "cover", "media-text", "file", "audio", "video", "separator", "spacer",
-		"html", "shortcode", "details", "freeform", "social-links", "missing", "text-columns", "subhead", "embed":
+	case "paragraph",
+		"heading",
+		"list",
+		"list-item",
+		"image",
+		"gallery",
+		"quote",
+		"pullquote",
+		"code",
+		"preformatted",
+		"verse",
+		"table",
+		"columns",
+		"column",
+		"group",
+		"buttons",
+		"button",
+		"cover",
+		"media-text",
+		"file",
+		"audio",
+		"video",
+		"separator",
+		"spacer",
+		"html",
+		"shortcode",
+		"details",
+		"freeform",
+		"social-links",
+		"missing",
+		"text-columns",
+		"subhead",
+		"embed":
 		return true
 	}
 	return strings.HasPrefix(name, "core-embed/")
@@ -232,12 +275,21 @@ func (d *drawing) emptyBlock(b *block) string {
 		if u := b.text("url"); strings.HasPrefix(u, "http") || strings.HasPrefix(u, "mailto:") {
 			label := b.text("label")
 			if label == "" {
-				label = strings.ToUpper(firstRune(b.text("service"))) + strings.TrimPrefix(b.text("service"), firstRune(b.text("service")))
+				label = strings.ToUpper(
+					firstRune(b.text("service")),
+				) + strings.TrimPrefix(
+					b.text("service"),
+					firstRune(b.text("service")),
+				)
 			}
 			if label == "" {
 				label = u
 			}
-			return `<li class="wp-block-social-link"><a href="` + html.EscapeString(u) + `">` + html.EscapeString(label) + `</a></li>`
+			return `<li class="wp-block-social-link"><a href="` + html.EscapeString(
+				u,
+			) + `">` + html.EscapeString(
+				label,
+			) + `</a></li>`
 		}
 	case b.name == "embed" || strings.HasPrefix(b.name, "core-embed/"):
 		if b.text("url") != "" {
@@ -320,7 +372,8 @@ func (d *drawing) embed(address string) string {
 
 // bareAddress reports whether s is one web address and nothing else.
 func bareAddress(s string) bool {
-	return (strings.HasPrefix(s, "https://") || strings.HasPrefix(s, "http://")) && len(s) > 10 && len(s) < 2000 && !strings.ContainsAny(s, " \t\r\n<>\"")
+	return (strings.HasPrefix(s, "https://") || strings.HasPrefix(s, "http://")) && len(s) > 10 && len(s) < 2000 &&
+		!strings.ContainsAny(s, " \t\r\n<>\"")
 }
 
 // galleryBlock gives galleries of all ages one form: figures inside a figure. Older ones are lists.

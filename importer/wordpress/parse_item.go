@@ -172,7 +172,11 @@ func (p *parser) meta(it *Item) error {
 		return err
 	}
 	if len(it.Meta) >= p.limits.Metas || len(it.Meta[key]) >= p.limits.Metas {
-		return stoa.TooLarge("the item on line %d has more than %d meta values, the most an import takes", it.Line, p.limits.Metas)
+		return stoa.TooLarge(
+			"the item on line %d has more than %d meta values, the most an import takes",
+			it.Line,
+			p.limits.Metas,
+		)
 	}
 	it.Meta[key] = append(it.Meta[key], val)
 	return nil
@@ -180,7 +184,11 @@ func (p *parser) meta(it *Item) error {
 
 func (p *parser) comment(it *Item) error {
 	if len(it.Comments) >= p.limits.Notes {
-		return stoa.TooLarge("the item on line %d has more than %d comments, the most an import takes", it.Line, p.limits.Notes)
+		return stoa.TooLarge(
+			"the item on line %d has more than %d comments, the most an import takes",
+			it.Line,
+			p.limits.Notes,
+		)
 	}
 	var c Comment
 	var local, gmt, approved string
@@ -231,11 +239,17 @@ func (p *parser) finish() {
 		p.warn(p.in.badUTF8, 0, "the file holds bytes that are not UTF-8, first on line %d; they show as �", p.in.badUTF8)
 	}
 	if p.in.control > 0 {
-		p.warn(p.in.control, 0, "the file holds control characters that XML forbids, first on line %d; they became spaces", p.in.control)
+		p.warn(
+			p.in.control,
+			0,
+			"the file holds control characters that XML forbids, first on line %d; they became spaces",
+			p.in.control,
+		)
 	}
 	for i := range e.Items {
 		for _, ref := range e.Items[i].Refs { // an export of posts alone does not list its terms
-			if _, listed := p.terms[ref.Taxonomy+"\x00"+ref.Slug]; !listed && (ref.Taxonomy == "category" || ref.Taxonomy == "post_tag") {
+			if _, listed := p.terms[ref.Taxonomy+"\x00"+ref.Slug]; !listed &&
+				(ref.Taxonomy == "category" || ref.Taxonomy == "post_tag") {
 				p.addTerm(Term{Taxonomy: ref.Taxonomy, Slug: ref.Slug, Name: cmp.Or(ref.Name, ref.Slug), Line: e.Items[i].Line})
 			}
 		}

@@ -137,7 +137,11 @@ func (b *planner) sortItems() {
 			k.kind += "/" + firstRef(it, "nav_menu")
 		}
 		if old := first[k]; old != nil && it.ID != 0 {
-			b.p.Steps[i] = Step{it, Skip, fmt.Sprintf("a second item of the type %s with the id %d; the first is on line %d", it.Type, it.ID, old.Line)}
+			b.p.Steps[i] = Step{
+				it,
+				Skip,
+				fmt.Sprintf("a second item of the type %s with the id %d; the first is on line %d", it.Type, it.ID, old.Line),
+			}
 			continue
 		}
 		first[k] = it
@@ -155,7 +159,12 @@ func (b *planner) sortItems() {
 		}
 	}
 	if shared > 0 {
-		b.p.Warnings = append(b.p.Warnings, Warning{Message: fmt.Sprintf("%d menu entries have the id of an entry of another menu; each stays with its menu", shared)})
+		b.p.Warnings = append(
+			b.p.Warnings,
+			Warning{
+				Message: fmt.Sprintf("%d menu entries have the id of an entry of another menu; each stays with its menu", shared),
+			},
+		)
 	}
 }
 
@@ -186,7 +195,13 @@ func (b *planner) step(it *Item) Step {
 		return Step{it, Menu, ""}
 	case "revision":
 		return Step{it, Skip, "an older version of another item"}
-	case "wp_template", "wp_template_part", "wp_global_styles", "custom_css", "customize_changeset", "wp_font_family", "wp_font_face":
+	case "wp_template",
+		"wp_template_part",
+		"wp_global_styles",
+		"custom_css",
+		"customize_changeset",
+		"wp_font_family",
+		"wp_font_face":
 		return Step{it, Skip, "part of the WordPress theme"}
 	case "oembed_cache", "user_request":
 		return Step{it, Skip, "a record WordPress keeps for itself"}
@@ -245,7 +260,12 @@ func (b *planner) pages() {
 	for _, n := range all {
 		parent := nodes[n.Item.Parent]
 		if n.Item.Parent != 0 && parent == nil {
-			b.changed(n.Item, "the parent of the page %q, item %d, is not imported; the page is at the top until it comes", clip(n.Item.Title, 80), n.Item.Parent)
+			b.changed(
+				n.Item,
+				"the parent of the page %q, item %d, is not imported; the page is at the top until it comes",
+				clip(n.Item.Title, 80),
+				n.Item.Parent,
+			)
 		}
 		if parent != nil && circular(n, nodes, broken) {
 			b.changed(n.Item, "the page %q is below itself; it goes to the top", clip(n.Item.Title, 80))
@@ -259,7 +279,11 @@ func (b *planner) pages() {
 		parent.Children = append(parent.Children, n)
 	}
 	order := func(x, y *PageNode) int {
-		return cmp.Or(cmp.Compare(x.Item.MenuOrder, y.Item.MenuOrder), cmp.Compare(x.Item.Title, y.Item.Title), cmp.Compare(x.Item.ID, y.Item.ID))
+		return cmp.Or(
+			cmp.Compare(x.Item.MenuOrder, y.Item.MenuOrder),
+			cmp.Compare(x.Item.Title, y.Item.Title),
+			cmp.Compare(x.Item.ID, y.Item.ID),
+		)
 	}
 	slices.SortStableFunc(b.p.Pages, order)
 	for _, n := range all {
@@ -303,7 +327,8 @@ func (b *planner) addresses() {
 		from := b.e.path(it.Link)
 		add(from, it, nil)
 		for _, old := range it.Meta["_wp_old_slug"] {
-			if i := strings.LastIndex(strings.TrimRight(from, "/"), "/"); i >= 0 && !strings.Contains(from, "?") && old != "" && !strings.Contains(old, "/") {
+			if i := strings.LastIndex(strings.TrimRight(from, "/"), "/"); i >= 0 && !strings.Contains(from, "?") && old != "" &&
+				!strings.Contains(old, "/") {
 				add(from[:i+1]+decodeSlug(old)+"/", it, nil)
 			}
 		}
@@ -365,7 +390,8 @@ func (e *Export) path(link string) string {
 
 func (e *Export) ownHost(host string) bool {
 	for _, own := range []string{e.Site.BaseURL, e.Site.Link} {
-		if u, err := url.Parse(own); err == nil && strings.EqualFold(strings.TrimPrefix(u.Host, "www."), strings.TrimPrefix(host, "www.")) {
+		if u, err := url.Parse(own); err == nil &&
+			strings.EqualFold(strings.TrimPrefix(u.Host, "www."), strings.TrimPrefix(host, "www.")) {
 			return true
 		}
 	}
@@ -414,13 +440,22 @@ func (p *Plan) attached(id int64) []*Item {
 			out = append(out, f)
 		}
 	}
-	slices.SortStableFunc(out, func(x, y *Item) int { return cmp.Or(cmp.Compare(x.MenuOrder, y.MenuOrder), cmp.Compare(x.ID, y.ID)) })
+	slices.SortStableFunc(
+		out,
+		func(x, y *Item) int { return cmp.Or(cmp.Compare(x.MenuOrder, y.MenuOrder), cmp.Compare(x.ID, y.ID)) },
+	)
 	return out
 }
 
 // file gives the parts of an attachment that galleries show.
 func (i *Item) file() File {
-	return File{ID: i.ID, URL: i.AttachmentURL, Alt: plain(i.MetaValue("_wp_attachment_image_alt")), Title: i.Title, Caption: i.Excerpt}
+	return File{
+		ID:      i.ID,
+		URL:     i.AttachmentURL,
+		Alt:     plain(i.MetaValue("_wp_attachment_image_alt")),
+		Title:   i.Title,
+		Caption: i.Excerpt,
+	}
 }
 
 // Thumbnail returns the picture chosen for an item, nil when there is none or the export lacks it.

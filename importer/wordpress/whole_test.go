@@ -327,7 +327,14 @@ func TestWrite_PageOfListsBecomesWidgets(t *testing.T) {
 	src := wx("", news, mixed, pageItem(3, 1, "below", "Below"), menuItem(9, "top", "", "post_type", "page", 1, ""))
 	r := p.mustBring(t, src, WriteOptions{})
 	d := p.dump(t)
-	mustHave(t, d, "page /news map[en:News] 1 widgets", "page /mixed map[en:Mixed] 0 article", "page /news/below", "/news\n")
+	mustHave(
+		t,
+		d,
+		"page /news map[en:News] 1 widgets",
+		"page /mixed map[en:Mixed] 0 article",
+		"page /news/below",
+		"/news\n",
+	)
 	mustLack(t, d, "article news")
 	n, err := p.Pages.ByPath(system(t), p.st.ID, "/news")
 	must(t, err)
@@ -337,7 +344,8 @@ func TestWrite_PageOfListsBecomesWidgets(t *testing.T) {
 		"content-listmap[count:7 kind:post paging:true style:list]"}; !slices.Equal(got, want) {
 		t.Errorf("the page shows %q, want %q", got, want)
 	}
-	if !strings.Contains(r.String(), `the page "News" showed lists of posts`) || !strings.Contains(r.String(), `"Mixed" had parts`) {
+	if !strings.Contains(r.String(), `the page "News" showed lists of posts`) ||
+		!strings.Contains(r.String(), `"Mixed" had parts`) {
 		t.Errorf("%s", r)
 	}
 	if again := p.mustBring(t, src, WriteOptions{}); again.New != 0 || again.Before != 3 || p.dump(t) != d {

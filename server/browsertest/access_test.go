@@ -26,9 +26,12 @@ func axe(t *testing.T) string {
 func (b *browser) audit(t *testing.T, what, script string) {
 	t.Helper()
 	b.do(t, "load axe", chromedp.Evaluate[chromedp.Void](script+";0"))
-	found, err := chromedp.Run(b.ctx, chromedp.Evaluate[[]string](`axe.run(document, { resultTypes: ["violations"] }).then(r => r.violations
+	found, err := chromedp.Run(
+		b.ctx,
+		chromedp.Evaluate[[]string](`axe.run(document, { resultTypes: ["violations"] }).then(r => r.violations
 		.filter(v => v.impact === "serious" || v.impact === "critical")
-		.map(v => v.id + " (" + v.impact + "): " + v.nodes.slice(0, 3).map(n => n.target.join(" ") + " " + n.html.slice(0, 160)).join(" | ")))`, chromedp.EvalAwaitPromise))
+		.map(v => v.id + " (" + v.impact + "): " + v.nodes.slice(0, 3).map(n => n.target.join(" ") + " " + n.html.slice(0, 160)).join(" | ")))`, chromedp.EvalAwaitPromise),
+	)
 	if err != nil {
 		t.Fatalf("%s: %v", what, err)
 	}
@@ -44,7 +47,11 @@ func (b *browser) dark(t *testing.T, on bool) {
 	if on {
 		scheme = "dark"
 	}
-	b.do(t, "prefer "+scheme, chromedp.Evaluate[chromedp.Void](fmt.Sprintf("localStorage.setItem('stoa.theme', %q)", scheme)))
+	b.do(
+		t,
+		"prefer "+scheme,
+		chromedp.Evaluate[chromedp.Void](fmt.Sprintf("localStorage.setItem('stoa.theme', %q)", scheme)),
+	)
 }
 
 // TestAccessibility_NothingSerious looks at an imported site and at the control panel, in both schemes, wide and narrow.
@@ -59,7 +66,14 @@ func TestAccessibility_NothingSerious(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := wordpress.Writer{DB: n.DB, Sites: n.Sites, Pages: n.Pages, Content: n.Content, Taxonomy: n.Taxonomy, Files: n.Files}
+	w := wordpress.Writer{
+		DB:       n.DB,
+		Sites:    n.Sites,
+		Pages:    n.Pages,
+		Content:  n.Content,
+		Taxonomy: n.Taxonomy,
+		Files:    n.Files,
+	}
 	if _, err := w.Write(servertest.System(), export, wordpress.WriteOptions{Site: n.Site(t), MediaDir: filepath.Join("..", "..", "importer", "wordpress", "testdata", "media")}); err != nil {
 		t.Fatal(err)
 	}
@@ -71,9 +85,42 @@ func TestAccessibility_NothingSerious(t *testing.T) {
 	n.Poll(t)
 	script := axe(t)
 	b := open(t, n.URL)
-	visitors := []string{"/", "/de/", "/about", "/w/a-walk-along-the-coast", "/categories/news", "/no/such/page", "/sign-in", "/account/forgot"}
-	panel := []string{"/account", "/control/", "/control/content", "/control/content/new", "/control/pages", "/control/pages/new", "/control/menus", "/control/files", "/control/categories",
-		"/control/sites", "/control/settings", "/control/users", "/control/users/new", "/control/groups", "/control/roles", "/control/properties", "/control/caches", "/control/cluster", "/control/log", "/control/changes", "/control/audit", "/control/jobs", "/control/locks", "/control/find?q=a"}
+	visitors := []string{
+		"/",
+		"/de/",
+		"/about",
+		"/w/a-walk-along-the-coast",
+		"/categories/news",
+		"/no/such/page",
+		"/sign-in",
+		"/account/forgot",
+	}
+	panel := []string{
+		"/account",
+		"/control/",
+		"/control/content",
+		"/control/content/new",
+		"/control/pages",
+		"/control/pages/new",
+		"/control/menus",
+		"/control/files",
+		"/control/categories",
+		"/control/sites",
+		"/control/settings",
+		"/control/users",
+		"/control/users/new",
+		"/control/groups",
+		"/control/roles",
+		"/control/properties",
+		"/control/caches",
+		"/control/cluster",
+		"/control/log",
+		"/control/changes",
+		"/control/audit",
+		"/control/jobs",
+		"/control/locks",
+		"/control/find?q=a",
+	}
 	look := func(paths []string) {
 		for i, width := range []int64{1440, 390} {
 			b.dark(t, i == 1)

@@ -15,7 +15,11 @@ func TestAppearance_PreviewFollowsAndVisitorsSeeWhatIsSaved(t *testing.T) {
 	b.signIn(t)
 	b.visit(t, "/control/appearance", 1440)
 	accent := `getComputedStyle(document.querySelector("[name=looks-preview]").contentDocument.documentElement).getPropertyValue("--accent")`
-	b.until(t, "the preview of what is saved", `document.querySelector("[name=looks-preview]").contentDocument.querySelector(".site-header")`)
+	b.until(
+		t,
+		"the preview of what is saved",
+		`document.querySelector("[name=looks-preview]").contentDocument.querySelector(".site-header")`,
+	)
 	b.do(t, "type a colour", chromedp.SendKeys(chromedp.CSS(`[name="light.accent"]`), "#8a1c1c"),
 		chromedp.SendKeys(chromedp.CSS(`[name="light.ground"]`), "#f3efe2"))
 	b.until(t, "the colour in the preview", accent+`.includes("#8a1c1c") || `+accent+`.includes("138, 28, 28")`)

@@ -31,9 +31,14 @@ func TestFiles_ChosenFilesAreSentAtOnce(t *testing.T) {
 	}
 	b.fits(t, "files on a phone")
 	b.shoot(t, "files-chosen-390")
-	b.do(t, "choose what is refused", chromedp.SetUploadFiles(chromedp.CSS("[data-drop] input[type=file]"), []string{wrong}),
-		chromedp.WaitVisible(chromedp.CSS("main .errors")))
-	if got := b.text(t); !strings.Contains(got, "Not everything was uploaded") || !strings.Contains(got, "tides of march.txt") {
+	b.do(
+		t,
+		"choose what is refused",
+		chromedp.SetUploadFiles(chromedp.CSS("[data-drop] input[type=file]"), []string{wrong}),
+		chromedp.WaitVisible(chromedp.CSS("main .errors")),
+	)
+	if got := b.text(t); !strings.Contains(got, "Not everything was uploaded") ||
+		!strings.Contains(got, "tides of march.txt") {
 		t.Errorf("the screen reads:\n%s", got)
 	}
 	if eval[bool](t, b, `document.querySelector("[data-drop] input[type=file]").disabled`) {

@@ -51,29 +51,45 @@ func TestHeader_OneRowThatDoesNotShift(t *testing.T) {
 	long := "Rindfleischetikettierungsüberwachungsaufgabenübertragungsgesetz"
 	for _, title := range []string{"Departments", "Publications", "Events and news", "The harbour", "How to find us", "Frequently asked", long} {
 		b.visit(t, "/control/pages/new", 1440)
-		b.do(t, "make "+title, chromedp.SendKeys(chromedp.CSS(`[name^="title."]`), title),
+		b.do(
+			t,
+			"make "+title,
+			chromedp.SendKeys(chromedp.CSS(`[name^="title."]`), title),
 			chromedp.Click(chromedp.CSS(`button[name="do"][value="save"]`)),
 			chromedp.WaitVisible(chromedp.CSS(`button[name="do"][value="publish"]`)),
-			chromedp.Click(chromedp.CSS(`button[name="do"][value="publish"]`)), chromedp.WaitVisible(chromedp.CSS(`[formaction$="/unpublish"]`)))
+			chromedp.Click(
+				chromedp.CSS(`button[name="do"][value="publish"]`),
+			),
+			chromedp.WaitVisible(chromedp.CSS(`[formaction$="/unpublish"]`)),
+		)
 	}
 	for _, width := range []int64{390, 1024, 1440} {
 		address, release := fontsHeld(t, n.URL)
 		guest := open(t, address)
 		guest.do(t, "begin", chromedp.EmulateViewport(width, 900), chromedp.Navigate(address+"/robots.txt"))
 		eval[bool](t, guest, `(setTimeout(() => location.assign("/")), true)`) // its load ends with the typefaces only
-		guest.wait(t, "the first paint", `location.pathname === "/" && performance.getEntriesByName("first-contentful-paint").length > 0`)
+		guest.wait(
+			t,
+			"the first paint",
+			`location.pathname === "/" && performance.getEntriesByName("first-contentful-paint").length > 0`,
+		)
 		before := eval[float64](t, guest, `document.querySelector(".site-header").offsetHeight`)
 		release()
 		guest.wait(t, "the typefaces", `document.fonts.status === "loaded" && document.fonts.check("1rem 'Source Sans 3'")`)
-		eval[bool](t, guest, `(window.shift = 0, new PerformanceObserver(list => list.getEntries().forEach(e => { shift += e.value }))
+		eval[bool](
+			t,
+			guest,
+			`(window.shift = 0, new PerformanceObserver(list => list.getEntries().forEach(e => { shift += e.value }))
 			.observe({ type: "layout-shift", buffered: true }),
-			requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => { window.settled = true }))), true)`)
+			requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => { window.settled = true }))), true)`,
+		)
 		guest.wait(t, "two frames", "window.settled")
 		shift := eval[float64](t, guest, "shift")
 		if shift >= 0.05 {
 			t.Errorf("at %d px the layout shifts by %.3f, the limit is 0.05", width, shift)
 		}
-		if after := eval[float64](t, guest, `document.querySelector(".site-header").offsetHeight`); after != before || after > 90 {
+		if after := eval[float64](t, guest, `document.querySelector(".site-header").offsetHeight`); after != before ||
+			after > 90 {
 			t.Errorf("at %d px the header is %.0f px high before the typefaces come and %.0f after", width, before, after)
 		}
 		guest.fits(t, fmt.Sprintf("the header at %d px", width))
@@ -82,7 +98,12 @@ func TestHeader_OneRowThatDoesNotShift(t *testing.T) {
 			t.Errorf("at %d px %d entries are in the row of the menu", width, n)
 		}
 		button := map[bool]string{true: ".site-menu-button", false: ".menu__more > button"}[width < 960]
-		guest.do(t, "open the menu", chromedp.Click(chromedp.CSS(button)), chromedp.WaitVisible(chromedp.CSS(`.menu a[href$="gesetz"]`)))
+		guest.do(
+			t,
+			"open the menu",
+			chromedp.Click(chromedp.CSS(button)),
+			chromedp.WaitVisible(chromedp.CSS(`.menu a[href$="gesetz"]`)),
+		)
 		guest.fits(t, fmt.Sprintf("the open menu at %d px", width))
 		guest.shoot(t, fmt.Sprintf("header-open-%d", width))
 	}

@@ -19,7 +19,11 @@ func TestKept_EditorSendsAgainAfterSigningIn(t *testing.T) {
 	b.do(t, "write", chromedp.WaitVisible(chromedp.CSS(".rte-text")),
 		chromedp.SendKeys(chromedp.CSS(`[name="title"]`), "Kept tides"),
 		chromedp.Click(chromedp.CSS(".rte-text")), chromedp.KeyEvent("High water & low"))
-	done := eval[bool](t, b, `(() => { const x = new XMLHttpRequest(); x.open("POST", "/sign-out", false); x.send(); return true; })()`)
+	done := eval[bool](
+		t,
+		b,
+		`(() => { const x = new XMLHttpRequest(); x.open("POST", "/sign-out", false); x.send(); return true; })()`,
+	)
 	if !done {
 		t.Fatal("not signed out")
 	}

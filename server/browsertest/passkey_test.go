@@ -76,7 +76,9 @@ func TestPasskey_AddedOnOneNodeUsedOnTheOther(t *testing.T) {
 	// The password alone is not enough any more.
 	guest := nodes[0].Guest(t)
 	if got := guest.Post(t, "/sign-in", map[string][]string{"login": {servertest.AdminLogin}, "password": {servertest.AdminPassword}}); !strings.Contains(
-		got.Body, "One more step") {
+		got.Body,
+		"One more step",
+	) {
 		t.Errorf("with the password alone: %d\n%s", got.Status, got.Body)
 	}
 

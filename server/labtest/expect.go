@@ -47,7 +47,10 @@ func findMaster(ctx context.Context, w *world, _ []string) error {
 // findWorker waits until a node works on a job, and sets $WORKER to it.
 func findWorker(ctx context.Context, w *world, _ []string) error {
 	return await(ctx, 20*time.Second, func(ctx context.Context) error {
-		rows, err := w.db.Query(ctx, "SELECT n.name FROM job_run r JOIN cluster_node n ON n.writer = r.owner WHERE r.state = 'running'")
+		rows, err := w.db.Query(
+			ctx,
+			"SELECT n.name FROM job_run r JOIN cluster_node n ON n.writer = r.owner WHERE r.state = 'running'",
+		)
 		if err == nil && len(rows) == 0 {
 			err = errors.New("no job runs")
 		}
@@ -132,7 +135,11 @@ func unanswered(_ context.Context, w *world, args []string) error {
 	bad := w.failures(true, true)
 	w.log("%d requests were not answered", len(bad))
 	if len(bad) > most {
-		return fmt.Errorf("more than %d requests were not answered:\n  %s", most, strings.Join(bad[:min(10, len(bad))], "\n  "))
+		return fmt.Errorf(
+			"more than %d requests were not answered:\n  %s",
+			most,
+			strings.Join(bad[:min(10, len(bad))], "\n  "),
+		)
 	}
 	return nil
 }
@@ -144,7 +151,18 @@ func (w *world) failures(reads, writes bool) (bad []string) {
 		if o.Outcome == history.OK || write && (!writes || o.Outcome == history.Failed) || !write && !reads {
 			continue
 		}
-		bad = append(bad, fmt.Sprintf("%s of %s on %s at %.3f s, %.3f s long: %s", o.Kind, o.Key, o.Node, o.Sent.Seconds(), (o.Done-o.Sent).Seconds(), o.Note))
+		bad = append(
+			bad,
+			fmt.Sprintf(
+				"%s of %s on %s at %.3f s, %.3f s long: %s",
+				o.Kind,
+				o.Key,
+				o.Node,
+				o.Sent.Seconds(),
+				(o.Done-o.Sent).Seconds(),
+				o.Note,
+			),
+		)
 	}
 	return bad
 }

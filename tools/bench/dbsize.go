@@ -46,8 +46,10 @@ func measureSize(ctx context.Context, b *bed) (s section, err error) {
 		return s, fmt.Errorf("go test ./db/transfer measured nothing:\n%s", out)
 	}
 	what := fmt.Sprintf("Resident memory, %d rows and %d MB of files copied, backed up, restored", b.sizeRows, b.sizeFiles)
-	s.findings = []finding{{what: what, goal: fmt.Sprintf("< %.0f MB", goalResident), measured: fmt.Sprintf("%.0f MB", most),
-		met: most < goalResident}}
+	s.findings = []finding{
+		{what: what, goal: fmt.Sprintf("< %.0f MB", goalResident), measured: fmt.Sprintf("%.0f MB", most),
+			met: most < goalResident},
+	}
 	s.text = fmt.Sprintf("%d rows of some 400 bytes; with backup and restore, %d MB of files that cannot be "+
 		"compressed. A copy reads, writes and compares checksums of both sides; the bare side is one SELECT, and INSERTs "+
 		"of 500 rows, without a comparison. A backup goes to a file on the same disk.\n\n%s",

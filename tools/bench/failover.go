@@ -54,12 +54,17 @@ func measureFailover(ctx context.Context, b *bed) (s section, err error) {
 				fmt.Sprint(o.failed[0]), fmt.Sprint(o.failed[1])})
 		}
 		worst = max(worst, quantile(longer, 1))
-		s.rows = append(s.rows, []string{"Seconds without writes at a fail-over, " + kind, "PostgreSQL", about(stoa, "%.2f s"),
-			about(plain, "%.2f s"), about(ratios(stoa, plain), "%.2f ×")})
+		s.rows = append(
+			s.rows,
+			[]string{"Seconds without writes at a fail-over, " + kind, "PostgreSQL", about(stoa, "%.2f s"),
+				about(plain, "%.2f s"), about(ratios(stoa, plain), "%.2f ×")},
+		)
 	}
 	what := fmt.Sprintf("Seconds without writes at a fail-over, longer than psql, slowest of %d", 2*rounds)
-	s.findings = []finding{{what: what, goal: fmt.Sprintf("≤ %.0f s", goalFailover), measured: fmt.Sprintf("%.2f s", worst),
-		met: worst <= goalFailover}}
+	s.findings = []finding{
+		{what: what, goal: fmt.Sprintf("≤ %.0f s", goalFailover), measured: fmt.Sprintf("%.2f s", worst),
+			met: worst <= goalFailover},
+	}
 	s.text = fmt.Sprintf("A primary and its standby, both in the address of a built node and in that of psql "+
 		"(`host=a,b target_session_attrs=read-write`, a new psql for each row). An editor saves articles through the "+
 		"forms of the control panel, and psql inserts, at the same time into the same server; what fails is tried again "+

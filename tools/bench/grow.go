@@ -267,8 +267,10 @@ func (g *grown) measureLarge(ctx context.Context, node *process) error {
 // markdown writes what was measured.
 func (g *grown) markdown() string {
 	var b strings.Builder
-	b.WriteString("\n## What grows with a site\n\nA site map is read whole, its index and all its files, first when none was made, " +
-		"then again.\n\n| Posts | Files | Addresses | Made | For each address | Again | Memory (RSS) |\n|---:|---:|---:|---:|---:|---:|---:|\n")
+	b.WriteString(
+		"\n## What grows with a site\n\nA site map is read whole, its index and all its files, first when none was made, " +
+			"then again.\n\n| Posts | Files | Addresses | Made | For each address | Again | Memory (RSS) |\n|---:|---:|---:|---:|---:|---:|---:|\n",
+	)
 	for _, m := range g.maps {
 		fmt.Fprintf(&b, "| %s | %d | %s | %.0f ms | %.1f µs | %.0f ms | %.0f MB |\n", thousands(m.posts), m.files,
 			thousands(m.addresses),
@@ -281,11 +283,17 @@ func (g *grown) markdown() string {
 		"\nAn address under which there is nothing is answered %s times a second, a cached page %s times, by the built-in "+
 			"client over %d connections: %.2f ± %.0f %% of its rate.\n\n", thousands(int(absent)), thousands(int(page)),
 		connections, ratio, spread)
-	fmt.Fprintf(&b,
+	fmt.Fprintf(
+		&b,
 		"Four editors save short articles through the control panel (SQLite): p50 %.1f ms, p99 %.1f ms. While another saves an "+
 			"article of %s bytes, the limit, again and again (p50 %.0f ms, the slowest %.0f ms): p50 %.1f ms, p99 %.1f ms.\n",
-		quantile(g.quiet, 0.5), quantile(g.quiet, 0.99), thousands(content.MaxBody), quantile(g.large, 0.5),
+		quantile(g.quiet, 0.5),
+		quantile(g.quiet, 0.99),
+		thousands(content.MaxBody),
+		quantile(g.large, 0.5),
 		quantile(g.large, 1),
-		quantile(g.busy, 0.5), quantile(g.busy, 0.99))
+		quantile(g.busy, 0.5),
+		quantile(g.busy, 0.99),
+	)
 	return b.String()
 }

@@ -61,7 +61,10 @@ func measureHints(ctx context.Context, b *bed) (s section, err error) {
 		c         crew
 		casting
 	}
-	sides := []*side{{name: "Stoa, hints applied to the caches", how: "cast", c: stoa}, {name: "Stoa, messages counted", how: "plain", c: stoa}}
+	sides := []*side{
+		{name: "Stoa, hints applied to the caches", how: "cast", c: stoa},
+		{name: "Stoa, messages counted", how: "plain", c: stoa},
+	}
 	if b.jgroups != nil {
 		peers, err := b.jgroups.start(ctx, b.dir, 3)
 		if err != nil {
@@ -83,25 +86,54 @@ func measureHints(ctx context.Context, b *bed) (s section, err error) {
 		}
 	}
 	own, peer := sides[0], sides[len(sides)-1]
-	rows := [][]string{{"Side", "Messages/s to every member", "against JGroups", "CPU of all members for one", "against JGroups", "Lost"}}
+	rows := [][]string{
+		{"Side", "Messages/s to every member", "against JGroups", "CPU of all members for one", "against JGroups", "Lost"},
+	}
 	for _, x := range sides {
 		rate, spent := "", ""
 		if b.jgroups != nil && x != peer {
 			rate, spent = about(ratios(x.rate, peer.rate), "%.2f ×"), about(ratios(x.cpu, peer.cpu), "%.2f ×")
 		}
-		rows = append(rows, []string{x.name, aboutThousands(x.rate), rate, about(x.cpu, "%.1f µs"), spent, fmt.Sprintf("%.0f of %s", x.lost, thousands(int(x.sent)))})
+		rows = append(
+			rows,
+			[]string{
+				x.name,
+				aboutThousands(x.rate),
+				rate,
+				about(x.cpu, "%.1f µs"),
+				spent,
+				fmt.Sprintf("%.0f of %s", x.lost, thousands(int(x.sent))),
+			},
+		)
 	}
-	f := finding{what: "Hints of 1,000 B applied on every node, against JGroups multicast of that size", goal: "≥ 2.0 ×", left: b.noJGroups}
+	f := finding{
+		what: "Hints of 1,000 B applied on every node, against JGroups multicast of that size",
+		goal: "≥ 2.0 ×",
+		left: b.noJGroups,
+	}
 	if b.jgroups != nil {
 		ratio := ratios(own.rate, peer.rate)
 		mid, _ := median(ratio)
 		f.measured, f.met = about(ratio, "%.2f ×"), mid >= 2
 	}
-	s.findings = []finding{f, {what: "Hints lost", goal: "0", measured: fmt.Sprintf("%.0f of %s", own.lost, thousands(int(own.sent))), met: own.lost == 0}}
-	s.text = fmt.Sprintf("All three members send %s messages each, as fast as they can, and a round ends when every member has all of them. "+
-		"A hint announces a transaction of %d rows, each of which is looked for in the caches of every node: on the one that sends before its hint goes, as after a commit, and on the others when it comes. "+
-		"Hints travel together, up to 64 KiB in a message, as the log sends them when there are many; JGroups bundles as much. They are made before the time begins. "+
-		"Stoa's links are encrypted, those of JGroups are not, and JGroups only counts what arrives, as Stoa does in the second line.%s\n\n%s", thousands(n),
-		len(changesFor(0, hintBytes)), b.jgroups.is(), table(rows...))
+	s.findings = []finding{
+		f,
+		{
+			what:     "Hints lost",
+			goal:     "0",
+			measured: fmt.Sprintf("%.0f of %s", own.lost, thousands(int(own.sent))),
+			met:      own.lost == 0,
+		},
+	}
+	s.text = fmt.Sprintf(
+		"All three members send %s messages each, as fast as they can, and a round ends when every member has all of them. "+
+			"A hint announces a transaction of %d rows, each of which is looked for in the caches of every node: on the one that sends before its hint goes, as after a commit, and on the others when it comes. "+
+			"Hints travel together, up to 64 KiB in a message, as the log sends them when there are many; JGroups bundles as much. They are made before the time begins. "+
+			"Stoa's links are encrypted, those of JGroups are not, and JGroups only counts what arrives, as Stoa does in the second line.%s\n\n%s",
+		thousands(n),
+		len(changesFor(0, hintBytes)),
+		b.jgroups.is(),
+		table(rows...),
+	)
 	return s, nil
 }

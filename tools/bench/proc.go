@@ -190,11 +190,15 @@ func servePlain(file, address string) error {
 	if err != nil {
 		return err
 	}
-	s := &http.Server{Addr: address, ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-		_, _ = w.Write(body) // a client that went away does not want it
-	})}
+	s := &http.Server{
+		Addr:              address,
+		ReadHeaderTimeout: 10 * time.Second,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+			w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+			_, _ = w.Write(body) // a client that went away does not want it
+		}),
+	}
 	return s.ListenAndServe()
 }
 
@@ -279,7 +283,8 @@ var benchLine = regexp.MustCompile(`(?m)^BenchmarkGuest_CachedPage\S*\s+\d+\s+([
 
 // handlerAllocs runs the benchmark of package web.
 func handlerAllocs(ctx context.Context) (allocs int, ns float64, err error) {
-	out, err := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", "^BenchmarkGuest_CachedPage$", "-benchmem", "./web").CombinedOutput()
+	out, err := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", "^BenchmarkGuest_CachedPage$", "-benchmem", "./web").
+		CombinedOutput()
 	if err != nil {
 		return 0, 0, fmt.Errorf("benchmark of web: %w\n%s", err, out)
 	}

@@ -30,8 +30,18 @@ func measureCalls(ctx context.Context, b *bed) (s section, err error) {
 		sides = append(sides, peers)
 	}
 	ways := []*calling{
-		{name: "one node, 1 thread", whom: "one", threads: 1, n: b.pick(4000, 500)}, {name: "one node, 16 threads", whom: "one", threads: 16, n: b.pick(12_000, 1500)},
-		{name: "all others, 1 thread", whom: "all", threads: 1, n: b.pick(4000, 500)}, {name: "all others, 16 threads", whom: "all", threads: 16, n: b.pick(12_000, 1500)},
+		{
+			name:    "one node, 1 thread",
+			whom:    "one",
+			threads: 1,
+			n:       b.pick(4000, 500),
+		}, {name: "one node, 16 threads", whom: "one", threads: 16, n: b.pick(12_000, 1500)},
+		{
+			name:    "all others, 1 thread",
+			whom:    "all",
+			threads: 1,
+			n:       b.pick(4000, 500),
+		}, {name: "all others, 16 threads", whom: "all", threads: 16, n: b.pick(12_000, 1500)},
 	}
 	for round := range b.rounds + 1 {
 		for _, w := range ways {
@@ -47,7 +57,9 @@ func measureCalls(ctx context.Context, b *bed) (s section, err error) {
 			}
 		}
 	}
-	rows := [][]string{{"Call", "Stoa p50", "p99", "calls/s", "JGroups p50", "p99", "calls/s", "p50 against it", "p99 against it"}}
+	rows := [][]string{
+		{"Call", "Stoa p50", "p99", "calls/s", "JGroups p50", "p99", "calls/s", "p50 against it", "p99 against it"},
+	}
 	for _, w := range ways {
 		row := []string{w.name}
 		for i := range w.runs {
@@ -55,11 +67,22 @@ func measureCalls(ctx context.Context, b *bed) (s section, err error) {
 				row = append(row, "", "", "")
 				continue
 			}
-			row = append(row, about(column(w.runs[i], "p50"), "%.0f µs"), about(column(w.runs[i], "p99"), "%.0f µs"), aboutThousands(column(w.runs[i], "rate")))
+			row = append(
+				row,
+				about(column(w.runs[i], "p50"), "%.0f µs"),
+				about(column(w.runs[i], "p99"), "%.0f µs"),
+				aboutThousands(column(w.runs[i], "rate")),
+			)
 		}
 		f := finding{what: "Latency of a call to " + w.name + ", against JGroups RPC", goal: "≤ 1.0 ×", left: b.noJGroups}
 		if len(sides) > 1 {
-			p50, p99 := ratios(column(w.runs[0], "p50"), column(w.runs[1], "p50")), ratios(column(w.runs[0], "p99"), column(w.runs[1], "p99"))
+			p50, p99 := ratios(
+				column(w.runs[0], "p50"),
+				column(w.runs[1], "p50"),
+			), ratios(
+				column(w.runs[0], "p99"),
+				column(w.runs[1], "p99"),
+			)
 			mid, _ := median(p50)
 			row = append(row, about(p50, "%.2f ×"), about(p99, "%.2f ×"))
 			f.measured, f.met = about(p50, "%.2f ×"), mid <= 1
@@ -69,9 +92,13 @@ func measureCalls(ctx context.Context, b *bed) (s section, err error) {
 		rows = append(rows, row)
 		s.findings = append(s.findings, f)
 	}
-	s.text = fmt.Sprintf("One member calls a method of the others that gives its argument of %s bytes back, and waits for the answers. "+
-		"Stoa's questions and answers are JSON over encrypted links; those of JGroups are Java's serialization in the clear, out of band and not bundled. Goals count by p50.%s\n\n%s",
-		thousands(hintBytes), b.jgroups.is(), table(rows...))
+	s.text = fmt.Sprintf(
+		"One member calls a method of the others that gives its argument of %s bytes back, and waits for the answers. "+
+			"Stoa's questions and answers are JSON over encrypted links; those of JGroups are Java's serialization in the clear, out of band and not bundled. Goals count by p50.%s\n\n%s",
+		thousands(hintBytes),
+		b.jgroups.is(),
+		table(rows...),
+	)
 	return s, nil
 }
 

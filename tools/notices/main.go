@@ -201,8 +201,11 @@ func kind(text string) string {
 
 // write prints a list of all parts, then each text once with the parts that stand under it.
 func write(w io.Writer, parts []part) {
-	fmt.Fprint(w, "Stoa contains the software below, each under the licence printed with it. The source of each Go module\n"+
-		"is at the address that is its name, in the version given.\n\n")
+	fmt.Fprint(
+		w,
+		"Stoa contains the software below, each under the licence printed with it. The source of each Go module\n"+
+			"is at the address that is its name, in the version given.\n\n",
+	)
 	under, order := map[string][]string{}, []string(nil)
 	for _, p := range parts {
 		fmt.Fprintf(w, "%-14s %s\n", p.licence, p.name)

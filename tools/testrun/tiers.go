@@ -44,8 +44,19 @@ func tiers() []tier {
 	return []tier{
 		{name: "vet", what: "formatting, go vet, the editor from its lock file on its day", budget: time.Minute, run: runVet},
 		{name: "unit", what: "all packages, with the race detector", budget: 6 * time.Minute, services: true, run: runUnit},
-		{name: "worlds", what: "ten thousand simulated clusters, others each day", budget: 2 * time.Minute, run: busily(runWorlds)},
-		{name: "mutant", what: "a planted mistake that the tests must catch, another each day", budget: 2 * time.Minute, services: true, run: busily(runMutant)},
+		{
+			name:   "worlds",
+			what:   "ten thousand simulated clusters, others each day",
+			budget: 2 * time.Minute,
+			run:    busily(runWorlds),
+		},
+		{
+			name:     "mutant",
+			what:     "a planted mistake that the tests must catch, another each day",
+			budget:   2 * time.Minute,
+			services: true,
+			run:      busily(runMutant),
+		},
 		{name: "browser", what: "screens in a real browser", budget: 2 * time.Minute, services: true, run: runBrowser},
 		{name: "lab", what: "real processes, networks and faults", budget: 30 * time.Minute, noRace: true,
 			timeout: 70 * time.Minute, run: runLab},
@@ -220,7 +231,10 @@ func (r *tierRun) checkFormat(ctx context.Context) error {
 		return err
 	}
 	if text = strings.TrimSpace(text); text != "" {
-		return fmt.Errorf("these files are not formatted; run \"gofmt -w\" on them:\n    %s", strings.ReplaceAll(text, "\n", "\n    "))
+		return fmt.Errorf(
+			"these files are not formatted; run \"gofmt -w\" on them:\n    %s",
+			strings.ReplaceAll(text, "\n", "\n    "),
+		)
 	}
 	return nil
 }
