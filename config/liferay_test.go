@@ -30,11 +30,11 @@ func liferayDefaults(t *testing.T) (names []string, file string) {
 	t.Helper()
 	path := os.Getenv("STOA_TEST_LIFERAY_PROPERTIES") // lines of name, tab, default; "-", tab, name: without a default
 	if path == "" {
-		t.Skip("STOA_TEST_LIFERAY_PROPERTIES names no list of Liferay's properties")
+		path = filepath.Join("..", "..", "shared", "data", "liferay-properties.tsv")
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		t.Fatal(err)
+		t.Skipf("LIFERAY'S NAMES ARE NOT TESTED: %v; set STOA_TEST_LIFERAY_PROPERTIES to the path of their list", err)
 	}
 	defer f.Close()
 	var text strings.Builder

@@ -98,11 +98,11 @@ func TestCheck_TakesWhatAStartTakes(t *testing.T) {
 func TestCheck_LiferaysDefaultsStart(t *testing.T) {
 	path := os.Getenv("STOA_TEST_LIFERAY_PROPERTIES")
 	if path == "" {
-		t.Skip("STOA_TEST_LIFERAY_PROPERTIES names no list of Liferay's properties")
+		path = filepath.Join("..", "..", "shared", "data", "liferay-properties.tsv")
 	}
 	raw, err := os.ReadFile(path)
 	if err != nil {
-		t.Fatal(err)
+		t.Skipf("LIFERAY'S DEFAULTS ARE NOT TESTED: %v; set STOA_TEST_LIFERAY_PROPERTIES to the path of their list", err)
 	}
 	var file strings.Builder
 	for line := range strings.Lines(string(raw)) {
