@@ -173,21 +173,9 @@ func (h *Handler) fileGrants(q *request) error {
 
 // showGrants is the screen of the grants on a thing: its form is sent to the address it has.
 func (h *Handler) showGrants(q *request, path access.Path, back link) error {
-	if err := h.o.Access.Check(q.Context(), access.Manage, path); err != nil {
+	f, done, err := h.changedGrants(q, path, back)
+	if done || err != nil {
 		return err
-	}
-	b, err := h.grantBox(q.Context(), path)
-	if err != nil {
-		return err
-	}
-	if q.Method == http.MethodPost {
-		saved, err := h.saveGrants(q.Context(), q.PostForm, &b)
-		if err != nil {
-			return err
-		}
-		if saved {
-			return q.done(back.URL+"/permissions", "saved")
-		}
 	}
 	purpose := lang.Word("rights.grants.beside")
 	if path[0].Own {
@@ -195,10 +183,28 @@ func (h *Handler) showGrants(q *request, path access.Path, back link) error {
 	}
 	return h.show(
 		q,
-		b.Form.Status(),
+		f.Status(),
 		"grants",
-		frame{Title: "Permissions", Purpose: purpose, Back: &back, Narrow: true, Body: b.Form},
+		frame{Title: "Permissions", Purpose: purpose, Back: &back, Narrow: true, Body: f},
 	)
+}
+
+// changedGrants asks for Manage, reads the grants on a thing and saves those that were sent. done says that the answer
+// is given: where to look next. The thing is called as back calls it, also in the audit log.
+func (h *Handler) changedGrants(q *request, path access.Path, back link) (f *form, done bool, err error) {
+	path[0].Title = back.Title
+	if err := h.o.Access.Check(q.Context(), access.Manage, path); err != nil {
+		return nil, false, err
+	}
+	b, err := h.grantBox(q.Context(), path)
+	if err != nil || q.Method != http.MethodPost {
+		return b.Form, false, err
+	}
+	saved, err := h.saveGrants(q.Context(), q.PostForm, &b)
+	if err != nil || !saved {
+		return b.Form, false, err
+	}
+	return nil, true, q.done(back.URL+"/permissions", "saved")
 }
 
 // moveForm asks where a file lies and whether it has grants of its own.

@@ -1,8 +1,6 @@
 package admin
 
 import (
-	"net/http"
-
 	"github.com/stoa-portal/stoa/access"
 	"github.com/stoa-portal/stoa/page"
 )
@@ -23,37 +21,25 @@ func (h *Handler) permissions(q *request) error {
 	if err != nil {
 		return err
 	}
-	if err := h.o.Access.Check(q.Context(), access.Manage, path); err != nil {
+	back := link{Title: p.In(q.site.Locale, q.site.Locale), URL: "/control/pages/" + p.ID.String()}
+	f, done, err := h.changedGrants(q, path, back)
+	if done || err != nil {
 		return err
-	}
-	b, err := h.grantBox(q.Context(), path)
-	if err != nil {
-		return err
-	}
-	if q.Method == http.MethodPost {
-		saved, err := h.saveGrants(q.Context(), q.PostForm, &b)
-		if err != nil {
-			return err
-		}
-		if saved {
-			return q.done("/control/pages/"+p.ID.String()+"/permissions", "saved")
-		}
 	}
 	purpose := "What roles may do here and on the pages below, besides what the site grants them."
 	if p.Restricted {
 		purpose = "Only what is granted here counts on this page and those below: permission on the site does not reach it."
 	}
-	name := p.In(q.site.Locale, q.site.Locale)
 	return h.show(
 		q,
-		b.Form.Status(),
+		f.Status(),
 		"page_grants",
 		frame{
 			Title:   "Permissions",
 			Purpose: purpose,
-			Back:    &link{Title: name, URL: "/control/pages/" + p.ID.String()},
+			Back:    &back,
 			Narrow:  true,
-			Body:    pageGrants{b.Form, p},
+			Body:    pageGrants{f, p},
 		},
 	)
 }
