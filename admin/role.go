@@ -76,9 +76,13 @@ func (h *Handler) places(q *request) ([]place, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := []place{{q.instance.Path(), "Everything in " + q.instance.Name}}
+	add := func(out []place, path access.Path, title, name string) []place {
+		path[0].Title = title // as the audit log calls it
+		return append(out, place{path, name})
+	}
+	out := add(nil, q.instance.Path(), q.instance.Name, "Everything in "+q.instance.Name)
 	for _, s := range sites {
-		out = append(out, place{s.Path(), "The site " + s.Name})
+		out = add(out, s.Path(), s.Name, "The site "+s.Name)
 	}
 	return out, nil
 }
