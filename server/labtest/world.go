@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -376,7 +377,9 @@ func (w *world) logs() string {
 			continue
 		}
 		fmt.Fprintf(&b, "---- %s\n", filepath.Base(name))
-		lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+		lines := slices.DeleteFunc(strings.Split(strings.TrimSpace(string(text)), "\n"), func(line string) bool {
+			return strings.Contains(line, "msg=audit ") // a line for each save: they are in what is kept
+		})
 		shown := 0
 		for i, line := range lines {
 			if shouts := loud.MatchString(line); shouts && shown < 5 || i >= len(lines)-5 {
