@@ -246,24 +246,31 @@ func TestLink_SecondFactorAndClusterName(t *testing.T) {
 			r := &rows{nodes: map[string]string{}}
 			right := func(o *nats.Options) { o.Secret = "right" }
 			a, b, x := listen(t, "1", right), listen(t, "2", right), listen(t, "3", change)
-			for _, m := range []*member{a, b, x} {
-				r.add(m.fp, m.Address())
-			}
-			for _, m := range []*member{x, a, b} {
-				if err := m.Meet(r.peers()); err != nil {
-					t.Fatal(err)
-				}
-			}
-			until(t, "the two to meet", func() bool { return a.Routes() == 1 && b.Routes() == 1 })
-			until(t, "the refusal in a log", func() bool {
-				return strings.Contains(a.log.String()+b.log.String()+x.log.String(), "refused")
-			})
-			if x.Routes() != 0 {
-				t.Errorf("who has not the secret has %d routes", x.Routes())
-			}
-			until(t, "the two to have each other still", func() bool { return a.Routes() == 1 && b.Routes() == 1 })
+			twoMeet(t, r, a, b, x)
 		})
 	}
+}
+
+// twoMeet lets three nodes with rows meet, of which x has not the secret of the others: it is refused, and they have
+// each other.
+func twoMeet(t *testing.T, r *rows, a, b, x *member) {
+	t.Helper()
+	for _, m := range []*member{a, b, x} {
+		r.add(m.fp, m.Address())
+	}
+	for _, m := range []*member{x, a, b} {
+		if err := m.Meet(r.peers()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	until(t, "the two to meet", func() bool { return a.Routes() == 1 && b.Routes() == 1 })
+	until(t, "the refusal in a log", func() bool {
+		return strings.Contains(a.log.String()+b.log.String()+x.log.String(), "refused")
+	})
+	if x.Routes() != 0 {
+		t.Errorf("a node that has not the secret has %d routes", x.Routes())
+	}
+	until(t, "the two to have each other still", func() bool { return a.Routes() == 1 && b.Routes() == 1 })
 }
 
 func TestListen_TakesTheNextFreePort(t *testing.T) {

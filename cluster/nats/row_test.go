@@ -42,21 +42,7 @@ func TestLink_MeetsNodesWhoseRowsHaveTheFormerForm(t *testing.T) {
 	b := listen(t, "2", func(o *nats.Options) { o.Secret = secret })
 	x := listen(t, "3", func(o *nats.Options) { o.Secret, identity = "another secret of all", o.Identity })
 	x.fp = identity.FormerRow("another secret of all", "test-cluster")
-	for _, m := range []*member{a, b, x} {
-		r.add(m.fp, m.Address())
-	}
-	for _, m := range []*member{a, b, x} {
-		if err := m.Meet(r.peers()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	until(t, "the two to meet", func() bool { return a.Routes() == 1 && b.Routes() == 1 })
-	until(t, "the refusal in a log", func() bool {
-		return strings.Contains(a.log.String()+b.log.String()+x.log.String(), "refused")
-	})
-	if x.Routes() != 0 {
-		t.Errorf("a node with another secret has %d routes", x.Routes())
-	}
+	twoMeet(t, r, a, b, x)
 }
 
 // listeningPorts are the TCP ports on which this process listens on loopback, of those that look like one of ours.
