@@ -37,16 +37,16 @@ editor: ## build the rich-text editor from its lock file into look/assets/vendor
 	cd tools/editor && npm ci --ignore-scripts && npm run build
 
 .PHONY: notices
-notices: ## write cmd/stoa/notices.txt, the licences of all that goes into the program, after go.mod changed
-	$(GO) run ./tools/notices
+notices: bin/notices ## write cmd/stoa/notices.txt, the licences of all that goes into the program, after go.mod changed
+	@exec bin/notices
 
 .PHONY: worlds
 worlds: ## simulate SEEDS (10000) whole clusters; SEED=n replays one and tells what happens in it
 	$(GO) test $(if $(SEED),-v) -count=1 -timeout 0 -run TestWorld_Keeps ./cluster/simtest -args -seeds=$(or $(SEEDS),10000) $(if $(SEED),-seed=$(SEED))
 
 .PHONY: lint
-lint: ## formatting, go vet, and the rules of the house
-	@$(MAKE) --no-print-directory test ARGS="-tier vet"
+lint: ## formatting, go vet, staticcheck, and the rules of the house (ARGS="-turns all": also what has its day of a week)
+	@$(MAKE) --no-print-directory test ARGS="-tier vet $(ARGS)"
 	$(GO) test -count=1 .
 
 .PHONY: lab
@@ -74,21 +74,32 @@ fuzz: ## fuzz every parser for FUZZTIME (30s) each
 
 # Wants wrk and nginx in the path, or STOA_BENCH_WRK and STOA_BENCH_NGINX; goes without what is missing.
 .PHONY: bench
-bench: ## measure a built stoa against nginx and net/http, write docs/benchmarks.md (ARGS='-note "2 shared cores"')
-	@$(GO) build -buildvcs=false -o bin/bench ./tools/bench
+bench: bin/bench ## measure a built stoa against nginx and net/http, write docs/benchmarks.md (ARGS='-note "2 shared cores"')
 	@exec bin/bench -out docs/benchmarks.md $(ARGS)
 
 # Starts PostgreSQL and MariaDB of its own. Wants haproxy, wrk, a JDK and jgroups.jar (Debian: libjgroups-java); says what it left out.
 .PHONY: bench-cluster
-bench-cluster: bin/testrun ## measure three nodes, against JGroups where there is one, write docs/benchmarks-cluster.md (ARGS="-only hints,calls -rounds 3")
-	@$(GO) build -buildvcs=false -o bin/bench ./tools/bench
+bench-cluster: bin/bench bin/testrun ## measure three nodes, against JGroups where there is one, write docs/benchmarks-cluster.md (ARGS="-only hints,calls -rounds 3")
 	@exec bin/bench cluster -out docs/benchmarks-cluster.md $(ARGS)
 
 # Starts PostgreSQL and MariaDB of its own. Wants psql; says what it left out.
 .PHONY: bench-db
-bench-db: bin/testrun ## measure reads, saves, editors, fail-over, copy and backup against the drivers and psql, write docs/benchmarks-database.md (ARGS="-rows 1000000 -files 10000")
-	@$(GO) build -buildvcs=false -o bin/bench ./tools/bench
+bench-db: bin/bench bin/testrun ## measure reads, saves, editors, fail-over, copy and backup against the drivers and psql, write docs/benchmarks-database.md (ARGS="-rows 1000000 -files 10000")
 	@exec bin/bench database -out docs/benchmarks-database.md $(ARGS)
+
+# Starts PostgreSQL and MariaDB of its own. Wants wrk and nginx; S3 when STOA_TEST_S3 and STOA_BENCH_BUCKET name one.
+.PHONY: bench-files
+bench-files: bin/bench bin/testrun ## measure file stores and the disk cache in front of them against nginx, write docs/benchmarks-files.md (ARGS="-size 100")
+	@exec bin/bench files -out docs/benchmarks-files.md $(ARGS)
+
+# Starts PostgreSQL and MariaDB of its own. A million articles take an hour and 15 GB for each; fewer: ARGS="-articles 200000".
+.PHONY: scale
+scale: bin/bench bin/testrun ## measure whether a portal of 1,000,000 articles is as fast as one of 1,000, write docs/benchmarks.md (ARGS="-articles 50000 -engines PostgreSQL")
+	@exec bin/bench scale -out docs/benchmarks.md $(ARGS)
+
+.PHONY: release
+release: bin/release ## build programs, packages, SBOMs and checksums into dist (VERSION=0.1.0; without, that of the tag)
+	@exec bin/release -version "$(VERSION)" $(ARGS)
 
 .PHONY: docs
 docs: ## write docs/properties.md from the table of properties
@@ -96,9 +107,14 @@ docs: ## write docs/properties.md from the table of properties
 
 .PHONY: clean
 clean: ## remove what was built
-	rm -rf bin
+	rm -rf bin dist
 
-# Always asked of Go, which knows better than file dates whether it is current.
-.PHONY: bin/testrun
-bin/testrun:
-	@$(GO) build -buildvcs=false -o bin/testrun ./tools/testrun
+.PHONY: tidy
+tidy: ## bring go.mod and go.sum of both modules up to date, after an import changed
+	$(GO) mod tidy
+	cd tools && $(GO) mod tidy
+
+# Always asked of Go, which knows better than file dates whether they are current. The tools are a module of their own.
+.PHONY: bin/testrun bin/bench bin/notices bin/release
+bin/testrun bin/bench bin/notices bin/release:
+	@$(GO) build -C tools -buildvcs=false -o ../$@ ./$(@F)

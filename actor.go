@@ -17,6 +17,8 @@ type Actor struct {
 	Roles    []ID   // roles held anywhere, sorted; package access decides what they allow
 	Admin    bool   // holds the role Administrator of the instance: may do everything in it
 	Session  ID     // the session that carried the request; 0 when there is none
+	Locale   Locale // the language that the person has chosen; empty: that of the site
+	TimeZone string // the time zone that the person has chosen, as "Europe/Vienna"; empty: that of the instance
 	System   bool   // the portal itself (jobs, import, first start): may do everything everywhere
 
 	// Operator says that the actor may act on the whole installation: nodes, jobs, caches, log levels,
@@ -43,9 +45,9 @@ func (a Actor) Operates(what string) error {
 		return nil
 	}
 	if !a.SignedIn() {
-		return Unauthorized("sign in as an operator to %s", what)
+		return Unauthorized("sign in as an operator to %s", Phrase(what))
 	}
-	return Forbidden("only an operator of the whole installation may %s", what)
+	return Forbidden("only an operator of the whole installation may %s", Phrase(what))
 }
 
 // ProofAge is how long it counts that a person proved who they are.

@@ -70,5 +70,5 @@ func clip(s string, n int) string {
 	if len(s) <= n {
 		return s
 	}
-	return fmt.Sprintf("%s… (%d bytes)", s[:n], len(s))
+	return fmt.Sprintf("%s (%d bytes)", Short(s, n), len(s))
 }

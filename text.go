@@ -2,6 +2,7 @@ package stoa
 
 import (
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/text/cases"
@@ -56,4 +57,62 @@ func Fold(s string) string {
 		return strings.ToLower(s)
 	}
 	return norm.NFC.String(cases.Fold().String(CleanText(s)))
+}
+
+// Clip shortens a text to n bytes at most, without breaking a letter.
+func Clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
+
+// Short is Clip for what people read: a text that was cut ends with an ellipsis, which is not counted.
+func Short(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return Clip(s, n) + "…"
+}
+
+// Slug makes a segment of an address from words: their letters, digits and marks of every script in lower case, joined
+// by single dashes, in at most most bytes; an apostrophe joins what stands beside it. It is empty when s has nothing
+// of that. What it gives, it gives again, so s is such a segment when Slug(s, most) == s.
+//
+// Letters are not written in others: "ü" is "ue" in German, "u" in Turkish, and browsers show it as it is.
+func Slug(s string, most int) string {
+	var b strings.Builder
+	dash := false
+	for _, r := range CleanText(strings.ToLower(CleanText(dropApostrophes(s)))) {
+		if !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r) {
+			dash = b.Len() > 0
+			continue
+		}
+		n := utf8.RuneLen(r)
+		if dash {
+			n++
+		}
+		if b.Len()+n > most {
+			break
+		}
+		if dash {
+			b.WriteByte('-')
+			dash = false
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// dropApostrophes goes first: a letter and an accent behind it that then meet are one letter.
+func dropApostrophes(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\'' || r == '’' {
+			return -1
+		}
+		return r
+	}, s)
 }

@@ -33,7 +33,8 @@ func TestParseZone_ReadsWhatJavaReads(t *testing.T) {
 			t.Errorf("%q is kept as %q, which reads as %v, %v", name, l, again, err)
 		}
 	}
-	for _, name := range []string{"", "Local", "GMT+25", "GMT+", "GMT+1:2", "GMT+19", "GMT+05:60", "Mars/Base", "../etc/passwd", "GMT + 3", "GMT+-3"} {
+	for _, name := range []string{"", "Local", "GMT+25", "GMT+", "GMT+1:2", "GMT+19", "GMT+05:60", "Mars/Base",
+		"../etc/passwd", "GMT + 3", "GMT+-3"} {
 		if l, err := stoa.ParseZone(name); !stoa.Is(err, stoa.KindInvalid) {
 			t.Errorf("%q is %v, %v; want a refusal", name, l, err)
 		}
@@ -42,8 +43,9 @@ func TestParseZone_ReadsWhatJavaReads(t *testing.T) {
 
 func TestParseLocale_ReadsWhatJavaAndLiferayWrite(t *testing.T) {
 	for s, want := range map[string]stoa.Locale{
-		"iw_IL": "he-IL", "iw": "he", "in_ID": "id-ID", "ji": "yi", "sr_RS_latin": "sr-Latn-RS", "ca_ES_VALENCIA": "ca-ES-valencia",
-		"az_Arab_IR": "az-Arab-IR", "pt_BR": "pt-BR", "zh-hant-tw": "zh-Hant-TW", "es-419": "es-419",
+		"iw_IL": "he-IL", "iw": "he", "in_ID": "id-ID", "ji": "yi", "sr_RS_latin": "sr-Latn-RS",
+		"ca_ES_VALENCIA": "ca-ES-valencia",
+		"az_Arab_IR":     "az-Arab-IR", "pt_BR": "pt-BR", "zh-hant-tw": "zh-Hant-TW", "es-419": "es-419",
 	} {
 		got, err := stoa.ParseLocale(s)
 		again, _ := stoa.ParseLocale(string(got))
@@ -51,7 +53,8 @@ func TestParseLocale_ReadsWhatJavaAndLiferayWrite(t *testing.T) {
 			t.Errorf("%s is %q (again %q), %v; want %q", s, got, again, err, want)
 		}
 	}
-	for _, s := range []string{"", "e", "en_US_US", "en-US-Latn", "en-x", "en-US-toolongvariant", "12", "en/US", "deutsch"} {
+	for _, s := range []string{"", "e", "en_US_US", "en-US-Latn", "en-x", "en-US-toolongvariant", "12", "en/US",
+		"deutsch"} {
 		if got, err := stoa.ParseLocale(s); err == nil {
 			t.Errorf("%q is %q; want a refusal", s, got)
 		}
@@ -60,12 +63,28 @@ func TestParseLocale_ReadsWhatJavaAndLiferayWrite(t *testing.T) {
 
 func TestLocale_DirectionFollowsTheScript(t *testing.T) {
 	for l, want := range map[stoa.Locale]bool{
-		"ar": true, "he-IL": true, "ur-PK": true, "az-Arab-IR": true, "ku-Arab-IQ": true, "uz-Arab-AF": true, "pa-Arab-PK": true,
-		"ckb-IQ": true, "yi": true, "dv": true, "pa-PK": true, "ku-IQ": true, "en": false, "az-AZ": false, "uz-Latn-UZ": false,
+		"ar": true, "he-IL": true, "ur-PK": true, "az-Arab-IR": true, "ku-Arab-IQ": true, "uz-Arab-AF": true,
+		"pa-Arab-PK": true,
+		"ckb-IQ":     true, "yi": true, "dv": true, "pa-PK": true, "ku-IQ": true, "en": false, "az-AZ": false,
+		"uz-Latn-UZ": false,
 		"ff-Adlm-GN": true, "ar-Latn": false, "pa-IN": false, "ku-TR": false, "de": false,
 	} {
 		if l.RTL() != want {
 			t.Errorf("%s from right to left: %t", l, l.RTL())
 		}
+	}
+}
+
+func TestZones_EachIsReadAndStandsOnce(t *testing.T) {
+	all := stoa.Zones()
+	seen := map[string]bool{}
+	for _, name := range all {
+		if z, err := stoa.ParseZone(name); err != nil || z.String() != name || seen[name] {
+			t.Errorf("%q reads as %v, %v; twice: %v", name, z, err, seen[name])
+		}
+		seen[name] = true
+	}
+	if len(all) < 400 || !seen["Europe/Vienna"] || !seen["America/Argentina/Buenos_Aires"] || all[len(all)-1] != "UTC" {
+		t.Errorf("%d zones, the last is %s", len(all), all[len(all)-1])
 	}
 }

@@ -176,13 +176,13 @@ func (s *Service) check(ctx context.Context, actor stoa.Actor, a Action, p Path)
 	case best >= a:
 		return nil
 	case !actor.SignedIn():
-		return stoa.Unauthorized("sign in to %s this %s", a, p[0].Kind)
+		return stoa.Unauthorized(signIn[a], This(p[0].Kind))
 	case best < View:
 		hidden := stoa.NotFound(p[0].Kind, p[0].ID)
 		hidden.Err = refused{a, p[0], instance}
 		return hidden
 	}
-	forbidden := stoa.Forbidden("you may %s this %s but not %s it", best, p[0].Kind, a)
+	forbidden := stoa.Forbidden(falls[[2]Action{best, a}], This(p[0].Kind))
 	forbidden.Err = refused{a, p[0], instance}
 	return forbidden
 }
@@ -244,8 +244,11 @@ func (s *Service) belong(ctx context.Context, p Path, instance stoa.ID) (bool, e
 
 // on gives the grants made on exactly this resource, from the cache. A site of another instance is NotFound.
 func (s *Service) on(ctx context.Context, r Resource, instance stoa.ID) ([]Grant, error) {
-	key := r.Kind + ":" + strconv.FormatInt(int64(r.ID), 36) + ":" + strconv.FormatInt(int64(instance), 36)
-	return s.grants.Get(ctx, key, func(ctx context.Context, l *cache.Load) ([]Grant, error) {
+	var room [96]byte // a page asks dozens of times
+	b := append(append(room[:0], r.Kind...), ':')
+	b = append(strconv.AppendInt(b, int64(r.ID), 36), ':')
+	b = strconv.AppendInt(b, int64(instance), 36)
+	return s.grants.Get(ctx, string(b), func(ctx context.Context, l *cache.Load) ([]Grant, error) {
 		l.Thing("grant", r.ID) // also when there are none: the change of a resource's grants names the resource
 		if r.Kind == KindSite && s.owner != nil {
 			l.Thing(KindSite, r.ID)

@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/db/dbtest"
@@ -83,6 +85,7 @@ func want(t *testing.T, what string, err error, k stoa.Kind) {
 }
 
 func TestCheck_DenyIsTheDefault(t *testing.T) {
+	t.Parallel()
 	s := newServices(t, dbtest.New(t))[0]
 	ids := ensure(t, s, instance)
 	home := InstancePath(instance)
@@ -127,6 +130,7 @@ func TestCheck_DenyIsTheDefault(t *testing.T) {
 }
 
 func TestCheck_GrantsAreInheritedUnlessTheThingHasItsOwn(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		s := newServices(t, d)[0]
 		ids := ensure(t, s, instance)
@@ -192,6 +196,7 @@ func TestCheck_GrantsAreInheritedUnlessTheThingHasItsOwn(t *testing.T) {
 }
 
 func TestRoles_CreateChangeDelete(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		s := newServices(t, d)[0]
 		ids := ensure(t, s, instance)
@@ -215,7 +220,7 @@ func TestRoles_CreateChangeDelete(t *testing.T) {
 		stale.Version = 1
 		_, err = s.UpdateRole(system(), stale)
 		want(t, "stale", err, stoa.KindConflict)
-		want(t, "delete a role of the portal", s.DeleteRole(system(), ids[RoleGuest]), stoa.KindInvalid)
+		want(t, "delete a role of the portal", s.TrashRole(system(), ids[RoleGuest]), stoa.KindInvalid)
 		_, err = s.UpdateRole(system(), Role{ID: ids[RoleGuest], Name: "x", Version: 1})
 		want(t, "rename a role of the portal", err, stoa.KindInvalid)
 		_, err = s.Role(person(ids[RoleUser]), others[RoleGuest])
@@ -226,7 +231,7 @@ func TestRoles_CreateChangeDelete(t *testing.T) {
 		if !s.Can(person(r.ID), Manage, InstancePath(instance)) {
 			t.Fatal("the grant does not hold")
 		}
-		if err := s.DeleteRole(system(), r.ID); err != nil {
+		if err := s.TrashRole(system(), r.ID); err != nil {
 			t.Fatal(err)
 		}
 		if s.Can(person(r.ID), View, InstancePath(instance)) {
@@ -240,6 +245,7 @@ func TestRoles_CreateChangeDelete(t *testing.T) {
 }
 
 func TestTwoNodes_GrantsHoldOnBoth(t *testing.T) {
+	t.Parallel()
 	for _, e := range dbtest.Engines() {
 		t.Run(string(e), func(t *testing.T) {
 			nodes := newServices(t, dbtest.Nodes(t, e, 2)...)
@@ -275,8 +281,9 @@ func (k *keeper) Append(_ context.Context, tx *db.Tx, _ []db.Change) (uint64, er
 	return 1, nil
 }
 
-// Coherence rule 33: grants that a lost write took away are taken away again, and nothing else is.
+// Rule 33: grants that a lost write took away are taken away again, and nothing else is.
 func TestSetGrants_TakesAwayAgainWhatWasLost_Rule33(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		s := newServices(t, d)[0]
 		ensure(t, s, instance)
@@ -329,6 +336,7 @@ func TestSetGrants_TakesAwayAgainWhatWasLost_Rule33(t *testing.T) {
 }
 
 func TestChangeGrants_OfTwoNodesOneWinsAndTheOtherHearsOfIt(t *testing.T) {
+	t.Parallel()
 	for _, e := range dbtest.Engines() {
 		t.Run(string(e), func(t *testing.T) {
 			handles := dbtest.Nodes(t, e, 2)
@@ -338,7 +346,13 @@ func TestChangeGrants_OfTwoNodesOneWinsAndTheOtherHearsOfIt(t *testing.T) {
 			ids := ensure(t, a, instance)
 			site := Path{{Kind: "site", ID: 500}, {Kind: KindInstance, ID: instance}}
 			role := ids[RoleUser]
-			me := stoa.WithActor(t.Context(), stoa.Actor{User: 7, Name: "Ada", Instance: instance, Admin: true})
+			ada := stoa.Actor{User: 7, Name: "Ada", Instance: instance, Admin: true, Proven: time.Now().Add(-time.Hour)}
+			refused := a.ChangeGrants(stoa.WithActor(t.Context(), ada), site, Change{Role: role, To: View})
+			want(t, "signed in an hour ago", refused, stoa.KindStale)
+			want(t, "of another instance", a.ChangeGrants(stoa.WithActor(t.Context(), ada),
+				Path{{Kind: "site", ID: 501}, {Kind: KindInstance, ID: instance + 1}}), stoa.KindNotFound)
+			ada.Proven = time.Now()
+			me := stoa.WithActor(t.Context(), ada)
 			for round, to := range []Action{Edit, 0, View} {
 				now, err := a.Standings(me, site[0])
 				if err != nil {
@@ -369,6 +383,103 @@ func TestChangeGrants_OfTwoNodesOneWinsAndTheOtherHearsOfIt(t *testing.T) {
 				if after[role].Version != from.Version+1 {
 					t.Errorf("round %d: version %d, then %d", round, from.Version, after[role].Version)
 				}
+			}
+		})
+	}
+}
+
+func TestChangeGrantsAt_AllOrNothing(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		a := newServices(t, d)[0]
+		const instance = stoa.ID(10)
+		ids := ensure(t, a, instance)
+		role := ids[RoleUser]
+		all := Path{{Kind: KindInstance, ID: instance}}
+		one := Path{{Kind: "site", ID: 500}, all[0]}
+		two := Path{{Kind: "site", ID: 501}, all[0]}
+		foreign := Path{{Kind: "site", ID: 600}, {Kind: KindInstance, ID: instance + 1}}
+		ada := stoa.Actor{User: 7, Name: "Ada", Instance: instance, Admin: true, Proven: time.Now()}
+		me := stoa.WithActor(t.Context(), ada)
+		may := func(p Path) Action {
+			t.Helper()
+			now, err := a.Standings(me, p[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			return now[role].Action
+		}
+		if err := a.ChangeGrantsAt(me, []PlaceChange{{one, Change{Role: role, To: View}},
+			{two, Change{Role: role, To: Edit}}}); err != nil || may(one) != View || may(two) != Edit {
+			t.Fatalf("%v: %s and %s", err, may(one), may(two))
+		}
+		more := PlaceChange{one, Change{Role: role, From: View, Version: 1, To: Publish}}
+		for what, c := range map[string]struct {
+			PlaceChange
+			kind stoa.Kind
+		}{
+			"as it was before":       {PlaceChange{two, Change{Role: role, To: Publish}}, stoa.KindConflict},
+			"an action there is not": {PlaceChange{two, Change{Role: role, From: Edit, Version: 1, To: 99}}, stoa.KindInvalid},
+			"too much for guests":    {PlaceChange{two, Change{Role: ids[RoleGuest], To: Edit}}, stoa.KindInvalid},
+			"in another instance":    {PlaceChange{foreign, Change{Role: role, To: View}}, stoa.KindNotFound},
+		} {
+			err := a.ChangeGrantsAt(me, []PlaceChange{more, c.PlaceChange})
+			want(t, what, err, c.kind)
+			if e := new(stoa.Error); !errors.As(err, &e) || e.Field != "site-"+c.Path[0].ID.String() {
+				t.Errorf("%s: the error is of the field %q", what, e.Field)
+			}
+			if may(one) != View || may(two) != Edit {
+				t.Errorf("%s: something was saved: %s and %s", what, may(one), may(two))
+			}
+		}
+		ada.Proven = time.Now().Add(-time.Hour)
+		want(t, "signed in an hour ago", a.ChangeGrantsAt(stoa.WithActor(t.Context(), ada), []PlaceChange{more}),
+			stoa.KindStale)
+	})
+}
+
+func TestAssign_ARoleThatIsDeletedMeanwhileIsKeptForItsHolder(t *testing.T) {
+	t.Parallel()
+	for _, e := range dbtest.Engines() {
+		t.Run(string(e), func(t *testing.T) {
+			nodes := newServices(t, dbtest.Nodes(t, e, 2)...)
+			ensure(t, nodes[0], instance)
+			r, err := nodes[0].CreateRole(system(), Role{Instance: instance, Name: "Keepers"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			const holder = stoa.ID(4711)
+			deleted := make(chan error, 1)
+			var once sync.Once
+			err = nodes[0].db.Write(system(), func(ctx context.Context, tx *db.Tx) error {
+				thing := audit.Thing{Kind: "user", ID: holder, Instance: instance}
+				tx.Changed("user", holder, instance, 2)
+				if _, err := nodes[0].Assign(ctx, tx, thing, []stoa.ID{r.ID}); err != nil {
+					return err
+				}
+				// It has to wait for this transaction; where it does not, it is done long before this ends.
+				once.Do(func() { go func() { deleted <- nodes[1].TrashRole(system(), r.ID) }() })
+				wait, stop := context.WithTimeout(ctx, 300*time.Millisecond)
+				defer stop()
+				select {
+				case err := <-deleted:
+					deleted <- err
+				case <-wait.Done():
+				}
+				return nil
+			})
+			if err == nil {
+				err = <-deleted
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			var held, kept int
+			if err := nodes[0].db.QueryRow(t.Context(), "SELECT (SELECT COUNT(*) FROM access_holder WHERE role = ?), "+
+				"(SELECT COUNT(*) FROM access_trashed WHERE role = ?)", r.ID, r.ID).Scan(&held, &kept); err != nil {
+				t.Fatal(err)
+			}
+			if held != 0 || kept != 1 {
+				t.Errorf("the role in the recycle bin is held by %d and kept for %d; want 0 and 1", held, kept)
 			}
 		})
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/db"
+	"github.com/stoa-portal/stoa/recycle"
 )
 
 // Grant says that a role may do an action, and all lesser ones, with a resource and what is in it.
@@ -23,7 +24,9 @@ func (s *Service) Grants(ctx context.Context, r Resource) ([]Grant, error) {
 		return nil, stoa.Unauthorized("sign in to see the roles and grants")
 	}
 	q, args := "SELECT kind, thing, role, action FROM access_grant WHERE kind = ? AND thing = ?", []any{r.Kind, r.ID}
-	if !actor.System {
+	if actor.System {
+		q, args = q+" AND instance < ?", append(args, recycle.Hidden)
+	} else {
 		q, args = q+" AND instance = ?", append(args, actor.Instance)
 	}
 	list, err := db.All(ctx, s.db, scanGrant, q+" ORDER BY role", args...)
@@ -36,14 +39,20 @@ func (s *Service) Grants(ctx context.Context, r Resource) ([]Grant, error) {
 	return list, nil
 }
 
-// SetGrants replaces the grants on the first thing of p, whatever they are by then: for programs. A person changes what
-// they have seen, by ChangeGrants. It needs Manage on p. The Resource of each
-// grant may be left out; a grant with Action 0 is none. Unknown roles and actions are Invalid.
-func (s *Service) SetGrants(ctx context.Context, p Path, grants []Grant) error {
+// CheckGrants reports whether the actor of ctx may change who may use the first thing of p, by its grants or by whether
+// those above reach it: that needs Manage on p and a fresh sign-in (stoa.Actor.Fresh), whose lack is told last.
+func (s *Service) CheckGrants(ctx context.Context, p Path) error {
 	if err := s.Check(ctx, Manage, p); err != nil {
 		return err
 	}
-	if err := stoa.ActorFrom(ctx).Fresh(s.now(), "change permissions"); err != nil {
+	return stoa.ActorFrom(ctx).Fresh(s.now(), "change permissions")
+}
+
+// SetGrants replaces the grants on the first thing of p, whatever they are by then: for programs. A person changes what
+// they have seen, by ChangeGrants. It needs what CheckGrants asks for. The Resource of each
+// grant may be left out; a grant with Action 0 is none. Unknown roles and actions are Invalid.
+func (s *Service) SetGrants(ctx context.Context, p Path, grants []Grant) error {
+	if err := s.CheckGrants(ctx, p); err != nil {
 		return err
 	}
 	return s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error { return s.write(ctx, tx, p, grants) })
@@ -51,19 +60,17 @@ func (s *Service) SetGrants(ctx context.Context, p Path, grants []Grant) error {
 
 // SetGrantsTx is SetGrants as a part of a transaction that is open already.
 func (s *Service) SetGrantsTx(ctx context.Context, tx *db.Tx, p Path, grants []Grant) error {
-	if err := s.Check(ctx, Manage, p); err != nil {
-		return err
-	}
-	if err := stoa.ActorFrom(ctx).Fresh(s.now(), "change permissions"); err != nil {
+	if err := s.CheckGrants(ctx, p); err != nil {
 		return err
 	}
 	return s.write(ctx, tx, p, grants)
 }
 
-// Forget deletes the grants on a thing that the transaction deletes. The caller has checked that the
-// actor may delete it.
+// Forget deletes the grants on a thing that the transaction deletes, those of roles in the recycle bin, too. The
+// caller has checked that the actor may delete it.
 func (s *Service) Forget(ctx context.Context, tx *db.Tx, instance stoa.ID, r Resource) error {
-	if _, err := tx.Exec(ctx, "DELETE FROM access_grant WHERE kind = ? AND thing = ? AND instance = ?", r.Kind, r.ID, instance); err != nil {
+	if _, err := tx.Exec(ctx, "DELETE FROM access_grant WHERE kind = ? AND thing = ? AND instance IN (?, ?)",
+		r.Kind, r.ID, instance, instance+recycle.Hidden); err != nil {
 		return fmt.Errorf("delete the grants on %s %d: %w", r.Kind, r.ID, err)
 	}
 	if _, err := tx.Exec(ctx, "DELETE FROM access_grant_mark WHERE kind = ? AND thing = ?", r.Kind, r.ID); err != nil {
@@ -91,7 +98,7 @@ func (s *Service) write(ctx context.Context, tx *db.Tx, p Path, grants []Grant) 
 		if g.Resource.ID != 0 && (g.Resource.ID != thing.ID || g.Resource.Kind != thing.Kind) {
 			return stoa.Invalid(
 				"grants",
-				"a grant is for %s %d, but those of %s %d are being set",
+				"a grant is for %s %s, but those of %s %s are being set",
 				g.Resource.Kind,
 				g.Resource.ID,
 				thing.Kind,

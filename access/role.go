@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -11,6 +12,7 @@ import (
 	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/db"
+	"github.com/stoa-portal/stoa/recycle"
 )
 
 // The names of the roles that every instance has.
@@ -175,7 +177,8 @@ func (s *Service) UpdateRole(ctx context.Context, r Role) (Role, error) {
 			return err
 		}
 		if n == 0 {
-			return stoa.Conflict("the role %s was changed by somebody else: load it again and repeat the change", old.Name)
+			return stoa.Conflict("the role %s was changed by another person meanwhile: load it again and repeat the change",
+				old.Name)
 		}
 		tx.Changed("role", r.ID, r.Instance, r.Version+1)
 		audit.Note(tx, audit.Changed, r.thing())
@@ -188,42 +191,10 @@ func (s *Service) UpdateRole(ctx context.Context, r Role) (Role, error) {
 	return r, nil
 }
 
-// DeleteRole deletes a role with its grants and takes it from everybody who holds it. It needs
-// Manage on the instance; the roles that every instance has cannot be deleted.
-func (s *Service) DeleteRole(ctx context.Context, id stoa.ID) error {
-	r, err := s.manageable(ctx, id)
-	if err != nil {
-		return err
-	}
-	if r.System {
-		return stoa.Invalid("id", "the role %s belongs to the portal and cannot be deleted", r.Name)
-	}
-	remove := func(ctx context.Context, tx *db.Tx) error {
-		things, err := db.All(ctx, tx, scanID, "SELECT thing FROM access_grant WHERE role = ?", id)
-		if err != nil {
-			return err
-		}
-		for _, q := range []string{"DELETE FROM access_grant WHERE role = ?", "DELETE FROM access_grant_mark WHERE role = ?", "DELETE FROM access_holder WHERE role = ?", "DELETE FROM access_role WHERE id = ?"} {
-			if _, err := tx.Exec(ctx, q, id); err != nil {
-				return fmt.Errorf("delete the role %s: %w", r.Name, err)
-			}
-		}
-		for _, thing := range things {
-			tx.Changed("grant", thing, r.Instance, 0)
-		}
-		tx.Changed("role", id, r.Instance, r.Version+1)
-		return nil
-	}
-	return s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
-		tx.TakesAway(remove)
-		audit.Note(tx, audit.Deleted, r.thing())
-		return remove(ctx, tx)
-	})
-}
-
 // Assign replaces the roles that an account or a user group holds and gives those it took away, which
-// Unassign takes once more. It checks that all belong to the holder's instance; the caller has checked the actor
-// and notes the change of the holder.
+// Unassign takes once more. A holder that shall hold none does not get back those either that are in the recycle bin.
+// It checks that all belong to the holder's instance; the caller has checked the actor and notes the change of the
+// holder.
 func (s *Service) Assign(
 	ctx context.Context,
 	tx *db.Tx,
@@ -231,18 +202,12 @@ func (s *Service) Assign(
 	roles []stoa.ID,
 ) (removed []stoa.ID, err error) {
 	names := map[stoa.ID]string{}
-	for _, id := range roles {
-		r, err := s.role(ctx, tx, id)
-		names[id] = r.Name
-		if err == nil && r.Instance != holder.Instance {
-			err = stoa.NotFound("role", id)
-		}
+	for _, id := range inOrder(roles) {
+		r, err := s.given(ctx, tx, holder.Instance, id)
 		if err != nil {
-			return nil, stoa.Invalid("roles", "there is no role %d: choose among the roles of the instance", id)
+			return nil, err
 		}
-		if r.System && (r.Name == RoleUser || r.Name == RoleGuest) {
-			return nil, stoa.Invalid("roles", "the role %s is held by itself and cannot be given or taken", r.Name)
-		}
+		names[id] = r.Name
 	}
 	held, err := s.Held(ctx, tx, holder.ID)
 	if err != nil {
@@ -259,9 +224,21 @@ func (s *Service) Assign(
 			audit.Note(tx, audit.RoleGiven, holder, names[id])
 		}
 	}
+	if len(roles) == 0 { // what a user group itself has kept in the recycle bin stays
+		if _, err := tx.Exec(ctx, "DELETE FROM access_trashed WHERE holder = ? AND cause <> ?", holder.ID,
+			holder.ID); err != nil {
+			return nil, err
+		}
+	}
 	removed = slices.DeleteFunc(held, func(id stoa.ID) bool { return slices.Contains(roles, id) })
 	for _, id := range removed {
 		r, err := s.role(ctx, tx, id)
+		if stoa.Is(err, stoa.KindNotFound) { // it has come into the recycle bin at this moment
+			if _, err := s.Unassign(ctx, tx, holder.ID, []stoa.ID{id}); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -270,13 +247,61 @@ func (s *Service) Assign(
 	return removed, nil
 }
 
-// Unassign takes roles from an account or a user group and gives how many of them it held. What Assign
-// says of the caller holds here too.
+// AssignNew gives roles to accounts or user groups that the transaction has made, by their ids, in few statements. What
+// Assign says of the caller holds here too; the audit log tells nothing of single roles.
+func (s *Service) AssignNew(ctx context.Context, tx *db.Tx, instance stoa.ID, roles map[stoa.ID][]stoa.ID) error {
+	for _, id := range inOrder(slices.Concat(slices.Collect(maps.Values(roles))...)) {
+		if _, err := s.given(ctx, tx, instance, id); err != nil {
+			return err
+		}
+	}
+	var rows []db.Row
+	for _, holder := range slices.Sorted(maps.Keys(roles)) {
+		for _, id := range roles[holder] {
+			rows = append(rows, db.Row{"holder": holder, "role": id})
+		}
+	}
+	return tx.InsertAll(ctx, "access_holder", rows)
+}
+
+// inOrder gives each id once, in the order in which rows are locked.
+func inOrder(ids []stoa.ID) []stoa.ID {
+	ids = slices.Clone(ids)
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+// given reads a role that is to be assigned and refuses one that cannot be. It does not come into the recycle bin until
+// the transaction ends; those of the portal never do.
+func (s *Service) given(ctx context.Context, tx *db.Tx, instance, id stoa.ID) (Role, error) {
+	r, err := s.role(ctx, tx, id)
+	if err == nil && !r.System {
+		r, err = s.readRole(ctx, tx, id, tx.Dialect().ForShare())
+	}
+	if err == nil && r.Instance != instance {
+		err = stoa.NotFound("role", id)
+	}
+	if err != nil && !stoa.Is(err, stoa.KindNotFound) {
+		return r, err
+	}
+	if err != nil {
+		return r, stoa.Invalid("roles", "there is no role %s: choose among the roles of the instance", id)
+	}
+	if r.System && (r.Name == RoleUser || r.Name == RoleGuest) {
+		return r, stoa.Invalid("roles", "the portal itself gives the role %s: it cannot be given or taken away", r.Name)
+	}
+	return r, nil
+}
+
+// Unassign takes roles from an account or a user group, also those that are in the recycle bin by now, and gives how
+// many of them it held. What Assign says of the caller holds here too.
 func (s *Service) Unassign(ctx context.Context, tx *db.Tx, holder stoa.ID, roles []stoa.ID) (int64, error) {
-	return tx.Affected(
-		ctx,
-		"DELETE FROM access_holder WHERE holder = ? AND role IN "+db.In(len(roles)),
-		append([]any{holder}, db.Args(roles)...)...)
+	const these = " WHERE holder = ? AND role IN "
+	args := append([]any{holder}, db.Args(roles)...)
+	if _, err := tx.Exec(ctx, "DELETE FROM access_trashed"+these+db.In(len(roles)), args...); err != nil {
+		return 0, err
+	}
+	return tx.Affected(ctx, "DELETE FROM access_holder"+these+db.In(len(roles)), args...)
 }
 
 // Held gives the roles assigned to an account or a user group, in order of their ids.
@@ -324,7 +349,11 @@ func (s *Service) roleID(ctx context.Context, instance stoa.ID, name string) (st
 const roleColumns = "SELECT id, instance, name, description, builtin, version FROM access_role"
 
 func (s *Service) role(ctx context.Context, q db.Queryer, id stoa.ID) (Role, error) {
-	r, err := db.One(ctx, q, scanRole, roleColumns+" WHERE id = ?", id)
+	return s.readRole(ctx, q, id, "")
+}
+
+func (s *Service) readRole(ctx context.Context, q db.Queryer, id stoa.ID, lock string) (Role, error) {
+	r, err := db.One(ctx, q, scanRole, roleColumns+" WHERE id = ? AND instance < ?"+lock, id, recycle.Hidden)
 	if db.IsNoRows(err) {
 		return Role{}, stoa.NotFound("role", id)
 	}

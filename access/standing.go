@@ -63,40 +63,82 @@ func (s *Service) Standings(ctx context.Context, r Resource) (map[stoa.ID]Standi
 }
 
 // ChangeGrants changes what roles may do with the first thing of p, each from what was seen: all of it, or nothing where one
-// of them stands otherwise by now. That is a Conflict whose Field is "role-" and the id of the role. It needs Manage on
-// p. Unknown roles and actions are Invalid.
+// of them stands otherwise by now. That is a Conflict whose Field is "role-" and the id of the role. It needs what
+// CheckGrants asks for. Unknown roles and actions are Invalid.
 func (s *Service) ChangeGrants(ctx context.Context, p Path, changes ...Change) error {
-	if err := s.Check(ctx, Manage, p); err != nil {
+	if err := s.CheckGrants(ctx, p); err != nil {
 		return err
 	}
-	thing, instance := p[0], p.Instance()
-	err := s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
-		var less []Grant
-		for _, c := range changes {
-			if err := s.grantable(ctx, tx, instance, c.Role, c.To); err != nil {
-				return err
-			}
-			version := c.Version
-			if err := s.set(ctx, tx, thing, instance, c, &version); err != nil {
-				return err
-			}
-			if err := s.noteGrant(ctx, tx, thing, instance, c); err != nil {
-				return err
-			}
-			if c.To < c.From {
-				less = append(less, Grant{Role: c.Role, Resource: thing, Action: c.To})
-			}
-		}
-		if len(changes) > 0 {
-			tx.Changed("grant", thing.ID, instance, 0)
-		}
-		takeLess(tx, less, instance)
-		return nil
-	})
+	err := s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error { return s.changeGrants(ctx, tx, p, changes) })
 	if stoa.Is(err, stoa.KindConflict) {
-		return s.since(ctx, thing, changes, err)
+		return s.since(ctx, p[0], changes, err)
 	}
 	return err
+}
+
+// PlaceChange is a Change of what a role may do with the first thing of Path.
+type PlaceChange struct {
+	Path Path
+	Change
+}
+
+// ChangeGrantsAt is ChangeGrants for several things: all of it, or nothing where one of them is refused or stands
+// otherwise by now. The Field of an error is the kind of that thing, "-" and its id.
+func (s *Service) ChangeGrantsAt(ctx context.Context, changes []PlaceChange) error {
+	field := func(c PlaceChange, err error) error {
+		if err == nil || stoa.KindOf(err) == stoa.KindInternal {
+			return err
+		}
+		return stoa.AtField(c.Path[0].Kind+"-"+c.Path[0].ID.String(), err)
+	}
+	for _, c := range changes {
+		if err := s.CheckGrants(ctx, c.Path); err != nil {
+			return field(c, err)
+		}
+	}
+	var at PlaceChange
+	err := s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+		for _, at = range changes {
+			if err := s.changeGrants(ctx, tx, at.Path, []Change{at.Change}); err != nil {
+				return err
+			}
+		}
+		at = PlaceChange{}
+		return nil
+	})
+	if err == nil || at.Path == nil {
+		return err
+	}
+	if stoa.Is(err, stoa.KindConflict) {
+		err = s.since(ctx, at.Path[0], []Change{at.Change}, err)
+	}
+	return field(at, err)
+}
+
+// changeGrants does what ChangeGrants does. The caller has asked for permission.
+func (s *Service) changeGrants(ctx context.Context, tx *db.Tx, p Path, changes []Change) error {
+	thing, instance := p[0], p.Instance()
+	var less []Grant
+	for _, c := range changes {
+		if err := s.grantable(ctx, tx, instance, c.Role, c.To); err != nil {
+			return err
+		}
+		version := c.Version
+		if err := s.set(ctx, tx, thing, instance, c, &version); err != nil {
+			return err
+		}
+		if err := s.noteGrant(ctx, tx, thing, instance, c); err != nil {
+			return err
+		}
+		if c.To < c.From {
+			less = append(less, Grant{Role: c.Role, Resource: thing, Action: c.To})
+		}
+	}
+	if len(changes) > 0 {
+		tx.Changed("grant", thing.ID, instance, 0)
+	}
+	takeLess(tx, less, instance)
+	return nil
 }
 
 // since says who changed what, for a change that came too late.
@@ -110,19 +152,20 @@ func (s *Service) since(ctx context.Context, thing Resource, changes []Change, e
 		if m.Version == c.Version && m.Action == c.From {
 			continue
 		}
-		name, who := "the role", m.By
+		name, what := c.Role.String(), stoa.Phrase("nothing")
+		var who any = m.By
 		if r, err := s.role(ctx, s.db, c.Role); err == nil {
 			name = r.Name
 		}
-		if who == "" {
-			who = "another person"
+		if m.By == "" {
+			who = stoa.Phrase("another person")
 		}
-		what := "nothing"
 		if m.Action != 0 {
-			what = m.Action.String()
+			what = stoa.Phrase(m.Action.String())
 		}
-		return &stoa.Error{Kind: stoa.KindConflict, Field: "role-" + c.Role.String(),
-			Message: fmt.Sprintf("%s has changed what %s may do here since you opened it: it is %s now", who, name, what)}
+		e := stoa.Conflict("%s has changed what %s may do here since you opened it: it is %s now", who, name, what)
+		e.Field = "role-" + c.Role.String()
+		return e
 	}
 	return err
 }
@@ -140,7 +183,7 @@ func (s *Service) grantable(ctx context.Context, q db.Queryer, instance, role st
 		return err
 	}
 	if err != nil || r.Instance != instance {
-		return stoa.Invalid("grants", "there is no role %d: choose among the roles of the instance", role)
+		return stoa.Invalid("grants", "there is no role %s: choose among the roles of the instance", role)
 	}
 	if r.System && r.Name == RoleGuest && a > View {
 		return stoa.Invalid("grants", "the role %s can only be allowed to view", r.Name)

@@ -1,4 +1,4 @@
-package admin
+package admin_test
 
 import (
 	"net/http"
@@ -8,6 +8,7 @@ import (
 )
 
 func TestPanel_GuestIsSentToSignIn(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	a := w.get(stoa.Actor{Instance: w.instance.ID}, "/control/content?status=draft")
 	w.want("guest", a, http.StatusSeeOther)
@@ -26,11 +27,12 @@ func TestPanel_GuestIsSentToSignIn(t *testing.T) {
 }
 
 func TestPanel_PersonWithoutPermissionIsRefused(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for _, path := range []string{"/control/", "/control/content", "/control/content/new", "/control/pages", "/control/users", "/control/roles",
 		"/control/settings", "/control/sites", "/control/properties", "/control/caches", "/control/changes", "/control/jobs", "/control/locks", "/control/log", "/control/groups", "/control/cluster",
 		"/control/files", "/control/files/images", "/control/categories", "/control/menus"} {
-		if a := w.get(w.nobody, path); a.status != http.StatusForbidden && a.status != http.StatusNotFound {
+		if a := w.get(w.member, path); a.status != http.StatusForbidden && a.status != http.StatusNotFound {
 			t.Errorf("%s for somebody without permission: %d", path, a.status)
 		}
 	}
@@ -52,6 +54,7 @@ func TestPanel_PersonWithoutPermissionIsRefused(t *testing.T) {
 }
 
 func TestPanel_UnknownAddressIsNotFound(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for _, path := range []string{"/control/nothing", "/control/content/abc", "/control/content/99999999999999999999", "/control/content/1", "/control/pages/7",
 		"/control/users/-1", "/control/roles/0", "/control/jobs/none"} {
@@ -60,6 +63,7 @@ func TestPanel_UnknownAddressIsNotFound(t *testing.T) {
 }
 
 func TestSystem_ScreensShowWhatThereIs(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.want("properties", w.get(w.admin, "/control/properties"), http.StatusOK, "session.timeout", "stoa.properties:3", "web.server.port")
 	a := w.get(w.admin, "/control/properties?changed=1&q=SESSION")

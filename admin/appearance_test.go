@@ -1,4 +1,4 @@
-package admin
+package admin_test
 
 import (
 	"crypto/sha256"
@@ -14,6 +14,7 @@ import (
 )
 
 func TestAppearance_IsPreviewedWithoutBeingSavedThenSaved(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	open := w.get(w.admin, "/control/appearance")
 	w.want("the screen", open, http.StatusOK, `name="light.accent"`, "Style sheet", "/control/appearance/preview")
@@ -58,7 +59,7 @@ func TestAppearance_IsPreviewedWithoutBeingSavedThenSaved(t *testing.T) {
 	w.want("with an import", w.post(w.admin, "/control/appearance", "version", w.version(open), "site", w.site.ID.String(),
 		"css", "@import 'x';"), http.StatusUnprocessableEntity, `id="f-css-error"`, "@import")
 	w.want("saved", w.post(w.admin, "/control/appearance", form...), http.StatusSeeOther)
-	w.want("stale", w.post(w.admin, "/control/appearance", form...), http.StatusConflict, "Somebody else changed this")
+	w.want("stale", w.post(w.admin, "/control/appearance", form...), http.StatusConflict, "Another person changed this")
 	st, err := w.sites.Site(as(w.admin), w.site.ID)
 	if a := st.Appearance; err != nil || a.Light.Accent != "#8a1c1c" || !a.HideSignIn || a.HideSearch ||
 		a.CSS != ".site { margin: 3px }" {
@@ -75,6 +76,7 @@ func TestAppearance_IsPreviewedWithoutBeingSavedThenSaved(t *testing.T) {
 
 // The policy of the preview lets in the one style sheet that stands in it, and no other.
 func TestAppearance_PreviewAllowsItsOwnStyleOnly(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	form := url.Values{"site": {w.site.ID.String()}, "css": {".a > .b { content: \"&<é\" }"}}
 	r := httptest.NewRequest(http.MethodPost, "/control/appearance/preview", strings.NewReader(form.Encode()))

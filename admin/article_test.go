@@ -1,4 +1,4 @@
-package admin
+package admin_test
 
 import (
 	"net/http"
@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/admin"
 	"github.com/stoa-portal/stoa/content"
 )
 
@@ -25,6 +26,7 @@ func (w *world) write(actor stoa.Actor, title, body string, more ...string) stri
 }
 
 func TestArticles_CreateIsListedAndEdited(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.want("no articles", w.get(w.editor, "/control/content"), http.StatusOK, "No articles yet")
 	w.want("form", w.get(w.editor, "/control/content/new"), http.StatusOK, "data-editor", `value="publish"`)
@@ -38,7 +40,7 @@ func TestArticles_CreateIsListedAndEdited(t *testing.T) {
 		"On columns",
 	)
 	a := w.get(w.editor, "/control/content")
-	w.want("list", a, http.StatusOK, "The arcade", "/w/the-arcade", at, "1 to 1 of 1", "Draft")
+	w.want("list", a, http.StatusOK, "The arcade", "/w/the-arcade", at, `<span class="filters__count">1<`, "Draft")
 	a = w.get(w.editor, at+"?done=created")
 	w.want(
 		"screen",
@@ -88,6 +90,7 @@ func TestArticles_CreateIsListedAndEdited(t *testing.T) {
 }
 
 func TestArticles_PublishScheduleUnpublish(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	at := w.write(w.editor, "News", "<p>One</p>", "do", "publish")
 	a := w.get(w.editor, at)
@@ -130,7 +133,7 @@ func TestArticles_PublishScheduleUnpublish(t *testing.T) {
 		"unpublish with a stale version",
 		w.post(w.editor, at+"/unpublish", "version", "1"),
 		http.StatusConflict,
-		"Somebody else was faster",
+		"Another person was faster",
 	)
 	w.want("unpublish", w.post(w.editor, at+"/unpublish", "version", w.version(a)), http.StatusSeeOther)
 	if _, err := w.content.Live(as(w.editor), id); !stoa.Is(err, stoa.KindNotFound) {
@@ -219,14 +222,48 @@ func TestArticles_PublishScheduleUnpublish(t *testing.T) {
 	)
 }
 
+// The form of an article is saved as a whole: what is wrong with its times leaves the text as it was, and no tag.
+func TestArticles_AFormThatIsRefusedInPartSavesNothing(t *testing.T) {
+	w := newWorld(t)
+	form := []string{"title", "News", "slug", "news", "kind", "article", "body", "<p>One</p>", "do", "publish", "tags",
+		"sea"}
+	bad := []string{"expire", "2001-01-01T00:00"}
+	w.want("a new one", w.post(w.editor, "/control/content/new", append(form, bad...)...),
+		http.StatusUnprocessableEntity, `id="f-expire-error"`, `value="News"`)
+	w.want("none was made", w.get(w.editor, "/control/content/new"), http.StatusOK)
+	if list, err := w.content.List(as(w.editor), w.site, content.Filter{}); err != nil || len(list.Items) != 0 {
+		t.Errorf("the list is %+v, %v", list, err)
+	}
+	made := w.post(w.editor, "/control/content/new", form...)
+	w.want("made", made, http.StatusSeeOther)
+	at := made.path()
+	opened := w.version(w.get(w.editor, at))
+	form[1], form[7], form[11] = "Olds", "<p>Two</p>", "moon"
+	refused := w.post(w.editor, at, append(append(form, "version", opened), bad...)...)
+	w.want("changed", refused, http.StatusUnprocessableEntity, `id="f-expire-error"`, `value="Olds"`)
+	id, err := stoa.ParseID(strings.TrimPrefix(at, "/control/content/"))
+	must(t, err)
+	got, err := w.content.Get(as(w.editor), id)
+	must(t, err)
+	if got.Number != 1 || got.Text["en"].Title != "News" || len(got.Tags) != 1 || w.version(refused) != opened {
+		t.Errorf("something was saved: %+v; the form has the version %s", got, w.version(refused))
+	}
+	w.want("again", w.post(w.editor, at, append(form, "version", opened)...), http.StatusSeeOther)
+	if got, err = w.content.Get(as(w.editor), id); err != nil || got.Number != 2 || got.Live != 2 {
+		t.Errorf("saved as %+v, %v", got, err)
+	}
+}
+
 // An editor writes times in the zone of the account, which the field names.
 func TestArticle_TimesAreInTheZoneOfTheAccount(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	u, err := w.users.Get(as(w.admin), w.editor.User)
 	must(t, err)
 	u.TimeZone = "GMT+05:30"
 	_, err = w.users.Update(as(w.admin), u)
 	must(t, err)
+	w.editor.TimeZone = u.TimeZone
 	w.want(
 		"form",
 		w.get(w.editor, "/control/content/new"),
@@ -247,6 +284,7 @@ func TestArticle_TimesAreInTheZoneOfTheAccount(t *testing.T) {
 	u.TimeZone = "Europe/Berlin"
 	_, err = w.users.Update(as(w.admin), u)
 	must(t, err)
+	w.editor.TimeZone = u.TimeZone
 	a := w.get(w.editor, at)
 	w.want(
 		"an hour that is none",
@@ -276,6 +314,7 @@ func TestArticle_TimesAreInTheZoneOfTheAccount(t *testing.T) {
 }
 
 func TestArticles_AuthorMaySaveNotPublish(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	at := w.write(w.author, "From below", "<p>x</p>", "do", "publish")
 	a := w.get(w.author, at)
@@ -303,6 +342,7 @@ func TestArticles_AuthorMaySaveNotPublish(t *testing.T) {
 }
 
 func TestArticles_StaleSaveShowsBothTexts(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	at := w.write(w.editor, "Harbour", "<p>The first text.</p>")
 	opened := w.version(w.get(w.editor, at))
@@ -344,7 +384,7 @@ func TestArticles_StaleSaveShowsBothTexts(t *testing.T) {
 		"conflict",
 		a,
 		http.StatusConflict,
-		"Changed by somebody else",
+		"Changed by another person",
 		"Harbour by Tom",
 		"Harbour by Ed",
 		"Written by Tom.",
@@ -365,6 +405,7 @@ func TestArticles_StaleSaveShowsBothTexts(t *testing.T) {
 }
 
 func TestArticles_VersionsCompareRestore(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	at := w.write(w.editor, "Arcade", "<p>Seven columns.</p>")
 	a := w.get(w.editor, at)
@@ -404,10 +445,11 @@ func TestArticles_VersionsCompareRestore(t *testing.T) {
 	)
 	w.want("restore", w.post(w.editor, at+"/restore", "version", w.version(a), "number", "1"), http.StatusSeeOther)
 	w.want("restored", w.get(w.editor, at), http.StatusOK, "Seven columns.")
-	w.want("versions by somebody without permission", w.get(w.nobody, at+"/versions"), http.StatusForbidden)
+	w.want("versions by a member", w.get(w.member, at+"/versions"), http.StatusForbidden)
 }
 
 func TestArticles_LanguagesStayApart(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	at := w.write(w.editor, "Harbour", "<p>English text</p>")
 	a := w.get(w.editor, at+"?lang=de")
@@ -437,6 +479,7 @@ func TestArticles_LanguagesStayApart(t *testing.T) {
 }
 
 func TestArticles_HostileInputIsKeptAndHarmless(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.write(w.editor, `<script>alert("t")</script>`, "<p>x</p>", "summary", `"><img src=x onerror=alert(2)>`)
 	for _, path := range []string{"/control/content", "/control/"} {
@@ -476,7 +519,7 @@ func TestArticles_HostileInputIsKeptAndHarmless(t *testing.T) {
 		`id="f-slug-error"`,
 		`value="Other"`,
 	)
-	a = w.do(w.editor, http.MethodPost, "/control/site/choose", url.Values{"site": {strings.Repeat("9", maxForm)}})
+	a = w.do(w.editor, http.MethodPost, "/control/site/choose", url.Values{"site": {strings.Repeat("9", admin.MaxForm)}})
 	w.want("a form that is too large", a, http.StatusRequestEntityTooLarge)
 	a = w.get(w.editor, "/control/content?page=-5&q="+strings.Repeat("%25", 300)+"&status=%3Cb%3E&kind=%22%3E")
 	w.want("a hostile filter", a, http.StatusOK, "Nothing fits")
@@ -484,9 +527,10 @@ func TestArticles_HostileInputIsKeptAndHarmless(t *testing.T) {
 }
 
 func TestArticles_ListHasPages(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ctx := as(w.editor)
-	for i := range articlesPerPage + 3 {
+	for i := range 50 + 3 {
 		_, err := w.content.Create(
 			ctx,
 			w.site,
@@ -494,9 +538,16 @@ func TestArticles_ListHasPages(t *testing.T) {
 		)
 		must(t, err)
 	}
-	a := w.get(w.editor, "/control/content?q=entry")
-	w.want("first page", a, http.StatusOK, "1 to 50 of 53", "page=2&amp;q=entry")
-	a = w.get(w.editor, "/control/content?page=2&q=entry")
-	w.want("second page", a, http.StatusOK, "51 to 53 of 53", "page=1&amp;q=entry")
-	w.without("second page", a, "page=3")
+	first := w.get(w.editor, "/control/content?q=entry")
+	w.want("first page", first, http.StatusOK, "50 of 53", "q=entry")
+	w.without("first page", first, `rel="prev"`)
+	second := w.get(w.editor, first.link(t, "next"))
+	w.want("second page", second, http.StatusOK, "3 of 53", "First page", `value="entry"`)
+	w.without("second page", second, `rel="next"`)
+	back := w.get(w.editor, second.link(t, "prev"))
+	w.want("back again", back, http.StatusOK, "50 of 53")
+	if back.rows() != first.rows() {
+		t.Errorf("going back leads to other rows:\n%s\nthan before:\n%s", back.rows(), first.rows())
+	}
+	w.without("back again", back, `rel="prev"`)
 }

@@ -1,4 +1,4 @@
-package admin
+package admin_test
 
 import (
 	"context"
@@ -33,8 +33,9 @@ func (w *world) operator() stoa.Actor {
 }
 
 func TestAudit_ShowsWhatWasDoneInTheInstance(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
-	must(t, w.users.AdminSetPassword(as(w.admin), w.nobody.User, secret+" 2"))
+	must(t, w.users.AdminSetPassword(as(w.admin), w.member.User, secret+" 2"))
 	must(t, w.db.Write(as(w.outsider()), func(_ context.Context, tx *db.Tx) error {
 		audit.Note(tx, audit.Deleted, audit.Thing{Kind: "page", ID: 5, Title: "<script>secret plans"})
 		return nil
@@ -56,7 +57,7 @@ func TestAudit_ShowsWhatWasDoneInTheInstance(t *testing.T) {
 	w.want("no time", w.get(w.admin, "/control/audit?since=x"), http.StatusOK, "A time such as")
 	w.want("later", w.get(w.admin, "/control/audit?since=2199-01-01T00:00"), http.StatusOK, "Nothing fits")
 	w.want("no place", w.get(w.admin, "/control/audit?after=x"), http.StatusUnprocessableEntity)
-	for name, actor := range map[string]stoa.Actor{"editor": w.editor, "author": w.author, "somebody": w.nobody} {
+	for name, actor := range map[string]stoa.Actor{"editor": w.editor, "author": w.author, "member": w.member} {
 		w.want(name, w.get(actor, "/control/audit"), http.StatusForbidden)
 		w.want(name, w.get(actor, "/control/audit/export"), http.StatusForbidden)
 		w.without(name, w.get(actor, "/control/"), "/control/audit")
@@ -73,6 +74,7 @@ func TestAudit_ShowsWhatWasDoneInTheInstance(t *testing.T) {
 }
 
 func TestAudit_APersonWithoutTheRightLeavesARow(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.want("users", w.get(w.editor, "/control/users"), http.StatusForbidden)
 	w.want("users", w.get(w.editor, "/control/users"), http.StatusForbidden)
@@ -86,6 +88,7 @@ func TestAudit_APersonWithoutTheRightLeavesARow(t *testing.T) {
 }
 
 func TestAudit_ExportHasEveryRowAndNoFormula(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	must(t, w.db.Write(as(w.admin), func(_ context.Context, tx *db.Tx) error {
 		for i := range 1200 {
@@ -110,6 +113,7 @@ func TestAudit_ExportHasEveryRowAndNoFormula(t *testing.T) {
 }
 
 func TestChanges_AreForOperators(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	must(t, w.db.Write(as(w.admin), func(_ context.Context, tx *db.Tx) error {
 		tx.Changed("job", 701, 0, 1)

@@ -1,10 +1,11 @@
-package admin
+package admin_test
 
 import (
 	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -111,6 +112,7 @@ func (n *nodes) SetLogLevel(_ context.Context, writer int64, l slog.Level) error
 }
 
 func TestCluster_OneNodeIsRightAndTellsTheWayToTwo(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	a := w.get(w.admin, "/control/cluster")
 	w.want("one node", a, http.StatusOK, "Nothing is wrong", "a cluster of one", "node-1", "A second node", "dl.store.file.system.root.dir", "operate/cluster.md", "Enough for one", "Not there yet")
@@ -120,6 +122,7 @@ func TestCluster_OneNodeIsRightAndTellsTheWayToTwo(t *testing.T) {
 }
 
 func TestCluster_SaysWhatIsWrongBeforeAnythingElse(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.nodes.set(3, nil)
 	a := w.get(w.admin, "/control/cluster")
@@ -152,6 +155,7 @@ func TestCluster_SaysWhatIsWrongBeforeAnythingElse(t *testing.T) {
 
 // The cause stands first, what follows under it; what has happened stays until it is read.
 func TestCluster_CausesFirstAndEventsStay(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.nodes.set(3, func(a *cluster.Asked) {
 		for i := range a.Answers {
@@ -187,6 +191,7 @@ func TestCluster_CausesFirstAndEventsStay(t *testing.T) {
 }
 
 func TestCluster_EmptyingShowsWhoHasConfirmed(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.nodes.set(2, nil)
 	w.nodes.open["node-2"] = true
@@ -207,19 +212,23 @@ func TestCluster_EmptyingShowsWhoHasConfirmed(t *testing.T) {
 
 // A node that hangs does not delay the first look; later looks, for which nobody waits, give it its time.
 func TestCluster_FirstLookIsShort(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.get(w.admin, "/control/cluster")
 	r := w.nodes.patience
 	if len(r) != 1 || r[0] > 500*time.Millisecond {
 		t.Fatalf("the first look waits for %v", r)
 	}
-	q := &request{Request: &http.Request{Header: http.Header{refreshHeader: {"1"}}}}
-	if q.patience() < 2*time.Second {
-		t.Errorf("a later look waits only for %v", q.patience())
+	later := httptest.NewRequest(http.MethodGet, "/control/cluster", nil)
+	later.Header.Set("Stoa-Refresh", "1")
+	w.mux.ServeHTTP(httptest.NewRecorder(), later.WithContext(stoa.WithActor(later.Context(), w.admin)))
+	if r = w.nodes.patience; len(r) != 2 || r[1] < 2*time.Second {
+		t.Errorf("a later look waits only for %v", r)
 	}
 }
 
 func TestLogLevel_ForOneNodeOrAll(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.nodes.set(2, func(a *cluster.Asked) { a.Answers[1].Value.LogLevel = "debug" })
 	w.want("levels", w.get(w.admin, "/control/log"), http.StatusOK, "All nodes", "node-2", "<td>debug</td>", `<option value="info" selected>`)

@@ -1,4 +1,4 @@
-package admin
+package admin_test
 
 import (
 	"bytes"
@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/admin"
 	"github.com/stoa-portal/stoa/document"
 )
 
@@ -42,6 +43,7 @@ func (w *world) send(actor stoa.Actor, target string, raw []byte, names ...strin
 }
 
 func TestFiles_UploadListEditDelete(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.want("no files", w.get(w.editor, "/control/files"), http.StatusOK, "No files yet")
 	w.want("upload", w.send(w.editor, "/control/files", picture(t), "harbour.png", "quay<b>.png"), http.StatusSeeOther)
@@ -63,19 +65,22 @@ func TestFiles_UploadListEditDelete(t *testing.T) {
 	if f.Name != "pier.png" || f.Alt != `A "pier"` {
 		t.Errorf("saved %q, %q", f.Name, f.Alt)
 	}
-	w.want("stale", w.post(w.editor, at, "version", version, "name", "old.png", "alt", ""), http.StatusConflict, "Saved by somebody else: “pier.png”")
-	w.want("delete by nobody", w.post(w.nobody, at+"/delete"), http.StatusForbidden)
+	w.want("stale", w.post(w.editor, at, "version", version, "name", "old.png", "alt", ""), http.StatusConflict,
+		"Saved by another person: “pier.png”")
+	w.want("delete by a member", w.post(w.member, at+"/delete"), http.StatusForbidden)
 	w.want("delete", w.post(w.editor, at+"/delete"), http.StatusSeeOther)
 	w.want("gone", w.get(w.editor, at), http.StatusNotFound)
 }
 
 func TestFiles_UploadOfNothingOrTooMuchSaysSo(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.want("no file", w.send(w.editor, "/control/files", nil), http.StatusUnprocessableEntity, "No file was chosen")
 	w.want("empty file", w.send(w.editor, "/control/files", nil, "empty.txt"), http.StatusUnprocessableEntity, "Not everything was uploaded")
 	w.want("no multipart", w.post(w.editor, "/control/files", "file", "x"), http.StatusUnprocessableEntity, "multipart/form-data")
-	w.want("too large", w.send(w.editor, "/control/files", make([]byte, maxForm+1), "large.bin"), http.StatusRequestEntityTooLarge, "larger than")
-	w.want("by nobody", w.send(w.nobody, "/control/files", picture(t), "x.png"), http.StatusForbidden)
+	w.want("too large", w.send(w.editor, "/control/files", make([]byte, admin.MaxForm+1), "large.bin"),
+		http.StatusRequestEntityTooLarge, "larger than")
+	w.want("by a member", w.send(w.member, "/control/files", picture(t), "x.png"), http.StatusForbidden)
 	list, err := w.files.List(as(w.editor), w.site, document.Filter{})
 	must(t, err)
 	if len(list) != 0 {
@@ -84,6 +89,7 @@ func TestFiles_UploadOfNothingOrTooMuchSaysSo(t *testing.T) {
 }
 
 func TestFiles_EditorUploadsAndChooses(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.want("form", w.get(w.editor, "/control/content/new"), http.StatusOK, `data-upload-url="/control/files/upload?site=`+w.site.ID.String(), `data-images-url="/control/files/images?site=`)
 	a := w.send(w.editor, "/control/files/upload?site="+w.site.ID.String(), picture(t), "boat.png")
@@ -114,4 +120,10 @@ func TestFiles_EditorUploadsAndChooses(t *testing.T) {
 	w.without("the place of the store", lost, w.store)
 	w.want("no store for the form", w.send(w.editor, "/control/files", picture(t), "boat.png"), http.StatusServiceUnavailable, "The file store cannot be written", "boat.png")
 	w.want("after no number", w.get(w.editor, "/control/files/images?after=x"), http.StatusUnprocessableEntity, `{"message":"`)
+}
+
+// picked is a picture as the editor is told of it.
+type picked struct {
+	URL, Thumb, Name, Alt string
+	Width, Height         int
 }

@@ -1,7 +1,7 @@
 package admin
 
 import (
-	"context"
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -11,9 +11,9 @@ import (
 	"github.com/stoa-portal/stoa/access"
 )
 
-// grantField asks for what a role may do, and carries what was shown.
-func grantField(name, label string, m access.Standing) *field {
-	x := &field{Name: name, Label: label, Kind: "select", Options: actionOptions(), Value: "none", Was: m.Token()}
+// GrantField asks for what a role may do, and carries what was shown.
+func GrantField(q *Request, name, label string, m access.Standing) *Field {
+	x := &Field{Name: name, Label: label, Kind: "select", Options: actionOptions(q), Value: "none", Was: m.Token()}
 	if m.Action != 0 {
 		x.Value = m.Action.String()
 	}
@@ -36,30 +36,32 @@ func seen(sent url.Values, name string) (m access.Standing, ok bool) {
 	return m, err == nil
 }
 
-// wanted is the change of a role that the field of a form asks for, from what the form had shown; ok is false when it
-// asks for none. What the editor did not touch is never written, so that what was taken away meanwhile does not come back.
-func wanted(sent url.Values, x *field, role stoa.ID) (c access.Change, ok bool, err error) {
+// WantedGrant is the change of a role that the field of a form asks for, from what the form had shown; ok is false
+// when it asks for none. What the editor did not touch is never written, so that what was taken away meanwhile does
+// not come back.
+func WantedGrant(sent url.Values, x *Field, role stoa.ID) (c access.Change, ok bool, err error) {
 	value := sent.Get(x.Name)
 	if value == "" {
 		return c, false, nil
 	}
 	was, known := seen(sent, x.Name)
 	if !known {
-		return c, false, &stoa.Error{Kind: stoa.KindConflict, Field: x.Name,
-			Message: "the form does not say what it had shown: open it again and repeat the change"}
+		return c, false, stoa.AtField(x.Name,
+			stoa.Conflict("the form does not say what it had shown: open it again and repeat the change"))
 	}
 	c = access.Change{Role: role, From: was.Action, Version: was.Version}
 	if value != "none" {
 		if c.To, err = access.ParseAction(value); err != nil {
-			return c, false, inField(x.Name, err)
+			return c, false, InField(x.Name, err)
 		}
 	}
 	return c, c.To != c.From, nil
 }
 
-// late makes the form of a change that came too late one that can be sent again: what the editor changed stays as it was
-// chosen, with what is granted now beside it; the rest shows what is granted now. fields are those of the newest form.
-func (f *form) late(sent url.Values) {
+// Late makes the form of a change that came too late one that can be sent again: what the editor changed stays as it
+// was chosen, with what is granted now beside it; the rest shows what is granted now. fields are those of the newest
+// form.
+func (f *Form) Late(sent url.Values) {
 	for _, x := range f.Fields {
 		was, ok := seen(sent, x.Name)
 		value := sent.Get(x.Name)
@@ -71,7 +73,7 @@ func (f *form) late(sent url.Values) {
 			continue // the editor did not touch it
 		}
 		if x.Was != was.Token() && x.Error == "" {
-			x.Error = "Changed by another person to: " + x.shown()
+			x.fail(said("panel.grants.changed", x.shown()))
 		}
 		x.Value = value
 	}
@@ -79,15 +81,15 @@ func (f *form) late(sent url.Values) {
 
 // grantBox is the form of what each role may do with one thing, for the screens of pages, folders and files.
 type grantBox struct {
-	Form  *form
+	Form  *Form
 	path  access.Path
 	roles []access.Role
 }
 
 // grantBox has a field for each role but the administrator's, which may do everything anyway; under it stands what the role
 // may do by what is above.
-func (h *Handler) grantBox(ctx context.Context, path access.Path) (grantBox, error) {
-	b := grantBox{Form: &form{}, path: path}
+func (h *Panel) grantBox(q *Request, path access.Path) (grantBox, error) {
+	b, ctx := grantBox{Form: &Form{}, path: path}, q.Context()
 	all, err := h.o.Access.Roles(ctx, path.Instance())
 	if err != nil {
 		return b, err
@@ -116,21 +118,43 @@ func (h *Handler) grantBox(ctx context.Context, path access.Path) (grantBox, err
 		if r.System && r.Name == access.RoleAdministrator {
 			continue
 		}
-		x := grantField("role-"+r.ID.String(), r.Name, here[r.ID])
+		x := GrantField(q, "role-"+r.ID.String(), r.Name, here[r.ID])
 		if a := above[r.ID]; a != 0 {
-			x.Help = "May " + a.String() + " this " + path[0].Kind + " by what is granted above it."
+			x.Help = q.granted(a, path[0].Kind)
 		}
 		b.Form.Fields, b.roles = append(b.Form.Fields, x), append(b.roles, r)
 	}
 	return b, nil
 }
 
+// granted says what a role may do with a thing by what is granted above it.
+func (q *Request) granted(a access.Action, kind string) string {
+	var may string
+	switch a {
+	case access.View:
+		may = q.Word("panel.grants.may-view")
+	case access.Edit:
+		may = q.Word("panel.grants.may-edit")
+	case access.Publish:
+		may = q.Word("panel.grants.may-publish")
+	default:
+		may = q.Word("panel.grants.may-manage")
+	}
+	switch kind {
+	case "page":
+		return q.Word("panel.grants.above-page", may)
+	case "folder":
+		return q.Word("panel.grants.above-folder", may)
+	}
+	return q.Word("panel.grants.above-file", may)
+}
+
 // saveGrants writes what the form that was sent changes. When it came too late, or something in it is wrong, b has the newest
 // form with the editor's choices, and saved is false.
-func (h *Handler) saveGrants(ctx context.Context, sent url.Values, b *grantBox) (saved bool, err error) {
+func (h *Panel) saveGrants(q *Request, sent url.Values, b *grantBox) (saved bool, err error) {
 	var changes []access.Change
 	for _, r := range b.roles {
-		c, ok, err := wanted(sent, b.Form.Field("role-"+r.ID.String()), r.ID)
+		c, ok, err := WantedGrant(sent, b.Form.Field("role-"+r.ID.String()), r.ID)
 		if err != nil {
 			return false, b.refuse(sent, err)
 		}
@@ -138,11 +162,11 @@ func (h *Handler) saveGrants(ctx context.Context, sent url.Values, b *grantBox) 
 			changes = append(changes, c)
 		}
 	}
-	if err = h.o.Access.ChangeGrants(ctx, b.path, changes...); err == nil {
+	if err = h.o.Access.ChangeGrants(q.Context(), b.path, changes...); err == nil {
 		return true, nil
 	}
 	if stoa.Is(err, stoa.KindConflict) {
-		newest, formErr := h.grantBox(ctx, b.path)
+		newest, formErr := h.grantBox(q, b.path)
 		if formErr != nil {
 			return false, formErr
 		}
@@ -153,19 +177,19 @@ func (h *Handler) saveGrants(ctx context.Context, sent url.Values, b *grantBox) 
 
 // refuse shows an error in the form, with what was chosen; what the person cannot mend there is given back.
 func (b *grantBox) refuse(sent url.Values, err error) error {
-	if !b.Form.fail(err) {
+	if !b.Form.Fail(err) {
 		return err
 	}
-	b.Form.late(sent)
+	b.Form.Late(sent)
 	return nil
 }
 
-// rolesField asks for the roles that a person or a group holds, and carries those that it shows.
-func rolesField(options []option, held []stoa.ID, help string) *field {
-	ids := idStrings(held)
-	return &field{
+// RolesField asks for the roles that a person or a group holds, and carries those that it shows.
+func RolesField(q *Request, options []Option, held []stoa.ID, help string) *Field {
+	ids := IDStrings(held)
+	return &Field{
 		Name:    "roles",
-		Label:   "Roles",
+		Label:   q.Word("panel.roles"),
 		Kind:    "checks",
 		Options: options,
 		Values:  ids,
@@ -174,11 +198,11 @@ func rolesField(options []option, held []stoa.ID, help string) *field {
 	}
 }
 
-// rolesWanted is what the form that was sent changes of the roles that it had shown.
-func rolesWanted(sent url.Values, x *field) (add, remove []stoa.ID, err error) {
+// RolesWanted is what the form that was sent changes of the roles that it had shown.
+func RolesWanted(sent url.Values, x *Field) (add, remove []stoa.ID, err error) {
 	if !sent.Has("was-" + x.Name) {
-		return nil, nil, &stoa.Error{Kind: stoa.KindConflict, Field: x.Name,
-			Message: "the form does not say which roles it had shown: open it again and repeat the change"}
+		return nil, nil, stoa.AtField(x.Name,
+			stoa.Conflict("the form does not say which roles it had shown: open it again and repeat the change"))
 	}
 	was := strings.Split(strings.Trim(sent.Get("was-"+x.Name), ","), ",")
 	for _, o := range x.Options {
@@ -196,8 +220,8 @@ func rolesWanted(sent url.Values, x *field) (add, remove []stoa.ID, err error) {
 	return add, remove, nil
 }
 
-// withRoles gives the roles that are held after a change of them.
-func withRoles(held, add, remove []stoa.ID) []stoa.ID {
+// WithRoles gives the roles that are held after a change of them.
+func WithRoles(held, add, remove []stoa.ID) []stoa.ID {
 	out := slices.DeleteFunc(
 		slices.Clone(held),
 		func(id stoa.ID) bool { return slices.Contains(remove, id) || slices.Contains(add, id) },
@@ -205,13 +229,42 @@ func withRoles(held, add, remove []stoa.ID) []stoa.ID {
 	return append(out, add...)
 }
 
-// rebase puts the change of roles of a form that came too late on what is held by now.
-func (x *field) rebase(newest *field, add, remove []stoa.ID) {
+// Rebase puts the change of roles of a form that came too late on what is held by now.
+func (x *Field) Rebase(newest *Field, add, remove []stoa.ID) {
 	var held []stoa.ID
 	for _, v := range newest.Values {
 		if id, err := stoa.ParseID(v); err == nil {
 			held = append(held, id)
 		}
 	}
-	x.Values, x.Was = idStrings(withRoles(held, add, remove)), newest.Was
+	x.Values, x.Was = IDStrings(WithRoles(held, add, remove)), newest.Was
+}
+
+// actionOptions are the actions that a form can grant.
+func actionOptions(q *Request) []Option {
+	return []Option{
+		{Value: "none", Label: q.Word("panel.action.none")},
+		{Value: access.View.String(), Label: q.Word("panel.action.view")},
+		{Value: access.Edit.String(), Label: q.Word("panel.action.edit")},
+		{Value: access.Publish.String(), Label: q.Word("panel.action.publish")},
+		{Value: access.Manage.String(), Label: q.Word("panel.action.manage")},
+	}
+}
+
+// ChangedGrants asks for Manage, reads the grants on a thing and saves those that were sent. done says that the answer
+// is given: where to look next. The thing is called as back calls it, also in the audit log.
+func (h *Panel) ChangedGrants(q *Request, path access.Path, back Link) (f *Form, done bool, err error) {
+	path[0].Title = back.Title
+	if err := h.o.Access.Check(q.Context(), access.Manage, path); err != nil {
+		return nil, false, err
+	}
+	b, err := h.grantBox(q, path)
+	if err != nil || q.Method != http.MethodPost {
+		return b.Form, false, err
+	}
+	saved, err := h.saveGrants(q, q.PostForm, &b)
+	if err != nil || !saved {
+		return b.Form, false, err
+	}
+	return nil, true, q.Done(back.URL+"/permissions", "saved")
 }

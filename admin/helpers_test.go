@@ -1,7 +1,8 @@
-package admin
+package admin_test
 
 import (
 	"context"
+	"html"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -14,7 +15,20 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/admin"
+	assetscreens "github.com/stoa-portal/stoa/admin/assets"
+	bulkscreens "github.com/stoa-portal/stoa/admin/bulk"
+	"github.com/stoa-portal/stoa/admin/contents"
+	"github.com/stoa-portal/stoa/admin/files"
+	"github.com/stoa-portal/stoa/admin/operate"
+	"github.com/stoa-portal/stoa/admin/pages"
+	"github.com/stoa-portal/stoa/admin/people"
+	"github.com/stoa-portal/stoa/admin/sites"
+	"github.com/stoa-portal/stoa/admin/trash"
+	"github.com/stoa-portal/stoa/asset"
 	"github.com/stoa-portal/stoa/audit"
+	"github.com/stoa-portal/stoa/autosave"
+	"github.com/stoa-portal/stoa/bulk"
 	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/change"
 	"github.com/stoa-portal/stoa/content"
@@ -51,26 +65,34 @@ type world struct {
 	sites    *site.Service
 	pages    *page.Service
 	content  *content.Service
+	assets   *asset.Service
 	tax      *taxonomy.Service
 	instance site.Instance
 	site     site.Site
 	admin    stoa.Actor
 	editor   stoa.Actor
 	author   stoa.Actor // may edit, not publish
-	nobody   stoa.Actor // signed in, no more
+	member   stoa.Actor // signed in, no more
 	files    *document.Service
 	store    string // directory of the files
 	jobs     *job.Service
+	bulk     *bulk.Service
 	locks    *lock.Service
-	panel    *Handler
+	cache    *cache.Cache
+	log      *change.Log
 	db       *db.DB
 	nodes    *nodes
 	audit    *audit.Log
+	now      func() time.Time // of the calendar; nil: time.Now
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	d := dbtest.New(t)
+	return newWorldOn(t, dbtest.New(t))
+}
+
+func newWorldOn(t *testing.T, d *db.DB) *world {
+	t.Helper()
 	c, err := cache.New(cache.Options{Proof: cache.Boottime, InTransaction: db.InWrite})
 	must(t, err)
 	t.Cleanup(c.Close)
@@ -83,7 +105,7 @@ func newWorld(t *testing.T) *world {
 	}})
 	must(t, err)
 	t.Cleanup(func() { must(t, log.Close(context.Background())) })
-	w := &world{t: t, mux: http.NewServeMux(), nodes: newNodes()}
+	w := &world{t: t, nodes: newNodes()}
 	w.audit, err = audit.New(audit.Options{DB: d, Node: func() string { return "node-1" }})
 	must(t, err)
 	d.SetAuditor(w.audit)
@@ -96,7 +118,9 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(func() { must(t, w.users.Close()) })
 	w.tax, err = taxonomy.New(taxonomy.Options{DB: d, Cache: c, Access: w.access})
 	must(t, err)
-	w.content, err = content.New(content.Options{DB: d, Cache: c, Access: w.access, Taxonomy: w.tax})
+	w.assets, err = asset.New(asset.Options{DB: d, Access: w.access, Cache: c})
+	must(t, err)
+	w.content, err = content.New(content.Options{DB: d, Cache: c, Access: w.access, Taxonomy: w.tax, Assets: w.assets})
 	must(t, err)
 	w.pages, err = page.New(page.Options{DB: d, Cache: c, Access: w.access, Sites: w.sites})
 	must(t, err)
@@ -104,10 +128,19 @@ func newWorld(t *testing.T) *world {
 	store := filestoretest.Dir(t, w.store)
 	w.files, err = document.New(document.Options{DB: d, Cache: c, Access: w.access, Store: store})
 	must(t, err)
+	must(t, w.assets.Register(w.content.AssetType(), w.files.AssetType(), w.pages.AssetType()))
+	must(t, w.assets.RegisterBin(w.files.BinKind(), w.pages.MenuBin(), w.pages.RedirectBin(), w.tax.CategoryBin(),
+		w.tax.TagBin(), w.access.BinKind(), w.users.BinKind()))
 	w.jobs, err = job.New(job.Options{DB: d, Leader: alone{}, Node: "node-1", Poll: 5 * time.Millisecond})
 	must(t, err)
 	t.Cleanup(w.jobs.Stop)
 	must(t, w.jobs.Register(w.content.Job()))
+	w.bulk, err = bulk.New(bulk.Options{DB: d, Jobs: w.jobs, Actor: w.users.Acting})
+	must(t, err)
+	must(t, w.bulk.Register(w.content.BulkActions()...))
+	must(t, w.bulk.Register(w.files.BulkActions()...))
+	must(t, w.bulk.Register(w.assets.BulkActions()...))
+	must(t, w.jobs.Register(w.bulk.Job()))
 	w.db = d
 	w.locks, err = lock.New(
 		lock.Options{DB: d, Access: w.access, Path: func(ctx context.Context, kind string, id stoa.ID) (access.Path, error) {
@@ -169,58 +202,58 @@ func newWorld(t *testing.T) *world {
 	w.admin = person("ada", roles[access.RoleAdministrator], true)
 	w.editor = person("ed", roles[access.RoleEditor], false)
 	w.author = person("tom", authors.ID, false)
-	w.nobody = person("nina", 0, false)
+	w.member = person("nina", 0, false)
 
-	assets, catalogue := look.New(), widget.New(append(page.Widgets(w.pages), content.Widgets(w.content)...)...)
+	w.cache, w.log = c, log
+	w.build()
+	return w
+}
+
+// build makes the control panel on the services of the world.
+func (w *world) build() {
+	t := w.t
+	t.Helper()
+	assets, catalogue := look.New(), widget.New(slices.Concat(page.Widgets(w.pages), content.Widgets(w.content),
+		document.Widgets(w.files))...)
 	theme, err := render.New(render.Options{Pages: w.pages, Catalogue: catalogue, Assets: assets})
 	must(t, err)
 	t.Cleanup(theme.Close)
-	h, err := New(
-		Options{
-			Render:    theme,
-			Catalogue: catalogue,
-			Access:    w.access,
-			Sites:     w.sites,
-			Taxonomy:  w.tax,
-			Content:   w.content,
-			Pages:     w.pages,
-			Users:     w.users,
-			Jobs:      w.jobs,
-			Locks:     w.locks,
-			Log:       log,
-			Assets:    assets,
-			Files:     w.files,
-			Nodes:     w.nodes,
-			Audit:     w.audit,
-			NodeNames: func(context.Context) (map[int64]string, error) { return map[int64]string{log.Writer(): "node-1"}, nil },
-			Properties: func(context.Context) ([]Property, error) {
-				return []Property{
-					{
-						Name:    "session.timeout",
-						Value:   "45m",
-						Default: "30m",
-						Source:  "stoa.properties:3",
-						Help:    "How long a session lasts.",
-					},
-					{Name: "web.server.port", Value: "8080", Default: "8080", Source: "default"},
-				}, nil
-			},
-			Caches: func(context.Context) ([]cache.RegionStats, error) {
-				return append(
-					c.Stats(),
-					cache.RegionStats{Name: "shared", Mode: "copy", Offered: 12, Accepted: 3456, Declined: 7},
-				), nil
-			},
-			SiteOf: func(*http.Request) (site.Instance, site.Site, error) {
-				st, err := w.sites.Site(system, w.site.ID)
-				return w.instance, st, err
-			},
-		},
-	)
+	p, err := admin.New(admin.Options{Access: w.access, Sites: w.sites, Assets: assets, Locks: w.locks, Audit: w.audit,
+		Picture: w.files.Image, Typed: autosave.New(w.db, nil),
+		SiteOf: func(*http.Request) (site.Instance, site.Site, error) {
+			st, err := w.sites.Site(as(stoa.SystemActor()), w.site.ID)
+			return w.instance, st, err
+		}})
 	must(t, err)
-	h.Mount(w.mux)
-	w.panel = h
-	return w
+	must(t, contents.Add(p, contents.Options{Access: w.access, Assets: w.assets, Content: w.content, Taxonomy: w.tax,
+		Bulk: w.bulk}))
+	must(t, assetscreens.Add(p, assetscreens.Options{Access: w.access, Assets: w.assets, Now: w.now}))
+	must(t, trash.Add(p, trash.Options{Access: w.access, Assets: w.assets, Bulk: w.bulk, Sites: w.sites,
+		Age: 30 * 24 * time.Hour}))
+	must(t, bulkscreens.Add(p, bulkscreens.Options{Access: w.access, Assets: w.assets, Bulk: w.bulk}))
+	must(t, pages.Add(p, pages.Options{Access: w.access, Entries: w.assets, Pages: w.pages, Content: w.content,
+		Taxonomy: w.tax, Render: theme, Catalogue: catalogue, Assets: assets, Audit: w.audit}))
+	must(t, files.Add(p, files.Options{Access: w.access, Assets: w.assets, Files: w.files, Bulk: w.bulk, Audit: w.audit}))
+	must(t, people.Add(p, people.Options{Access: w.access, Sites: w.sites, Users: w.users}))
+	must(t, sites.Add(p, sites.Options{Access: w.access, Sites: w.sites, Pages: w.pages, Render: theme}))
+	must(t, operate.Add(p, operate.Options{Sites: w.sites, Jobs: w.jobs, Locks: w.locks, Log: w.log, Audit: w.audit,
+		Nodes: w.nodes,
+		NodeNames: func(context.Context) (map[int64]string, error) {
+			return map[int64]string{w.log.Writer(): "node-1"}, nil
+		},
+		Properties: func(context.Context) ([]operate.Property, error) {
+			return []operate.Property{
+				{Name: "session.timeout", Value: "45m", Default: "30m", Source: "stoa.properties:3",
+					Help: "How long a session lasts."},
+				{Name: "web.server.port", Value: "8080", Default: "8080", Source: "default"},
+			}, nil
+		},
+		Caches: func(context.Context) ([]cache.RegionStats, error) {
+			return append(w.cache.Stats(),
+				cache.RegionStats{Name: "shared", Mode: "copy", Offered: 12, Accepted: 3456, Declined: 7}), nil
+		}}))
+	w.mux = http.NewServeMux()
+	p.Mount(w.mux)
 }
 
 func must(t *testing.T, err error) {
@@ -296,6 +329,28 @@ func (a answer) main() string {
 		return main
 	}
 	return a.body
+}
+
+// link is the address of the link of a screen that has the relation, such as "next".
+func (a answer) link(t *testing.T, rel string) string {
+	t.Helper()
+	_, rest, ok := strings.Cut(a.body, `rel="`+rel+`" href="`)
+	if !ok {
+		t.Fatalf("the screen has no link %q:\n%s", rel, a.main())
+	}
+	to, _, _ := strings.Cut(rest, `"`)
+	return html.UnescapeString(to)
+}
+
+var rowName = regexp.MustCompile(`(?s)<th scope="row" class="table__name[^>]*>(.*?)</th>`)
+
+// rows is what the rows of the table of a screen are called, a line each.
+func (a answer) rows() string {
+	var out []string
+	for _, m := range rowName.FindAllStringSubmatch(a.main(), -1) {
+		out = append(out, strings.Join(strings.Fields(m[1]), " "))
+	}
+	return strings.Join(out, "\n")
 }
 
 var hiddenVersion = regexp.MustCompile(`name="version" value="(\d+)"`)

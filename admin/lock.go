@@ -3,26 +3,15 @@ package admin
 import (
 	"cmp"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/stoa-portal/stoa"
-	"github.com/stoa-portal/stoa/content"
-	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/lock"
-	"github.com/stoa-portal/stoa/page"
 )
 
-func (h *Handler) mountLocks(get, post register) {
-	get("/control/locks", manageInstance, h.locks)
-	post("/control/locks", manageInstance, h.breakLocks)
-	get("/control/locks/{kind}/{id}", viewSite, h.lookLock)
-	post("/control/locks/{kind}/{id}", viewSite, h.changeLock)
-}
-
-// lockView is what a screen shows of the lock of its thing, and what its script needs to keep it.
-type lockView struct {
+// LockView is what a screen shows of the lock of its thing, and what its script needs to keep it.
+type LockView struct {
 	lock.State
 	Thing string // what it is, in a word
 	URL   string // where the window speaks of its lock; empty: nothing is locked here
@@ -32,96 +21,101 @@ type lockView struct {
 	Idle  int    // seconds without a touch after which the window gives no more of them, which would keep the session alive
 }
 
-// Reads reports that somebody else edits the thing, so that it can only be read here.
-func (v lockView) Reads() bool { return v.URL != "" && v.Status == lock.Held && !v.Lost }
+// Reads reports that another window edits the thing, so that it can only be read here.
+func (v LockView) Reads() bool { return v.URL != "" && v.Status == lock.Held && !v.Lost }
 
 // Is reports whether the lock is in that state: held, mine, released or free.
-func (v lockView) Is(word string) bool {
+func (v LockView) Is(word string) bool {
 	return word == [...]string{lock.Held: "held", lock.Mine: "mine", lock.Released: "released", lock.Free: "free"}[v.Status]
 }
 
-func (h *Handler) lockView(t lock.Thing, st lock.State, back string) lockView {
+func (h *Panel) lockView(t lock.Thing, st lock.State, back string) LockView {
 	idle := int(cmp.Or(h.o.Locks.Lifetime(t.Kind), 10*time.Minute).Seconds())
-	return lockView{State: st, Thing: t.Kind, URL: "/control/locks/" + t.Kind + "/" + t.ID.String(), Back: back, Every: max(1, min(30, idle/3)), Idle: max(1, idle)}
+	return LockView{State: st, Thing: t.Kind, URL: "/control/locks/" + t.Kind + "/" + t.ID.String(), Back: back,
+		Every: max(1, min(30, idle/3)), Idle: max(1, idle)}
 }
 
-// openLock takes the lock for a screen on which the thing can be edited.
-func (h *Handler) openLock(q *request, t lock.Thing) (lockView, error) {
+// OpenLock takes the lock for a screen on which the thing can be edited.
+func (h *Panel) OpenLock(q *Request, t lock.Thing) (LockView, error) {
 	if h.o.Locks == nil {
-		return lockView{State: lock.State{Status: lock.Mine}}, nil
+		return LockView{State: lock.State{Status: lock.Mine}}, nil
 	}
 	st, err := h.o.Locks.Open(q.Context(), t)
 	if err != nil {
-		return lockView{}, err
+		return LockView{}, err
 	}
 	return h.lockView(t, st, q.URL.RequestURI()), nil
 }
 
-// holdLock gives a sign of life before something is saved from the window that the token names. Without
+// HoldLock gives a sign of life before something is saved from the window that the token names. Without
 // one, as from a program, the lock is taken if that is possible.
-func (h *Handler) holdLock(q *request, t lock.Thing, token string) (lockView, error) {
+func (h *Panel) HoldLock(q *Request, t lock.Thing, token string) (LockView, error) {
 	if h.o.Locks == nil || token == "" {
-		return h.openLock(q, t)
+		return h.OpenLock(q, t)
 	}
-	st, err := h.o.Locks.Renew(q.Context(), t, clip(token, 40))
+	st, err := h.o.Locks.Renew(q.Context(), t, Clip(token, 40))
 	if err != nil {
-		return lockView{}, err
+		return LockView{}, err
 	}
 	v := h.lockView(t, st, q.URL.RequestURI())
 	v.Token = token
 	return v, nil
 }
 
-// lost says in a sentence why nothing can be saved.
-func (v lockView) lost() string {
-	switch {
-	case v.Is("released"):
-		return v.ReleasedBy + " released your lock on this " + v.Thing
-	case v.Own:
-		return "you have opened this " + v.Thing + " in another window"
+// TakeLock takes the lock over for the window that the token names.
+func (h *Panel) TakeLock(q *Request, t lock.Thing, token string) error {
+	if h.o.Locks == nil {
+		return nil
 	}
-	return v.OwnerName + " is editing this " + v.Thing + " now"
+	_, err := h.o.Locks.TakeOver(q.Context(), t, Clip(token, 40))
+	return err
 }
 
-func articleThing(a content.Article, l stoa.Locale) lock.Thing {
-	return lock.Thing{Kind: lock.Article, ID: a.ID, Title: a.In(l).Title}
-}
-
-func pageThing(q *request, p page.Page) lock.Thing {
-	return lock.Thing{Kind: lock.Page, ID: p.ID, Title: p.In(q.site.Locale, q.site.Locale)}
+// NotSaved says why nothing can be saved.
+func (v LockView) NotSaved() error {
+	page := v.Thing == lock.Page
+	var e *stoa.Error
+	switch {
+	case v.Is("released") && page:
+		e = stoa.Conflict("this was not saved: %s released your lock on this page", v.ReleasedBy)
+	case v.Is("released"):
+		e = stoa.Conflict("this was not saved: %s released your lock on this article", v.ReleasedBy)
+	case v.Own && page:
+		e = stoa.Conflict("this was not saved: you have opened this page in another window")
+	case v.Own:
+		e = stoa.Conflict("this was not saved: you have opened this article in another window")
+	case page:
+		e = stoa.Conflict("this was not saved: %s is editing this page now", v.OwnerName)
+	default:
+		e = stoa.Conflict("this was not saved: %s is editing this article now", v.OwnerName)
+	}
+	return stoa.AtField("lock", e)
 }
 
 // lockedThing finds the thing that the address names; only who may edit it gets it.
-func (h *Handler) lockedThing(q *request) (lock.Thing, error) {
-	id, err := q.id()
+func (h *Panel) lockedThing(q *Request) (lock.Thing, error) {
+	id, err := q.ID()
 	if err != nil {
 		return lock.Thing{}, err
 	}
-	switch kind := q.PathValue("kind"); {
-	case kind == lock.Article && h.o.Content != nil:
-		a, err := h.o.Content.Get(q.Context(), id)
-		return articleThing(a, q.site.Locale), err
-	case kind == lock.Page && h.o.Pages != nil:
-		p, err := h.o.Pages.Get(q.Context(), id)
-		if err != nil {
-			return lock.Thing{}, err
-		}
-		return pageThing(q, p), nil
+	l, ok := h.lockables[q.PathValue("kind")]
+	if !ok {
+		return lock.Thing{}, stoa.NotFound("kind of thing that is locked", q.PathValue("kind"))
 	}
-	return lock.Thing{}, stoa.NotFound("kind of thing that is locked", q.PathValue("kind"))
+	return l.Find(q, id)
 }
 
-// lockURL is the screen on which a thing is edited.
-func lockURL(kind string, id stoa.ID) string {
-	if kind == lock.Page {
-		return "/control/pages/" + id.String() + "/edit"
+// LockURL is the screen on which a thing is edited; empty when no area edits that kind.
+func (h *Panel) LockURL(kind string, id stoa.ID) string {
+	if l, ok := h.lockables[kind]; ok {
+		return l.URL(id)
 	}
-	return "/control/content/" + id.String()
+	return ""
 }
 
 // back is the screen that the request names, if it is one of the thing.
-func (q *request) back(kind string, id stoa.ID) string {
-	screen, back := lockURL(kind, id), q.FormValue("back")
+func (h *Panel) back(q *Request, kind string, id stoa.ID) string {
+	screen, back := h.LockURL(kind, id), q.FormValue("back")
 	if back == screen || strings.HasPrefix(back, screen+"?") {
 		return back
 	}
@@ -129,7 +123,7 @@ func (q *request) back(kind string, id stoa.ID) string {
 }
 
 // lookLock shows, for a window in which the thing is only read, how its lock stands.
-func (h *Handler) lookLock(q *request) error {
+func (h *Panel) lookLock(q *Request) error {
 	t, err := h.lockedThing(q)
 	if err != nil {
 		return err
@@ -138,19 +132,19 @@ func (h *Handler) lookLock(q *request) error {
 	if err != nil {
 		return err
 	}
-	return h.write(q, http.StatusOK, "lock", h.lockView(t, st, q.back(t.Kind, t.ID)))
+	return h.Part(q, http.StatusOK, "error", "lock", h.lockView(t, st, h.back(q, t.Kind, t.ID)))
 }
 
 // changeLock hears a window: a sign of life, its end, or that it takes the lock over. A window that has
 // no name yet is a form without script, and goes on at the screen.
-func (h *Handler) changeLock(q *request) error {
+func (h *Panel) changeLock(q *Request) error {
 	token := q.PostFormValue("token")
 	if q.PostFormValue("do") == "release" { // also when the thing is gone
-		id, err := q.id()
+		id, err := q.ID()
 		if err != nil {
 			return err
 		}
-		q.w.WriteHeader(http.StatusNoContent)
+		q.W.WriteHeader(http.StatusNoContent)
 		return h.o.Locks.Release(q.Context(), q.PathValue("kind"), id, token)
 	}
 	t, err := h.lockedThing(q)
@@ -163,7 +157,7 @@ func (h *Handler) changeLock(q *request) error {
 		st, err = h.o.Locks.Renew(q.Context(), t, token)
 	case "take":
 		if st, err = h.o.Locks.TakeOver(q.Context(), t, token); err == nil && token == "" {
-			return q.done(q.back(t.Kind, t.ID), "")
+			return q.Done(h.back(q, t.Kind, t.ID), "")
 		}
 	default:
 		err = stoa.Invalid("do", "%.20q cannot be done with a lock: renew, take or release is expected", q.PostFormValue("do"))
@@ -172,71 +166,10 @@ func (h *Handler) changeLock(q *request) error {
 		return err
 	}
 	if st.Status == lock.Mine {
-		q.w.WriteHeader(http.StatusNoContent)
+		q.W.WriteHeader(http.StatusNoContent)
 		return nil
 	}
-	v := h.lockView(t, st, q.back(t.Kind, t.ID))
+	v := h.lockView(t, st, h.back(q, t.Kind, t.ID))
 	v.Lost = true
-	return h.write(q, http.StatusConflict, "lock", v)
-}
-
-// lockRow is a lock in the list.
-type lockRow struct {
-	lock.Lock
-	Ref, URL string
-	Me       bool
-}
-
-// locks lists who edits what.
-func (h *Handler) locks(q *request) error {
-	list, err := h.o.Locks.List(q.Context(), q.instance.ID)
-	if err != nil {
-		return err
-	}
-	type view struct {
-		listBody[lockRow]
-		More bool
-	}
-	v := view{More: len(list) == lock.MaxList}
-	var all []lockRow
-	for _, l := range list {
-		ref := l.Kind + ":" + l.ID.String() + ":" + strconv.FormatInt(db.Micros(l.Taken), 10)
-		all = append(all, lockRow{l, ref, lockURL(l.Kind, l.ID), l.Owner == q.actor.User})
-	}
-	v.listBody = listOf(q, all, "Filter by title or person", func(r lockRow) string { return r.Title + " " + r.OwnerName })
-	return h.show(q, http.StatusOK, "locks", frame{Title: "Locks",
-		Purpose: "Who is editing what, on every node. When a lock is released its owner is told, loses no text, and others can edit.", Body: v})
-}
-
-// breakLocks releases the lock whose button was pressed, or those that were ticked.
-func (h *Handler) breakLocks(q *request) error {
-	chosen := q.PostForm["one"]
-	if len(chosen) == 0 {
-		chosen = q.PostForm["lock"]
-	}
-	var refs []lock.Ref
-	for _, s := range chosen {
-		parts := strings.Split(s, ":")
-		if len(parts) != 3 {
-			return stoa.Invalid("lock", "%.60q names no lock", s)
-		}
-		id, err := stoa.ParseID(parts[1])
-		if err != nil {
-			return err
-		}
-		taken, err := strconv.ParseInt(parts[2], 10, 64)
-		if err != nil {
-			return stoa.Invalid("lock", "%.60q names no lock", s)
-		}
-		refs = append(refs, lock.Ref{Kind: parts[0], ID: id, Taken: time.UnixMicro(taken)})
-	}
-	n, err := h.o.Locks.Break(q.Context(), q.instance.ID, refs)
-	if err != nil {
-		return err
-	}
-	h.log.InfoContext(q.Context(), "locks were released from the control panel", "user", q.actor.User, "locks", n)
-	if n == 0 && len(refs) > 0 {
-		return q.done("/control/locks", "gone")
-	}
-	return q.done("/control/locks", "released")
+	return h.Part(q, http.StatusConflict, "error", "lock", v)
 }

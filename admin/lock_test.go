@@ -1,4 +1,4 @@
-package admin
+package admin_test
 
 import (
 	"net/http"
@@ -24,11 +24,12 @@ func (w *world) window(a answer) string {
 }
 
 func TestLock_SecondEditorReadsAndAnAdministratorTakesOver(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	at := w.write(w.editor, "Harbour", "<p>Ships.</p>")
 	place := "/control/locks/article/" + strings.TrimPrefix(at, "/control/content/")
 	a := w.get(w.editor, at)
-	ed, version := w.window(a), w.version(a)
+	version := w.version(a)
 	w.without("the editor's screen", a, "is editing this article", " disabled")
 
 	a = w.get(w.author, at+"?lang=de")
@@ -41,7 +42,7 @@ func TestLock_SecondEditorReadsAndAnAdministratorTakesOver(t *testing.T) {
 	w.want("the author takes over while saving", w.post(w.author, at+"?over=on", "version", version, "title", "Sneaked in", "slug", "harbour", "kind", "article", "do", "save"), http.StatusForbidden)
 	w.without("the article", w.get(w.editor, at), "Sneaked in")
 
-	ed = w.window(w.get(w.editor, at)) // opened once more: the newest window of a person has the lock
+	ed := w.window(w.get(w.editor, at)) // opened once more: the newest window of a person has the lock
 	a = w.get(w.admin, at+"?lang=de")
 	w.want("the administrator's screen", a, http.StatusOK, "ed Brandt is editing this article", `action="`+place+`"`, `name="back" value="`+at+`?lang=de"`)
 	a = w.post(w.admin, place, "do", "take", "back", at+"?lang=de")
@@ -68,7 +69,7 @@ func TestLock_SecondEditorReadsAndAnAdministratorTakesOver(t *testing.T) {
 	w.want("the window closes", w.post(w.admin, place, "do", "release", "token", ada), http.StatusNoContent)
 	w.want("the editor has it again", w.post(w.editor, place, "do", "renew", "token", ed), http.StatusNoContent)
 	a = w.post(w.editor, at, "lock", ed, "version", version, "title", "Harbour of Ed", "slug", "harbour", "kind", "article", "body", "<p>Eds ships.</p>", "do", "save")
-	w.want("both texts", a, http.StatusConflict, "Changed by somebody else", "Adas ships.", "Eds ships.", "data-lock=")
+	w.want("both texts", a, http.StatusConflict, "Changed by another person", "Adas ships.", "Eds ships.", "data-lock=")
 
 	ed = w.window(a)
 	w.want("taken over meanwhile", w.post(w.admin, place, "do", "take"), http.StatusSeeOther)
@@ -88,6 +89,7 @@ func TestLock_SecondEditorReadsAndAnAdministratorTakesOver(t *testing.T) {
 }
 
 func TestLock_AdministratorSeesAndReleasesThem(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.want("none", w.get(w.admin, "/control/locks"), http.StatusOK, "Nothing is locked", `href="/control/locks"`)
 	at, other := w.write(w.editor, "Harbour <1>", "<p>Ships.</p>"), w.write(w.editor, "Quay", "<p>Stones.</p>")
@@ -121,13 +123,15 @@ func TestLock_AdministratorSeesAndReleasesThem(t *testing.T) {
 }
 
 func TestLock_PlaceIsOnlyForWhoMayEdit(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	at := w.write(w.editor, "Harbour", "<p>Ships.</p>")
 	id := strings.TrimPrefix(at, "/control/content/")
 	place := "/control/locks/article/" + id
 	ed := w.window(w.get(w.editor, at))
 	for _, do := range []string{"renew", "take"} {
-		if a := w.post(w.nobody, place, "do", do, "token", "x"); a.status != http.StatusForbidden && a.status != http.StatusNotFound {
+		if a := w.post(w.member, place, "do", do, "token", "x"); a.status != http.StatusForbidden &&
+			a.status != http.StatusNotFound {
 			t.Errorf("%s by somebody without permission: %d", do, a.status)
 		}
 	}
@@ -146,6 +150,7 @@ func TestLock_PlaceIsOnlyForWhoMayEdit(t *testing.T) {
 }
 
 func TestLock_PageEditorIsOnlyToReadForTheSecond(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	d := w.draw(w.editor)
 	token := w.window(w.get(w.editor, d.at("/edit")))
@@ -167,11 +172,10 @@ func TestLock_PageEditorIsOnlyToReadForTheSecond(t *testing.T) {
 
 // Without a service of locks, editors work as before.
 func TestLock_NotWithoutTheService(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
-	h, mux := *w.panel, http.NewServeMux()
-	h.o.Locks = nil
-	h.Mount(mux)
-	w.mux = mux
+	w.locks = nil
+	w.build()
 	at := w.write(w.editor, "Harbour", "<p>Ships.</p>")
 	for _, who := range []stoa.Actor{w.editor, w.author} {
 		a := w.get(who, at)
@@ -180,7 +184,7 @@ func TestLock_NotWithoutTheService(t *testing.T) {
 	}
 	rec := httptest.NewRecorder()
 	r := httptest.NewRequest(http.MethodGet, "/control/locks", nil)
-	mux.ServeHTTP(rec, r.WithContext(stoa.WithActor(r.Context(), w.admin)))
+	w.mux.ServeHTTP(rec, r.WithContext(stoa.WithActor(r.Context(), w.admin)))
 	if rec.Code != http.StatusNotFound {
 		t.Errorf("the list of locks: %d", rec.Code)
 	}

@@ -4,23 +4,23 @@ import (
 	"time"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/lang"
 )
 
-// zone is the time zone that the person reads and writes times in: that of the account, else that of the instance.
-func (h *Handler) zone(q *request) *time.Location {
-	if id := stoa.ActorFrom(q.Context()).User; id != 0 {
-		if u, err := h.o.Users.Get(q.Context(), id); err == nil && u.TimeZone != "" {
-			if z, err := stoa.ParseZone(u.TimeZone); err == nil {
-				return z
-			}
-		}
+// inputTime is how browsers send the time of a datetime-local input.
+const inputTime = "2006-01-02T15:04"
+
+// Zone is the time zone that the person reads and writes times in: that of the account, else that of the instance.
+func (q *Request) Zone() *time.Location {
+	if z, err := stoa.ParseZone(q.Actor.TimeZone); err == nil && q.Actor.TimeZone != "" {
+		return z
 	}
-	return q.instance.Zone()
+	return q.Instance.Zone()
 }
 
-// moment reads a datetime-local field; empty is the zero time.
-func (f *form) moment(name string, zone *time.Location) (time.Time, error) {
-	v := f.text(name)
+// Moment reads a datetime-local field; empty is the zero time.
+func (f *Form) Moment(name string, zone *time.Location) (time.Time, error) {
+	v := f.Text(name)
 	if v == "" {
 		return time.Time{}, nil
 	}
@@ -29,12 +29,12 @@ func (f *form) moment(name string, zone *time.Location) (time.Time, error) {
 	}
 	wall, err := time.Parse(inputTime, v)
 	if err != nil {
-		return time.Time{}, stoa.Invalid(name, "%.40q is not a time: one such as 2026-03-12T09:30 is expected", f.text(name))
+		return time.Time{}, stoa.Invalid(name, "%.40q is not a time: one such as 2026-03-12T09:30 is expected", f.Text(name))
 	}
 	t, other, ok := local(wall, zone)
 	if !ok {
-		return time.Time{}, stoa.Invalid(name, "clocks in %s jump over %s: choose %s or %s", zone,
-			wall.Format("15:04 on 2 January 2006"), t.Format("15:04"), other.Format("15:04"))
+		return time.Time{}, stoa.Invalid(name, "clocks in %s jump over %s on %s: choose %s or %s", zone,
+			wall.Format("15:04"), lang.Day(wall), t.Format("15:04"), other.Format("15:04"))
 	}
 	return t, nil
 }
@@ -58,8 +58,8 @@ func local(wall time.Time, zone *time.Location) (t, other time.Time, ok bool) {
 	return second, first, false
 }
 
-// clock is moment the other way round.
-func clock(t time.Time, zone *time.Location) string {
+// InputValue is moment the other way round.
+func InputValue(t time.Time, zone *time.Location) string {
 	if t.IsZero() {
 		return ""
 	}

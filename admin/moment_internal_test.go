@@ -7,6 +7,7 @@ import (
 
 // Clocks of Berlin are set forward on 28 March 2027 at 02:00 and back on 31 October 2027 at 03:00.
 func TestLocal_KnowsTheHoursThatAreNoneOrTwo(t *testing.T) {
+	t.Parallel()
 	berlin, err := time.LoadLocation("Europe/Berlin")
 	if err != nil {
 		t.Fatal(err)
@@ -25,8 +26,8 @@ func TestLocal_KnowsTheHoursThatAreNoneOrTwo(t *testing.T) {
 			t.Errorf("%s is %s, %t; want %s", shown, got.UTC().Format(inputTime), ok, want)
 		}
 	}
-	f := &form{Fields: []*field{{Name: "publish", Value: "2027-03-28T02:30"}}}
-	_, err = f.moment("publish", berlin)
+	f := &Form{Fields: []*Field{{Name: "publish", Value: "2027-03-28T02:30"}}}
+	_, err = f.Moment("publish", berlin)
 	const want = "publish: clocks in Europe/Berlin jump over 02:30 on 28 March 2027: choose 01:30 or 03:30"
 	if err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)

@@ -1,4 +1,4 @@
-package admin
+package admin_test
 
 import (
 	"net/http"
@@ -13,6 +13,7 @@ import (
 )
 
 func TestPagePermissions_GrantedOnOnePageReachIt(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	quay := w.newPage(w.editor, "Quay", "do", "publish")
 	w.newPage(w.editor, "Other", "do", "publish")
@@ -20,8 +21,8 @@ func TestPagePermissions_GrantedOnOnePageReachIt(t *testing.T) {
 	must(t, err)
 	everybody := "role-" + roles[access.RoleUser].String()
 
-	w.want("before", w.get(w.nobody, quay), http.StatusForbidden)
-	w.want("the list before", w.get(w.nobody, "/control/pages"), http.StatusForbidden)
+	w.want("before", w.get(w.member, quay), http.StatusForbidden)
+	w.want("the list before", w.get(w.member, "/control/pages"), http.StatusForbidden)
 	w.want("by an editor", w.get(w.editor, quay+"/permissions"), http.StatusForbidden)
 	w.want("by an editor, sent", w.post(w.editor, quay+"/permissions", everybody, "manage"), http.StatusForbidden)
 	a := w.get(w.admin, quay+"/permissions")
@@ -31,17 +32,18 @@ func TestPagePermissions_GrantedOnOnePageReachIt(t *testing.T) {
 	w.want("grant", w.grant(w.admin, quay+"/permissions", everybody, "edit"), http.StatusSeeOther)
 	w.want("granted", w.get(w.admin, quay+"/permissions"), http.StatusOK, `value="edit" selected`)
 
-	w.want("the page", w.get(w.nobody, quay), http.StatusOK, "Quay")
-	list := w.get(w.nobody, "/control/pages")
+	w.want("the page", w.get(w.member, quay), http.StatusOK, "Quay")
+	list := w.get(w.member, "/control/pages")
 	w.want("the list", list, http.StatusOK, "Quay")
 	w.without("the list", list, "Other", "New page")
-	w.want("the overview leads to the pages", w.get(w.nobody, "/control/"), http.StatusSeeOther)
-	w.want("publish", w.post(w.nobody, quay+"/publish", "version", w.version(w.get(w.nobody, quay))), http.StatusForbidden)
+	w.want("the overview leads to the pages", w.get(w.member, "/control/"), http.StatusSeeOther)
+	w.want("publish", w.post(w.member, quay+"/publish", "version", w.version(w.get(w.member, quay))), http.StatusForbidden)
 	w.want("take away", w.grant(w.admin, quay+"/permissions", everybody, "none"), http.StatusSeeOther)
-	w.want("after", w.get(w.nobody, quay), http.StatusForbidden)
+	w.want("after", w.get(w.member, quay), http.StatusForbidden)
 }
 
 func TestPages_ShowTheArticleThatWasChosen(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	a, err := w.content.Create(
 		as(w.editor),
@@ -98,6 +100,7 @@ func TestPages_ShowTheArticleThatWasChosen(t *testing.T) {
 }
 
 func TestSiteSettings_PicturesAndHomePageAreChosen(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.newPage(w.editor, "Quay", "do", "publish")
 	a := w.get(w.admin, "/control/settings")
@@ -150,6 +153,7 @@ func (w *world) grant(actor stoa.Actor, at, name, value string) answer {
 }
 
 func TestGrants_WhatWasTakenAwayDoesNotComeBackFromAnOldForm(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	quay := w.newPage(w.editor, "Quay", "do", "publish") + "/permissions"
 	roles, err := w.access.RoleIDs(as(w.admin), w.instance.ID)
@@ -193,6 +197,7 @@ func TestGrants_WhatWasTakenAwayDoesNotComeBackFromAnOldForm(t *testing.T) {
 }
 
 func TestRoleGrants_OnlyWhatChangedIsSaved(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	roles, err := w.access.RoleIDs(as(w.admin), w.instance.ID)
 	must(t, err)
@@ -206,4 +211,28 @@ func TestRoleGrants_OnlyWhatChangedIsSaved(t *testing.T) {
 	}
 	a := w.post(w.admin, at+"/grants", append(old, everything, "edit", here, "publish")...)
 	w.want("conflict", a, http.StatusConflict, "has changed what Author may do here", `value="publish" selected`)
+}
+
+func TestRoleGrants_WhatIsRefusedAtOnePlaceIsSavedAtNone(t *testing.T) {
+	w := newWorld(t)
+	roles, err := w.access.RoleIDs(as(w.admin), w.instance.ID)
+	must(t, err)
+	role := roles["Author"]
+	at := "/control/roles/" + role.String()
+	everything, here := "instance-"+w.instance.ID.String(), "site-"+w.site.ID.String()
+	old := w.get(w.admin, at).shown()
+	must(t, w.access.SetGrants(as(w.admin), w.site.Path(), nil)) // the form shows edit on the site
+	a := w.post(w.admin, at+"/grants", append(old, everything, "view", here, "publish")...)
+	w.want("conflict", a, http.StatusConflict, "has changed what Author may do here", `value="view" selected`,
+		`value="publish" selected`)
+	if now, err := w.access.Standings(as(w.admin), w.instance.Path()[0]); err != nil || now[role].Action != 0 {
+		t.Errorf("the grant at the other place was saved: %+v, %v", now[role], err)
+	}
+	w.want("again", w.post(w.admin, at+"/grants", append(a.shown(), everything, "view", here, "publish")...),
+		http.StatusSeeOther)
+	for _, p := range []access.Path{w.instance.Path(), w.site.Path()} {
+		if now, err := w.access.Standings(as(w.admin), p[0]); err != nil || now[role].Action == 0 {
+			t.Errorf("sent again, %v is %+v, %v", p[0], now[role], err)
+		}
+	}
 }

@@ -1,4 +1,4 @@
-package admin
+package admin_test
 
 import (
 	"html"
@@ -25,6 +25,7 @@ func (w *world) newPage(actor stoa.Actor, title string, more ...string) string {
 
 // What a person has just named is empty yet: it is a draft, also for one who may publish, until it is published.
 func TestPages_NewOnesAreDrafts(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	form := w.get(w.editor, "/control/pages/new")
 	w.want("the form", form, http.StatusOK, "Save as a draft", "until you publish it")
@@ -34,7 +35,32 @@ func TestPages_NewOnesAreDrafts(t *testing.T) {
 	w.want("its screen", w.get(w.editor, a.location), http.StatusOK, "The draft is made", "Save and publish", ">Draft<")
 }
 
+// The form of a page is saved as a whole: what cannot be its place leaves the title, the password and what visitors
+// see.
+func TestPages_AFormThatIsRefusedInPartSavesNothing(t *testing.T) {
+	w := newWorld(t)
+	team := w.newPage(w.editor, "Team", "slug", "team")
+	id := w.idOf(team, "/control/pages/")
+	opened := w.version(w.get(w.editor, team))
+	form := []string{"version", opened, "title.en", "Crew", "slug", "crew", "type", "widgets", "password", "secret",
+		"do", "publish"}
+	a := w.post(w.editor, team, append(form, "parent", id.String())...)
+	w.want("below itself", a, http.StatusUnprocessableEntity, `id="f-parent-error"`, `value="Crew"`, `value="crew"`)
+	p, err := w.pages.Get(as(w.editor), id)
+	must(t, err)
+	if p.Title["en"] != "Team" || p.Path != "/team" || p.Protected || p.Published || w.version(a) != opened {
+		t.Errorf("something was saved: %+v; the form has the version %s", p, w.version(a))
+	}
+	w.want("at the top", w.post(w.editor, team, append(form, "parent", "0")...), http.StatusSeeOther)
+	p, err = w.pages.Get(as(w.editor), id)
+	must(t, err)
+	if p.Title["en"] != "Crew" || p.Path != "/crew" || !p.Protected || !p.Published {
+		t.Errorf("saved as %+v", p)
+	}
+}
+
 func TestPages_CreateEditMovePublishDelete(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.want("no pages", w.get(w.editor, "/control/pages"), http.StatusOK, "No pages yet")
 	about := w.newPage(w.editor, `About <us> & "them"`, "slug", "about", "do", "publish")
@@ -57,7 +83,7 @@ func TestPages_CreateEditMovePublishDelete(t *testing.T) {
 		t.Errorf("page at %s below %d with the titles %v", p.Path, p.Parent, p.Title)
 	}
 	a = w.post(w.author, team, "version", opened, "title.en", "Tom's team", "slug", "crew", "type", "widgets", "parent", "0")
-	w.want("stale", a, http.StatusConflict, "Somebody else changed this", "Tom&#39;s team", "“The team”")
+	w.want("stale", a, http.StatusConflict, "Another person changed this", "Tom&#39;s team", "“The team”")
 	w.want("publish by the author", w.post(w.author, team+"/publish", "version", w.version(a)), http.StatusForbidden)
 	w.want("publish", w.post(w.editor, team, "version", w.version(a), "title.en", "Crew", "slug", "crew", "type", "widgets", "parent", "0", "do", "publish"), http.StatusSeeOther)
 	a = w.get(w.editor, team)
@@ -82,11 +108,12 @@ var (
 
 // Every link of the panel leads to a screen, and no screen has what the content policy forbids.
 func TestPanel_EveryLinkLeadsSomewhere(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	at := w.write(w.editor, "Linked", "<p>One</p>", "do", "publish")
 	w.want("save", w.post(w.editor, at, "version", w.version(w.get(w.editor, at)), "title", "Linked", "slug", "linked", "kind", "article", "body", "<p>Two</p>"), http.StatusSeeOther)
 	w.newPage(w.editor, "Page", "do", "publish")
-	seen := map[string]bool{"/control/": true}
+	seen, turned := map[string]bool{"/control/": true}, 0
 	for queue := []string{"/control/"}; len(queue) > 0; queue = queue[1:] {
 		a := w.get(w.admin, queue[0])
 		if a.status != http.StatusOK {
@@ -100,7 +127,13 @@ func TestPanel_EveryLinkLeadsSomewhere(t *testing.T) {
 			t.Errorf("%s has a control without an icon: %s", queue[0], bad)
 		}
 		for _, m := range hrefs.FindAllStringSubmatch(a.body, -1) {
-			if u := html.UnescapeString(m[1]); !seen[u] {
+			u := html.UnescapeString(m[1])
+			if strings.HasPrefix(u, "/control/calendar?") {
+				if turned++; turned > 100 {
+					continue // time goes on without end
+				}
+			}
+			if !seen[u] {
 				seen[u] = true
 				queue = append(queue, u)
 			}

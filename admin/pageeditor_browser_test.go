@@ -1,17 +1,20 @@
-package admin
+package admin_test
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/document"
 	"github.com/stoa-portal/stoa/httpd"
 	"github.com/stoa-portal/stoa/look"
 	"github.com/stoa-portal/stoa/page"
@@ -51,6 +54,16 @@ func (w *world) browse(actor stoa.Actor) (ctx context.Context, base string) {
 			_, _ = rw.Write([]byte(watch))
 		case strings.HasPrefix(r.URL.Path, look.Prefix):
 			assets.ServeHTTP(rw, r)
+		case strings.HasPrefix(r.URL.Path, "/documents/"):
+			width, _ := strconv.Atoi(r.URL.Query().Get("w")) // none is the original
+			b, f, err := w.files.Open(as(actor), document.KeyOf(r.URL.Path), width)
+			if err != nil {
+				http.NotFound(rw, r)
+				return
+			}
+			defer b.Close()
+			rw.Header().Set("Content-Type", f.Type)
+			_, _ = io.Copy(rw, b)
 		default:
 			rec := httptest.NewRecorder()
 			w.mux.ServeHTTP(rec, r.WithContext(stoa.WithActor(r.Context(), actor)))
@@ -102,6 +115,14 @@ func press(key, more string) string {
 	return `doc.activeElement.dispatchEvent(new doc.defaultView.KeyboardEvent("keydown", { key: "` + key + `", bubbles: true, cancelable: true` + more + ` }));`
 }
 
+// dragTo drags what was begun to the upper or lower edge of an element of the page in the middle.
+func dragTo(kind, element, edge string) string {
+	return `const on = ` + element + `, r = on.getBoundingClientRect(); on.dispatchEvent(new doc.defaultView.DragEvent("` +
+		kind +
+		`", { bubbles: true, cancelable: true, clientX: r.left + 20, clientY: r.` + edge +
+		`, dataTransfer: new DataTransfer() }));`
+}
+
 // harbour is a page with something on it.
 func (w *world) harbour() page.Page {
 	w.t.Helper()
@@ -144,13 +165,50 @@ func TestPageEditor_InTheBrowser(t *testing.T) {
 
 	// Dragging: from the palette to the top, then a widget into the other section.
 	act(t, ctx, `const dt = new DataTransfer(); document.querySelector("[data-add=navigation]").dispatchEvent(new DragEvent("dragstart", { bubbles: true, dataTransfer: dt }));`)
-	until(t, ctx, "drop zones appear", `doc.querySelectorAll("[data-column='top:0'] .drop-zone").length === 2`)
-	act(t, ctx, `const z = doc.querySelector("[data-column='top:0'] .drop-zone"); for (const k of ["dragover", "drop"]) z.dispatchEvent(new doc.defaultView.DragEvent(k, { bubbles: true, cancelable: true, dataTransfer: new DataTransfer() }));`)
-	until(t, ctx, "it was dropped", `doc.querySelector("[data-column='top:0'] > [data-widget=navigation]:first-child") && !doc.querySelector(".drop-zone")`)
+	where := `Array.from(doc.querySelectorAll("[data-widget-id], [data-column]")).map(x => JSON.stringify(x.getBoundingClientRect())).join() + doc.documentElement.scrollHeight`
+	act(t, ctx, `window.before = `+where)
+	act(t, ctx, dragTo("dragover", `doc.querySelector("[data-widget-id=intro]")`, "top"))
+	until(t, ctx, "a line shows where it goes",
+		`doc.querySelector(".drop-line").dataset.place === "top:0:0" &&
+			doc.querySelector(".drop-line").getBoundingClientRect().width > 200`)
+	until(t, ctx, "nothing of the page has moved", `window.before === (`+where+`)`)
+	act(t, ctx, dragTo("drop", `doc.querySelector("[data-widget-id=intro]")`, "top"))
+	until(t, ctx, "it was dropped", `doc.querySelector("[data-column='top:0'] > [data-widget=navigation]:first-child") &&
+		!doc.querySelector(".drop-line")`)
 	act(t, ctx, `doc.querySelector("[data-widget-id=crumbs]").dispatchEvent(new doc.defaultView.DragEvent("dragstart", { bubbles: true, dataTransfer: new DataTransfer() }));`)
-	until(t, ctx, "drop zones appear", `doc.querySelector(".drop-zone")`)
-	act(t, ctx, `const z = doc.querySelector("[data-column='top:0'] .drop-zone[data-index='2']"); z.dispatchEvent(new doc.defaultView.DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: new DataTransfer() }));`)
+	act(t, ctx, dragTo("dragover", `doc.querySelector("[data-widget-id=intro]")`, "bottom"))
+	until(t, ctx, "the line stands below", `doc.querySelector(".drop-line").dataset.place === "top:0:2"`)
+	act(t, ctx, dragTo("drop", `doc.querySelector("[data-widget-id=intro]")`, "bottom"))
 	until(t, ctx, "it was moved", `doc.querySelector("[data-column='top:0'] > [data-widget-id=crumbs]:last-child")`)
+
+	// The same with keys: M shows the line, arrows move it, Enter takes the widget there; Escape leaves it.
+	act(t, ctx, `doc.querySelector("[data-widget-id=crumbs] .widget-cover").click();`)
+	until(t, ctx, "it is selected", `doc.activeElement.dataset.widgetId === "crumbs"`)
+	act(t, ctx, press("m", ""))
+	until(t, ctx, "a line shows its place, and what the keys do is said",
+		`doc.querySelector(".drop-line").dataset.place === "top:0:2" &&
+			/Arrows choose/.test(document.querySelector("[data-state]").textContent)`)
+	act(t, ctx, press("ArrowUp", "")+press("ArrowUp", "")+press("Escape", ""))
+	until(t, ctx, "Escape leaves it", `!doc.querySelector(".drop-line") &&
+		doc.querySelector("[data-column='top:0'] > [data-widget-id=crumbs]:last-child")`)
+	act(t, ctx, press("m", "")+press("ArrowUp", "")+press("ArrowUp", "")+press("Enter", ""))
+	until(t, ctx, "Enter takes it there", `doc.querySelector("[data-column='top:0'] > [data-widget-id=crumbs]:first-child.is-selected")`)
+
+	// A click in the palette adds below what is selected; the line says so before.
+	act(t, ctx, `document.querySelector("[data-add=html]").dispatchEvent(new MouseEvent("mouseover", { bubbles: true }));`)
+	until(t, ctx, "the line shows where it goes", `doc.querySelector(".drop-line").dataset.place === "top:0:1"`)
+	act(t, ctx, `document.querySelector("[data-add=html]").click();`)
+	until(t, ctx, "it stands there", `doc.querySelector("[data-column='top:0']").children[1].dataset.widget === "html"`)
+	act(t, ctx, `document.querySelector("[data-do=undo]").click();`)
+	until(t, ctx, "undo takes it away", `doc.querySelector("[data-column='top:0']").children[1].dataset.widget !== "html"`)
+
+	// Widths are real: the page in the middle has them, whatever room there is.
+	for _, width := range []string{"390", "820", "1440"} {
+		act(t, ctx, `document.querySelector("[data-width='`+width+`']").click();`)
+		until(t, ctx, "the page is as wide as the device",
+			`doc.defaultView.innerWidth === `+width+` &&
+				document.querySelector(".stage").getBoundingClientRect().right <= document.querySelector(".editor__canvas").getBoundingClientRect().right && document.querySelector(".editor__canvas").scrollWidth <= document.querySelector(".editor__canvas").clientWidth`)
+	}
 
 	if refused, err := chromedp.Run(ctx, chromedp.Evaluate[string](`seen.concat(document.querySelector("iframe").contentWindow.seen).join("; ")`)); err != nil || refused != "" {
 		t.Errorf("the browser complained: %s %v", refused, err)
@@ -166,7 +224,7 @@ func TestPageEditor_InTheBrowser(t *testing.T) {
 	until(t, ctx, "the page is there again", `doc.querySelector(".widget-cover")`)
 	act(t, ctx, `document.querySelector("[data-section='6,6']").click(); document.querySelector("button[value=publish]").click();`)
 	until(t, ctx, "it is published with the last change", `/Published\./.test(document.querySelector(".toasts").textContent)`)
-	live, err := w.pages.Live(as(w.nobody), p.ID)
+	live, err := w.pages.Live(as(w.member), p.ID)
 	must(t, err)
 	if len(live.Layout.Sections) != 3 {
 		t.Errorf("visitors see %d sections, want 3", len(live.Layout.Sections))

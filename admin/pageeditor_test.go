@@ -1,4 +1,4 @@
-package admin
+package admin_test
 
 import (
 	"encoding/json"
@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/admin"
 	"github.com/stoa-portal/stoa/page"
 )
 
@@ -90,6 +91,7 @@ func (d *drawing) names(section, column int) string {
 }
 
 func TestPageEditor_AddConfigureMoveRemovePublish(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	d := w.draw(w.editor)
 	w.want("editor", w.get(d.who, d.at("/edit")), http.StatusOK, "data-page-editor", `data-add="html"`, `data-add="navigation"`, "The quay", "Publish", "pageeditor.js")
@@ -121,7 +123,7 @@ func TestPageEditor_AddConfigureMoveRemovePublish(t *testing.T) {
 	w.want("section settings", w.get(d.who, d.at("/part?id="+section)), http.StatusOK, "Large beginning", "Remove the section")
 	w.want("settings of nothing", w.get(d.who, d.at("/part?id=none")), http.StatusNotFound)
 
-	live, err := w.pages.Live(as(w.nobody), d.page.ID)
+	live, err := w.pages.Live(as(w.member), d.page.ID)
 	must(t, err)
 	if _, ok := live.Layout.Widget(first); ok {
 		t.Error("visitors see the draft before it is published")
@@ -131,7 +133,7 @@ func TestPageEditor_AddConfigureMoveRemovePublish(t *testing.T) {
 	if a.path() != d.at("/edit") {
 		t.Errorf("publishing leads to %q", a.location)
 	}
-	live, err = w.pages.Live(as(w.nobody), d.page.ID)
+	live, err = w.pages.Live(as(w.member), d.page.ID)
 	must(t, err)
 	if got, ok := live.Layout.Widget(first); !ok || got.Settings["html"] != "<p>High water</p>" {
 		t.Errorf("visitors do not see what was published: %v", live.Layout)
@@ -140,6 +142,7 @@ func TestPageEditor_AddConfigureMoveRemovePublish(t *testing.T) {
 }
 
 func TestPageEditor_SectionsMoveAndGo(t *testing.T) {
+	t.Parallel()
 	d := newWorld(t).draw(stoa.Actor{})
 	d.who = d.editor
 	a := d.done(map[string]any{"op": "section-add", "widths": []int{12}, "index": -1}).Selected
@@ -163,6 +166,7 @@ func TestPageEditor_SectionsMoveAndGo(t *testing.T) {
 }
 
 func TestPageEditor_StaleDraftConflicts(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	d := w.draw(w.editor)
 	old := d.version
@@ -172,7 +176,7 @@ func TestPageEditor_StaleDraftConflicts(t *testing.T) {
 	version := strconv.FormatInt(d.page.Version, 10)
 	w.want("publishing what one has not seen", w.post(w.editor, d.at("/edit"), "do", "publish", "version", version, "draft", strconv.FormatInt(old, 10)), http.StatusConflict, "look at it first")
 	w.want("publishing without a version", w.post(w.editor, d.at("/edit"), "do", "publish"), http.StatusUnprocessableEntity)
-	if live, err := w.pages.Live(as(w.nobody), d.page.ID); err != nil || len(live.Layout.Sections) != 0 {
+	if live, err := w.pages.Live(as(w.member), d.page.ID); err != nil || len(live.Layout.Sections) != 0 {
 		t.Errorf("visitors see a draft that was not published: %v, %v", live.Layout, err)
 	}
 	w.want("discard", w.post(w.editor, d.at("/edit"), "do", "discard", "version", version, "draft", strconv.FormatInt(d.version, 10)), http.StatusSeeOther)
@@ -184,10 +188,11 @@ func TestPageEditor_StaleDraftConflicts(t *testing.T) {
 }
 
 func TestPageEditor_WithoutPermissionIsRefused(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
-	d := w.draw(w.nobody)
+	d := w.draw(w.member)
 	for _, path := range []string{"/edit", "/canvas", "/canvas?preview=1", "/part?id=x"} {
-		w.want(path+" for somebody without Edit", w.get(w.nobody, d.at(path)), http.StatusForbidden)
+		w.want(path+" for a member without Edit", w.get(w.member, d.at(path)), http.StatusForbidden)
 	}
 	if status, _ := d.send(map[string]any{"op": "add", "widget": "html"}); status != http.StatusForbidden {
 		t.Errorf("a change by somebody without Edit: %d", status)
@@ -221,6 +226,7 @@ func TestPageEditor_WithoutPermissionIsRefused(t *testing.T) {
 }
 
 func TestPageEditor_HostileOrdersChangeNothing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	d := w.draw(w.editor)
 	id := d.done(map[string]any{"op": "add", "widget": "html"}).Selected
@@ -246,7 +252,8 @@ func TestPageEditor_HostileOrdersChangeNothing(t *testing.T) {
 	if status, _ := d.raw("text/plain", strings.NewReader(`{"op":"add","widget":"html"}`)); status != 422 {
 		t.Errorf("a change from a foreign form: %d", status)
 	}
-	if status, _ := d.raw("application/json", strings.NewReader(`{"op":"`+strings.Repeat("x", maxForm+10)+`"}`)); status != http.StatusRequestEntityTooLarge {
+	if status, _ := d.raw("application/json",
+		strings.NewReader(`{"op":"`+strings.Repeat("x", admin.MaxForm+10)+`"}`)); status != http.StatusRequestEntityTooLarge {
 		t.Errorf("a change of more than a megabyte: %d", status)
 	}
 
@@ -262,4 +269,13 @@ func TestPageEditor_HostileOrdersChangeNothing(t *testing.T) {
 	link, err := w.pages.Create(as(w.admin), w.site, page.NewPage{Slug: "away", Title: map[stoa.Locale]string{"en": "Away"}, Type: page.TypeLink, Target: "https://example.org", Position: -1})
 	must(t, err)
 	w.want("editor of a link", w.get(w.editor, "/control/pages/"+link.ID.String()+"/edit"), http.StatusUnprocessableEntity, "no layout to edit")
+}
+
+// draftAnswer is what the page editor is answered with.
+type draftAnswer struct {
+	DraftVersion int64        `json:"draftVersion"`
+	Layout       *page.Layout `json:"layout"`
+	Selected     string       `json:"selected"`
+	Message      string       `json:"message"`
+	Field        string       `json:"field"`
 }

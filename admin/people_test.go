@@ -1,4 +1,4 @@
-package admin
+package admin_test
 
 import (
 	"context"
@@ -18,6 +18,7 @@ func (w *world) idOf(at, prefix string) stoa.ID {
 }
 
 func TestUsers_CreateEditRolesPasswordDelete(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	roles, err := w.access.RoleIDs(context.Background(), w.instance.ID)
 	must(t, err)
@@ -78,7 +79,7 @@ func TestUsers_CreateEditRolesPasswordDelete(t *testing.T) {
 	id := w.idOf(at, "/control/users/")
 	w.want("list", w.get(w.admin, "/control/users?q=berg"), http.StatusOK, "Ida Berg", "ida@example.com")
 	w.want("list by role", w.get(w.admin, "/control/users?role="+editor), http.StatusOK, "Ida Berg")
-	w.want("list of the locked", w.get(w.admin, "/control/users?status=locked"), http.StatusOK, "Nobody fits")
+	w.want("list of the locked", w.get(w.admin, "/control/users?status=locked"), http.StatusOK, "No person fits")
 	w.want(
 		"taken",
 		w.post(w.admin, "/control/users/new", "screenName", "ida", "email", "other@example.com"),
@@ -103,9 +104,9 @@ func TestUsers_CreateEditRolesPasswordDelete(t *testing.T) {
 		"stale",
 		a,
 		http.StatusConflict,
-		"Somebody else changed this",
+		"Another person changed this",
 		`value="Bergson"`,
-		"Saved by somebody else: “Berger”",
+		"Saved by another person: “Berger”",
 	)
 	w.want(
 		"save again on purpose",
@@ -150,6 +151,7 @@ func TestUsers_CreateEditRolesPasswordDelete(t *testing.T) {
 }
 
 func TestRoles_CreateGrantDelete(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.want(
 		"no name",
@@ -199,7 +201,7 @@ func TestRoles_CreateGrantDelete(t *testing.T) {
 		"stale",
 		w.post(w.admin, at, "version", "1", "name", "Reader two"),
 		http.StatusConflict,
-		"Somebody else changed this",
+		"Another person changed this",
 		"Reader two",
 	)
 	w.want(
@@ -224,6 +226,7 @@ func TestRoles_CreateGrantDelete(t *testing.T) {
 }
 
 func TestSites_SettingsHostsAndChoice(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	a := w.get(w.admin, "/control/settings")
 	w.want("settings", a, http.StatusOK, "Quay &amp; Sons", `name="hosts"`)
@@ -322,13 +325,14 @@ func TestSites_SettingsHostsAndChoice(t *testing.T) {
 		http.StatusForbidden,
 	)
 	w.want(
-		"a site of nobody",
+		"a site that is not there",
 		w.post(w.admin, "/control/content/new", "title", "x", "kind", "article", "site", "999999"),
 		http.StatusNotFound,
 	)
 }
 
 func TestUserRoles_OneThatWasTakenAwayDoesNotComeBackFromAnOldForm(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	roles, err := w.access.RoleIDs(as(w.admin), w.instance.ID)
 	must(t, err)
@@ -341,7 +345,7 @@ func TestUserRoles_OneThatWasTakenAwayDoesNotComeBackFromAnOldForm(t *testing.T)
 			"last_name", "Brandt", "status", "active", "roles", author.String())
 	}
 	late := w.post(w.admin, at, append(form(old), "roles", editor.String())...)
-	w.want("an old form", late, http.StatusConflict, "Somebody else changed this", `value="`+author.String()+`" checked`)
+	w.want("an old form", late, http.StatusConflict, "Another person changed this", `value="`+author.String()+`" checked`)
 	w.without("an old form", late, `value="`+editor.String()+`" checked`)
 	w.want("sent again", w.post(w.admin, at, form(late)...), http.StatusSeeOther)
 	u, err := w.users.Get(as(w.admin), w.editor.User)

@@ -1,4 +1,4 @@
-package admin
+package admin_test
 
 import (
 	"net/http"
@@ -11,6 +11,7 @@ import (
 )
 
 func TestPage_SaysWhichArticlesItDoesNotProtect(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	a, err := w.content.Create(
 		as(w.editor),
@@ -38,6 +39,7 @@ func TestPage_SaysWhichArticlesItDoesNotProtect(t *testing.T) {
 }
 
 func TestArticle_AuthorsWriteDraftsOfWhatIsLive(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	a, err := w.content.Create(
 		as(w.editor),

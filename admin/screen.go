@@ -2,7 +2,12 @@ package admin
 
 import (
 	"bytes"
+	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"html/template"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -16,45 +21,48 @@ import (
 	"github.com/stoa-portal/stoa/site"
 )
 
-// maxForm is how large a form may be, in bytes; screens with long texts say otherwise.
-const maxForm = 1 << 20
+// MaxForm is how large a form may be, in bytes; screens with long texts say otherwise.
+const MaxForm = 1 << 20
 
-// siteCookie remembers which site of the instance somebody works on.
+// siteCookie remembers which site of the instance a person works on.
 const siteCookie = "stoa_control_site"
 
-// need is what an actor must be allowed before a screen does anything. The services ask again.
-type need uint8
+// Need is what an actor must be allowed before a screen does anything. The services ask again.
+type Need uint8
 
 const (
-	editSite need = iota // the zero value: somebody who edits the site
+	EditSite Need = iota // the zero value: who edits the site
 	viewSite
-	manageSite
-	manageInstance
-	operate  // an operator of the whole installation
-	somebody // who is signed in: the screen itself finds out what they may do
+	ManageSite
+	ManageInstance
+	Operate  // an operator of the whole installation
+	SignedIn // who is signed in: the screen itself finds out what they may do
 )
 
-// request is one request to the panel, by somebody who is signed in.
-type request struct {
+// Request is one request to the panel, by a person who is signed in.
+type Request struct {
 	*http.Request
-	w        http.ResponseWriter
-	actor    stoa.Actor
-	instance site.Instance
-	site     site.Site // the site that is being worked on
+	W        http.ResponseWriter
+	Actor    stoa.Actor
+	Instance site.Instance
+	Site     site.Site // the site that is being worked on
+	Here     site.Site // the site of the host
+	saved    func()    // what to do when a form was worked through; nil: nothing
+}
+
+// Word gives a word of the interface in the language of the person.
+func (q *Request) Word(key string, args ...any) string {
+	return lang.From(q.Context()).Word(key, args...)
 }
 
 // handle wraps a screen: it finds site and actor, asks whether the actor may come in, and shows
 // errors in the frame of the panel.
-func (h *Handler) handle(n need, fn func(*request) error) http.Handler {
+func (h *Panel) handle(n Need, limit int64, fn func(*Request) error) http.Handler {
 	return httpd.Handle(func(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Cache-Control", "no-store")
-		limit := int64(maxForm)
-		if strings.HasPrefix(r.URL.Path, "/control/content/") || r.URL.Path == autosavePath {
-			limit = maxArticleForm
-		}
 		httpd.LimitBody(r, limit)
-		q := &request{Request: r, w: w, actor: stoa.ActorFrom(r.Context())}
-		if !q.actor.SignedIn() {
+		q := &Request{Request: r, W: w, Actor: stoa.ActorFrom(r.Context())}
+		if !q.Actor.SignedIn() {
 			return q.signIn()
 		}
 		if err := h.place(q); err != nil {
@@ -63,17 +71,38 @@ func (h *Handler) handle(n need, fn func(*request) error) http.Handler {
 		if err := q.parse(); err != nil {
 			return err
 		}
-		err := h.permit(q, n)
+		// After the form was read, since the answer to an error shows it again from the request that came.
+		q.Request = r.WithContext(lang.With(r.Context(), q.language()))
+		if q.ofAnother() {
+			return q.Done("/control/", "other")
+		}
+		q.saved = h.closeTyped(q)
+		err := h.Permit(q, n)
 		if err == nil {
 			err = fn(q)
 		}
-		return h.explain(q, err)
+		if err = h.explain(q, err); err != nil {
+			httpd.Error(w, q.Request, err) // in the language of the person
+		}
+		return nil
 	})
+}
+
+// language is that of the panel: the one that the person has chosen, else the one that the browser asks for, else that
+// of the site.
+func (q *Request) language() stoa.Locale {
+	if q.Actor.Locale != "" {
+		return q.Actor.Locale
+	}
+	if header := q.Header.Get("Accept-Language"); header != "" {
+		return lang.Accepted(header).Locale()
+	}
+	return q.Site.Locale
 }
 
 // parse reads the form. It comes before anything asks for a value, since a form that was cut off must not
 // look like one with empty fields.
-func (q *request) parse() error {
+func (q *Request) parse() error {
 	if q.Method != http.MethodPost {
 		return nil
 	}
@@ -82,10 +111,11 @@ func (q *request) parse() error {
 
 // place finds the instance and the site that the request is about: the one chosen in the panel, or
 // that of the host.
-func (h *Handler) place(q *request) (err error) {
-	if q.instance, q.site, err = h.o.SiteOf(q.Request); err != nil {
+func (h *Panel) place(q *Request) (err error) {
+	if q.Instance, q.Here, err = h.o.SiteOf(q.Request); err != nil {
 		return err
 	}
+	q.Site = q.Here
 	chosen := ""
 	if c, err := q.Cookie(siteCookie); err == nil {
 		chosen = c.Value
@@ -93,33 +123,34 @@ func (h *Handler) place(q *request) (err error) {
 	if q.Method == http.MethodGet && q.URL.Query().Has("site") {
 		chosen = q.URL.Query().Get("site")
 	}
-	if id, err := stoa.ParseID(chosen); err == nil && id != q.site.ID {
-		if s, err := h.o.Sites.Site(q.Context(), id); err == nil && s.Instance == q.instance.ID {
-			q.site = s // a site that is gone, or may not be seen any more, leads to that of the host
+	if id, err := stoa.ParseID(chosen); err == nil && id != q.Site.ID {
+		if s, err := h.o.Sites.Site(q.Context(), id); err == nil && s.Instance == q.Instance.ID {
+			q.Site = s // a site that is gone, or may not be seen any more, leads to that of the host
 		}
 	}
 	return nil
 }
 
-func (h *Handler) permit(q *request, n need) error {
+// Permit refuses an actor who may not open a screen that needs n.
+func (h *Panel) Permit(q *Request, n Need) error {
 	switch n {
-	case somebody:
+	case SignedIn:
 		return nil
 	case viewSite:
-		return h.o.Access.Check(q.Context(), access.View, q.site.Path())
-	case manageSite:
-		return h.o.Access.Check(q.Context(), access.Manage, q.site.Path())
-	case operate:
-		return q.actor.Operates("use this screen")
-	case manageInstance:
-		return h.o.Access.Check(q.Context(), access.Manage, q.instance.Path())
+		return h.o.Access.Check(q.Context(), access.View, q.Site.Path())
+	case ManageSite:
+		return h.o.Access.Check(q.Context(), access.Manage, q.Site.Path())
+	case Operate:
+		return q.Actor.Operates("use this screen")
+	case ManageInstance:
+		return h.o.Access.Check(q.Context(), access.Manage, q.Instance.Path())
 	}
-	return h.o.Access.Check(q.Context(), access.Edit, q.site.Path())
+	return h.o.Access.Check(q.Context(), access.Edit, q.Site.Path())
 }
 
 // explain answers with an error that a person can do something about, in the frame of the panel. All
 // others are left to httpd, which logs them.
-func (h *Handler) explain(q *request, err error) error {
+func (h *Panel) explain(q *Request, err error) error {
 	var e *stoa.Error
 	if err == nil || !errors.As(err, &e) {
 		return err
@@ -129,23 +160,23 @@ func (h *Handler) explain(q *request, err error) error {
 	case stoa.KindUnauthorized:
 		return q.signIn()
 	case stoa.KindNotFound:
-		status, title = http.StatusNotFound, "This is not here"
+		status, title = http.StatusNotFound, q.Word("panel.error.not-found")
 	case stoa.KindForbidden:
-		status, title = http.StatusForbidden, "You may not do this"
+		status, title = http.StatusForbidden, q.Word("panel.error.forbidden")
 	case stoa.KindConflict:
-		status, title = http.StatusConflict, "Somebody else was faster"
+		status, title = http.StatusConflict, q.Word("panel.error.conflict")
 	case stoa.KindInvalid:
-		status, title = http.StatusUnprocessableEntity, "This cannot be right"
+		status, title = http.StatusUnprocessableEntity, q.Word("panel.error.invalid")
 	default:
 		return err
 	}
 	h.o.Audit.Refused(q.Context(), err)
-	return h.show(q, status, "error", frame{Title: title, Body: sentence(e.Message)})
+	return h.Show(q, status, "error", Screen{Title: title, Body: q.Said(e)})
 }
 
 // signIn sends a guest to the sign-in page, and afterwards back. Who has sent a form gets a page that keeps it; a
 // script, which takes no page, learns from the redirect that the session has ended.
-func (q *request) signIn() error {
+func (q *Request) signIn() error {
 	if q.Method == http.MethodPost && strings.Contains(q.Header.Get("Accept"), "text/html") {
 		return stoa.Unauthorized("the session has ended")
 	}
@@ -153,12 +184,20 @@ func (q *request) signIn() error {
 	if q.Method == http.MethodGet {
 		next = q.URL.RequestURI()
 	}
-	http.Redirect(q.w, q.Request, "/sign-in?next="+url.QueryEscape(next), http.StatusSeeOther)
+	http.Redirect(q.W, q.Request, "/sign-in?next="+url.QueryEscape(next), http.StatusSeeOther)
 	return nil
 }
 
-// done leads on after a form was worked through; note is a key of notes.
-func (q *request) done(to, note string) error {
+// Saved says that the form was worked through, where a screen follows that is not led to by Done.
+func (q *Request) Saved() {
+	if q.saved != nil {
+		q.saved()
+	}
+}
+
+// Done leads on after a form was worked through; note is a key of notes.
+func (q *Request) Done(to, note string) error {
+	q.Saved()
 	if note != "" {
 		sep := "?"
 		if strings.Contains(to, "?") {
@@ -166,12 +205,38 @@ func (q *request) done(to, note string) error {
 		}
 		to += sep + "done=" + note
 	}
-	http.Redirect(q.w, q.Request, to, http.StatusSeeOther)
+	http.Redirect(q.W, q.Request, to, http.StatusSeeOther)
 	return nil
 }
 
-// id reads the id in the address; what is no id is not there.
-func (q *request) id() (stoa.ID, error) {
+// mostUndone is how many things the notice after they went to the recycle bin offers to bring back.
+const mostUndone = 50
+
+// Trashed leads on after things went to the recycle bin. The notice there offers to bring them back; where they are
+// very many, the screen of the recycle bin does.
+func (q *Request) Trashed(to, kind string, ids ...stoa.ID) error {
+	if len(ids) > 0 && len(ids) <= mostUndone {
+		names := make([]string, len(ids))
+		for i, id := range ids {
+			names[i] = kind + "-" + id.String()
+		}
+		to += "?undo=" + url.QueryEscape(strings.Join(names, " "))
+	}
+	return q.Done(to, "trashed")
+}
+
+// undo names the things that the notice offers to bring back, as the form of the recycle bin names them.
+func (q *Request) undo() []string {
+	in := q.URL.Query()
+	if in.Get("done") != "trashed" {
+		return nil
+	}
+	names := strings.Fields(Clip(in.Get("undo"), 4000))
+	return names[:min(len(names), mostUndone)]
+}
+
+// ID reads the id in the address; what is no id is not there.
+func (q *Request) ID() (stoa.ID, error) {
 	id, err := stoa.ParseID(q.PathValue("id"))
 	if err != nil {
 		return 0, stoa.NotFound("thing with the number", q.PathValue("id"))
@@ -179,14 +244,14 @@ func (q *request) id() (stoa.ID, error) {
 	return id, nil
 }
 
-// frame is what every screen is shown in.
-type frame struct {
+// Screen is what every screen is shown in.
+type Screen struct {
 	Title   string
-	Pill    *pill
+	Pill    *Pill
 	Purpose string
-	Back    *link
-	Actions []link
-	Tabs    []link
+	Back    *Link
+	Actions []Link
+	Tabs    []Link
 	Rich    bool // the screen has the rich text editor
 	Locks   bool // the screen keeps a lock
 	Narrow  bool
@@ -200,11 +265,14 @@ type frame struct {
 	Actor    stoa.Actor
 	Initials string
 	Note     string
-	Here     string // address of the screen
-	Zone     string // time zone of the person
+	Undo     []string // what the note offers to bring back from the recycle bin
+	Here     string   // address of the screen
+	Zone     string   // time zone of the person
+	Typed    bool     // what is typed in forms is kept
 }
 
-type link struct {
+// Link leads to another screen, or, with a question, sends a form there.
+type Link struct {
 	Title, URL, Icon string
 	Primary, Current bool
 	Count            string
@@ -212,162 +280,155 @@ type link struct {
 	Ask, AskText, AskButton string // a button that sends a form to URL after this question
 }
 
-type pill struct{ Kind, Text string }
+// Pill is a state in a word; its kind is ok, info, warn, bad or empty.
+type Pill struct{ Kind, Text string }
 
 type group struct {
 	Title string
-	Links []link
+	Links []Link
 }
 
-// notes are the words that a screen says after a form. The address carries only the key, so that
-// nobody can put words of their own on a screen.
-func note(key string) string {
-	switch key {
+// Note gives the words that a screen says after a form. The address carries only the key, so that
+// a link can put no words of its own on a screen.
+func (q *Request) Note() string {
+	switch q.URL.Query().Get("done") {
 	case "drafted":
-		return lang.Word("bar.drafted")
+		return q.Word("bar.drafted")
+	case "other":
+		return q.Word("again.other")
 	case "created":
-		return "Created."
+		return q.Word("panel.note.created")
 	case "uploaded":
-		return "Uploaded."
+		return q.Word("panel.note.uploaded")
 	case "saved":
-		return "Saved."
+		return q.Word("panel.note.saved")
 	case "published":
-		return "Published."
+		return q.Word("panel.note.published")
 	case "scheduled":
-		return "Scheduled."
+		return q.Word("panel.note.scheduled")
 	case "unpublished":
-		return "No longer published."
+		return q.Word("panel.note.unpublished")
 	case "deleted":
-		return "Deleted."
+		return q.Word("panel.note.deleted")
+	case "trashed":
+		return q.Word("panel.note.trashed")
+	case "recovered":
+		return q.Word("panel.note.recovered")
+	case "recovered-renamed":
+		return q.Word("panel.note.recovered-renamed")
+	case "purged":
+		return q.Word("panel.note.purged")
 	case "restored":
-		return "Restored as a new version."
+		return q.Word("panel.note.restored")
+	case "version-drafted":
+		return q.Word("layout.note.version-drafted")
 	case "moved":
-		return "Moved."
+		return q.Word("panel.note.moved")
+	case "merged":
+		return q.Word("panel.note.merged")
 	case "discarded":
-		return "The draft was discarded."
+		return q.Word("panel.note.discarded")
 	case "read":
-		return "Marked as read."
+		return q.Word("panel.note.read")
 	case "forgotten":
-		return "Forgotten."
+		return q.Word("panel.note.forgotten")
 	case "started":
-		return "Started."
+		return q.Word("panel.note.started")
 	case "paused":
-		return "Paused on all nodes."
+		return q.Word("panel.note.paused")
 	case "resumed":
-		return "Resumed."
+		return q.Word("panel.note.resumed")
 	case "released":
-		return "Released."
+		return q.Word("panel.note.released")
 	case "gone":
-		return "The lock had ended already."
+		return q.Word("panel.note.gone")
 	case "password":
-		return "The password was changed."
+		return q.Word("panel.note.password")
 	}
 	return ""
 }
 
-// show writes a screen. It is rendered in memory first, so that a failing template leaves no half page.
-func (h *Handler) show(q *request, status int, name string, f frame) error {
-	f.Site, f.Instance, f.Actor, f.Here = q.site, q.instance, q.actor, q.URL.Path
-	f.Initials = initials(q.actor.Name)
-	f.Zone = h.zone(q).String()
+// Show writes a screen. It is rendered in memory first, so that a failing template leaves no half page.
+func (h *Panel) Show(q *Request, status int, name string, f Screen) error {
+	f.Site, f.Instance, f.Actor, f.Here = q.Site, q.Instance, q.Actor, q.URL.Path
+	f.Initials = initials(q.Actor.Name)
+	f.Zone = q.Zone().String()
+	f.Typed = h.o.Typed != nil
 	f.Rail = h.rail(q)
-	f.Note = note(q.URL.Query().Get("done"))
-	if sites, err := h.o.Sites.Sites(q.Context(), q.instance.ID); err == nil {
+	f.Note, f.Undo = q.Note(), q.undo()
+	if sites, err := h.o.Sites.Sites(q.Context(), q.Instance.ID); err == nil {
 		f.Sites = sites
 	}
 	var b bytes.Buffer
-	if err := h.templates[name].ExecuteTemplate(&b, "layout", f); err != nil {
+	t, err := h.template(q, name)
+	if err == nil {
+		err = t.ExecuteTemplate(&b, "layout", f)
+	}
+	if err != nil {
 		return err
 	}
-	q.w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	q.W.Header().Set("Content-Type", "text/html; charset=utf-8")
 	if status == http.StatusTooManyRequests {
-		q.w.Header().Set("Retry-After", "60")
+		q.W.Header().Set("Retry-After", "60")
 	}
-	q.w.WriteHeader(status)
-	_, err := q.w.Write(b.Bytes())
+	q.W.WriteHeader(status)
+	_, err = q.W.Write(b.Bytes())
 	return err
 }
 
-// rail lists the screens that the actor may open.
-func (h *Handler) rail(q *request) []group {
-	ctx := q.Context()
-	edits := h.o.Access.Can(ctx, access.Edit, q.site.Path())
-	manages := h.o.Access.Can(ctx, access.Manage, q.site.Path())
-	rules := h.o.Access.Can(ctx, access.Manage, q.instance.Path())
-	operates := h.operates(q)
-	var out []group
-	add := func(title string, links ...link) {
-		var list []link
-		for _, l := range links {
-			if l.URL == "" {
-				continue
-			}
-			l.Current = q.URL.Path == l.URL || l.URL != "/control/" && strings.HasPrefix(q.URL.Path, l.URL+"/")
-			list = append(list, l)
-		}
-		if len(list) > 0 {
-			out = append(out, group{title, list})
-		}
+// Part writes a part of the templates of a screen, rendered in memory first.
+func (h *Panel) Part(q *Request, status int, screen, name string, data any) error {
+	text, err := h.HTML(q, screen, name, data)
+	if err != nil {
+		return err
 	}
-	when := func(ok bool, title, url, icon string) link {
-		if !ok {
-			return link{}
-		}
-		return link{Title: title, URL: url, Icon: icon}
-	}
-	add(
-		"Content",
-		when(edits, "Overview", "/control/", "home"),
-		when(edits && h.o.Content != nil, "Web content", "/control/content", "article"),
-		when(
-			h.o.Pages != nil && (edits || strings.HasPrefix(q.URL.Path, "/control/pages")),
-			"Pages",
-			"/control/pages",
-			"page",
-		),
-		when(edits && h.o.Pages != nil, "Menus", "/control/menus", "menu"),
-		when(edits && h.o.Files != nil, "Files", "/control/files", "file"),
-		when(edits && h.o.Taxonomy != nil, "Categories", "/control/categories", "category"),
-	)
-	add(
-		"Site",
-		when(operates && h.o.CreateInstance != nil, "Virtual instances", "/control/instances", "globe"),
-		when(rules, "Sites", "/control/sites", "site"),
-		when(manages, "Site settings", "/control/settings", "settings"),
-		when(manages && h.o.Pages != nil, lang.Word("appearance.title"), "/control/appearance", "theme"),
-	)
-	add(
-		"People",
-		when(rules && h.o.Users != nil, "Users", "/control/users", "user"),
-		when(
-			rules && h.o.Users != nil,
-			"User groups",
-			"/control/groups",
-			"users",
-		),
-		when(rules, "Roles", "/control/roles", "role"),
-	)
-	title := "Cluster"
-	if !operates {
-		title = "Work"
-	}
-	add(title,
-		when(operates && h.o.Nodes != nil, "Nodes", "/control/cluster", "cluster"),
-		when(operates && h.o.Caches != nil, "Caches", "/control/caches", "cache"),
-		when(operates && h.o.Log != nil, "Change log", "/control/changes", "log"),
-		when((operates || q.actor.Admin) && h.o.Jobs != nil, "Jobs", "/control/jobs", "clock"),
-		when(rules && h.o.Locks != nil, "Locks", "/control/locks", "lock"))
-	add("Configuration",
-		when(operates && h.o.Properties != nil, "Effective properties", "/control/properties", "list"),
-		when(operates && h.o.Nodes != nil, "Log level", "/control/log", "filter"),
-		when(q.actor.Admin && h.o.Audit != nil, lang.Word("audit.title"), "/control/audit", "history"))
-	return out
+	q.W.Header().Set("Content-Type", "text/html; charset=utf-8")
+	q.W.WriteHeader(status)
+	_, err = io.WriteString(q.W, string(text))
+	return err
 }
 
-func (h *Handler) unknown(q *request) error { return stoa.NotFound("screen", q.URL.Path) }
+// HTML executes a part of the templates of a screen.
+func (h *Panel) HTML(q *Request, screen, name string, data any) (template.HTML, error) {
+	t, err := h.template(q, screen)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	if err := t.ExecuteTemplate(&b, name, data); err != nil {
+		return "", err
+	}
+	return template.HTML(b.String()), nil
+}
+
+// template gives the templates of a screen in the language of the person.
+func (h *Panel) template(q *Request, screen string) (*template.Template, error) {
+	words := lang.From(q.Context())
+	for _, set := range h.sets {
+		if t := set(words)[screen]; t != nil {
+			return t, nil
+		}
+	}
+	return nil, fmt.Errorf("admin: there is no screen %q", screen)
+}
+
+// Publishes reports whether the actor may change what visitors see at once.
+func (h *Panel) Publishes(ctx context.Context, p access.Path) bool {
+	return h.o.Access.Can(ctx, access.Publish, p)
+}
+
+// Operates reports whether the actor operates the whole installation.
+func (h *Panel) Operates(q *Request) bool { return q.Actor.Operates("use this screen") == nil }
+
+// Rules reports whether the actor looks after the whole instance.
+func (h *Panel) Rules(q *Request) bool {
+	return h.o.Access.Can(q.Context(), access.Manage, q.Instance.Path())
+}
+
+func (h *Panel) unknown(q *Request) error { return stoa.NotFound("screen", q.URL.Path) }
 
 // chooseSite remembers the site that the person wants to work on.
-func (h *Handler) chooseSite(q *request) error {
+func (h *Panel) chooseSite(q *Request) error {
 	id, err := stoa.ParseID(q.PostFormValue("site"))
 	if err != nil {
 		return err
@@ -376,12 +437,12 @@ func (h *Handler) chooseSite(q *request) error {
 	if err != nil {
 		return err
 	}
-	if s.Instance != q.instance.ID {
+	if s.Instance != q.Instance.ID {
 		return stoa.NotFound("site", id)
 	}
-	http.SetCookie(q.w, &http.Cookie{Name: siteCookie, Value: id.String(), Path: "/control", HttpOnly: true,
+	http.SetCookie(q.W, &http.Cookie{Name: siteCookie, Value: id.String(), Path: "/control", HttpOnly: true,
 		Secure: httpd.Secure(q.Request), SameSite: http.SameSiteLaxMode})
-	return q.done("/control/", "")
+	return q.Done("/control/", "")
 }
 
 // initials are up to two letters that stand for a name.
@@ -396,15 +457,42 @@ func initials(name string) string {
 	return out
 }
 
-// sentence gives a message a capital letter and a full stop.
-func sentence(s string) string {
-	if s == "" {
+// Sentence gives a message a capital letter and the full stop of its language.
+func Sentence(s string) string { return lang.Sentence(s) }
+
+// At makes q work on the site with the id.
+func (h *Panel) At(q *Request, site string) error {
+	id, err := stoa.ParseID(site)
+	if err != nil || id == q.Site.ID {
+		return nil
+	}
+	st, err := h.o.Sites.Site(q.Context(), id)
+	if err != nil {
+		return err
+	}
+	if st.Instance != q.Instance.ID {
+		return stoa.NotFound("site", id)
+	}
+	q.Site = st
+	return nil
+}
+
+// JSON answers a script.
+func (q *Request) JSON(status int, v any) error {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	q.W.Header().Set("Content-Type", "application/json")
+	q.W.WriteHeader(status)
+	_, err = q.W.Write(raw)
+	return err
+}
+
+// Prefix stands before the addresses of a site in pages of the site here.
+func Prefix(here, st site.Site) string {
+	if here.ID == st.ID {
 		return ""
 	}
-	r, n := utf8.DecodeRuneInString(s)
-	s = string(unicode.ToUpper(r)) + s[n:]
-	if !strings.HasSuffix(s, ".") {
-		s += "."
-	}
-	return s
+	return "/web/" + st.Slug
 }

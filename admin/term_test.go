@@ -1,36 +1,48 @@
-package admin
+package admin_test
 
 import (
 	"context"
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/content"
 	"github.com/stoa-portal/stoa/db"
+	"github.com/stoa-portal/stoa/db/dbtest"
 	"github.com/stoa-portal/stoa/taxonomy"
 )
 
-func TestUnquoted_ReadsBackWhatQuotedWrote(t *testing.T) {
-	for list, want := range map[string][]string{
-		`a, b ,a`: {"a", "b"}, `"Rock, Pop", x`: {"Rock, Pop", "x"}, `"say ""ah""", y`: {`say "ah"`, "y"},
-		`5" pipe`: {`5" pipe`}, `"half, x`: {`"half`, "x"}, ` , ,`: nil, "a\nb": {"a", "b"},
-	} {
-		if got := unquoted(list); !slices.Equal(got, want) {
-			t.Errorf("%q is read as %q; want %q", list, got, want)
-		}
+func TestArticle_AListOfTagsHasALimit(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	send := func(field, list string) answer {
+		return w.post(w.editor, "/control/content/new", "title", "Quay", "slug", "quay", "kind", "article", "body",
+			"<p>x</p>",
+			field, list)
 	}
-	for _, name := range []string{`Rock, Pop`, `5" pipe`, `"`, `a"",b`, `x`} {
-		if got := unquoted(quoted(name) + ", end"); len(got) != 2 || got[0] != name {
-			t.Errorf("%q comes back as %q", name, got)
-		}
+	many := ""
+	for i := range 101 {
+		many += fmt.Sprintf("n%d,", i)
 	}
+	w.want("a long list", send("tags", strings.Repeat(`"`, 64<<10+1)), http.StatusUnprocessableEntity,
+		"longer than 64 KiB")
+	w.want("101 tags", send("tags", many), http.StatusUnprocessableEntity, "At most 100")
+	if found, err := w.tax.SearchTags(as(w.editor), w.site.ID, "n", "", 10); err != nil || len(found.Items) > 0 {
+		t.Errorf("tags were made: %v, %v", found.Items, err)
+	}
+	w.want("100 tags", send("tags", many[:strings.LastIndex(many, "n100")]), http.StatusSeeOther)
 }
 
 func TestArticle_ASaveChangesOnlyTheTermsThatTheEditorChanged(t *testing.T) {
-	w := newWorld(t)
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) { testTermsOfASave(t, newWorldOn(t, d)) })
+}
+
+func testTermsOfASave(t *testing.T, w *world) {
+	t.Helper()
 	var odd, late stoa.ID
 	var many []stoa.ID
 	must(t, w.db.Write(as(w.admin), func(ctx context.Context, tx *db.Tx) (err error) {
@@ -58,6 +70,10 @@ func TestArticle_ASaveChangesOnlyTheTermsThatTheEditorChanged(t *testing.T) {
 		content.Draft{Text: map[stoa.Locale]content.Text{"en": {Title: "Has late terms"}},
 			Categories: many[499:], Tags: []stoa.ID{odd, late}})
 	must(t, err)
+	first := w.get(w.editor, "/control/categories")
+	w.want("more categories than a tree has", first, http.StatusOK, "Subject 000", `rel="next"`)
+	w.without("more categories than a tree has", first, `class="filters__count"`, "First page")
+	w.want("the next of them", w.get(w.editor, first.link(t, "next")), http.StatusOK, "Subject 050", "First page")
 	at := "/control/content/" + a.ID.String()
 	check := func(what string, categories, tags []stoa.ID) {
 		t.Helper()
@@ -102,7 +118,7 @@ func TestArticle_ASaveChangesOnlyTheTermsThatTheEditorChanged(t *testing.T) {
 	w.want("proposals", w.get(w.editor, "/control/choose?kind=category&q=500"), http.StatusOK, "Subject 500")
 	w.want("proposals", w.get(w.editor, "/control/choose?kind=article&q=late"), http.StatusOK, a.ID.String())
 	w.want("of an unknown kind", w.get(w.editor, "/control/choose?kind=user&q=a"), http.StatusUnprocessableEntity)
-	w.want("by a person who may not edit", w.get(w.nobody, "/control/choose?kind=tag&q=a"), http.StatusForbidden)
+	w.want("by a person who may not edit", w.get(w.member, "/control/choose?kind=tag&q=a"), http.StatusForbidden)
 	list := w.get(w.editor, "/control/categories?q=subject+500")
 	w.want("the list", list, http.StatusOK, "Subject 500")
 	w.without("the list", list, "Subject 499")

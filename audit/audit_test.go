@@ -17,6 +17,7 @@ import (
 )
 
 func TestWrite_HasARowInItsTransaction(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		var said bytes.Buffer
 		l, err := audit.New(audit.Options{DB: d, Node: func() string { return "node-1" },
@@ -51,6 +52,7 @@ func TestWrite_HasARowInItsTransaction(t *testing.T) {
 }
 
 func TestWrite_WithoutWordsHasARowForEachThing(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		l, err := audit.New(audit.Options{DB: d, InstanceOf: func(stoa.ID) stoa.ID { return quay }})
 		must(t, err)
@@ -77,6 +79,7 @@ func TestWrite_WithoutWordsHasARowForEachThing(t *testing.T) {
 }
 
 func TestWrite_RolledBackLeavesNoRow(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		l := open(t, d, "a")
 		ctx := as(t.Context(), ada())
@@ -118,6 +121,7 @@ func TestWrite_RolledBackLeavesNoRow(t *testing.T) {
 }
 
 func TestWrite_FailsWhenItsRowCannotBeWritten(t *testing.T) {
+	t.Parallel()
 	d := dbtest.New(t)
 	open(t, d, "a")
 	must(t, d.Control(t.Context(), func(tx *db.Tx) error {
@@ -142,6 +146,7 @@ func TestWrite_FailsWhenItsRowCannotBeWritten(t *testing.T) {
 }
 
 func TestWrite_CostsOneStatement(t *testing.T) {
+	t.Parallel()
 	d := dbtest.New(t)
 	var log bytes.Buffer
 	l := open(t, d, "a")
@@ -171,6 +176,7 @@ func (c *counting) Attest(ctx context.Context, tx *db.Tx) error {
 }
 
 func TestRecord_WritesWhatChangedNoRow(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		l := open(t, d, "a")
 		ctx, cancel := context.WithCancel(audit.WithOrigin(as(t.Context(), stoa.SystemActor()), "control socket"))

@@ -24,6 +24,7 @@ func (hidden) Refused() (string, string, stoa.ID, stoa.ID) {
 }
 
 func TestRefused_TheSameOnTwoNodesIsOneRow(t *testing.T) {
+	t.Parallel()
 	for _, e := range dbtest.Engines() {
 		t.Run(string(e), func(t *testing.T) {
 			nodes := dbtest.Nodes(t, e, 2)
@@ -67,6 +68,7 @@ func TestRefused_TheSameOnTwoNodesIsOneRow(t *testing.T) {
 }
 
 func TestRefused_WhatIsHiddenIsOne(t *testing.T) {
+	t.Parallel()
 	d := dbtest.New(t)
 	l := open(t, d, "a")
 	l.Refused(as(t.Context(), ada()), &stoa.Error{Kind: stoa.KindNotFound, Message: "there is no page", Err: hidden{}})
@@ -78,6 +80,7 @@ func TestRefused_WhatIsHiddenIsOne(t *testing.T) {
 }
 
 func TestCount_AFloodIsFewRows(t *testing.T) {
+	t.Parallel()
 	d := dbtest.New(t)
 	l := open(t, d, "a")
 	const tries = 1000
@@ -126,6 +129,7 @@ func TestCount_AFloodIsFewRows(t *testing.T) {
 }
 
 func TestFlush_WaitsForADatabaseThatIsAway(t *testing.T) {
+	t.Parallel()
 	d := dbtest.New(t)
 	l := open(t, d, "a")
 	ctx := as(t.Context(), ada())

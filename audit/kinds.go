@@ -37,6 +37,11 @@ func kindOf(name string) (kind, bool) {
 		return kind{scope: inSite, unkept: "a draft changes nothing that visitors see; saving it is noted"}, true
 	case "article-shown":
 		return kind{scope: inSite, unkept: "it goes with a change of the article, which has a row"}, true
+	case "trash":
+		return kind{scope: inSite, unkept: "it goes with a change of the thing that came into the recycle bin or left it, " +
+			"which is noted"}, true
+	case "bulk":
+		return kind{scope: inSite, unkept: "what is done with each thing is noted, and the begin and the end"}, true
 	case "factor":
 		return kind{scope: inInstance, unkept: "a code that is used is a sign-in, which is noted; adding and removing a " +
 			"way to sign in are noted"}, true
@@ -52,6 +57,8 @@ func kindOf(name string) (kind, bool) {
 		return kind{unkept: "the portal runs jobs by itself; orders for jobs have rows"}, true
 	case "job-order":
 		return kind{unkept: "each order is noted with the name of its job"}, true
+	case "follow":
+		return kind{unkept: "each order for a follower is noted with its name"}, true
 	case "cluster-event":
 		return kind{unkept: "an event is a record itself; marking it as read is noted"}, true
 	}

@@ -58,8 +58,7 @@ func (l *Log) List(ctx context.Context, f Filter) (Page, error) {
 	p := Page{Events: list}
 	if len(list) > f.Limit {
 		p.Events = list[:f.Limit]
-		last := p.Events[f.Limit-1]
-		p.Next = strconv.FormatInt(db.Micros(last.At), 36) + "." + strconv.FormatInt(last.ID, 36)
+		p.Next = p.Events[f.Limit-1].Place()
 	}
 	if !all {
 		for i := range p.Events {
@@ -125,7 +124,7 @@ func (f Filter) where() (query string, args []any, err error) {
 		if a, err := netip.ParseAddr(from); err == nil {
 			and("origin = ?", a.Unmap().WithZone("").String())
 		} else {
-			and("origin LIKE ? ESCAPE '!'", escape(strings.ToLower(from))+"%")
+			and("origin LIKE ? ESCAPE '!'", db.Like(strings.ToLower(from))+"%")
 		}
 	}
 	if f.Outcome != "" {
@@ -154,12 +153,10 @@ func words(s string) []string {
 	list := strings.Fields(s)
 	list = list[:min(len(list), 8)]
 	for i := range list {
-		list[i] = escape(list[i])
+		list[i] = db.Like(list[i])
 	}
 	return list
 }
-
-func escape(s string) string { return strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(s) }
 
 func scan(row db.Scanner) (Event, error) {
 	var e Event

@@ -25,6 +25,7 @@ func fill(t *testing.T, d *db.DB) {
 }
 
 func TestList_AdministratorsSeeTheirInstance(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		l, err := audit.New(audit.Options{DB: d, Node: func() string { return "node-1" }})
 		must(t, err)
@@ -76,6 +77,7 @@ func TestList_AdministratorsSeeTheirInstance(t *testing.T) {
 }
 
 func TestList_Searches(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		l := open(t, d, "node-1")
 		fill(t, d)
@@ -115,6 +117,7 @@ func TestList_Searches(t *testing.T) {
 }
 
 func TestList_PagesMissNothing(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		l := open(t, d, "node-1")
 		ctx := as(t.Context(), ada())
@@ -147,6 +150,7 @@ func TestList_PagesMissNothing(t *testing.T) {
 }
 
 func TestPrune_KeepsWhatIsYoung(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		now := time.Now()
 		l, err := audit.New(audit.Options{DB: d, Now: func() time.Time { return now }})

@@ -49,9 +49,9 @@ type Options struct {
 	// RingSize is how many changes are remembered to judge running loads by; a load that more
 	// changes have overtaken is not stored; default 65,536.
 	RingSize int
-	// MaxBytes is the size of a region that nobody gave one of its own; default 64 MiB.
+	// MaxBytes is the size of a region that has none of its own; default 64 MiB.
 	MaxBytes int64
-	// Replication is the mode of regions that nobody gave one of their own and whose values can be sent
+	// Replication is the mode of regions that have none of their own and whose values can be sent
 	// to other nodes: "invalidate" (the default) or "copy".
 	Replication string
 	// Regions is what the operator wants of single regions, by name; it counts more than what their
@@ -67,10 +67,10 @@ type Options struct {
 	Offer func(b []byte)
 	// Build names the program that the node runs: only the same one takes its offers.
 	Build string
-	// Woken, if not nil, is called by everybody whose wait for a load has ended, before he goes on. A
+	// Woken, if not nil, is called by every caller whose wait for a load has ended, before he goes on. A
 	// simulation lets them go on one by one; a portal leaves it nil.
 	Woken func(ctx context.Context)
-	// Logger gets what nobody else will report, such as incoherences; default: discarded.
+	// Logger gets what nothing else will report, such as incoherences; default: discarded.
 	Logger *slog.Logger
 }
 
@@ -255,7 +255,7 @@ type RegionStats struct {
 	Misses        uint64 // not answered from memory
 	Loads         uint64 // runs of a load function
 	LoadErrors    uint64 // loads that failed otherwise than by NotFound
-	Joins         uint64 // callers that shared a load somebody else had begun
+	Joins         uint64 // callers that shared a load another caller had begun
 	Bypassed      uint64 // Gets inside write transactions and inside Verify
 	Refused       uint64 // values not stored because a change or a new incarnation had overtaken them
 	TooLarge      uint64 // values not stored because of their size

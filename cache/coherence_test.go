@@ -15,7 +15,8 @@ import (
 // The numbers in these names are those of the interleavings that DESIGN.md lists.
 
 func TestGuard13_ProofIsReadBeforeTheEntry(t *testing.T) {
-	c, w := newWorld(t, nil)
+	t.Parallel()
+	c, w := newSimulated(t, nil)
 	r := newRegion(c, "article")
 	tb := &table{}
 	tb.set(1, "old")
@@ -39,7 +40,8 @@ func TestGuard13_ProofIsReadBeforeTheEntry(t *testing.T) {
 }
 
 func TestGuard13_PauseBetweenLookAndAnswerShows(t *testing.T) {
-	c, w := newWorld(t, nil)
+	t.Parallel()
+	c, w := newSimulated(t, nil)
 	r := newRegion(c, "article")
 	mustGet(t, r, "1", value("v", thing(1)))
 	proof := w.now.Load()
@@ -61,7 +63,8 @@ func TestGuard13_PauseBetweenLookAndAnswerShows(t *testing.T) {
 }
 
 func TestGuard16_ChangeInProgressLeavesNoOldPage(t *testing.T) {
-	c, _ := newWorld(t, nil)
+	t.Parallel()
+	c, _ := newSimulated(t, nil)
 	articles, pages := newRegion(c, "article"), newRegion(c, "page")
 	tb := &table{}
 	page := func(ctx context.Context, l *Load) (string, error) {
@@ -105,7 +108,8 @@ func TestGuard16_ChangeInProgressLeavesNoOldPage(t *testing.T) {
 }
 
 func TestGuard16_LoadOvertakenByAChangeIsNotStored(t *testing.T) {
-	c, _ := newWorld(t, nil)
+	t.Parallel()
+	c, _ := newSimulated(t, nil)
 	r := newRegion(c, "article")
 	tb := &table{}
 	tb.set(1, "old")
@@ -124,7 +128,8 @@ func TestGuard16_LoadOvertakenByAChangeIsNotStored(t *testing.T) {
 }
 
 func TestGuard16_OtherChangesDoNotHinderALoad(t *testing.T) {
-	c, _ := newWorld(t, nil)
+	t.Parallel()
+	c, _ := newSimulated(t, nil)
 	r := newRegion(c, "article")
 	mustGet(t, r, "1", func(ctx context.Context, l *Load) (string, error) {
 		l.Thing("article", 1)
@@ -167,7 +172,7 @@ func background(r *Region[string], ctx context.Context, key string, load func(co
 
 func TestGuard17_LateCallerDoesNotJoinAnOldLoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // in a bubble, waiting for the old load is a failure at once
-		c, _ := newWorld(t, nil)
+		c, _ := newSimulated(t, nil)
 		articles, pages := newRegion(c, "article"), newRegion(c, "page")
 		tb := &table{}
 		tb.set(1, "old")
@@ -207,7 +212,7 @@ func twoOldLoads(t *testing.T, c *Cache, r *Region[string], tb *table) (a, b *sl
 func TestGuard17_ThirdCallerTakesAnOldLoadOnlyIfItsTagsAllow(t *testing.T) {
 	for _, touched := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
-			c, _ := newWorld(t, nil)
+			c, _ := newSimulated(t, nil)
 			r := newRegion(c, "article")
 			tb := &table{}
 			tb.set(1, "old")
@@ -242,7 +247,7 @@ func TestGuard17_ThirdCallerTakesAnOldLoadOnlyIfItsTagsAllow(t *testing.T) {
 // A caller that waited for a load that the database did not answer does not wait for another.
 func TestGuard17_ThirdCallerFailsWithALoadThatIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, _ := newWorld(t, nil)
+		c, _ := newSimulated(t, nil)
 		r := newRegion(c, "article")
 		release := make(chan struct{})
 		refused := func(context.Context, *Load) (string, error) {
@@ -268,18 +273,20 @@ func TestGuard17_ThirdCallerFailsWithALoadThatIsRefused(t *testing.T) {
 }
 
 func TestGuard17_LoadCarriesTheLowestAsOfOfItsParts(t *testing.T) {
-	c, _ := newWorld(t, nil)
+	t.Parallel()
+	c, _ := newSimulated(t, nil)
 	l := &Load{cache: c, asOf: 9}
-	l.absorb(&outcome{asOf: 12, expires: 1})
-	l.absorb(&outcome{asOf: 4, expires: 1})
-	l.absorb(&outcome{asOf: 7, expires: 1})
+	l.inherit(&outcome{asOf: 12, expires: 1})
+	l.inherit(&outcome{asOf: 4, expires: 1})
+	l.inherit(&outcome{asOf: 7, expires: 1})
 	if o := l.outcome("v", nil, 0); o.asOf != 4 {
 		t.Errorf("as-of %d, want 4", o.asOf)
 	}
 }
 
 func TestGuard17_OldHitDoesNotMakeItsPageUnstorable(t *testing.T) {
-	c, _ := newWorld(t, func(o *Options) { o.RingSize = 8 })
+	t.Parallel()
+	c, _ := newSimulated(t, func(o *Options) { o.RingSize = 8 })
 	articles, pages := newRegion(c, "article"), newRegion(c, "page")
 	mustGet(t, articles, "1", value("a", thing(1)))
 	for i := range 100 {
@@ -297,7 +304,7 @@ func TestGuard17_OldHitDoesNotMakeItsPageUnstorable(t *testing.T) {
 
 func TestGuard17_ManyCallersShareOneLoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, _ := newWorld(t, nil)
+		c, _ := newSimulated(t, nil)
 		r := newRegion(c, "article")
 		slow := newSlowLoad()
 		results := []chan string{background(r, context.Background(), "1", slow.of(value("v", thing(1))))}
@@ -317,7 +324,8 @@ func TestGuard17_ManyCallersShareOneLoad(t *testing.T) {
 }
 
 func TestGuard18_TransactionNeitherReadsNorStores(t *testing.T) {
-	c, _ := newWorld(t, nil)
+	t.Parallel()
+	c, _ := newSimulated(t, nil)
 	articles, pages := newRegion(c, "article"), newRegion(c, "page")
 	tb := &table{}
 	tb.set(1, "committed")
@@ -359,7 +367,8 @@ func TestGuard18_TransactionNeitherReadsNorStores(t *testing.T) {
 }
 
 func TestGuard19_LoadAcrossIncarnationsIsNotStored(t *testing.T) {
-	c, w := newWorld(t, nil)
+	t.Parallel()
+	c, w := newSimulated(t, nil)
 	r := newRegion(c, "article")
 	mustGet(t, r, "1", func(ctx context.Context, l *Load) (string, error) {
 		l.Thing("article", 1)
@@ -389,7 +398,8 @@ func TestGuard19_LoadAcrossIncarnationsIsNotStored(t *testing.T) {
 }
 
 func TestGuard20_AbsenceEndsWhenSomethingAppears(t *testing.T) {
-	c, _ := newWorld(t, nil)
+	t.Parallel()
+	c, _ := newSimulated(t, nil)
 	articles, pages := newRegion(c, "article"), newRegion(c, "page")
 	tb := &table{}
 	for range 2 {
@@ -419,7 +429,8 @@ func TestGuard20_AbsenceEndsWhenSomethingAppears(t *testing.T) {
 }
 
 func TestGuard20_MadeUpAddressesDoNotPushOutValues(t *testing.T) {
-	c, _ := newWorld(t, nil)
+	t.Parallel()
+	c, _ := newSimulated(t, nil)
 	r := NewRegion(c, RegionOptions{Name: "article", MaxBytes: 256 << 10}, sizeOf)
 	for i := range 100 {
 		mustGet(t, r, fmt.Sprint("real", i), value("v", thing(int64(i+1))))
@@ -440,7 +451,8 @@ func TestGuard20_MadeUpAddressesDoNotPushOutValues(t *testing.T) {
 }
 
 func TestGuard20_AbsenceWithoutScopeIsNotRemembered(t *testing.T) {
-	c, _ := newWorld(t, nil)
+	t.Parallel()
+	c, _ := newSimulated(t, nil)
 	r := newRegion(c, "article")
 	loads := 0
 	for range 2 {
@@ -458,7 +470,8 @@ func TestGuard20_AbsenceWithoutScopeIsNotRemembered(t *testing.T) {
 }
 
 func TestGuard20_ManyTagsBecomeOneAndStillDrop(t *testing.T) {
-	c, _ := newWorld(t, nil)
+	t.Parallel()
+	c, _ := newSimulated(t, nil)
 	r := newRegion(c, "page")
 	load := func(_ context.Context, l *Load) (string, error) {
 		for i := range 200 {
@@ -482,7 +495,8 @@ func TestGuard20_ManyTagsBecomeOneAndStillDrop(t *testing.T) {
 }
 
 func TestGuard21_ExpiryInherits(t *testing.T) {
-	c, w := newWorld(t, nil)
+	t.Parallel()
+	c, w := newSimulated(t, nil)
 	parts, pages, sites := newRegion(c, "part"), newRegion(c, "page"), newRegion(c, "site")
 	part := func(_ context.Context, l *Load) (string, error) {
 		l.Thing("event", 1)
@@ -521,7 +535,8 @@ func TestGuard21_ExpiryInherits(t *testing.T) {
 }
 
 func TestGuard21_NoStoreInherits(t *testing.T) {
-	c, _ := newWorld(t, nil)
+	t.Parallel()
+	c, _ := newSimulated(t, nil)
 	parts, pages := newRegion(c, "part"), newRegion(c, "page")
 	for name, part := range map[string]func(context.Context, *Load) (string, error){
 		"declared":   func(_ context.Context, l *Load) (string, error) { l.NoStore(); return "v", nil },
@@ -547,7 +562,8 @@ func TestGuard21_NoStoreInherits(t *testing.T) {
 }
 
 func TestMaxAge_BoundsAValueWithAllItsParts(t *testing.T) {
-	c, w := newWorld(t, nil)
+	t.Parallel()
+	c, w := newSimulated(t, nil)
 	parts, pages := newRegion(c, "part"), newRegion(c, "page")
 	mustGet(t, parts, "x", value("v", thing(1)))
 	w.pass(50 * time.Minute)
@@ -559,6 +575,7 @@ func TestMaxAge_BoundsAValueWithAllItsParts(t *testing.T) {
 }
 
 func TestInvalidate_ReachesTheRightTags(t *testing.T) {
+	t.Parallel()
 	all := []Tag{{Kind: "article", ID: 42}, {Kind: "article", ID: 43}, {Kind: "article", Scope: 7}, {Kind: "article", Scope: 8}, {Kind: "article"}, {Kind: "*"}, {Kind: "user", ID: 42}, {Kind: "user", Scope: 7}}
 	for _, tc := range []struct {
 		change Change
@@ -572,7 +589,7 @@ func TestInvalidate_ReachesTheRightTags(t *testing.T) {
 		{Change{Kind: "*", ID: 0, Scope: 0}, "article:42 article:43 article@7 article@8 article@* * user:42 user@7"},
 		{Change{Kind: "", ID: 5, Scope: 0}, "article:42 article:43 article@7 article@8 article@* * user:42 user@7"},
 	} {
-		c, _ := newWorld(t, nil)
+		c, _ := newSimulated(t, nil)
 		r := newRegion(c, "r")
 		for _, tag := range all {
 			mustGet(t, r, tag.String(), value("v", tag))
@@ -586,7 +603,7 @@ func TestInvalidate_ReachesTheRightTags(t *testing.T) {
 		}
 		// The same is asked of a load in flight: what would have been dropped is not stored.
 		for _, tag := range all {
-			c2, _ := newWorld(t, nil)
+			c2, _ := newSimulated(t, nil)
 			one := newRegion(c2, "one")
 			mustGet(t, one, "k", func(_ context.Context, l *Load) (string, error) {
 				l.tag(tag)
@@ -603,7 +620,8 @@ func TestInvalidate_ReachesTheRightTags(t *testing.T) {
 }
 
 func TestInvalidate_MarksWhenAllIsDropped(t *testing.T) {
-	c, _ := newWorld(t, nil)
+	t.Parallel()
+	c, _ := newSimulated(t, nil)
 	r := newRegion(c, "article")
 	mustGet(t, r, "1", value("v", thing(1)))
 	marked := false
@@ -620,8 +638,9 @@ func TestInvalidate_MarksWhenAllIsDropped(t *testing.T) {
 }
 
 func TestRing_WrapRefuses(t *testing.T) {
+	t.Parallel()
 	for _, n := range []int{15, 16, 17, 40} {
-		c, _ := newWorld(t, func(o *Options) { o.RingSize = 16 })
+		c, _ := newSimulated(t, func(o *Options) { o.RingSize = 16 })
 		r := newRegion(c, "r")
 		mustGet(t, r, "k", func(_ context.Context, l *Load) (string, error) {
 			l.Thing("article", 1)
@@ -638,7 +657,8 @@ func TestRing_WrapRefuses(t *testing.T) {
 }
 
 func TestRing_ForgetsAndRemembersExactly(t *testing.T) {
-	c, _ := newWorld(t, func(o *Options) { o.RingSize = 16 })
+	t.Parallel()
+	c, _ := newSimulated(t, func(o *Options) { o.RingSize = 16 })
 	for i := range 1000 {
 		c.Invalidate([]Change{{Kind: "a", ID: int64(i + 1), Scope: int64(i%5 + 1)}}, nil)
 	}
@@ -652,7 +672,8 @@ func TestRing_ForgetsAndRemembersExactly(t *testing.T) {
 }
 
 func TestRing_SecondChangeOfAThingOutlivesTheFirst(t *testing.T) {
-	c, _ := newWorld(t, func(o *Options) { o.RingSize = 4 })
+	t.Parallel()
+	c, _ := newSimulated(t, func(o *Options) { o.RingSize = 4 })
 	other := []Change{{Kind: "user", ID: 1, Scope: 1}}
 	c.Invalidate([]Change{saved(1)}, nil)
 	c.Invalidate([]Change{saved(1)}, nil)
@@ -665,7 +686,8 @@ func TestRing_SecondChangeOfAThingOutlivesTheFirst(t *testing.T) {
 }
 
 func TestGet_FindsWhatWasStoredWhileItLooked(t *testing.T) {
-	c, _ := newWorld(t, nil)
+	t.Parallel()
+	c, _ := newSimulated(t, nil)
 	r := newRegion(c, "article")
 	first := true
 	clock := c.o.Clock

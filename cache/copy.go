@@ -56,7 +56,7 @@ func (x *index) remember(clock func() time.Duration) {
 }
 
 // offer sends a value that this node has loaded and stored to the other nodes. How long it travels
-// nobody can tell without comparing the clocks of two machines, so values that are right for a time
+// no node can tell without comparing the clocks of two machines, so values that are right for a time
 // only stay where they are; so do absences, of which there is no end.
 func (r *region) offer(e *entry, f *flight) {
 	c := r.cache
@@ -126,7 +126,7 @@ func (r *region) accept(o *offer) bool {
 	if e.val, err = r.decode(o.value); err != nil || r.weigh(e) != nil {
 		return false
 	}
-	e.strange.Store(true)
+	e.remote.Store(true)
 	return r.store(e, o.incarnation) == stored
 }
 

@@ -44,7 +44,7 @@ type copyNode struct {
 	writer  int64
 	last    uint64
 	done    map[int64]map[uint64]bool // applied or settled here
-	floor   snapshot
+	minimum snapshot
 
 	inHand  *copyTx // the write that is being applied
 	number  uint64
@@ -132,7 +132,7 @@ func (n *copyNode) startOver() {
 			n.done[tx.writer][tx.n] = true
 		}
 	}
-	n.floor = maps.Clone(n.s.db)
+	n.minimum = maps.Clone(n.s.db)
 }
 
 // standing is what the log says of the node.
@@ -250,7 +250,7 @@ func (n *copyNode) follow(tx *copyTx) {
 	default:
 		n.c.finished.Store(n.number)
 		for k, v := range n.inHand.brings {
-			n.floor[k] = max(n.floor[k], v)
+			n.minimum[k] = max(n.minimum[k], v)
 		}
 		n.done[n.inHand.writer][n.inHand.n] = true
 		n.inHand = nil
@@ -264,7 +264,7 @@ func (n *copyNode) get(r *region, key string, outer *copyFlight) (snapshot, *cop
 	m.after(n.c)
 	if e.fresh(&m) {
 		if outer != nil {
-			e.passOn(outer.l, &m)
+			e.inheritedBy(outer.l, &m)
 		}
 		return e.val.(snapshot), nil
 	}
@@ -279,7 +279,7 @@ func (n *copyNode) get(r *region, key string, outer *copyFlight) (snapshot, *cop
 func (n *copyNode) read(fl *copyFlight) (ended bool) {
 	if fl.inner != nil {
 		if n.read(fl.inner) {
-			fl.l.absorb(&fl.inner.f.result)
+			fl.l.inherit(&fl.inner.f.result)
 			maps.Copy(fl.seen, fl.inner.seen)
 			fl.inner = nil
 		}
@@ -405,8 +405,9 @@ func (s *copySim) check() error {
 		for _, r := range n.regions {
 			for _, e := range r.shards[0].entries {
 				for k, v := range e.val.(snapshot) {
-					if v < n.floor[k] {
-						return fmt.Errorf("node %d: %s (loaded %d, as of %d) shows version %d of %s; a finished change had brought %d", i, e.key, e.loaded, e.asOf, v, k, n.floor[k])
+					if v < n.minimum[k] {
+						return fmt.Errorf("node %d: %s (loaded %d, as of %d) shows version %d of %s; a finished change had brought %d",
+							i, e.key, e.loaded, e.asOf, v, k, n.minimum[k])
 					}
 				}
 			}
@@ -434,6 +435,7 @@ func (s *copySim) run(steps int) error {
 }
 
 func TestCopy_NoStaleValueIsStoredInAnyOrder_Rule23(t *testing.T) {
+	t.Parallel()
 	runs := 5_000
 	if testing.Short() {
 		runs = 300
@@ -454,6 +456,7 @@ func TestCopy_NoStaleValueIsStoredInAnyOrder_Rule23(t *testing.T) {
 
 // The same world catches what leaves a part of the rule out.
 func TestCopy_TheModelCatchesMistakes_Rule23(t *testing.T) {
+	t.Parallel()
 	for _, fault := range []string{"claims everything", "no gaps", "no base", "standing of the sending"} {
 		t.Run(fault, func(t *testing.T) {
 			for seed := range 3_000 {

@@ -18,7 +18,7 @@ import (
 // peer is a node of a copy test: a cache that follows writer 1, and the offers it has sent.
 type peer struct {
 	*Cache
-	*world
+	*simulated
 	r    *Region[string]
 	head atomic.Uint64
 
@@ -29,7 +29,7 @@ type peer struct {
 func newPeer(t testing.TB, change func(o *Options)) *peer {
 	t.Helper()
 	p := &peer{}
-	p.Cache, p.world = newWorld(t, func(o *Options) {
+	p.Cache, p.simulated = newSimulated(t, func(o *Options) {
 		o.Replication, o.Build = modeCopy, "1.0"
 		o.Standing = func() []Standing { return []Standing{{Writer: 1, Head: p.head.Load()}} }
 		o.Offer = func(b []byte) {
@@ -70,6 +70,7 @@ func (p *peer) holds(t testing.TB, v string) {
 }
 
 func TestCopy_ALoadedValueIsStoredOnTheOtherNode(t *testing.T) {
+	t.Parallel()
 	a, b := newPeer(t, nil), newPeer(t, nil)
 	a.apply(saved(1))
 	b.apply(saved(1))
@@ -93,6 +94,7 @@ func TestCopy_ALoadedValueIsStoredOnTheOtherNode(t *testing.T) {
 
 // A change outside the positions is found although a newer one of the same tag is within them.
 func TestCopy_TheNewestChangeOfATagDoesNotHideAnOlderOne_Rule23(t *testing.T) {
+	t.Parallel()
 	a, b := newPeer(t, nil), newPeer(t, nil)
 	b.o.Standing = func() []Standing { return []Standing{{Writer: 1, Head: b.head.Load()}, {Writer: 2}} }
 	other := saved(1)
@@ -107,13 +109,14 @@ func TestCopy_TheNewestChangeOfATagDoesNotHideAnOlderOne_Rule23(t *testing.T) {
 }
 
 func TestCopy_WhatDoesNotFitIsCountedAndIgnored(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct {
 		receiver func(b *peer)
 		edit     func(o *offer)
 		bad      uint64
 	}{
 		"another build":               {edit: func(o *offer) { o.build = "2.0" }},
-		"another incarnation":         {receiver: func(b *peer) { b.world.incarnation.Store(2) }},
+		"another incarnation":         {receiver: func(b *peer) { b.simulated.incarnation.Store(2) }},
 		"no such region":              {edit: func(o *offer) { o.region = "poll" }, bad: 1},
 		"a region in mode invalidate": {receiver: func(b *peer) { b.r.r.copies = false }},
 		"a value that is none":        {edit: func(o *offer) { o.value = []byte("{") }},
@@ -150,6 +153,7 @@ func TestCopy_WhatDoesNotFitIsCountedAndIgnored(t *testing.T) {
 
 // What was taken as applied when the node started, and what the ring has forgotten, must be in an offer.
 func TestCopy_AnOfferCoversWhatTheRingDoesNotKnow_Rule23(t *testing.T) {
+	t.Parallel()
 	small := func(o *Options) { o.RingSize = 4 }
 	a, b := newPeer(t, small), newPeer(t, small)
 	late := a.load(t, "v1", thing(1))
@@ -170,6 +174,7 @@ func TestCopy_AnOfferCoversWhatTheRingDoesNotKnow_Rule23(t *testing.T) {
 }
 
 func TestCopy_WritersThatTheLogForgotAreForgotten(t *testing.T) {
+	t.Parallel()
 	a, b := newPeer(t, nil), newPeer(t, nil)
 	b.Invalidate([]Change{{Kind: "article", ID: 1, Scope: 7, Writer: 9, N: 1}}, nil)
 	offer := a.load(t, "v1", thing(1))
@@ -186,6 +191,7 @@ func TestCopy_WritersThatTheLogForgotAreForgotten(t *testing.T) {
 }
 
 func TestCopy_WhatOnlyThisNodeKnowsStays(t *testing.T) {
+	t.Parallel()
 	for name, load := range map[string]func(context.Context, *Load) (string, error){
 		"a value with an expiry": func(_ context.Context, l *Load) (string, error) {
 			l.Thing("article", 1)
@@ -218,9 +224,10 @@ func TestCopy_WhatOnlyThisNodeKnowsStays(t *testing.T) {
 	}
 }
 
-// An accepted value is proven fresh like any other: without a proof it is not served, since nobody here
+// An accepted value is proven fresh like any other: without a proof it is not served, since no caller here
 // can tell whether its load began after the request arrived.
 func TestCopy_AcceptedValuesNeedAProof(t *testing.T) {
+	t.Parallel()
 	a, b := newPeer(t, nil), newPeer(t, nil)
 	b.loseProof()
 	b.pass(time.Minute)
@@ -252,6 +259,7 @@ func TestCopy_AcceptedValuesNeedAProof(t *testing.T) {
 }
 
 func TestCopy_VerifyLearnsToLoadAcceptedValues(t *testing.T) {
+	t.Parallel()
 	a, b := newPeer(t, nil), newPeer(t, nil)
 	b.Accept(a.load(t, "wrong", thing(1)))
 	if _, _, ok := b.r.Peek("1"); ok {
@@ -274,8 +282,9 @@ func TestCopy_VerifyLearnsToLoadAcceptedValues(t *testing.T) {
 }
 
 func TestRegion_ModesAndSizesThatTheOperatorWants(t *testing.T) {
+	t.Parallel()
 	var log bytes.Buffer
-	c, _ := newWorld(t, func(o *Options) {
+	c, _ := newSimulated(t, func(o *Options) {
 		o.Logger = slog.New(slog.NewTextHandler(&log, nil))
 		o.Standing = func() []Standing { return nil }
 		o.Replication, o.MaxBytes = modeCopy, 8<<20
@@ -296,7 +305,7 @@ func TestRegion_ModesAndSizesThatTheOperatorWants(t *testing.T) {
 	if n := strings.Count(log.String(), "\n"); n != 1 || !strings.Contains(log.String(), "cannot be sent") {
 		t.Errorf("warnings:\n%s", &log)
 	}
-	alone, _ := newWorld(t, func(o *Options) { o.Replication = modeCopy })
+	alone, _ := newSimulated(t, func(o *Options) { o.Replication = modeCopy })
 	NewRegion(alone, RegionOptions{Name: "a"}, sizeOf, JSON[string]())
 	if alone.Stats()[0].Mode != modeInvalidate || alone.index.trail != nil {
 		t.Error("a cache without positions is in mode copy")
@@ -304,6 +313,7 @@ func TestRegion_ModesAndSizesThatTheOperatorWants(t *testing.T) {
 }
 
 func TestCopy_ACodecThatPanicsFailsOnlyItsValue(t *testing.T) {
+	t.Parallel()
 	boom := Codec[string]{
 		Encode: func(v string) ([]byte, error) { return []byte{v[0]}, nil },
 		Decode: func(b []byte) (string, error) { return string(b[9]), nil },
@@ -324,6 +334,7 @@ func TestCopy_ACodecThatPanicsFailsOnlyItsValue(t *testing.T) {
 }
 
 func TestOffer_ComesBackAsItWas(t *testing.T) {
+	t.Parallel()
 	o := &offer{
 		incarnation: 3, build: "1.0 abc", region: "page", key: "a|b", left: 59 * time.Minute,
 		tags:     []Tag{{Kind: "article", ID: 42}, {Kind: "article", Scope: 7}, {Kind: "site"}, {Kind: everything}},

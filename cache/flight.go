@@ -71,7 +71,7 @@ func (r *region) fetch(ctx context.Context, q *request) (any, Info, error) {
 		f, e, as := r.enter(ctx, q)
 		switch {
 		case e != nil:
-			e.passOn(q.st.load, &q.m)
+			e.inheritedBy(q.st.load, &q.m)
 			return e.val, q.s.hit(e, &q.m), e.err
 		case f == nil:
 			q.st.load.NoStore()
@@ -249,9 +249,9 @@ func (r *region) keep(ctx context.Context, q *request, f *flight) *entry {
 	return nil
 }
 
-// adopt lets Verify know how to load a value that came from another node.
-func (r *region) adopt(ctx context.Context, e *entry, load loadFunc) {
-	if e.strange.CompareAndSwap(true, false) {
+// register lets Verify know how to load a value that came from another node.
+func (r *region) register(ctx context.Context, e *entry, load loadFunc) {
+	if e.remote.CompareAndSwap(true, false) {
 		r.cache.samples.offer(sample{entry: e, load: load, ctx: context.WithoutCancel(ctx)}, rand.Int())
 	}
 }
@@ -367,7 +367,7 @@ func (r *region) answer(q *request, f *flight, as role) (any, Info, error) {
 	if as == watch {
 		o.asOf = max(o.asOf, q.m.finished)
 	}
-	q.st.load.absorb(&o)
+	q.st.load.inherit(&o)
 	return o.val, Info{AsOf: o.asOf, Age: r.cache.o.Clock() - f.begun}, o.err
 }
 

@@ -11,9 +11,9 @@ import (
 	"github.com/stoa-portal/stoa"
 )
 
-// world is what a cache under test sees of the rest of the portal. The clock stands still until a
+// simulated is what a cache under test sees of the rest of the portal. The clock stands still until a
 // test moves it, and the proof is always new until a test says otherwise.
-type world struct {
+type simulated struct {
 	now         atomic.Int64
 	proof       atomic.Int64 // -1: as new as the clock
 	incarnation atomic.Int64
@@ -23,9 +23,9 @@ type txKey struct{}
 
 func inTx(ctx context.Context) context.Context { return context.WithValue(ctx, txKey{}, true) }
 
-func newWorld(t testing.TB, change func(o *Options)) (*Cache, *world) {
+func newSimulated(t testing.TB, change func(o *Options)) (*Cache, *simulated) {
 	t.Helper()
-	w := &world{}
+	w := &simulated{}
 	w.now.Store(int64(1000 * time.Hour))
 	w.proof.Store(-1)
 	o := Options{
@@ -51,9 +51,9 @@ func newWorld(t testing.TB, change func(o *Options)) (*Cache, *world) {
 	return c, w
 }
 
-func (w *world) pass(d time.Duration) { w.now.Add(int64(d)) }
-func (w *world) loseProof()           { w.proof.CompareAndSwap(-1, w.now.Load()) }
-func (w *world) regainProof()         { w.proof.Store(-1) }
+func (w *simulated) pass(d time.Duration) { w.now.Add(int64(d)) }
+func (w *simulated) loseProof()           { w.proof.CompareAndSwap(-1, w.now.Load()) }
+func (w *simulated) regainProof()         { w.proof.Store(-1) }
 
 func sizeOf(s string) int { return len(s) }
 

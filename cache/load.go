@@ -111,8 +111,8 @@ type outcome struct {
 // cacheable reports whether the outcome is one that may be kept: a value, or that there is none.
 func (o *outcome) cacheable() bool { return o.err == nil || stoa.Is(o.err, stoa.KindNotFound) }
 
-// absorb adds what an inner value depends on to the load that asked for it.
-func (l *Load) absorb(o *outcome) {
+// inherit adds what an inner value depends on to the load that asked for it.
+func (l *Load) inherit(o *outcome) {
 	if l == nil {
 		return
 	}

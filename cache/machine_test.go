@@ -32,9 +32,9 @@ type machine struct {
 	articles *region
 	pages    *region
 
-	db    snapshot // versions now
-	home  [machineArticles + 1]int
-	floor snapshot // versions that all finished changes have brought
+	db      snapshot // versions now
+	home    [machineArticles + 1]int
+	minimum snapshot // versions that all finished changes have brought
 
 	pending  [][]Change // committed, not begun; with the versions they bring
 	brings   []snapshot
@@ -49,15 +49,15 @@ type machine struct {
 
 // machineFlight is one load in progress, and the callers that will take its value.
 type machineFlight struct {
-	r      *region
-	key    string
-	f      *flight
-	l      *Load
-	seen   snapshot
-	todo   []int // articles a page has yet to read
-	inner  *machineFlight
-	floors []snapshot // what each caller may expect to see
-	ended  bool
+	r        *region
+	key      string
+	f        *flight
+	l        *Load
+	seen     snapshot
+	todo     []int // articles a page has yet to read
+	inner    *machineFlight
+	minimums []snapshot // what each caller may expect to see
+	ended    bool
 }
 
 func (m *machine) copyOf(s snapshot) snapshot {
@@ -77,7 +77,7 @@ func newMachine(t *rapid.T) *machine {
 		t.Fatal(err)
 	}
 	size := func(snapshot) int { return 10 }
-	m := &machine{c: c, db: snapshot{}, floor: snapshot{}}
+	m := &machine{c: c, db: snapshot{}, minimum: snapshot{}}
 	// The regions are small enough for evictions to happen.
 	m.articles = NewRegion(c, RegionOptions{Name: "article", MaxBytes: 1600}, size).r
 	m.pages = NewRegion(c, RegionOptions{Name: "page", MaxBytes: 1600}, size).r
@@ -146,7 +146,7 @@ func (m *machine) drop() {
 		m.whole = false
 	default:
 		m.c.finished.Store(m.last)
-		m.floor, m.applying = m.inHand, false
+		m.minimum, m.applying = m.inHand, false
 	}
 }
 
@@ -159,21 +159,21 @@ func (m *machine) get(t *rapid.T, r *region, key string, outer *machineFlight) (
 	if e.fresh(&at) {
 		s.hit(e, &at)
 		if outer != nil {
-			e.passOn(outer.l, &at)
+			e.inheritedBy(outer.l, &at)
 		}
-		m.check(t, "hit of "+key, e.val.(snapshot), m.floor)
+		m.check(t, "hit of "+key, e.val.(snapshot), m.minimum)
 		return e.val.(snapshot), nil
 	}
 	for _, other := range slices.Backward(m.flights) {
 		if other.r == r && other.key == key && !other.ended {
 			if other.f.sharable(&at) {
-				other.floors = append(other.floors, m.copyOf(m.floor))
+				other.minimums = append(other.minimums, m.copyOf(m.minimum))
 				return nil, other
 			}
 			break // only the newest flight of a key is looked at
 		}
 	}
-	n := &machineFlight{r: r, key: key, f: &flight{}, seen: snapshot{}, floors: []snapshot{m.copyOf(m.floor)}}
+	n := &machineFlight{r: r, key: key, f: &flight{}, seen: snapshot{}, minimums: []snapshot{m.copyOf(m.minimum)}}
 	r.begin(n.f)
 	n.l = &Load{cache: m.c, region: r, key: key, asOf: n.f.asOf}
 	m.flights = append(m.flights, n)
@@ -189,7 +189,7 @@ func (m *machine) read(t *rapid.T, n *machineFlight) {
 			return
 		}
 		o := n.inner.f.result
-		n.l.absorb(&o)
+		n.l.inherit(&o)
 		n.take(o.val.(snapshot))
 		n.inner = nil
 		return
@@ -238,15 +238,15 @@ func (m *machine) end(t *rapid.T, n *machineFlight) {
 	m.flights = slices.DeleteFunc(m.flights, func(o *machineFlight) bool { return o == n })
 	q := &request{s: &n.r.shards[0], key: n.key, load: func(context.Context, *Load) (any, error) { return nil, nil }}
 	n.r.keep(context.Background(), q, n.f)
-	for _, floor := range n.floors {
-		m.check(t, "answer of "+n.key, n.seen, floor)
+	for _, minimum := range n.minimums {
+		m.check(t, "answer of "+n.key, n.seen, minimum)
 	}
 }
 
-func (m *machine) check(t *rapid.T, what string, got, floor snapshot) {
+func (m *machine) check(t *rapid.T, what string, got, minimum snapshot) {
 	for k, version := range got {
-		if version < floor[k] {
-			t.Fatalf("%s shows version %d of %s; a finished change had brought %d", what, version, k, floor[k])
+		if version < minimum[k] {
+			t.Fatalf("%s shows version %d of %s; a finished change had brought %d", what, version, k, minimum[k])
 		}
 	}
 }
@@ -315,7 +315,7 @@ func oneMachine(t *rapid.T) {
 		"article": arrive(m.articles, "a", machineArticles),
 		"read":    advance, "read more": advance, "read on": advance, "read yet more": advance,
 		"": func(t *rapid.T) {
-			m.everyEntry(func(e *entry) { m.check(t, "entry "+e.key, e.val.(snapshot), m.floor) })
+			m.everyEntry(func(e *entry) { m.check(t, "entry "+e.key, e.val.(snapshot), m.minimum) })
 			checkIndex(t, m.c)
 		},
 	})

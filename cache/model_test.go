@@ -22,11 +22,12 @@ func pause() {
 // write, with yields wherever something could come between. After each round all is quiet: what is
 // older than the database then would be so for ever. The writer must see its own value at once.
 func TestModel_NothingStaleForEver(t *testing.T) {
+	t.Parallel()
 	rounds := 10_000
 	if testing.Short() {
 		rounds = 2_000
 	}
-	c, _ := newWorld(t, func(o *Options) { o.RingSize = 64 })
+	c, _ := newSimulated(t, func(o *Options) { o.RingSize = 64 })
 	c.step = func(string) { pause() }
 	sizeOfInt := func(int64) int { return 8 }
 	articles := NewRegion(c, RegionOptions{Name: "article"}, sizeOfInt)
@@ -90,12 +91,13 @@ func TestModel_NothingStaleForEver(t *testing.T) {
 // writers, evictions, drops of everything, Verify and lapses of the proof, and holds every answer
 // against the versions that were finished when its reader arrived.
 func TestStress_ReadersSeeEveryFinishedChange(t *testing.T) {
+	t.Parallel()
 	const articleCount, readers, writers = 20, 6, 2
 	perReader := 3_000
 	if testing.Short() {
 		perReader = 500
 	}
-	c, w := newWorld(t, func(o *Options) { o.ReadThroughMax = 64; o.ReadThroughWait = time.Minute })
+	c, w := newSimulated(t, func(o *Options) { o.ReadThroughMax = 64; o.ReadThroughWait = time.Minute })
 	w.proof.Store(0)
 	c.o.Clock, c.o.Proof = Boottime, func() time.Duration { return time.Duration(w.proof.Load()) }
 	// A write is committed and applied under the read lock, so under the write lock all that is
@@ -174,15 +176,15 @@ func TestStress_ReadersSeeEveryFinishedChange(t *testing.T) {
 	for n := range readers {
 		reading.Go(func() {
 			for i := range perReader {
-				var floor versions
-				for id := range floor {
-					floor[id] = finished[id].Load()
+				var minimum versions
+				for id := range minimum {
+					minimum[id] = finished[id].Load()
 				}
 				if n%2 == 0 {
 					id := i % articleCount
 					got, err := articles.Get(context.Background(), fmt.Sprint(id), article(id))
-					if err != nil || got < floor[id] {
-						t.Errorf("article %d: version %d, %v; %d was finished before", id, got, err, floor[id])
+					if err != nil || got < minimum[id] {
+						t.Errorf("article %d: version %d, %v; %d was finished before", id, got, err, minimum[id])
 					}
 					continue
 				}
@@ -191,8 +193,8 @@ func TestStress_ReadersSeeEveryFinishedChange(t *testing.T) {
 					t.Error(err)
 				}
 				for id := range got {
-					if got[id] < floor[id] {
-						t.Errorf("page shows version %d of article %d; %d was finished before", got[id], id, floor[id])
+					if got[id] < minimum[id] {
+						t.Errorf("page shows version %d of article %d; %d was finished before", got[id], id, minimum[id])
 					}
 				}
 			}
@@ -214,7 +216,8 @@ func TestStress_ReadersSeeEveryFinishedChange(t *testing.T) {
 }
 
 func TestQueue_KeepsWhatIsUsed(t *testing.T) {
-	c, _ := newWorld(t, nil)
+	t.Parallel()
+	c, _ := newSimulated(t, nil)
 	r := NewRegion(c, RegionOptions{Name: "r", MaxBytes: 64 << 10}, sizeOf)
 	for i := range 20 {
 		mustGet(t, r, fmt.Sprint("hot", i), value("v", thing(1)))

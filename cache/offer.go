@@ -50,7 +50,7 @@ type offer struct {
 
 var errOffer = errors.New("not an offer of a cached value")
 
-// encode gives the message, or nil when the offer is larger than anybody would take.
+// encode gives the message, or nil when the offer is larger than any node would take.
 func (o *offer) encode() []byte {
 	if len(o.value) >= maxOffer || len(o.standing) > maxWriters || len(o.key) > maxOfferKey {
 		return nil

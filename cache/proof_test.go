@@ -33,10 +33,10 @@ func guestRegion(c *Cache) *Region[string] {
 }
 
 // virtualWorld gives a cache whose clock is that of the synctest bubble it is called in.
-func virtualWorld(t *testing.T) (*Cache, *world) {
+func onVirtualTime(t *testing.T) (*Cache, *simulated) {
 	t.Helper()
 	start := time.Now()
-	c, w := newWorld(t, nil)
+	c, w := newSimulated(t, nil)
 	base := time.Duration(w.now.Load())
 	c.o.Clock = func() time.Duration {
 		now := base + time.Since(start)
@@ -54,7 +54,7 @@ func virtualWorld(t *testing.T) (*Cache, *world) {
 
 func TestGuard14_WithoutProofLoadsAreFewAndTheRestIsTurnedAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, w := virtualWorld(t)
+		c, w := onVirtualTime(t)
 		r := newRegion(c, "article")
 		w.proof.Store(0) // there never was a proof
 		release := make(chan struct{})
@@ -117,7 +117,7 @@ func TestGuard14_WithoutProofLoadsAreFewAndTheRestIsTurnedAway(t *testing.T) {
 
 func TestGuard14_WithoutProofOneKeyIsLoadedByFew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, w := virtualWorld(t)
+		c, w := onVirtualTime(t)
 		r := newRegion(c, "article")
 		w.proof.Store(0)
 		loads := 0
@@ -148,7 +148,7 @@ func TestGuard14_WithoutProofOneKeyIsLoadedByFew(t *testing.T) {
 
 func TestGuard14_LoadBegunAfterTheRequestArrivedIsFreshForIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, w := virtualWorld(t)
+		c, w := onVirtualTime(t)
 		r := newRegion(c, "article")
 		w.proof.Store(0)
 		early := context.Background()
@@ -188,7 +188,7 @@ func TestGuard14_LoadBegunAfterTheRequestArrivedIsFreshForIt(t *testing.T) {
 
 func TestGuard14_PartsOfALoadShareItsPlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, w := virtualWorld(t)
+		c, w := onVirtualTime(t)
 		parts, pages := newRegion(c, "part"), newRegion(c, "page")
 		w.proof.Store(0)
 		var results []chan answer
@@ -211,7 +211,8 @@ func TestGuard14_PartsOfALoadShareItsPlace(t *testing.T) {
 }
 
 func TestGuard14_ValuesLoadedWithoutProofServeUnderALaterOne(t *testing.T) {
-	c, w := newWorld(t, nil)
+	t.Parallel()
+	c, w := newSimulated(t, nil)
 	r := newRegion(c, "article")
 	tb := &table{}
 	tb.set(1, "one")
@@ -232,7 +233,7 @@ func TestGuard14_ValuesLoadedWithoutProofServeUnderALaterOne(t *testing.T) {
 
 func TestGuard15_StaleCopyIsForGuestsMarkedAndWithinGrace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, w := virtualWorld(t)
+		c, w := onVirtualTime(t)
 		pages, private := guestRegion(c), newRegion(c, "private")
 		guest, member := StaleOK(context.Background()), context.Background()
 		mustGet(t, pages, "p", value("old page", thing(1)))
@@ -261,7 +262,7 @@ func TestGuard15_StaleCopyIsForGuestsMarkedAndWithinGrace(t *testing.T) {
 		if v, _, err := pages.GetInfo(guest, "p", forbidden); !stoa.Is(err, stoa.KindForbidden) {
 			t.Errorf("a refusal was answered by the stale copy %q", v)
 		}
-		// Inside a load, the value is for everybody, so a stale part must not enter it.
+		// Inside a load, the value is for every caller, so a stale part must not enter it.
 		outer := newRegion(c, "outer")
 		_, err := outer.Get(guest, "o", func(ctx context.Context, l *Load) (string, error) {
 			v, info, err := pages.GetInfo(StaleOK(ctx), "p", down)
@@ -292,7 +293,7 @@ func TestGuard15_StaleCopyIsForGuestsMarkedAndWithinGrace(t *testing.T) {
 
 func TestGuard15_ADatabaseThatHangsDoesNotKeepGuestsWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, w := virtualWorld(t)
+		c, w := onVirtualTime(t)
 		pages := guestRegion(c)
 		mustGet(t, pages, "p", value("old page", thing(1)))
 		w.loseProof()
@@ -314,7 +315,8 @@ func TestGuard15_ADatabaseThatHangsDoesNotKeepGuestsWaiting(t *testing.T) {
 }
 
 func TestGuard15_InvalidatedPageIsNotServedStale(t *testing.T) {
-	c, w := newWorld(t, nil)
+	t.Parallel()
+	c, w := newSimulated(t, nil)
 	pages := guestRegion(c)
 	mustGet(t, pages, "p", value("old", thing(1)))
 	c.Invalidate([]Change{saved(1)}, nil)
@@ -328,7 +330,7 @@ func TestGuard15_InvalidatedPageIsNotServedStale(t *testing.T) {
 
 func TestLoad_PanicGoexitAndTimeoutFailOnlyTheLoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, _ := virtualWorld(t)
+		c, _ := onVirtualTime(t)
 		r := newRegion(c, "article")
 		type result struct {
 			Region *Region[string]
@@ -353,7 +355,8 @@ func TestLoad_PanicGoexitAndTimeoutFailOnlyTheLoad(t *testing.T) {
 }
 
 func TestSize_PanicLosesOnlyTheEntry(t *testing.T) {
-	c, _ := newWorld(t, nil)
+	t.Parallel()
+	c, _ := newSimulated(t, nil)
 	r := NewRegion(c, RegionOptions{Name: "p"}, func(p *Info) int { return int(p.AsOf) })
 	v, err := r.Get(context.Background(), "k", func(_ context.Context, l *Load) (*Info, error) {
 		l.Thing("a", 1)
@@ -369,7 +372,7 @@ func TestSize_PanicLosesOnlyTheEntry(t *testing.T) {
 
 func TestClose_EndsLoadsAndRefusesNewOnes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, _ := virtualWorld(t)
+		c, _ := onVirtualTime(t)
 		r := newRegion(c, "article")
 		mustGet(t, r, "held", value("v", thing(1)))
 		hanging := backgroundInfo(context.Background(), r, "1", func(ctx context.Context, _ *Load) (string, error) {
@@ -391,7 +394,7 @@ func TestClose_EndsLoadsAndRefusesNewOnes(t *testing.T) {
 
 func TestVerify_FindsWhatNoChangeExplains(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, _ := virtualWorld(t)
+		c, _ := onVirtualTime(t)
 		articles, pages := newRegion(c, "article"), newRegion(c, "page")
 		tb := &table{}
 		if checked, ok := c.Verify(context.Background()); checked || !ok {
@@ -425,7 +428,7 @@ func TestVerify_FindsWhatNoChangeExplains(t *testing.T) {
 
 func TestVerify_WaitsForTheChangeThatExplains(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, w := virtualWorld(t)
+		c, w := onVirtualTime(t)
 		r := newRegion(c, "article")
 		tb := &table{}
 		tb.set(1, "old")
@@ -455,7 +458,7 @@ func TestVerify_WaitsForTheChangeThatExplains(t *testing.T) {
 
 func TestVerify_ChecksAbsenceAndReadsPastTheCache(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, _ := virtualWorld(t)
+		c, _ := onVirtualTime(t)
 		r := newRegion(c, "article")
 		tb := &table{}
 		if _, err := r.Get(context.Background(), "1", tb.loadArticle(1)); !stoa.Is(err, stoa.KindNotFound) {
@@ -472,6 +475,7 @@ func TestVerify_ChecksAbsenceAndReadsPastTheCache(t *testing.T) {
 }
 
 func TestNew_SaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
 	proof := func() time.Duration { return 1 }
 	for _, o := range []Options{{}, {Proof: proof, MaxAge: -1}, {Proof: proof, ReadThroughMax: -1}} {
 		if c, err := New(o); err == nil || c != nil {
@@ -502,7 +506,7 @@ func TestNew_SaysWhatIsWrong(t *testing.T) {
 // cover what was read before it.
 func TestGuard12_MarkCountsFromTheProofBeforeTheAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, w := virtualWorld(t)
+		c, w := onVirtualTime(t)
 		proof := c.o.Clock()
 		w.proof.Store(int64(proof))
 		time.Sleep(c.o.FreshLimit)
@@ -533,7 +537,7 @@ func TestGuard12_MarkCountsFromTheProofBeforeTheAnswer(t *testing.T) {
 // A copy that was loaded after the newest proof is as old as that proof: who answered may have been deposed.
 func TestGuard12_StaleCopyLoadedWithoutAProofCountsFromTheProof(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, w := virtualWorld(t)
+		c, w := onVirtualTime(t)
 		pages := guestRegion(c)
 		w.proof.Store(int64(c.o.Clock()))
 		time.Sleep(4 * time.Second)

@@ -16,6 +16,9 @@ type RegionOptions struct {
 	Name string
 	// MaxBytes bounds the region, a sixteenth of it for negative entries; default Options.MaxBytes.
 	MaxBytes int64
+	// Large says that single values may be large, such as the whole tree of a site: the region is not divided into parts
+	// that are locked by themselves, of which each would hold a sixteenth, so that a value may fill most of it.
+	Large bool
 	// StaleForGuests allows GetInfo to serve stale copies, marked, within the grace to contexts made
 	// by StaleOK. Only for values that hold nothing made for a particular actor.
 	StaleForGuests bool
@@ -36,7 +39,7 @@ type Info struct {
 	AsOf  uint64        // number of the change up to which the value holds all that touch it
 }
 
-// Region holds values of one type by key. Values are shared: nobody may change them.
+// Region holds values of one type by key. Values are shared: no caller may change them.
 type Region[V any] struct {
 	r    *region
 	size func(V) int
@@ -80,7 +83,7 @@ func NewRegion[V any](c *Cache, o RegionOptions, size func(V) int, codec ...Code
 		o.Same = reflect.DeepEqual
 	}
 	n := 1
-	for n < 16 && o.MaxBytes/int64(2*n) >= shardBytes {
+	for n < 16 && o.MaxBytes/int64(2*n) >= shardBytes && !o.Large {
 		n *= 2
 	}
 	r := &region{cache: c, o: o, shards: make([]shard, n), mask: uint64(n - 1)}
@@ -123,7 +126,7 @@ func (r *Region[V]) Get(ctx context.Context, key string, load func(ctx context.C
 }
 
 // GetInfo is Get that also says how the value was come by. Only GetInfo serves stale copies: the
-// caller must show Info.Stale to whoever gets the answer.
+// caller must show Info.Stale to the client that gets the answer.
 func (r *Region[V]) GetInfo(ctx context.Context, key string, load func(ctx context.Context, l *Load) (V, error)) (V, Info, error) {
 	return r.get(ctx, key, load, true)
 }
@@ -139,9 +142,9 @@ func (r *Region[V]) get(ctx context.Context, key string, load func(ctx context.C
 		m.after(r.r.cache)
 		if e.fresh(&m) {
 			info := s.hit(e, &m)
-			e.passOn(st.load, &m)
-			if e.strange.Load() {
-				r.r.adopt(ctx, e, func(ctx context.Context, l *Load) (any, error) { return load(ctx, l) })
+			e.inheritedBy(st.load, &m)
+			if e.remote.Load() {
+				r.r.register(ctx, e, func(ctx context.Context, l *Load) (any, error) { return load(ctx, l) })
 			}
 			v, _ := e.val.(V)
 			return v, info, e.err
@@ -178,7 +181,7 @@ func (r *Region[V]) PeekBytes(key []byte) (V, Info, bool) {
 
 func (r *Region[V]) peek(s *shard, e *entry, m *moment) (V, Info, bool) {
 	m.after(r.r.cache)
-	if !e.fresh(m) || e.err != nil || e.strange.Load() {
+	if !e.fresh(m) || e.err != nil || e.remote.Load() {
 		var none V
 		return none, Info{}, false
 	}
@@ -257,13 +260,13 @@ func (s *shard) hit(e *entry, m *moment) Info {
 	return Info{Hit: true, Age: e.age(m.now), AsOf: max(e.asOf, m.finished)}
 }
 
-// passOn lets a load inherit from the entry it hit. The entry was in the store after the finished
+// inheritedBy lets a load inherit from the entry it hit. The entry was in the store after the finished
 // number was read, so it holds every change up to that number that touches it.
-func (e *entry) passOn(l *Load, m *moment) {
+func (e *entry) inheritedBy(l *Load, m *moment) {
 	if l == nil {
 		return
 	}
-	l.absorb(&outcome{err: e.err, tags: e.tags, asOf: max(e.asOf, m.finished), expires: e.expires, timed: e.timed})
+	l.inherit(&outcome{err: e.err, tags: e.tags, asOf: max(e.asOf, m.finished), expires: e.expires, timed: e.timed})
 }
 
 // direct runs load in the caller's own context and stores nothing.
@@ -276,7 +279,7 @@ func (r *region) direct(ctx context.Context, st state, key string, inTx bool, lo
 	val, err := load(withState(ctx, st), l)
 	o := l.outcome(val, err, begun)
 	o.noStore = o.noStore || inTx
-	outer.absorb(&o)
+	outer.inherit(&o)
 	return val, Info{AsOf: o.asOf}, err
 }
 

@@ -22,13 +22,13 @@ type entry struct {
 	err     error // not nil: a negative entry, the NotFound that the load returned
 	tags    []Tag
 	asOf    uint64        // every change up to here that touches the value is in it
-	loaded  time.Duration // boottime at which its load began; 0 for one of another node: nobody here can tell
+	loaded  time.Duration // boottime at which its load began; 0 for one of another node: this node cannot tell
 	expires time.Duration // boottime from which it is no longer fresh
 	timed   bool          // the load, or one of its parts, declared an expiry
 	size    int64
 
 	visited    atomic.Bool // used since the hand of the eviction last passed
-	strange    atomic.Bool // of another node, and Verify does not know yet how to load it
+	remote     atomic.Bool // of another node, and Verify does not know yet how to load it
 	links      []link      // guarded by index.mu
 	prev, next *entry      // guarded by shard.mu
 }
@@ -101,7 +101,7 @@ func (r *region) store(e *entry, incarnation int64) verdict {
 	if r.cache.incarnation() != incarnation {
 		return refusedByIncarnation
 	}
-	// From here to the unlock nobody can see the entry in the map, but a change that begins now
+	// From here to the unlock no caller can see the entry in the map, but a change that begins now
 	// finds it in the index and waits for the lock of this shard to drop it.
 	if !r.cache.index.admit(e) {
 		return refusedByChange

@@ -20,7 +20,7 @@ const (
 	maxTrails = 4096
 	// maxAhead is by how many changes of one writer an offer may be behind this node.
 	maxAhead = 4096
-	// trailRest is after how long a writer that nobody knows any more is forgotten here. The log forgets
+	// trailRest is after how long a writer that no node knows any more is forgotten here. The log forgets
 	// a writer after 30 days of silence, and a new one is known to it after its next read.
 	trailRest = time.Hour
 )

@@ -12,13 +12,13 @@ import (
 )
 
 // confirm waits until every live node has applied a write that takes something away, or until those
-// that have not could no longer serve what was there before (coherence rule 22).
+// that have not could no longer serve what was there before (rule 22).
 func (l *Log) confirm(ctx context.Context, n uint64) {
 	l.core.stats.tookAway.Add(1)
 	if l.opt.Confirm == nil {
 		return
 	}
-	// Whoever went away meanwhile does not shorten it: the answer is a promise.
+	// A node that went away meanwhile does not shorten it: the answer is a promise.
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), l.opt.ConfirmLimit, fmt.Errorf("no answer within %s", l.opt.ConfirmLimit))
 	defer cancel()
 	if err := l.opt.Confirm(ctx, Position{Writer: l.Writer(), N: n}); err != nil {
@@ -33,8 +33,8 @@ const (
 	againTries = 30
 )
 
-// takeAgain does once more what the lost commits had taken away: after a fail-over somebody could have
-// back what was taken from him (coherence rule 33).
+// takeAgain does once more what the lost commits had taken away: after a fail-over a person could have
+// back what was taken from him (rule 33).
 func (l *Log) takeAgain(lost []commit) {
 	for _, c := range lost {
 		if len(c.again) == 0 {
@@ -58,13 +58,25 @@ func (l *Log) takeAgain(lost []commit) {
 	}
 }
 
-// tryAgain waits for a database that has only just come back.
+// tryAgain waits for a database that has only just come back, and for a writer who was in between. One thing that
+// cannot be taken away does not keep the others.
 func (l *Log) tryAgain(c commit) error {
+	rest := c.again
 	for try := 1; ; try++ {
+		var left []func(ctx context.Context, tx *db.Tx) error
+		var failed error
+		var between bool
 		err := l.d.Write(l.ctx, func(ctx context.Context, tx *db.Tx) error {
-			for _, again := range c.again {
-				if err := again(ctx, tx); err != nil {
+			left, failed, between = nil, nil, false
+			for _, again := range rest {
+				undone, err := tx.Try(ctx, again)
+				if err != nil && !undone {
 					return err
+				}
+				if err != nil {
+					left, failed = append(left, again), errors.Join(failed, err)
+					between = between || stoa.Is(err, stoa.KindConflict)
+					continue
 				}
 				tx.TakesAway(again)
 			}
@@ -73,7 +85,11 @@ func (l *Log) tryAgain(c commit) error {
 			}
 			return nil
 		})
-		if err == nil || stoa.KindOf(err) != stoa.KindUnavailable || try == againTries {
+		repeats := stoa.Is(err, stoa.KindUnavailable) || stoa.Is(err, stoa.KindConflict)
+		if err == nil {
+			rest, err, repeats = left, failed, between
+		}
+		if err == nil || !repeats || try == againTries {
 			return err
 		}
 		timer := time.NewTimer(againPause)

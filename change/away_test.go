@@ -3,9 +3,11 @@ package change_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/change"
 	"github.com/stoa-portal/stoa/db"
 )
@@ -43,6 +45,7 @@ func has(t *testing.T, d *db.DB, name string) bool {
 }
 
 func TestTakesAway_IsAnsweredWhenTheOthersHaveConfirmed_Rule22(t *testing.T) {
+	t.Parallel()
 	engines(t, 2, func(t *testing.T, d []*db.DB) {
 		b := open(t, d[1])
 		asked, answer := make(chan change.Position), make(chan error)
@@ -51,7 +54,7 @@ func TestTakesAway_IsAnsweredWhenTheOthersHaveConfirmed_Rule22(t *testing.T) {
 			o.Send = func(hint []byte) { sent <- hint }
 			o.Confirm = func(_ context.Context, p change.Position) error { asked <- p; return <-answer }
 		})
-		a.write("fact", 1) // gives, so nobody is asked
+		a.write("fact", 1) // gives, so no node is asked
 		give(t, d[0], "role")
 		done := make(chan error, 1)
 		go func() { done <- take(t.Context(), d[0], "role") }()
@@ -74,7 +77,7 @@ func TestTakesAway_IsAnsweredWhenTheOthersHaveConfirmed_Rule22(t *testing.T) {
 		if s := a.Status(); s.TookAway != 1 || s.Unconfirmed != 0 {
 			t.Errorf("%d took away, %d unconfirmed", s.TookAway, s.Unconfirmed)
 		}
-		if err := take(t.Context(), d[0], "role"); err != nil { // there is nothing to take, so nobody is asked
+		if err := take(t.Context(), d[0], "role"); err != nil { // there is nothing to take, so no node is asked
 			t.Fatal(err)
 		}
 		err := d[0].Write(t.Context(), func(_ context.Context, tx *db.Tx) error {
@@ -90,6 +93,7 @@ func TestTakesAway_IsAnsweredWhenTheOthersHaveConfirmed_Rule22(t *testing.T) {
 }
 
 func TestTakesAway_WaitsNoLongerThanTheBound_Rule22(t *testing.T) {
+	t.Parallel()
 	engines(t, 1, func(t *testing.T, d []*db.DB) {
 		gone, leave := context.WithCancel(t.Context())
 		confirm := []func(ctx context.Context) error{
@@ -122,6 +126,7 @@ func TestTakesAway_WaitsNoLongerThanTheBound_Rule22(t *testing.T) {
 
 // Rule 33: what a lost commit had taken away is taken away again.
 func TestTakesAway_IsRepeatedWhenAFailOverLostIt_Rule33(t *testing.T) {
+	t.Parallel()
 	engines(t, 2, func(t *testing.T, d []*db.DB) {
 		asked := make(chan change.Position, 10)
 		a := open(t, d[0], func(o *change.Options) {
@@ -180,5 +185,69 @@ func TestTakesAway_IsRepeatedWhenAFailOverLostIt_Rule33(t *testing.T) {
 			return len(got) == len(want)
 		})
 		eventually(t, "the other node starts over behind it", func() bool { return b.Poll(t.Context()) == nil && b.drops() == 1 && b.Applied(again) })
+	})
+}
+
+// Rule 33: of what one lost commit had taken away, what can be taken again is, and a writer in between is waited for.
+func TestTakesAway_OneThatFailsDoesNotKeepTheOthers_Rule33(t *testing.T) {
+	t.Parallel()
+	engines(t, 1, func(t *testing.T, d []*db.DB) {
+		a := open(t, d[0])
+		drop := func(name string) func(ctx context.Context, tx *db.Tx) error {
+			return func(ctx context.Context, tx *db.Tx) error {
+				n, err := tx.Affected(ctx, "DELETE FROM cluster_fact WHERE name = ?", name)
+				if n > 0 {
+					tx.Changed("fact", 1, 7, 1)
+				}
+				return err
+			}
+		}
+		var broken atomic.Bool
+		late := 0
+		a.write("fact", 1)
+		ctx, receipts := change.WithReceipts(t.Context())
+		if err := d[0].Write(ctx, func(_ context.Context, tx *db.Tx) error {
+			tx.Changed("fact", 5, 7, 1)
+			tx.TakesAway(func(ctx context.Context, tx *db.Tx) error {
+				broken.Store(true)
+				return errors.Join(drop("kept")(ctx, tx), errors.New("there is nothing it could be taken from"))
+			})
+			tx.TakesAway(drop("role"))
+			tx.TakesAway(func(ctx context.Context, tx *db.Tx) error {
+				if late++; late == 1 {
+					return stoa.Conflict("another person was faster")
+				}
+				return drop("late")(ctx, tx)
+			})
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		lost := receipts.Positions()[0]
+		a.poll()
+		for _, name := range []string{"kept", "role", "late"} {
+			give(t, d[0], name)
+		}
+		if err := d[0].Control(t.Context(), func(tx *db.Tx) error {
+			for _, s := range []string{"UPDATE db_incarnation SET number = number + 1", "DELETE FROM change_log WHERE n > 1"} {
+				if _, err := tx.Exec(t.Context(), s); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "what can be is taken away again", func() bool {
+			_ = a.Poll(t.Context()) // the first read in the new history fails
+			return !has(t, d[0], "role") && !has(t, d[0], "late")
+		})
+		if !broken.Load() || !has(t, d[0], "kept") {
+			t.Error("what failed half-way was not undone")
+		}
+		eventually(t, "it is reported", func() bool { return len(a.Status().Lost) == 1 })
+		if l := a.Status().Lost[0]; l.N != lost.N || l.TakenAgain {
+			t.Errorf("reported as %+v", l)
+		}
 	})
 }

@@ -93,7 +93,7 @@ func (c *Core) Doubt(n uint64, at time.Time) (tombstone Row, open bool) {
 
 // Done is told the outcome of a transaction before its writer is answered. A committed change is
 // applied here now, and waits to be sent to the others. took says that it was committed, takes something
-// away, and that nobody knew the outcome before.
+// away, and that no node knew the outcome before.
 func (c *Core) Done(now time.Duration, n uint64, changes []db.Change, committed bool) (took bool) {
 	p := c.own.pending(n)
 	if p == nil {
@@ -286,12 +286,12 @@ type Look struct {
 }
 
 // Look begins a read of the log that is sent now. What is committed before then is applied when the
-// read has landed, and that is what a proof says: so it is dated now and not later (coherence rule 13).
+// read has landed, and that is what a proof says: so it is dated now and not later (rule 13).
 func (c *Core) Look(now time.Duration) *Look {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	lk := &Look{writer: c.own.writer, sent: now, era: c.era}
-	// Whoever was away for so long may have missed the whole life of a writer that is forgotten since.
+	// A node that was away for so long may have missed the whole life of a writer that is forgotten since.
 	lk.rebase = c.rebase || now-time.Duration(c.alive.Load()) > writerLife
 	if lk.rebase {
 		lk.recent = slices.Clone(c.recent)

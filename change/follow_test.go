@@ -28,6 +28,7 @@ func link(t *testing.T, tr cluster.Transport, d *db.DB, opts ...func(*change.Opt
 }
 
 func TestHint_ArrivesWithoutAReadAndIsConfirmedByTheLog_Rule10(t *testing.T) {
+	t.Parallel()
 	engines(t, 3, func(t *testing.T, d []*db.DB) {
 		hub := cluster.NewHub()
 		a := link(t, hub.Join("a"), d[0])
@@ -52,6 +53,7 @@ func TestHint_ArrivesWithoutAReadAndIsConfirmedByTheLog_Rule10(t *testing.T) {
 }
 
 func TestHint_LostOnesAreNoticedAndRepaired_Rule9(t *testing.T) {
+	t.Parallel()
 	engines(t, 2, func(t *testing.T, d []*db.DB) {
 		hub := clustertest.NewHub(1)
 		a := link(t, hub.Join("a"), d[0])
@@ -72,6 +74,7 @@ func TestHint_LostOnesAreNoticedAndRepaired_Rule9(t *testing.T) {
 }
 
 func TestHint_AStormWithLossesCostsFewReads_Rule9(t *testing.T) {
+	t.Parallel()
 	engines(t, 2, func(t *testing.T, d []*db.DB) {
 		hub := clustertest.NewHub(2)
 		hub.SetFaults(clustertest.Faults{Drop: 0.5, Duplicate: 0.2, Delay: 3 * time.Millisecond})
@@ -99,6 +102,7 @@ func TestHint_AStormWithLossesCostsFewReads_Rule9(t *testing.T) {
 }
 
 func TestHint_ABigTransactionIsAnnouncedNotSent_Rule9(t *testing.T) {
+	t.Parallel()
 	engines(t, 2, func(t *testing.T, d []*db.DB) {
 		hub := cluster.NewHub()
 		a, b := link(t, hub.Join("a"), d[0]), link(t, hub.Join("b"), d[1])
@@ -122,6 +126,7 @@ func TestHint_ABigTransactionIsAnnouncedNotSent_Rule9(t *testing.T) {
 }
 
 func TestHint_WhatIsNoHintIsCountedAndAForgedOneHidesNothing_Rule29(t *testing.T) {
+	t.Parallel()
 	engines(t, 2, func(t *testing.T, d []*db.DB) {
 		var stolen []byte
 		sent := make(chan []byte, 10)
@@ -145,6 +150,7 @@ func TestHint_WhatIsNoHintIsCountedAndAForgedOneHidesNothing_Rule29(t *testing.T
 }
 
 func TestLog_ASubscriberSeesWhatTheCachesSawAfterThem(t *testing.T) {
+	t.Parallel()
 	engines(t, 2, func(t *testing.T, d []*db.DB) {
 		a, b := open(t, d[0]), open(t, d[1])
 		var got []change.Row
@@ -173,6 +179,7 @@ func later(by time.Duration) func(o *change.Options) {
 
 // Rule 6: a reader that was away for too long knows it, even when the log is empty.
 func TestPrune_AReaderBelowTheHorizonStartsOver_Rule6(t *testing.T) {
+	t.Parallel()
 	engines(t, 3, func(t *testing.T, d []*db.DB) {
 		a, b := open(t, d[0]), open(t, d[1])
 		b.poll()
@@ -205,6 +212,7 @@ func TestPrune_AReaderBelowTheHorizonStartsOver_Rule6(t *testing.T) {
 }
 
 func TestPrune_WorksInBatchesAndIsFenced(t *testing.T) {
+	t.Parallel()
 	engines(t, 1, func(t *testing.T, d []*db.DB) {
 		a := open(t, d[0], later(-2*time.Hour))
 		for range 3 {
@@ -239,14 +247,11 @@ func TestPrune_WorksInBatchesAndIsFenced(t *testing.T) {
 }
 
 // Rule 6: what cannot start over holds the log back, but not for ever.
-func TestCursor_HoldsTheLogBackUpToTheRetention_Rule6(t *testing.T) {
+func TestPlace_HoldsTheLogBackUpToTheRetention_Rule6(t *testing.T) {
+	t.Parallel()
 	engines(t, 2, func(t *testing.T, d []*db.DB) {
 		a := open(t, d[0])
-		c, err := a.Follow(t.Context(), "search")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
+		c := a.follow(t, "search")
 		a.write("article", 1)
 		a.write("article", 2)
 		a.publish()
@@ -254,7 +259,7 @@ func TestCursor_HoldsTheLogBackUpToTheRetention_Rule6(t *testing.T) {
 		if n, err := lunch.Prune(t.Context(), nil); err != nil || n != 0 {
 			t.Fatalf("pruned %d unread rows: %v", n, err)
 		}
-		rows, ack, err := c.Next(t.Context(), 1)
+		rows, ack, err := c.next(t.Context(), 1)
 		if err != nil || len(rows) != 1 || rows[0].ID != 1 {
 			t.Fatalf("%+v %v", rows, err)
 		}
@@ -268,33 +273,29 @@ func TestCursor_HoldsTheLogBackUpToTheRetention_Rule6(t *testing.T) {
 		if n, err := vacation.Prune(t.Context(), nil); err != nil || n != 1 {
 			t.Fatalf("pruned %d rows: %v", n, err)
 		}
-		if rows, _, err := c.Next(t.Context(), 10); !errors.Is(err, change.ErrBehind) {
+		if rows, _, err := c.next(t.Context(), 10); !errors.Is(err, change.ErrBehind) {
 			t.Fatalf("%+v %v, want ErrBehind", rows, err)
 		}
-		if err := c.Restart(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		c.restart(t)
 		a.write("article", 3)
-		if rows, _, err := c.Next(t.Context(), 10); err != nil || len(rows) != 1 || rows[0].ID != 3 {
+		if rows, _, err := c.next(t.Context(), 10); err != nil || len(rows) != 1 || rows[0].ID != 3 {
 			t.Fatalf("%+v %v", rows, err)
 		}
 	})
 }
 
-func TestCursor_DeliversUntilItIsAcknowledgedAndAfterARestart(t *testing.T) {
+func TestPlace_DeliversUntilItIsAcknowledgedAndAfterARestart(t *testing.T) {
+	t.Parallel()
 	engines(t, 2, func(t *testing.T, d []*db.DB) {
 		a, b := open(t, d[0]), open(t, d[1])
-		c, err := a.Follow(t.Context(), "audit")
-		if err != nil {
-			t.Fatal(err)
-		}
+		c := a.follow(t, "audit")
 		a.write("article", 1)
 		b.write("article", 2)
 		b.write("article", 3)
 		got := map[stoa.ID]int{}
-		ids := func(c *change.Cursor, acknowledge bool) (n int) {
+		ids := func(c *cursor, acknowledge bool) (n int) {
 			t.Helper()
-			rows, ack, err := c.Next(t.Context(), 100)
+			rows, ack, err := c.next(t.Context(), 100)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -315,58 +316,49 @@ func TestCursor_DeliversUntilItIsAcknowledgedAndAfterARestart(t *testing.T) {
 		for got[1] == 0 || got[2] == 0 || got[3] == 0 {
 			ids(c, true)
 		}
-		c.Close()
 		clear(got)
 		p := b.write("article", 4)
 		// The node dies; another one goes on with the reader.
-		next, err := b.Follow(t.Context(), "audit")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer next.Close()
+		next := b.follow(t, "audit")
 		for got[4] == 0 {
 			ids(next, true)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
-		if rows, _, err := next.Next(ctx, 100); !errors.Is(err, context.DeadlineExceeded) {
+		if rows, _, err := next.next(ctx, 100); !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatalf("%v was delivered again after it was acknowledged: %+v %v", p, rows, err)
 		}
 	})
 }
 
-// The stored position is the settled one: what is in flight below the head is delivered later.
-func TestCursor_TheStoredPositionIsTheSettledOne_Rule6(t *testing.T) {
+// What is in flight below the head is delivered later, and what was read above it is not delivered again.
+func TestPlace_WhatIsInFlightIsDeliveredLater_Rule6(t *testing.T) {
+	t.Parallel()
 	servers(t, 3, func(t *testing.T, d []*db.DB) {
 		a, b := open(t, d[0]), open(t, d[1])
-		c, err := b.Follow(t.Context(), "audit")
-		if err != nil {
-			t.Fatal(err)
-		}
+		c := b.follow(t, "audit")
 		late := a.hold(d[2], 1)
 		a.write("article", 2)
-		rows, ack, err := c.Next(t.Context(), 10)
+		rows, ack, err := c.next(t.Context(), 10)
 		if err != nil || len(rows) != 1 || rows[0].ID != 2 {
 			t.Fatalf("%+v %v", rows, err)
 		}
 		if err := ack(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		c.Close()
 		late.commit(t)
-		again, err := b.Follow(t.Context(), "audit")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer again.Close()
+		again := b.follow(t, "audit")
 		found := false
 		for !found {
-			rows, ack, err := again.Next(t.Context(), 10)
+			rows, ack, err := again.next(t.Context(), 10)
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, r := range rows {
 				found = found || r.ID == 1
+				if r.ID == 2 {
+					t.Fatal("what was read above a gap is delivered again")
+				}
 			}
 			if err := ack(t.Context()); err != nil {
 				t.Fatal(err)
@@ -377,6 +369,7 @@ func TestCursor_TheStoredPositionIsTheSettledOne_Rule6(t *testing.T) {
 
 // Rules 12 and 33: on a new history everything is dropped, and own commits that it lacks are reported.
 func TestLog_ANewHistoryDropsEverythingAndReportsLostCommits_Rules12and33(t *testing.T) {
+	t.Parallel()
 	engines(t, 2, func(t *testing.T, d []*db.DB) {
 		a, b := open(t, d[0]), open(t, d[1])
 		kept, lost := a.write("article", 1), a.writeBy(77, "article", 2)
@@ -418,6 +411,7 @@ func TestLog_ANewHistoryDropsEverythingAndReportsLostCommits_Rules12and33(t *tes
 }
 
 func TestLog_ANodeThatWasAwayForADayStartsOverAndMayNotWrite(t *testing.T) {
+	t.Parallel()
 	engines(t, 1, func(t *testing.T, d []*db.DB) {
 		now := time.Hour
 		a := open(t, d[0], func(o *change.Options) { o.Clock = func() time.Duration { return now } })
@@ -436,6 +430,7 @@ func TestLog_ANodeThatWasAwayForADayStartsOverAndMayNotWrite(t *testing.T) {
 }
 
 func TestRecent_ShowsTheNewestRowsThatMatch(t *testing.T) {
+	t.Parallel()
 	engines(t, 1, func(t *testing.T, d []*db.DB) {
 		a := open(t, d[0])
 		a.write("article", 1)
@@ -460,6 +455,7 @@ func TestRecent_ShowsTheNewestRowsThatMatch(t *testing.T) {
 }
 
 func TestLog_RunFollowsByItselfAndCloseEndsIt(t *testing.T) {
+	t.Parallel()
 	engines(t, 2, func(t *testing.T, d []*db.DB) {
 		a, b := open(t, d[0]), open(t, d[1], func(o *change.Options) { o.PollInterval = 5 * time.Millisecond })
 		done := make(chan error, 1)

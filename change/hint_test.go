@@ -11,6 +11,7 @@ import (
 func decodeHint(b []byte) (hint, error) { return new(hintDecoder).decode(b) }
 
 func TestHint_ComesBackAsItWasSent(t *testing.T) {
+	t.Parallel()
 	at := time.UnixMicro(1_700_000_000_000_001).UTC()
 	rows := []Row{
 		{Writer: 9, N: 3, Part: 0, Kind: "article", ID: 42, Scope: 7, Version: 8, At: at},
@@ -33,6 +34,7 @@ func TestHint_ComesBackAsItWasSent(t *testing.T) {
 
 // A decoder is used again, and rows that are new are gathered where the message was decoded.
 func TestHint_OnlyWhatIsNewIsApplied(t *testing.T) {
+	t.Parallel()
 	at := time.UnixMicro(1_700_000_000_000_001).UTC()
 	tx := func(n uint64, ids ...stoa.ID) []Row {
 		var rows []Row

@@ -109,7 +109,7 @@ func (l *Log) Settle(ctx context.Context, n uint64) (committed bool, err error) 
 	if !open {
 		return l.committed(ctx, l.Writer(), n)
 	}
-	committed, err = l.bury(ctx, tombstone)
+	committed, err = l.writeTombstone(ctx, tombstone)
 	if err != nil {
 		l.core.own.doubt(n)
 		l.core.stats.unknown.Add(1)
@@ -121,14 +121,14 @@ func (l *Log) Settle(ctx context.Context, n uint64) (committed bool, err error) 
 // ErrForgotten says that the log was pruned past a number: what became of it can no longer be told.
 var ErrForgotten = errors.New("the change log was pruned past this transaction before it was known what became of it")
 
-// bury writes a tombstone unless its number was committed.
-func (l *Log) bury(ctx context.Context, tombstone Row) (committed bool, err error) {
+// writeTombstone writes a tombstone unless its number was committed.
+func (l *Log) writeTombstone(ctx context.Context, tombstone Row) (committed bool, err error) {
 	err = l.d.Control(ctx, func(tx *db.Tx) error {
 		if err := insertRows(ctx, tx, []Row{tombstone}); err != nil {
 			return err
 		}
 		// A row that was pruned is no duplicate. The horizon moves in the transaction that prunes, so it is
-		// seen to have moved by whoever could insert.
+		// seen to have moved by the transaction that could insert.
 		var horizon uint64
 		err := tx.QueryRow(ctx, "SELECT horizon FROM change_writer WHERE writer = ?", tombstone.Writer).Scan(&horizon)
 		switch {

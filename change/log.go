@@ -19,7 +19,7 @@ import (
 )
 
 // Bound is the promise: a request that arrives longer than this after a write was acknowledged never sees
-// the value before it, on any node. It is cache.fresh.limit plus room for errors (coherence rule 13).
+// the value before it, on any node. It is cache.fresh.limit plus room for errors (rule 13).
 const Bound = 2 * time.Second
 
 // Options says what a Log works on and what it feeds. DB is required.
@@ -37,12 +37,12 @@ type Options struct {
 	// Send carries a hint to the other nodes, after the commit. It must not block for long.
 	Send func(hint []byte)
 	// Tell carries a node's word about the database it follows to the other nodes; they give it to Hear. nil:
-	// there are none, or messages do not come from members only.
+	// there are none, or messages do not come from members only. It may block: no proof waits for it.
 	Tell func(message []byte)
 	// Confirm returns nil once every other live node has applied the write, or an error that says who has
 	// not, when ctx ends at the latest; after an error the writer is answered only when ConfirmLimit is
 	// over. It is called for writes that take something away, after they were applied here and handed to
-	// Send. nil: there is nobody else.
+	// Send. nil: there is no other node.
 	Confirm func(ctx context.Context, p Position) error
 	// TrustHints says that hints come from authenticated nodes. Where a load on this node cannot be older
 	// than a hint (one database server, not Galera), a row that a hint brought is then not applied a
@@ -130,6 +130,7 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 	l.core.outbox.shut = o.Send == nil
 	l.ctx, l.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	l.flight.freed = make(chan struct{}, 1)
+	l.peers.next = make(chan []byte, 1)
 	if err := l.begin(ctx); err != nil {
 		l.cancel()
 		return nil, fmt.Errorf("open the change log: %w", err)
@@ -139,6 +140,9 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 	o.DB.SetWitness(l)
 	if o.Send != nil {
 		l.wg.Go(l.send)
+	}
+	if o.Tell != nil {
+		l.wg.Go(l.speak)
 	}
 	return l, nil
 }

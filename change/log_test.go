@@ -17,6 +17,7 @@ import (
 )
 
 func TestLog_AWriteIsAppliedHereBeforeItIsAnsweredAndElsewhereAfterARead(t *testing.T) {
+	t.Parallel()
 	engines(t, 2, func(t *testing.T, d []*db.DB) {
 		a, b := open(t, d[0]), open(t, d[1])
 		p := a.write("article", 42)
@@ -43,6 +44,7 @@ func TestLog_AWriteIsAppliedHereBeforeItIsAnsweredAndElsewhereAfterARead(t *test
 }
 
 func TestLog_ARollbackLeavesNoTrace(t *testing.T) {
+	t.Parallel()
 	engines(t, 2, func(t *testing.T, d []*db.DB) {
 		a, b := open(t, d[0]), open(t, d[1])
 		err := d[0].Write(t.Context(), func(ctx context.Context, tx *db.Tx) error {
@@ -68,6 +70,7 @@ func TestLog_ARollbackLeavesNoTrace(t *testing.T) {
 
 // Rule 1: nothing bounds how late a commit may be; it must be seen whenever it comes.
 func TestLog_ACommitThatHangsIsSeenWheneverItComes_Rule1(t *testing.T) {
+	t.Parallel()
 	servers(t, 3, func(t *testing.T, d []*db.DB) {
 		a, b := open(t, d[0]), open(t, d[1])
 		late := a.hold(d[2], 1)
@@ -88,6 +91,7 @@ func TestLog_ACommitThatHangsIsSeenWheneverItComes_Rule1(t *testing.T) {
 
 // Rule 1: neither does a clock; this commit bears a time of an hour ago.
 func TestLog_NoClockTakesPartInFollowing_Rule1(t *testing.T) {
+	t.Parallel()
 	for _, e := range []dbtest.Engine{dbtest.Postgres, dbtest.MariaDB} {
 		t.Run(string(e), func(t *testing.T) {
 			address := dbtest.URL(t, e)
@@ -117,6 +121,7 @@ func TestLog_NoClockTakesPartInFollowing_Rule1(t *testing.T) {
 
 // What others hear of must be there when they look.
 func TestLog_WhatIsAppliedAndSentIsCommitted(t *testing.T) {
+	t.Parallel()
 	engines(t, 2, func(t *testing.T, d []*db.DB) {
 		var a *node
 		told := make(chan error, 2)
@@ -143,6 +148,7 @@ func TestLog_WhatIsAppliedAndSentIsCommitted(t *testing.T) {
 
 // Rule 2: the cost is the changes, not the changes times a window.
 func TestLog_EachChangeIsReadOnce_Rule2(t *testing.T) {
+	t.Parallel()
 	engines(t, 2, func(t *testing.T, d []*db.DB) {
 		a, b := open(t, d[0]), open(t, d[1])
 		for range 40 {
@@ -157,6 +163,7 @@ func TestLog_EachChangeIsReadOnce_Rule2(t *testing.T) {
 
 // Rules 3 and 5: a number is never used again, not even after the log was emptied and the writer is new.
 func TestLog_NumbersAreNeverUsedAgain_Rules3and5(t *testing.T) {
+	t.Parallel()
 	engines(t, 2, func(t *testing.T, d []*db.DB) {
 		b := open(t, d[1])
 		first := open(t, d[0])
@@ -179,6 +186,7 @@ func TestLog_NumbersAreNeverUsedAgain_Rules3and5(t *testing.T) {
 
 // Rule 4: a token names one write exactly; forged ones share one read and are never waited for.
 func TestLog_TokensAreExactAndForgedOnesAreCheap_Rule4(t *testing.T) {
+	t.Parallel()
 	engines(t, 2, func(t *testing.T, d []*db.DB) {
 		a, b := open(t, d[0]), open(t, d[1])
 		p, q := a.write("article", 1), a.write("article", 2)
@@ -209,6 +217,7 @@ func TestLog_TokensAreExactAndForgedOnesAreCheap_Rule4(t *testing.T) {
 
 // Rule 9: at most one read in flight and one waiting, however many ask.
 func TestLog_ReadsAreShared_Rule9(t *testing.T) {
+	t.Parallel()
 	servers(t, 1, func(t *testing.T, d []*db.DB) {
 		var flying, most, reads atomic.Int32
 		begun, release := make(chan struct{}, 1), make(chan struct{})
@@ -255,6 +264,7 @@ func TestLog_ReadsAreShared_Rule9(t *testing.T) {
 
 // Rule 9: the reads that hints ask for keep their distance.
 func TestLog_ReadsKeepTheirDistance_Rule9(t *testing.T) {
+	t.Parallel()
 	engines(t, 1, func(t *testing.T, d []*db.DB) {
 		a := open(t, d[0], func(o *change.Options) { o.MinPollGap = 20 * time.Millisecond })
 		began := time.Now()
@@ -269,6 +279,7 @@ func TestLog_ReadsKeepTheirDistance_Rule9(t *testing.T) {
 
 // Rule 11: what is in flight when a node joins is not taken for applied.
 func TestLog_WhatIsInFlightAtTheJoinIsAppliedLater_Rule11(t *testing.T) {
+	t.Parallel()
 	servers(t, 3, func(t *testing.T, d []*db.DB) {
 		a := open(t, d[0])
 		before := a.write("article", 1)
@@ -293,6 +304,7 @@ func TestLog_WhatIsInFlightAtTheJoinIsAppliedLater_Rule11(t *testing.T) {
 
 // Rule 12: only a COMMIT that returned is a proof.
 func TestLog_NoProofWithoutTheCommitOfAHeartbeat_Rule12(t *testing.T) {
+	t.Parallel()
 	servers(t, 1, func(t *testing.T, d []*db.DB) {
 		var refuse atomic.Bool
 		deposed := errors.New("read only")
@@ -327,6 +339,7 @@ func TestLog_NoProofWithoutTheCommitOfAHeartbeat_Rule12(t *testing.T) {
 
 // Rule 13: a proof is dated when it was sent, and counts once its rows are applied.
 func TestLog_AProofIsDatedWhenItWasSent_Rule13(t *testing.T) {
+	t.Parallel()
 	servers(t, 2, func(t *testing.T, d []*db.DB) {
 		var clock atomic.Int64
 		clock.Store(int64(time.Hour))
@@ -355,6 +368,7 @@ func TestLog_AProofIsDatedWhenItWasSent_Rule13(t *testing.T) {
 
 // Rule 14: load does not starve the proof.
 func TestLog_AFullPoolDoesNotDelayTheProof_Rule14(t *testing.T) {
+	t.Parallel()
 	servers(t, 1, func(t *testing.T, d []*db.DB) {
 		a := open(t, d[0])
 		var wg sync.WaitGroup
@@ -382,6 +396,7 @@ func TestLog_AFullPoolDoesNotDelayTheProof_Rule14(t *testing.T) {
 
 // Rule 14, on SQLite: a long transaction that writes does not delay the proof.
 func TestLog_ALongWriteDoesNotDelayTheProof_Rule14(t *testing.T) {
+	t.Parallel()
 	d := dbtest.Nodes(t, dbtest.SQLite, 2)
 	a := open(t, d[0], func(o *change.Options) { o.PollInterval = time.Millisecond })
 	busy, release, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
@@ -409,6 +424,7 @@ func TestLog_ALongWriteDoesNotDelayTheProof_Rule14(t *testing.T) {
 
 // Rule 27: the database says what became of a COMMIT that was not answered.
 func TestLog_AnUnknownCommitIsSettledByTheDatabase_Rule27(t *testing.T) {
+	t.Parallel()
 	servers(t, 2, func(t *testing.T, d []*db.DB) {
 		for _, committed := range []bool{true, false} {
 			t.Run(fmt.Sprint("committed ", committed), func(t *testing.T) {
@@ -453,8 +469,9 @@ func TestLog_AnUnknownCommitIsSettledByTheDatabase_Rule27(t *testing.T) {
 	})
 }
 
-// Rule 27: while nobody knows, the number stays open and is asked about again; reads go on meanwhile.
+// Rule 27: while the outcome is unknown, the number stays open and is asked about again; reads go on meanwhile.
 func TestLog_AnOutcomeThatNobodyCouldTellIsAskedAboutAgain_Rule27(t *testing.T) {
+	t.Parallel()
 	servers(t, 3, func(t *testing.T, d []*db.DB) {
 		a, b := open(t, d[0], func(o *change.Options) { o.PollInterval = 10 * time.Millisecond }), open(t, d[1])
 		h := a.hold(d[2], 5)
@@ -489,14 +506,15 @@ func TestLog_AnOutcomeThatNobodyCouldTellIsAskedAboutAgain_Rule27(t *testing.T) 
 	})
 }
 
-// Rule 27: whoever was away until the row was pruned is not told that it was never committed.
+// Rule 27: a node that was away until the row was pruned is not told that it was never committed.
 func TestLog_AnOutcomeThatWasPrunedIsNotTakenForARollback_Rule27(t *testing.T) {
+	t.Parallel()
 	servers(t, 3, func(t *testing.T, d []*db.DB) {
 		later := func() time.Time { return time.Now().Add(2 * time.Hour) }
 		a, b := open(t, d[0], func(o *change.Options) { o.PollInterval = 10 * time.Millisecond }), open(t, d[1], func(o *change.Options) { o.Now = later })
 		h := a.hold(d[2], 5)
 		h.commit(t) // and a is frozen before it has the answer
-		if _, err := b.Bury(t.Context(), a.Writer()); err != nil {
+		if _, err := b.WriteTombstones(t.Context(), a.Writer()); err != nil {
 			t.Fatal(err)
 		}
 		if n, err := b.Prune(t.Context(), nil); n != 1 || err != nil {
@@ -518,6 +536,7 @@ func TestLog_AnOutcomeThatWasPrunedIsNotTakenForARollback_Rule27(t *testing.T) {
 
 // Rule 27: a context that ends during COMMIT leaves the outcome to the server; it is asked.
 func TestLog_ACommitThatIsCutOffIsAskedAbout_Rule27(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name, onCancel string
 		rows           int
@@ -576,6 +595,7 @@ func TestLog_ACommitThatIsCutOffIsAskedAbout_Rule27(t *testing.T) {
 
 // Rule 27: a tombstone keeps the old transaction out for ever.
 func TestLog_ATombstoneKeepsTheOldTransactionOut_Rule27(t *testing.T) {
+	t.Parallel()
 	engines(t, 3, func(t *testing.T, d []*db.DB) {
 		a, b := open(t, d[0]), open(t, d[1])
 		boom := errors.New("the node is taken for dead here")
@@ -599,10 +619,10 @@ func TestLog_ATombstoneKeepsTheOldTransactionOut_Rule27(t *testing.T) {
 		if got := gaps(b, a.Writer()); got != 1 {
 			t.Fatalf("%d gaps for the number in flight", got)
 		}
-		if dead, err := b.Bury(t.Context(), a.Writer()); err != nil || dead != 1 {
+		if dead, err := b.WriteTombstones(t.Context(), a.Writer()); err != nil || dead != 1 {
 			t.Fatalf("%d tombstones, %v", dead, err)
 		}
-		if dead, err := b.Bury(t.Context(), a.Writer()); err != nil || dead != 0 {
+		if dead, err := b.WriteTombstones(t.Context(), a.Writer()); err != nil || dead != 0 {
 			t.Fatalf("%d tombstones the second time, %v", dead, err)
 		}
 		err = d[2].Control(t.Context(), func(tx *db.Tx) error {
@@ -616,7 +636,7 @@ func TestLog_ATombstoneKeepsTheOldTransactionOut_Rule27(t *testing.T) {
 		}
 		b.poll()
 		if gaps(b, a.Writer()) != 0 || b.times(p) != 1 || b.times(change.Position{Writer: a.Writer(), N: 1}) != 0 {
-			t.Fatalf("after the burial: %+v", b.Status().Writers)
+			t.Fatalf("after the tombstones: %+v", b.Status().Writers)
 		}
 	})
 }
@@ -633,6 +653,7 @@ func gaps(n *node, writer int64) int {
 // The race of the experiments: writers on two nodes that roll back and dawdle, a third node that
 // follows, no hints. Nothing may be missed.
 func TestLog_NothingIsMissedUnderRacingWriters_Rules1to3(t *testing.T) {
+	t.Parallel()
 	engines(t, 3, func(t *testing.T, d []*db.DB) {
 		nodes := []*node{open(t, d[0]), open(t, d[1]), open(t, d[2])}
 		run, stop := context.WithCancel(t.Context())

@@ -28,10 +28,11 @@ type word struct {
 	Writable    []string   `json:"writable,omitempty"` // fingerprints of servers that it saw taking writes
 }
 
-// peers are what other nodes said last.
+// peers are what other nodes said last, and what this one says.
 type peers struct {
 	mu   sync.Mutex
 	last map[int64]peerWord
+	next chan []byte // the newest word, until it is sent
 }
 
 type peerWord struct {
@@ -40,7 +41,7 @@ type peerWord struct {
 }
 
 // tell says to the other nodes which database this one follows; beat is the one that was committed, 0 when the
-// log cannot be read.
+// log cannot be read. It waits for nothing: messages may stand still while the database does not.
 func (l *Log) tell(beat int64) {
 	if l.opt.Tell == nil {
 		return
@@ -49,8 +50,29 @@ func (l *Log) tell(beat int64) {
 	if beat != 0 {
 		w.Server, w.Incarnation = l.d.Fingerprint(), l.d.Histories()
 	}
-	if b, err := json.Marshal(w); err == nil { // of strings and numbers
-		l.opt.Tell(b)
+	b, err := json.Marshal(w)
+	if err != nil { // it is of strings and numbers
+		return
+	}
+	select {
+	case <-l.peers.next: // a word that is still waiting says less than this one
+	default:
+	}
+	select {
+	case l.peers.next <- b:
+	default: // another came in between
+	}
+}
+
+// speak sends words until the Log is closed, beside the reads of the log.
+func (l *Log) speak() {
+	for {
+		select {
+		case <-l.ctx.Done():
+			return
+		case b := <-l.peers.next:
+			l.opt.Tell(b)
+		}
 	}
 }
 

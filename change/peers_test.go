@@ -83,6 +83,7 @@ const (
 // A connection that leads to another history, without having been made anew, commits nothing: that is what a
 // proxy does which moves sessions from server to server.
 func TestWrite_ServerOfAnotherHistoryCannotCommit(t *testing.T) {
+	t.Parallel()
 	onServers(t, func(t *testing.T, e dbtest.Engine) {
 		address := dbtest.URL(t, e)
 		d := handle(t, address)
@@ -125,6 +126,7 @@ func TestWrite_ServerOfAnotherHistoryCannotCommit(t *testing.T) {
 
 // A dump of an hour ago that is restored under a running node is behind, also when the connection stays.
 func TestPoll_DatabaseThatWentBackIsRefusedUntilAnOperatorSaysSo(t *testing.T) {
+	t.Parallel()
 	onServers(t, func(t *testing.T, e dbtest.Engine) {
 		address := dbtest.URL(t, e)
 		now := time.Hour
@@ -190,6 +192,7 @@ func pair(t *testing.T, e dbtest.Engine, longer bool) (a, b *node) {
 
 // Of two databases of one history that both take writes neither is used until one has stopped.
 func TestHear_TwoDatabasesStopBothSides(t *testing.T) {
+	t.Parallel()
 	onServers(t, func(t *testing.T, e dbtest.Engine) {
 		a, b := pair(t, e, false)
 		eventually(t, "both sides stop", func() bool {
@@ -210,6 +213,7 @@ func TestHear_TwoDatabasesStopBothSides(t *testing.T) {
 
 // The node whose database has less leaves; the other goes on.
 func TestHear_TheShorterHistoryIsLeft(t *testing.T) {
+	t.Parallel()
 	onServers(t, func(t *testing.T, e dbtest.Engine) {
 		long, short := pair(t, e, true)
 		eventually(t, "the node on the shorter side stops", func() bool {
@@ -227,6 +231,7 @@ func TestHear_TheShorterHistoryIsLeft(t *testing.T) {
 
 // A heartbeat that is late, or was lost with a crash and made up for, is no other database.
 func TestHear_BeatsThatComeAreNoOtherDatabase(t *testing.T) {
+	t.Parallel()
 	engines(t, 2, func(t *testing.T, d []*db.DB) {
 		var a, b *node
 		a = open(t, d[0], func(o *change.Options) { o.Tell = func(w []byte) { b.Hear(w) } })
@@ -251,6 +256,7 @@ func TestHear_BeatsThatComeAreNoOtherDatabase(t *testing.T) {
 
 // An incarnation that another process begins is followed also by a node whose connections have all ended.
 func TestPoll_NewIncarnationIsFollowedWithoutAnOpenConnection(t *testing.T) {
+	t.Parallel()
 	onServers(t, func(t *testing.T, e dbtest.Engine) {
 		address := dbtest.URL(t, e)
 		d := handle(t, address, func(o *db.Options) { o.IdleTime = 10 * time.Millisecond })
@@ -270,6 +276,7 @@ func TestPoll_NewIncarnationIsFollowedWithoutAnOpenConnection(t *testing.T) {
 // A server that stopped an hour ago lacks this life of a node altogether; that the life is young does not make
 // the loss small.
 func TestPoll_YoungNodeDoesNotFollowAServerOfAnHourAgo(t *testing.T) {
+	t.Parallel()
 	onServers(t, func(t *testing.T, e dbtest.Engine) {
 		address := dbtest.URL(t, e)
 		d := handle(t, address)
@@ -291,6 +298,7 @@ func TestPoll_YoungNodeDoesNotFollowAServerOfAnHourAgo(t *testing.T) {
 
 // A look that lacks what another node has committed proves nothing.
 func TestHear_LookWithoutACommittedBeatIsNoProof(t *testing.T) {
+	t.Parallel()
 	onServers(t, func(t *testing.T, e dbtest.Engine) {
 		n := open(t, handle(t, dbtest.URL(t, e)))
 		n.poll()
@@ -299,6 +307,25 @@ func TestHear_LookWithoutACommittedBeatIsNoProof(t *testing.T) {
 		_ = n.Poll(t.Context())
 		if n.Proof() > before {
 			t.Error("the look counts as a proof although a committed beat is missing in it")
+		}
+	})
+}
+
+// A message server can hold up the caller that gives it a message, while the database answers all the time.
+func TestPoll_MessagesThatStandStillHoldUpNoProof(t *testing.T) {
+	t.Parallel()
+	onServers(t, func(t *testing.T, e dbtest.Engine) {
+		held := make(chan struct{})
+		n := open(t, handle(t, dbtest.URL(t, e)), func(o *change.Options) { o.Tell = func([]byte) { <-held } })
+		t.Cleanup(func() { close(held) }) // before the log is closed
+		for range 4 {
+			before := n.Proof()
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			err := n.Poll(ctx)
+			cancel()
+			if err != nil || n.Proof() <= before {
+				t.Fatalf("no new proof while a message is held up: %v", err)
+			}
 		}
 	})
 }

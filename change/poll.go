@@ -41,8 +41,8 @@ func (l *Log) Poll(ctx context.Context) error {
 	}
 }
 
-// Hangs reports whether the read of the log in flight has waited for the database for longer than Bound: whoever joins the
-// next one cannot expect it to be answered sooner.
+// Hangs reports whether the read of the log in flight has waited for the database for longer than Bound: a caller
+// that joins the next one cannot expect it to be answered sooner.
 func (l *Log) Hangs() bool {
 	l.flight.mu.Lock()
 	defer l.flight.mu.Unlock()
@@ -105,13 +105,19 @@ func (l *Log) fly(f *flight) {
 	}()
 	ctx, cancel := context.WithTimeout(l.ctx, l.opt.PollTimeout)
 	defer cancel()
-	f.err = l.prove(ctx)
-	l.core.stats.poll(l.opt.Clock()-l.flight.begun, f.err)
+	answered, err := l.prove(ctx)
+	f.err = err
+	took := l.opt.Clock() - l.flight.begun
+	l.core.stats.poll(took, err)
+	if took > Bound && err == nil { // an error is told by Run
+		l.log.Warn("a proof of freshness took long: caches were bypassed, and visitors may have been answered 503",
+			"took", took.Round(time.Millisecond), "database", (answered - l.flight.begun).Round(time.Millisecond))
+	}
 }
 
 // prove reads the log and commits the heartbeat in one transaction, applies the rows, and dates the
-// proof when the transaction was sent (coherence rules 12 and 13).
-func (l *Log) prove(ctx context.Context) error {
+// proof when the transaction was sent (rules 12 and 13). answered is when the database had done its part.
+func (l *Log) prove(ctx context.Context) (answered time.Duration, err error) {
 	lk := l.core.Look(l.opt.Clock())
 	see := func(q db.Queryer) error {
 		if err := l.causal(ctx, q); err != nil {
@@ -125,7 +131,6 @@ func (l *Log) prove(ctx context.Context) error {
 		}
 		return lk.Read(sqlSource{ctx, q})
 	}
-	var err error
 	var h heartbeat
 	beside := l.d.Dialect() == db.SQLite && !lk.rebase
 	if beside {
@@ -148,19 +153,20 @@ func (l *Log) prove(ctx context.Context) error {
 			return err
 		})
 	}
+	answered = l.opt.Clock()
 	if errors.Is(err, errIncarnation) {
 		if err := l.d.Recheck(ctx); err != nil {
-			return err
+			return answered, err
 		}
 	}
 	if err != nil {
-		return err
+		return answered, err
 	}
 	if !beside {
 		l.d.BeatSent(l.Writer(), h.beat, lk.sent)
 		l.alive(h)
 	}
-	return l.land(lk)
+	return answered, l.land(lk)
 }
 
 var errIncarnation = errors.New(

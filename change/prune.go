@@ -142,22 +142,22 @@ func (l *Log) forget(ctx context.Context, writer int64, fence func(*db.Tx)) erro
 	})
 }
 
-// Bury settles the numbers that a dead writer left open, so that readers need not ask about them for
+// WriteTombstones settles the numbers that a dead writer left open, so that readers need not ask about them for
 // ever: each gets a tombstone unless it was committed. It is exact at any time, even if the writer
 // turns out to live: then a transaction in flight there fails and nothing is lost. It gives the number
 // of tombstones.
-func (l *Log) Bury(ctx context.Context, writer int64) (tombstones int, err error) {
+func (l *Log) WriteTombstones(ctx context.Context, writer int64) (tombstones int, err error) {
 	if writer == l.Writer() {
-		return 0, errors.New("change: a writer does not bury itself")
+		return 0, errors.New("change: a writer writes no tombstones for itself")
 	}
 	gaps, head, err := Unsettled(sqlSource{ctx, l.d}, writer)
 	if err != nil || head == 0 {
 		return 0, err
 	}
 	for _, n := range gaps {
-		committed, err := l.bury(ctx, Row{Writer: writer, N: n, Low: gaps[0], At: l.opt.Now()})
+		committed, err := l.writeTombstone(ctx, Row{Writer: writer, N: n, Low: gaps[0], At: l.opt.Now()})
 		if errors.Is(err, ErrForgotten) {
-			continue // another node has buried it
+			continue // another node has written it
 		}
 		if err != nil {
 			return tombstones, fmt.Errorf("settle change %d of writer %d: %w", n, writer, err)

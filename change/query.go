@@ -140,30 +140,34 @@ func throughBefore(rows []Row, n uint64) (through uint64) {
 // Rows reads all writers and the rows asked for in one statement.
 func (s sqlSource) Rows(qs []Question, limit int) (map[int64]WriterState, []Row, error) {
 	query, args := writerColumns, []any(nil)
-	if len(qs) > 0 {
-		var where []string
-		for _, x := range qs {
-			after, gaps := x.After, x.Gaps
-			if len(gaps) > gapsPerWriter {
-				after, gaps = gaps[0]-1, nil
-			}
-			w := "(writer = ? AND n > ?)"
-			args = append(args, x.Writer, int64(after))
-			if len(gaps) > 0 {
-				padded := pad(gaps)
-				w += " OR (writer = ? AND n IN " + db.In(len(padded)) + ")"
-				args = append(args, x.Writer)
-				for _, n := range padded {
-					args = append(args, int64(n))
-				}
-			}
-			where = append(where, w)
+	var where, pages []string
+	for _, x := range qs {
+		after, gaps := x.After, x.Gaps
+		if len(gaps) > gapsPerWriter {
+			after, gaps = gaps[0]-1, nil
 		}
-		rows := logColumns + strings.Join(where, " OR ")
-		if limit > 0 {
-			rows = fmt.Sprintf("SELECT * FROM (%s ORDER BY writer, n, part LIMIT %d) AS page", rows, limit+1)
+		parts := []string{"writer = ? AND n > ?"}
+		args = append(args, x.Writer, int64(after))
+		if len(gaps) > 0 {
+			padded := pad(gaps)
+			parts = append(parts, "writer = ? AND n IN "+db.In(len(padded)))
+			args = append(args, x.Writer)
+			for _, n := range padded {
+				args = append(args, int64(n))
+			}
 		}
-		query += " UNION ALL " + rows
+		for _, part := range parts {
+			where = append(where, "("+part+")")
+			// Each by itself: of all together, an engine would rather go through the whole log in the order of its key.
+			pages = append(pages, fmt.Sprintf("SELECT * FROM (%s%s ORDER BY n, part LIMIT %d) AS p%d", logColumns, part,
+				limit+1, len(pages)))
+		}
+	}
+	switch {
+	case len(qs) > 0 && limit > 0:
+		query += " UNION ALL " + strings.Join(pages, " UNION ALL ")
+	case len(qs) > 0:
+		query += " UNION ALL " + logColumns + strings.Join(where, " OR ")
 	}
 	all, err := db.All(s.ctx, s.q, scanRow, query, args...)
 	if err != nil {
@@ -184,6 +188,9 @@ func (s sqlSource) Rows(qs []Question, limit int) (map[int64]WriterState, []Row,
 		}
 		return a.Part - b.Part
 	})
+	if limit > 0 && len(rows) > limit+1 {
+		rows = rows[:limit+1]
+	}
 	return writers, rows, nil
 }
 

@@ -28,11 +28,11 @@ type simTx struct {
 
 type simWriter struct {
 	*own
-	crashed   bool
-	buried    bool
-	ended     int // when it was buried, in reads and burials of the world
-	txs       []*simTx
-	publishes []uint64 // lows on their way to the database
+	crashed    bool
+	tombstoned bool
+	ended      int // when it got its tombstones, in reads and such steps of the simulation
+	txs        []*simTx
+	publishes  []uint64 // lows on their way to the database
 }
 
 type simReader struct {
@@ -42,7 +42,8 @@ type simReader struct {
 	over    int // commits up to this one are covered: they were before the start, or everything was dropped
 	hints   []hintTx
 	flight  *simFlight
-	stored  map[int64]uint64 // a durable reader's
+	stored  map[int64]uint64 // a durable reader's: what holds the log back
+	ahead   Place            // a durable reader's, as it is registered
 	behind  int
 	landed  int
 }
@@ -114,6 +115,7 @@ func (s *sim) restart(r *simReader) {
 		r.begin(w, n)
 		r.stored[w] = n
 	}
+	r.ahead = r.place()
 }
 
 // Rows is what one statement reads: one snapshot.
@@ -188,8 +190,8 @@ func (s *sim) commit(tx *simTx) {
 	}
 }
 
-// bury is Log.bury: it fails while the transaction holds the key.
-func (s *sim) bury(tx *simTx, low uint64) (ok bool) {
+// writeTombstone is Log.writeTombstone: it fails while the transaction holds the key.
+func (s *sim) writeTombstone(tx *simTx, low uint64) (ok bool) {
 	if tx.inserted && !tx.finished {
 		return false
 	}
@@ -235,7 +237,7 @@ func (s *sim) actions() map[string]func(*rapid.T) {
 		"done2":    one(func(t *rapid.T) { s.done(pick(t, "tx", s.undone())) }),
 		"unknown outcome": one(func(t *rapid.T) {
 			tx := pick(t, "tx", s.undone())
-			if s.bury(tx, tx.w.low()) {
+			if s.writeTombstone(tx, tx.w.low()) {
 				s.done(tx)
 			}
 		}),
@@ -249,7 +251,7 @@ func (s *sim) actions() map[string]func(*rapid.T) {
 				pick(t, "writer", s.liveWriters()).crashed = true
 			}
 		}),
-		"bury": one(func(t *rapid.T) { s.buryWriter(pick(t, "writer", s.writers)) }),
+		"write tombstones": one(func(t *rapid.T) { s.writeTombstones(pick(t, "writer", s.writers)) }),
 		"new writer": one(func(t *rapid.T) {
 			if len(s.writers) < 6 {
 				s.addWriter()
@@ -299,12 +301,12 @@ func (s *sim) published(w *simWriter) {
 	if len(w.publishes) == 0 || !found {
 		return
 	}
-	row.Low = w.publishes[0] // as UPDATE … SET low does, even below what Bury wrote
+	row.Low = w.publishes[0] // as UPDATE … SET low does, even below what WriteTombstones wrote
 	w.publishes = w.publishes[1:]
 	s.known[w.writer] = row
 }
 
-func (s *sim) buryWriter(w *simWriter) {
+func (s *sim) writeTombstones(w *simWriter) {
 	row, found := s.known[w.writer]
 	if !found {
 		return
@@ -314,14 +316,14 @@ func (s *sim) buryWriter(w *simWriter) {
 		s.t.Fatal(err)
 	}
 	for _, n := range gaps {
-		if !s.bury(w.txs[n-1], gaps[0]) {
+		if !s.writeTombstone(w.txs[n-1], gaps[0]) {
 			return
 		}
 	}
 	row = s.known[w.writer]
 	row.Low = max(row.Low, head+1)
 	s.known[w.writer] = row
-	w.buried = w.crashed
+	w.tombstoned = w.crashed
 	s.steps++
 	w.ended = s.steps
 }
@@ -348,7 +350,8 @@ func (s *sim) prune(w *simWriter, below uint64) {
 // forget lets a writer go as Log.forget does: long after its end, when every reader has met it.
 func (s *sim) forget(w *simWriter) {
 	row, found := s.known[w.writer]
-	if !found || !w.buried || len(s.rows[w.writer]) > 0 || slices.ContainsFunc(w.txs, func(tx *simTx) bool { return !tx.finished }) {
+	if !found || !w.tombstoned || len(s.rows[w.writer]) > 0 ||
+		slices.ContainsFunc(w.txs, func(tx *simTx) bool { return !tx.finished }) {
 		return
 	}
 	for _, r := range s.readers {
@@ -359,6 +362,7 @@ func (s *sim) forget(w *simWriter) {
 	}
 	for _, r := range s.readers {
 		delete(r.stored, w.writer)
+		r.ahead = slices.DeleteFunc(r.ahead, func(m Mark) bool { return m.Writer == w.writer })
 	}
 	delete(s.known, w.writer)
 }
@@ -381,7 +385,7 @@ func (s *sim) deliver(r *simReader) {
 	}
 }
 
-// forge sends a reader that does not trust hints one that nobody wrote, or one that comes too early.
+// forge sends a reader that does not trust hints one that no writer wrote, or one that comes too early.
 func (s *sim) forge(r *simReader) {
 	if r.durable || r.trust {
 		return
@@ -456,12 +460,9 @@ func (s *sim) follow(r *simReader, limit, fate int) (idle bool) {
 		return true
 	}
 	if fate == 0 {
-		r.reader = newReader(false)
-		for w, n := range r.stored {
-			r.begin(w, n)
-		}
+		r.reader = r.ahead.reader()
 	}
-	next := r.clone()
+	next := r.place().reader()
 	var lk Look
 	for ; ; limit *= 4 {
 		answers, unasked, gone, err := read(s, next.questions(), limit)
@@ -500,8 +501,25 @@ func (s *sim) follow(r *simReader, limit, fate int) (idle bool) {
 	for w, st := range next.streams {
 		r.stored[w] = max(r.stored[w], st.settled())
 	}
-	r.reader = next
+	r.reader, r.ahead = next, stored(s.t, next.place())
 	return !hasRows(lk.answers) && !partial(lk.answers)
+}
+
+// stored is a place as it comes back from the database.
+func stored(t *rapid.T, p Place) (back Place) {
+	for _, m := range p {
+		b := Mark{Writer: m.Writer, Head: m.Settled()}
+		if s, ok := m.ahead().(string); ok {
+			if err := b.parseAhead(s); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !b.equal(m) {
+			t.Fatalf("%+v comes back as %+v", m, b)
+		}
+		back = append(back, b)
+	}
+	return back
 }
 
 func (w *simWriter) txsTime() (zero time.Time) { return }
@@ -517,7 +535,7 @@ func (s *sim) finish(t *rapid.T) {
 	}
 	for _, w := range s.writers {
 		if w.crashed {
-			s.buryWriter(w)
+			s.writeTombstones(w)
 		} else if row, found := s.known[w.writer]; found {
 			row.Low = w.low()
 			s.known[w.writer] = row
@@ -557,6 +575,7 @@ func TestReader_AppliesEveryCommitBeforeAReadItBeganAfter_Rules1to3(t *testing.T
 }
 
 func TestReader_AWriterThatVanishesBeforeItWasReadMeansStartOver(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name string
 		a    answer
@@ -577,6 +596,7 @@ func TestReader_AWriterThatVanishesBeforeItWasReadMeansStartOver(t *testing.T) {
 
 // The same world catches a reader that is wrong.
 func TestReader_TheWorldOfTheTestCatchesMistakes(t *testing.T) {
+	t.Parallel()
 	mutants := map[string]func(r *reader, answers []answer){
 		"a gap is closed by a low that was read after the rows": func(r *reader, answers []answer) {
 			for i := range answers {

@@ -16,6 +16,10 @@ import (
 // reader is told when rows it had not read are gone.
 const Everything = "*"
 
+// CachesOnly is the version of a row of Everything that is for caches alone: nothing was changed, so what follows the
+// log durably passes over it.
+const CachesOnly = -1
+
 // Row is one thing that one committed transaction changed. (Writer, N, Part) is its place for ever.
 type Row struct {
 	Writer  int64   // the process life that wrote it
@@ -28,7 +32,7 @@ type Row struct {
 	Version int64
 	At      time.Time // information only: the writer's clock
 	// Again says that this row was applied here before, as a hint, and the log now confirms it. A cache
-	// may spare what it loaded since, if loads cannot be older than hints (coherence rule 10).
+	// may spare what it loaded since, if loads cannot be older than hints (rule 10).
 	Again bool
 }
 

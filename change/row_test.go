@@ -9,6 +9,7 @@ import (
 )
 
 func TestPosition_ComesBackAsItWasWritten(t *testing.T) {
+	t.Parallel()
 	for _, p := range []Position{{1, 1}, {NewWriter(), 1 << 40}, {1<<63 - 1, 1<<63 - 1}} {
 		if got, err := ParsePosition(p.String()); err != nil || got != p {
 			t.Errorf("%s reads as %+v, %v", p, got, err)
@@ -37,6 +38,7 @@ func FuzzParsePosition(f *testing.F) {
 // The outcome of an unanswered COMMIT may be found out by the reader of the log before the writer gets
 // round to it; the writer is told the place all the same.
 func TestDone_WriterGetsTheReceiptAlthoughAnotherSettled(t *testing.T) {
+	t.Parallel()
 	l := &Log{opt: Options{Clock: Boottime}, core: NewCore(7, false, nil)}
 	for _, committed := range []bool{true, false} {
 		n, _ := l.core.own.begin(time.Now(), nil)

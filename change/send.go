@@ -11,7 +11,7 @@ type outbox struct {
 	txs  []hintTx
 	rows int
 	full bool
-	shut bool   // there is nobody to send to
+	shut bool   // there is no node to send to
 	seq  uint64 // of the newest message
 	wake chan struct{}
 }

@@ -19,7 +19,7 @@ const maxHintsAhead = 1024
 
 // Standing gives how far this node has followed every writer, its own changes among them, by writer.
 // What it holds has been applied, and a load that begins now reads it: hints count only where they are
-// trusted. Nobody may change the list.
+// trusted. No caller may change the list.
 func (c *Core) Standing() []Standing {
 	if known := c.stand.Load(); known != nil {
 		return *known

@@ -21,6 +21,7 @@ func standingOf(n *node, writer int64) (s change.Standing) {
 }
 
 func TestStanding_HoldsWhatIsAppliedHere_Rule23(t *testing.T) {
+	t.Parallel()
 	servers(t, 3, func(t *testing.T, d []*db.DB) {
 		a, b := open(t, d[0]), open(t, d[1])
 		b.poll()
@@ -58,8 +59,9 @@ func TestStanding_HoldsWhatIsAppliedHere_Rule23(t *testing.T) {
 	})
 }
 
-// What is not applied yet is not in the standing, also when somebody asks meanwhile.
+// What is not applied yet is not in the standing, also when a caller asks meanwhile.
 func TestStanding_WaitsForWhatIsBeingApplied_Rule23(t *testing.T) {
+	t.Parallel()
 	engines(t, 2, func(t *testing.T, d []*db.DB) {
 		a := open(t, d[0])
 		begun, release := make(chan struct{}), make(chan struct{})
@@ -84,6 +86,7 @@ func TestStanding_WaitsForWhatIsBeingApplied_Rule23(t *testing.T) {
 }
 
 func TestStanding_HintsCountWhereTheyAreTrusted_Rule23(t *testing.T) {
+	t.Parallel()
 	engines(t, 3, func(t *testing.T, d []*db.DB) {
 		hub := cluster.NewHub()
 		a := link(t, hub.Join("a"), d[0])

@@ -118,8 +118,12 @@ type Filter struct {
 	Scopes []stoa.ID
 }
 
-// Recent gives the newest rows of the log by the writers' clocks, at most limit (1 to 1000) of them.
-// They tell of people and things of all instances, so it is for operators.
+// mostRecent is how many of the newest rows are looked through for those that a filter chooses: the log of a busy
+// portal has millions.
+const mostRecent = 20_000
+
+// Recent gives the newest rows of the log by the writers' clocks, at most limit (1 to 1000) of them, of the newest
+// 20,000. They tell of people and things of all instances, so it is for operators.
 func (l *Log) Recent(ctx context.Context, limit int, f Filter) ([]Row, error) {
 	if err := stoa.ActorFrom(ctx).Operates("read the change log"); err != nil {
 		return nil, err
@@ -127,7 +131,8 @@ func (l *Log) Recent(ctx context.Context, limit int, f Filter) ([]Row, error) {
 	if limit < 1 || limit > 1000 {
 		return nil, stoa.Invalid("limit", "%d rows were asked for: 1 to 1000 can be shown", limit)
 	}
-	query, args := logColumns+"kind <> ''", []any(nil)
+	const columns = "SELECT writer, n, part, low, kind, thing, scope, version, at FROM "
+	query, args := columns+"("+columns+"change_log ORDER BY at DESC LIMIT ?) newest WHERE kind <> ''", []any{mostRecent}
 	if f.Kind != "" {
 		query, args = query+" AND kind = ?", append(args, f.Kind)
 	}

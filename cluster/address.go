@@ -96,7 +96,7 @@ func resolve(ctx context.Context, host string) (netip.Addr, error) {
 }
 
 // LoopbackName reports whether the host name of this machine resolves to 127.0.0.0/8 or ::1 and to
-// nothing else: whoever uses it to reach this machine reaches itself.
+// nothing else: a machine that uses it to reach this one reaches itself.
 func LoopbackName(ctx context.Context, host string) bool {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()

@@ -13,6 +13,7 @@ import (
 )
 
 func TestFindAddress(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		o         cluster.AddressOptions
 		listen    string
@@ -26,7 +27,7 @@ func TestFindAddress(t *testing.T) {
 		"bound to IPv6":           {cluster.AddressOptions{Bind: "[::1]"}, "::1", "::1", true, ""},
 		"bound to a name":         {cluster.AddressOptions{Bind: "localhost"}, "", "", true, ""},
 		"behind translation":      {cluster.AddressOptions{Bind: "0.0.0.0", Advertise: "203.0.113.9"}, "", "203.0.113.9", false, ""},
-		"all, told to nobody":     {cluster.AddressOptions{Bind: "0.0.0.0"}, "", "", false, "cluster.link.advertise.addr"},
+		"all, told to no node":    {cluster.AddressOptions{Bind: "0.0.0.0"}, "", "", false, "cluster.link.advertise.addr"},
 		"bound to nothing":        {cluster.AddressOptions{Bind: "no-such-host.invalid"}, "", "", false, "cluster.link.bind.addr"},
 		"no way":                  {cluster.AddressOptions{Route: "no-such-host.invalid:1"}, "", "", false, "cluster.link.autodetect.address"},
 		"told what is no address": {cluster.AddressOptions{Advertise: "no-such-host.invalid"}, "", "", false, "cluster.link.advertise.addr"},
@@ -63,6 +64,7 @@ func joinAt(t *testing.T, d *db.DB, host, address string) (*cluster.Node, error)
 }
 
 func TestJoin_RefusesLoopbackTowardsOtherHosts(t *testing.T) {
+	t.Parallel()
 	engines(t, 2, func(t *testing.T, d []*db.DB) {
 		first, err := joinAt(t, d[0], "here", "127.0.0.1:7800")
 		if err != nil {
@@ -77,7 +79,7 @@ func TestJoin_RefusesLoopbackTowardsOtherHosts(t *testing.T) {
 		if !stoa.Is(err, stoa.KindInvalid) || !strings.Contains(err.Error(), "cluster.link.bind.addr") || !strings.Contains(err.Error(), "host here") {
 			t.Fatalf("from another host: %v", err)
 		}
-		// A row that only looks alive keeps nobody away.
+		// A row that only looks alive keeps no node away.
 		if _, err := joinAt(t, d[1], "there", "127.0.0.1:7800"); err != nil {
 			t.Fatalf("beside a row without a beat: %v", err)
 		}
@@ -85,6 +87,7 @@ func TestJoin_RefusesLoopbackTowardsOtherHosts(t *testing.T) {
 }
 
 func TestUnreachable_NamesWhoTellsOthersLoopback(t *testing.T) {
+	t.Parallel()
 	self := cluster.Member{Name: "a", HostID: "h1", Address: "10.0.0.1:7800", Self: true, Live: true}
 	all := []cluster.Member{self,
 		{Name: "b", HostID: "h2", Address: "127.0.0.1:7800", Live: true}, {Name: "c", HostID: "h1", Address: "127.0.0.1:7801", Live: true},

@@ -13,6 +13,7 @@ import (
 )
 
 func TestRefuseOthers_NamesWhoLivesAndExpelsWhoComesBack(t *testing.T) {
+	t.Parallel()
 	engines(t, 2, func(t *testing.T, d []*db.DB) {
 		own := cluster.Build{Version: "2", Schema: 90}
 		named := func(name, version string, schema int64) func(o *cluster.NodeOptions) {

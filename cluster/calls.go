@@ -14,7 +14,7 @@ import (
 	"github.com/stoa-portal/stoa"
 )
 
-// Subjects of calls. A node listens to what is for everyone and to what is for itself.
+// Subjects of calls. A node listens to what is for every node and to what is for itself.
 const (
 	subjectCall   = "call"
 	subjectAnswer = "answer"
@@ -26,7 +26,7 @@ func subjectOf(kind string, writer int64) string { return kind + "." + strconv.F
 type Members interface {
 	Writer() int64
 	Members() []Member
-	Master() int64 // the writer that holds the master lease as far as is known; 0 = nobody
+	Master() int64 // the writer that holds the master lease as far as is known; 0 = none
 	IsMaster() bool
 }
 
@@ -70,7 +70,7 @@ type handler func(ctx context.Context, from Member, body []byte) ([]byte, error)
 // waiter is a call of this node.
 type waiter struct{ answers chan envelope }
 
-type callCounters struct{ sent, resent, answered, refused, strange atomic.Uint64 }
+type callCounters struct{ sent, resent, answered, refused, malformed atomic.Uint64 }
 
 // NewCalls begins to answer calls. Close it before the transport.
 func NewCalls(o CallsOptions) (*Calls, error) {
@@ -124,16 +124,17 @@ func (c *Calls) Close() error {
 
 // CallStats are counts since the start.
 type CallStats struct {
-	Sent     uint64 // calls and messages to other nodes
-	Resent   uint64 // repetitions of those that had no answer yet
-	Answered uint64 // calls of other nodes that ran here
-	Refused  uint64 // calls of nodes that are no members, or run before
-	Strange  uint64 // messages that are no calls
+	Sent      uint64 // calls and messages to other nodes
+	Resent    uint64 // repetitions of those that had no answer yet
+	Answered  uint64 // calls of other nodes that ran here
+	Refused   uint64 // calls of nodes that are no members, or run before
+	Malformed uint64 // messages that are no calls
 }
 
 // Stats gives the present counts.
 func (c *Calls) Stats() CallStats {
-	return CallStats{c.stats.sent.Load(), c.stats.resent.Load(), c.stats.answered.Load(), c.stats.refused.Load(), c.stats.strange.Load()}
+	return CallStats{c.stats.sent.Load(), c.stats.resent.Load(), c.stats.answered.Load(), c.stats.refused.Load(),
+		c.stats.malformed.Load()}
 }
 
 // Method is something that nodes can be asked to do: Q is the question, A the answer, both as JSON.
@@ -208,7 +209,7 @@ func (m Method[Q, A]) Others(ctx context.Context, q Q) []Answer[A] {
 // errNotMaster is the answer of a node that was taken for the master.
 const notMaster = "this node is not the master"
 
-// Master asks the master, and whoever becomes it while the call waits.
+// Master asks the master, and the node that becomes it while the call waits.
 func (m Method[Q, A]) Master(ctx context.Context, q Q) (A, error) {
 	ctx, cancel := m.c.bounded(ctx)
 	defer cancel()

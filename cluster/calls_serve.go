@@ -68,7 +68,7 @@ func (c *Calls) caller(writer int64) (Member, bool) {
 func (c *Calls) take(b []byte) {
 	e, err := decodeEnvelope(b)
 	if err != nil || e.has(flagAnswer) {
-		c.stats.strange.Add(1)
+		c.stats.malformed.Add(1)
 		return
 	}
 	from, member := c.caller(e.from)
@@ -146,10 +146,10 @@ func (c *Calls) run(e envelope, from Member, h handler) {
 		err = stoa.TooLarge("the answer to %s has %d bytes; %d are possible", e.method, len(body), maxBody)
 	}
 	if err != nil {
-		a.flags, a.body, a.kind, a.message = flagAnswer, nil, stoa.KindOf(err), clip(err.Error(), 4<<10)
+		a.flags, a.body, a.kind, a.message = flagAnswer, nil, stoa.KindOf(err), stoa.Clip(err.Error(), 4<<10)
 		var known *stoa.Error
 		if errors.As(err, &known) {
-			a.message, a.field = clip(known.Message, 4<<10), clip(known.Field, 200)
+			a.message, a.field = stoa.Clip(known.Message, 4<<10), stoa.Clip(known.Field, 200)
 		}
 	}
 	answer := a.encode()
@@ -189,7 +189,7 @@ func (c *Calls) publish(to int64, answer []byte) {
 func (c *Calls) answered(b []byte) {
 	e, err := decodeEnvelope(b)
 	if err != nil || !e.has(flagAnswer) {
-		c.stats.strange.Add(1)
+		c.stats.malformed.Add(1)
 		return
 	}
 	c.mu.Lock()
@@ -202,11 +202,4 @@ func (c *Calls) answered(b []byte) {
 	case w.answers <- e:
 	default: // more answers than were asked for; the repetition brings what is missing
 	}
-}
-
-func clip(s string, most int) string {
-	if len(s) > most {
-		return s[:most]
-	}
-	return s
 }

@@ -85,6 +85,7 @@ func hello(self int64, _ context.Context, from cluster.Member, q question) (repl
 }
 
 func TestMethod_OneSomeAllAndTheMaster(t *testing.T) {
+	t.Parallel()
 	tw, m := found(t, clustertest.NewHub(1), 4, hello)
 	ctx := t.Context()
 	a, err := m[0].Node(ctx, 3, question{"hi"})
@@ -115,6 +116,7 @@ func TestMethod_OneSomeAllAndTheMaster(t *testing.T) {
 }
 
 func TestMethod_ErrorsKeepTheirKindAndNodesFailAlone(t *testing.T) {
+	t.Parallel()
 	tw, m := found(t, clustertest.NewHub(1), 3, func(self int64, ctx context.Context, from cluster.Member, q question) (reply, error) {
 		switch self {
 		case 2:
@@ -143,6 +145,7 @@ func TestMethod_ErrorsKeepTheirKindAndNodesFailAlone(t *testing.T) {
 }
 
 func TestMethod_RunsOnceThoughMessagesAreLostAndDoubled(t *testing.T) {
+	t.Parallel()
 	hub := clustertest.NewHub(7)
 	hub.SetFaults(clustertest.Faults{Drop: 0.4, Duplicate: 0.4, Delay: 5 * time.Millisecond})
 	var mu sync.Mutex
@@ -151,7 +154,7 @@ func TestMethod_RunsOnceThoughMessagesAreLostAndDoubled(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		runs[fmt.Sprintf("%s at %d", q.Text, self)]++
-		return reply{q.Text}, nil
+		return reply(q), nil
 	})
 	var wg sync.WaitGroup
 	for i := range 100 {
@@ -179,6 +182,7 @@ func TestMethod_RunsOnceThoughMessagesAreLostAndDoubled(t *testing.T) {
 }
 
 func TestMethod_DeadlineAndDeathEndTheWait(t *testing.T) {
+	t.Parallel()
 	release := make(chan struct{})
 	var entered atomic.Int32
 	tw, m := found(t, clustertest.NewHub(1), 2, func(self int64, ctx context.Context, _ cluster.Member, q question) (reply, error) {
@@ -209,6 +213,7 @@ func TestMethod_DeadlineAndDeathEndTheWait(t *testing.T) {
 }
 
 func TestMethod_MasterIsFoundAfterATakeover(t *testing.T) {
+	t.Parallel()
 	tw, m := found(t, clustertest.NewHub(1), 3, hello)
 	tw.set(func(tw *town) { tw.master = 0 })
 	done := make(chan reply)
@@ -226,6 +231,7 @@ func TestMethod_MasterIsFoundAfterATakeover(t *testing.T) {
 }
 
 func TestCalls_StrangersAndNonsenseAreIgnored(t *testing.T) {
+	t.Parallel()
 	hub := clustertest.NewHub(1)
 	var runs atomic.Int32
 	_, m := found(t, hub, 2, func(int64, context.Context, cluster.Member, question) (reply, error) {
@@ -258,6 +264,7 @@ func TestCalls_StrangersAndNonsenseAreIgnored(t *testing.T) {
 }
 
 func TestCalls_OffSaysWhy(t *testing.T) {
+	t.Parallel()
 	hub := clustertest.NewHub(1)
 	c, err := cluster.NewCalls(cluster.CallsOptions{Transport: hub.Join("a"), Members: citizen{&town{master: 1, size: 2}, 1}, Off: "set the secret"})
 	if err != nil {
@@ -272,6 +279,7 @@ func TestCalls_OffSaysWhy(t *testing.T) {
 }
 
 func TestTopic_ReachesOneAndAll(t *testing.T) {
+	t.Parallel()
 	hub := clustertest.NewHub(1)
 	tw := &town{master: 1, gone: map[int64]bool{}, size: 3}
 	heard := make(chan string, 10)

@@ -20,7 +20,7 @@ const (
 // flags of an envelope.
 const (
 	flagMaster = 1 << iota // the receiver must be the master, or answer that it is not
-	flagOneWay             // nobody waits for an answer
+	flagOneWay             // no caller waits for an answer
 	flagAnswer             // this is an answer; kind says how it went
 	flagOK                 // the call went well
 )

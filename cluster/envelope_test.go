@@ -9,6 +9,7 @@ import (
 )
 
 func TestEnvelope_SkipsWhatALaterVersionAdds(t *testing.T) {
+	t.Parallel()
 	e := envelope{flags: flagAnswer, from: 7, seq: 300, limit: time.Second, method: "m", kind: stoa.KindConflict, message: "no", field: "f", body: []byte("body")}
 	b := e.encode()
 	later := append([]byte{b[0], b[1] + 3}, b[2:]...) // three bytes more in the head

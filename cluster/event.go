@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -49,6 +48,10 @@ type Event struct {
 	Data     map[string]string `json:"data,omitempty"` // for programs
 	ReadAt   time.Time         `json:"readAt,omitzero"`
 	ReadBy   string            `json:"readBy,omitempty"`
+
+	// Sentence is Text before its Args were put in, as Finding has them; the row keeps both in its data.
+	Sentence string `json:"-"`
+	Args     []any  `json:"-"`
 }
 
 // same tells equal events from others: each node may tell of one and the same thing.
@@ -69,16 +72,8 @@ func (e Event) settle(now time.Time) Event {
 		e.Severity = severityOf(e.Code)
 	}
 	e.Times = max(e.Times, 1)
-	e.Text, e.Mend, e.Node = shorten(e.Text, eventText), shorten(e.Mend, eventText), shorten(e.Node, 120)
+	e.Text, e.Mend, e.Node = stoa.Clip(e.Text, eventText), stoa.Clip(e.Mend, eventText), stoa.Clip(e.Node, 120)
 	return e
-}
-
-// shorten gives the first n bytes of s at most, up to the border of a letter.
-func shorten(s string, n int) string {
-	if len(s) > n {
-		s = strings.ToValidUTF8(s[:n], "")
-	}
-	return s
 }
 
 // RecordEvent writes an event in a transaction of db.Write, which tells the screens of all nodes. An equal one (same
@@ -90,8 +85,12 @@ func RecordEvent(ctx context.Context, tx *db.Tx, e Event) error {
 	}
 	e = e.settle(tx.Now())
 	data := ""
-	if len(e.Data) > 0 {
-		raw, err := json.Marshal(e.Data)
+	kept, err := e.keepWords()
+	if err != nil {
+		return err
+	}
+	if len(kept) > 0 {
+		raw, err := json.Marshal(kept)
 		if err != nil {
 			return fmt.Errorf("record an event: %w", err)
 		}
@@ -99,7 +98,7 @@ func RecordEvent(ctx context.Context, tx *db.Tx, e Event) error {
 	}
 	at, until, same := db.Micros(e.At), db.Micros(e.Until), e.same()
 	var id int64
-	err := tx.QueryRow(ctx,
+	err = tx.QueryRow(ctx,
 		"SELECT id FROM cluster_event WHERE mark LIKE ? AND until_at >= ? AND at <= ? ORDER BY until_at DESC LIMIT 1",
 		same+"%", at-time.Minute.Microseconds(), until+time.Minute.Microseconds()).Scan(&id)
 	switch {
@@ -158,6 +157,7 @@ func scanEvent(s db.Scanner) (e Event, err error) {
 	e.At, e.Until, e.ReadAt = db.Time(at), db.Time(until), db.Time(read)
 	if data != "" && err == nil {
 		err = json.Unmarshal([]byte(data), &e.Data)
+		e.findWords()
 	}
 	return e, err
 }
@@ -199,7 +199,7 @@ func ReadEvents(ctx context.Context, d *db.DB, ids ...stoa.ID) (marked int64, er
 	if len(ids) > 0 {
 		where, args = where+" AND id IN "+db.In(len(ids)), db.Args(ids)
 	}
-	by := shorten(stoa.ActorFrom(ctx).Name, 190)
+	by := stoa.Clip(stoa.ActorFrom(ctx).Name, 190)
 	err = d.Write(ctx, func(ctx context.Context, tx *db.Tx) (err error) {
 		marked, err = tx.Affected(ctx,
 			"UPDATE cluster_event SET read_at = ?, read_by = ?"+where,
@@ -329,9 +329,8 @@ func (l *EventLog) Flush(ctx context.Context) error {
 		batch = append(batch, Event{
 			Code: CodeEventsLost,
 			Node: l.node(),
-			Text: fmt.Sprintf("%s could not keep %d events while it could not write them.", l.node(), dropped),
 			Mend: "see its log, which has them",
-		}.settle(l.now().UTC()))
+		}.Saying("%s could not keep %d events while it could not write them.", l.node(), dropped).settle(l.now().UTC()))
 	}
 	err := l.d.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
 		for _, e := range batch {

@@ -30,6 +30,7 @@ func record(t *testing.T, d *db.DB, e cluster.Event) {
 }
 
 func TestEvents_StayUntilTheyAreRead(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		ctx := system(t)
 		at := time.Now().UTC().Truncate(time.Second)
@@ -92,6 +93,7 @@ func TestEvents_StayUntilTheyAreRead(t *testing.T) {
 
 // What three nodes see at once is one event, and one that comes again after it was read counts as not read.
 func TestEvents_EqualOnesOfAMinuteAreOne(t *testing.T) {
+	t.Parallel()
 	for _, e := range dbtest.Engines() {
 		t.Run(string(e), func(t *testing.T) {
 			nodes := dbtest.Nodes(t, e, 3)
@@ -144,6 +146,7 @@ func TestEvents_EqualOnesOfAMinuteAreOne(t *testing.T) {
 }
 
 func TestEvents_ArePruned(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		ctx := system(t)
 		old := time.Now().Add(-100 * 24 * time.Hour)
@@ -186,6 +189,7 @@ func TestEvents_ArePruned(t *testing.T) {
 
 // A node that cannot write keeps what happens, collapses it, and writes it when it can.
 func TestEventLog_WaitsForTheDatabase(t *testing.T) {
+	t.Parallel()
 	d := dbtest.New(t)
 	ctx := system(t)
 	l := cluster.NewEventLog(d, func() string { return "node-1" }, slog.New(slog.DiscardHandler))

@@ -28,6 +28,7 @@ const (
 	CodeDatabaseMoved    = "database.moved"
 	CodeDatabaseHalf     = "database.half"
 	CodeDatabaseCopy     = "database.copy"
+	CodeDatabaseTables   = "database.tables"
 	CodeSchemaOlder      = "database.schema.older"
 	CodeSchemaNewer      = "database.schema.newer"
 	CodeIncarnation      = "database.incarnation"
@@ -35,15 +36,19 @@ const (
 	CodeChangeLate       = "change.late"
 	CodeProofOld         = "proof.old"
 	CodeStoreOther       = "filestore.swapped"
+	CodeStoreApart       = "filestore.apart"
 	CodeStoreUnread      = "filestore.unreadable"
 	CodeStoreUnknown     = "filestore.unknown"
+	CodeStoreSettings    = "filestore.settings"
+	CodeStoreDamaged     = "filestore.damaged"
+	CodeStoreCache       = "filestore.cache"
 	CodeNodeNone         = "node.none"
 	CodeNodeDead         = "node.dead"
 	CodeNodeBack         = "node.back"
 	CodeNodeSilent       = "node.silent"
 	CodeNodeMute         = "node.mute"
 	CodeNodeFrozen       = "node.frozen"
-	CodeNodeTwins        = "node.twins"
+	CodeNodeDuplicate    = "node.twins"
 	CodeNodeNotReady     = "node.notready"
 	CodeMasterNone       = "master.none"
 	CodeMasterNew        = "master.new"
@@ -59,6 +64,8 @@ const (
 	CodeIncoherent       = "cache.incoherent"
 	CodeEventsLost       = "event.lost"
 	CodeProxyUntrusted   = "proxy.untrusted"
+	CodeFollowFailed     = "follow.failed"
+	CodeFollowBehind     = "follow.behind"
 )
 
 // severityOf gives what a code weighs. A code that is not known here comes from a Problem, which keeps a node from
@@ -67,9 +74,11 @@ func severityOf(code string) Severity {
 	switch code {
 	case CodeNodeBack, CodeMasterNew, CodeVersionDiffer, CodeSchemaOlder, CodeSchemaNewer:
 		return Info
-	case CodeIncarnation, CodeProofOld, CodeNodeDead, CodeNodeSilent, CodeNodeMute, CodeNodeTwins, CodeMasterNone,
+	case CodeIncarnation, CodeProofOld, CodeNodeDead, CodeNodeSilent, CodeNodeMute, CodeNodeDuplicate, CodeMasterNone,
 		CodeLinkOff, CodeLinkChannel, CodeLinkCut, CodeLinkLoopback, CodeHostLoopback, CodeSettingsDiffer,
-		CodeJobsDiffer, CodeClockOff, CodeEventsLost, CodeDatabaseCopy, CodeProxyUntrusted:
+		CodeJobsDiffer, CodeClockOff, CodeEventsLost, CodeDatabaseCopy, CodeDatabaseTables, CodeStoreSettings,
+		CodeStoreCache, CodeProxyUntrusted,
+		CodeFollowFailed, CodeFollowBehind:
 		return Warning
 	}
 	return Critical
@@ -91,6 +100,11 @@ type Finding struct {
 	Mend     string    `json:"mend"`            // what to do about it
 	Page     string    `json:"page"`            // of the documentation
 	Follows  []Finding `json:"follows,omitempty"`
+
+	// Sentence is Text before its Args were put in, so that a screen can say it in the language of the person who
+	// looks; log and command line are English. It is empty where the text was made in another way.
+	Sentence string `json:"-"`
+	Args     []any  `json:"-"`
 
 	to []string // of a connection that is missing: its other ends; else the code that this follows from
 }

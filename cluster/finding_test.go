@@ -30,6 +30,7 @@ func away(message string) []Problem {
 }
 
 func TestFinding_WhatFollowsFromACauseIsFoldedUnderIt(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name, want string
 		spoil      func(a *Asked)
@@ -89,6 +90,13 @@ func TestFinding_WhatFollowsFromACauseIsFoldedUnderIt(t *testing.T) {
 			p := []Problem{{Requirement: "file store", Message: "x", Mend: "y", Code: CodeStoreOther}}
 			a.Answers[1].Value.Problems, a.Answers[2].Value.Problems = p, p
 		}},
+		{"a node with a copy of the store", "filestore.apart", func(a *Asked) {
+			a.Answers[0].Value.StoreToken, a.Answers[1].Value.StoreToken = TokenSeen, TokenSeen
+			a.Answers[2].Value.StoreToken = TokenMissing
+		}},
+		{"the store of the asker is another one by now", "", func(a *Asked) {
+			a.Answers[0].Value.StoreToken, a.Answers[2].Value.StoreToken = TokenMissing, TokenMissing
+		}},
 		{"a code of a part", "quota.full", func(a *Asked) {
 			a.Answers[1].Value.Warnings = []Problem{{Message: "x", Mend: "y", Code: "quota.full"}}
 		}},
@@ -118,6 +126,7 @@ func TestFinding_WhatFollowsFromACauseIsFoldedUnderIt(t *testing.T) {
 }
 
 func TestFinding_WordsOfSeveralNodes(t *testing.T) {
+	t.Parallel()
 	a := three()
 	for i := range a.Members[1:] {
 		a.Members[i+1].Live, a.Members[i+1].State = false, stateDead
@@ -130,6 +139,7 @@ func TestFinding_WordsOfSeveralNodes(t *testing.T) {
 
 // While versions roll, two values that look the same are never printed as different.
 func TestFinding_EqualWordsAreNoDifference(t *testing.T) {
+	t.Parallel()
 	a := three()
 	a.Members[2].Version = "2"
 	for i, digest := range []string{"a", "a", "b"} {
@@ -148,6 +158,7 @@ func TestFinding_EqualWordsAreNoDifference(t *testing.T) {
 
 // A node never misses a connection to its own earlier life, and a name that is back closes what was said of the dead.
 func TestFinding_EarlierLivesAreOver(t *testing.T) {
+	t.Parallel()
 	a := three()
 	a.Answers[0].Value.Unlinked = []string{"node-1"}
 	a.Members = append(
@@ -169,10 +180,11 @@ func TestFinding_EarlierLivesAreOver(t *testing.T) {
 }
 
 func TestFinding_EqualNamesShowIds(t *testing.T) {
+	t.Parallel()
 	a := three()
 	a.Members[2].Name = "node-2"
 	s := NewStatus(a)
-	if codes(s.Wrong) != CodeNodeTwins || !strings.Contains(s.Wrong[0].Text, "id-2") ||
+	if codes(s.Wrong) != CodeNodeDuplicate || !strings.Contains(s.Wrong[0].Text, "id-2") ||
 		s.Nodes[1].Label != "node-2 (id-2)" ||
 		s.Nodes[1].Name != "node-2" {
 		t.Errorf("%+v", s)
@@ -187,6 +199,7 @@ func TestFinding_EqualNamesShowIds(t *testing.T) {
 }
 
 func TestCondition_ANodeThatIsNotReadyIsNotSimplyLive(t *testing.T) {
+	t.Parallel()
 	a := three()
 	a.Answers[0].Value.Leaving = true
 	a.Answers[1].Value.Problems = away("x")
@@ -201,6 +214,7 @@ func TestCondition_ANodeThatIsNotReadyIsNotSimplyLive(t *testing.T) {
 }
 
 func TestStatus_FromRowsAlone(t *testing.T) {
+	t.Parallel()
 	a := three()
 	a.Answers, a.Rows, a.Link = nil, true, ""
 	for i := range a.Members {
@@ -234,6 +248,7 @@ func TestStatus_FromRowsAlone(t *testing.T) {
 
 // Every code that a part gives to a finding or an event is explained in the documentation.
 func TestFinding_EveryCodeIsDocumented(t *testing.T) {
+	t.Parallel()
 	raw, err := os.ReadFile(filepath.Join("..", filepath.FromSlash(findingsPage)))
 	if err != nil {
 		t.Fatal(err)

@@ -27,7 +27,7 @@ func (n *Node) Forget(ctx context.Context, writer int64) error {
 	return n.Look(ctx)
 }
 
-// Lost finds the dead node that somebody means by its name or id: the one that Forget may be told. The
+// Lost finds the dead node that an operator means by its name or id: the one that Forget may be told. The
 // error, NotFound or Conflict, says which nodes could be meant.
 func Lost(members []Member, name string) (Member, error) {
 	var meant, others []string

@@ -12,6 +12,7 @@ import (
 
 // Only a dead node can be forgotten, and one that was only frozen is expelled when it comes back.
 func TestForget_ExpelsADeadNode(t *testing.T) {
+	t.Parallel()
 	engines(t, 2, func(t *testing.T, d []*db.DB) {
 		a := join(t, d[0])
 		b := join(t, d[1], func(o *cluster.NodeOptions) { o.Guest = true }) // the master is a, however slow it is

@@ -1,10 +1,11 @@
 package cluster
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/stoa-portal/stoa"
 )
 
 const (
@@ -31,17 +32,17 @@ type judge struct {
 // group is a finding that several nodes have in common.
 type group struct {
 	Finding
-	said func(nodes []string) string
+	said func(nodes []string) say
 	key  string
 }
 
 // add notes a finding about one node. What several nodes have in common is one finding, in the words for the first.
-func (j *judge) add(code, node, mend string, said func(nodes []string) string) {
+func (j *judge) add(code, node, mend string, said func(nodes []string) say) {
 	j.addAs(code, "", node, mend, said)
 }
 
 // addAs is add where only findings of one key are in common.
-func (j *judge) addAs(code, key, node, mend string, said func(nodes []string) string) *group {
+func (j *judge) addAs(code, key, node, mend string, said func(nodes []string) say) *group {
 	for _, g := range j.groups {
 		if g.Code == code && g.key == key {
 			if !slices.Contains(g.Nodes, node) {
@@ -58,9 +59,8 @@ func (j *judge) addAs(code, key, node, mend string, said func(nodes []string) st
 
 // tell notes a finding in its final words.
 func (j *judge) tell(code string, nodes, to []string, mend, format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
 	f := Finding{Code: code, Severity: severityOf(code), Nodes: nodes, to: to, Mend: mend}
-	j.groups = append(j.groups, &group{Finding: f, said: func([]string) string { return text }})
+	j.groups = append(j.groups, &group{Finding: f, said: func([]string) say { return says(format, args...) }})
 }
 
 // judge gives the causes of all that is wrong, with what follows from each.
@@ -76,7 +76,8 @@ func (j *judge) judge() []Finding {
 	j.together(live)
 	all := slices.Clone(j.found)
 	for _, g := range j.groups {
-		g.Text = g.said(g.Nodes)
+		said := g.said(g.Nodes)
+		g.Text, g.Sentence, g.Args = said.String(), said.sentence, said.args
 		all = append(all, g.Finding)
 	}
 	for i := range all {
@@ -97,22 +98,23 @@ func (j *judge) node(n NodeStatus) {
 		j.add(CodeNodeSilent, name,
 			"look whether its process and its machine run and reach the database; it comes back by itself, or the "+
 				"master declares it dead",
-			func(nodes []string) string {
+			func(nodes []string) say {
 				if j.rows {
-					return fmt.Sprintf("%s %s the cluster, but %s beat stands still.",
-						join(nodes), verb(nodes, "has not left", "have not left"), verb(nodes, "its", "their"))
+					return says(form(nodes, "%s has not left the cluster, but its beat stands still.",
+						"%s have not left the cluster, but their beat stands still."), join(nodes))
 				}
-				return fmt.Sprintf("%s %s given no sign of life for %s.",
-					join(nodes), verb(nodes, "has", "have"), j.quiet(nodes).Round(time.Second))
+				return says(form(nodes, "%s has given no sign of life for %s.", "%s have given no sign of life for %s."),
+					join(nodes), j.quiet(nodes).Round(time.Second))
 			})
 	case Dead:
 		j.add(CodeNodeDead, name,
 			"look at its log and its machine and start it again; if it only hung, it joins again by itself; if it "+
 				"is not to come back, forget it: Control Panel → Cluster → Nodes, or stoa cluster forget",
-			func(nodes []string) string {
-				return fmt.Sprintf(
-					"%s %s gone without saying goodbye: killed, crashed, hanging, or cut off from the database.",
-					join(nodes), verb(nodes, "is", "are"))
+			func(nodes []string) say {
+				return says(form(nodes,
+					"%s is gone without saying goodbye: killed, crashed, hanging, or cut off from the database.",
+					"%s are gone without saying goodbye: killed, crashed, hanging, or cut off from the database."),
+					join(nodes))
 			})
 	}
 	if n.State != Live || n.Unasked {
@@ -123,15 +125,14 @@ func (j *judge) node(n NodeStatus) {
 		return
 	}
 	for _, p := range n.Problems {
-		j.add(p.code(), name, p.Mend, func(nodes []string) string {
-			return fmt.Sprintf("%s %s not ready (%s): %s.",
-				join(nodes), verb(nodes, "is", "are"), p.Requirement, oneLine(p.Message))
+		j.add(p.code(), name, p.Mend, func(nodes []string) say {
+			return says(form(nodes, "%s is not ready (%s): %s.", "%s are not ready (%s): %s."),
+				join(nodes), stoa.Phrase(p.Requirement), p.said())
 		})
 	}
 	for _, p := range n.Warnings {
-		g := j.addAs(p.code(), p.Message, name, p.Mend, func(nodes []string) string {
-			return fmt.Sprintf("%s: %s.", join(nodes), oneLine(p.Message))
-		})
+		g := j.addAs(p.code(), p.Message, name, p.Mend,
+			func(nodes []string) say { return says("%s: %s.", join(nodes), p.said()) })
 		if g.Severity == Critical { // the node is ready all the same
 			g.Severity = Warning
 		}
@@ -139,9 +140,10 @@ func (j *judge) node(n NodeStatus) {
 	if n.ProofAge < 0 || n.ProofAge > proofTolerance {
 		j.add(CodeProofOld, name,
 			"see its log; the database may be slow, or read-only for it",
-			func(nodes []string) string {
-				return fmt.Sprintf("%s cannot prove %s caches fresh, and so %s the database for everything.",
-					join(nodes), verb(nodes, "its", "their"), verb(nodes, "asks", "ask"))
+			func(nodes []string) say {
+				return says(form(nodes,
+					"%s cannot prove its caches fresh, and so asks the database for everything.",
+					"%s cannot prove their caches fresh, and so ask the database for everything."), join(nodes))
 			})
 	}
 	if n.ClockOffset.Abs() > clockTolerance {
@@ -161,17 +163,18 @@ func (j *judge) mute(n NodeStatus) {
 		j.add(CodeNodeSilent, n.Label,
 			"look whether its process and its machine run and reach the database; it comes back by itself, or is "+
 				"declared dead",
-			func(nodes []string) string {
-				return fmt.Sprintf("%s %s not answer and %s given no sign of life for %s.", join(nodes),
-					verb(nodes, "does", "do"), verb(nodes, "has", "have"), j.quiet(nodes).Round(time.Second))
+			func(nodes []string) say {
+				return says(form(nodes, "%s does not answer and has given no sign of life for %s.",
+					"%s do not answer and have given no sign of life for %s."),
+					join(nodes), j.quiet(nodes).Round(time.Second))
 			})
 		return
 	}
 	j.add(CodeNodeMute, n.Label,
 		"if it stays so, open the port of its address for the other nodes; changes reach it through the database "+
 			"meanwhile, within two seconds",
-		func(nodes []string) string {
-			return fmt.Sprintf("%s %s not answer calls: %s.", join(nodes), verb(nodes, "does", "do"), n.Error)
+		func(nodes []string) say {
+			return says(form(nodes, "%s does not answer calls: %s.", "%s do not answer calls: %s."), join(nodes), n.Error)
 		})
 }
 
@@ -210,14 +213,18 @@ func (j *judge) links(live []string) {
 	}
 	if nodes > 1 && len(j.off) > 0 {
 		j.tell(CodeLinkOff, j.off, nil, "set cluster.link.enabled=true on every node",
-			"%d nodes use this database, but Cluster Link is off on %s: changes reach %s through the database only.",
-			nodes, join(j.off), verb(j.off, "it", "them"))
+			form(j.off,
+				"%d nodes use this database, but Cluster Link is off on %s: changes reach it through the database only.",
+				"%d nodes use this database, but Cluster Link is off on %s: changes reach them through the database only."),
+			nodes, join(j.off))
 	}
 	if len(other) > 0 {
 		j.tell(CodeLinkChannel, other, nil,
 			"set cluster.link.channel.name.control and cluster.link.nats.urls the same on all nodes of this database",
-			"%s %s another channel or another message server of Cluster Link than %s, so they do not hear each other.",
-			join(other), verb(other, "uses", "use"), join(asker))
+			form(other,
+				"%s uses another channel or another message server of Cluster Link than %s, so they do not hear each other.",
+				"%s use another channel or another message server of Cluster Link than %s, so they do not hear each other."),
+			join(other), join(asker))
 	}
 	j.cuts(live)
 	for _, m := range j.unreachable {
@@ -306,15 +313,15 @@ func (j *judge) together(live []string) {
 			jobs[n.Jobs] = append(jobs[n.Jobs], n.Label)
 		}
 	}
-	for name, twins := range names {
-		if len(twins) > 1 {
+	for name, duplicates := range names {
+		if len(duplicates) > 1 {
 			var ids, labels []string
-			for _, n := range twins {
+			for _, n := range duplicates {
 				ids, labels = append(ids, n.Node+" on "+n.Host), append(labels, n.Label)
 			}
-			j.tell(CodeNodeTwins, labels, nil,
+			j.tell(CodeNodeDuplicate, labels, nil,
 				"give each node a name of its own: cluster.link.channel.logic.name.control",
-				"%d nodes that live are called %s: %s. Logs and screens cannot tell them apart.", len(twins), name,
+				"%d nodes that live are called %s: %s. Logs and screens cannot tell them apart.", len(duplicates), name,
 				join(ids))
 		}
 	}
@@ -323,10 +330,17 @@ func (j *judge) together(live []string) {
 			"finish the rolling restart: two versions next to each other work together, for the time of an update",
 			"The nodes run different versions: %s.", groupsOf(versions))
 	}
+	if apart, _ := s.apart(); len(apart) > 0 {
+		j.tell(CodeStoreApart, apart, nil,
+			"let all nodes use one store, such as one file system that each of them mounts, and bring the files over that are "+
+				"in one of the copies only",
+			"%s cannot find in the file store what %s has just written there: they use copies of one store.", join(apart),
+			s.Asker)
+	}
 	for _, d := range s.Differ {
 		j.tell(CodeSettingsDiffer, nil, nil,
 			"give it the same value on all nodes and restart those that had another, one after the other",
-			"%s is not the same on all nodes: %s.", d.Property, d)
+			"%s is not the same on all nodes: %s.", d.Property, d.said())
 		if d.rolling && len(versions) > 1 {
 			j.groups[len(j.groups)-1].to = []string{CodeVersionDiffer}
 		}
@@ -374,8 +388,8 @@ func oneLine(message string) string {
 	return strings.TrimSuffix(strings.Join(strings.Fields(message), " "), ".")
 }
 
-// verb chooses between singular and plural.
-func verb(nodes []string, one, many string) string {
+// form chooses between the sentence about one node and that about several.
+func form(nodes []string, one, many string) string {
 	if len(nodes) == 1 {
 		return one
 	}

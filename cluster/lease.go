@@ -23,7 +23,7 @@ type Fence struct {
 }
 
 // Apply makes the fence the last statement of the transaction. It is a write: the database orders it
-// with a takeover, which a read does not do (coherence rule 24).
+// with a takeover, which a read does not do (rule 24).
 func (f Fence) Apply(tx *db.Tx) { tx.Fence(f.pass) }
 
 func (f Fence) pass(ctx context.Context, tx *db.Tx) error {
@@ -72,7 +72,7 @@ func (l *Lease) Held() bool {
 	return l.core.Acting(l.clock())
 }
 
-// Holder is the writer that had the lease when this node last looked, 0 when nobody had it.
+// Holder is the writer that had the lease when this node last looked, 0 when no writer had it.
 func (l *Lease) Holder() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -221,6 +221,7 @@ func TestLeaseCore_NeverTwoHoldersAct_Rule25(t *testing.T) {
 }
 
 func TestLeaseCore_AnotherNodeTakesOverWithinFourSeconds(t *testing.T) {
+	t.Parallel()
 	s := &simLeases{nodes: []*simNode{{LeaseCore: LeaseCore{me: 1}, rate: 1}, {LeaseCore: LeaseCore{me: 2}, rate: 1}}}
 	step := func(n *simNode) { // Lease.advance
 		now := s.clock(n)
@@ -257,6 +258,7 @@ func TestLeaseCore_AnotherNodeTakesOverWithinFourSeconds(t *testing.T) {
 }
 
 func TestLeaseCore_WhoSawNothingForLongBeginsToCountAnew(t *testing.T) {
+	t.Parallel()
 	c := LeaseCore{me: 2}
 	row := LeaseRow{Holder: 1, Epoch: 1, Beat: 7}
 	c.Saw(0, row)
@@ -275,6 +277,7 @@ func TestLeaseCore_WhoSawNothingForLongBeginsToCountAnew(t *testing.T) {
 }
 
 func TestRoster_WhoSawNothingForLongDeclaresNobodyDead(t *testing.T) {
+	t.Parallel()
 	r := NewRoster(1, 2500*time.Millisecond)
 	rows := []Member{{Writer: 2, State: stateUp, Beat: 7}}
 	r.Saw(0, rows)

@@ -69,6 +69,7 @@ func servers(t *testing.T, n int, fn func(t *testing.T, d []*db.DB)) {
 }
 
 func TestLease_PassesOnAfterTheHolderFellSilent_Rule25(t *testing.T) {
+	t.Parallel()
 	engines(t, 2, func(t *testing.T, d []*db.DB) {
 		w := newTwoLeases(d)
 		advance(t, w.a)
@@ -100,6 +101,7 @@ func TestLease_PassesOnAfterTheHolderFellSilent_Rule25(t *testing.T) {
 }
 
 func TestLease_GivenBackItPassesOnAtOnce(t *testing.T) {
+	t.Parallel()
 	engines(t, 2, func(t *testing.T, d []*db.DB) {
 		w := newTwoLeases(d)
 		advance(t, w.a)
@@ -118,6 +120,7 @@ func TestLease_GivenBackItPassesOnAtOnce(t *testing.T) {
 }
 
 func TestLease_AHolderThatOverslaptWinsANewEpoch(t *testing.T) {
+	t.Parallel()
 	engines(t, 2, func(t *testing.T, d []*db.DB) {
 		w := newTwoLeases(d)
 		advance(t, w.a)
@@ -147,6 +150,7 @@ func effect(ctx context.Context, d *db.DB, f Fence, name string, pause func()) e
 }
 
 func TestFence_AHolderFrozenInItsTransactionHasNoEffectAndDelaysNobody_Rule24(t *testing.T) {
+	t.Parallel()
 	servers(t, 2, func(t *testing.T, d []*db.DB) {
 		w := newTwoLeases(d)
 		advance(t, w.a)
@@ -180,6 +184,7 @@ func TestFence_AHolderFrozenInItsTransactionHasNoEffectAndDelaysNobody_Rule24(t 
 
 // The other order: the fence has passed, so the takeover must come after the transaction or fail.
 func TestFence_ATakeoverIsOrderedAfterAFenceThatPassed_Rule24(t *testing.T) {
+	t.Parallel()
 	servers(t, 2, func(t *testing.T, d []*db.DB) {
 		w := newTwoLeases(d)
 		advance(t, w.a)
@@ -217,6 +222,7 @@ func TestFence_ATakeoverIsOrderedAfterAFenceThatPassed_Rule24(t *testing.T) {
 
 // Rule 26: a fire time takes effect once, though both masters run it.
 func TestFence_AFireTimeTakesEffectOnce_Rule26(t *testing.T) {
+	t.Parallel()
 	engines(t, 2, func(t *testing.T, d []*db.DB) {
 		w := newTwoLeases(d)
 		advance(t, w.a)
@@ -248,6 +254,7 @@ func TestFence_AFireTimeTakesEffectOnce_Rule26(t *testing.T) {
 }
 
 func TestLease_RunEndsAtTheLocalLimitAndBeginsAnew(t *testing.T) {
+	t.Parallel()
 	engines(t, 2, func(t *testing.T, d []*db.DB) {
 		w := newTwoLeases(d)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -264,7 +271,7 @@ func TestLease_RunEndsAtTheLocalLimitAndBeginsAnew(t *testing.T) {
 		}()
 		advance(t, w.a)
 		first := <-runs
-		w.clocks[0].Add(int64(holdLimit) + 1) // nobody renews
+		w.clocks[0].Add(int64(holdLimit) + 1) // no node renews
 		if err := <-ended; !errors.Is(err, ErrFenced) {
 			t.Fatalf("ended by %v", err)
 		}
@@ -285,6 +292,7 @@ func TestLease_RunEndsAtTheLocalLimitAndBeginsAnew(t *testing.T) {
 }
 
 func TestLease_RunReturnsWhatItsWorkReturned(t *testing.T) {
+	t.Parallel()
 	d := dbtest.Nodes(t, dbtest.SQLite, 2)
 	w := newTwoLeases(d)
 	advance(t, w.a)

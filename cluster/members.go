@@ -74,7 +74,7 @@ func NewRoster(self int64, deadAfter time.Duration) *Roster {
 // Saw takes the rows of a read that has just ended and gives what changed. A row seen for the first
 // time counts as living until it has been quiet for long enough.
 func (r *Roster) Saw(now time.Duration, rows []Member) (events []MemberEvent) {
-	// Whoever saw nothing for long, because the database or this machine stood still, cannot tell who did.
+	// A node that saw nothing for long, because the database or this machine stood still, cannot tell which node did.
 	blind := now-r.looked > r.deadAfter*4/5
 	r.looked = now
 	present := map[int64]bool{}

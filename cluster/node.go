@@ -21,8 +21,8 @@ import (
 // masterLease is the lease of the node that does what is done once per cluster.
 const masterLease = "master"
 
-// strangerGap is the least time between two looks into the database for unknown certificates.
-const strangerGap = 200 * time.Millisecond
+// unknownPeerPause is the least time between two looks into the database for unknown certificates.
+const unknownPeerPause = 200 * time.Millisecond
 
 // ErrExpelled says that the row of this node was removed: it must not act as part of the cluster and
 // has to join again as a new process.
@@ -68,10 +68,10 @@ type Node struct {
 
 	joinN int64 // the incarnation of the database in which the row is known to be; of Join, then Beat
 
-	looking   sync.Mutex    // one look at a time, so that events come in order; guards lookedAt
-	lookedAt  time.Duration // when the read began that was seen last
-	stranger  chan struct{} // held while an unknown certificate is looked for; guards lookedFor
-	lookedFor time.Duration // when that was done last
+	looking     sync.Mutex    // one look at a time, so that events come in order; guards lookedAt
+	lookedAt    time.Duration // when the read began that was seen last
+	unknownPeer chan struct{} // held while an unknown certificate is looked for; guards lookedFor
+	lookedFor   time.Duration // when that was done last
 
 	mu       sync.Mutex
 	roster   *Roster
@@ -126,15 +126,15 @@ func Join(ctx context.Context, o NodeOptions) (*Node, error) {
 	n := &Node{
 		opt: o, d: o.DB, log: o.Logger.With("component", "cluster"), id: o.NodeID,
 		roster: NewRoster(o.Writer, o.DeadAfter), watchers: map[int]func(MemberEvent){}, leases: map[string]*Lease{},
-		stranger: make(chan struct{}, 1),
+		unknownPeer: make(chan struct{}, 1),
 	}
 	n.epoch.Store(1)
 	n.fingerprint.Store(&o.Fingerprint)
-	twins, err := n.beating(ctx, func(m Member) bool { return m.Node == n.id })
+	duplicates, err := n.beating(ctx, func(m Member) bool { return m.Node == n.id })
 	if err != nil {
 		return nil, fmt.Errorf("join the cluster: %w", err)
 	}
-	if len(twins) > 0 {
+	if len(duplicates) > 0 {
 		n.id = newNodeID()
 		n.log.Warn("another living node has the id of this home, which was probably copied: this node takes a new one", "was", o.NodeID, "is", n.id)
 		if o.Home != "" {
@@ -345,7 +345,7 @@ func (n *Node) saw(began, ended time.Duration, rows []Member) {
 		}
 	}
 	if len(events) > 0 {
-		n.log.Info("members", "change", describe(events), "now", n.Roll())
+		n.log.Info("members", "change", describe(events), "now", n.MemberList())
 	}
 	for _, e := range events {
 		for _, fn := range fns {
@@ -367,8 +367,8 @@ func describe(events []MemberEvent) string {
 	return strings.Join(parts, " ")
 }
 
-// Roll names every living member with its address, in one line.
-func (n *Node) Roll() string {
+// MemberList names every living member with its address, in one line.
+func (n *Node) MemberList() string {
 	var parts []string
 	for _, m := range n.Members() {
 		if m.Live {
@@ -415,7 +415,7 @@ func (n *Node) Self() Member {
 }
 
 // Trusts reports whether the certificate with this fingerprint belongs to a member that is heard. A member that
-// has just joined is looked for in the database, at most once every strangerGap, so that strangers who
+// has just joined is looked for in the database, at most once every unknownPeerPause, so that unknown peers who
 // knock cannot load it. It waits for that until ctx ends.
 func (n *Node) Trusts(ctx context.Context, fingerprint string) bool {
 	known := func() bool {
@@ -428,13 +428,13 @@ func (n *Node) Trusts(ctx context.Context, fingerprint string) bool {
 	}
 	asked := n.opt.Clock()
 	select {
-	case n.stranger <- struct{}{}:
-		defer func() { <-n.stranger }()
+	case n.unknownPeer <- struct{}{}:
+		defer func() { <-n.unknownPeer }()
 	case <-ctx.Done():
 		return known()
 	}
 	if n.lookedFor < asked { // otherwise a look that began after the question was enough
-		timer := time.NewTimer(n.lookedFor + strangerGap - asked)
+		timer := time.NewTimer(n.lookedFor + unknownPeerPause - asked)
 		defer timer.Stop()
 		select {
 		case <-timer.C:
@@ -486,7 +486,7 @@ func (n *Node) Lease(name string) *Lease {
 // must not be done by two nodes.
 func (n *Node) IsMaster() bool { return n.Lease(masterLease).Held() }
 
-// Master is the writer that holds the master lease as far as this node knows, 0 when nobody does. It is
+// Master is the writer that holds the master lease as far as this node knows, 0 when no node does. It is
 // advice like IsMaster.
 func (n *Node) Master() int64 { return n.Lease(masterLease).Holder() }
 

@@ -47,7 +47,7 @@ func engines(t *testing.T, n int, fn func(t *testing.T, d []*db.DB)) {
 
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.After(time.Minute)
+	deadline := time.After(5 * time.Minute)
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for !ok() {
@@ -111,6 +111,7 @@ func member(n *cluster.Node, writer int64) (m cluster.Member) {
 }
 
 func TestNode_SeesOthersJoinLeaveAndDie(t *testing.T) {
+	t.Parallel()
 	engines(t, 3, func(t *testing.T, d []*db.DB) {
 		// Wall clocks take no part: these are wrong by years.
 		wrong := func(years int) func(o *cluster.NodeOptions) {
@@ -159,6 +160,7 @@ func TestNode_SeesOthersJoinLeaveAndDie(t *testing.T) {
 }
 
 func TestNode_OneIsMasterAndTheNextFollowsWhenItLeaves(t *testing.T) {
+	t.Parallel()
 	engines(t, 2, func(t *testing.T, d []*db.DB) {
 		a := join(t, d[0])
 		eventually(t, "a is the master", a.IsMaster)
@@ -186,6 +188,7 @@ func TestNode_OneIsMasterAndTheNextFollowsWhenItLeaves(t *testing.T) {
 
 // Rule 25: a node declared dead has lost its claims, and may live on with a new epoch.
 func TestNode_WhoIsDeclaredDeadIsFencedAndMayComeBack_Rule25(t *testing.T) {
+	t.Parallel()
 	engines(t, 2, func(t *testing.T, d []*db.DB) {
 		a := join(t, d[0])
 		b := join(t, d[1], func(o *cluster.NodeOptions) { o.Guest = true }) // the master is a, however slow it is
@@ -230,6 +233,7 @@ func TestNode_WhoIsDeclaredDeadIsFencedAndMayComeBack_Rule25(t *testing.T) {
 }
 
 func TestNode_WithoutItsRowItIsExpelled(t *testing.T) {
+	t.Parallel()
 	engines(t, 1, func(t *testing.T, d []*db.DB) {
 		a := join(t, d[0])
 		if err := beat(t.Context(), d[0], a); err != nil {
@@ -262,6 +266,7 @@ func TestNode_WithoutItsRowItIsExpelled(t *testing.T) {
 }
 
 func TestJoin_ACopiedHomeGetsAnIDOfItsOwn(t *testing.T) {
+	t.Parallel()
 	engines(t, 3, func(t *testing.T, d []*db.DB) {
 		home, copied := t.TempDir(), t.TempDir()
 		at := func(dir string) func(o *cluster.NodeOptions) {
@@ -293,6 +298,7 @@ func TestJoin_ACopiedHomeGetsAnIDOfItsOwn(t *testing.T) {
 }
 
 func TestJoin_SaysWhatIsWrongWithAnID(t *testing.T) {
+	t.Parallel()
 	d := dbtest.New(t)
 	home := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(home, "data"), 0o700); err != nil {
@@ -316,6 +322,7 @@ func TestJoin_SaysWhatIsWrongWithAnID(t *testing.T) {
 }
 
 func TestFact_TheFirstProposalWins(t *testing.T) {
+	t.Parallel()
 	engines(t, 3, func(t *testing.T, d []*db.DB) {
 		var wg sync.WaitGroup
 		got := make([]string, 12)
@@ -345,6 +352,7 @@ func TestFact_TheFirstProposalWins(t *testing.T) {
 
 // The node and the change log together, as a server wires them.
 func TestNode_TheHeartbeatIsBehindTheReadOfTheLog_Rule12(t *testing.T) {
+	t.Parallel()
 	engines(t, 2, func(t *testing.T, d []*db.DB) {
 		writer := change.NewWriter()
 		var n *cluster.Node

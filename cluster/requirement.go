@@ -1,9 +1,6 @@
 package cluster
 
-import (
-	"fmt"
-	"strings"
-)
+import "github.com/stoa-portal/stoa"
 
 // How far a requirement of a cluster is met.
 const (
@@ -19,6 +16,16 @@ type Requirement struct {
 	Name  string `json:"name"`
 	State string `json:"state"`
 	Text  string `json:"text"`
+
+	// Sentence is Text before its Args were put in, as Finding has them.
+	Sentence string `json:"-"`
+	Args     []any  `json:"-"`
+}
+
+// is says how far the requirement is met.
+func (r *Requirement) is(state, sentence string, args ...any) {
+	said := says(sentence, args...)
+	r.State, r.Text, r.Sentence, r.Args = state, said.String(), sentence, args
 }
 
 // Requirements says how far the five things that a cluster needs are met, as far as the answers tell.
@@ -26,7 +33,7 @@ func (s Status) Requirements() []Requirement {
 	var live, mute []string
 	known := 0
 	failing := map[string][]string{} // by requirement of Problem: names of nodes
-	why := map[string]string{}       // and what the first of them says
+	why := map[string]*stoa.Error{}  // and what the first of them says
 	for _, n := range s.Nodes {
 		if n.State == Left || n.Command {
 			continue
@@ -41,59 +48,72 @@ func (s Status) Requirements() []Requirement {
 		}
 		for _, p := range n.Problems {
 			failing[p.Requirement] = append(failing[p.Requirement], n.Label)
-			if why[p.Requirement] == "" && p.code() != CodeStoreOther {
-				why[p.Requirement] = p.Message
+			if why[p.Requirement] == nil && p.code() != CodeStoreOther {
+				why[p.Requirement] = p.said()
 			}
 		}
 	}
-	all := strings.Join(live, ", ")
+	all := join(live)
 	database := Requirement{Name: "The same database for all nodes"}
 	switch bad := failing["database"]; {
 	case len(bad) > 0:
-		database.State, database.Text = NotMet, "The database does not answer "+strings.Join(bad, ", ")+"."
+		database.is(NotMet, "The database does not answer %s.", join(bad))
 	case s.Lonely:
-		database.State, database.Text = ForOne, "A file belongs to one process. A second node needs PostgreSQL or MariaDB (jdbc.default.url)."
+		database.is(ForOne,
+			"A file belongs to one process. A second node needs PostgreSQL or MariaDB (jdbc.default.url).")
 	default:
-		database.State, database.Text = Met, fmt.Sprintf("%s has the rows of %s.", s.Database, all)
+		database.is(Met, "%s has the rows of %s.", s.Database, all)
 	}
 	files := Requirement{Name: "One file store that all nodes reach"}
+	apart, shared := s.apart()
 	switch bad := failing["file store"]; {
-	case len(bad) > 0 && why["file store"] != "":
-		files.State, files.Text = NotMet, strings.Join(bad, ", ")+": "+strings.TrimSuffix(why["file store"], ".")+"."
+	case len(bad) > 0 && why["file store"] != nil:
+		files.is(NotMet, "%s: %s.", join(bad), why["file store"])
 	case len(bad) > 0:
-		files.State, files.Text = NotMet, strings.Join(bad, ", ")+" found another store, or none, when it started."
+		files.is(NotMet, "%s found another store, or none, when it started.", join(bad))
+	case len(apart) > 0:
+		files.is(NotMet, "What %s writes is not there for %s.", s.Asker, join(apart))
 	case len(mute) > 0:
-		files.State, files.Text = NotKnown, strings.Join(mute, ", ")+" did not answer; the others found this cluster's store when they started."
+		files.is(NotKnown, "%s did not answer; the others found this cluster's store when they started.", join(mute))
+	case known == 1 && s.StoredIn && !s.Lonely:
+		files.is(Met, "It is in the database, and ready for a second node.")
+	case known == 1 && s.StoredIn:
+		files.is(ForOne, "It is in the database, which belongs to one process.")
 	case known == 1:
-		files.State, files.Text = ForOne, "A second node needs the same folder (dl.store.file.system.root.dir)."
-	default:
-		files.State, files.Text = Met, "This cluster's store was there when each node started: "+all+"."
+		files.is(ForOne, "A second node needs the same folder (dl.store.file.system.root.dir).")
+	case shared && known > 1:
+		files.is(Met, "%s found what %s has just written.", all, s.Asker)
+	case s.StoredIn:
+		files.is(Met, "It is in the database, which all nodes use.")
+	default: // copies of one store would have been there, too
+		files.is(NotKnown, "This cluster's store was there when each node started: %s. Whether they find each other's "+
+			"files is not known yet.", all)
 	}
 	link := Requirement{Name: "Cluster Link"}
-	apart := 0
+	cut := 0
 	for _, n := range s.Nodes {
-		apart += len(n.Unlinked)
+		cut += len(n.Unlinked)
 	}
 	switch {
 	case s.Link == "off" && known == 1:
-		link.State, link.Text = ForOne, "Off. A second node needs cluster.link.enabled=true on both."
+		link.is(ForOne, "Off. A second node needs cluster.link.enabled=true on both.")
 	case s.Link == "off":
-		link.State, link.Text = NotMet, "Off on "+s.Asker+"; changes reach it through the database."
-	case apart > 0 || len(mute) > 0:
-		link.State, link.Text = NotMet, "On, but not between all nodes; changes travel through the database where it is missing."
+		link.is(NotMet, "Off on %s; changes reach it through the database.", s.Asker)
+	case cut > 0 || len(mute) > 0:
+		link.is(NotMet,
+			"On, but not between all nodes; changes travel through the database where it is missing.")
 	case known == 1:
-		link.State, link.Text = Met, "On, and ready for a second node."
+		link.is(Met, "On, and ready for a second node.")
 	case len(live) == 1:
-		link.State, link.Text = Met, "On, but no other node lives."
+		link.is(Met, "On, but no other node lives.")
 	case s.Link == "outside":
-		link.State, link.Text = Met, "On, over message servers outside the nodes."
+		link.is(Met, "On, over message servers outside the nodes.")
 	default:
-		link.State, link.Text = Met, "On, between all nodes."
+		link.is(Met, "On, between all nodes.")
 	}
-	return []Requirement{
-		database, files,
-		{Name: "A separate search server", State: NotYet, Text: "This version has no search, so no node needs a server for it."},
-		link,
-		{Name: "The same applications on each node", State: NotYet, Text: "This version runs no applications, so none can differ."},
-	}
+	search := Requirement{Name: "A separate search server"}
+	search.is(NotYet, "This version has no search, so no node needs a server for it.")
+	applications := Requirement{Name: "The same applications on each node"}
+	applications.is(NotYet, "This version runs no applications, so none can differ.")
+	return []Requirement{database, files, search, link, applications}
 }

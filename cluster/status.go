@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/stoa-portal/stoa"
 )
 
 // Report is what a node says of itself.
@@ -29,10 +31,17 @@ type Report struct {
 	Command     bool              `json:"command,omitempty"` // it lives for one command of the operator
 	Leaving     bool              `json:"leaving,omitempty"` // it takes no new visitors and ends soon
 	Latencies   []NodeLatency     `json:"latencies"`
-	Unlinked    []string          `json:"unlinked,omitempty"` // living nodes that it has no connection to
-	Problems    []Problem         `json:"problems,omitempty"` // why it is not ready
-	Warnings    []Problem         `json:"warnings,omitempty"` // what is wrong on it, though it is ready
+	StoreToken  string            `json:"storeToken,omitempty"` // TokenSeen, TokenMissing; empty: not known
+	Unlinked    []string          `json:"unlinked,omitempty"`   // living nodes that it has no connection to
+	Problems    []Problem         `json:"problems,omitempty"`   // why it is not ready
+	Warnings    []Problem         `json:"warnings,omitempty"`   // what is wrong on it, though it is ready
 }
+
+// Whether a node has found in its file store what the node that asks has written into its own.
+const (
+	TokenSeen    = "seen"
+	TokenMissing = "missing"
+)
 
 // NodeLatency is how long a hint takes from a node to another and back.
 type NodeLatency struct {
@@ -50,6 +59,9 @@ type Problem struct {
 	Message     string `json:"message"`
 	Mend        string `json:"mend"`
 	Code        string `json:"code,omitempty"` // of the finding; without one it follows from the requirement
+	// Sentence is Message before its Args were put in, as Finding has them; an older node tells neither.
+	Sentence string `json:"sentence,omitempty"`
+	Args     []any  `json:"args,omitempty"`
 }
 
 // code gives the code of a problem, also of one that an older node tells without.
@@ -147,6 +159,29 @@ func (n NodeStatus) Condition() string {
 	return Live
 }
 
+// apart names the nodes whose file store has not what the asking node has written into its own, where that node finds
+// it itself; all reports that each node which lives has it.
+func (s Status) apart() (nodes []string, all bool) {
+	own := false
+	all = true
+	for _, n := range s.Nodes {
+		switch {
+		case !n.Answered():
+			all = all && n.State != Live
+		case n.StoreToken == TokenMissing:
+			nodes, all = append(nodes, n.Label), false
+		case n.StoreToken == "":
+			all = false
+		default:
+			own = own || n.Self
+		}
+	}
+	if !own {
+		return nil, false
+	}
+	return nodes, all
+}
+
 // Difference is a setting that should be the same on all nodes and is not.
 type Difference struct {
 	Property string         `json:"property"`
@@ -169,7 +204,8 @@ type Status struct {
 	Master   string       `json:"master"`
 	Asker    string       `json:"asker"` // the node that asked the others; empty: the rows were read
 	Database string       `json:"database"`
-	Lonely   bool         `json:"lonely"` // the database belongs to one process
+	Lonely   bool         `json:"lonely"`             // the database belongs to one process
+	StoredIn bool         `json:"storedIn,omitempty"` // the file store lies in the database
 	Nodes    []NodeStatus `json:"nodes"`
 	Differ   []Difference `json:"differ"`
 	Wrong    []Finding    `json:"wrong"`            // critical findings and warnings, causes only
@@ -188,6 +224,7 @@ type Asked struct {
 	Channel  string
 	Database string
 	Lonely   bool
+	StoredIn bool      // the file store lies in the database
 	Rows     bool      // no node was asked: Members is all there is
 	Found    []Finding // what the caller has found besides
 	Events   []Event
@@ -201,6 +238,7 @@ func NewStatus(a Asked) Status {
 		Link:     a.Link,
 		Database: a.Database,
 		Lonely:   a.Lonely,
+		StoredIn: a.StoredIn,
 		Events:   a.Events,
 		Unread:   max(a.Unread, len(a.Events)),
 		Unseen:   a.Unseen,
@@ -351,20 +389,26 @@ func (s *Status) difference(name string) (d Difference, differs bool) {
 }
 
 // String names the values and who has them; equal words for different values are not shown.
-func (d Difference) String() string {
-	out := ""
+func (d Difference) String() string { return d.said().Message }
+
+// said is String as a part of a sentence.
+func (d Difference) said() *stoa.Error {
+	all := &stoa.Error{}
 	for i, v := range d.Values {
-		what := cmp.Or(v.Value, "empty")
-		if v.Hidden {
-			what = "another value"
-			if i == 0 {
-				what = "one value (not shown)"
-			}
+		var what any = v.Value
+		switch {
+		case v.Hidden && i == 0:
+			what = stoa.Phrase("one value (not shown)")
+		case v.Hidden:
+			what = stoa.Phrase("another value")
+		case v.Value == "":
+			what = stoa.Phrase("empty")
 		}
+		one := says("%s on %s", what, join(v.Nodes)).asError()
 		if i > 0 {
-			out += "; "
+			one = says("%s; %s", all, one).asError()
 		}
-		out += what + " on " + join(v.Nodes)
+		all = one
 	}
-	return out
+	return all
 }

@@ -49,6 +49,7 @@ func set(a *Asked, node int, name, value string) {
 }
 
 func TestStatus_NothingIsWrongWithNodesThatAreWell(t *testing.T) {
+	t.Parallel()
 	s := NewStatus(three())
 	if len(s.Wrong) != 0 || s.Master != "node-1" || s.Asker != "node-1" || len(s.Nodes) != 3 || len(s.Differ) != 0 {
 		t.Errorf("%+v", s)
@@ -61,6 +62,7 @@ func TestStatus_NothingIsWrongWithNodesThatAreWell(t *testing.T) {
 }
 
 func TestStatus_NamesEachThingThatIsWrong(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name  string
 		spoil func(a *Asked)
@@ -100,6 +102,7 @@ func TestStatus_NamesEachThingThatIsWrong(t *testing.T) {
 }
 
 func TestStatus_NodesThatCameBackOrSaidGoodbyeAreNotWrong(t *testing.T) {
+	t.Parallel()
 	a := three()
 	a.Members = append(a.Members,
 		Member{Writer: 4, Node: "id-2", Name: "node-2", State: stateDead, Started: time.Unix(0, 0)},
@@ -111,6 +114,7 @@ func TestStatus_NodesThatCameBackOrSaidGoodbyeAreNotWrong(t *testing.T) {
 }
 
 func TestStatus_LagCountsWhatOthersHaveSettled(t *testing.T) {
+	t.Parallel()
 	a := three()
 	a.Answers[0].Value.Position = 21
 	a.Answers[1].Value.Position = 14
@@ -121,6 +125,7 @@ func TestStatus_LagCountsWhatOthersHaveSettled(t *testing.T) {
 }
 
 func TestRequirements_FollowFromTheAnswers(t *testing.T) {
+	t.Parallel()
 	states := func(s Status) string {
 		var out []string
 		for _, r := range s.Requirements() {
@@ -136,6 +141,18 @@ func TestRequirements_FollowFromTheAnswers(t *testing.T) {
 		spoil      func(a *Asked)
 	}{
 		{"three nodes", "met, met, not yet, met, not yet", func(*Asked) {}},
+		{"before a token was written", "met, not known, not yet, met, not yet", func(a *Asked) {
+			for i := range a.Answers {
+				a.Answers[i].Value.StoreToken = ""
+			}
+		}},
+		{"a node has not looked yet", "met, not known, not yet, met, not yet", func(a *Asked) { a.Answers[2].Value.StoreToken = "" }},
+		{"files in the database", "met, met, not yet, met, not yet", func(a *Asked) {
+			a.StoredIn = true
+			for i := range a.Answers {
+				a.Answers[i].Value.StoreToken = ""
+			}
+		}},
 		{"one node on a file", "one, one, not yet, one, not yet", func(a *Asked) { a.Members, a.Answers, a.Lonely, a.Link = a.Members[:1], a.Answers[:1], true, "off" }},
 		{"ready for a second", "met, one, not yet, met, not yet", func(a *Asked) { a.Members, a.Answers = a.Members[:1], a.Answers[:1] }},
 		{"link off", "met, met, not yet, not met, not yet", func(a *Asked) { a.Link = "off" }},
@@ -150,6 +167,9 @@ func TestRequirements_FollowFromTheAnswers(t *testing.T) {
 		{"outside", "met, met, not yet, met, not yet", func(a *Asked) { a.Link = "outside" }},
 	} {
 		a := three()
+		for i := range a.Answers { // each has found what the asking node wrote into the file store
+			a.Answers[i].Value.StoreToken = TokenSeen
+		}
 		c.spoil(&a)
 		if got := states(NewStatus(a)); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
@@ -158,6 +178,7 @@ func TestRequirements_FollowFromTheAnswers(t *testing.T) {
 }
 
 func TestDifference_NamesTheValueOfMostNodesFirst(t *testing.T) {
+	t.Parallel()
 	a := three()
 	set(&a, 0, "x", "")
 	set(&a, 1, "x", "1")
@@ -172,6 +193,7 @@ func TestDifference_NamesTheValueOfMostNodesFirst(t *testing.T) {
 
 // Who is cut off from a node that is gone needs no advice about ports.
 func TestStatus_NoConnectionToAMuteNodeIsNotSaidTwice(t *testing.T) {
+	t.Parallel()
 	a := three()
 	a.Answers[0].Value.Unlinked = []string{"node-2"}
 	a.Answers[1].Err, a.Members[1].Quiet = errors.New("late"), 3*time.Second
@@ -180,8 +202,9 @@ func TestStatus_NoConnectionToAMuteNodeIsNotSaidTwice(t *testing.T) {
 	}
 }
 
-// Who is to be forgotten is found by name or id among the dead; whoever else is named hears what would be right.
+// Who is to be forgotten is found by name or id among the dead; any other name hears what would be right.
 func TestLost_FindsTheDeadNodeOrSaysWhoCouldBeMeant(t *testing.T) {
+	t.Parallel()
 	a := three()
 	a.Members[1].State, a.Members[1].Live = stateDead, false
 	a.Members[2].Live, a.Members[2].Quiet = false, 2*time.Second

@@ -15,7 +15,7 @@ const forgetNodesAfter = 7 * 24 * time.Hour
 // Sweep declares dead whom this node has not seen for DeadAfter, which ends their sessions at the
 // database, voids their claims and fences their late writes, and removes rows of nodes gone for a week.
 // The master calls it with its fence about once a second. It gives the nodes that it declared dead:
-// settle their part of the change log with change.Log.Bury.
+// settle their part of the change log with change.Log.WriteTombstones.
 func (n *Node) Sweep(ctx context.Context, fence Fence) (dead []Member, err error) {
 	old := n.opt.Now().Add(-forgetNodesAfter)
 	for _, m := range n.Members() {

@@ -98,6 +98,7 @@ func (p pair) late(t *testing.T, outcome <-chan error) {
 }
 
 func TestTakeover_AHolderFrozenBeforeItsCommitDelaysNobodyAndFails_Rule24(t *testing.T) {
+	t.Parallel()
 	pairs(t, 0, func(t *testing.T, p pair) {
 		outcome := p.freezeInside(t, p.a.Lease(masterLease).fence(1))
 		took := await(t, "b is the master", longestTakeover, p.b.IsMaster)
@@ -110,6 +111,7 @@ func TestTakeover_AHolderFrozenBeforeItsCommitDelaysNobodyAndFails_Rule24(t *tes
 }
 
 func TestSweep_ANodeFrozenBeforeItsCommitIsDeclaredDeadAndFails_Rule24(t *testing.T) {
+	t.Parallel()
 	pairs(t, 500*time.Millisecond, func(t *testing.T, p pair) {
 		outcome := p.freezeInside(t, p.a.Fence())
 		await(t, "b is the master", longestTakeover, p.b.IsMaster)

@@ -9,7 +9,7 @@ import (
 	"github.com/stoa-portal/stoa"
 )
 
-// Topic is a kind of message that nobody answers. It may be lost: what must not be lost is a row in the
+// Topic is a kind of message without an answer. It may be lost: what must not be lost is a row in the
 // database, and what must be answered is a Method.
 type Topic[M any] struct {
 	c    *Calls

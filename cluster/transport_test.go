@@ -10,6 +10,7 @@ import (
 )
 
 func TestHub_CarriesToAllOthersInOrder(t *testing.T) {
+	t.Parallel()
 	hub := cluster.NewHub()
 	a, b, c := hub.Join("a"), hub.Join("b"), hub.Join("c")
 	got := map[string]chan string{"a": make(chan string, 10), "b": make(chan string, 10), "c": make(chan string, 10)}
@@ -50,6 +51,7 @@ func TestHub_CarriesToAllOthersInOrder(t *testing.T) {
 }
 
 func TestHub_IsATransport(t *testing.T) {
+	t.Parallel()
 	for name, fresh := range map[string]func() func(string) cluster.Transport{
 		"plain":  func() func(string) cluster.Transport { return cluster.NewHub().Join },
 		"faulty": func() func(string) cluster.Transport { return clustertest.NewHub(1).Join }, // without faults
@@ -68,6 +70,7 @@ func TestHub_IsATransport(t *testing.T) {
 }
 
 func TestHub_ASlowSubscriberLosesMessagesAndStopsNobody(t *testing.T) {
+	t.Parallel()
 	hub := cluster.NewHub()
 	a, b := hub.Join("a"), hub.Join("b")
 	release, entered := make(chan struct{}), make(chan struct{}, 1)

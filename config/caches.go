@@ -9,9 +9,12 @@ import (
 // Regions are the names of the caches, for cache.region.<name>.
 func Regions() []string {
 	return []string{
-		"actor", "article", "article-list", "article-map", "article-slug", "category", "category-slug", "file", "folder", "grant", "host",
-		"menu", "missing", "page", "page-cache", "page-draft", "page-path", "page-tree", "redirect", "redirect-parameters", "role",
-		"secret", "session", "site", "site-map", "tag-slug", "terms",
+		"actor", "article", "article-list", "article-map", "article-slug", "category", "category-slug", "file", "folder",
+		"grant", "host",
+		"menu", "missing", "page", "page-cache", "page-draft", "page-path", "page-tree", "page-visible", "redirect",
+		"redirect-parameters",
+		"role",
+		"secret", "session", "site", "site-map", "tag-slug", "terms", "trash",
 	}
 }
 
@@ -139,7 +142,8 @@ func (r *reader) mapEhcache(c *Config) {
 	}
 	if len(odd) > 0 {
 		r.warn(
-			"ehcache.replicator.properties asks for copies of %s, for which there is no cache that could be copied; those that can are %s (cache.region.<name>.replication=copy)",
+			"ehcache.replicator.properties asks for copies of %s, for which there is no cache that could be copied; those "+
+				"that can are %s (cache.region.<name>.replication=copy)",
 			some(odd),
 			strings.Join(CopyRegions(), ", "),
 		)

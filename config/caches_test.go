@@ -6,6 +6,7 @@ import (
 )
 
 func TestCaches_EhcacheNamesChooseTheMode(t *testing.T) {
+	t.Parallel()
 	const article = "ehcache.replicator.properties.com.liferay.portal.kernel.dao.orm.EntityCache.com.liferay.journal.model.impl.JournalArticleImpl"
 	for text, want := range map[string]struct {
 		all     string

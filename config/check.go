@@ -15,7 +15,8 @@ const longestSession = 30 * 24 * time.Hour
 
 // finish checks what needs more than one value, and completes what follows from others.
 func (r *reader) finish(c *Config) {
-	for _, path := range []*string{&c.Files.Root, &c.Server.Certificate, &c.Server.Key, &c.Secret.KeyFile,
+	for _, path := range []*string{&c.Files.Root, &c.Files.CacheDir, &c.Server.Certificate, &c.Server.Key,
+		&c.Secret.KeyFile,
 		&c.Cluster.NATSCredentials, &c.Cluster.NATSCA, &c.Cluster.NATSCertificate, &c.Cluster.NATSKey} {
 		if *path != "" && !filepath.IsAbs(*path) {
 			*path = filepath.Join(c.Home, *path)
@@ -23,6 +24,7 @@ func (r *reader) finish(c *Config) {
 	}
 	r.inherit(c)
 	r.checkFiles(c)
+	r.checkStore(c)
 	r.checkCluster(c)
 	r.checkProxies(c)
 	if n := utf8.RuneCountInString(c.Admin.Password); n > 0 && n < c.Passwords.MinLength {
@@ -40,6 +42,79 @@ func (r *reader) finish(c *Config) {
 			formatPeriod(c.Database.ChangePollInterval), formatPeriod(c.Cache.FreshLimit))
 	}
 	r.checkCaches(c)
+}
+
+// checkStore asks for what the chosen file store cannot do without.
+func (r *reader) checkStore(c *Config) {
+	switch c.Files.Store { // the files of others need not be on this machine
+	case StoreGCS:
+		r.secretFile(c, "dl.store.gcs.service.account.key", &c.Files.GCS.Key)
+		r.secretFile(c, "dl.store.gcs.aes256.key", &c.Files.GCS.AES256)
+		r.plainPrefix("dl.store.gcs.prefix", c.Files.GCS.Prefix)
+	case StoreAzure:
+		r.secretFile(c, "dl.store.azure.connection.string", &c.Files.Azure.Connection)
+		r.secretFile(c, "dl.store.azure.account.key", &c.Files.Azure.Key)
+		r.plainPrefix("dl.store.azure.prefix", c.Files.Azure.Prefix)
+	}
+	switch s3, azure := c.Files.S3, c.Files.Azure; c.Files.Store {
+	case StoreS3:
+		r.mustName(s3.Bucket, "dl.store.s3.bucket.name", StoreS3, "bucket", "bucketName", s3PID)
+		if (s3.AccessKey == "") != (s3.SecretKey == "") {
+			r.wrong("dl.store.s3.access.key", "of dl.store.s3.access.key and dl.store.s3.secret.key one is set and the other "+
+				"is not; set both, or none for the keys of the environment or of the instance's role")
+		}
+	case StoreGCS:
+		r.mustName(c.Files.GCS.Bucket, "dl.store.gcs.bucket.name", StoreGCS, "bucket", "bucketName", gcsPID)
+	case StoreAzure:
+		r.mustName(azure.Container, "dl.store.azure.container.name", StoreAzure, "container", "containerName", azurePID)
+		if azure.Connection != "" && azure.Account+azure.Key+azure.Endpoint != "" {
+			r.wrong("dl.store.azure.connection.string", "dl.store.azure.account.name, dl.store.azure.account.key or "+
+				"dl.store.azure.endpoint is set beside it; set either")
+		}
+		if azure.Connection == "" && azure.Account == "" && azure.Key+azure.Endpoint != "" {
+			r.wrong("dl.store.azure.account.name", "it is not set, and its key or its address is; set it, too")
+		}
+	}
+}
+
+// mustName asks for the name of the place where the files are.
+func (r *reader) mustName(value, name, store, what, key, pid string) {
+	if value == "" {
+		r.wrong(name, "dl.store.impl is %s, and no %s is named; set %s, or %s in osgi/configs/%s.config", store, what, name,
+			key, pid)
+	}
+}
+
+// plainPrefix refuses what clients of clouds write in different ways.
+func (r *reader) plainPrefix(name, prefix string) {
+	odd := strings.ContainsFunc(prefix, func(c rune) bool {
+		return !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("-_./", c))
+	})
+	if odd || strings.Contains(prefix, "..") || strings.Contains(prefix, "//") {
+		r.wrong(name, "%q cannot begin the names of objects; letters from a to z, digits, and - _ . / between them are "+
+			"expected", clip(prefix))
+	}
+}
+
+// secretFile reads a secret that stands in a file, file:PATH.
+func (r *reader) secretFile(c *Config, name string, secret *string) {
+	path, ok := strings.CutPrefix(*secret, "file:")
+	if !ok {
+		return
+	}
+	if rest, ok := strings.CutPrefix(path, "//"); ok && strings.HasPrefix(rest, "/") {
+		path = rest // file:///path
+	}
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(c.Home, path)
+	}
+	text, err := readLimited(path)
+	if *secret = strings.TrimSpace(text); err != nil {
+		r.wrong(name, "the file %q cannot be read (%v); make it readable, or name the one that holds the secret", clip(path),
+			bare(err))
+	} else if *secret == "" {
+		r.wrong(name, "the file %q is empty; the secret is expected in it", clip(path))
+	}
 }
 
 // wrong reports a value that is well formed and still wrong, at the place where it is set.

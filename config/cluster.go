@@ -51,7 +51,8 @@ func (r *reader) checkCluster(c *Config) {
 	if database := cmp.Or(c.Database.Write.URL, c.Database.Default.URL); link.Enabled && embedded(database) {
 		r.wrong(
 			nameEnabled,
-			"nodes find each other in a database that all of them reach, and %q is a file that belongs to one process; set jdbc.default.url to a PostgreSQL, MariaDB or MySQL server, such as jdbc:postgresql://db.example.com/stoa",
+			"nodes find each other in a database that all of them reach, and %q is a file that belongs to one process; set "+
+				"jdbc.default.url to a PostgreSQL, MariaDB or MySQL server, such as jdbc:postgresql://db.example.com/stoa",
 			clip(maskURL(database)),
 		)
 	}
@@ -73,7 +74,8 @@ func (r *reader) checkCluster(c *Config) {
 	if link.HeartbeatTimeout < 3*link.HeartbeatInterval {
 		r.wrong(
 			"cluster.heartbeat.timeout",
-			"%s is less than three times cluster.heartbeat.interval, %s; nodes would count as gone by accident, so a longer time is expected",
+			"%s is less than three times cluster.heartbeat.interval, %s; nodes would count as gone by accident, so a longer "+
+				"time is expected",
 			formatPeriod(link.HeartbeatTimeout),
 			formatPeriod(link.HeartbeatInterval),
 		)
@@ -89,7 +91,7 @@ func (r *reader) checkCluster(c *Config) {
 	}
 	if link.AuthValue == "liferay-cluster" {
 		r.warn(
-			"cluster.link.auth.value at %s is a value that everybody knows; choose another, or leave it empty",
+			"cluster.link.auth.value at %s is a value that is known from documentation; choose another, or leave it empty",
 			r.values["cluster.link.auth.value"].source,
 		)
 	}
@@ -101,7 +103,8 @@ func (r *reader) checkNATS(link *Cluster) {
 		for _, name := range []string{"credentials", "ca", "cert"} {
 			if r.isSet("cluster.link.nats." + name) {
 				r.warn(
-					"cluster.link.nats.%s at %s has no use while cluster.link.nats.urls is empty: the nodes carry their messages themselves",
+					"cluster.link.nats.%s at %s has no use while cluster.link.nats.urls is empty: the nodes carry their messages "+
+						"themselves",
 					name,
 					r.values["cluster.link.nats."+name].source,
 				)
@@ -111,7 +114,8 @@ func (r *reader) checkNATS(link *Cluster) {
 	}
 	if link.AuthValue == "" {
 		r.warn(
-			"cluster.link.nats.urls at %s names a message server outside and cluster.link.auth.value is empty: nodes hear of changes, but do not call each other and send no copies; set it to one secret on all nodes",
+			"cluster.link.nats.urls at %s names a message server outside and cluster.link.auth.value is empty: nodes hear "+
+				"of changes, but do not call each other and send no copies; set it to one secret on all nodes",
 			r.values["cluster.link.nats.urls"].source,
 		)
 	}

@@ -6,6 +6,7 @@ import "testing"
 const sharedDatabase = "cluster.link.enabled=true\njdbc.default.url=jdbc:postgresql://db/stoa\n"
 
 func TestCluster_BindAndAutodetectAreOneDecision(t *testing.T) {
+	t.Parallel()
 	const (
 		control = "cluster.link.bind.addr[\"cluster-link-control\"]=localhost\n"
 		udp     = "cluster.link.bind.addr[cluster-link-udp]=10.0.0.2\n"
@@ -40,6 +41,7 @@ func TestCluster_BindAndAutodetectAreOneDecision(t *testing.T) {
 }
 
 func TestCluster_EmbeddedDatabaseIsRefusedWithWhatToSet(t *testing.T) {
+	t.Parallel()
 	const on = "\ncluster.link.enabled=true\n"
 	for _, text := range []string{on, on + "jdbc.default.url=jdbc:hsqldb:/d/lportal", on + "jdbc.default.url=JDBC:SQLite:/x.db",
 		on + "jdbc.default.url=jdbc:postgresql://h/d\njdbc.write.url=sqlite:/x.db"} {
@@ -54,6 +56,7 @@ func TestCluster_EmbeddedDatabaseIsRefusedWithWhatToSet(t *testing.T) {
 }
 
 func TestCluster_FilesForTheMessageServerAreLookedFor(t *testing.T) {
+	t.Parallel()
 	const bus = "cluster.link.auth.value=one two three four\ncluster.link.nats.urls=tls://bus:4222\n"
 	const place = "stoa-home/"
 	for text, want := range map[string]string{

@@ -52,6 +52,7 @@ type Config struct {
 	Jobs      Jobs
 	Locks     Locks
 	Audit     Audit
+	Trash     Trash
 	Log       Log
 	Health    Health
 

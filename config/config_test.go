@@ -80,6 +80,7 @@ func warned(c *Config, texts ...string) int {
 }
 
 func TestLoad_DefaultsAreRightByThemselves(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	c := load(t, Options{WorkDir: dir})
 	if len(c.Warnings()) > 0 {
@@ -105,6 +106,7 @@ func TestLoad_DefaultsAreRightByThemselves(t *testing.T) {
 }
 
 func TestLoad_LastSourceWins(t *testing.T) {
+	t.Parallel()
 	line := func(v string) string { return "company.default.name=" + v + "\n" }
 	files := map[string]string{
 		"portal-bundle.properties":           line("bundle"),
@@ -179,6 +181,7 @@ func TestLoad_LastSourceWins(t *testing.T) {
 }
 
 func TestLoad_MissingIncludeWarns_MissingExternalFails(t *testing.T) {
+	t.Parallel()
 	c, err := ext(t, "include-and-override=nowhere.properties")
 	if err != nil || warned(c, "portal-ext.properties:1", "nowhere.properties") != 1 {
 		t.Errorf("%v %v", err, c)
@@ -192,6 +195,7 @@ func TestLoad_MissingIncludeWarns_MissingExternalFails(t *testing.T) {
 }
 
 func TestLoad_HomeIsFoundBeforeItsFiles(t *testing.T) {
+	t.Parallel()
 	dir := write(t, map[string]string{
 		"portal-ext.properties":           "liferay.home=from-file",
 		"from-file/portal-ext.properties": "company.default.name=file",
@@ -225,9 +229,11 @@ func TestLoad_HomeIsFoundBeforeItsFiles(t *testing.T) {
 }
 
 func TestLoad_ReferencesAreFilledIn(t *testing.T) {
+	t.Parallel()
 	c, err := ext(
 		t,
-		"a.b=${company.default.name} & co\ncompany.default.name=${x}-$${y}-${default.admin.screen.name}\nx=X\ndl.store.file.system.root.dir=${module.framework.base.dir}/${cluster.link.bind.addr[cluster-link-udp]}docs\n",
+		"a.b=${company.default.name} & "+
+			"co\ncompany.default.name=${x}-$${y}-${default.admin.screen.name}\nx=X\ndl.store.file.system.root.dir=${module.framework.base.dir}/${cluster.link.bind.addr[cluster-link-udp]}docs\n",
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -239,6 +245,7 @@ func TestLoad_ReferencesAreFilledIn(t *testing.T) {
 }
 
 func TestLoad_BrokenReferencesNameTheLine(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		text string
 		want []string
@@ -246,12 +253,16 @@ func TestLoad_BrokenReferencesNameTheLine(t *testing.T) {
 		"undefined":       {"\ncompany.default.name=${no.such.name}", []string{"company.default.name", "portal-ext.properties:2", "${no.such.name}"}},
 		"misspelled":      {"company.default.name=${liferay.hom}", []string{"portal-ext.properties:1", "did you mean ${liferay.home}"}},
 		"without a value": {"company.default.name=${jdbc.read.url}", []string{"portal-ext.properties:1", "has no value"}},
-		"by an unused":    {"x=${no.such.name}\ncompany.default.name=${x}", []string{"company.default.name", "portal-ext.properties:2", "no.such.name"}},
-		"circle":          {"a=${b}\nb=${c}\nc=${a}\ncompany.default.name=${a}", []string{"portal-ext.properties:4", "a → b → c → a"}},
-		"self":            {"company.default.name=x${company.default.name}", []string{"company.default.name → company.default.name"}},
-		"unterminated":    {"a=1\ncompany.default.name=x${abc", []string{"portal-ext.properties:2", "no }"}},
+		"by an unused": {"x=${no.such.name}\ncompany.default.name=${x}",
+			[]string{"company.default.name", "portal-ext.properties:2", "no.such.name"}},
+		"circle": {"a=${b}\nb=${c}\nc=${a}\ncompany.default.name=${a}",
+			[]string{"portal-ext.properties:4", "a → b → c → a"}},
+		"self": {"company.default.name=x${company.default.name}", []string{"company.default.name → " +
+			"company.default.name"}},
+		"unterminated": {"a=1\ncompany.default.name=x${abc", []string{"portal-ext.properties:2", "no }"}},
 		"explosion": {"a0=" + strings.Repeat("x", 100) + "\na1=${a0}${a0}${a0}${a0}${a0}${a0}${a0}${a0}${a0}${a0}\na2=${a1}${a1}${a1}${a1}${a1}${a1}${a1}${a1}${a1}${a1}\n" +
-			"a3=${a2}${a2}${a2}${a2}${a2}${a2}${a2}${a2}${a2}${a2}\ncompany.default.name=${a3}${a3}${a3}", []string{"company.default.name", "longer than"}},
+			"a3=${a2}${a2}${a2}${a2}${a2}${a2}${a2}${a2}${a2}${a2}\ncompany.default.name=${a3}${a3}${a3}",
+			[]string{"company.default.name", "longer than"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := ext(t, c.text)
@@ -261,6 +272,7 @@ func TestLoad_BrokenReferencesNameTheLine(t *testing.T) {
 }
 
 func TestLoad_FiltersPickValues(t *testing.T) {
+	t.Parallel()
 	c, err := ext(t, strings.Join([]string{
 		`cluster.link.bind.addr[cluster-link-control]=10.0.0.1`, `cluster.link.bind.addr["cluster-link-udp"]=10.0.0.2`,
 		`company.default.name[stoa]=Ours`, `company.default.name=Theirs`, `company.default.name[tomcat]=Tomcat`,
@@ -280,6 +292,7 @@ func TestLoad_FiltersPickValues(t *testing.T) {
 }
 
 func TestLoad_ReportsEveryWrongValue(t *testing.T) {
+	t.Parallel()
 	_, err := ext(t, strings.Join([]string{
 		"counter.increment=many", "cluster.link.enabled=maybe", "cache.fresh.limit=1500", "cache.max.bytes=lots", "jdbc.default.url=jdbc:oracle:thin:@h",
 		"web.server.trusted.proxies=10.0.0.0/99", "dl.store.impl=com.example.Store", "locales.enabled=xx_YY_ZZ_11", "session.timeout=", "log.level=loud",
@@ -313,6 +326,7 @@ func TestLoad_ReportsEveryWrongValue(t *testing.T) {
 }
 
 func TestLoad_SecretsStayOutOfErrors(t *testing.T) {
+	t.Parallel()
 	_, err := ext(
 		t,
 		"default.admin.password=hunter2\njdbc.default.url=nosuch://u:hunter2@h/db?password=hunter2\nwho=${default.admin.password}\ncounter.increment=${metrics.token}\nmetrics.token=hunter2\n",
@@ -324,6 +338,7 @@ func TestLoad_SecretsStayOutOfErrors(t *testing.T) {
 }
 
 func TestLoad_TheFirstPasswordIsTakenAsItIsWithAWarning(t *testing.T) {
+	t.Parallel()
 	c, err := ext(t, "default.admin.password=hunter2")
 	if err != nil {
 		t.Fatal(err)
@@ -337,6 +352,7 @@ func TestLoad_TheFirstPasswordIsTakenAsItIsWithAWarning(t *testing.T) {
 }
 
 func TestLoad_NoSessionLastsLongerThanThirtyDays(t *testing.T) {
+	t.Parallel()
 	for value, want := range map[string]string{"3600": "1h0m0s", "2592000": "720h0m0s", "31536000": "720h0m0s"} {
 		c, err := ext(t, "company.security.auto.login.max.age="+value)
 		if err != nil {
@@ -350,7 +366,8 @@ func TestLoad_NoSessionLastsLongerThanThirtyDays(t *testing.T) {
 }
 
 func TestLoad_ValuesThatStoaDoesNotHaveYetKeepTheDefault(t *testing.T) {
-	for _, class := range []string{"db.DBStore", "s3.S3Store", "s3.IBMS3Store", "gcs.GCSStore", "azure.AzureStore"} {
+	t.Parallel()
+	for _, class := range []string{"jcr.JCRStore", "cmis.CMISStore"} {
 		class = "com.liferay.portal.store." + class
 		c, err := ext(t, "\ndl.store.impl="+class+"\n")
 		if err != nil {
@@ -367,6 +384,7 @@ func TestLoad_ValuesThatStoaDoesNotHaveYetKeepTheDefault(t *testing.T) {
 }
 
 func TestLoad_UnknownNamesAreOneLine(t *testing.T) {
+	t.Parallel()
 	c, err := ext(
 		t,
 		"cluster.link.enable=true\ncounter.incremnet=5\nutterly.different.thing=1\nehcache.single.vm.config.location=\nvalue.object.entity.cache.enabled=true\n",
@@ -401,6 +419,7 @@ func TestLoad_UnknownNamesAreOneLine(t *testing.T) {
 }
 
 func TestLoad_EmptyIsAValue(t *testing.T) {
+	t.Parallel()
 	c, err := ext(t, "cluster.link.autodetect.address=\ncluster.link.enabled=\nmetrics.allowed.addresses=\n")
 	if err != nil {
 		t.Fatal(err)
@@ -415,6 +434,7 @@ func TestLoad_EmptyIsAValue(t *testing.T) {
 }
 
 func TestLoad_BooleansAreLenientWithAWarning(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]bool{"yes": true, "ON": true, "1": true, "No": false, "off": false, "0": false} {
 		c, err := ext(t, "web.server.display.node="+text)
 		if err != nil || c.Web.DisplayNode != want ||
@@ -428,6 +448,7 @@ func TestLoad_BooleansAreLenientWithAWarning(t *testing.T) {
 }
 
 func TestLoad_UnitsOfLiferayStay(t *testing.T) {
+	t.Parallel()
 	c, err := ext(
 		t,
 		"session.timeout=15\njdbc.default.maxLifetime=5000\njdbc.default.idleTimeout=90s\ncompany.security.auto.login.max.age=60\nportal.stale.grace=1d12h\ncache.max.bytes=2097152\ncache.region.page.max.bytes=1MiB\ncache.region.page.replication=copy",
@@ -446,6 +467,7 @@ func TestLoad_UnitsOfLiferayStay(t *testing.T) {
 }
 
 func TestLoad_PortFlagChangesThePortOnly(t *testing.T) {
+	t.Parallel()
 	dir := write(t, map[string]string{"portal-ext.properties": "portal.instance.inet.socket.address=[::1]:8080"})
 	c := load(t, Options{WorkDir: dir, Flags: map[string]string{"port": "9090"}})
 	if v := value(t, c, "portal.instance.inet.socket.address"); c.Server.Listen != "[::1]:9090" ||
@@ -457,6 +479,7 @@ func TestLoad_PortFlagChangesThePortOnly(t *testing.T) {
 }
 
 func TestLoad_ReadSourceInheritsWhatIsNotSet(t *testing.T) {
+	t.Parallel()
 	c, err := ext(
 		t,
 		"jdbc.default.url=jdbc:postgresql://a/db\njdbc.default.username=u\njdbc.default.password=p\njdbc.default.maximumPoolSize=7\njdbc.read.url=jdbc:postgresql://b/db\njdbc.read.password=\njdbc.read.maximumPoolSize=9\n",
@@ -479,6 +502,7 @@ func TestLoad_ReadSourceInheritsWhatIsNotSet(t *testing.T) {
 }
 
 func TestLoad_ValuesThatContradictEachOtherAreRefused(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]string{
 		"web.server.https.certificate=c.pem":                             "web.server.https.key",
 		"web.server.https.key=k.pem\nweb.server.https.certificate=c.pem": "there is no file",
@@ -493,6 +517,7 @@ func TestLoad_ValuesThatContradictEachOtherAreRefused(t *testing.T) {
 }
 
 func TestLoad_SameNameTwiceInAFileWarns(t *testing.T) {
+	t.Parallel()
 	c, err := ext(t, "company.default.name=One\nx=1\ncompany.default.name=Two\n")
 	if err != nil || c.Company.Name != "Two" || warned(c, "company.default.name (lines 1 and 3)") != 1 {
 		t.Errorf("%v %v", err, c)
@@ -500,12 +525,14 @@ func TestLoad_SameNameTwiceInAFileWarns(t *testing.T) {
 }
 
 func TestLoad_HostileFilesAreRefusedWithTheirPlace(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct{ text, want string }{
 		"binary":        {"a=1\n\x00\x01\x02\xff", "portal-ext.properties:2"},
 		"ten megabytes": {"a=" + strings.Repeat("x", 10<<20), "portal-ext.properties:1"},
 		"unterminated":  {"\n\ncompany.default.name=${", "portal-ext.properties:3"},
 		"bad escape":    {"a=\\u12", "portal-ext.properties:1"},
-		"long name":     {strings.Repeat("n", 200<<10) + "=1\ncache.fresh.limit=${" + strings.Repeat("n", 200<<10) + "}", "portal-ext.properties:2"},
+		"long name": {strings.Repeat("n", 200<<10) + "=1\ncache.fresh.limit=${" + strings.Repeat("n", 200<<10) + "}",
+			"portal-ext.properties:2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := ext(t, c.text)
@@ -524,6 +551,7 @@ func TestLoad_HostileFilesAreRefusedWithTheirPlace(t *testing.T) {
 }
 
 func TestLoad_ManyUnknownNamesStayOneShortLine(t *testing.T) {
+	t.Parallel()
 	var text strings.Builder
 	for i := range 5000 {
 		text.WriteString("some.odd.name." + strings.Repeat("x", i%50) + string(rune('a'+i%26)) + "=1\n")
@@ -543,6 +571,7 @@ func TestLoad_ManyUnknownNamesStayOneShortLine(t *testing.T) {
 }
 
 func TestLoad_UnknownVariablesAreToldByTheirName(t *testing.T) {
+	t.Parallel()
 	c := load(t, Options{WorkDir: t.TempDir(), Environ: []string{"STOA_PORT_8080_TCP_ADDR=10.0.0.1", "STOA_=x", "NOISE"}})
 	if len(c.Warnings()) != 1 || warned(c, "1 property is not known", "environment STOA_PORT_8080_TCP_ADDR") != 1 {
 		t.Error(c.Warnings())
@@ -577,6 +606,7 @@ func FuzzLoad(f *testing.F) {
 }
 
 func TestLoad_PasswordOfDatabaseInAFile(t *testing.T) {
+	t.Parallel()
 	dir := write(
 		t,
 		map[string]string{
@@ -605,6 +635,7 @@ func TestLoad_PasswordOfDatabaseInAFile(t *testing.T) {
 
 // Liferay's embedded database stands for ours, so that a file with its default address starts.
 func TestLoad_HSQLDBIsTheEmbeddedDatabase(t *testing.T) {
+	t.Parallel()
 	c, err := ext(
 		t,
 		"jdbc.default.driverClassName=org.hsqldb.jdbc.JDBCDriver\njdbc.default.url=jdbc:hsqldb:${liferay.home}/data/hypersonic/lportal;hsqldb.write_delay=false\n"+

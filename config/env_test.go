@@ -9,6 +9,7 @@ import (
 )
 
 func TestEnvName_IsTheOneOfTheReference(t *testing.T) {
+	t.Parallel()
 	for property, want := range map[string]string{
 		"cluster.link.enabled":                           "CLUSTER_PERIOD_LINK_PERIOD_ENABLED",
 		"jdbc.default.driverClassName":                   "JDBC_PERIOD_DEFAULT_PERIOD_DRIVER_UPPERCASEC_LASS_UPPERCASEN_AME",
@@ -27,6 +28,7 @@ func TestEnvName_IsTheOneOfTheReference(t *testing.T) {
 }
 
 func TestDecodeEnv_FollowsTheRules(t *testing.T) {
+	t.Parallel()
 	for name, want := range map[string]struct {
 		property string
 		warnings int
@@ -52,6 +54,7 @@ func TestDecodeEnv_FollowsTheRules(t *testing.T) {
 }
 
 func TestDecodeEnv_TakesTheTrapOnlyAfterAClosedPair(t *testing.T) {
+	t.Parallel()
 	const base = "LIFERAY_CLUSTER_PERIOD_LINK_PERIOD_CHANNEL_PERIOD_LOGIC_PERIOD_NAME_PERIOD_TRANSPORT_PERIOD"
 	property, warnings := DecodeEnv(base + "_NUMBER0")
 	if property != "cluster.link.channel.logic.name.transport.0" || len(warnings) != 1 || !strings.Contains(warnings[0], base+"__NUMBER0_") {
@@ -74,6 +77,7 @@ func TestDecodeEnv_TakesTheTrapOnlyAfterAClosedPair(t *testing.T) {
 }
 
 func TestEnvName_RoundTripsEveryKnownName(t *testing.T) {
+	t.Parallel()
 	for _, s := range sections() {
 		for _, p := range s.Props {
 			for _, prefix := range []string{PrefixStoa, PrefixLiferay} {

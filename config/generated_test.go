@@ -13,6 +13,7 @@ import (
 var update = flag.Bool("update", false, "write portal.properties and docs/properties.md")
 
 func TestGenerated_FilesAreUpToDate(t *testing.T) {
+	t.Parallel()
 	for _, f := range []struct {
 		path  string
 		write func(io.Writer) error
@@ -42,6 +43,7 @@ func TestGenerated_FilesAreUpToDate(t *testing.T) {
 
 // The built-in file is read with the lexer here, so that a mistake in how it is written shows.
 func TestGenerated_BuiltInFileHasExactlyTheDefaultsOfTheTable(t *testing.T) {
+	t.Parallel()
 	lines, problems := lex(builtIn)
 	if len(problems) > 0 {
 		t.Fatal(problems)

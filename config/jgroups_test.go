@@ -22,6 +22,7 @@ const tcpFile = `<!-- unicast -->
 `
 
 func TestJGroups_FilesAndPropertiesGiveAddresses(t *testing.T) {
+	t.Parallel()
 	const control = "cluster.link.channel.properties.control="
 	for name, c := range map[string]struct {
 		text      string
@@ -58,6 +59,7 @@ func TestJGroups_FilesAndPropertiesGiveAddresses(t *testing.T) {
 }
 
 func TestJGroups_SourcesAreShown(t *testing.T) {
+	t.Parallel()
 	dir := write(t, map[string]string{"portal-ext.properties": sharedDatabase + "cluster.link.channel.properties.control=/jgroups/tcp.xml", "jgroups/tcp.xml": tcpFile})
 	c := load(t, Options{WorkDir: dir})
 	for name, want := range map[string]string{
@@ -71,6 +73,7 @@ func TestJGroups_SourcesAreShown(t *testing.T) {
 }
 
 func TestJGroups_JavaOptionsOfTheImageAreRead(t *testing.T) {
+	t.Parallel()
 	dir := write(t, map[string]string{"portal-ext.properties": sharedDatabase + "jgroups.bind_addr=10.0.0.7"})
 	environ := []string{`LIFERAY_JVM_OPTS=-Xmx4g -Djgroups.tcpping.initial_hosts=a[7800],b[7800] -Djgroups.bind_addr="10.0.0.8" -Dfile.encoding=UTF8 -Djgroups.bind_port=$${`}
 	if _, err := Load(Options{WorkDir: dir, Environ: environ}); err == nil {
@@ -84,6 +87,7 @@ func TestJGroups_JavaOptionsOfTheImageAreRead(t *testing.T) {
 }
 
 func TestJGroups_FilesThatCannotBeUsedAreOneWarning(t *testing.T) {
+	t.Parallel()
 	deep := strings.Repeat("<a>", 1000)
 	for name, c := range map[string]struct{ file, want string }{
 		"not there":         {"", `not needed, and these are not there: tcp.xml (portal-ext.properties:3)`},

@@ -6,6 +6,7 @@ import (
 )
 
 func TestLex_ReadsJavaProperties(t *testing.T) {
+	t.Parallel()
 	src := "\ufeff# comment\n! another\n\n  a=1\nb : 2\nc 3\nd\n" +
 		"e=one\\\n   two\\\n\tthree\n" +
 		"f\\ g\\=h=x\\ty\r\n" +
@@ -38,6 +39,7 @@ func TestLex_ReadsJavaProperties(t *testing.T) {
 }
 
 func TestLex_HostileInputNamesTheLine(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		src    string
 		number int
@@ -68,6 +70,7 @@ func TestLex_HostileInputNamesTheLine(t *testing.T) {
 }
 
 func TestLex_StopsAfterManyProblems(t *testing.T) {
+	t.Parallel()
 	_, problems := lex(strings.Repeat("=x\n", 1000))
 	if len(problems) != maxLexProblems {
 		t.Errorf("%d problems, want %d", len(problems), maxLexProblems)

@@ -10,6 +10,7 @@ import (
 
 // A name that Stoa uses, alone or in a family, must not be hidden by the list of those that it does not use.
 func TestKnown_RestHidesNothing(t *testing.T) {
+	t.Parallel()
 	all, without := sections(), newRegistry()
 	rest := all[len(all)-1]
 	if !rest.Brief || len(rest.Props) < 500 {
@@ -60,6 +61,7 @@ func liferayDefaults(t *testing.T) (names []string, file string) {
 }
 
 func TestLiferay_EachNameIsUsedOrListedAndItsDefaultsStart(t *testing.T) {
+	t.Parallel()
 	names, file := liferayDefaults(t)
 	if len(names) < 1000 {
 		t.Fatalf("only %d names were read", len(names))
@@ -93,13 +95,21 @@ func TestLiferay_EachNameIsUsedOrListedAndItsDefaultsStart(t *testing.T) {
 
 // What Liferay ships for the names that Stoa takes over is a value here, too: with it a copy of its file starts.
 func TestLiferay_DefaultsOfTakenNamesAreValues(t *testing.T) {
+	t.Parallel()
 	for name, value := range map[string]string{
-		"portal.instance.inet.socket.address": "", "jdbc.default.url": "jdbc:hsqldb:${liferay.home}/data/hypersonic/lportal;hsqldb.lock_file=false",
-		"jdbc.default.driverClassName": "org.hsqldb.jdbc.JDBCDriver", "jdbc.default.username": "sa", "jdbc.default.password": "",
-		"session.timeout": "15", "company.default.locale": "en_US", "company.default.time.zone": "UTC", "default.admin.password": "test",
-		"locales.enabled": "ca_ES,zh_CN,nl_NL,en_US,fi_FI,fr_FR,de_DE,iw_IL,hu_HU,ja_JP,pt_BR,es_ES", "cluster.link.autodetect.address": "www.google.com:80",
-		"dl.store.impl": "com.liferay.portal.store.file.system.FileSystemStore", "web.server.https.port": "-1", "web.server.protocol": "",
-		"virtual.hosts.valid.hosts": "localhost,127.0.0.1,[::1],[0:0:0:0:0:0:0:1]", "counter.increment": "100", "mail.session.mail.smtp.host": "localhost",
+		"portal.instance.inet.socket.address": "",
+		"jdbc.default.url":                    "jdbc:hsqldb:${liferay.home}/data/hypersonic/lportal;hsqldb.lock_file=false",
+		"jdbc.default.driverClassName":        "org.hsqldb.jdbc.JDBCDriver", "jdbc.default.username": "sa",
+		"jdbc.default.password": "",
+		"session.timeout":       "15", "company.default.locale": "en_US", "company.default.time.zone": "UTC",
+		"default.admin.password":          "test",
+		"locales.enabled":                 "ca_ES,zh_CN,nl_NL,en_US,fi_FI,fr_FR,de_DE,iw_IL,hu_HU,ja_JP,pt_BR,es_ES",
+		"cluster.link.autodetect.address": "www.google.com:80",
+		"dl.store.impl":                   "com.liferay.portal.store.file.system.FileSystemStore",
+		"web.server.https.port":           "-1",
+		"web.server.protocol":             "",
+		"virtual.hosts.valid.hosts":       "localhost,127.0.0.1,[::1],[0:0:0:0:0:0:0:1]", "counter.increment": "100",
+		"mail.session.mail.smtp.host": "localhost",
 	} {
 		if _, err := ext(t, name+"="+value+"\n"); err != nil {
 			t.Errorf("%v", err)
@@ -109,6 +119,7 @@ func TestLiferay_DefaultsOfTakenNamesAreValues(t *testing.T) {
 
 // The files that people keep for their portal, as far as they have something in common.
 func TestLiferay_FilesOfPeopleStart(t *testing.T) {
+	t.Parallel()
 	c, err := ext(t, `company.default.name=City portal
 default.landing.page.path=/user/${liferay:screenName}/home
 layout.url=${liferay:mainPath}/portal/layout
@@ -128,22 +139,25 @@ b=${a}
 	}
 	for _, class := range []string{
 		"com.liferay.portlet.documentlibrary.store.FileSystemStore", "com.liferay.documentlibrary.util.FileSystemHook",
-		"com.liferay.portlet.documentlibrary.store.AdvancedFileSystemStore", "com.liferay.documentlibrary.util.AdvancedFileSystemHook",
+		"com.liferay.portlet.documentlibrary.store.AdvancedFileSystemStore",
+		"com.liferay.documentlibrary.util.AdvancedFileSystemHook",
+		"com.liferay.portlet.documentlibrary.store.DBStore", "com.liferay.documentlibrary.util.DBHook",
 	} {
 		if c, err := ext(t, "dl.store.impl="+class); err != nil || len(c.Warnings()) > 0 {
 			t.Errorf("%s: %v", class, err)
 		}
 	}
 	for _, class := range []string{
-		"com.liferay.portlet.documentlibrary.store.JCRStore", "com.liferay.portal.store.jcr.JCRStore", "com.liferay.portlet.documentlibrary.store.DBStore",
-		"com.liferay.portlet.documentlibrary.store.S3Store", "com.liferay.documentlibrary.util.CMISHook",
+		"com.liferay.portlet.documentlibrary.store.JCRStore", "com.liferay.portal.store.jcr.JCRStore",
+		"com.liferay.documentlibrary.util.CMISHook",
 	} {
 		if c, err := ext(t, "dl.store.impl="+class); err != nil || warned(c, "dl.store.impl", class) != 1 {
 			t.Errorf("%s: %v", class, err)
 		}
 	}
 	c = load(t, Options{WorkDir: t.TempDir(), Environ: []string{
-		"LIFERAY_COMPANY_PERIOD_DEFAULT_PERIOD_TIME_PERIOD_ZONE=GMT-3", "LIFERAY_COMPANY_PERIOD_DEFAULT_PERIOD_LOCALE=pt_PT", "LIFERAY_COUNTER_PERIOD_INCREMENT=5000",
+		"LIFERAY_COMPANY_PERIOD_DEFAULT_PERIOD_TIME_PERIOD_ZONE=GMT-3", "LIFERAY_COMPANY_PERIOD_DEFAULT_PERIOD_LOCALE=pt_PT",
+		"LIFERAY_COUNTER_PERIOD_INCREMENT=5000",
 		"STOA_METRICS_PERIOD_TOKEN=0123456789abcdef\n",
 	}})
 	if c.Company.TimeZone.String() != "Etc/GMT+3" || warned(c, "ends in a line end") != 1 {
@@ -159,6 +173,7 @@ b=${a}
 
 // What a sentence gives as an example must be taken.
 func TestLoad_ExamplesOfSentencesAreTaken(t *testing.T) {
+	t.Parallel()
 	for name, values := range map[string][]string{
 		"session.timeout": {"1m", "30m", "365d", "1", "525600"}, "company.security.auto.login.max.age": {"1m", "3650d"},
 		"mail.session.mail.smtp.timeout": {"1s", "10m"}, "retry.jdbc.on.startup.delay": {"0s", "1h"},
@@ -180,6 +195,7 @@ func TestLoad_ExamplesOfSentencesAreTaken(t *testing.T) {
 
 // The report is what one turns to when a node does not start.
 func TestExamine_MarksWhatIsWrongUnknownAndUnused(t *testing.T) {
+	t.Parallel()
 	dir := write(
 		t,
 		map[string]string{"portal-ext.properties": "company.default.name=Quay\ncache.fresh.limit=soon\nsesion.timeout=30\n" +

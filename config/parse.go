@@ -132,6 +132,15 @@ func byteSize(low int64) parser[int64] {
 	})
 }
 
+// cacheBytes takes none, or enough to be of use.
+func cacheBytes() parser[int64] {
+	want := "0, or a number of bytes of at least 1 MiB, plain or with a unit such as 512MiB or 2GiB"
+	return simple(want, func(raw string) (int64, bool) {
+		n, ok := parseBytes(raw)
+		return n, ok && (n == 0 || n >= 1<<20)
+	})
+}
+
 func parseBytes(raw string) (int64, bool) {
 	s := strings.TrimSpace(raw)
 	end := len(s)

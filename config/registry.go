@@ -40,11 +40,12 @@ type section struct {
 func sections() []section {
 	return []section{
 		sectionHome(), sectionListen(), sectionWebServer(), sectionLimits(),
-		sectionHosts(), sectionCompany(), sectionAdmin(), sectionOperators(), sectionPasswords(), sectionSession(), sectionSecret(), sectionLanguages(),
+		sectionHosts(), sectionCompany(), sectionAdmin(), sectionOperators(), sectionPasswords(), sectionSession(),
+		sectionSecret(), sectionLanguages(),
 		sectionMail(),
 		sectionDatabase(), sectionReadWrite(), sectionSchema(), sectionCounter(), sectionCache(), sectionChange(),
 		sectionCluster(),
-		sectionFiles(), sectionJobs(), sectionLocks(), sectionAudit(), sectionLog(), sectionHealth(),
+		sectionFiles(), sectionJobs(), sectionLocks(), sectionTrash(), sectionAudit(), sectionLog(), sectionHealth(),
 		sectionKnown(), sectionRest(),
 	}
 }

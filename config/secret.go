@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"strings"
+
+	"github.com/stoa-portal/stoa"
 )
 
 // mask stands for every secret, whatever its length.
@@ -113,7 +115,8 @@ func maskFields(s string) string {
 
 func secretParam(key string) bool {
 	k := strings.ToLower(key)
-	return strings.Contains(k, "pass") || strings.Contains(k, "pwd") || strings.Contains(k, "secret") || strings.Contains(k, "token")
+	return strings.Contains(k, "pass") || strings.Contains(k, "pwd") || strings.Contains(k, "secret") ||
+		strings.Contains(k, "token") || k == "sig"
 }
 
 // oddPort reports whether what should be hosts with ports has something else behind a colon.
@@ -154,5 +157,5 @@ func clip(s string) string {
 	if len(s) <= limit {
 		return s
 	}
-	return fmt.Sprintf("%s… (%d bytes)", strings.ToValidUTF8(s[:limit], ""), len(s))
+	return fmt.Sprintf("%s (%d bytes)", stoa.Short(s, limit), len(s))
 }

@@ -12,6 +12,10 @@ import (
 const (
 	StoreFileSystem         = "com.liferay.portal.store.file.system.FileSystemStore"         // folders as the library has them
 	StoreAdvancedFileSystem = "com.liferay.portal.store.file.system.AdvancedFileSystemStore" // folders nested so that none grows large
+	StoreS3                 = "com.liferay.portal.store.s3.S3Store"                          // in a bucket of S3 or what speaks its protocol
+	StoreGCS                = "com.liferay.portal.store.gcs.GCSStore"                        // in a bucket of Google
+	StoreAzure              = "com.liferay.portal.store.azure.AzureStore"                    // in a container of Azure
+	StoreDatabase           = "com.liferay.portal.store.db.DBStore"                          // in the database of the portal
 )
 
 // AutodetectDatabase is the value of Cluster.AutodetectAddress that means the host of the database.
@@ -130,12 +134,52 @@ type Cluster struct {
 
 // Files is the store of document bytes and the limits of documents and images.
 type Files struct {
-	Store             string // StoreFileSystem or StoreAdvancedFileSystem
+	Store             string // one of those constants
 	Root              string // absolute path of the store's folder
 	MaxFileBytes      int64
 	MaxImagePixels    int64 // width times height; larger pictures are kept but not scaled
 	ThumbnailsEnabled bool
 	OrphanAge         time.Duration
+	CacheBytes        int64  // of the copies on disk of a store that is no folder; 0: none
+	CacheDir          string // absolute path of their folder
+	S3                S3
+	GCS               GCS
+	Azure             Azure
+}
+
+// S3 is where the bucket of a file store in S3 is, and how it is reached.
+type S3 struct {
+	Endpoint             string // host:port or URL; empty: Amazon's in the region
+	Region               string
+	Bucket, Prefix       string
+	AccessKey, SecretKey string // empty: from the environment, the files of AWS' tools, or the role of the instance
+	PathStyle            bool
+	StorageClass         string
+	Timeout              time.Duration
+	Retries              int
+	Proxy                string // URL; empty: that of the environment
+}
+
+// GCS is which bucket of Google Cloud Storage holds the files, and how it is reached.
+type GCS struct {
+	Bucket, Prefix  string
+	Key             string // of a service account, as JSON; empty: Google's application default credentials
+	AES256          string // base64; empty: the keys of the service
+	Endpoint        string // URL; empty: Google's
+	Timeout         time.Duration
+	Retries         int
+	Delay, MaxDelay time.Duration // before a request is sent again
+}
+
+// Azure is which container of Azure Blob holds the files, and how it is reached.
+type Azure struct {
+	Container, Prefix string
+	Connection        string // string with address and keys; empty: Account counts, or the environment
+	Account, Key      string // an empty key: the identity that the environment names or the machine has
+	Endpoint          string // URL; empty: that of the account
+	Scope             string // of encryption; empty: that of the container
+	Timeout           time.Duration
+	Retries           int
 }
 
 // Session is how long people stay signed in.
@@ -225,6 +269,12 @@ type Jobs struct {
 // Audit is the log of who did what.
 type Audit struct {
 	MaxAge time.Duration
+}
+
+// Trash is the recycle bin.
+type Trash struct {
+	MaxAge        time.Duration // what has been in it for longer is deleted for good
+	CheckInterval time.Duration // how often that is looked for
 }
 
 // Locks is how long locks last without a sign of whoever edits; 0 is for ever.

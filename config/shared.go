@@ -31,32 +31,71 @@ func (r *reader) share(c *Config) {
 	}
 }
 
-// secretRounds makes guessing a secret by its digest slow; a node computes it once.
+// secretRounds makes guessing a secret by what is made of it slow; a node computes it once.
 const secretRounds = 200_000
 
-// Shared gives a short digest of every setting that must be the same on all nodes, by the name of its
-// property, and one digest of them all. Nodes that are told the same salt can compare them without
-// telling each other the values. The salt belongs to one cluster, so that digests of two clusters cannot
-// be compared. A digest of a password that is easy to guess helps in guessing it: show digests to
-// administrators only.
-func (c *Config) Shared(salt string) (each map[string]string, all string, err error) {
-	each = make(map[string]string, len(c.shared))
+// Shared is what nodes compare of the settings that must be the same on all of them, without telling each other
+// secrets.
+type Shared struct {
+	Digests map[string]string // by the name of the property: 8 hexadecimal digits; of secrets none
+	All     string            // one digest of all that are in Digests
+	secrets map[string][]byte // made slowly of the value
+}
+
+// Shared gives what nodes compare that are told the same salt, which belongs to one cluster, so that digests of two
+// clusters cannot be compared.
+func (c *Config) Shared(salt string) (Shared, error) {
+	out := Shared{Digests: make(map[string]string, len(c.shared)), secrets: map[string][]byte{}}
 	for _, v := range c.shared {
-		value := maskURL(v.value)
-		if v.secret && v.value != "" {
+		switch {
+		case !v.secret:
+			out.Digests[v.name] = digest(salt, v.name, maskURL(v.value))
+		case v.value == "":
+			out.secrets[v.name] = []byte(salt)
+		default:
 			slow, err := pbkdf2.Key(sha256.New, v.value, []byte(salt), secretRounds, sha256.Size)
 			if err != nil {
-				return nil, "", fmt.Errorf("make a digest of %s: %w", v.name, err)
+				return Shared{}, fmt.Errorf("make a digest of %s: %w", v.name, err)
 			}
-			value = string(slow)
+			out.secrets[v.name] = slow
 		}
-		each[v.name] = digest(salt, v.name, value)
 	}
 	var parts []string
-	for _, name := range slices.Sorted(maps.Keys(each)) {
-		parts = append(parts, name, each[name])
+	for _, name := range slices.Sorted(maps.Keys(out.Digests)) {
+		parts = append(parts, name, out.Digests[name])
 	}
-	return each, digest(salt, parts...), nil
+	out.All = digest(salt, parts...)
+	return out, nil
+}
+
+// Has reports whether nodes compare that setting.
+func (s Shared) Has(name string) bool {
+	_, secret := s.secrets[name]
+	return secret || s.Digests[name] != ""
+}
+
+// Proofs gives the digests and, by name, a proof of each secret that is good for one comparison: the moment is a
+// random text that the node which compares has made for it. A proof is neither stored nor shown, for with one,
+// guesses of a weak secret can be tried. An empty moment, which is what a node of the version before sends, is
+// answered without secrets.
+func (s Shared) Proofs(moment string) map[string]string {
+	out := maps.Clone(s.Digests)
+	if moment == "" {
+		return out
+	}
+	for name, key := range s.secrets {
+		h := hmac.New(sha256.New, key)
+		fmt.Fprintf(h, "%d:%s%s", len(moment), moment, name)
+		out[name] = hex.EncodeToString(h.Sum(nil)[:16])
+	}
+	return out
+}
+
+// Hide takes the proofs of secrets out of what a node has answered, before it is shown.
+func (s Shared) Hide(answer map[string]string) {
+	for name := range s.secrets {
+		delete(answer, name)
+	}
 }
 
 // digest is 8 hexadecimal digits.

@@ -13,11 +13,11 @@ func shared(t *testing.T, salt, text string) (map[string]string, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	each, all, err := c.Shared(salt)
+	s, err := c.Shared(salt)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return each, all
+	return s.Proofs("this moment"), s.All
 }
 
 // differing names what is not the same in two nodes.
@@ -38,6 +38,7 @@ func differing(a, b map[string]string) []string {
 }
 
 func TestShared_NamesWhatDiffers(t *testing.T) {
+	t.Parallel()
 	base, all := shared(t, "salt", "")
 	if len(base) < 40 || len(all) != 8 || len(base["session.timeout"]) != 8 || base["log.level"] != "" {
 		t.Fatalf("%d settings, %q, %v", len(base), all, base)
@@ -54,7 +55,8 @@ func TestShared_NamesWhatDiffers(t *testing.T) {
 		"cluster.link.auth.value=a secret of all nodes\ncluster.link.nats.urls=nats://u:hunter2@bus": "cluster.link.auth.value cluster.link.nats.urls",
 	} {
 		each, sum := shared(t, "salt", text)
-		if got := strings.Join(differing(base, each), " "); got != want || (sum == all) != (want == "") {
+		told := strings.TrimPrefix(want, "cluster.link.auth.value") != "" // nothing that is stored tells of a secret
+		if got := strings.Join(differing(base, each), " "); got != want || (sum != all) != told {
 			t.Errorf("%q: %q differ, all together %q and %q; want %q", text, got, sum, all, want)
 		}
 	}
@@ -79,7 +81,38 @@ func TestShared_NamesWhatDiffers(t *testing.T) {
 	}
 }
 
+func TestProofs_HoldForOneMomentAndTellNothingOfTheSecret(t *testing.T) {
+	t.Parallel()
+	of := func(secret, moment string) map[string]string {
+		c, err := ext(t, "dl.store.s3.secret.key="+secret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := c.Shared("salt")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Digests["dl.store.s3.secret.key"] != "" || !s.Has("dl.store.s3.secret.key") {
+			t.Error("a secret is among the digests, or is not compared")
+		}
+		return s.Proofs(moment)
+	}
+	const name = "dl.store.s3.secret.key"
+	one := of("hunter2", "a")[name]
+	switch {
+	case one == "" || one != of("hunter2", "a")[name]:
+		t.Error("the same secret has another proof")
+	case one == of("hunter3", "a")[name], one == of("", "a")[name]:
+		t.Error("another secret has the same proof")
+	case one == of("hunter2", "b")[name]:
+		t.Error("the proof is the same at another moment")
+	case of("hunter2", "")[name] != "":
+		t.Error("without a moment there is a proof")
+	}
+}
+
 func TestShared_MarksAreOnSettingsThatAreKept(t *testing.T) {
+	t.Parallel()
 	for _, s := range sections() {
 		for _, p := range s.Props {
 			if p.Shared && p.kind.get == nil {

@@ -80,6 +80,7 @@ func (r *reader) warn(format string, args ...any) {
 func (r *reader) readFiles() {
 	lines, _ := lex(builtIn)
 	r.take(lines, "", "")
+	r.readConfigs()
 	for len(r.queue) > 0 {
 		next := r.queue[0]
 		r.queue = r.queue[1:]

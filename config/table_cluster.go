@@ -23,7 +23,8 @@ func sectionCluster() section {
 			Doc:  "Port for other nodes; 0 takes any free one. When another node of this machine has it, the next free one of the 20 from here is taken.",
 			kind: into(portNumber(), func(c *Config) *int { return &c.Cluster.Port })},
 		{Name: "cluster.link.auth.value", Default: "", Secret: true, Shared: true,
-			Doc:  "Secret shared by all nodes, at least 16 characters. It is a second lock: nodes already prove that they can write to this database. An outside message server needs it for calls between nodes.",
+			Doc: "Secret shared by all nodes, at least 16 characters. It is a second lock: nodes already prove that they " +
+				"can write to this database. An outside message server needs it for calls between nodes.",
 			kind: into(text(), func(c *Config) *string { return &c.Cluster.AuthValue })},
 		{Name: "cluster.link.channel.logic.name.control", Default: "",
 			Doc:  "Name of this node, different on each; empty means a name made of host and port.",

@@ -40,7 +40,8 @@ func sectionKnown() section {
 func sectionRest() section {
 	out := section{
 		Title: "Further names of Liferay, and not used",
-		Intro: "All other names of Liferay DXP 7.4, by what is here instead. `stoa config` lists those that a file sets as not used.",
+		Intro: "All other names of Liferay DXP 7.4, by what is here instead. `stoa config` lists those that a file sets " +
+			"as not used.",
 		Brief: true,
 	}
 	why, listed := "", map[string]bool{}
@@ -263,12 +264,10 @@ scheduler.description.max.length | Names of jobs have a fixed limit.
 memory.scheduler.org.quartz.<name> | There is no Quartz; see job.
 persisted.scheduler.org.quartz.<name> | There is no Quartz; see job.
 org.quartz.jobStore.isClustered | There is no Quartz; jobs always run once.
-trash.entry.check.interval | Not used yet: recycle bin.
 announcements.entry.check.interval | There are no announcements.
 staging.system.event.check.interval | Not used yet: staging.
 users.update.last.login.batch.interval | Sign-ins are written at once.
 dl.store.antivirus.enabled | Not used yet: looking for viruses.
-*dl.store.gcs.aes256.key | Not used yet: that store.
 dl.store.file.impl.safe.file.name.2.<name> | Names of files are not part of the store.
 dl.file.indexing.max.size | Not used yet: search in files.
 dl.char.blacklist | Names of documents have fixed rules.
@@ -363,8 +362,7 @@ staging.<name> | Not used yet: staging.
 tunneling.servlet.encryption.algorithm | There is no tunnel between portals.
 tunneling.servlet.timeout | There is no tunnel between portals.
 tunnel.servlet.hosts.allowed | There is no tunnel between portals.
-trash.enabled | Not used yet: recycle bin.
-trash.entries.max.age | Not used yet: recycle bin.
+trash.enabled | There always is a recycle bin.
 json.web.service.enabled | The REST interface is under /o.
 default.regular.theme.id | portal.theme.default does this.
 external-properties | It is a flag of the command, not a property in a file.

@@ -57,7 +57,8 @@ func sectionAdmin() section {
 		Intro: "These are read once, when the database is still empty.",
 		Props: []property{
 			{Name: "default.admin.password", Default: "", Secret: true,
-				Doc:  "Password of the first administrator. There is no default password: while this is empty, the first start gives a one-time link for choosing one.",
+				Doc: "Password of the first administrator. There is no default password: while this is empty, the first start " +
+					"gives a one-time link for choosing one.",
 				kind: into(text(), func(c *Config) *string { return &c.Admin.Password })},
 			{Name: "default.admin.screen.name", Default: "admin", Shared: true,
 				Doc:  "Screen name of the first administrator.",
@@ -134,7 +135,8 @@ func sectionSession() section {
 				"the window before further ones have to wait.",
 			kind: into(whole(1, 1000000), func(c *Config) *int { return &c.Session.ThrottleAddressMax })},
 		{Name: "auth.operator.two.factor.required", Default: "false", Shared: true,
-			Doc: "Whether operators need a second factor, a passkey or an app with codes: without one they can sign in only to make one. " +
+			Doc: "Whether operators need a second factor, a passkey or an app with codes: without one they can sign in only " +
+				"to make one. " +
 				"stoa user reset-factors is the way back for someone who has lost theirs.",
 			kind: into(boolean(), func(c *Config) *bool { return &c.Session.OperatorTwoFactor })},
 	}}

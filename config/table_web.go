@@ -49,7 +49,8 @@ func sectionWebServer() section {
 			Doc:  "Addresses or ranges of proxies whose X-Forwarded headers are believed; empty means nobody's, whatever the switches below say.",
 			kind: into(networks(), func(c *Config) *[]netip.Prefix { return &c.Web.TrustedProxies })},
 		{Name: "web.server.proxy.protocol.enabled", Default: "false",
-			Doc: "Whether web.server.trusted.proxies may tell the visitor's address with the PROXY protocol, versions 1 and 2, in " +
+			Doc: "Whether web.server.trusted.proxies may tell the visitor's address with the PROXY protocol, versions 1 " +
+				"and 2, in " +
 				"front of each connection (send-proxy of HAProxy).",
 			kind: into(boolean(), func(c *Config) *bool { return &c.Web.ProxyProtocol })},
 	}

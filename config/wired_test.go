@@ -20,13 +20,14 @@ var notYet = []string{}
 // unreadByDesign are settings that are accepted for the sake of existing files, as their help says, and those that
 // others read through methods of this package.
 var unreadByDesign = []string{
-	"DataSource.Driver", "DataSource.JNDIName", "Files.Store", "Health.ObfuscatedProperties", "Cluster.ChannelNameTransport",
+	"DataSource.Driver", "DataSource.JNDIName", "Health.ObfuscatedProperties", "Cluster.ChannelNameTransport",
 	"Cluster.AutodetectAddress", "Cluster.BindAddressControl", "Cluster.BindAddressTransport", "Cache.RegionMaxBytes", "Cache.RegionReplicate",
 }
 
 // TestSettings_AreReadBySomebody finds the fields of Config that no code outside this package mentions: properties
 // that the reference explains and that do nothing.
 func TestSettings_AreReadBySomebody(t *testing.T) {
+	t.Parallel()
 	mentioned := map[string]bool{} // "Hosts.Valid", and "Valid" alone for what stands in a struct that is passed on
 	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || strings.HasPrefix(path, filepath.Join("..", "config")+string(filepath.Separator)) {

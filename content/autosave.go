@@ -63,7 +63,7 @@ func (s *Service) Autosave(ctx context.Context, st site.Site, a Autosave) error 
 	}
 	title := ""
 	if t := a.Fields["title"]; len(t) > 0 {
-		title = cut(line(t[0]), MaxTitle)
+		title = stoa.Clip(line(t[0]), MaxTitle)
 	}
 	err = s.o.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
 		row := db.Row{"person": actor.User, "tab": a.Tab, "instance": st.Instance, "site": st.ID, "article": a.Article,
@@ -197,9 +197,9 @@ func (s *Service) Autosaved(ctx context.Context, tab string) (Autosave, error) {
 		}
 		return a, json.Unmarshal([]byte(data), &a.Fields)
 	}, autosaveColumns+", data FROM content_autosave WHERE person = ? AND tab = ? AND closed = ? AND saved > ?",
-		stoa.ActorFrom(ctx).User, cut(printable(tab), maxTab), false, db.Micros(s.o.Now().Add(-AutosaveAge)))
+		stoa.ActorFrom(ctx).User, stoa.Clip(printable(tab), maxTab), false, db.Micros(s.o.Now().Add(-AutosaveAge)))
 	if db.IsNoRows(err) {
-		return Autosave{}, stoa.NotFound("text that was typed in the window", cut(printable(tab), maxTab))
+		return Autosave{}, stoa.NotFound("text that was typed in the window", stoa.Clip(printable(tab), maxTab))
 	}
 	if err != nil {
 		return Autosave{}, fmt.Errorf("content: read what was typed: %w", err)
@@ -218,7 +218,7 @@ func (s *Service) DropAutosave(ctx context.Context, tab string) error {
 	if !stoa.ActorFrom(ctx).SignedIn() {
 		return stoa.Unauthorized("sign in to discard what you have typed")
 	}
-	person, tab := stoa.ActorFrom(ctx).User, cut(printable(tab), maxTab)
+	person, tab := stoa.ActorFrom(ctx).User, stoa.Clip(printable(tab), maxTab)
 	err := s.o.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
 		_, err := tx.Exec(ctx, closeStatement, true, db.Micros(tx.Now()), person, tab)
 		return err

@@ -36,6 +36,7 @@ func (n *node) changes(t *testing.T) (count int) {
 }
 
 func TestAutosave_TypedOnOneNodeIsReadOnTheOtherByItsPersonOnly(t *testing.T) {
+	t.Parallel()
 	for _, e := range dbtest.Engines() {
 		t.Run(string(e), func(t *testing.T) {
 			handles := dbtest.Nodes(t, e, 2)
@@ -104,6 +105,7 @@ func TestAutosave_TypedOnOneNodeIsReadOnTheOtherByItsPersonOnly(t *testing.T) {
 }
 
 func TestAutosave_SaveTakesItAwayAndALateRequestDoesNotBringItBack(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, n *node, st site.Site) {
 		ann := n.editor(t, st, 71)
 		gone := func(what, tab string) {
@@ -143,6 +145,7 @@ func TestAutosave_SaveTakesItAwayAndALateRequestDoesNotBringItBack(t *testing.T)
 }
 
 func TestAutosave_KeepsWithinItsLimits(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, n *node, st site.Site) {
 		ann := n.editor(t, st, 71)
 		must(t, n.Autosave(ann, st, typed("full", 0, "Full", strings.Repeat("x", content.MaxBody))))

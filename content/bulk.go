@@ -8,21 +8,26 @@ import (
 	"time"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/bulk"
 	"github.com/stoa-portal/stoa/db"
 )
 
-// MaxBulk is how many articles one action may be for. It is one transaction, which others wait for.
-const MaxBulk = 200
+// MaxBulk is how many articles Bulk may be for. It is one transaction, which others wait for. With more, the same is
+// done by package bulk: BulkActions.
+const MaxBulk = bulk.Portion
 
-// The actions that can be done with several articles at once.
+// The actions that can be done with several articles at once; for package bulk each stands behind BulkPrefix.
 const (
+	BulkPrefix    = "article."
 	BulkPublish   = "publish"
 	BulkUnpublish = "unpublish"
-	BulkDelete    = "delete"
+	BulkDelete    = "delete" // into the recycle bin
 )
 
 // Bulk does one thing with up to MaxBulk articles as they are now, with the permissions that it needs for each: with
-// all or, where one refuses it, with none. The error names that one. What it takes away is confirmed once for all.
+// all or, where one refuses it, with none. The error names that one if the actor may edit it, and tells nothing of it
+// otherwise. What it takes away is confirmed once for all.
 func (s *Service) Bulk(ctx context.Context, do string, ids []stoa.ID) error {
 	if !slices.Contains([]string{BulkPublish, BulkUnpublish, BulkDelete}, do) {
 		return stoa.Invalid("do",
@@ -44,23 +49,53 @@ func (s *Service) Bulk(ctx context.Context, do string, ids []stoa.ID) error {
 	})
 }
 
+// BulkActions are the actions as package bulk does them with any number of articles, each with the permission that it
+// needs.
+func (s *Service) BulkActions() []bulk.Action {
+	of := func(do string, title stoa.Phrase) bulk.Action {
+		return bulk.Action{Name: BulkPrefix + do, Title: title, Do: func(ctx context.Context, tx *db.Tx, t bulk.Thing) error {
+			if t.Kind != kindArticle {
+				return stoa.NotFound(kindArticle, t)
+			}
+			a, err := read(ctx, tx, t.ID)
+			if err != nil {
+				return err
+			}
+			return s.bulkDo(ctx, tx, do, a)
+		}}
+	}
+	return []bulk.Action{
+		of(BulkPublish, "bulk.article.publish"),
+		of(BulkUnpublish, "bulk.article.unpublish"),
+		of(BulkDelete, "bulk.article.delete"),
+	}
+}
+
+func (s *Service) bulkDo(ctx context.Context, tx *db.Tx, do string, a row) error {
+	switch do {
+	case BulkPublish:
+		return s.PublishTx(ctx, tx, a.ID, a.Article.Version, time.Time{})
+	case BulkUnpublish:
+		return s.unpublishTx(ctx, tx, a.ID, a.Article.Version)
+	}
+	return s.trashTx(ctx, tx, a.ID)
+}
+
 func (s *Service) bulkOne(ctx context.Context, tx *db.Tx, do string, id stoa.ID) error {
 	a, err := read(ctx, tx, id)
 	if err != nil {
 		return err
 	}
-	switch do {
-	case BulkPublish:
-		err = s.PublishTx(ctx, tx, id, a.Article.Version, time.Time{})
-	case BulkUnpublish:
-		err = s.unpublishTx(ctx, tx, id, a.Article.Version)
-	default:
-		err = s.deleteTx(ctx, tx, id)
-	}
+	err = s.bulkDo(ctx, tx, do, a)
 	var e *stoa.Error
 	if !errors.As(err, &e) || e.Kind == stoa.KindInternal || e.Kind == stoa.KindUnavailable {
 		return err
 	}
-	return &stoa.Error{Kind: e.Kind, Field: e.Field,
-		Message: fmt.Sprintf("nothing was done, because of the article at %s: %s", Address(a.Slug), e.Message)}
+	// The ids are those of a form, so they may be of another site or instance.
+	if e.Kind == stoa.KindNotFound || s.May(ctx, access.Edit, a.Article) != nil {
+		return err
+	}
+	const because = "nothing was done, because of the article at %s: %s"
+	return &stoa.Error{Kind: e.Kind, Field: e.Field, Err: e.Err, // the cause tells the audit log of a refusal
+		Message: fmt.Sprintf(because, Address(a.Slug), e.Message), Sentence: because, Args: []any{Address(a.Slug), e}}
 }

@@ -13,8 +13,10 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/asset"
 	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/db"
+	"github.com/stoa-portal/stoa/passhash"
 	"github.com/stoa-portal/stoa/richtext"
 	"github.com/stoa-portal/stoa/site"
 	"github.com/stoa-portal/stoa/taxonomy"
@@ -34,6 +36,7 @@ const (
 	StatusScheduled = "scheduled"
 	StatusPublished = "published"
 	StatusExpired   = "expired"
+	statusTrashed   = "trashed" // in the recycle bin, which no caller sees
 )
 
 // The kinds of articles.
@@ -128,6 +131,7 @@ type Options struct {
 	// Image gives the address and the text of the image with a key, about as wide as width in pixels;
 	// an empty address leaves it out. nil: keys that are addresses are used as they are, others left out.
 	Image  func(ctx context.Context, st site.Site, key string, width int) (src, alt string)
+	Assets *asset.Service   // keeps what articles refer to; nil: nothing does
 	Signer Signer           // signs links to drafts; nil: there are none
 	Pages  Pages            // nil: no page shows an article as its text
 	Now    func() time.Time // decides between "publish now" and "later"; default time.Now
@@ -135,13 +139,13 @@ type Options struct {
 
 // Service keeps the articles. It is safe for concurrent use.
 type Service struct {
-	o      Options
-	policy *richtext.Policy
-	live   *cache.Region[Article]
-	slugs  *cache.Region[stoa.ID]
-	lists  *cache.Region[List]
-	starts *cache.Region[[]stoa.ID] // where the files of a site map begin
-	hashes chan struct{}            // bounds the memory that checking passwords takes
+	o         Options
+	policy    *richtext.Policy
+	live      *cache.Region[Article]
+	slugs     *cache.Region[stoa.ID]
+	lists     *cache.Region[List]
+	starts    *cache.Region[[]stoa.ID] // where the files of a site map begin
+	passwords *passhash.Shared
 }
 
 // New gives a Service. DB, Cache, Access and Taxonomy are required.
@@ -153,7 +157,7 @@ func New(o Options) (*Service, error) {
 		o.Now = time.Now
 	}
 	return &Service{
-		o: o, policy: richtext.New(), hashes: make(chan struct{}, 2),
+		o: o, policy: richtext.New(), passwords: passhash.NewShared(o.DB, passhash.Article),
 		live: cache.NewRegion(o.Cache, cache.RegionOptions{Name: "article", StaleForGuests: true}, Article.size,
 			cache.JSON[Article]()),
 		starts: cache.NewRegion(o.Cache, cache.RegionOptions{Name: "article-map", StaleForGuests: true,
@@ -190,6 +194,7 @@ const columns = `SELECT a.id, a.instance, a.site, a.slug, a.kind, a.status, a.au
 type row struct {
 	Article
 	hash string
+	was  string // hash before the save
 }
 
 func scanRow(r db.Scanner) (row, error) {
@@ -202,23 +207,41 @@ func scanRow(r db.Scanner) (row, error) {
 	return a, err
 }
 
-// read gives the row of an article, or NotFound.
+// read gives the row of an article, or NotFound. What is in the recycle bin is not there.
 func read(ctx context.Context, q db.Queryer, id stoa.ID) (row, error) {
+	a, err := readAny(ctx, q, id)
+	if err == nil && a.Status == statusTrashed {
+		return row{}, stoa.NotFound("article", id)
+	}
+	return a, err
+}
+
+// readAny is read that also gives what is in the recycle bin, with the site and the instance that it belongs to.
+func readAny(ctx context.Context, q db.Queryer, id stoa.ID) (row, error) {
 	a, err := db.One(ctx, q, scanRow, columns+"WHERE a.id = ?", id)
 	if db.IsNoRows(err) {
 		return row{}, stoa.NotFound("article", id)
+	}
+	if a.Site >= asset.Hidden {
+		a.Site, a.Instance = a.Site-asset.Hidden, a.Instance-asset.Hidden
 	}
 	return a, err
 }
 
 // fill adds the texts of one version.
 func (a *Article) fill(ctx context.Context, q db.Queryer, number int) error {
-	err := q.QueryRow(ctx, "SELECT default_locale, image FROM content_version WHERE article = ? AND number = ?", a.ID, number).Scan(&a.Default, &a.Image)
+	var made int64
+	err := q.QueryRow(ctx,
+		"SELECT default_locale, image, made FROM content_version WHERE article = ? AND number = ?", a.ID, number).
+		Scan(&a.Default, &a.Image, &made)
 	if db.IsNoRows(err) {
 		return stoa.NotFound("version of the article", where(a.ID, number))
 	}
 	if err != nil {
 		return err
+	}
+	if number < a.Number { // saved since
+		a.Modified = db.Time(made)
 	}
 	a.Text, a.Shown = map[stoa.Locale]Text{}, number
 	return db.Each(ctx, q, func(row db.Scanner) error {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/asset"
 	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/change"
 	"github.com/stoa-portal/stoa/content"
@@ -28,6 +29,7 @@ type node struct {
 	words *taxonomy.Service
 	sites *site.Service
 
+	assets    *asset.Service
 	confirmed atomic.Int32 // how often the other nodes were waited for
 }
 
@@ -66,8 +68,11 @@ func newNode(t testing.TB, d *db.DB) *node {
 	must(t, err)
 	n.sites, err = site.New(site.Options{DB: d, Cache: c, Access: n.acc})
 	must(t, err)
-	n.Service, err = content.New(content.Options{DB: d, Cache: c, Access: n.acc, Taxonomy: n.words})
+	n.assets, err = asset.New(asset.Options{DB: d, Access: n.acc, Cache: c})
 	must(t, err)
+	n.Service, err = content.New(content.Options{DB: d, Cache: c, Access: n.acc, Taxonomy: n.words, Assets: n.assets})
+	must(t, err)
+	must(t, n.assets.Register(n.AssetType()))
 	return n
 }
 
@@ -125,6 +130,7 @@ func each(t *testing.T, fn func(t *testing.T, n *node, st site.Site)) {
 }
 
 func TestCreate_SanitizesAndMakesUniqueAddresses(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, n *node, st site.Site) {
 		ctx := system(t)
 		a, err := n.Create(ctx, st, draft("Grüße aus Ελλάδα!", `<p onclick="x()">Hi</p><script>alert(1)</script>`))
@@ -154,6 +160,7 @@ func TestCreate_SanitizesAndMakesUniqueAddresses(t *testing.T) {
 }
 
 func TestSave_StaleVersionConflicts(t *testing.T) {
+	t.Parallel()
 	for _, e := range dbtest.Engines() {
 		t.Run(string(e), func(t *testing.T) {
 			handles := dbtest.Nodes(t, e, 2)
@@ -185,6 +192,7 @@ func TestSave_StaleVersionConflicts(t *testing.T) {
 }
 
 func TestPublish_OtherNodeSeesIt(t *testing.T) {
+	t.Parallel()
 	for _, e := range dbtest.Engines() {
 		t.Run(string(e), func(t *testing.T) {
 			handles := dbtest.Nodes(t, e, 2)
@@ -234,6 +242,7 @@ func TestPublish_OtherNodeSeesIt(t *testing.T) {
 }
 
 func TestPublishDue_PublishesAndExpiresAtTheGivenTime(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, n *node, st site.Site) {
 		ctx, guest := system(t), n.guest(t, st)
 		at := time.Now().Add(time.Hour).UTC().Truncate(time.Microsecond)
@@ -278,6 +287,7 @@ func TestPublishDue_PublishesAndExpiresAtTheGivenTime(t *testing.T) {
 }
 
 func TestVersions_CompareAndRestore(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, n *node, st site.Site) {
 		ctx := system(t)
 		a, err := n.Create(ctx, st, draft("Title", "<p>red fox</p>"))
@@ -318,6 +328,7 @@ func TestVersions_CompareAndRestore(t *testing.T) {
 }
 
 func TestPassword_HidesTheTextUntilUnlocked(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, n *node, st site.Site) {
 		guest := n.guest(t, st)
 		d := draft("Secret", "<p>treasure</p>")

@@ -1,6 +1,7 @@
 package content
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -12,11 +13,11 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/asset"
 	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/richtext"
 	"github.com/stoa-portal/stoa/site"
-	"github.com/stoa-portal/stoa/taxonomy"
 )
 
 // The limits of what editors may save, in bytes unless said.
@@ -43,8 +44,9 @@ type Draft struct {
 	Password   *string // nil: left as it is; empty: none
 	Categories []stoa.ID
 	Tags       []stoa.ID
-	Comment    string // what was changed, for the list of versions
-	Autosave   string // the window of the actor whose Autosave is taken away with the save; empty: none
+	NewTags    []string // names of further tags, made where the site has none of the name; for editors of the site
+	Comment    string   // what was changed, for the list of versions
+	Autosave   string   // the window of the actor whose Autosave is taken away with the save; empty: none
 	// Created and Modified are for imports; zero means now.
 	Created, Modified time.Time
 
@@ -52,6 +54,7 @@ type Draft struct {
 	washed   map[stoa.Locale]Text
 	password *string
 	hash     string
+	refers   []string // addresses in washed
 }
 
 // Prepare does the part of saving that takes time, before a transaction begins: it makes the texts safe and hashes the
@@ -81,21 +84,29 @@ func (s *Service) wash(d *Draft) error {
 	if len(d.Text) > 100 {
 		return stoa.Invalid("title", "an article needs a text in at least one and at most 100 languages")
 	}
-	text := make(map[stoa.Locale]Text, len(d.Text))
+	text, refers := make(map[stoa.Locale]Text, len(d.Text)), []string(nil)
 	for l, t := range d.Text {
 		norm, err := stoa.ParseLocale(string(l))
 		if err != nil {
 			return err
 		}
 		if t.Title = line(t.Title); t.Title == "" {
-			return stoa.Invalid("title", "the title in %s is missing", norm)
+			return stoa.Invalid("title."+string(norm), "the title in %s is missing", norm)
 		}
 		if len(t.Title) > MaxTitle || len(t.Summary) > MaxSummary || len(t.Body) > MaxBody {
-			return stoa.TooLarge("the text in %s is too long: a title has at most %d, a summary %d and a body %d bytes",
-				norm, MaxTitle, MaxSummary, MaxBody)
+			field := "body."
+			switch {
+			case len(t.Title) > MaxTitle:
+				field = "title."
+			case len(t.Summary) > MaxSummary:
+				field = "summary."
+			}
+			return stoa.AtField(field+string(norm), stoa.TooLarge(
+				"the text in %s is too long: a title has at most %d, a summary %d and a body %d bytes",
+				norm, MaxTitle, MaxSummary, MaxBody))
 		}
 		if err := richtext.Check(t.Body); err != nil {
-			return stoa.AtField("body", err)
+			return stoa.AtField("body."+string(norm), err)
 		}
 		t.Summary = strings.TrimSpace(printable(t.Summary))
 		t.Body = s.policy.Sanitize(t.Body)
@@ -103,8 +114,9 @@ func (s *Service) wash(d *Draft) error {
 			t.Teaser = richtext.Summary(t.Body, teaser)
 		}
 		text[norm] = t
+		refers = append(refers, richtext.Addresses(t.Body, asset.MostLinks)...)
 	}
-	d.Text, d.washed = text, maps.Clone(text)
+	d.Text, d.washed, d.refers = text, maps.Clone(text), refers
 	return nil
 }
 
@@ -113,7 +125,7 @@ func (s *Service) clean(d *Draft) error {
 	switch d.Kind {
 	case KindArticle, KindPost, KindPage:
 	default:
-		return stoa.Invalid("kind", "%q is not a kind of article: article, post or page is expected", cut(d.Kind, 40))
+		return stoa.Invalid("kind", "%q is not a kind of article: article, post or page is expected", stoa.Clip(d.Kind, 40))
 	}
 	if len(d.Text) == 0 || len(d.Text) > 100 {
 		return stoa.Invalid("title", "an article needs a text in at least one and at most 100 languages")
@@ -121,13 +133,13 @@ func (s *Service) clean(d *Draft) error {
 	if _, ok := d.Text[d.Default]; !ok {
 		return stoa.Invalid("title", "an article needs a text in its default language, %s", d.Default)
 	}
-	d.AuthorName = cut(line(d.AuthorName), 180)
-	d.Comment = cut(line(d.Comment), 450)
+	d.AuthorName = stoa.Clip(line(d.AuthorName), 180)
+	d.Comment = stoa.Clip(line(d.Comment), 450)
 	if len(d.Image) > 190 {
 		return stoa.Invalid("image", "the key of a file is expected")
 	}
 	if d.Slug != "" {
-		want := taxonomy.Slug(d.Slug)
+		want := slugOf(d.Slug, 2*maxSlug)
 		if len(want) > maxSlug {
 			return stoa.Invalid("slug", "the address is too long: at most %d bytes are expected", maxSlug)
 		}
@@ -151,16 +163,14 @@ func printable(s string) string {
 
 func line(s string) string { return strings.Join(strings.Fields(printable(s)), " ") }
 
-func cut(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	return strings.ToValidUTF8(s[:n], "")
-}
-
 // Create makes a draft. It needs Edit on the site. An address that the editor chose and that is
 // taken is a Conflict; one made from the title gets a number.
 func (s *Service) Create(ctx context.Context, st site.Site, d Draft) (Article, error) {
+	return s.CreateThen(ctx, st, d, Then{})
+}
+
+// CreateThen is Create and what else a form says, in one transaction: all of it, or nothing.
+func (s *Service) CreateThen(ctx context.Context, st site.Site, d Draft, then Then) (Article, error) {
 	var id stoa.ID
 	if err := s.o.Access.Check(ctx, access.Edit, st.Path()); err != nil { // before the work for strangers
 		return Article{}, err
@@ -171,8 +181,10 @@ func (s *Service) Create(ctx context.Context, st site.Site, d Draft) (Article, e
 	}
 	err = s.o.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
 		a, err := s.create(ctx, tx, st, d)
-		id = a.ID
-		return err
+		if id = a.ID; err != nil {
+			return err
+		}
+		return s.do(ctx, tx, id, a.Version, then)
 	})
 	if err != nil {
 		return Article{}, fmt.Errorf("content: create an article: %w", err)
@@ -193,12 +205,7 @@ func (s *Service) create(ctx context.Context, tx *db.Tx, st site.Site, d Draft) 
 	if err := s.o.Access.Check(ctx, access.Edit, st.Path()); err != nil {
 		return Article{}, err
 	}
-	if d.Kind == "" {
-		d.Kind = KindArticle
-	}
-	if d.Default == "" {
-		d.Default = st.Locale
-	}
+	s.defaults(ctx, tx, st, &d)
 	if err := s.clean(&d); err != nil {
 		return Article{}, err
 	}
@@ -206,27 +213,7 @@ func (s *Service) create(ctx context.Context, tx *db.Tx, st site.Site, d Draft) 
 	if err != nil {
 		return Article{}, err
 	}
-	actor := stoa.ActorFrom(ctx)
-	now := tx.Now()
-	if d.Created.IsZero() {
-		d.Created = now
-	}
-	if d.Modified.IsZero() {
-		d.Modified = now
-	}
-	if d.Author == 0 {
-		d.Author = actor.User
-	}
-	if d.AuthorName == "" {
-		d.AuthorName = cut(line(actor.Name), 180)
-	}
-	err = s.insert(ctx, tx, d, db.Row{
-		"id": id, "instance": st.Instance, "site": st.ID, "kind": d.Kind, "status": StatusDraft,
-		"author": d.Author, "author_name": d.AuthorName, "published": db.Micros(d.Published), "publish_at": 0, "expire_at": 0,
-		"sticky": d.Sticky, "password": d.hash, "titles": titles(d.Text), "created": db.Micros(d.Created), "modified": db.Micros(d.Modified),
-		"modified_by": actor.User, "number": 1, "live": 0, "pending": 0, "version": 1,
-	})
-	if err != nil {
+	if err := s.insert(ctx, tx, d, articleRow(ctx, st, id, d)); err != nil {
 		return Article{}, err
 	}
 	if err := s.addVersion(ctx, tx, id, 1, d); err != nil {
@@ -235,7 +222,13 @@ func (s *Service) create(ctx context.Context, tx *db.Tx, st site.Site, d Draft) 
 	if err := closeAutosave(ctx, tx, d.Autosave); err != nil {
 		return Article{}, err
 	}
-	if err := s.o.Taxonomy.Assign(ctx, tx, "article", id, st.ID, d.Categories, d.Tags); err != nil {
+	if err := s.assign(ctx, tx, id, st.Instance, st.ID, d); err != nil {
+		return Article{}, err
+	}
+	if err := s.link(ctx, tx, st.ID, id, 1, d); err != nil {
+		return Article{}, err
+	}
+	if err := enter(ctx, tx, id); err != nil {
 		return Article{}, err
 	}
 	tx.Changed(kindDraft, id, st.ID, 1)
@@ -251,21 +244,46 @@ func (s *Service) create(ctx context.Context, tx *db.Tx, st site.Site, d Draft) 
 	return a.Article, a.fill(ctx, tx, 1)
 }
 
+// slugOf is the address of an article with these words; without letters and digits it is "untitled".
+func slugOf(words string, most int) string { return cmp.Or(stoa.Slug(words, most), "untitled") }
+
+// defaults fills in what the draft of a new article does not say.
+func (s *Service) defaults(ctx context.Context, tx *db.Tx, st site.Site, d *Draft) {
+	actor := stoa.ActorFrom(ctx)
+	d.Kind, d.Default, d.Author = cmp.Or(d.Kind, KindArticle), cmp.Or(d.Default, st.Locale), cmp.Or(d.Author, actor.User)
+	if d.AuthorName == "" {
+		d.AuthorName = stoa.Clip(line(actor.Name), 180)
+	}
+	if d.Created.IsZero() {
+		d.Created = tx.Now()
+	}
+	if d.Modified.IsZero() {
+		d.Modified = tx.Now()
+	}
+}
+
+// articleRow is the row of a new article that is a draft, without its address.
+func articleRow(ctx context.Context, st site.Site, id stoa.ID, d Draft) db.Row {
+	return db.Row{
+		"id": id, "instance": st.Instance, "site": st.ID, "kind": d.Kind, "status": StatusDraft, "author": d.Author,
+		"author_name": d.AuthorName, "published": db.Micros(d.Published), "publish_at": 0, "expire_at": 0,
+		"sticky": d.Sticky, "password": d.hash, "titles": titles(d.Text), "created": db.Micros(d.Created),
+		"modified": db.Micros(d.Modified), "modified_by": stoa.ActorFrom(ctx).User, "number": 1, "live": 0, "pending": 0,
+		"version": 1,
+	}
+}
+
 func taken(slug string) error {
 	return stoa.Conflict("there already is an article with the address %s: choose another one", slug)
 }
 
 // insert writes the row of a new article under an address that is free. One that the editor chose and that is taken is
-// a Conflict; one made from the title gets a number, and where a thousand have the title, that of the article. Whoever
-// is faster between the look and the insert, on any node, only costs another number.
+// a Conflict; one made from the title gets a number, and where a thousand have the title, that of the article. A
+// caller who is faster between the look and the insert, on any node, only costs another number.
 func (s *Service) insert(ctx context.Context, tx *db.Tx, d Draft, row db.Row) error {
 	chosen, base := d.Slug != "", d.Slug
 	if !chosen {
-		base = taxonomy.Slug(d.Text[d.Default].Title)
-		for len(base) > maxSlug-22 { // room for the number
-			_, n := utf8.DecodeLastRuneInString(base)
-			base = base[:len(base)-n]
-		}
+		base = slugOf(d.Text[d.Default].Title, maxSlug-22) // room for the number
 	}
 	for i := 1; i <= 1001; i++ {
 		slug := base
@@ -305,26 +323,30 @@ func titles(text map[stoa.Locale]Text) string {
 }
 
 func (s *Service) addVersion(ctx context.Context, tx *db.Tx, id stoa.ID, number int, d Draft) error {
-	actor := stoa.ActorFrom(ctx)
-	if err := tx.Insert(ctx, "content_version", db.Row{
-		"article": id, "number": number, "default_locale": string(d.Default), "image": d.Image,
-		"made": db.Micros(tx.Now()), "made_by": actor.User, "made_by_name": cut(line(actor.Name), 180), "note": d.Comment,
-	}); err != nil {
+	version, texts := versionRows(ctx, tx, id, number, d)
+	if err := tx.Insert(ctx, "content_version", version); err != nil {
 		return err
 	}
+	return tx.InsertAll(ctx, "content_text", texts)
+}
+
+// versionRows are the rows of a version and its texts.
+func versionRows(ctx context.Context, tx *db.Tx, id stoa.ID, number int, d Draft) (version db.Row, texts []db.Row) {
+	actor := stoa.ActorFrom(ctx)
 	for l, t := range d.Text {
-		if err := tx.Insert(ctx, "content_text", db.Row{
-			"article": id, "number": number, "locale": string(l), "title": t.Title, "summary": t.Summary, "teaser": t.Teaser, "body": t.Body,
-		}); err != nil {
-			return err
-		}
+		texts = append(texts, db.Row{"article": id, "number": number, "locale": string(l), "title": t.Title,
+			"summary": t.Summary, "teaser": t.Teaser, "body": t.Body})
 	}
-	return nil
+	return db.Row{
+		"article": id, "number": number, "default_locale": string(d.Default), "image": d.Image,
+		"made": db.Micros(tx.Now()), "made_by": actor.User, "made_by_name": stoa.Clip(line(actor.Name), 180),
+		"note": d.Comment,
+	}, texts
 }
 
 func stale() error {
 	return stoa.Conflict(
-		"somebody else has saved this article since you opened it: open it again, your text was not saved",
+		"another person has saved this article since you opened it: open it again, your text was not saved",
 	)
 }
 
@@ -333,6 +355,11 @@ func stale() error {
 // Publish. What else is said of an article that is published or scheduled shows at once, so changing that needs
 // Publish; and Manage on its page where the text of a page becomes an article that more people may read.
 func (s *Service) Save(ctx context.Context, id stoa.ID, d Draft, version int64) (Article, error) {
+	return s.SaveThen(ctx, id, d, version, Then{})
+}
+
+// SaveThen is Save and what else a form says, in one transaction: all of it, or nothing.
+func (s *Service) SaveThen(ctx context.Context, id stoa.ID, d Draft, version int64, then Then) (Article, error) {
 	if _, err := s.editable(ctx, id); err != nil { // before the work for strangers; asked once more below
 		return Article{}, err
 	}
@@ -359,15 +386,37 @@ func (s *Service) Save(ctx context.Context, id stoa.ID, d Draft, version int64) 
 		if err := s.held(ctx, a, d); err != nil {
 			return err
 		}
+		a.was = a.hash
 		if d.Password != nil {
 			a.hash = d.hash
 		}
-		return s.save(ctx, tx, a, d, version)
+		if err := s.save(ctx, tx, a, d, version); err != nil {
+			return err
+		}
+		return s.do(ctx, tx, id, version+1, then)
 	})
 	if err != nil {
 		return Article{}, fmt.Errorf("content: save an article: %w", err)
 	}
 	return s.Get(ctx, id)
+}
+
+// assign puts the categories and tags of the draft on the article, and makes those that are new.
+func (s *Service) assign(ctx context.Context, tx *db.Tx, id, instance, siteID stoa.ID, d Draft) error {
+	tags := slices.Clone(d.Tags)
+	for _, name := range d.NewTags {
+		tag, err := s.o.Taxonomy.AddTagTx(ctx, tx, instance, siteID, name)
+		if stoa.Is(err, stoa.KindInvalid) {
+			return stoa.Invalid("tags", "%.40q is no tag: a word of 1 to 190 bytes is expected", name)
+		}
+		if err != nil {
+			return err
+		}
+		if !slices.Contains(tags, tag) {
+			tags = append(tags, tag)
+		}
+	}
+	return s.o.Taxonomy.Assign(ctx, tx, kindArticle, id, siteID, d.Categories, tags)
 }
 
 func inherit(d *Draft, a row) {
@@ -421,13 +470,25 @@ func (s *Service) save(ctx context.Context, tx *db.Tx, a row, d Draft, version i
 	if n == 0 {
 		return stale()
 	}
+	if err := a.keepTime(ctx, tx); err != nil {
+		return err
+	}
 	if err := s.addVersion(ctx, tx, a.ID, a.Number+1, d); err != nil {
 		return err
 	}
 	if err := closeAutosave(ctx, tx, d.Autosave); err != nil {
 		return err
 	}
-	if err := s.o.Taxonomy.Assign(ctx, tx, "article", a.ID, a.Site, d.Categories, d.Tags); err != nil {
+	if err := s.link(ctx, tx, a.Site, a.ID, a.Number+1, d); err != nil {
+		return err
+	}
+	if err := s.keepLinks(ctx, tx, a.ID, a.Number+1, a.Live, a.Pending); err != nil {
+		return err
+	}
+	if err := asset.Put(ctx, tx, a.entryOf(d)); err != nil {
+		return err
+	}
+	if err := s.assign(ctx, tx, a.ID, a.Instance, a.Site, d); err != nil {
 		return err
 	}
 	if a.Live > 0 && (d.Slug != a.Slug || d.Kind != a.Kind) {
@@ -440,10 +501,38 @@ func (s *Service) save(ctx context.Context, tx *db.Tx, a row, d Draft, version i
 	}
 	a.noteSave(tx, d)
 	audit.Note(tx, audit.Changed, a.thing())
-	if d.Password != nil && a.hash != "" && a.Live > 0 {
+	if a.Live > 0 && d.Password != nil && a.hash != "" {
+		tx.TakesAway(func(ctx context.Context, tx *db.Tx) error { return lockAgain(ctx, tx, a) })
+	}
+	if a.Live > 0 && d.Kind == KindPage && a.Kind != KindPage { // it has no address of its own any more
 		tx.TakesAway(nil)
 	}
 	return nil
+}
+
+// lockAgain asks for the password of a once more, after the transaction that did was lost. One that was set since
+// stays.
+func lockAgain(ctx context.Context, tx *db.Tx, a row) error {
+	n, err := tx.Affected(ctx,
+		"UPDATE content_article SET password = ?, version = version + 1 WHERE id = ? AND password = ?",
+		a.hash, a.ID, a.was)
+	if err != nil || n == 0 {
+		return err
+	}
+	tx.Changed(kindArticle, a.ID, a.Site, 0)
+	return enter(ctx, tx, a.ID)
+}
+
+// keepTime gives the version that visitors see, before a newer one is made, the time that they are told for it: an
+// import says another than that of its save.
+func (a row) keepTime(ctx context.Context, tx *db.Tx) error {
+	if a.Live == 0 || a.Live != a.Number {
+		return nil
+	}
+	at := db.Micros(a.Modified)
+	_, err := tx.Exec(ctx, "UPDATE content_version SET made = ? WHERE article = ? AND number = ? AND made <> ?",
+		at, a.ID, a.Number, at)
+	return err
 }
 
 // noteSave notes a save by what hangs on it.

@@ -15,6 +15,7 @@ import (
 // One and a half megabytes of nested tags stopped every writer on SQLite for 17 s. They are refused before a transaction
 // begins, so another one that has the lock does not even delay the answer.
 func TestSave_NestedTagsAreRefusedWithoutTheWriteLock(t *testing.T) {
+	t.Parallel()
 	handles := dbtest.Nodes(t, dbtest.SQLite, 2)
 	one, two := newNode(t, handles[0]), newNode(t, handles[1])
 	st := one.firstSite(t)
@@ -27,7 +28,7 @@ func TestSave_NestedTagsAreRefusedWithoutTheWriteLock(t *testing.T) {
 			ctx, cancel := context.WithTimeout(system(t), 5*time.Second)
 			_, err := one.Save(ctx, a.ID, draft("Kept", body), a.Version)
 			wantKind(t, err, stoa.KindTooLarge, what)
-			if e := new(stoa.Error); !errors.As(err, &e) || e.Field != "body" || !strings.Contains(e.Message, "more than") {
+			if e := new(stoa.Error); !errors.As(err, &e) || e.Field != "body.en" || !strings.Contains(e.Message, "more than") {
 				t.Errorf("%s: %v does not name the limit at the text", what, err)
 			}
 			_, err = one.Create(ctx, st, draft("New", body))

@@ -38,6 +38,7 @@ func slugs(l content.List) string {
 }
 
 func TestLiveList_FiltersAndPages(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, n *node, st site.Site) {
 		ctx, guest := system(t), n.guest(t, st)
 		cat, tag := n.terms(t, st)
@@ -89,7 +90,7 @@ func TestLiveList_FiltersAndPages(t *testing.T) {
 		}
 		_, err = n.List(guest, st, content.Filter{})
 		wantKind(t, err, stoa.KindUnauthorized, "a guest who lists drafts")
-		must(t, n.words.DeleteCategory(ctx, st.Instance, st.ID, cat))
+		must(t, n.words.TrashCategory(ctx, st.Instance, st.ID, cat))
 		l, err = n.LiveList(guest, st, content.Filter{Category: cat})
 		must(t, err)
 		if l.Total != 0 {
@@ -99,6 +100,7 @@ func TestLiveList_FiltersAndPages(t *testing.T) {
 }
 
 func TestIn_FallsBackByLanguageThenDefault(t *testing.T) {
+	t.Parallel()
 	a := content.Article{Default: "en", Text: map[stoa.Locale]content.Text{"en": {Title: "en"}, "de": {Title: "de"}, "pt-BR": {Title: "pt-BR"}}}
 	for l, want := range map[stoa.Locale]string{"de": "de", "de-AT": "de", "pt": "pt-BR", "pt-PT": "pt-BR", "fr": "en", "": "en", "en-GB": "en"} {
 		if got := a.In(l).Title; got != want {
@@ -108,6 +110,7 @@ func TestIn_FallsBackByLanguageThenDefault(t *testing.T) {
 }
 
 func TestWidgets_ShowEscapedLiveArticles(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, n *node, st site.Site) {
 		guest := n.guest(t, st)
 		d := draft("Fish & <b>Chips</b>", "<p>body</p>")
@@ -161,6 +164,7 @@ func travels[V any](t *testing.T, v V) {
 }
 
 func TestLive_TravelsToOtherNodesAsItIs(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, n *node, st site.Site) {
 		cat, tag := n.terms(t, st)
 		d := draft("Ebbe & Flut <1>", `<p>„Grüße“ &amp; <a href="/x?a=1&amp;b=2">mehr</a></p>`)
@@ -179,5 +183,35 @@ func TestLive_TravelsToOtherNodesAsItIs(t *testing.T) {
 		empty, err := n.LiveList(n.guest(t, st), st, content.Filter{Kind: content.KindPage})
 		must(t, err)
 		travels(t, empty)
+	})
+}
+
+// A list in which nothing is yet has what a merge of terms puts there.
+func TestLiveList_HasWhatAMergeGivesAnEmptyTerm(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, n *node, st site.Site) {
+		guest := n.guest(t, st)
+		cat, tag := n.terms(t, st)
+		category, err := n.words.AddCategory(system(t), st.Instance, taxonomy.Category{Site: st.ID, Name: "Reports"})
+		must(t, err)
+		other, err := n.words.AddTag(system(t), st.Instance, st.ID, "Golang")
+		must(t, err)
+		d := draft("One", "")
+		d.Kind, d.Categories, d.Tags = content.KindPost, []stoa.ID{cat}, []stoa.ID{tag}
+		n.publish(t, st, d)
+		has := func(want string) {
+			t.Helper()
+			for _, f := range []content.Filter{{Category: category.ID}, {Tag: other}} {
+				l, err := n.LiveList(guest, st, f)
+				must(t, err)
+				if slugs(l) != want {
+					t.Errorf("%+v: %q, want %q", f, slugs(l), want)
+				}
+			}
+		}
+		has("")
+		must(t, n.words.MergeCategory(system(t), st.Instance, st.ID, cat, category.ID))
+		must(t, n.words.MergeTag(system(t), st.Instance, st.ID, tag, other))
+		has("one")
 	})
 }

@@ -3,30 +3,14 @@ package content
 import (
 	"context"
 	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/base64"
 	"encoding/hex"
-	"strings"
-
-	"golang.org/x/crypto/argon2"
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/richtext"
 )
 
-// The password of an article is shared by its readers and guards one text, so the costs are small.
-const (
-	argonTime   = 2
-	argonMemory = 8 << 10 // KiB
-	argonBytes  = 32
-	saltBytes   = 16
-	hashPrefix  = "a2id1$"
-)
-
-// hashFor gives what is stored for a new password: nothing for none. At most two passwords are
-// hashed at once.
+// hashFor gives what is stored for a new password: nothing for none.
 func (s *Service) hashFor(ctx context.Context, password *string) (string, error) {
 	if password == nil || *password == "" {
 		return "", nil
@@ -34,23 +18,7 @@ func (s *Service) hashFor(ctx context.Context, password *string) (string, error)
 	if len(*password) > 255 {
 		return "", stoa.Invalid("password", "the password is too long: at most 255 bytes are expected")
 	}
-	salt := make([]byte, saltBytes)
-	_, _ = rand.Read(salt) // never fails; the program ends if there is no randomness
-	sum, err := s.derive(ctx, stoa.CleanText(*password), salt)
-	if err != nil {
-		return "", err
-	}
-	return hashPrefix + base64.RawStdEncoding.EncodeToString(append(salt, sum...)), nil
-}
-
-func (s *Service) derive(ctx context.Context, password string, salt []byte) ([]byte, error) {
-	select {
-	case s.hashes <- struct{}{}:
-	case <-ctx.Done():
-		return nil, stoa.Unavailable(ctx.Err(), "too many passwords are being checked; try again in a moment")
-	}
-	defer func() { <-s.hashes }()
-	return argon2.IDKey([]byte(password), salt, argonTime, argonMemory, 1, argonBytes), nil
+	return s.passwords.Make(ctx, *password)
 }
 
 // Unlock checks the password of an article and gives a token for Unlocked, which is good until the
@@ -61,25 +29,15 @@ func (s *Service) Unlock(ctx context.Context, id stoa.ID, password string) (toke
 	if err != nil {
 		return "", err
 	}
-	raw, err := base64.RawStdEncoding.DecodeString(strings.TrimPrefix(a.hash, hashPrefix))
-	if err != nil || len(raw) != saltBytes+argonBytes {
+	if !a.Protected {
 		return "", stoa.Invalid("password", "this article has no password")
 	}
 	if len(password) > 255 {
 		return "", stoa.Invalid("password", "the password is wrong")
 	}
-	password = stoa.CleanText(password)
-	sum, err := s.derive(ctx, password, raw[:saltBytes])
-	if err != nil {
+	if ok, _, err := s.passwords.Check(ctx, a.hash, password); err != nil {
 		return "", err
-	}
-	if other := stoa.Decomposed(password); other != password && subtle.ConstantTimeCompare(sum, raw[saltBytes:]) != 1 {
-		// One from before there was one form of text may have been kept in the other.
-		if sum, err = s.derive(ctx, other, raw[:saltBytes]); err != nil {
-			return "", err
-		}
-	}
-	if subtle.ConstantTimeCompare(sum, raw[saltBytes:]) != 1 {
+	} else if !ok {
 		return "", stoa.Invalid("password", "the password is wrong")
 	}
 	return a.token(), nil

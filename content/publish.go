@@ -36,15 +36,12 @@ func (s *Service) PublishTx(ctx context.Context, tx *db.Tx, id stoa.ID, version 
 	}
 	if later {
 		audit.Note(tx, audit.Scheduled, a.thing(), at.UTC().Format("2006-01-02 15:04 UTC"))
-		return s.updateAs(
-			ctx,
-			tx,
-			kindDraft,
-			a,
-			"status = ?, publish_at = ?, pending = number",
-			StatusScheduled,
-			db.Micros(at),
-		)
+		err := s.updateAs(ctx, tx, kindDraft, a, "status = ?, publish_at = ?, pending = number", StatusScheduled,
+			db.Micros(at))
+		if err != nil {
+			return err
+		}
+		return enter(ctx, tx, id)
 	}
 	return s.show(ctx, tx, a, a.Number, now)
 }
@@ -65,18 +62,22 @@ func (s *Service) show(ctx context.Context, tx *db.Tx, a row, number int, now ti
 		number,
 		db.Micros(date),
 	)
-	if err == nil {
-		audit.Note(tx, audit.Published, a.thing())
+	if err != nil {
+		return err
 	}
-	return err
+	audit.Note(tx, audit.Published, a.thing())
+	return s.keepLinks(ctx, tx, a.ID, a.Number, number)
 }
 
 // update sets columns of a row that must not have changed since it was read, and notes the change.
 func (s *Service) update(ctx context.Context, tx *db.Tx, a row, set string, args ...any) error {
-	return s.updateAs(ctx, tx, kindArticle, a, set, args...)
+	if err := s.updateAs(ctx, tx, kindArticle, a, set, args...); err != nil {
+		return err
+	}
+	return enter(ctx, tx, a.ID)
 }
 
-// updateAs is update that says what kind of change it is.
+// updateAs is update that says what kind of change it is, and leaves the entry to the caller.
 func (s *Service) updateAs(ctx context.Context, tx *db.Tx, kind string, a row, set string, args ...any) error {
 	args = append(args, a.ID, a.Article.Version)
 	n, err := tx.Affected(
@@ -125,11 +126,12 @@ func (s *Service) unpublishTx(ctx context.Context, tx *db.Tx, id stoa.ID, versio
 			n, err := tx.Affected(ctx,
 				"UPDATE content_article SET "+hide+", version = version + 1 WHERE id = ? AND live > 0",
 				StatusDraft, id)
-			if n > 0 {
-				tx.Changed("article", id, a.Site, 0)
-				tx.Changed(kindShown, id, a.Site, 0)
+			if err != nil || n == 0 {
+				return err
 			}
-			return err
+			tx.Changed("article", id, a.Site, 0)
+			tx.Changed(kindShown, id, a.Site, 0)
+			return enter(ctx, tx, id)
 		})
 	}
 	audit.Note(tx, audit.Withdrawn, a.thing())
@@ -140,67 +142,8 @@ func (s *Service) unpublishTx(ctx context.Context, tx *db.Tx, id stoa.ID, versio
 // a time that has passed is Invalid, a stale version a Conflict.
 func (s *Service) SetExpiry(ctx context.Context, id stoa.ID, version int64, at time.Time) (Article, error) {
 	return s.write(ctx, "set the expiry of", id, func(ctx context.Context, tx *db.Tx) error {
-		a, err := s.change(ctx, tx, id, version, access.Publish)
-		if err != nil {
-			return err
-		}
-		if !at.IsZero() && (!at.After(s.o.Now()) || !a.Publish.IsZero() && !at.After(a.Publish)) {
-			return stoa.Invalid("expire", "a time after now and after the publication is expected")
-		}
-		audit.Note(tx, audit.ExpirySet, a.thing())
-		return s.update(ctx, tx, a, "expire_at = ?", db.Micros(at))
+		return s.setExpiry(ctx, tx, id, version, at)
 	})
-}
-
-// Delete removes the article and all its versions. It needs Edit, and Publish when visitors see the
-// article.
-func (s *Service) Delete(ctx context.Context, id stoa.ID) error {
-	err := s.o.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error { return s.deleteTx(ctx, tx, id) })
-	if err != nil {
-		return fmt.Errorf("content: delete an article: %w", err)
-	}
-	return nil
-}
-
-func (s *Service) deleteTx(ctx context.Context, tx *db.Tx, id stoa.ID) error {
-	a, err := read(ctx, tx, id)
-	if err != nil {
-		return err
-	}
-	need := access.Edit
-	if a.Live > 0 {
-		need = access.Publish
-	}
-	if err := s.May(ctx, need, a.Article); err != nil {
-		return err
-	}
-	if err := s.o.Taxonomy.Assign(ctx, tx, "article", id, a.Site, nil, nil); err != nil {
-		return err
-	}
-	for _, q := range []string{
-		"DELETE FROM content_text WHERE article = ?",
-		"DELETE FROM content_version WHERE article = ?",
-		"DELETE FROM content_autosave WHERE article = ?",
-	} {
-		if _, err := tx.Exec(ctx, q, id); err != nil {
-			return err
-		}
-	}
-	// What was published meanwhile needs another permission.
-	n, err := tx.Affected(ctx, "DELETE FROM content_article WHERE id = ? AND version = ?", id, a.Article.Version)
-	if err != nil {
-		return err
-	}
-	if n == 0 {
-		return stale()
-	}
-	tx.Changed("article", id, a.Site, a.Article.Version+1)
-	audit.Note(tx, audit.Deleted, a.thing())
-	if a.Live > 0 { // what no visitor has seen is taken away from none
-		tx.Changed(kindShown, id, a.Site, a.Article.Version+1)
-		tx.TakesAway(nil)
-	}
-	return nil
 }
 
 // dueAtOnce bounds how many articles one transaction publishes or expires; the job runs again soon.
@@ -283,10 +226,12 @@ func (s *Service) PublishDueTx(ctx context.Context, tx *db.Tx, now time.Time) er
 // NextDue is the next time at which PublishDue has something to do; zero when nothing is planned.
 func (s *Service) NextDue(ctx context.Context) (time.Time, error) {
 	var publish, expire int64
-	err := s.o.DB.QueryRow(ctx, "SELECT COALESCE(MIN(publish_at), 0) FROM content_article WHERE status = ? AND publish_at > 0", StatusScheduled).
+	err := s.o.DB.QueryRow(ctx, "SELECT COALESCE(MIN(publish_at), 0) FROM content_article WHERE status = ? AND "+
+		"publish_at > 0", StatusScheduled).
 		Scan(&publish)
 	if err == nil {
-		err = s.o.DB.QueryRow(ctx, "SELECT COALESCE(MIN(expire_at), 0) FROM content_article WHERE expire_at > 0 AND live > 0").
+		err = s.o.DB.QueryRow(ctx, "SELECT COALESCE(MIN(expire_at), 0) FROM content_article WHERE expire_at > 0 AND "+
+			"live > 0").
 			Scan(&expire)
 	}
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 )
 
 func TestCreate_TheSameHeadlineOnTwoNodesAtOnceLosesNoText(t *testing.T) {
+	t.Parallel()
 	for _, e := range dbtest.Engines() {
 		t.Run(string(e), func(t *testing.T) {
 			handles := dbtest.Nodes(t, e, 2)

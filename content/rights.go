@@ -149,24 +149,24 @@ func (s *Service) held(ctx context.Context, a row, d Draft) error {
 	if a.Live == 0 && a.Pending == 0 {
 		return s.freed(ctx, a, d)
 	}
-	what := ""
+	field, what := "", stoa.Phrase("")
 	switch {
 	case d.Password != nil && d.hash != a.hash:
-		what = "password"
+		field, what = "password", "the password"
 	case d.Slug != a.Slug:
-		what = "slug"
+		field, what = "slug", "the address"
 	case d.Kind != a.Kind:
-		what = "kind"
+		field, what = "kind", "the kind"
 	case d.Author != a.Author || d.AuthorName != a.AuthorName:
-		what = "author"
+		field, what = "author", "the author"
 	case !d.Published.Equal(a.Published):
-		what = "published"
+		field, what = "published", "the time of publication"
 	case d.Sticky != a.Sticky:
-		what = "sticky"
+		field, what = "sticky", "the place in lists"
 	case !sameIDs(d.Categories, a.Categories):
-		what = "categories"
+		field, what = "categories", "the categories"
 	case !sameIDs(d.Tags, a.Tags):
-		what = "tags"
+		field, what = "tags", "the tags"
 	default:
 		return nil
 	}
@@ -174,8 +174,10 @@ func (s *Service) held(ctx context.Context, a row, d Draft) error {
 		if !stoa.Is(err, stoa.KindForbidden) {
 			return err
 		}
-		return &stoa.Error{Kind: stoa.KindForbidden, Field: what, Message: "visitors see the " + what +
-			" of this article at once, so changing it needs the right to publish; its text can be saved as a draft"}
+		e := stoa.Forbidden("changing %s of this article takes effect for visitors at once, so it needs the right to "+
+			"publish; the text can be saved as a draft", what)
+		e.Field, e.Err = field, err
+		return e
 	}
 	return s.freed(ctx, a, d)
 }

@@ -14,8 +14,15 @@ import (
 )
 
 // kindShown is the kind of change of the set of articles that visitors see, and of their addresses. Saving a draft is
-// none.
+// none. Binaries from before kindDraft do not write it and call each change kindArticle, so what hangs on the one
+// hangs on the other as well.
 const kindShown = "article-shown"
+
+// shown declares that a value depends on which articles of a site visitors see.
+func shown(l *cache.Load, site stoa.ID) {
+	l.Scope(kindShown, site)
+	l.Scope(kindArticle, site)
+}
 
 // Place is where visitors find an article, for a site map.
 type Place struct {
@@ -33,7 +40,7 @@ func (s *Service) MapStarts(ctx context.Context, st site.Site, size int) ([]stoa
 	}
 	key := fmt.Sprintf("%d/%d", st.ID, size)
 	return s.starts.Get(ctx, key, func(ctx context.Context, l *cache.Load) ([]stoa.ID, error) {
-		l.Scope(kindShown, st.ID)
+		shown(l, st.ID)
 		starts := []stoa.ID{0}
 		for {
 			// The last of this piece, and the first of the next, if there is one.
@@ -59,7 +66,7 @@ func (s *Service) MapPiece(
 	if err := s.o.Access.Check(ctx, access.View, st.Path()); err != nil {
 		return nil, err
 	}
-	cache.Current(ctx).Scope(kindShown, st.ID)
+	shown(cache.Current(ctx), st.ID)
 	var out []Place
 	var ids []stoa.ID
 	err := db.Each(ctx, s.o.DB, func(r db.Scanner) error {

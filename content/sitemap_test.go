@@ -11,6 +11,7 @@ import (
 )
 
 func TestMap_DividesWhatIsShownAndKeepsTheTimeOfWhatIsShown(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		n := newNode(t, d)
 		st := n.firstSite(t)

@@ -75,6 +75,9 @@ func (s *Service) Restore(ctx context.Context, id stoa.ID, number int, version i
 		}
 		audit.Note(tx, audit.Restored, a.thing(), strconv.Itoa(number))
 		newest := a.Number
+		if err := a.keepTime(ctx, tx); err != nil {
+			return err
+		}
 		if err := a.fill(ctx, tx, number); err != nil {
 			return err
 		}
@@ -82,7 +85,19 @@ func (s *Service) Restore(ctx context.Context, id stoa.ID, number int, version i
 			titles(a.Text), db.Micros(tx.Now()), stoa.ActorFrom(ctx).User); err != nil {
 			return err
 		}
-		return s.addVersion(ctx, tx, id, newest+1, Draft{Default: a.Default, Image: a.Image, Text: a.Text, Comment: fmt.Sprintf("Restored version %d", number)})
+		err = s.addVersion(ctx, tx, id, newest+1, Draft{Default: a.Default, Image: a.Image, Text: a.Text,
+			Comment: fmt.Sprintf("Restored version %d", number)})
+		if err != nil {
+			return err
+		}
+		d := Draft{Image: a.Image, refers: addresses(a.Text)}
+		if err := s.link(ctx, tx, a.Site, id, newest+1, d); err != nil {
+			return err
+		}
+		if err := s.keepLinks(ctx, tx, id, newest+1, a.Live, a.Pending); err != nil {
+			return err
+		}
+		return enter(ctx, tx, id)
 	})
 }
 

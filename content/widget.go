@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/lang"
 	"github.com/stoa-portal/stoa/site"
 	"github.com/stoa-portal/stoa/widget"
 )
@@ -40,14 +41,14 @@ type display struct {
 	view *template.Template
 }
 
-const displayView = `<article class="article"{{if .Lang}} lang="{{.Lang}}"{{end}}>{{if .Title}}<header class="article__header"><h2 class="article__title">{{if .Locked}}<a href="{{.URL}}">{{.Title}}</a>{{else}}{{.Title}}{{end}}</h2></header>{{end}}
+const displayView = `<article class="article"{{.Mark}}>{{if .Title}}<header class="article__header"><h2 class="article__title">{{if .Locked}}<a href="{{.URL}}">{{.Title}}</a>{{else}}{{.Title}}{{end}}</h2></header>{{end}}
 {{- if .Image}}<figure class="article__image"><img src="{{.Image}}" alt="{{.Alt}}" loading="lazy"></figure>{{end}}
 {{- if .Locked}}<p><a href="{{.URL}}">{{.Word "This page is protected"}}</a></p>{{else}}<div class="prose">{{.Body}}</div>{{end}}</article>`
 
 type displayData struct {
 	widget.Request
 	Title, URL, Image, Alt string
-	Lang                   stoa.Locale
+	Mark                   template.HTMLAttr // when the text is in another language than that of the page
 	Body                   template.HTML
 	Locked                 bool
 }
@@ -74,8 +75,9 @@ func (w display) Render(ctx context.Context, r widget.Request) (widget.Result, e
 	if err != nil {
 		return widget.Result{}, err
 	}
-	text, lang := a.Find(r.Locale)
-	d := displayData{Request: r, Lang: lang, Locked: a.Locked, URL: link(r.Base, a.Slug), Body: template.HTML(text.Body)} // made safe when it was saved
+	text, of := a.Find(r.Locale)
+	d := displayData{Request: r, Mark: lang.Mark(lang.Other(of, r.Locale)), Locked: a.Locked, URL: link(r.Base, a.Slug),
+		Body: template.HTML(text.Body)} // made safe when it was saved
 	if r.Setting("heading", "true") == "true" {
 		d.Title = text.Title
 	}
@@ -99,9 +101,9 @@ type lister struct {
 	view *template.Template
 }
 
-const listView = `{{if not .Items}}<p class="meta">{{.Word "Nothing here yet."}}</p>{{else if eq .Style "cards"}}<div class="card-grid">{{range .Items}}<article class="card"{{if .Lang}} lang="{{.Lang}}"{{end}}>{{if .Image}}<div class="card__image"><img src="{{.Image}}" alt="{{.Alt}}" loading="lazy"></div>{{end}}<h3 class="card__title"><a href="{{.URL}}">{{.Title}}</a></h3>{{if .Teaser}}<p>{{.Teaser}}</p>{{end}}</article>{{end}}</div>
-{{- else if eq .Style "titles"}}<ul class="link-list">{{range .Items}}<li><a href="{{.URL}}"{{if .Lang}} lang="{{.Lang}}"{{end}}>{{.Title}}</a></li>{{end}}</ul>
-{{- else}}<div class="post-list">{{range .Items}}<article class="post-item{{if .Image}} post-item--image{{end}}"{{if .Lang}} lang="{{.Lang}}"{{end}}>{{if .Image}}<a class="post-item__image" href="{{.URL}}" tabindex="-1" aria-hidden="true"><img src="{{.Image}}" alt="" loading="lazy"></a>{{end}}<div class="post-item__body"><p class="meta">{{if .Date}}<time datetime="{{.Date}}">{{.Day}}</time>{{end}}{{if .Author}}<span>{{.Author}}</span>{{end}}</p><h3 class="post-item__title"><a href="{{.URL}}">{{.Title}}</a></h3>{{if .Teaser}}<p class="post-item__summary">{{.Teaser}}</p>{{end}}</div></article>{{end}}</div>{{end}}
+const listView = `{{if not .Items}}<p class="meta">{{.Word "Nothing here yet."}}</p>{{else if eq .Style "cards"}}<div class="card-grid">{{range .Items}}<article class="card"{{.Mark}}>{{if .Image}}<div class="card__image"><img src="{{.Image}}" alt="{{.Alt}}" loading="lazy"></div>{{end}}<h3 class="card__title"><a href="{{.URL}}">{{.Title}}</a></h3>{{if .Teaser}}<p>{{.Teaser}}</p>{{end}}</article>{{end}}</div>
+{{- else if eq .Style "titles"}}<ul class="link-list">{{range .Items}}<li><a href="{{.URL}}"{{.Mark}}>{{.Title}}</a></li>{{end}}</ul>
+{{- else}}<div class="post-list">{{range .Items}}<article class="post-item{{if .Image}} post-item--image{{end}}"{{.Mark}}>{{if .Image}}<a class="post-item__image" href="{{.URL}}" tabindex="-1" aria-hidden="true"><img src="{{.Image}}" alt="" loading="lazy"></a>{{end}}<div class="post-item__body"><p class="meta"{{.Unmark}}>{{if .Date}}<time datetime="{{.Date}}">{{.Day}}</time>{{end}}{{if .Author}}<span>{{.Author}}</span>{{end}}</p><h3 class="post-item__title"><a href="{{.URL}}">{{.Title}}</a></h3>{{if .Teaser}}<p class="post-item__summary">{{.Teaser}}</p>{{end}}</div></article>{{end}}</div>{{end}}
 {{- if or .Newer .Older}}<nav aria-label="{{.Word "Pages"}}"><ul class="pagination">{{if .Newer}}<li><a rel="prev" href="{{.Newer}}">{{.Word "Newer"}}</a></li>{{end}}<li><span aria-current="page">{{.Number}}</span></li>{{if .Older}}<li><a rel="next" href="{{.Older}}">{{.Word "Older"}}</a></li>{{end}}</ul></nav>{{end}}`
 
 type listData struct {
@@ -114,7 +116,7 @@ type listData struct {
 
 type listItem struct {
 	Title, URL, Teaser, Image, Alt, Date, Day, Author string
-	Lang                                              stoa.Locale
+	Mark, Unmark                                      template.HTMLAttr // as for an article; Unmark is for what is in the page's language again
 }
 
 func (lister) Type() widget.Type {
@@ -201,8 +203,11 @@ func (w lister) terms(ctx context.Context, r widget.Request, f *Filter) (known b
 }
 
 func (w lister) item(ctx context.Context, r widget.Request, a Article) listItem {
-	text, lang := a.Find(r.Locale)
-	it := listItem{Title: text.Title, Teaser: text.Teaser, URL: link(r.Base, a.Slug), Author: a.AuthorName, Lang: lang}
+	text, of := a.Find(r.Locale)
+	it := listItem{Title: text.Title, Teaser: text.Teaser, URL: link(r.Base, a.Slug), Author: a.AuthorName}
+	if it.Mark = lang.Mark(lang.Other(of, r.Locale)); it.Mark != "" {
+		it.Unmark = lang.Mark(r.Locale)
+	}
 	if !a.Published.IsZero() {
 		it.Date, it.Day = a.Published.UTC().Format(time.RFC3339), r.Day(a.Published)
 	}

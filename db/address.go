@@ -104,7 +104,7 @@ func readAddress(o Options) (address, error) {
 		a.scheme = scheme
 		if mode, hosts, ok := strings.Cut(rest, ":"); ok && mode != "" && !strings.HasPrefix(mode, "/") {
 			if !slices.Contains(modes(), strings.ToLower(mode)) {
-				return a, o.unreadable("the way to use several hosts, " + strconv.Quote(clipText(mode,
+				return a, o.unreadable("the way to use several hosts, " + strconv.Quote(stoa.Short(mode,
 					30)) + ", is not known: " + strings.Join(modes(), ", ") + " are")
 			}
 			rest = hosts
@@ -144,7 +144,7 @@ func (o Options) takeApart(a *address, rest string, java bool) error {
 		k, v, _ := strings.Cut(part, "=")
 		value, err := decode(v)
 		if err != nil {
-			return o.badEscape("the parameter " + clipText(k, 60))
+			return o.badEscape("the parameter " + stoa.Short(k, 60))
 		}
 		a.params = append(a.params, param{k, value})
 	}
@@ -185,7 +185,7 @@ func (o Options) readHosts(a *address, list string) error {
 
 func (o Options) readHost(a *address, s string) (endpoint, error) {
 	wrong := func() (endpoint, error) {
-		return endpoint{}, o.unreadable("one of the hosts, " + strconv.Quote(clipText(s,
+		return endpoint{}, o.unreadable("one of the hosts, " + strconv.Quote(stoa.Short(s,
 			80)) + ", is neither host, host:port nor [IPv6 address]:port")
 	}
 	if fields, ok := cutPrefixFold(s, "address="); ok || strings.HasPrefix(s, "(") {
@@ -238,15 +238,15 @@ func (o Options) readFields(a *address, whole, fields string) (endpoint, error) 
 		case "type", "priority", "protocol":
 			// Which host is the primary is asked of the hosts; of the protocols there is TCP alone.
 			if k == "protocol" && !strings.EqualFold(v, "tcp") {
-				return e, o.badAddress("a host asks for protocol=%s; tcp is expected", clipText(v, 30))
+				return e, o.badAddress("a host asks for protocol=%s; tcp is expected", stoa.Short(v, 30))
 			}
 		default:
 			return e, o.badAddress("a host has %q, which is not known; host, port and type are expected there, and other "+
-				"parameters behind the name of the database", clipText(k, 40))
+				"parameters behind the name of the database", stoa.Short(k, 40))
 		}
 	}
 	if e.host == "" || strings.ContainsAny(e.host, " \t()") || e.port != "" && !isPort(e.port) {
-		return e, o.badAddress("the host %q cannot be read; address=(host=name)(port=3306) is expected", clipText(whole,
+		return e, o.badAddress("the host %q cannot be read; address=(host=name)(port=3306) is expected", stoa.Short(whole,
 			80))
 	}
 	return e, nil
@@ -278,12 +278,4 @@ func cutPrefixFold(s, prefix string) (rest string, ok bool) {
 		return s, false
 	}
 	return s[len(prefix):], true
-}
-
-// clipText shortens what is quoted in a sentence.
-func clipText(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	return strings.ToValidUTF8(s[:n], "") + "…"
 }

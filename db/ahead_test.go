@@ -13,6 +13,7 @@ import (
 // A lease is renewed by Control. On SQLite it must get the one lock however many writers stand in line: after the one that has
 // it, no further one comes before.
 func TestControl_GoesBeforeTheQueueOfWriters_SQLite(t *testing.T) {
+	t.Parallel()
 	d, err := db.Open(t.Context(), db.Options{URL: "sqlite:" + filepath.Join(t.TempDir(), "stoa.db")})
 	if err != nil {
 		t.Fatal(err)

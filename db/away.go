@@ -22,24 +22,24 @@ const (
 )
 
 // away remembers that the server does not answer, so that only one attempt at a time waits for it, and
-// everybody else who needs a new connection is refused at once.
+// every other caller that needs a new connection is refused at once.
 type away struct {
-	mu    sync.Mutex
-	gap   *gap           // nil while the server answers
-	wires map[*wire]bool // the connections in use
+	mu     sync.Mutex
+	outage *outage               // nil while the server answers
+	conns  map[*trackedConn]bool // the connections in use
 }
 
-// gap is a time without answers.
-type gap struct {
+// outage is a time without answers.
+type outage struct {
 	cause error
-	until time.Time     // whoever needs a connection waits until then
+	until time.Time     // a caller that needs a connection waits until then
 	over  chan struct{} // closed when the server answers again
 }
 
 // admit returns when the server is to be asked for a connection, or why it is not.
 func (a *away) admit(ctx context.Context) error {
 	a.mu.Lock()
-	g := a.gap
+	g := a.outage
 	a.mu.Unlock()
 	if g == nil {
 		return nil
@@ -63,20 +63,20 @@ func silent(err error) bool {
 	return isNetwork(err) && !errors.As(err, &pg) && !errors.As(err, &my)
 }
 
-// missed is told of an attempt to connect that the server did not answer, or that there is none to follow.
-func (d *DB) missed(cause error) {
+// noAnswer is told of an attempt to connect that the server did not answer, or that there is none to follow.
+func (d *DB) noAnswer(cause error) {
 	d.away.mu.Lock()
 	defer d.away.mu.Unlock()
-	if d.away.gap != nil || d.life.Err() != nil {
+	if d.away.outage != nil || d.life.Err() != nil {
 		return
 	}
-	g := &gap{cause: cause, until: time.Now().Add(awayPatience), over: make(chan struct{})}
-	d.away.gap = g
+	g := &outage{cause: cause, until: time.Now().Add(awayPatience), over: make(chan struct{})}
+	d.away.outage = g
 	d.wg.Go(func() { d.find(g) })
 }
 
 // find searches until a server is followed that answers.
-func (d *DB) find(g *gap) {
+func (d *DB) find(g *outage) {
 	began := time.Now()
 	pause := time.NewTimer(0)
 	defer pause.Stop()
@@ -90,12 +90,12 @@ func (d *DB) find(g *gap) {
 		// A server that answers, if only with an error, ends the wait: callers see that error for themselves.
 		if p := d.pools.Load(); err == nil || p.refused == nil && len(d.dsn.hosts) < 2 && !silent(err) {
 			d.away.mu.Lock()
-			if d.pools.Load().refused != nil { // shut meanwhile: missed has left the search to this one
+			if d.pools.Load().refused != nil { // shut meanwhile: noAnswer has left the search to this one
 				d.away.mu.Unlock()
 				pause.Reset(awayPause)
 				continue
 			}
-			d.away.gap = nil
+			d.away.outage = nil
 			d.away.mu.Unlock()
 			close(g.over)
 			if said {
@@ -111,11 +111,11 @@ func (d *DB) find(g *gap) {
 	}
 }
 
-// wake searches once, without refusing anybody meanwhile.
+// wake searches once, without refusing callers meanwhile.
 func (d *DB) wake() {
 	d.away.mu.Lock()
 	defer d.away.mu.Unlock()
-	if d.life.Err() != nil || d.away.gap != nil || !d.waking.CompareAndSwap(false, true) {
+	if d.life.Err() != nil || d.away.outage != nil || !d.waking.CompareAndSwap(false, true) {
 		return
 	}
 	d.wg.Go(func() {
@@ -126,13 +126,13 @@ func (d *DB) wake() {
 	})
 }
 
-// wire is a connection to the server that knows when the other end has vanished.
-type wire struct {
+// trackedConn is a connection to the server that reports when it is lost.
+type trackedConn struct {
 	*net.TCPConn
 	d *DB
 }
 
-// dial makes connections that are closed together once one of them finds that the server has vanished: else
+// dial makes connections that are closed together once one of them finds that the server is gone: else
 // each would have to find it out by itself, and requests that meet several of them wait several times.
 func (d *DB) dial(plain dialFunc) dialFunc {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -141,48 +141,48 @@ func (d *DB) dial(plain dialFunc) dialFunc {
 		if err != nil || !ok {
 			return conn, err
 		}
-		w := &wire{tcp, d}
+		w := &trackedConn{tcp, d}
 		d.away.mu.Lock()
 		defer d.away.mu.Unlock()
-		d.away.wires[w] = true
+		d.away.conns[w] = true
 		return w, nil
 	}
 }
 
-// Read tells the others of a server that has vanished.
-func (w *wire) Read(b []byte) (int, error) {
+// Read tells the others of a server that is gone.
+func (w *trackedConn) Read(b []byte) (int, error) {
 	n, err := w.TCPConn.Read(b)
 	w.see(err)
 	return n, err
 }
 
-// Write tells the others of a server that has vanished.
-func (w *wire) Write(b []byte) (int, error) {
+// Write tells the others of a server that is gone.
+func (w *trackedConn) Write(b []byte) (int, error) {
 	n, err := w.TCPConn.Write(b)
 	w.see(err)
 	return n, err
 }
 
 // Close ends the connection.
-func (w *wire) Close() error {
+func (w *trackedConn) Close() error {
 	w.d.away.mu.Lock()
-	delete(w.d.away.wires, w)
+	delete(w.d.away.conns, w)
 	w.d.away.mu.Unlock()
 	return w.TCPConn.Close()
 }
 
-func (w *wire) see(err error) {
+func (w *trackedConn) see(err error) {
 	if errors.Is(err, syscall.ETIMEDOUT) || errors.Is(err, syscall.EHOSTUNREACH) || errors.Is(err, syscall.ENETUNREACH) {
-		w.d.vanished(w.RemoteAddr().String(), err)
+		w.d.connectionLost(w.RemoteAddr().String(), err)
 	}
 }
 
-// vanished closes the connections to a host that answers nothing any more (coherence rule 39).
-func (d *DB) vanished(address string, cause error) {
-	d.missed(cause)
-	var lost []*wire
+// connectionLost closes the connections to a host that answers nothing any more (rule 39).
+func (d *DB) connectionLost(address string, cause error) {
+	d.noAnswer(cause)
+	var lost []*trackedConn
 	d.away.mu.Lock()
-	for w := range d.away.wires {
+	for w := range d.away.conns {
 		if w.RemoteAddr().String() == address {
 			lost = append(lost, w)
 		}

@@ -106,15 +106,16 @@ func TestAway_OneWaitsAndTheOthersAreRefused(t *testing.T) {
 			other := handle(t, scheme, newMute(t).Addr().String(), timeout)
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 			defer cancel()
-			if err := other.Check(ctx); err == nil || other.away.gap != nil {
-				t.Errorf("%v; %+v", err, other.away.gap)
+			if err := other.Check(ctx); err == nil || other.away.outage != nil {
+				t.Errorf("%v; %+v", err, other.away.outage)
 			}
 		})
 	}
 }
 
-// When one connection finds that the server has vanished, all to that server end, and no others.
-func TestAway_VanishedServerLosesAllConnectionsAtOnce_Rule39(t *testing.T) {
+// When one connection finds that the server is gone, all to that server end, and no others.
+func TestAway_LostServerLosesAllConnectionsAtOnce_Rule39(t *testing.T) {
+	t.Parallel()
 	m, other := newMute(t), newMute(t)
 	d := handle(t, "postgres", m.Addr().String(), time.Minute)
 	dial := func(l net.Listener) net.Conn {
@@ -132,11 +133,11 @@ func TestAway_VanishedServerLosesAllConnectionsAtOnce_Rule39(t *testing.T) {
 		_, err := second.Read(make([]byte, 1))
 		read <- err
 	}()
-	first.(*wire).see(&net.OpError{Op: "read", Err: syscall.ECONNRESET})
-	if d.away.gap != nil {
-		t.Error("a connection that was reset is taken for a server that has vanished")
+	first.(*trackedConn).see(&net.OpError{Op: "read", Err: syscall.ECONNRESET})
+	if d.away.outage != nil {
+		t.Error("a connection that was reset is taken for a server that is gone")
 	}
-	first.(*wire).see(&net.OpError{Op: "read", Err: syscall.ETIMEDOUT})
+	first.(*trackedConn).see(&net.OpError{Op: "read", Err: syscall.ETIMEDOUT})
 	if err := <-read; !errors.Is(err, net.ErrClosed) {
 		t.Errorf("the other connection: %v", err)
 	}

@@ -15,9 +15,12 @@ import (
 
 // A server that gives this node fewer connections than its pool may have is said to do that: it did answer.
 func TestQuery_ConnectionLimitBelowThePoolIsTold(t *testing.T) {
+	t.Parallel()
 	for e, made := range map[dbtest.Engine][]string{
-		dbtest.Postgres: {"CREATE ROLE app LOGIN PASSWORD 'pw' CONNECTION LIMIT 6", "CREATE DATABASE few OWNER app ENCODING 'UTF8' TEMPLATE template0"},
-		dbtest.MariaDB: {"CREATE DATABASE few CHARACTER SET utf8mb4", "CREATE USER app@'%' IDENTIFIED BY 'pw' WITH MAX_USER_CONNECTIONS 6",
+		dbtest.Postgres: {"CREATE ROLE app LOGIN PASSWORD 'pw' CONNECTION LIMIT 6", "CREATE DATABASE few OWNER app " +
+			"ENCODING 'UTF8' TEMPLATE template0"},
+		dbtest.MariaDB: {"CREATE DATABASE few CHARACTER SET utf8mb4", "CREATE USER app@'%' IDENTIFIED BY 'pw' WITH " +
+			"MAX_USER_CONNECTIONS 6",
 			"GRANT ALL ON few.* TO app@'%'"},
 	} {
 		t.Run(string(e), func(t *testing.T) {

@@ -67,6 +67,10 @@ type Options struct {
 	Logger *slog.Logger
 	Now    func() time.Time
 
+	// Watch is for tests: it is told of every statement of Query, QueryRow and Exec once that has ended, and may be called
+	// from several goroutines.
+	Watch func(query string, args []any)
+
 	Migrations fs.FS // holds migrations/*.sql; nil = those of this binary
 }
 
@@ -212,7 +216,7 @@ func newDB(ctx context.Context, o Options, parsed dsn) (*DB, error) {
 		dsn:       parsed,
 		dialect:   parsed.dialect,
 		log:       o.Logger.With("component", "db"),
-		away:      away{wires: map[*wire]bool{}},
+		away:      away{conns: map[*trackedConn]bool{}},
 		searching: make(chan struct{}, 1),
 		only:      func() {},
 	}
@@ -344,7 +348,7 @@ type Queryer interface {
 
 // Query reads rows outside of any transaction, from the write source.
 func (d *DB) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	defer d.slow(time.Now(), query)
+	defer d.slow(time.Now(), query, args)
 	args, err := texts(args)
 	if err != nil {
 		return nil, err
@@ -362,7 +366,7 @@ func (d *DB) Query(ctx context.Context, query string, args ...any) (*sql.Rows, e
 
 // QueryRow reads one row outside of any transaction, from the write source.
 func (d *DB) QueryRow(ctx context.Context, query string, args ...any) Scanner {
-	defer d.slow(time.Now(), query)
+	defer d.slow(time.Now(), query, args)
 	args, err := texts(args)
 	if err != nil {
 		return notSent{err}
@@ -426,16 +430,23 @@ func wrapUnavailable(err error) error {
 	switch {
 	case isMoved(err):
 		return stoa.Unavailable(err, "this portal was moved to another database; here nothing is saved any more")
-	case isDiskFull(err):
+	case IsDiskFull(err):
 		return stoa.Unavailable(err,
 			"the disk that holds the database is full: nothing was saved; free some space and try again")
 	case isCorrupt(err):
 		return stoa.Unavailable(err,
 			"the database file is damaged: restore it from a backup (stoa restore) or from the copies in data/backup")
+	case isTableMissing(err):
+		return stoa.Unavailable(err, "a table of the database is missing, as while it is being restored; try again in "+
+			"a moment")
 	case isTooLarge(err):
 		return &stoa.Error{Kind: stoa.KindTooLarge, Err: err,
 			Message: "this is larger than the database takes at once: nothing was saved; make it shorter, or let the " +
 				"operator raise max_allowed_packet of the database server"}
+	case isUnheld(err):
+		return &stoa.Error{Kind: stoa.KindInvalid, Err: err,
+			Message: "a table of the database cannot hold every letter of this text: nothing was saved; leave out the " +
+				"unusual ones, or let the operator mend the table (stoa db check says how)"}
 	case isConnection(err):
 		return stoa.Unavailable(err, "%s; try again in a moment", awayBecause(err))
 	case isBusy(err):

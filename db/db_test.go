@@ -14,6 +14,7 @@ import (
 )
 
 func TestNewID_NodesNeverShareAnID(t *testing.T) {
+	t.Parallel()
 	for _, e := range dbtest.Engines() {
 		t.Run(string(e), func(t *testing.T) {
 			nodes := dbtest.Nodes(t, e, 2)
@@ -48,6 +49,7 @@ func TestNewID_NodesNeverShareAnID(t *testing.T) {
 }
 
 func TestTxNewID_InsideWriteOnEveryEngine(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		seen := map[stoa.ID]bool{}
 		for range 3 {
@@ -71,6 +73,7 @@ func TestTxNewID_InsideWriteOnEveryEngine(t *testing.T) {
 }
 
 func TestWrite_RollsBackOnError(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		boom := errors.New("boom")
 		err := d.Write(t.Context(), func(ctx context.Context, tx *db.Tx) error {
@@ -90,6 +93,7 @@ func TestWrite_RollsBackOnError(t *testing.T) {
 }
 
 func TestWrite_ConcurrentIncrementsAreAllCounted(t *testing.T) {
+	t.Parallel()
 	for _, e := range dbtest.Engines() {
 		t.Run(string(e), func(t *testing.T) {
 			nodes := dbtest.Nodes(t, e, 3)
@@ -125,6 +129,7 @@ func TestWrite_ConcurrentIncrementsAreAllCounted(t *testing.T) {
 }
 
 func TestQueryRow_DatabaseThatDoesNotAnswerIsUnavailable(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		late, cancel := context.WithTimeout(context.Background(), -time.Second)
 		defer cancel()
@@ -140,6 +145,7 @@ func TestQueryRow_DatabaseThatDoesNotAnswerIsUnavailable(t *testing.T) {
 
 // A clock of the server that is set forward ends sessions that were idle for no time at all.
 func TestWrite_IsRepeatedWhenTheServerEndsAnIdleSession(t *testing.T) {
+	t.Parallel()
 	d := dbtest.Open(t, dbtest.Postgres)
 	tries := 0
 	err := d.Write(context.Background(), func(ctx context.Context, tx *db.Tx) error {
@@ -164,6 +170,7 @@ func TestWrite_IsRepeatedWhenTheServerEndsAnIdleSession(t *testing.T) {
 }
 
 func TestUpsertAndInsertIgnore(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		if err := d.Write(t.Context(), func(ctx context.Context, tx *db.Tx) error {
 			for _, v := range []string{"one", "two?"} {
@@ -195,6 +202,7 @@ func TestUpsertAndInsertIgnore(t *testing.T) {
 }
 
 func TestMigrate_ThreeNodesTogetherMigrateOnce(t *testing.T) {
+	t.Parallel()
 	for _, e := range dbtest.Engines() {
 		t.Run(string(e), func(t *testing.T) {
 			nodes := dbtest.Nodes(t, e, 3)
@@ -224,6 +232,7 @@ func TestMigrate_ThreeNodesTogetherMigrateOnce(t *testing.T) {
 }
 
 func TestMigrate_RefusesABinaryOlderThanTheSchemaServes(t *testing.T) {
+	t.Parallel()
 	d := dbtest.New(t)
 	if err := d.Control(t.Context(), func(tx *db.Tx) error {
 		_, err := tx.Exec(t.Context(), "UPDATE db_schema SET version = 99999, oldest = 99999")
@@ -237,6 +246,7 @@ func TestMigrate_RefusesABinaryOlderThanTheSchemaServes(t *testing.T) {
 }
 
 func TestOpen_BadAddressesSayWhatWouldBeRight(t *testing.T) {
+	t.Parallel()
 	for _, bad := range []string{"", "oracle:thin:@x", "jdbc:db2://h/n", "postgres", "sqlite:", "postgres:/h", "mysql://h ost/x"} {
 		if _, err := db.Open(t.Context(), db.Options{URL: bad}); !stoa.Is(err, stoa.KindInvalid) {
 			t.Errorf("%q: error %v, want Invalid", bad, err)

@@ -17,10 +17,10 @@ const (
 
 type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
 
-// dialer connects to a server so that a connection whose other end has vanished without a word, as
+// dialer connects to a server so that a connection whose other end is gone without a word, as
 // behind a cut cable, ends soon: else those who wait for it would wait for many minutes.
 func dialer(timeout time.Duration) dialFunc {
-	d := net.Dialer{Timeout: timeout, Control: giveUpVanished,
+	d := net.Dialer{Timeout: timeout, Control: giveUpUnanswered,
 		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: unheard / 2, Interval: time.Second, Count: 3}}
 	return d.DialContext
 }

@@ -9,7 +9,7 @@ import (
 // unacknowledged.
 const tcpUserTimeout = 18
 
-func giveUpVanished(network, _ string, c syscall.RawConn) error {
+func giveUpUnanswered(network, _ string, c syscall.RawConn) error {
 	if !strings.HasPrefix(network, "tcp") {
 		return nil
 	}

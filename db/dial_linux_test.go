@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-func TestDial_NoticesAVanishedHost_Rule39(t *testing.T) {
+func TestDial_NoticesALostHost_Rule39(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -4,5 +4,5 @@ package db
 
 import "syscall"
 
-// giveUpVanished leaves it to keep-alive, which sees only connections on which nothing is under way.
-func giveUpVanished(_, _ string, _ syscall.RawConn) error { return nil }
+// giveUpUnanswered leaves it to keep-alive, which sees only connections on which nothing is under way.
+func giveUpUnanswered(_, _ string, _ syscall.RawConn) error { return nil }

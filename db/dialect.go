@@ -66,6 +66,17 @@ func (d Dialect) ForUpdate() string {
 	return " FOR UPDATE"
 }
 
+// ForShare is ForUpdate for rows that stay as they are: several transactions may hold them so at the same time.
+func (d Dialect) ForShare() string {
+	switch d {
+	case SQLite:
+		return ""
+	case MySQL:
+		return " LOCK IN SHARE MODE"
+	}
+	return " FOR SHARE"
+}
+
 // SkipLocked is ForUpdate that passes over rows which another transaction holds.
 func (d Dialect) SkipLocked() string {
 	if d == SQLite {
@@ -109,6 +120,19 @@ func (d Dialect) upsert(table string, keys, columns []string) string {
 	return b.String()
 }
 
+// insertOrLock builds INSERT that locks the row with the same keys, where there is one, and changes nothing in it. One
+// statement, because the row may be deleted between two.
+func (d Dialect) insertOrLock(table string, keys, columns []string) string {
+	var b strings.Builder
+	d.insert(&b, "INSERT INTO ", table, columns)
+	if d == MySQL {
+		b.WriteString(" ON DUPLICATE KEY UPDATE " + keys[0] + " = " + keys[0])
+		return b.String()
+	}
+	b.WriteString(" ON CONFLICT (" + strings.Join(keys, ", ") + ") DO UPDATE SET " + keys[0] + " = excluded." + keys[0])
+	return b.String()
+}
+
 // insertIgnore builds INSERT that does nothing when a row with the same key is there.
 func (d Dialect) insertIgnore(table string, columns []string) string {
 	var b strings.Builder
@@ -127,13 +151,21 @@ func (d Dialect) insert(b *strings.Builder, verb, table string, columns []string
 
 // expand replaces the words in double braces of a migration by what the dialect calls them.
 func (d Dialect) expand(s string) string {
-	text, blob, table := "TEXT", "BLOB", ""
+	text, blob, key, table := "TEXT", "BLOB", "BLOB", ""
 	switch d {
 	case Postgres:
-		blob = "BYTEA"
+		blob, key = "BYTEA", "BYTEA"
 	case MySQL:
 		// The binary collation compares as the other two dialects do: case and accents count.
-		text, blob, table = "LONGTEXT", "LONGBLOB", " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin"
+		// A key is a value of at most 300 bytes that whole indexes are made of and that is ordered by its bytes.
+		text, blob, key = "LONGTEXT", "LONGBLOB", "VARBINARY(300)"
+		table = " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin"
 	}
-	return strings.NewReplacer("{{text}}", text, "{{blob}}", blob, "{{table}}", table).Replace(s)
+	return strings.NewReplacer("{{text}}", text, "{{blob}}", blob, "{{key}}", key, "{{table}}", table).Replace(s)
 }
+
+// Like makes text that is looked for as it is out of what may stand in a pattern: the condition is
+// "LIKE ? ESCAPE '!'", and the caller adds the % before and behind.
+func Like(text string) string { return likeEscaper.Replace(text) }
+
+var likeEscaper = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_")

@@ -56,7 +56,7 @@ const MovedAway = "this portal was moved to another database"
 
 func isMoved(err error) bool { return strings.Contains(err.Error(), MovedAway) }
 
-// isTransient reports whether the same transaction can succeed when repeated (coherence rule 28).
+// isTransient reports whether the same transaction can succeed when repeated (rule 28).
 func isTransient(err error) bool {
 	var pg *pgconn.PgError
 	var my *mysql.MySQLError
@@ -77,7 +77,7 @@ func isTransient(err error) bool {
 }
 
 // isBusy reports whether err says that other transactions were in the way: a deadlock, a lock that was not to be had
-// in time, a conflict of what two have read and written. A write is repeated; a read says so to whoever asked.
+// in time, a conflict of what two have read and written. A write is repeated; a read says so to the caller.
 func isBusy(err error) bool {
 	var pg *pgconn.PgError
 	var my *mysql.MySQLError
@@ -115,7 +115,7 @@ func definite(err error) bool {
 	return errors.Is(err, sql.ErrTxDone)
 }
 
-// isConnection reports whether err says that the database is away: it does not answer, lets nobody in, is
+// isConnection reports whether err says that the database is away: it does not answer, lets no client in, is
 // starting or stopping, or lets nothing be written. None of that is a fault of the program.
 func isConnection(err error) bool {
 	var pg *pgconn.PgError
@@ -173,6 +173,14 @@ func isTooLarge(err error) bool {
 		errors.As(err, &my) && (my.Number == 1153 || my.Number == 1105 && strings.Contains(my.Message, "max_allowed_packet"))
 }
 
+// isUnheld reports whether err says that a column has not the letters of a text: of MariaDB and MySQL, whose tables
+// have character sets of their own.
+func isUnheld(err error) bool {
+	var my *mysql.MySQLError
+	return errors.As(err, &my) &&
+		(my.Number == 1366 && strings.Contains(my.Message, "string value") || my.Number == 3988 || my.Number == 1977)
+}
+
 // connectError is why a connection could not be made.
 type connectError struct{ error }
 
@@ -196,7 +204,7 @@ var (
 	myCanceled = []uint16{1317, 1969, 3024}
 	// myCrowded has no connection left, of the server or of the user.
 	myCrowded = []uint16{1040, 1203, 1226}
-	// myClosed lets nobody in, or nothing be written: too many connections (of a user), the host is blocked, not
+	// myClosed lets no client in, or nothing be written: too many connections (of a user), the host is blocked, not
 	// synced in Galera, read only in three ways.
 	myClosed = []uint16{1040, 1047, 1129, 1203, 1226, 1290, 1792, 1836}
 )
@@ -232,7 +240,8 @@ func IsLocked(err error) bool {
 	return false
 }
 
-func isDiskFull(err error) bool {
+// IsDiskFull reports whether the disk of the database, or a file of it, took no more.
+func IsDiskFull(err error) bool {
 	var pg *pgconn.PgError
 	var my *mysql.MySQLError
 	var lite *sqlite.Error
@@ -245,6 +254,14 @@ func isDiskFull(err error) bool {
 		return lite.Code()&0xff == sqlite3.SQLITE_FULL || lite.Code()&0xff == sqlite3.SQLITE_IOERR && errors.Is(err, syscall.ENOSPC)
 	}
 	return errors.Is(err, syscall.ENOSPC)
+}
+
+// isTableMissing reports whether a table is not there, as between the statements of a dump that is being restored over
+// the portal. A file has none of that: what restores it takes its place.
+func isTableMissing(err error) bool {
+	var pg *pgconn.PgError
+	var my *mysql.MySQLError
+	return errors.As(err, &pg) && pg.Code == "42P01" || errors.As(err, &my) && my.Number == 1146
 }
 
 func isCorrupt(err error) bool {

@@ -25,6 +25,7 @@ func (unsent) Error() string     { return "conn closed" }
 func (unsent) SafeToRetry() bool { return true }
 
 func TestErrors_ClosedConnectionIsRepeatedButSettlesNoCommit(t *testing.T) {
+	t.Parallel()
 	err := fmt.Errorf("save: %w", unsent{})
 	if !isTransient(err) {
 		t.Error("the transaction is not repeated")
@@ -41,6 +42,7 @@ func TestErrors_ClosedConnectionIsRepeatedButSettlesNoCommit(t *testing.T) {
 // and not a fault of the program (500). again: the transaction is repeated; certain: as the answer to COMMIT
 // it says that nothing was committed.
 func TestErrors_DatabaseThatIsAway(t *testing.T) {
+	t.Parallel()
 	pg := func(code string) error { return fmt.Errorf("save: %w", &pgconn.PgError{Code: code}) }
 	my := func(number uint16) error { return fmt.Errorf("save: %w", &mysql.MySQLError{Number: number}) }
 	dial := &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
@@ -60,7 +62,7 @@ func TestErrors_DatabaseThatIsAway(t *testing.T) {
 		{"statement too long", pg("57014"), true, false, true},
 		{"no more connections", pg("53300"), true, true, true},
 		{"read only, as a standby", pg("25006"), true, true, true},
-		{"in recovery, or accepts nobody", pg("55000"), true, true, true},
+		{"in recovery, or accepts no client", pg("55000"), true, true, true},
 		{"deadlock", pg("40P01"), true, true, true},
 		{"conflict of two transactions", pg("40001"), true, true, true},
 		{"lock not to be had", pg("55P03"), true, true, true},
@@ -156,6 +158,7 @@ func (r *oneRow) Next(to []driver.Value) error {
 
 // A server that refuses to tell something is known without it; one that breaks off is not another server.
 func TestHistory_BrokenConnectionShowsNoOtherHistory(t *testing.T) {
+	t.Parallel()
 	refused := &mysql.MySQLError{Number: 1227}
 	base := answers{"WSREP": refused, "read_only": refused, "@@server_id": []driver.Value{int64(1), "db", int64(3306)},
 		"information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'UPTIME'": refused}

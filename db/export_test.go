@@ -4,4 +4,4 @@ package db
 func Interrupt(d *DB, fn func(migration string, statement int, after bool) error) { d.interrupt = fn }
 
 // Missed tells the handle of a connection that was lost, which begins a search.
-func (d *DB) Missed(cause error) { d.missed(cause) }
+func (d *DB) Missed(cause error) { d.noAnswer(cause) }

@@ -434,7 +434,7 @@ func (d *DB) shut(why error) {
 			break
 		}
 	}
-	d.missed(why)
+	d.noAnswer(why)
 }
 
 // refusing makes no connections.
@@ -524,7 +524,7 @@ func (d *DB) watchHosts() {
 	}
 }
 
-// watchHostsEvery is the time between two looks at all servers (coherence rule 34).
+// watchHostsEvery is the time between two looks at all servers (rule 34).
 const watchHostsEvery = 5 * time.Second
 
 // Apart is told that another node, which knows these incarnations, has committed a heartbeat that this

@@ -15,6 +15,7 @@ import (
 
 // A node that knows of a history does not fill an empty database in its place.
 func TestOpen_EmptyDatabaseInThePlaceOfAKnownOneIsNotFilled(t *testing.T) {
+	t.Parallel()
 	for _, e := range []dbtest.Engine{dbtest.Postgres, dbtest.MariaDB} {
 		t.Run(string(e), func(t *testing.T) {
 			home := filepath.Join(t.TempDir(), "history.json")
@@ -71,6 +72,7 @@ func rename(t *testing.T, address, from, to string) {
 // A file that was put back on SQLite is used: a new incarnation begins, above what was known, and what is to
 // happen then happens in the same transaction.
 func TestOpen_SQLiteFileThatWasPutBackEndsSessions(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "stoa.db")
 	ended := 0
@@ -123,6 +125,7 @@ func TestOpen_SQLiteFileThatWasPutBackEndsSessions(t *testing.T) {
 
 // Data that a node without memory finds on another machine may be a copy; an operator says what it is.
 func TestOpen_DataFoundElsewhereIsUnprovenUntilItIsAdopted(t *testing.T) {
+	t.Parallel()
 	for _, e := range []dbtest.Engine{dbtest.Postgres, dbtest.MariaDB} {
 		t.Run(string(e), func(t *testing.T) {
 			address := dbtest.URL(t, e)
@@ -168,6 +171,7 @@ func TestOpen_DataFoundElsewhereIsUnprovenUntilItIsAdopted(t *testing.T) {
 
 // An address with several hosts leads to the one that takes writes, on every engine.
 func TestOpen_HostThatDoesNotAnswerIsPassedOver(t *testing.T) {
+	t.Parallel()
 	for _, e := range []dbtest.Engine{dbtest.Postgres, dbtest.MariaDB} {
 		t.Run(string(e), func(t *testing.T) {
 			address := strings.Replace(dbtest.URL(t, e), "@", "@127.0.0.1:1,", 1)

@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -21,7 +20,7 @@ import (
 )
 
 // CounterJump is added to every id counter when the history changes: more than can have been handed out and lost in an
-// asynchronous fail-over (coherence rule 31), or between the reading of a counter and the end of a copy.
+// asynchronous fail-over (rule 31), or between the reading of a counter and the end of a copy.
 const CounterJump = 1 << 24
 
 // Turn is a change of the history that this process follows.
@@ -78,7 +77,7 @@ func (d *DB) turn(t Turn) {
 }
 
 // readFingerprint asks the server who it is, and why it takes no writes. The sources are those that change at
-// once on a fail-over (coherence rule 30): pg_control_checkpoint lags, so the timeline comes from the WAL
+// once on a fail-over (rule 30): pg_control_checkpoint lags, so the timeline comes from the WAL
 // file's name.
 func (d *DB) readFingerprint(ctx context.Context, conn driver.Conn) (fingerprint, readOnly string, err error) {
 	switch d.dialect {
@@ -116,10 +115,7 @@ func (d *DB) readFingerprint(ctx context.Context, conn driver.Conn) (fingerprint
 		if err != nil {
 			return "", "", err
 		}
-		if sys, ok := st.Sys().(*syscall.Stat_t); ok {
-			return fmt.Sprintf("sqlite %d", sys.Ino), "", nil
-		}
-		return "sqlite " + st.Name(), "", nil
+		return "sqlite " + fileNumber(st), "", nil
 	}
 }
 
@@ -452,7 +448,13 @@ func (d *DB) Histories() []Token { return d.memory.get().tokens }
 // Beaten notes that a heartbeat of this node was committed: what a server must show to be followed from now
 // on. seen is by this node's wall clock, in microseconds, as in the database.
 func (d *DB) Beaten(writer, beat, seen int64) {
-	d.memory.beat(mark{writer, beat, seen})
+	if d.memory.beat(mark{writer, beat, seen}) {
+		d.away.mu.Lock() // so that nothing begins while Close waits for what did
+		if d.life.Err() == nil {
+			d.wg.Go(d.memory.saveBeat)
+		}
+		d.away.mu.Unlock()
+	}
 	if r := d.refusal.Load(); r != nil && !r.Closed && r.Verdict == readOnly.String() {
 		d.refusal.CompareAndSwap(r, nil) // it takes writes
 	}

@@ -27,6 +27,7 @@ func openFile(t *testing.T, o db.Options) *db.DB {
 }
 
 func TestMigrate_RefusesWhereTheOperatorWantsToSeeToTheSchema(t *testing.T) {
+	t.Parallel()
 	url := "sqlite:" + filepath.Join(t.TempDir(), "stoa.db")
 	careful := db.Options{URL: url, NoCreate: true, NoUpgrade: true}
 	if err := openFile(t, careful).Migrate(t.Context()); !stoa.Is(err, stoa.KindInvalid) || !strings.Contains(err.Error(), "schema.run.enabled") {
@@ -51,6 +52,7 @@ func TestMigrate_RefusesWhereTheOperatorWantsToSeeToTheSchema(t *testing.T) {
 }
 
 func TestSlowStatement_IsLoggedWithoutItsArguments(t *testing.T) {
+	t.Parallel()
 	var out bytes.Buffer
 	d := openFile(t, db.Options{URL: "sqlite:" + filepath.Join(t.TempDir(), "stoa.db"), SlowStatement: time.Nanosecond, Logger: slog.New(slog.NewTextHandler(&out, nil))})
 	var n int

@@ -30,14 +30,16 @@ const (
 type memory struct {
 	path  string // empty: nothing is kept
 	clock func() time.Duration
+	put   func(path string, content []byte, sync bool) error // replace; of tests: a disk that stands still
 
-	mu    sync.Mutex
-	known known
-	born  int64         // when the mark's writer began, by this node's wall clock
-	alive time.Duration // when this life began
-	beats []beatAt      // of this life, oldest first, at most one per half second
-	saved time.Duration
-	err   error // of the newest attempt to keep it
+	mu     sync.Mutex
+	known  known
+	born   int64         // when the mark's writer began, by this node's wall clock
+	alive  time.Duration // when this life began
+	beats  []beatAt      // of this life, oldest first, at most one per half second
+	saved  time.Duration
+	saving bool  // the newest beat is on its way to the disk
+	err    error // of the newest attempt to keep the history
 }
 
 type beatAt struct {
@@ -65,7 +67,7 @@ const beatSuffix = ".beat"
 // openMemory reads what an earlier life of this node has kept. A file that cannot be read is an error: a node
 // that has forgotten what it knew could follow an older database.
 func openMemory(path string, clock func() time.Duration) (*memory, error) {
-	m := &memory{path: path, clock: clock, alive: clock()}
+	m := &memory{path: path, clock: clock, alive: clock(), put: replace}
 	m.known.behind = m.behind
 	if path == "" {
 		return m, nil
@@ -147,8 +149,8 @@ func (m *memory) behind(beat, seen int64) time.Duration {
 	return max(time.Microsecond, time.Duration(m.known.mark.seen-seen)*time.Microsecond)
 }
 
-// beat notes a beat of this life that was committed.
-func (m *memory) beat(b mark) {
+// beat notes a beat of this life that was committed. due says that saveBeat is to be called.
+func (m *memory) beat(b mark) (due bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.clock()
@@ -168,9 +170,35 @@ func (m *memory) beat(b mark) {
 	if drop > 64 {
 		m.beats = slices.Clone(m.beats[drop:])
 	}
-	if now-m.saved >= saveEvery || m.saved == 0 {
-		m.save(false)
+	due = m.path != "" && !m.saving && (now-m.saved >= saveEvery || m.saved == 0)
+	if due {
+		m.saved, m.saving = now, true
 	}
+	return due
+}
+
+// saveBeat writes the newest heartbeat to the disk, beside the goroutine that proves that caches are fresh: a disk
+// can stand still for seconds, also for a file that is not synchronised, and the database does not.
+func (m *memory) saveBeat() {
+	m.mu.Lock()
+	k := m.known.mark
+	content, _ := json.MarshalIndent(keptBeat{k.writer, k.beat, k.seen, m.born}, "", "  ") // of numbers
+	m.mu.Unlock()
+	if m.homed() {
+		_ = m.put(m.path+beatSuffix, append(content, '\n'), false) // what is missing makes this node ask for less
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.saving = false
+}
+
+// homed reports whether there is a home to keep something in: a command on a host without one is not to make it.
+func (m *memory) homed() bool {
+	if m.path == "" {
+		return false
+	}
+	_, err := os.Stat(filepath.Dir(m.path))
+	return !errors.Is(err, fs.ErrNotExist)
 }
 
 // follow notes which history this node follows now, on which server. It is kept before anything is read or
@@ -186,7 +214,7 @@ func (m *memory) follow(tokens []Token, fingerprint string, since []Token) error
 		return nil
 	}
 	m.known.tokens, m.known.fingerprint = slices.Clone(tail(tokens)), fingerprint
-	m.save(true)
+	m.save()
 	return m.err
 }
 
@@ -195,7 +223,7 @@ func (m *memory) learn(tokens []Token) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.known.tokens = slices.Clone(tail(tokens))
-	m.save(true)
+	m.save()
 }
 
 // clear voids everything: a tool fills the database with another history.
@@ -215,31 +243,19 @@ func (m *memory) forget() {
 
 func tail(tokens []Token) []Token { return tokens[max(0, len(tokens)-keptTokens):] }
 
-// save writes the history, or only the newest heartbeat. m.mu is held.
-func (m *memory) save(history bool) {
-	m.saved = m.clock()
-	if m.path == "" {
+// save writes the history. m.mu is held.
+func (m *memory) save() {
+	if !m.homed() {
 		return
 	}
-	if _, err := os.Stat(filepath.Dir(m.path)); errors.Is(err, fs.ErrNotExist) {
-		return // a command on a host without a home, which it is not to make
-	}
-	k := m.known
-	path, what := m.path+beatSuffix, any(keptBeat{k.mark.writer, k.mark.beat, k.mark.seen, m.born})
-	if history {
-		path, what = m.path, kept{k.tokens, k.fingerprint}
-	}
-	raw, err := json.MarshalIndent(what, "", "  ")
+	raw, err := json.MarshalIndent(kept{m.known.tokens, m.known.fingerprint}, "", "  ")
 	if err == nil {
-		err = replace(path, append(raw, '\n'), history)
-	}
-	if !history && m.err != nil {
-		return // the history is what must be kept
+		err = m.put(m.path, append(raw, '\n'), true)
 	}
 	m.err = nil
 	if err != nil {
 		m.err = stoa.Unavailable(err, "this node cannot keep in %s which history of the database it follows; "+
-			"is the disk full?", path)
+			"is the disk full?", m.path)
 	}
 }
 

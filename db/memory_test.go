@@ -10,6 +10,7 @@ import (
 )
 
 func TestMemory_ALaterLifeKnowsWhatAnEarlierOneFollowed(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "history.json")
 	now := time.Duration(0)
 	clock := func() time.Duration { return now }
@@ -23,7 +24,9 @@ func TestMemory_ALaterLifeKnowsWhatAnEarlierOneFollowed(t *testing.T) {
 	}
 	wall := int64(5_000_000)
 	for beat := int64(1); beat <= 40; beat++ {
-		m.beat(mark{9, beat, wall})
+		if m.beat(mark{9, beat, wall}) {
+			m.saveBeat()
+		}
 		now, wall = now+500*time.Millisecond, wall+500_000
 	}
 	if lost := m.get().behind(20, 0); lost < 9*time.Second || lost > 11*time.Second {
@@ -48,7 +51,54 @@ func TestMemory_ALaterLifeKnowsWhatAnEarlierOneFollowed(t *testing.T) {
 	}
 }
 
+// Heartbeats prove that caches are fresh: they wait for no disk.
+func TestMemory_ADiskThatStandsStillHoldsUpNoHeartbeat(t *testing.T) {
+	t.Parallel()
+	now := time.Duration(0)
+	m, err := openMemory(filepath.Join(t.TempDir(), "history.json"), func() time.Duration { return now })
+	if err != nil {
+		t.Fatal(err)
+	}
+	var written []string
+	reached, stands := make(chan struct{}), make(chan struct{})
+	m.put = func(_ string, content []byte, _ bool) error {
+		reached <- struct{}{}
+		<-stands
+		written = append(written, string(content))
+		return nil
+	}
+	if !m.beat(mark{9, 1, 1}) {
+		t.Fatal("the first beat is not to be kept")
+	}
+	done := make(chan struct{})
+	go func() {
+		m.saveBeat()
+		close(done)
+	}()
+	<-reached
+	for beat := int64(2); beat < 10; beat++ {
+		now += time.Second
+		if m.beat(mark{9, beat, beat}) {
+			t.Errorf("beat %d is to be written beside one that is being written", beat)
+		}
+	}
+	if got := m.get().mark.beat; got != 9 {
+		t.Errorf("the newest beat is %d, want 9", got)
+	}
+	close(stands)
+	<-done
+	if now += time.Second; !m.beat(mark{9, 10, 10}) {
+		t.Error("nothing is kept any more after the disk stood still")
+	}
+	go func() { <-reached }()
+	m.saveBeat()
+	if len(written) != 2 || !strings.Contains(written[1], `"beat": 10`) {
+		t.Errorf("written: %q", written)
+	}
+}
+
 func TestMemory_ADamagedFileIsSaid(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "history.json")
 	if err := os.WriteFile(path, []byte("{"), 0o600); err != nil {
 		t.Fatal(err)

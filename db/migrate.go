@@ -88,6 +88,13 @@ func (d *DB) Served(ctx context.Context) error {
 	return now.refuse(all)
 }
 
+// OldestServed is the newest migration that the oldest binary knows which the database still serves; 0 where each
+// binary may start. From the answer on no older one writes: Finish has seen that none lives.
+func (d *DB) OldestServed(ctx context.Context) (int64, error) {
+	now, err := d.readSchema(ctx, d.pools.Load().read)
+	return now.oldest, err
+}
+
 // SchemaVersion is the number of the newest migration in this binary.
 func (d *DB) SchemaVersion() (int64, error) {
 	all, err := d.migrations()

@@ -100,6 +100,7 @@ func count(t *testing.T, d *db.DB, query string, args ...any) (n int64) {
 }
 
 func TestMigrations_AllSayWhatTheyAre(t *testing.T) {
+	t.Parallel()
 	names, err := fs.Glob(db.Migrations(), "migrations/*.sql")
 	if err != nil {
 		t.Fatal(err)
@@ -127,6 +128,7 @@ func TestMigrations_AllSayWhatTheyAre(t *testing.T) {
 }
 
 func TestMigrate_TenNodesOnAnEmptyDatabaseMigrateOnce(t *testing.T) {
+	t.Parallel()
 	eachEngine(t, func(t *testing.T, e dbtest.Engine) {
 		address := dbtest.Empty(t, e)
 		var log lockedBuffer
@@ -177,6 +179,7 @@ func (l *lockedBuffer) String() string {
 // Every migration is cut off before and after each of its statements, one after the other, as if the process had
 // ended there, and goes on at the next start.
 func TestMigrate_CutOffAtEachStatementGoesOn(t *testing.T) {
+	t.Parallel()
 	errEnd := errors.New("the process ends here")
 	eachEngine(t, func(t *testing.T, e dbtest.Engine) {
 		straight := openAt(t, dbtest.Empty(t, e), nil, nil)
@@ -216,6 +219,7 @@ func TestMigrate_CutOffAtEachStatementGoesOn(t *testing.T) {
 
 // TestHelper_Process is no test: others start it as a process of its own.
 func TestHelper_Process(t *testing.T) {
+	t.Parallel()
 	address, migrate := os.Getenv("STOA_HELPER_URL"), os.Getenv("STOA_HELPER_SQL")
 	if address == "" {
 		t.Skip("only for other tests")
@@ -308,6 +312,7 @@ func TestMigrate_AfterAKillTheNextStartFinishes(t *testing.T) {
 }
 
 func TestMigrate_FailedLeavesWhatWasThereAndSaysTheWayBack(t *testing.T) {
+	t.Parallel()
 	eachEngine(t, func(t *testing.T, e dbtest.Engine) {
 		address := dbtest.URL(t, e)
 		old := openAt(t, address, nil, nil)
@@ -345,6 +350,7 @@ func TestMigrate_FailedLeavesWhatWasThereAndSaysTheWayBack(t *testing.T) {
 }
 
 func TestMigrate_OfAnotherBuildThatWasCutOffIsNotMixed(t *testing.T) {
+	t.Parallel()
 	address := dbtest.URL(t, dbtest.MariaDB)
 	other := strings.Replace(threeStatements, "later_one (id INTEGER", "later_one (id BIGINT", 1)
 	d := openAt(t, address, with(t, map[string]string{"90001_later.sql": other}), nil)
@@ -410,6 +416,7 @@ func TestMigrate_LetsOthersPassWhileATableIsInUse(t *testing.T) {
 }
 
 func TestFinish_ContractsOnceOthersAreGone(t *testing.T) {
+	t.Parallel()
 	expand := map[string]string{"90001_later.sql": "-- expand\nALTER TABLE cluster_fact ADD COLUMN more BIGINT;\n"}
 	both := maps.Clone(expand)
 	both["90002_away.sql"] = "-- contract\nDROP TABLE job_order;\n"
@@ -485,6 +492,7 @@ func TestFinish_ContractsOnceOthersAreGone(t *testing.T) {
 }
 
 func TestOpen_SQLiteRefusesASecondProcess(t *testing.T) {
+	t.Parallel()
 	address := dbtest.Empty(t, dbtest.SQLite)
 	cmd := helper(t, "STOA_HELPER_URL="+address, "STOA_HELPER_SQL="+threeStatements, "STOA_HELPER_AFTER=never")
 	_, err := db.Open(t.Context(), db.Options{URL: address})

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/stoa-portal/stoa"
@@ -40,25 +39,25 @@ func (d *DB) claimFile() error {
 
 // share takes the lock for this process: the first handle writes down whose it is.
 func share(f *os.File) error {
-	me, fd := processName(), int(f.Fd())
+	me := processName()
 	var holder string
 	for range 10 {
-		err := syscall.Flock(fd, syscall.LOCK_EX|syscall.LOCK_NB)
-		if err == nil {
+		locked, err := LockFile(f, false)
+		if err != nil {
+			return err
+		}
+		if locked {
 			if err = f.Truncate(0); err == nil {
 				_, err = f.WriteAt([]byte(me), 0)
 			}
-			return errors.Join(err, syscall.Flock(fd, syscall.LOCK_SH))
-		}
-		if !errors.Is(err, syscall.EWOULDBLOCK) {
-			return err
+			return errors.Join(err, shareLock(f))
 		}
 		raw, err := os.ReadFile(f.Name())
 		if err != nil {
 			return err
 		}
 		if holder = string(raw); holder == me {
-			return syscall.Flock(fd, syscall.LOCK_SH)
+			return shareLock(f)
 		}
 		time.Sleep(20 * time.Millisecond) // it may be about to write its name
 	}
@@ -66,6 +65,17 @@ func share(f *os.File) error {
 	return stoa.Conflict("the database %s is in use by the process with pid %s, and "+
 		"an SQLite file belongs to one process: stop that one, or set jdbc.default.url to a PostgreSQL or MariaDB "+
 		"server, which several nodes can share", strings.TrimSuffix(f.Name(), ".lock"), pid)
+}
+
+// shareLock lets other handles of this process in.
+func shareLock(f *os.File) error {
+	for range 250 {
+		if locked, err := LockFile(f, true); locked || err != nil {
+			return err
+		}
+		time.Sleep(20 * time.Millisecond) // another handle is between its two locks
+	}
+	return errors.New("the lock is held by another process")
 }
 
 // processName tells this process from every other on the machine, also from one with the same number in

@@ -58,7 +58,7 @@ func readParams(a address, table []Parameter) (*params, error) {
 				hint = "; did you mean " + near + "?"
 			}
 			p.warnings = append(p.warnings, fmt.Sprintf("%s: the parameter %s is not known and does nothing%s", a.property,
-				strconv.Quote(clipText(given.name, 60)), hint))
+				strconv.Quote(stoa.Short(given.name, 60)), hint))
 			continue
 		}
 		lower := strings.ToLower(given.value)
@@ -66,7 +66,7 @@ func readParams(a address, table []Parameter) (*params, error) {
 			len(row.Only) > 0 && !listed {
 			value := given.name
 			if !row.Secret {
-				value += "=" + clipText(given.value, 80)
+				value += "=" + stoa.Short(given.value, 80)
 			}
 			return nil, stoa.Invalid(a.property, "the parameter %s is refused: %s", value, row.Why)
 		}
@@ -89,7 +89,7 @@ func (p *params) wrong(name, format string, args ...any) error {
 	if spelled == "" {
 		spelled = name
 	}
-	return stoa.Invalid(p.property, "the parameter %s=%s is wrong: %s", spelled, clipText(p.values[name], 80),
+	return stoa.Invalid(p.property, "the parameter %s=%s is wrong: %s", spelled, stoa.Short(p.values[name], 80),
 		fmt.Sprintf(format, args...))
 }
 

@@ -50,6 +50,7 @@ func startPgBouncer(t *testing.T, s *dbtest.Server, mode string, settings ...str
 // Behind a pooler that gives each client a session of its own, everything works; one that shares sessions is
 // refused at the start in one sentence, however many server connections it has and in whatever order it uses them.
 func TestPooler_SessionModeWorksOthersAreNamed(t *testing.T) {
+	t.Parallel()
 	s := dbtest.StartServer(t, dbtest.Postgres, dbtest.ServerOptions{HBA: "host all all 127.0.0.1/32 trust\n"})
 	s.Exec("CREATE DATABASE app")
 	for _, c := range []struct {
@@ -105,6 +106,7 @@ func TestPooler_SessionModeWorksOthersAreNamed(t *testing.T) {
 
 // The same statements, without a name at the server or without being prepared at all.
 func TestAddress_WaysToAskPostgres(t *testing.T) {
+	t.Parallel()
 	base := dbtest.URL(t, dbtest.Postgres)
 	for _, params := range []string{"prepareThreshold=0", "preferQueryMode=simple"} {
 		t.Run(params, func(t *testing.T) {
@@ -140,6 +142,7 @@ func TestAddress_WaysToAskPostgres(t *testing.T) {
 
 // Tables are made in the schema that the address names, and a schema that is not there is said to be missing.
 func TestAddress_CurrentSchema(t *testing.T) {
+	t.Parallel()
 	base := dbtest.URL(t, dbtest.Postgres)
 	p, err := db.OpenPlain(t.Context(), db.Options{URL: base})
 	if err != nil {

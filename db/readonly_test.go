@@ -12,6 +12,7 @@ import (
 )
 
 func TestView_ReadsAndCannotWrite(t *testing.T) {
+	t.Parallel()
 	for _, e := range dbtest.Engines() {
 		t.Run(string(e), func(t *testing.T) {
 			address := dbtest.URL(t, e)
@@ -53,6 +54,7 @@ func TestView_ReadsAndCannotWrite(t *testing.T) {
 
 // A server that takes no writes for a while can be looked at.
 func TestView_OfAServerThatIsReadOnly(t *testing.T) {
+	t.Parallel()
 	address := dbtest.URL(t, dbtest.Postgres)
 	d, err := db.OpenPlain(t.Context(), db.Options{URL: address})
 	if err != nil {
@@ -78,6 +80,7 @@ func TestView_OfAServerThatIsReadOnly(t *testing.T) {
 
 // A file that was not closed properly is read with what its log holds, and nothing beside it is touched.
 func TestView_OfAFileThatWasNotClosed(t *testing.T) {
+	t.Parallel()
 	address := dbtest.URL(t, dbtest.SQLite)
 	d, err := db.Open(t.Context(), db.Options{URL: address})
 	if err != nil {

@@ -14,6 +14,7 @@ const referencePath = "../docs/operate/database-address.md"
 
 // The reference of the parameters of addresses is made from the tables that read them.
 func TestReference_OfAddressesIsUpToDate(t *testing.T) {
+	t.Parallel()
 	var b strings.Builder
 	b.WriteString(`# Addresses of databases
 

@@ -52,7 +52,7 @@ func (d dsn) explain(err error) error {
 	case isCorrupt(err):
 		return stoa.Unavailable(err, "the database %s is damaged or is not a database: restore it from a backup (stoa "+
 			"restore) or from the copies in data/backup", d.label)
-	case isDiskFull(err):
+	case IsDiskFull(err):
 		return stoa.Unavailable(err, "the disk that holds the database %s is full; free some space", d.label)
 	case silent(err):
 		return stoa.Unavailable(err, "the database %s does not answer; check that the server runs and that the address is "+

@@ -36,6 +36,7 @@ func (l *lines) count(part string) int {
 
 // A password changed at the server is used from the next connection on, and meanwhile the log says what is wrong.
 func TestPassword_RotatedWithoutRestart(t *testing.T) {
+	t.Parallel()
 	for _, e := range []dbtest.Engine{dbtest.Postgres, dbtest.MariaDB} {
 		t.Run(string(e), func(t *testing.T) {
 			s := dbtest.StartServer(t, e, dbtest.ServerOptions{HBA: "host all all 127.0.0.1/32 scram-sha-256\n"})
@@ -99,6 +100,7 @@ func TestPassword_RotatedWithoutRestart(t *testing.T) {
 
 // What a server that answered has against a connection is said, with what would help.
 func TestRefusal_IsNeverDoesNotAnswer(t *testing.T) {
+	t.Parallel()
 	for _, e := range []dbtest.Engine{dbtest.Postgres, dbtest.MariaDB} {
 		t.Run(string(e), func(t *testing.T) {
 			o := dbtest.ServerOptions{HBA: "host all app,limited 127.0.0.1/32 scram-sha-256\nhost all stoa 127.0.0.1/32 " +

@@ -42,7 +42,7 @@ type Replicas struct {
 
 	all, served atomic.Uint64
 	mu          sync.Mutex
-	shown       map[string]floor // by who
+	shown       map[string]minimum // by who
 	swept       time.Duration
 	turn        atomic.Uint64
 }
@@ -55,9 +55,9 @@ type replica struct {
 	why    atomic.Value // string: why it is left out
 }
 
-// floor is the beat that belongs to what a person has seen. The next snapshot needs a higher one: what was shown
+// minimum is the beat that belongs to what a person has seen. The next snapshot needs a higher one: what was shown
 // can have more than its beat tells, and less than the next beat does.
-type floor struct {
+type minimum struct {
 	beat int64
 	at   time.Duration
 }
@@ -118,7 +118,7 @@ func (b *sentBeats) since(writer, beat int64) (time.Duration, bool) {
 // OpenReplicas begins to watch the replicas that o names; the first look at each is under way when it returns.
 // With an empty URL there are none, and all reads go to d. An address that cannot be used is an Invalid error.
 func OpenReplicas(d *DB, o Options) (*Replicas, error) {
-	r := &Replicas{d: d, shown: map[string]floor{}}
+	r := &Replicas{d: d, shown: map[string]minimum{}}
 	r.life, r.end = context.WithCancel(context.Background())
 	if o.URL == "" {
 		return r, nil
@@ -323,10 +323,10 @@ func (r *Replicas) remember(who string, beat int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if now-r.swept > 10*replicaFresh {
-		maps.DeleteFunc(r.shown, func(_ string, f floor) bool { return now-f.at > 10*replicaFresh })
+		maps.DeleteFunc(r.shown, func(_ string, f minimum) bool { return now-f.at > 10*replicaFresh })
 		r.swept = now
 	}
-	r.shown[who] = floor{max(beat, r.shown[who].beat), now}
+	r.shown[who] = minimum{max(beat, r.shown[who].beat), now}
 }
 
 // on runs fn in a snapshot of the replica, if that shows a beat above the given one and all else that is asked

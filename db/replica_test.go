@@ -162,6 +162,7 @@ const trustAll = "host all all 127.0.0.1/32 trust\n"
 // A replica serves what is current, shows no one the past when it is held back, and what fails on it is read on
 // the write source.
 func TestReplica_ShowsNoOneThePast(t *testing.T) {
+	t.Parallel()
 	primary := dbtest.StartServer(t, dbtest.Postgres, dbtest.ServerOptions{HBA: trustAll})
 	primary.Exec("CREATE DATABASE app")
 	standby := dbtest.StartServer(t, dbtest.Postgres,
@@ -265,6 +266,7 @@ func (p *portal) vacuum() {
 
 // Two replicas at different points: a request sees one moment of one server, and a person nothing that goes back.
 func TestReplica_RequestsNeverMixServers(t *testing.T) {
+	t.Parallel()
 	primary := dbtest.StartServer(t, dbtest.Postgres, dbtest.ServerOptions{HBA: trustAll})
 	primary.Exec("CREATE DATABASE app")
 	one := dbtest.StartServer(t, dbtest.Postgres, dbtest.ServerOptions{Of: primary})
@@ -334,6 +336,7 @@ func TestReplica_RequestsNeverMixServers(t *testing.T) {
 // PostgreSQL's primary may make commits visible in another order than it wrote them, which is the order of its
 // replicas (long fork): a request sees the one or the other, never a mixture that was nowhere.
 func TestReplica_LongForkIsSeenFromOneSide_Rule35(t *testing.T) {
+	t.Parallel()
 	primary := dbtest.StartServer(t, dbtest.Postgres, dbtest.ServerOptions{HBA: trustAll})
 	primary.Exec("CREATE DATABASE app", "ALTER DATABASE app SET synchronous_commit = local")
 	one := dbtest.StartServer(t, dbtest.Postgres, dbtest.ServerOptions{Of: primary})
@@ -424,6 +427,7 @@ func TestReplica_LongForkIsSeenFromOneSide_Rule35(t *testing.T) {
 
 // The same with MariaDB, whose replica is held back on purpose.
 func TestReplica_DelayedMariaDB(t *testing.T) {
+	t.Parallel()
 	primary := dbtest.StartServer(t, dbtest.MariaDB,
 		dbtest.ServerOptions{Args: []string{"--server-id=1", "--log-bin=bin", "--binlog-format=ROW"}})
 	standby := dbtest.StartServer(t, dbtest.MariaDB, dbtest.ServerOptions{Of: primary, Args: []string{"--server-id=2"}})

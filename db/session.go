@@ -13,7 +13,7 @@ import (
 // idleWrite is how long the server lets a session stand still in a transaction before it ends it.
 const idleWrite = 5 * time.Second
 
-// Sessions bear the number of the process life they belong to, so that whoever takes over from a node
+// Sessions bear the number of the process life they belong to, so that the node that takes over from a node
 // can end what that node left open, with the rights every user has over sessions of its own. PostgreSQL
 // shows a name for each session. MariaDB and MySQL show none without their performance schema, but say
 // who holds a named lock: there each session holds one, which goes with it.

@@ -119,7 +119,7 @@ func TestEndSessions_FreesWhatAnotherLifeHoldsAndTouchesNobodyElse_Rule24(t *tes
 			}
 		}
 		if again, err := b.EndSessions(t.Context(), 13); again != 0 || err != nil {
-			t.Errorf("%d sessions of nobody ended, %v", again, err)
+			t.Errorf("%d sessions of no writer ended, %v", again, err)
 		}
 		if err := a.Check(t.Context()); err != nil {
 			t.Errorf("whose sessions were ended may open new ones: %v", err)
@@ -133,6 +133,7 @@ func TestEndSessions_FreesWhatAnotherLifeHoldsAndTouchesNobodyElse_Rule24(t *tes
 }
 
 func TestSessions_ServerEndsATransactionThatStandsStill_Rule24(t *testing.T) {
+	t.Parallel()
 	servers(t, func(t *testing.T, open func(int64) *db.DB) {
 		d := open(11)
 		query, want := "SELECT current_setting('idle_in_transaction_session_timeout')", "5s"

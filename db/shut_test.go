@@ -15,6 +15,7 @@ import (
 // A node that stops using its server while a search for it is under way finds it again: the search has asked
 // before, so its answer is of no use.
 func TestApart_DuringASearchHealsByItself(t *testing.T) {
+	t.Parallel()
 	for _, e := range []dbtest.Engine{dbtest.Postgres, dbtest.MariaDB} {
 		t.Run(string(e), func(t *testing.T) {
 			address := dbtest.URL(t, e)
@@ -81,6 +82,7 @@ func eventually(t *testing.T, ok func() bool) {
 // A node that stops using its server while a search is about to take it on again, for what that search does not know,
 // stays away from it: it was told that two databases take writes.
 func TestApart_WhileASearchTakesTheServerStaysApart(t *testing.T) {
+	t.Parallel()
 	address := dbtest.URL(t, dbtest.Postgres)
 	d, err := db.Open(t.Context(), db.Options{URL: address, Name: "searcher"})
 	if err != nil {

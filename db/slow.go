@@ -6,8 +6,11 @@ import (
 )
 
 // slow logs a statement that took longer than the operator wants to know about. Arguments are not logged:
-// they can be anything, such as what somebody wrote.
-func (d *DB) slow(start time.Time, query string) {
+// they can be anything, such as what a person wrote.
+func (d *DB) slow(start time.Time, query string, args []any) {
+	if d.opt.Watch != nil {
+		d.opt.Watch(query, args)
+	}
 	if d.opt.SlowStatement <= 0 {
 		return
 	}

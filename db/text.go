@@ -7,7 +7,8 @@ import (
 )
 
 // Exact is a text that goes into the database byte for byte. It is for copies of rows; all other text is brought into
-// the form of stoa.Text on its way, so that what is kept and what is asked for have one form, also where a caller forgot it.
+// the form of stoa.Text on its way, so that what is kept and what is asked for have one form, also where a caller
+// forgot it.
 type Exact string
 
 // texts gives the arguments of a statement with every text in its one form. Text that is no UTF-8 is refused here on

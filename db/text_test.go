@@ -16,6 +16,7 @@ const (
 
 // Text has one form in the database, whatever a caller forgot; what is no text is refused in words, on all engines.
 func TestText_HasOneFormInTheDatabase(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		ctx := t.Context()
 		write := func(fn func(ctx context.Context, tx *db.Tx) error) error { return d.Write(ctx, fn) }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/stoa-portal/stoa"
@@ -95,7 +96,7 @@ func (tx *Tx) Note(n Note) { tx.notes = append(tx.notes, n) }
 // Notes are what Note was told so far.
 func (tx *Tx) Notes() []Note { return tx.notes }
 
-// TakesAway says that this transaction takes something away from somebody: a session, a password, a role.
+// TakesAway says that this transaction takes something away from a person: a session, a password, a role.
 // Its writer is answered when every live node has applied it, or after two seconds, so that after the
 // answer it holds everywhere. again, if not nil, takes the same away once more, in a transaction of its
 // own, should the database lose this one in a fail-over: it notes what it changes, checks no permission,
@@ -117,7 +118,7 @@ func (tx *Tx) Taken() (again []func(ctx context.Context, tx *Tx) error, ok bool)
 func (tx *Tx) AfterCommit(fn func()) { tx.after = append(tx.after, fn) }
 
 // Fence registers the last statement of the transaction: it runs after the change log was appended and
-// its error rolls everything back. Leases use it (coherence rule 24).
+// its error rolls everything back. Leases use it (rule 24).
 func (tx *Tx) Fence(fn func(ctx context.Context, tx *Tx) error) { tx.last = fn }
 
 // Dialect tells which engine the transaction runs on.
@@ -125,7 +126,7 @@ func (tx *Tx) Dialect() Dialect { return tx.db.dialect }
 
 // Exec runs a statement.
 func (tx *Tx) Exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	defer tx.db.slow(time.Now(), query)
+	defer tx.db.slow(time.Now(), query, args)
 	args, err := texts(args)
 	if err != nil {
 		return nil, err
@@ -135,7 +136,7 @@ func (tx *Tx) Exec(ctx context.Context, query string, args ...any) (sql.Result, 
 
 // Query reads rows.
 func (tx *Tx) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	defer tx.db.slow(time.Now(), query)
+	defer tx.db.slow(time.Now(), query, args)
 	args, err := texts(args)
 	if err != nil {
 		return nil, err
@@ -145,7 +146,7 @@ func (tx *Tx) Query(ctx context.Context, query string, args ...any) (*sql.Rows, 
 
 // QueryRow reads one row.
 func (tx *Tx) QueryRow(ctx context.Context, query string, args ...any) Scanner {
-	defer tx.db.slow(time.Now(), query)
+	defer tx.db.slow(time.Now(), query, args)
 	args, err := texts(args)
 	if err != nil {
 		return notSent{err}
@@ -170,11 +171,62 @@ func (tx *Tx) Insert(ctx context.Context, table string, row Row) error {
 	return err
 }
 
+// The limits of one statement of InsertAll: what every engine takes, and what a node should hold at once.
+const (
+	mostRows, mostArguments = 500, 9000
+	mostBytes               = 1 << 20 // of texts
+)
+
+// InsertAll writes rows that all have the columns of the first, many of them in one statement.
+func (tx *Tx) InsertAll(ctx context.Context, table string, rows []Row) error {
+	for len(rows) > 0 {
+		cols, args := rows[0].split()
+		most, size, n := max(1, min(mostRows, mostArguments/max(1, len(cols)))), textBytes(args), 1
+		for ; n < min(most, len(rows)); n++ {
+			_, more := rows[n].split()
+			if len(more) != len(cols) {
+				return fmt.Errorf("db: row %d for %s has %d columns, the first has %d", n, table, len(more), len(cols))
+			}
+			if size += textBytes(more); size > mostBytes {
+				break
+			}
+			args = append(args, more...)
+		}
+		q := "INSERT INTO " + table + " (" + join(cols) + ") VALUES " + In(len(cols)) +
+			strings.Repeat(", "+In(len(cols)), n-1)
+		if _, err := tx.Exec(ctx, q, args...); err != nil {
+			return err
+		}
+		rows = rows[n:]
+	}
+	return nil
+}
+
+func textBytes(args []any) (n int) {
+	for _, a := range args {
+		switch v := a.(type) {
+		case string:
+			n += len(v)
+		case []byte:
+			n += len(v)
+		}
+	}
+	return n
+}
+
 // InsertIgnore writes a row unless one with the same key is there; it reports whether it wrote.
 func (tx *Tx) InsertIgnore(ctx context.Context, table string, row Row) (bool, error) {
 	cols, args := row.split()
 	n, err := tx.Affected(ctx, tx.db.dialect.insertIgnore(table, cols), args...)
 	return n == 1, err
+}
+
+// InsertOrLock writes a row, or locks the one with the same keys as it is. Either way the row is there afterwards, and
+// no other transaction changes or deletes it before this one has ended.
+func (tx *Tx) InsertOrLock(ctx context.Context, table string, keys []string, row Row) error {
+	cols, args := row.split()
+	_, err := tx.Exec(ctx, tx.db.dialect.insertOrLock(table, keys, cols), args...)
+	return err
 }
 
 // Upsert writes a row, or updates the one with the same keys.
@@ -225,7 +277,7 @@ func (d *DB) Write(ctx context.Context, fn func(ctx context.Context, tx *Tx) err
 		if isDeposed(err) { // its connections stay, so none that is new would tell
 			d.wake()
 		}
-		if !retry || attempt == 9 {
+		if !retry || attempt == 9 || d.life.Err() != nil { // a handle that is closed stays closed
 			return wrapUnavailable(err)
 		}
 		wait := time.Duration(1+rand.IntN(1<<min(attempt+3, 8))) * time.Millisecond
@@ -339,7 +391,7 @@ func (d *DB) writeOnce(ctx context.Context, fn func(ctx context.Context, tx *Tx)
 	return false, nil
 }
 
-// settle asks the database for the outcome of a COMMIT that was not answered (coherence rule 27).
+// settle asks the database for the outcome of a COMMIT that was not answered (rule 27).
 func (d *DB) settle(ctx context.Context, n uint64) (bool, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.opt.WriteTimeout)
 	defer cancel()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/go-sql-driver/mysql"
+	"github.com/stoa-portal/stoa"
 )
 
 // MySQLParameters are the parameters of MariaDB Connector/J, MySQL Connector/J and go-sql-driver, and what becomes
@@ -291,9 +292,14 @@ func oldestTLS(p *params) (uint16, error) {
 	return 0, p.wrong("tlsVersions", "TLSv1.2 or TLSv1.3 is expected: older ones are not safe and not spoken")
 }
 
-// mysqlVariables are the variables of each session.
+// mysqlVariables are the variables of each session. The server may have run init_connect before: with SET NAMES or
+// autocommit = 0 there, texts were damaged and transactions never ended.
 func mysqlVariables(p *params, o Options) (map[string]string, error) {
 	out := map[string]string{
+		"character_set_client":     "'utf8mb4'",
+		"character_set_connection": "'utf8mb4'",
+		"character_set_results":    "'utf8mb4'",
+		"autocommit":               "1",
 		"sql_mode":                 "'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
 		"innodb_lock_wait_timeout": itoa(max(1, int64(o.StatementTimeout.Seconds()))),
 	}
@@ -308,7 +314,7 @@ func mysqlVariables(p *params, o Options) (map[string]string, error) {
 		value = strings.TrimSpace(value)
 		if !ok || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" || name == "" || !isLiteral(value) {
 			return nil, p.wrong("sessionVariables", "name=value with a number, a word or text in single quotes is expected, "+
-				"not %q", clipText(one, 60))
+				"not %q", stoa.Short(one, 60))
 		}
 		if why := ownVariable(name); why != "" {
 			return nil, p.wrong("sessionVariables", "%s cannot be set: %s", name, why)

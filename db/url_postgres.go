@@ -12,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/stoa-portal/stoa"
 )
 
 // PostgresParameters are the parameters of PostgreSQL's JDBC driver, of libpq and of pgx, and what becomes of each.
@@ -342,6 +343,8 @@ func ownSetting(name string) string {
 func postgresSettings(p *params, o Options) ([]param, error) {
 	millis := itoa(o.StatementTimeout.Milliseconds())
 	out := []param{
+		{"client_encoding", "UTF8"}, // a role or a database may have another one
+		{"standard_conforming_strings", "on"},
 		{"TimeZone", "UTC"},
 		{"default_transaction_isolation", "read committed"},
 		{"statement_timeout", millis},
@@ -406,7 +409,7 @@ func optionWords(s string) ([]param, error) {
 		}
 		name, value, hasValue := strings.Cut(setting, "=")
 		if !ok || !hasValue || name == "" {
-			return nil, fmt.Errorf("-c name=value is expected, not %q", clipText(w, 60))
+			return nil, fmt.Errorf("-c name=value is expected, not %q", stoa.Short(w, 60))
 		}
 		out = append(out, param{strings.ReplaceAll(name, "-", "_"), value})
 	}

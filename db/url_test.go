@@ -282,6 +282,7 @@ func TestAddress_PoolsOfPostgresGetTheirSettings(t *testing.T) {
 }
 
 func TestOneHost_KeepsTheRestOfTheAddress(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ url, server, want string }{
 		{"jdbc:postgresql://a,b:5433/n?sslmode=require", "b:5433", "jdbc:postgresql://b:5433/n?sslmode=require"},
 		{"postgres://u:p@a,b/n", "a:5432", "postgres://u:p@a/n"},
@@ -301,6 +302,7 @@ func TestOneHost_KeepsTheRestOfTheAddress(t *testing.T) {
 }
 
 func TestParameters_EachNameStandsOnce(t *testing.T) {
+	t.Parallel()
 	for name, table := range map[string][]Parameter{"postgres": PostgresParameters(), "mysql": MySQLParameters()} {
 		seen := map[string]bool{}
 		for _, p := range table {

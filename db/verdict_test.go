@@ -7,6 +7,7 @@ import (
 )
 
 func TestJudge_DecidesByContent(t *testing.T) {
+	t.Parallel()
 	t1, t2, t3, other := Token{1, "one"}, Token{2, "two"}, Token{3, "three"}, Token{2, "other"}
 	const system, line1, line2, elsewhere = "postgres 77 ", "postgres 77 00000001",
 		"postgres 77 00000002", "postgres 88 00000009"
@@ -78,6 +79,7 @@ func TestJudge_DecidesByContent(t *testing.T) {
 
 // What the file store knows is every incarnation that was ever followed, also those that were given up.
 func TestOpen_KnownIncarnationsThatWereGivenUpAreNotAskedFor(t *testing.T) {
+	t.Parallel()
 	o := Options{URL: "postgres://h/stoa", Known: []Token{{1, "a"}, {2, "lost"}, {3, "operator"}}}
 	parsed, err := parseURL(o)
 	if err != nil {
@@ -102,6 +104,7 @@ func TestOpen_KnownIncarnationsThatWereGivenUpAreNotAskedFor(t *testing.T) {
 
 // Nodes remember the newest incarnations only; what a full memory has dropped does not make a history another one.
 func TestContains_FullMemories(t *testing.T) {
+	t.Parallel()
 	var all []Token
 	for n := range int64(keptTokens + 6) {
 		all = append(all, Token{n + 1, string(rune('a' + n))})

@@ -160,6 +160,7 @@ func (f *shortFile) Seek(offset int64, whence int) (int64, error) {
 }
 
 func TestOpen_AFileThatEndsTooEarlyIsTriedAgain(t *testing.T) {
+	t.Parallel()
 	n, st := lite(t, 0, 0)
 	f := n.upload(t, st, "wide.png", pngOf(t, half(1000, 500)))
 	store := &short{Store: n.store, on: true}

@@ -40,6 +40,8 @@ func (s *Service) CheckUpload(name string, body io.ReadSeeker, size int64) error
 }
 
 func damaged(f File, err error) error {
-	return &stoa.Error{Kind: stoa.KindInvalid, Field: "file", Err: err,
-		Message: fmt.Sprintf("the picture %q is damaged: its beginning is not that of a picture of type %s", f.Name, f.Type)}
+	e := stoa.Invalid("file", "the picture %q is damaged: its beginning is not that of a picture of type %s",
+		f.Name, f.Type)
+	e.Err = err
+	return e
 }

@@ -4,6 +4,7 @@
 package document
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/asset"
 	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/db"
@@ -70,6 +72,10 @@ type Options struct {
 	MaxPixels int64 // width times height; larger pictures are kept but not scaled; 0 means 50 million
 	Unscaled  bool  // every width gives the original
 
+	// Damaged, when not nil, is told of a file whose bytes in the store are not those that were uploaded. It may be told
+	// each time that the file is read.
+	Damaged func(f File, d *filestore.Damaged)
+
 	// OrphanAge is how long bytes that no file refers to are kept after that was found; 0 means 7 days.
 	OrphanAge time.Duration
 	// Spare, when not nil, tells Sweep of backups: when the oldest that is kept was begun (zero when none is), and
@@ -119,11 +125,11 @@ func New(o Options) (*Service, error) {
 
 // Filter selects files of a list.
 type Filter struct {
-	Query      string // part of the name, in any case
-	ImagesOnly bool
-	Folder     stoa.ID // those in this folder alone; 0: wherever they are
-	After      stoa.ID // the last file of the page before; 0 for the first page
-	Limit      int     // 1 to 200; 0 means 50
+	Query  string  // part of the name, in any case
+	Media  string  // the first part of the media type, such as "image"; empty: files of all types
+	Folder stoa.ID // those in this folder alone; 0: wherever they are
+	After  stoa.ID // the last file of the page before; 0 for the first page
+	Limit  int     // 1 to 200; 0 means 50
 }
 
 // List gives files of a site that the actor may view, the newest first. The actor needs View on the site. A Filter.After that is no
@@ -137,12 +143,12 @@ func (s *Service) List(ctx context.Context, st site.Site, f Filter) ([]File, err
 	}
 	q, args := selectFile+" WHERE f.site = ?", []any{st.ID}
 	if f.Query != "" {
-		like := strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(
-			strings.ToLower(stoa.CleanText(cut(f.Query, 190))))
+		like := db.Like(
+			strings.ToLower(stoa.CleanText(stoa.Clip(f.Query, 190))))
 		q, args = q+" AND LOWER(f.name) LIKE ? ESCAPE '!'", append(args, "%"+like+"%")
 	}
-	if f.ImagesOnly {
-		q += " AND f.type LIKE 'image/%'"
+	if f.Media != "" {
+		q, args = q+" AND f.type LIKE ? ESCAPE '!'", append(args, db.Like(f.Media)+"/%")
 	}
 	if f.After != 0 {
 		last, err := db.One(ctx, s.opt.DB, scanFile, selectFile+" WHERE f.id = ? AND f.site = ?", f.After, st.ID)
@@ -220,13 +226,19 @@ func (s *Service) Get(ctx context.Context, id stoa.ID) (File, error) {
 	return f, s.may(ctx, access.View, f)
 }
 
-// ByKey gives a file by its public key, from cache. The actor needs View on it.
+// ByKey gives a file by its public key, from cache. The actor needs View on it. One in the recycle bin is NotFound
+// because of asset.ErrTrashed.
 func (s *Service) ByKey(ctx context.Context, key string) (File, error) {
 	if len(key) > maxKey || filestore.CheckKey(key) != nil || strings.ContainsAny(key, "/-") {
-		return File{}, stoa.NotFound("file", cut(key, 60))
+		return File{}, stoa.NotFound("file", stoa.Clip(key, 60))
 	}
 	f, err := s.files.Get(ctx, key, func(ctx context.Context, l *cache.Load) (File, error) {
 		f, err := db.One(ctx, s.opt.DB, scanFile, selectFile+" WHERE f.file_key = ?", key)
+		if db.IsNoRows(err) {
+			if f, err = s.readTrashed(ctx, s.opt.DB, "f.file_key = ?", key); err == nil {
+				f.Site += asset.Hidden
+			}
+		}
 		if db.IsNoRows(err) {
 			l.Scope("file", 0)
 			return File{}, stoa.NotFound("file", key)
@@ -236,6 +248,15 @@ func (s *Service) ByKey(ctx context.Context, key string) (File, error) {
 	})
 	if err != nil {
 		return File{}, err
+	}
+	if f.Site >= asset.Hidden { // in the recycle bin
+		f.Site -= asset.Hidden
+		if err := s.mayTrashed(ctx, access.View, f); err != nil {
+			return File{}, err
+		}
+		gone := stoa.NotFound("file", key)
+		gone.Err = asset.ErrTrashed
+		return File{}, gone
 	}
 	return f, s.may(ctx, access.View, f)
 }
@@ -296,48 +317,12 @@ func (s *Service) Update(ctx context.Context, f File) (File, error) {
 		}
 		tx.Changed("file", f.ID, have.Site, have.Version)
 		audit.Note(tx, audit.Changed, have.thing())
-		return nil
+		return enter(ctx, tx, f.ID)
 	})
 	if err != nil {
 		return File{}, err
 	}
 	return have, nil
-}
-
-// Delete removes a file. The actor needs Publish on it, or Edit where he has brought it. Its bytes are found by no address from then on; Sweep
-// removes them some days later, for a database may be restored in which the file still is.
-func (s *Service) Delete(ctx context.Context, id stoa.ID) error {
-	f, err := s.read(ctx, s.opt.DB, id)
-	if err != nil {
-		return err
-	}
-	if err := s.mayChange(ctx, f); err != nil {
-		return err
-	}
-	drop := func(ctx context.Context, tx *db.Tx) (int64, error) {
-		n, err := tx.Affected(ctx, "DELETE FROM document_file WHERE id = ?", id)
-		if err == nil && n > 0 {
-			tx.Changed("file", id, f.Site, f.Version+1)
-			err = errors.Join(noteOrphan(ctx, tx, f.Key, f.Size, tx.Now()),
-				s.opt.Access.Forget(ctx, tx, f.Instance, access.Resource{Kind: "file", ID: id}))
-		}
-		return n, err
-	}
-	return s.opt.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
-		n, err := drop(ctx, tx)
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return stoa.NotFound("file", id)
-		}
-		audit.Note(tx, audit.Deleted, f.thing())
-		tx.TakesAway(func(ctx context.Context, tx *db.Tx) error {
-			_, err := drop(ctx, tx)
-			return err
-		})
-		return nil
-	})
 }
 
 const (
@@ -347,8 +332,10 @@ const (
 	maxSource = 700 // column source
 )
 
-const selectFile = `SELECT f.id, f.site, s.instance, f.file_key, f.name, f.type, f.size, f.width, f.height, f.alt, f.hash, f.source, f.created, f.created_by, f.version, f.folder, f.restricted
-	FROM document_file f JOIN site_site s ON s.id = f.site`
+const selectFrom = `SELECT f.id, f.site, s.instance, f.file_key, f.name, f.type, f.size, f.width, f.height, f.alt, f.hash, f.source, f.created, f.created_by, f.version, f.folder, f.restricted
+	FROM document_file f`
+
+const selectFile = selectFrom + ` JOIN site_site s ON s.id = f.site`
 
 func scanFile(r db.Scanner) (f File, err error) {
 	var created int64
@@ -393,10 +380,31 @@ func storeKey(key string, width int) string {
 	return "document/" + key + "-w" + strconv.Itoa(width)
 }
 
-// cut shortens a text to n bytes without breaking a letter.
-func cut(s string, n int) string {
-	if len(s) <= n {
-		return s
+// Lines gives the files with these ids, at most 200, in the order of the ids, without those that are not there and
+// those that the actor may not view.
+func (s *Service) Lines(ctx context.Context, ids []stoa.ID) ([]File, error) {
+	if len(ids) == 0 {
+		return nil, nil
 	}
-	return strings.ToValidUTF8(s[:n], "")
+	if len(ids) > 200 {
+		return nil, fmt.Errorf("document: at most 200 files are listed at once, not %d", len(ids))
+	}
+	out, err := db.All(ctx, db.Reader(ctx, s.opt.DB), scanFile, selectFile+" WHERE f.id IN "+db.In(len(ids)),
+		db.Args(ids)...)
+	if err != nil {
+		return nil, fmt.Errorf("document: read the files of a list: %w", err)
+	}
+	var failed error
+	out = slices.DeleteFunc(out, func(f File) bool {
+		err := s.may(ctx, access.View, f)
+		switch {
+		case err == nil:
+			return false
+		case !stoa.Is(err, stoa.KindForbidden) && !stoa.Is(err, stoa.KindNotFound) && !stoa.Is(err, stoa.KindUnauthorized):
+			failed = err
+		}
+		return true
+	})
+	slices.SortFunc(out, func(a, b File) int { return cmp.Compare(slices.Index(ids, a.ID), slices.Index(ids, b.ID)) })
+	return out, failed
 }

@@ -18,6 +18,7 @@ import (
 )
 
 func TestUpload_KeepsBytesAndWhatIsKnown(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, n *node, st site.Site) {
 		body := pngOf(t, half(200, 100))
 		f, err := n.Upload(system(t), st, document.Upload{Name: "Häfen am Meer.png", Type: "text/html", Body: bytes.NewReader(body), Alt: " A harbour ", SourceURL: "https://old.example/h.png"})
@@ -44,6 +45,7 @@ func TestUpload_KeepsBytesAndWhatIsKnown(t *testing.T) {
 }
 
 func TestPermissions_DenyIsTheDefault(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, n *node, st site.Site) {
 		f := n.upload(t, st, "a.txt", []byte("hello"))
 		guest := n.guest(t, st)
@@ -69,6 +71,7 @@ func TestPermissions_DenyIsTheDefault(t *testing.T) {
 }
 
 func TestUpdate_StaleVersionConflicts(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, n *node, st site.Site) {
 		f := n.upload(t, st, "a.txt", []byte("hello"))
 		change := f
@@ -89,6 +92,7 @@ func TestUpdate_StaleVersionConflicts(t *testing.T) {
 }
 
 func TestList_FiltersAndPages(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, n *node, st site.Site) {
 		pic := pngOf(t, half(4, 4))
 		var want []string
@@ -99,7 +103,7 @@ func TestList_FiltersAndPages(t *testing.T) {
 		slices.Reverse(want)
 		var got []string
 		for after := stoa.ID(0); ; {
-			page, err := n.List(n.guest(t, st), st, document.Filter{ImagesOnly: true, After: after, Limit: 2})
+			page, err := n.List(n.guest(t, st), st, document.Filter{Media: "image", After: after, Limit: 2})
 			must(t, err)
 			if len(page) == 0 {
 				break
@@ -139,6 +143,7 @@ func TestList_FiltersAndPages(t *testing.T) {
 }
 
 func TestDelete_HidesAtOnceAndRemovesBytesLater(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, n *node, st site.Site) {
 		f := n.upload(t, st, "a.png", pngOf(t, half(400, 200)))
 		n.bytesOf(t, system(t), f.Key, 160)
@@ -159,6 +164,7 @@ func TestDelete_HidesAtOnceAndRemovesBytesLater(t *testing.T) {
 }
 
 func TestUpload_RowThatFailsLeavesNothing(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, n *node, st site.Site) {
 		boom := errors.New("boom")
 		_, err := n.Upload(system(t), st, document.Upload{Name: "a.txt", Body: strings.NewReader("hello"), Also: func(context.Context, *db.Tx, document.File) error { return boom }})
@@ -174,6 +180,7 @@ func TestUpload_RowThatFailsLeavesNothing(t *testing.T) {
 }
 
 func TestTwoNodes_ShareFiles(t *testing.T) {
+	t.Parallel()
 	for _, e := range dbtest.Engines() {
 		t.Run(string(e), func(t *testing.T) {
 			handles, dir := dbtest.Nodes(t, e, 2), t.TempDir()

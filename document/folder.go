@@ -3,11 +3,13 @@ package document
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/asset"
 	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/site"
@@ -41,6 +43,26 @@ func loadFolders(ctx context.Context, q db.Queryer, siteID stoa.ID, lock string)
 		out[f.ID] = f
 		return err
 	}, "SELECT id, site, parent, name, restricted, version FROM document_folder WHERE site = ? ORDER BY id"+lock, siteID)
+}
+
+// foldersEver gives the folders of a site by id with those that are in the recycle bin, from the cache.
+func (s *Service) foldersEver(ctx context.Context, siteID stoa.ID) (map[stoa.ID]Folder, error) {
+	return s.dirs.Get(ctx, siteID.String()+" ever",
+		func(ctx context.Context, l *cache.Load) (map[stoa.ID]Folder, error) {
+			l.Scope("folder", siteID)
+			return loadFoldersEver(ctx, s.opt.DB, siteID, "")
+		})
+}
+
+// loadFoldersEver gives the folders of a site by id with those that are in the recycle bin, whose site is hidden.
+func loadFoldersEver(ctx context.Context, q db.Queryer, siteID stoa.ID, lock string) (map[stoa.ID]Folder, error) {
+	all, err := loadFolders(ctx, q, siteID, lock)
+	if err != nil {
+		return nil, err
+	}
+	hidden, err := loadFolders(ctx, q, siteID+asset.Hidden, lock)
+	maps.Copy(all, hidden)
+	return all, err
 }
 
 // way is the path from a folder up to the instance; 0 is the site itself. A folder that is gone, or is in itself, leads
@@ -90,11 +112,15 @@ func (s *Service) may(ctx context.Context, a access.Action, f File) error {
 // mayChange asks whether the actor may change what visitors see of a file: it needs Publish, or Edit on one that the
 // actor has brought.
 func (s *Service) mayChange(ctx context.Context, f File) error {
-	need := access.Publish
+	return s.may(ctx, needs(ctx, f), f)
+}
+
+// needs is what changing what visitors see of a file needs.
+func needs(ctx context.Context, f File) access.Action {
 	if actor := stoa.ActorFrom(ctx); actor.SignedIn() && actor.User == f.By {
-		need = access.Edit
+		return access.Edit
 	}
-	return s.may(ctx, need, f)
+	return access.Publish
 }
 
 // FolderPath is the way from a folder of the site up to its instance, for permission checks; 0 is the site itself.
@@ -160,14 +186,17 @@ func (s *Service) Folder(ctx context.Context, st site.Site, id stoa.ID) (Folder,
 }
 
 // SaveFolder makes the folder f in the site when its ID is 0, or saves the name, place and restriction of the one with its
-// ID and Version. It needs Edit on the folder and on the one it comes to lie in; Manage on it when Restricted changes or
-// more people could use what is in it at the new place. A stale version is a Conflict, a place within itself Invalid.
+// ID and Version. It needs Edit on the folder and on the one it comes to lie in; Manage on it when more people could
+// use what is in it at the new place, and with it a fresh sign-in when Restricted changes. A stale version is a
+// Conflict, a place within itself Invalid.
 func (s *Service) SaveFolder(ctx context.Context, st site.Site, f Folder) (Folder, error) {
 	if f.Name = CleanName(f.Name); f.Name == "file" {
 		return Folder{}, stoa.Invalid("name", "a name of 1 to %d bytes is expected", maxName)
 	}
 	f.Site = st.ID
+	given := f
 	err := s.opt.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+		f = given // this may run again
 		all, err := loadFolders(ctx, tx, st.ID, tx.Dialect().ForUpdate())
 		if err != nil {
 			return err
@@ -228,11 +257,16 @@ func (s *Service) updateFolder(
 	if err != nil {
 		return err
 	}
-	if wider || f.Restricted != old.Restricted {
+	if wider {
 		need = access.Manage
 	}
 	if err := s.opt.Access.Check(ctx, need, from); err != nil {
 		return err
+	}
+	if f.Restricted != old.Restricted {
+		if err := s.opt.Access.CheckGrants(ctx, from); err != nil {
+			return err
+		}
 	}
 	const place = "parent = ?, restricted = ?"
 	n, err := tx.Affected(
@@ -271,8 +305,9 @@ func (s *Service) updateFolder(
 	return nil
 }
 
-// DeleteFolder removes an empty folder with its grants: needs Publish on it, Manage when it is restricted. One that holds
-// something is a Conflict.
+// DeleteFolder removes an empty folder with its grants for good, and not by way of the recycle bin: needs Publish on
+// it, Manage when it is restricted. One that holds something is a Conflict. A file of it that is in the bin has no
+// place any more: who manages the site can give it another.
 func (s *Service) DeleteFolder(ctx context.Context, st site.Site, id stoa.ID) error {
 	return s.opt.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
 		all, err := loadFolders(ctx, tx, st.ID, tx.Dialect().ForUpdate())
@@ -291,8 +326,9 @@ func (s *Service) DeleteFolder(ctx context.Context, st site.Site, id stoa.ID) er
 			return err
 		}
 		var holds int
-		if err := tx.QueryRow(ctx, "SELECT (SELECT count(*) FROM document_file WHERE folder = ?) + (SELECT count(*) FROM document_folder WHERE parent = ?)",
-			id, id).Scan(&holds); err != nil {
+		if err := tx.QueryRow(ctx, "SELECT (SELECT count(*) FROM document_file WHERE folder = ? AND site = ?) + "+
+			"(SELECT count(*) FROM document_folder WHERE parent = ? AND site = ?)", id, st.ID, id,
+			st.ID).Scan(&holds); err != nil {
 			return err
 		}
 		if holds > 0 {
@@ -307,8 +343,8 @@ func (s *Service) DeleteFolder(ctx context.Context, st site.Site, id stoa.ID) er
 }
 
 // Move puts a file into a folder of its site (0: none) and says whether it has grants of its own. It needs Edit on the file
-// and the folder; Manage on the file when restricted changes or more people could see it then. A stale version is a
-// Conflict.
+// and the folder; Manage on the file when more people could see it then, and with it a fresh sign-in when restricted
+// changes. A stale version is a Conflict.
 func (s *Service) Move(ctx context.Context, id, folder stoa.ID, restricted bool, version int64) (File, error) {
 	have, err := s.read(ctx, s.opt.DB, id)
 	if err != nil {
@@ -317,53 +353,70 @@ func (s *Service) Move(ctx context.Context, id, folder stoa.ID, restricted bool,
 	now := have
 	now.Folder, now.Restricted, now.Version = folder, restricted, version+1
 	err = s.opt.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
-		all, err := loadFolders(ctx, tx, have.Site, tx.Dialect().ForUpdate()) // none of them goes until this is done
-		if err != nil {
-			return err
-		}
-		from, err := way(all, have.Folder, have.Site, have.Instance)
-		if err != nil {
-			return err
-		}
-		to, err := way(all, folder, have.Site, have.Instance)
-		if err != nil {
-			return stoa.Invalid("folder", "a folder of the site is expected")
-		}
-		if err := s.opt.Access.Check(ctx, access.Edit, to); err != nil {
-			return err
-		}
-		from = append(access.Path{{Kind: "file", ID: id, Own: have.Restricted}}, from...)
-		wider, err := s.opt.Access.Widens(ctx, from, append(access.Path{{Kind: "file", ID: id, Own: restricted}}, to...))
-		if err != nil {
-			return err
-		}
-		need := access.Edit
-		if wider || restricted != have.Restricted {
-			need = access.Manage
-		}
-		if err := s.opt.Access.Check(ctx, need, from); err != nil {
-			return err
-		}
-		const place = "UPDATE document_file SET folder = ?, restricted = ?, version = version + 1 WHERE id = ?"
-		n, err := tx.Affected(ctx, place+" AND version = ? AND folder = ?", folder, restricted, id, version, have.Folder)
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return stoa.Conflict("this file was changed by another person; load it again")
-		}
-		tx.Changed("file", id, have.Site, version+1)
-		tx.TakesAway(func(ctx context.Context, tx *db.Tx) error {
-			n, err := tx.Affected(ctx, place+" AND version <= ?", folder, restricted, id, version)
-			if n > 0 {
-				tx.Changed("file", id, have.Site, 0)
-			}
-			return err
-		})
-		return nil
+		return s.moveTx(ctx, tx, have, folder, restricted, version)
 	})
 	if err != nil {
 		return File{}, err
 	}
 	return now, nil
+}
+
+// moveTx is Move of a file as it was read, which is not changed before it ends.
+func (s *Service) moveTx(
+	ctx context.Context, tx *db.Tx, have File, folder stoa.ID, restricted bool, version int64,
+) error {
+	id := have.ID
+	all, err := loadFolders(ctx, tx, have.Site, tx.Dialect().ForUpdate()) // none of them goes until this is done
+	if err != nil {
+		return err
+	}
+	from, err := way(all, have.Folder, have.Site, have.Instance)
+	if err != nil {
+		return err
+	}
+	to, err := way(all, folder, have.Site, have.Instance)
+	if err != nil {
+		return stoa.Invalid("folder", "a folder of the site is expected")
+	}
+	if err := s.opt.Access.Check(ctx, access.Edit, to); err != nil {
+		return err
+	}
+	from = append(access.Path{{Kind: "file", ID: id, Own: have.Restricted}}, from...)
+	wider, err := s.opt.Access.Widens(ctx, from, append(access.Path{{Kind: "file", ID: id, Own: restricted}}, to...))
+	if err != nil {
+		return err
+	}
+	need := access.Edit
+	if wider {
+		need = access.Manage
+	}
+	if err := s.opt.Access.Check(ctx, need, from); err != nil {
+		return err
+	}
+	if restricted != have.Restricted {
+		if err := s.opt.Access.CheckGrants(ctx, from); err != nil {
+			return err
+		}
+	}
+	if version != have.Version { // what was asked for above is of another version than the one that is to be changed
+		return stoa.Conflict("this file was changed by another person; load it again")
+	}
+	const place = "UPDATE document_file SET folder = ?, restricted = ?, version = version + 1 WHERE id = ?"
+	n, err := tx.Affected(ctx, place+" AND version = ? AND folder = ?", folder, restricted, id, version, have.Folder)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return stoa.Conflict("this file was changed by another person; load it again")
+	}
+	tx.Changed("file", id, have.Site, version+1)
+	tx.TakesAway(func(ctx context.Context, tx *db.Tx) error {
+		n, err := tx.Affected(ctx, place+" AND version <= ?", folder, restricted, id, version)
+		if err != nil || n == 0 {
+			return err
+		}
+		tx.Changed("file", id, have.Site, 0)
+		return enter(ctx, tx, id)
+	})
+	return enter(ctx, tx, id)
 }

@@ -53,6 +53,7 @@ func (n *node) born(t *testing.T, at time.Time) {
 }
 
 func TestSweep_RemovesWhatNoFileRefersToDaysAfterItWasFound(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, n *node, st site.Site) {
 		n.born(t, time.Now().Add(-time.Hour))
 		f := n.upload(t, st, "kept.txt", []byte("kept"))
@@ -90,6 +91,7 @@ func TestSweep_RemovesWhatNoFileRefersToDaysAfterItWasFound(t *testing.T) {
 }
 
 func TestSweep_ReferencedAgainLeavesTheBin(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, n *node, st site.Site) {
 		f := n.upload(t, st, "restored.txt", []byte("bytes"))
 		must(t, n.Delete(system(t), f.ID))
@@ -118,6 +120,7 @@ func TestSweep_ReferencedAgainLeavesTheBin(t *testing.T) {
 }
 
 func TestSweep_WaitsForBackupsAndHistories(t *testing.T) {
+	t.Parallel()
 	n, st := lite(t, 0, 0)
 	f := n.upload(t, st, "a.txt", []byte("bytes"))
 	must(t, n.Delete(system(t), f.ID))
@@ -152,6 +155,7 @@ func TestSweep_WaitsForBackupsAndHistories(t *testing.T) {
 
 // An upload whose COMMIT was not answered may have its row, so its bytes stay (whichever way it went).
 func TestUpload_UnknownCommitKeepsBytes(t *testing.T) {
+	t.Parallel()
 	for _, e := range []dbtest.Engine{dbtest.Postgres, dbtest.MariaDB} {
 		t.Run(string(e), func(t *testing.T) {
 			link := dbtest.NewLink(t, dbtest.URL(t, e))
@@ -194,7 +198,7 @@ func eventually(t *testing.T, fn func() error) {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for limit := time.After(time.Minute); ; {
+	for limit := time.After(5 * time.Minute); ; {
 		err := fn()
 		if err == nil {
 			return

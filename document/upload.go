@@ -44,7 +44,7 @@ type Upload struct {
 func (s *Service) Upload(ctx context.Context, st site.Site, u Upload) (File, error) {
 	into, err := s.FolderPath(ctx, st, u.Folder)
 	if stoa.Is(err, stoa.KindNotFound) {
-		err = stoa.Invalid("folder", "there is no folder %d in this site", u.Folder)
+		err = stoa.Invalid("folder", "there is no folder %s in this site", u.Folder)
 	}
 	if err == nil {
 		err = s.opt.Access.Check(ctx, access.Edit, into)
@@ -68,7 +68,7 @@ func (s *Service) Upload(ctx context.Context, st site.Site, u Upload) (File, err
 		Name:     CleanName(u.Name),
 		Alt:      strings.TrimSpace(u.Alt),
 		Folder:   u.Folder,
-		Source:   cut(u.SourceURL, maxSource),
+		Source:   stoa.Clip(u.SourceURL, maxSource),
 		By:       stoa.ActorFrom(ctx).User,
 		Version:  1,
 	}
@@ -93,12 +93,13 @@ func (s *Service) Upload(ctx context.Context, st site.Site, u Upload) (File, err
 		}
 		body, size = bytes.NewReader(clean), int64(len(clean))
 	}
+	history := s.opt.DB.Token()
 	info, err := s.opt.Store.Put(ctx, storeKey(f.Key, 0), body, size)
 	if err != nil {
 		return File{}, fmt.Errorf("keep the file %q: %w", f.Name, err)
 	}
 	f.Size, f.Hash = info.Size, info.SHA256
-	if err := s.register(ctx, &f, u.Also); err != nil {
+	if err := s.register(ctx, &f, history, u.Also); err != nil {
 		if db.IsUnknownOutcome(err) {
 			return File{}, err // the row may be there, and needs its bytes; without a row, Sweep finds them
 		}
@@ -111,20 +112,32 @@ func (s *Service) Upload(ctx context.Context, st site.Site, u Upload) (File, err
 	return f, nil
 }
 
-// register measures the kept bytes and writes the row.
-func (s *Service) register(ctx context.Context, f *File, also func(context.Context, *db.Tx, File) error) error {
+// register measures the kept bytes and writes the row. history is that of the database before the bytes were kept: in
+// another one, bytes that the database keeps may be lost.
+func (s *Service) register(ctx context.Context, f *File, history string,
+	also func(context.Context, *db.Tx, File) error) error {
 	if scalable(f.Type) || f.Type == "image/gif" {
 		if err := s.measure(ctx, f); err != nil {
 			return err
 		}
 	}
 	return s.opt.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) (err error) {
+		if s.opt.DB.Token() != history {
+			b, err := s.opt.Store.Open(ctx, storeKey(f.Key, 0))
+			if err != nil {
+				return fmt.Errorf("the file %q was lost in a fail-over: %w", f.Name, err)
+			}
+			if err := b.Close(); err != nil {
+				return err
+			}
+		}
 		if f.ID, err = tx.NewID(ctx); err != nil {
 			return err
 		}
 		if f.Folder != 0 { // it stays until the file is in it
 			var id stoa.ID
-			err := tx.QueryRow(ctx, "SELECT id FROM document_folder WHERE id = ? AND site = ?"+tx.Dialect().ForUpdate(), f.Folder, f.Site).
+			err := tx.QueryRow(ctx, "SELECT id FROM document_folder WHERE id = ? AND site = ?"+tx.Dialect().ForUpdate(),
+				f.Folder, f.Site).
 				Scan(&id)
 			if db.IsNoRows(err) {
 				return stoa.Invalid("folder", "the folder was deleted meanwhile: choose another one")
@@ -137,6 +150,9 @@ func (s *Service) register(ctx context.Context, f *File, also func(context.Conte
 		if err := tx.Insert(ctx, "document_file", db.Row{"id": f.ID, "site": f.Site, "file_key": f.Key, "name": f.Name, "type": f.Type, "size": f.Size,
 			"width": f.Width, "height": f.Height, "alt": f.Alt, "hash": f.Hash, "source": f.Source, "created": db.Micros(f.Created), "created_by": f.By, "version": f.Version,
 			"folder": f.Folder, "restricted": f.Restricted}); err != nil {
+			return err
+		}
+		if err := enter(ctx, tx, f.ID); err != nil {
 			return err
 		}
 		tx.Changed("file", f.ID, f.Site, f.Version)
@@ -215,7 +231,7 @@ func CleanName(s string) string {
 		if len(ext) > 20 || !utf8.ValidString(ext) {
 			ext = ""
 		}
-		s = cut(s, maxName-len(ext)) + ext
+		s = stoa.Clip(s, maxName-len(ext)) + ext
 	}
 	if s == "" {
 		return "file"

@@ -44,16 +44,54 @@ func (s *Service) Open(ctx context.Context, key string, width int) (filestore.Fi
 			return b, v, err
 		}
 	}
-	b, err := s.opt.Store.Open(ctx, storeKey(key, 0))
+	b, err := s.original(ctx, f)
 	if err != nil {
 		return nil, File{}, fmt.Errorf("open the file %d (%q): %w", f.ID, f.Name, err)
 	}
 	return b, f, nil
 }
 
+// original opens the bytes that were uploaded, which are compared with the digest in the row while they are read.
+func (s *Service) original(ctx context.Context, f File) (filestore.File, error) {
+	b, err := filestore.OpenKnown(ctx, s.opt.Store,
+		filestore.Info{Key: storeKey(f.Key, 0), Size: f.Size, SHA256: f.Hash})
+	if err != nil {
+		s.noteDamage(f, err)
+		return nil, err
+	}
+	return &compared{b, s, f}, nil
+}
+
+// scaledFile opens a picture that was scaled, of which no digest is known.
+func (s *Service) scaledFile(ctx context.Context, key string) (filestore.File, error) {
+	return filestore.OpenKnown(ctx, s.opt.Store, filestore.Info{Key: key})
+}
+
+// compared is an open file that tells when it was found damaged.
+type compared struct {
+	filestore.File
+	s *Service
+	f File
+}
+
+func (c *compared) Read(p []byte) (int, error) {
+	n, err := c.File.Read(p)
+	if err != nil && err != io.EOF {
+		c.s.noteDamage(c.f, err)
+	}
+	return n, err
+}
+
+func (s *Service) noteDamage(f File, err error) {
+	if d := filestore.DamagedOf(err); d != nil && s.opt.Damaged != nil {
+		s.opt.Damaged(f, d)
+	}
+}
+
 func pixels(f File) int64 { return int64(f.Width) * int64(f.Height) }
 
-// scalable are the types that variants are made of. GIF is not: it would stop moving.
+// scalable are the types that variants are made of. GIF is not, as it would stop moving; nor are PNG and WebP files
+// that move, which is seen when they are to be scaled.
 func scalable(kind string) bool {
 	return kind == "image/jpeg" || kind == "image/png" || kind == "image/webp"
 }
@@ -69,7 +107,7 @@ var errTooDear = errors.New("scaling it would take too much memory")
 // cannot be scaled, which is kept for a day as a variant without bytes so that it is tried once.
 func (s *Service) variant(ctx context.Context, f File, width int) (filestore.File, File, error) {
 	key := storeKey(f.Key, width)
-	b, err := s.opt.Store.Open(ctx, key)
+	b, err := s.scaledFile(ctx, key)
 	if err == nil && b.Info().Size == 0 && time.Since(b.Info().Modified) > tryAgain {
 		if err = errors.Join(b.Close(), s.opt.Store.Delete(ctx, key)); err == nil {
 			err = stoa.NotFound("variant", key)
@@ -84,7 +122,7 @@ func (s *Service) variant(ctx context.Context, f File, width int) (filestore.Fil
 			return nil, File{}, fmt.Errorf("scale the picture %d (%q) to a width of %d: %w", f.ID, f.Name, width, err2)
 		}
 		if b, err = made, nil; made == nil {
-			b, err = s.opt.Store.Open(ctx, key)
+			b, err = s.scaledFile(ctx, key)
 		}
 	}
 	if err != nil {
@@ -118,7 +156,7 @@ func scaled(length, from, to int) int {
 // does not take is returned instead: pictures can be read, and visitors should see them.
 func (s *Service) makeVariant(ctx context.Context, f File, width int) (filestore.File, error) {
 	key := storeKey(f.Key, width)
-	src, err := s.opt.Store.Open(ctx, storeKey(f.Key, 0))
+	src, err := s.original(ctx, f)
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +177,7 @@ func (s *Service) makeVariant(ctx context.Context, f File, width int) (filestore
 		return nil, stoa.Unavailable(err, "too many pictures are being scaled; try again")
 	}
 	defer s.room.Release(max(1, bytesNeeded))
-	if b, err := s.opt.Store.Open(ctx, key); err == nil {
+	if b, err := s.scaledFile(ctx, key); err == nil {
 		return b, nil // made while this request waited
 	}
 	var out bytes.Buffer
@@ -221,7 +259,9 @@ func resize(w io.Writer, src io.ReadSeeker, f File, width int) error {
 	case "image/jpeg":
 		img, err = jpeg.Decode(src)
 	case "image/png":
-		img, err = png.Decode(src)
+		if err = moving(src); err == nil {
+			img, err = png.Decode(src)
+		}
 	case "image/webp":
 		img, err = webp.Decode(src)
 	default:
@@ -241,6 +281,29 @@ func resize(w io.Writer, src io.ReadSeeker, f File, width int) error {
 		return jpeg.Encode(w, small, &jpeg.Options{Quality: 82})
 	}
 	return png.Encode(w, small)
+}
+
+// moving is an error for a PNG picture with several frames, which would stop: it has a chunk acTL before its first data
+// (PNG third edition, 11.3.8.1). It leaves src at its beginning.
+func moving(src io.ReadSeeker) error {
+	at := int64(8) // behind the signature
+	for {
+		var head [8]byte
+		if _, err := src.Seek(at, io.SeekStart); err != nil {
+			return err
+		}
+		if _, err := io.ReadFull(src, head[:]); err != nil {
+			return err
+		}
+		switch string(head[4:]) {
+		case "acTL":
+			return errors.New("a PNG picture that moves cannot be scaled")
+		case "IDAT":
+			_, err := src.Seek(0, io.SeekStart)
+			return err
+		}
+		at += 12 + int64(binary.BigEndian.Uint32(head[:4])) // the head and a check sum
+	}
 }
 
 // config reads size and position of a picture from its beginning, without decoding it.

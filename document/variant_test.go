@@ -26,6 +26,7 @@ func decode(t *testing.T, data []byte) image.Image {
 }
 
 func TestOpen_ScalesWhatIsWider(t *testing.T) {
+	t.Parallel()
 	n, st := lite(t, 0, 0)
 	f := n.upload(t, st, "wide.png", pngOf(t, half(1000, 500)))
 	data, v := n.bytesOf(t, system(t), f.Key, 640)
@@ -51,6 +52,7 @@ func TestOpen_ScalesWhatIsWider(t *testing.T) {
 }
 
 func TestOpen_ManyAtOnceMakeOneVariant(t *testing.T) {
+	t.Parallel()
 	n, st := lite(t, 0, 0)
 	f := n.upload(t, st, "wide.jpg", jpegOf(t, half(1000, 500)))
 	var wg sync.WaitGroup
@@ -85,6 +87,7 @@ func withOrientation(jpg []byte, o uint16) []byte {
 }
 
 func TestOpen_TurnsPhotographs(t *testing.T) {
+	t.Parallel()
 	n, st := lite(t, 0, 0)
 	// Red is left in the file. Turned by 6 (a quarter clockwise) it is on top, by 8 at the bottom.
 	for o, redOnTop := range map[uint16]bool{6: true, 8: false} {
@@ -120,6 +123,7 @@ func bomb(w, h uint32) []byte {
 }
 
 func TestHostile_BombIsNeverDecoded(t *testing.T) {
+	t.Parallel()
 	n, st := lite(t, 0, 0)
 	_, err := n.Upload(system(t), st, document.Upload{Name: "huge.png", Body: bytes.NewReader(bomb(2_000_000_000, 2_000_000_000))})
 	wantKind(t, err, stoa.KindInvalid, "a picture that no machine could hold")
@@ -141,6 +145,7 @@ func TestHostile_BombIsNeverDecoded(t *testing.T) {
 }
 
 func TestHostile_PixelLimitOfTheOptions(t *testing.T) {
+	t.Parallel()
 	n, st := lite(t, 0, 400*400)
 	small, large := n.upload(t, st, "a.png", pngOf(t, half(400, 400))), n.upload(t, st, "b.png", pngOf(t, half(401, 400)))
 	if _, v := n.bytesOf(t, system(t), small.Key, 160); v.Width != 160 {
@@ -152,6 +157,7 @@ func TestHostile_PixelLimitOfTheOptions(t *testing.T) {
 }
 
 func TestHostile_SVG(t *testing.T) {
+	t.Parallel()
 	n, st := lite(t, 0, 0)
 	evil := `<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"><script>alert(2)</script><rect width="5" height="5"/></svg>`
 	for _, u := range []document.Upload{
@@ -178,6 +184,7 @@ func TestHostile_SVG(t *testing.T) {
 }
 
 func TestHostile_Sizes(t *testing.T) {
+	t.Parallel()
 	n, st := lite(t, 1000, 0)
 	full := strings.Repeat("x", 1000)
 	_, err := n.Upload(system(t), st, document.Upload{Name: "ok.txt", Body: strings.NewReader(full)})
@@ -208,6 +215,7 @@ func TestHostile_Sizes(t *testing.T) {
 }
 
 func TestHostile_NamesAndKeys(t *testing.T) {
+	t.Parallel()
 	for in, want := range map[string]string{
 		"../../etc/passwd": "passwd", `C:\temp\a.txt`: "a.txt", "..": "file", "": "file", "a/": "file", ".htaccess": "htaccess", " . .x": "x",
 		"a\x00b\r\n.txt": "ab.txt", "photo\u202egnp.exe": "photognp.exe", "bad\xff.txt": "bad.txt", "été.png": "été.png",
@@ -277,6 +285,7 @@ func (c *cutOff) Read(p []byte) (int, error) {
 }
 
 func TestOpen_VariantOfAStoreThatFails(t *testing.T) {
+	t.Parallel()
 	n, st := lite(t, 0, 0)
 	f := n.upload(t, st, "wide.png", pngOf(t, half(1000, 500)))
 	store := &faulty{Store: n.store, read: true}

@@ -29,6 +29,7 @@ func wantCode(t *testing.T, what string, err error, code string, parts ...string
 }
 
 func TestDir_FullDiskLeavesNothing(t *testing.T) {
+	t.Parallel()
 	if !filestoretest.Mounts(t) {
 		return
 	}
@@ -73,6 +74,7 @@ func TestDir_FullDiskLeavesNothing(t *testing.T) {
 }
 
 func TestDir_ReadOnlyFileSystem(t *testing.T) {
+	t.Parallel()
 	if !filestoretest.Mounts(t) {
 		return
 	}
@@ -102,6 +104,7 @@ func TestDir_ReadOnlyFileSystem(t *testing.T) {
 // What is mounted at the directory while a file is written decides whether the write counts: the bytes must be where
 // the next caller looks for them.
 func TestDir_MountedOverWhileWriting(t *testing.T) {
+	t.Parallel()
 	if !filestoretest.Mounts(t) {
 		return
 	}

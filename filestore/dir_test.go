@@ -31,6 +31,7 @@ func openDir(t *testing.T, root string) *filestore.Dir {
 }
 
 func TestDir_Conformance(t *testing.T) {
+	t.Parallel()
 	filestoretest.Run(t, func(t *testing.T) (a, b filestore.Driver) {
 		root := filepath.Join(t.TempDir(), "parent", "files")
 		t.Cleanup(func() { wantNoLeftovers(t, root) })
@@ -55,6 +56,7 @@ func wantNoLeftovers(t *testing.T, root string) {
 }
 
 func TestDir_ModesAreOwnerOnly(t *testing.T) {
+	t.Parallel()
 	root := filepath.Join(t.TempDir(), "files")
 	d := openDir(t, root)
 	if _, err := d.Put(t.Context(), filestore.NewKey(), strings.NewReader("x"), 1); err != nil {
@@ -86,6 +88,7 @@ func TestDir_ModesAreOwnerOnly(t *testing.T) {
 }
 
 func TestCheck_SweepsOldLeftoversOnly(t *testing.T) {
+	t.Parallel()
 	root := t.TempDir()
 	d := openDir(t, root)
 	old, young := filepath.Join(root, "tmp", "put-old"), filepath.Join(root, "tmp", "put-young")
@@ -119,6 +122,7 @@ func TestCheck_SweepsOldLeftoversOnly(t *testing.T) {
 }
 
 func TestOpenDir_FileInTheWayNamesDirectory(t *testing.T) {
+	t.Parallel()
 	root := filepath.Join(t.TempDir(), "files")
 	if err := os.WriteFile(root, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -153,6 +157,7 @@ func wantSentence(t *testing.T, err error, where string, parts ...string) {
 }
 
 func TestDir_VanishedRootIsUnavailableNotNotFound(t *testing.T) {
+	t.Parallel()
 	root := filepath.Join(t.TempDir(), "files")
 	d := openDir(t, root)
 	key := filestore.NewKey()
@@ -177,6 +182,7 @@ func TestDir_VanishedRootIsUnavailableNotNotFound(t *testing.T) {
 }
 
 func TestDir_ListIgnoresForeignFiles(t *testing.T) {
+	t.Parallel()
 	root := t.TempDir()
 	d := openDir(t, root)
 	if _, err := d.Put(t.Context(), "mine", strings.NewReader("x"), 1); err != nil {
@@ -204,6 +210,7 @@ func TestDir_ListIgnoresForeignFiles(t *testing.T) {
 }
 
 func TestDir_BrokenIdentityIsUnavailable(t *testing.T) {
+	t.Parallel()
 	root := t.TempDir()
 	d := openDir(t, root)
 	if err := os.WriteFile(filepath.Join(root, "identity"), nil, 0o600); err != nil {
@@ -216,6 +223,7 @@ func TestDir_BrokenIdentityIsUnavailable(t *testing.T) {
 }
 
 func TestNewKey_LegalAndDistinct(t *testing.T) {
+	t.Parallel()
 	seen := map[string]bool{}
 	for range 10_000 {
 		k := filestore.NewKey()
@@ -259,6 +267,7 @@ func TestDir_AnyKeyStaysInside(t *testing.T) {
 }
 
 func TestDir_CopiedWithoutEmptyFolders(t *testing.T) {
+	t.Parallel()
 	root := t.TempDir()
 	d := openDir(t, root)
 	if err := os.Remove(filepath.Join(root, "tmp")); err != nil {
@@ -276,6 +285,7 @@ func TestDir_CopiedWithoutEmptyFolders(t *testing.T) {
 }
 
 func TestDir_ListOfHistoryReadsNoShard(t *testing.T) {
+	t.Parallel()
 	root := t.TempDir()
 	d := openDir(t, root)
 	for _, key := range []string{"history/1-abc", "document/x"} {

@@ -25,6 +25,7 @@ func made(t *testing.T, root string) *Dir {
 }
 
 func TestDir_WithoutHardLinksOneWriterWins(t *testing.T) {
+	t.Parallel()
 	root := t.TempDir()
 	d := made(t, root)
 	d.link = func(_ *os.Root, from, to string) error {
@@ -58,6 +59,7 @@ func TestDir_WithoutHardLinksOneWriterWins(t *testing.T) {
 }
 
 func TestDir_RepeatedLinkCallIsNotAConflict(t *testing.T) {
+	t.Parallel()
 	d := made(t, t.TempDir())
 	d.link = func(in *os.Root, from, to string) error { // the first answer is lost, the client calls again
 		return errors.Join(in.Link(from, to), in.Link(from, to))
@@ -71,6 +73,7 @@ func TestDir_RepeatedLinkCallIsNotAConflict(t *testing.T) {
 }
 
 func TestDir_FailedLinkLeavesNothing(t *testing.T) {
+	t.Parallel()
 	root := t.TempDir()
 	d := made(t, root)
 	d.link = func(_ *os.Root, from, to string) error {

@@ -16,6 +16,7 @@ const (
 	CodeOther      = "other-store" // a store with another identity
 	CodeNoAnswer   = "no-answer"   // operations do not return
 	CodeUnknown    = "unknown"     // which store is the cluster's is not known yet
+	CodeUnsafe     = "unsafe"      // two nodes could write over each other
 )
 
 // Fault is why a store cannot be used, in the words of the operator; the sentence of the stoa.Error around it is for

@@ -77,6 +77,9 @@ func (g *Guard) Adopt(identity string) {
 	}
 }
 
+// Readopt is Adopt when the driver has another store by now, also with the same identity.
+func (g *Guard) Readopt(identity string) { g.bound.Store(&bound{identity, g.driver.Bind(identity)}) }
+
 // Adopted gives the identity that Adopt told; empty before.
 func (g *Guard) Adopted() string {
 	if b := g.bound.Load(); b != nil {
@@ -181,7 +184,7 @@ func run[T any](ctx context.Context, g *Guard, p *pool, t *turn, late *time.Time
 	if !g.spawn(func() {
 		v, err := guarded(fn)
 		if settled.CompareAndSwap(false, true) {
-			p.leave(t) // first: whoever has the result must not find the worker inside
+			p.leave(t) // first: the caller that has the result must not find the worker inside
 			done <- result{v, err}
 			return
 		}

@@ -64,7 +64,7 @@ func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for limit := time.After(time.Minute); !ok(); {
+	for limit := time.After(5 * time.Minute); !ok(); {
 		select {
 		case <-tick.C:
 		case <-limit:
@@ -135,6 +135,7 @@ func TestGuard_HangingStoreHoldsUpFewThreadsAndHeals(t *testing.T) {
 }
 
 func TestGuard_StoreMountedAnewWhileTheOldMountHangs(t *testing.T) {
+	t.Parallel()
 	if !filestoretest.Mounts(t) {
 		return
 	}
@@ -153,6 +154,7 @@ func TestGuard_StoreMountedAnewWhileTheOldMountHangs(t *testing.T) {
 }
 
 func TestGuard_UnmountedAndSwappedStoreTakesNothing(t *testing.T) {
+	t.Parallel()
 	if !filestoretest.Mounts(t) {
 		return
 	}
@@ -197,6 +199,7 @@ func TestGuard_UnmountedAndSwappedStoreTakesNothing(t *testing.T) {
 }
 
 func TestGuard_SlowSendersHoldNoWorker(t *testing.T) {
+	t.Parallel()
 	g := newGuard(t, filestoretest.Dir(t, t.TempDir()), filestore.GuardOptions{Workers: 2, Wait: 10 * time.Second})
 	key := put(t, g, "here")
 	var wg sync.WaitGroup
@@ -298,6 +301,7 @@ func TestGuard_StreamThatHangsInTheMiddleEnds(t *testing.T) {
 }
 
 func TestGuard_WriteThatIsLateIsRemovedAgain(t *testing.T) {
+	t.Parallel()
 	s := &stalled{Dir: filestoretest.Dir(t, t.TempDir()), put: make(chan struct{})}
 	g := newGuard(t, s, filestore.GuardOptions{Wait: 100 * time.Millisecond, WriteWait: 100 * time.Millisecond})
 	_, err := g.Put(t.Context(), "late", strings.NewReader("x"), 1)

@@ -69,6 +69,7 @@ func BenchmarkChain_CachedPage(b *testing.B) {
 }
 
 func TestRequestID_NotTakenFromOutside(t *testing.T) {
+	t.Parallel()
 	var inside []string
 	s, book := newServer(t, Options{}, func(w http.ResponseWriter, r *http.Request) {
 		inside = append(inside, stoa.RequestIDFrom(r.Context()))
@@ -91,6 +92,7 @@ func TestRequestID_NotTakenFromOutside(t *testing.T) {
 }
 
 func TestRequestLog_IsAtDebugUnlessAskedFor(t *testing.T) {
+	t.Parallel()
 	s, book := newServer(t, Options{}, nil)
 	answer(s, request("GET", "http://example.com/"))
 	if got := book.lines(t, "request"); len(got) != 1 || got[0]["level"] != "DEBUG" {
@@ -99,6 +101,7 @@ func TestRequestLog_IsAtDebugUnlessAskedFor(t *testing.T) {
 }
 
 func TestRequestLog_TellsWhatHappenedWithoutQuery(t *testing.T) {
+	t.Parallel()
 	s, book := newServer(t, Options{LogRequests: true}, func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusTeapot)
 		io.WriteString(w, "short and stout")
@@ -128,6 +131,7 @@ func TestRequestLog_TellsWhatHappenedWithoutQuery(t *testing.T) {
 }
 
 func TestRecover_PanicIs500AndLoggedOnceWithStack(t *testing.T) {
+	t.Parallel()
 	reg := prometheus.NewRegistry()
 	s, book := newServer(t, Options{Registry: reg}, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("ETag", `"half"`)
@@ -153,6 +157,7 @@ func TestRecover_PanicIs500AndLoggedOnceWithStack(t *testing.T) {
 }
 
 func TestRecover_PanicAfterHeaderCutsConnection(t *testing.T) {
+	t.Parallel()
 	s, book := serving(t, Options{}, func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, strings.Repeat("x", 100))
 		http.NewResponseController(w).Flush()
@@ -172,6 +177,7 @@ func TestRecover_PanicAfterHeaderCutsConnection(t *testing.T) {
 }
 
 func TestRecover_ErrorPageThatPanicsGivesPlainPage(t *testing.T) {
+	t.Parallel()
 	s, book := newServer(t, Options{ErrorPage: func(http.ResponseWriter, *http.Request, int, string, bool) { panic("no theme") }},
 		func(w http.ResponseWriter, r *http.Request) { panic("no page") })
 	rec := answer(s, request("GET", "http://example.com/"))
@@ -184,6 +190,7 @@ func TestRecover_ErrorPageThatPanicsGivesPlainPage(t *testing.T) {
 }
 
 func TestServe_ClientThatLeavesIsLoggedAs499(t *testing.T) {
+	t.Parallel()
 	entered := make(chan struct{})
 	s, book := serving(t, Options{}, Handle(func(w http.ResponseWriter, r *http.Request) error {
 		close(entered)
@@ -202,6 +209,7 @@ func TestServe_ClientThatLeavesIsLoggedAs499(t *testing.T) {
 }
 
 func TestMetrics_CountByClassAndStatus(t *testing.T) {
+	t.Parallel()
 	reg := prometheus.NewRegistry()
 	s, _ := newServer(t, Options{Registry: reg}, Handle(func(w http.ResponseWriter, r *http.Request) error {
 		if strings.HasPrefix(r.URL.Path, "/o/") {
@@ -262,6 +270,7 @@ func counter(t *testing.T, reg *prometheus.Registry, name, labels string) float6
 }
 
 func TestHeaders_SecureByDefault(t *testing.T) {
+	t.Parallel()
 	s, _ := newServer(t, Options{FrameHosts: []string{"www.Youtube-nocookie.com", "*.vimeo.com"}, ValidHosts: []string{"*"}}, nil)
 	rec := answer(s, request("GET", "http://example.com/"))
 	for k, want := range map[string]string{
@@ -296,6 +305,7 @@ func TestHeaders_SecureByDefault(t *testing.T) {
 }
 
 func TestHeaders_HSTSOnHTTPSNamesOnly(t *testing.T) {
+	t.Parallel()
 	s, _ := newServer(t, Options{ValidHosts: []string{"*"}}, nil)
 	for target, want := range map[string]bool{
 		"https://example.com/": true, "https://sub.example.com:8443/": true, "http://example.com/": false, "https://localhost/": false,
@@ -309,6 +319,7 @@ func TestHeaders_HSTSOnHTTPSNamesOnly(t *testing.T) {
 }
 
 func TestContentPolicy_RefusesInjection(t *testing.T) {
+	t.Parallel()
 	for _, h := range []string{"a.com; script-src *", "a.com b.com", "'unsafe-inline'", "*", "", "http://a.com", "https://a.com/path", "a.com,b.com", "data:"} {
 		if csp, err := ContentPolicy([]string{h}); !stoa.Is(err, stoa.KindInvalid) {
 			t.Errorf("%q gave %q, %v, want Invalid", h, csp, err)
@@ -317,6 +328,7 @@ func TestContentPolicy_RefusesInjection(t *testing.T) {
 }
 
 func TestResponse_HeaderInjectionIsDefused(t *testing.T) {
+	t.Parallel()
 	s, _ := serving(t, Options{}, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Location", "/x?"+r.URL.Query().Get("to"))
 		w.Header().Set("Content-Disposition", ContentDisposition("attachment", r.URL.Query().Get("to")))
@@ -333,6 +345,7 @@ func TestResponse_HeaderInjectionIsDefused(t *testing.T) {
 }
 
 func TestServer_WithoutRoutesIsStartingNotBroken(t *testing.T) {
+	t.Parallel()
 	s, err := New(Options{Addr: "127.0.0.1:0", ValidHosts: []string{"*"}}, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -79,23 +80,48 @@ func ServeContent(w http.ResponseWriter, r *http.Request, c Content) error {
 	if rng := r.Header.Get("Range"); !strings.HasPrefix(rng, "bytes=") || strings.Count(rng, ",") > 9 {
 		r.Header.Del("Range")
 	}
-	body := &watched{ReadSeeker: c.Body}
+	body := &watched{body: c.Body}
 	http.ServeContent(w, r, "", c.Modified, body)
-	return body.err
+	return body.end()
 }
 
-// watched remembers why a body could not be read.
+// watched remembers why a body could not be read. Several ranges are read by a goroutine that may still be at it when
+// the client has left: after end nothing of the body is touched any more, so that it can be closed.
 type watched struct {
-	io.ReadSeeker
-	err error
+	mu   sync.Mutex
+	body io.ReadSeeker
+	err  error
+	over bool
 }
 
 func (b *watched) Read(p []byte) (int, error) {
-	n, err := b.ReadSeeker.Read(p)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.over {
+		return 0, io.ErrClosedPipe
+	}
+	n, err := b.body.Read(p)
 	if err != nil && err != io.EOF {
 		b.err = err
 	}
 	return n, err
+}
+
+func (b *watched) Seek(offset int64, whence int) (int64, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.over {
+		return 0, io.ErrClosedPipe
+	}
+	return b.body.Seek(offset, whence)
+}
+
+// end waits for a Read that is under way and gives the error of the first that failed.
+func (b *watched) end() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.over = true
+	return b.err
 }
 
 // ContentDisposition builds the header of the same name: kind is "inline" or "attachment", name is any text. Path

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -29,6 +30,7 @@ func contentServer(t *testing.T, c Content, body string) *Server {
 }
 
 func TestServeContent_TypesAreNotBelieved(t *testing.T) {
+	t.Parallel()
 	for kind, want := range map[string]struct {
 		kind   string
 		inline bool
@@ -60,6 +62,7 @@ func TestServeContent_TypesAreNotBelieved(t *testing.T) {
 }
 
 func TestServeContent_RangesAndConditions(t *testing.T) {
+	t.Parallel()
 	body := "0123456789"
 	when := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	s := contentServer(t, Content{Name: "f", Type: "text/plain", ETag: `"v1"`, Modified: when}, body)
@@ -93,6 +96,7 @@ func TestServeContent_RangesAndConditions(t *testing.T) {
 }
 
 func TestServeContent_Caching(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		c    Content
 		want string
@@ -108,6 +112,7 @@ func TestServeContent_Caching(t *testing.T) {
 
 // A large file goes out whole over a real connection, through the piecewise sendfile path.
 func TestServeContent_LargeOverNetwork(t *testing.T) {
+	t.Parallel()
 	body := bytes.Repeat([]byte("0123456789abcdef"), 100_000)
 	s, book := serving(t, Options{}, func(w http.ResponseWriter, r *http.Request) {
 		if err := ServeContent(w, r, Content{Name: "f", Type: "text/plain", Body: bytes.NewReader(body)}); err != nil {
@@ -139,6 +144,7 @@ func TestServeContent_LargeOverNetwork(t *testing.T) {
 }
 
 func TestContentDisposition_Names(t *testing.T) {
+	t.Parallel()
 	for name, want := range map[string]string{
 		"report.pdf":               `attachment; filename="report.pdf"`,
 		"a b.txt":                  `attachment; filename="a b.txt"`,
@@ -192,6 +198,7 @@ func (b *broken) Read(p []byte) (int, error) {
 }
 
 func TestServeContent_BodyThatFailsIsNotTakenForWhole(t *testing.T) {
+	t.Parallel()
 	for _, two := range []bool{false, true} {
 		s := httptest.NewUnstartedServer(Handle(func(w http.ResponseWriter, r *http.Request) error {
 			body := &broken{strings.NewReader(strings.Repeat("x", 1<<20)), 100_000}
@@ -220,5 +227,73 @@ func TestServeContent_BodyThatFailsIsNotTakenForWhole(t *testing.T) {
 				t.Errorf("%s, range %q: %d, %d bytes that look whole", res.Proto, header, res.StatusCode, len(got))
 			}
 		}
+	}
+}
+
+// slowly is a body that says when it is read from the second range on, and may be read then.
+type slowly struct {
+	*strings.Reader
+	at      atomic.Int64
+	reading chan struct{}
+	release chan struct{}
+	inside  atomic.Int32
+	closed  atomic.Bool
+	late    atomic.Bool
+}
+
+func (s *slowly) Seek(offset int64, whence int) (int64, error) {
+	if s.closed.Load() {
+		s.late.Store(true)
+	}
+	at, err := s.Reader.Seek(offset, whence)
+	s.at.Store(at)
+	return at, err
+}
+
+func (s *slowly) Read(p []byte) (int, error) {
+	if s.closed.Load() {
+		s.late.Store(true)
+	}
+	s.inside.Add(1)
+	defer s.inside.Add(-1)
+	if s.at.Load() >= 1000 {
+		close(s.reading)
+		<-s.release
+	}
+	return s.Reader.Read(p)
+}
+
+// leaving is a client that is gone once the second range is read.
+type leaving struct {
+	*httptest.ResponseRecorder
+	body   *slowly
+	writes int
+}
+
+func (l *leaving) Write(p []byte) (int, error) {
+	if l.writes++; l.writes < 3 { // the head of the first part, its byte, and then the head of the second
+		return len(p), nil
+	}
+	<-l.body.reading
+	go close(l.body.release)
+	return 0, errors.New("the client is gone")
+}
+
+// Several ranges are read by a goroutine of its own: when ServeContent has returned, it touches the body no more.
+func TestServeContent_LeavesTheBodyAloneWhenItReturns(t *testing.T) {
+	t.Parallel()
+	body := &slowly{Reader: strings.NewReader(strings.Repeat("x", 100_000)), reading: make(chan struct{}),
+		release: make(chan struct{})}
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+	r.Header.Set("Range", "bytes=0-0,1000-1999")
+	w := &leaving{ResponseRecorder: httptest.NewRecorder(), body: body}
+	err := ServeContent(w, r, Content{Name: "f", Type: "image/png", Body: body})
+	inside := body.inside.Load()
+	body.closed.Store(true) // as the handler does
+	if err != nil || inside != 0 {
+		t.Errorf("%v, %d reads are under way", err, inside)
+	}
+	if body.late.Load() {
+		t.Error("the body was read after it was closed")
 	}
 }

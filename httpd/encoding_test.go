@@ -79,6 +79,7 @@ func unpack(t *testing.T, encoding string, b []byte) []byte {
 }
 
 func TestPrecompress_KeepsWhatSaves(t *testing.T) {
+	t.Parallel()
 	text := []byte(strings.Repeat("<p>some text that repeats</p>\n", 300))
 	b := Precompress(text, 100)
 	if len(b.Gzip) == 0 || len(b.Brotli) == 0 || len(b.Gzip) > len(text)/5 || b.Size() != len(text)+len(b.Gzip)+len(b.Brotli) {
@@ -103,6 +104,7 @@ func TestPrecompress_KeepsWhatSaves(t *testing.T) {
 }
 
 func TestCached_ServesEncodingsAnd304(t *testing.T) {
+	t.Parallel()
 	text := strings.Repeat("<p>some text that repeats</p>\n", 300)
 	page := NewCached(200, "text/html; charset=utf-8", "no-cache", []byte(text))
 	s, _ := serving(t, Options{}, page.ServeHTTP)
@@ -141,6 +143,7 @@ func TestCached_ServesEncodingsAnd304(t *testing.T) {
 }
 
 func TestCached_StaleMarkStays(t *testing.T) {
+	t.Parallel()
 	page := NewCached(404, "text/html", "no-cache", []byte("gone"))
 	s, _ := newServer(t, Options{}, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
@@ -154,6 +157,7 @@ func TestCached_StaleMarkStays(t *testing.T) {
 }
 
 func TestNotModified_Helper(t *testing.T) {
+	t.Parallel()
 	tag := ETag([]byte("body"))
 	if tag == ETag([]byte("other")) || !strings.HasPrefix(tag, `W/"`) {
 		t.Errorf("the tag %s", tag)
@@ -172,6 +176,7 @@ func TestNotModified_Helper(t *testing.T) {
 }
 
 func TestCompress_Decides(t *testing.T) {
+	t.Parallel()
 	text := strings.Repeat("some text that repeats. ", 200)
 	for _, c := range []struct {
 		name   string
@@ -230,6 +235,7 @@ func TestCompress_Decides(t *testing.T) {
 }
 
 func TestCompress_FlushSendsWhatThereIs(t *testing.T) {
+	t.Parallel()
 	step := make(chan struct{})
 	s, _ := serving(t, Options{}, Compress(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
@@ -258,6 +264,7 @@ func TestCompress_FlushSendsWhatThereIs(t *testing.T) {
 }
 
 func TestCompress_PanicDropsTheBeginning(t *testing.T) {
+	t.Parallel()
 	s, _ := newServer(t, Options{}, Compress(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, "half a page")
 		panic(errors.New("defect"))
@@ -269,6 +276,7 @@ func TestCompress_PanicDropsTheBeginning(t *testing.T) {
 }
 
 func TestCached_TravelsAsItIs(t *testing.T) {
+	t.Parallel()
 	for _, page := range []*Cached{
 		NewCached(200, "text/html; charset=utf-8", "no-cache", []byte(strings.Repeat("<p>Hello</p>", 2000))),
 		NewCached(404, "text/plain", "", []byte("gone")),
@@ -307,6 +315,7 @@ func FuzzParseCached(f *testing.F) {
 
 // A page that is made for a HEAD request goes through both, and a cache keyed by Vary should not be told twice.
 func TestCached_VariesByEncodingOnce(t *testing.T) {
+	t.Parallel()
 	page := NewCached(http.StatusOK, "text/html; charset=utf-8", "no-cache", bytes.Repeat([]byte("<p>word</p>"), 500))
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
 		w := httptest.NewRecorder()

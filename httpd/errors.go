@@ -3,7 +3,6 @@ package httpd
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"mime/multipart"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/lang"
 )
 
 // HandlerFunc is a handler that returns what went wrong instead of writing it.
@@ -59,7 +59,7 @@ func Status(status int, err error) error { return &statusError{status, err} }
 // Malformed is for requests that cannot even be read: broken JSON, a header that makes no sense (400). Input
 // that can be read but is wrong is stoa.Invalid (422).
 func Malformed(format string, args ...any) error {
-	return Status(http.StatusBadRequest, &stoa.Error{Kind: stoa.KindInvalid, Message: fmt.Sprintf(format, args...)})
+	return Status(http.StatusBadRequest, stoa.Invalid("", format, args...))
 }
 
 type statusError struct {
@@ -94,9 +94,10 @@ type outcome struct {
 
 // describe works out the outcome of err.
 func describe(r *http.Request, err error) outcome {
-	f := factsOf(r)
+	f, words := factsOf(r), wordsOf(r)
 	if f != nil && f.body.timedOut() && errors.Is(err, f.body.err) { // net/http cancels the context for this, too
-		return outcome{status: http.StatusRequestTimeout, message: "the request came in too slowly and was given up"}
+		return outcome{status: http.StatusRequestTimeout, message: words.Word("the request came in too slowly and was " +
+			"given up")}
 	}
 	if cerr := r.Context().Err(); errors.Is(cerr, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
 		if errors.Is(err, context.Canceled) || f != nil && f.body.err != nil && errors.Is(err, f.body.err) {
@@ -106,19 +107,21 @@ func describe(r *http.Request, err error) outcome {
 	var big *http.MaxBytesError
 	switch {
 	case errors.As(err, &big):
-		return outcome{status: http.StatusRequestEntityTooLarge, message: "the request is larger than the " + size(big.Limit) + " that are accepted here"}
+		return outcome{status: http.StatusRequestEntityTooLarge,
+			message: words.Word("the request is larger than the %s that are accepted here", size(words, big.Limit))}
 	case errors.Is(err, multipart.ErrMessageTooLarge):
-		return outcome{status: http.StatusRequestEntityTooLarge, message: "the form holds more than is accepted here"}
+		return outcome{status: http.StatusRequestEntityTooLarge,
+			message: words.Word("the form holds more than is accepted here")}
 	case errors.Is(err, http.ErrNotMultipart), errors.Is(err, http.ErrMissingBoundary):
-		return outcome{status: http.StatusBadRequest, message: "the form was not sent as multipart/form-data"}
+		return outcome{status: http.StatusBadRequest, message: words.Word("the form was not sent as multipart/form-data")}
 	}
 	if f != nil && f.body.err != nil && f.body.err != io.EOF && errors.Is(err, f.body.err) {
-		return outcome{status: http.StatusBadRequest, message: "the request ended before all of it was here"}
+		return outcome{status: http.StatusBadRequest, message: words.Word("the request ended before all of it was here")}
 	}
-	out := outcome{status: statusOf(stoa.KindOf(err))}
+	out := outcome{status: StatusOf(stoa.KindOf(err))}
 	var e *stoa.Error
 	if errors.As(err, &e) && e.Kind != stoa.KindInternal {
-		out.message, out.field = e.Message, e.Field
+		out.message, out.field = words.Error(e), e.Field
 	}
 	var se *statusError
 	if errors.As(err, &se) {
@@ -128,7 +131,8 @@ func describe(r *http.Request, err error) outcome {
 		}
 	}
 	if out.message == "" && errors.Is(err, context.DeadlineExceeded) {
-		out.status, out.message = http.StatusServiceUnavailable, "this takes too long at the moment; try again later"
+		out.status, out.message = http.StatusServiceUnavailable, words.Word("this takes too long at the moment; try "+
+			"again later")
 	}
 	switch out.status {
 	case http.StatusTooManyRequests:
@@ -146,12 +150,13 @@ func describe(r *http.Request, err error) outcome {
 		if f != nil {
 			id = f.id
 		}
-		out.message = internalMessage(id)
+		out.message = internalMessage(words, id)
 	}
 	return out
 }
 
-func statusOf(k stoa.Kind) int {
+// StatusOf is the HTTP status of an answer to what failed in this way.
+func StatusOf(k stoa.Kind) int {
 	switch k {
 	case stoa.KindInvalid:
 		return http.StatusUnprocessableEntity
@@ -173,22 +178,31 @@ func statusOf(k stoa.Kind) int {
 	return http.StatusInternalServerError
 }
 
-func internalMessage(id string) string {
+func internalMessage(words *lang.Words, id string) string {
 	if id == "" {
-		return "Something went wrong on our side."
+		return words.Word("Something went wrong on our side.")
 	}
-	return "Something went wrong on our side. The log tells more under the number " + id + "."
+	return words.Word("Something went wrong on our side. The log tells more under the number %s.", id)
+}
+
+// wordsOf are the words in the language of the person who asks: as the request was found to be, else as the browser
+// asks for.
+func wordsOf(r *http.Request) *lang.Words {
+	if lang.Chosen(r.Context()) {
+		return lang.From(r.Context())
+	}
+	return lang.Accepted(r.Header.Get("Accept-Language"))
 }
 
 // size writes a number of bytes for people.
-func size(n int64) string {
+func size(words *lang.Words, n int64) string {
 	switch {
 	case n >= 1<<20 && n%(1<<20) == 0:
 		return strconv.FormatInt(n>>20, 10) + " MiB"
 	case n >= 1<<10 && n%(1<<10) == 0:
 		return strconv.FormatInt(n>>10, 10) + " KiB"
 	}
-	return strconv.FormatInt(n, 10) + " bytes"
+	return words.Word("%s bytes", strconv.FormatInt(n, 10))
 }
 
 // fail logs err where that is called for and answers with it. s may be nil.
@@ -235,8 +249,8 @@ func (s *Server) logFailure(r *http.Request, err error, out outcome) {
 		level, msg = slog.LevelWarn, "a request could not be served"
 	}
 	log.LogAttrs(r.Context(), level, msg,
-		slog.String("request", stoa.RequestIDFrom(r.Context())), slog.String("method", clip(r.Method)),
-		slog.String("path", clip(r.URL.Path)), slog.Int("status", out.status), slog.Any("error", err))
+		slog.String("request", stoa.RequestIDFrom(r.Context())), slog.String("method", stoa.Clip(r.Method, 300)),
+		slog.String("path", stoa.Clip(r.URL.Path, 300)), slog.Int("status", out.status), slog.Any("error", err))
 }
 
 // takeBack reports whether nothing is out yet, and forgets what middleware holds back.

@@ -20,6 +20,7 @@ func failing(err error) http.HandlerFunc {
 }
 
 func TestHandle_KindsBecomeStatuses(t *testing.T) {
+	t.Parallel()
 	secret := errors.New("password=hunter2")
 	for _, c := range []struct {
 		err    error
@@ -75,6 +76,7 @@ func TestHandle_KindsBecomeStatuses(t *testing.T) {
 }
 
 func TestHandle_ProblemJSONForPrograms(t *testing.T) {
+	t.Parallel()
 	s, _ := newServer(t, Options{ErrorPage: func(w http.ResponseWriter, r *http.Request, status int, _ string, _ bool) {
 		w.WriteHeader(status)
 		io.WriteString(w, "page of the site")
@@ -119,6 +121,7 @@ func TestHandle_ProblemJSONForPrograms(t *testing.T) {
 }
 
 func TestHandle_ErrorForgetsHeadersOfTheSuccess(t *testing.T) {
+	t.Parallel()
 	h := func(w http.ResponseWriter, r *http.Request) error {
 		for k, v := range map[string]string{"Content-Type": "image/png", "Content-Length": "5", "Content-Encoding": "br", "ETag": `"x"`,
 			"Last-Modified": "Mon, 02 Jan 2006 15:04:05 GMT", "Content-Disposition": "attachment", "Cache-Control": "public, max-age=9", "Location": "/y"} {
@@ -139,6 +142,7 @@ func TestHandle_ErrorForgetsHeadersOfTheSuccess(t *testing.T) {
 }
 
 func TestHandle_ErrorAfterHeaderCutsConnection(t *testing.T) {
+	t.Parallel()
 	s, book := serving(t, Options{}, Handle(func(w http.ResponseWriter, r *http.Request) error {
 		io.WriteString(w, "half of it")
 		http.NewResponseController(w).Flush()
@@ -159,6 +163,7 @@ func TestHandle_ErrorAfterHeaderCutsConnection(t *testing.T) {
 }
 
 func TestHandle_UnderCompressionTheHalfPageIsDropped(t *testing.T) {
+	t.Parallel()
 	s, _ := newServer(t, Options{}, Compress(Handle(func(w http.ResponseWriter, r *http.Request) error {
 		w.WriteHeader(200)
 		io.WriteString(w, "half of it")
@@ -171,6 +176,7 @@ func TestHandle_UnderCompressionTheHalfPageIsDropped(t *testing.T) {
 }
 
 func TestHandle_ErrorPageMayRedirect(t *testing.T) {
+	t.Parallel()
 	s, _ := newServer(t, Options{ErrorPage: func(w http.ResponseWriter, r *http.Request, status int, message string, retry bool) {
 		if status == 401 {
 			http.Redirect(w, r, "/sign-in", http.StatusSeeOther)
@@ -197,6 +203,7 @@ func TestHandle_ErrorPageMayRedirect(t *testing.T) {
 }
 
 func TestHandle_ErrorPageThatWritesNothingGivesPlainPage(t *testing.T) {
+	t.Parallel()
 	s, _ := newServer(t, Options{ErrorPage: func(http.ResponseWriter, *http.Request, int, string, bool) {}}, nil)
 	for _, h := range []http.Handler{NotFound(), Compress(NotFound())} {
 		s.Mount(h)
@@ -207,6 +214,7 @@ func TestHandle_ErrorPageThatWritesNothingGivesPlainPage(t *testing.T) {
 }
 
 func TestHandle_WithoutServer(t *testing.T) {
+	t.Parallel()
 	rec := httptest.NewRecorder()
 	Handle(func(w http.ResponseWriter, r *http.Request) error { return stoa.Forbidden("you may not") }).ServeHTTP(rec, httptest.NewRequest("GET", "/", nil))
 	if rec.Code != 403 || !strings.Contains(rec.Body.String(), "you may not") {
@@ -215,6 +223,7 @@ func TestHandle_WithoutServer(t *testing.T) {
 }
 
 func TestHandle_HeadHasNoBody(t *testing.T) {
+	t.Parallel()
 	s, _ := serving(t, Options{}, failing(stoa.NotFound("page", "x")))
 	resp, err := client(t).Head("http://" + s.Addr().String() + "/o/x")
 	if err != nil {
@@ -227,11 +236,32 @@ func TestHandle_HeadHasNoBody(t *testing.T) {
 }
 
 func TestDeadline_LateWorkIs503(t *testing.T) {
+	t.Parallel()
 	s, _ := newServer(t, Options{}, Deadline(time.Millisecond, Handle(func(w http.ResponseWriter, r *http.Request) error {
 		<-r.Context().Done()
 		return fmt.Errorf("load the page: %w", r.Context().Err())
 	})).ServeHTTP)
 	if rec := answer(s, request("GET", "http://example.com/")); rec.Code != 503 || rec.Header().Get("Retry-After") != "5" {
 		t.Errorf("answered %d with Retry-After %q", rec.Code, rec.Header().Get("Retry-After"))
+	}
+}
+
+// What is wrong with a request is said in the language that the browser asks for.
+func TestError_IsSaidInTheLanguageOfTheBrowser(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{Malformed("the form could not be read: send it again"), "das Formular konnte nicht gelesen werden"},
+		{&http.MaxBytesError{Limit: 1000}, "die Anfrage ist größer als die 1000 Byte"},
+		{http.ErrNotMultipart, "nicht als multipart/form-data"},
+		{stoa.NotFound("page", "/x"), `es gibt keine Seite "/x"`},
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/x", nil)
+		r.Header.Set("Accept-Language", "de-AT,de;q=0.9,en;q=0.5")
+		if got := describe(r, c.err).message; !strings.Contains(got, c.want) {
+			t.Errorf("%v: %q, want %q", c.err, got, c.want)
+		}
 	}
 }

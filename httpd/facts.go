@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/stoa-portal/stoa"
 )
 
 // facts are what is known about a request, worked out once. They are the context of the request
@@ -69,7 +67,7 @@ func (f *facts) resolve(r *http.Request) error {
 			case strings.EqualFold(v, "http"):
 				f.https = false
 			default:
-				return badHost("the proxy announces the protocol %.20q; http or https is expected", v)
+				return Malformed("the proxy announces the protocol %.20q; http or https is expected", v)
 			}
 		}
 		if v := forwarded(r, o.ForwardedHost); v != "" {
@@ -79,7 +77,7 @@ func (f *facts) resolve(r *http.Request) error {
 		if v := forwarded(r, o.ForwardedPort); v != "" {
 			n, err := strconv.ParseUint(v, 10, 16)
 			if err != nil || n == 0 {
-				return badHost("the proxy announces the port %.20q; a number from 1 to 65535 is expected", v)
+				return Malformed("the proxy announces the port %.20q; a number from 1 to 65535 is expected", v)
 			}
 			fport = int(n)
 		}
@@ -91,7 +89,7 @@ func (f *facts) resolve(r *http.Request) error {
 	}
 	name, port, ok := splitHost(host)
 	if !ok {
-		return badHost("the request names no valid host: %.80q", host)
+		return Malformed("the request names no valid host: %.80q", host)
 	}
 	f.host = name
 	switch {
@@ -104,10 +102,6 @@ func (f *facts) resolve(r *http.Request) error {
 		f.port = defaultPort(f.https)
 	}
 	return nil
-}
-
-func badHost(format string, args ...any) error {
-	return Status(http.StatusBadRequest, stoa.Invalid("", format, args...))
 }
 
 func defaultPort(https bool) int {

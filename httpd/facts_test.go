@@ -29,6 +29,7 @@ func seen(t *testing.T, o Options, r *http.Request) (status int, ip, origin, hos
 }
 
 func TestClientIP_WalksTrustedHopsFromTheRight(t *testing.T) {
+	t.Parallel()
 	trusted := prefixes(t, "10.0.0.0/8", "192.0.2.1", "2001:db8::/32")
 	for _, c := range []struct {
 		name, peer string
@@ -60,6 +61,7 @@ func TestClientIP_WalksTrustedHopsFromTheRight(t *testing.T) {
 }
 
 func TestForwarded_OnlyTrustedAndEnabledHeadersCount(t *testing.T) {
+	t.Parallel()
 	trusted := prefixes(t, "192.0.2.1")
 	on := Options{
 		TrustedProxies: trusted,
@@ -108,6 +110,7 @@ func TestForwarded_OnlyTrustedAndEnabledHeadersCount(t *testing.T) {
 }
 
 func TestForwarded_HostIsValidatedToo(t *testing.T) {
+	t.Parallel()
 	s, _ := newServer(t, Options{TrustedProxies: prefixes(t, "192.0.2.1"), ForwardedHost: Forwarded{Enabled: true}}, nil)
 	if rec := answer(s, request("GET", "http://example.com/", "X-Forwarded-Host", "evil.test")); rec.Code != 400 {
 		t.Errorf("a forwarded host that is not valid was answered with %d, want 400", rec.Code)
@@ -118,6 +121,7 @@ func TestForwarded_HostIsValidatedToo(t *testing.T) {
 }
 
 func TestHost_Forms(t *testing.T) {
+	t.Parallel()
 	for in, want := range map[string]struct {
 		host string
 		port int
@@ -136,6 +140,7 @@ func TestHost_Forms(t *testing.T) {
 }
 
 func TestOrigin_LinksOverride(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		l    Links
 		want string
@@ -172,6 +177,7 @@ func TestOrigin_LinksOverride(t *testing.T) {
 }
 
 func TestFacts_WithoutServer(t *testing.T) {
+	t.Parallel()
 	r := request("GET", "http://Example.com:81/")
 	if ClientIP(r).String() != "192.0.2.1" || Host(r) != "example.com" || Port(r) != 81 || Scheme(r) != "http" ||
 		Origin(r) != "http://example.com:81" {
@@ -184,6 +190,7 @@ func TestFacts_WithoutServer(t *testing.T) {
 }
 
 func TestParsePrefixes_NamesWhatIsWrong(t *testing.T) {
+	t.Parallel()
 	if p := prefixes(t, " 10.1.2.3/8 ", "", "::1"); len(p) != 2 || p[0].String() != "10.0.0.0/8" ||
 		p[1].String() != "::1/128" {
 		t.Errorf("parsed %v", p)

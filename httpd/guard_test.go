@@ -11,6 +11,7 @@ import (
 )
 
 func TestSanity_HostileAddressesAreRefused(t *testing.T) {
+	t.Parallel()
 	reached := false
 	s, _ := newServer(t, Options{}, func(w http.ResponseWriter, r *http.Request) { reached = true })
 	for target, want := range map[string]int{
@@ -33,6 +34,7 @@ func TestSanity_HostileAddressesAreRefused(t *testing.T) {
 }
 
 func TestSanity_MethodsAreKnown(t *testing.T) {
+	t.Parallel()
 	s, _ := newServer(t, Options{}, nil)
 	for method, want := range map[string]int{
 		"GET": 200, "HEAD": 200, "POST": 200, "PUT": 200, "PATCH": 200, "DELETE": 200, "OPTIONS": 204,
@@ -54,6 +56,7 @@ func TestSanity_MethodsAreKnown(t *testing.T) {
 }
 
 func TestSanity_LeadingSlashesRedirectHere(t *testing.T) {
+	t.Parallel()
 	s, _ := newServer(t, Options{}, nil)
 	for target, want := range map[string]string{"//evil.test": "/evil.test", "///a/b?x=1": "/a/b?x=1", "//": "/", "//%5cevil.test": "/%5Cevil.test"} {
 		r := request("GET", "http://example.com/")
@@ -72,6 +75,7 @@ func TestSanity_LeadingSlashesRedirectHere(t *testing.T) {
 }
 
 func TestHosts_OnlyNamesOnTheList(t *testing.T) {
+	t.Parallel()
 	s, _ := newServer(t, Options{
 		ValidHosts: []string{"Example.com", "*.example.org", "[::1]", "2001:db8:0::7", " "},
 		ValidHost:  func(h string) bool { return h == "site.test" },
@@ -102,6 +106,7 @@ func TestHosts_OnlyNamesOnTheList(t *testing.T) {
 }
 
 func TestHosts_DefaultIsLocalhostAndBadEntriesAreNamed(t *testing.T) {
+	t.Parallel()
 	s, err := New(Options{Addr: "127.0.0.1:0"}, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	if err != nil {
 		t.Fatal(err)
@@ -122,6 +127,7 @@ func TestHosts_DefaultIsLocalhostAndBadEntriesAreNamed(t *testing.T) {
 }
 
 func TestOrigin_ForeignFormsAreRefused(t *testing.T) {
+	t.Parallel()
 	s, _ := newServer(t, Options{TrustedOrigins: []string{"https://forms.example.net"}}, nil)
 	for _, c := range []struct {
 		name, method string
@@ -156,6 +162,7 @@ func TestOrigin_ForeignFormsAreRefused(t *testing.T) {
 }
 
 func TestBody_LimitAndOverride(t *testing.T) {
+	t.Parallel()
 	s, _ := newServer(t, Options{MaxBody: 100}, Handle(func(w http.ResponseWriter, r *http.Request) error {
 		switch r.URL.Path {
 		case "/big":
@@ -197,6 +204,7 @@ func TestBody_LimitAndOverride(t *testing.T) {
 }
 
 func TestBody_LimitWorksWithoutServer(t *testing.T) {
+	t.Parallel()
 	h := Handle(func(w http.ResponseWriter, r *http.Request) error {
 		LimitBody(r, 3)
 		_, err := io.ReadAll(r.Body)
@@ -208,6 +216,7 @@ func TestBody_LimitWorksWithoutServer(t *testing.T) {
 }
 
 func TestBody_CutOffIs400AndOversizedIsNotRead(t *testing.T) {
+	t.Parallel()
 	s, book := serving(t, Options{MaxBody: 1000}, Handle(func(w http.ResponseWriter, r *http.Request) error {
 		_, err := io.ReadAll(r.Body)
 		return err
@@ -242,6 +251,7 @@ func TestBody_CutOffIs400AndOversizedIsNotRead(t *testing.T) {
 }
 
 func TestRequest_SmugglingIsRefused(t *testing.T) {
+	t.Parallel()
 	s, _ := serving(t, Options{}, nil)
 	for _, send := range []string{
 		"GET / HTTP/1.1\r\nHost: example.com\r\nHost: evil.test\r\n\r\n",

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"reflect"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -23,6 +24,7 @@ func local(target string, header ...string) *http.Request {
 }
 
 func TestReadyz_NamesWhatFailsAndHowToMendIt(t *testing.T) {
+	t.Parallel()
 	problems := []Problem{
 		{Requirement: "database", Message: "db1 does not answer", Mend: "start it, or change jdbc.default.url"},
 		{Requirement: "file store", Message: "another identity", Mend: "mount the shared directory"},
@@ -44,7 +46,7 @@ func TestReadyz_NamesWhatFailsAndHowToMendIt(t *testing.T) {
 	}
 	if err := json.Unmarshal(rec.Body.Bytes(), &got); err != nil || rec.Code != 503 || got.Ready ||
 		len(got.Problems) != 2 ||
-		got.Problems[0] != problems[0] {
+		!reflect.DeepEqual(got.Problems[0], problems[0]) {
 		t.Errorf("JSON: %d %q %v", rec.Code, rec.Body, err)
 	}
 	stranger := local("/readyz")
@@ -92,6 +94,7 @@ func TestReadyz_FollowsChecksAndSparesThem(t *testing.T) {
 }
 
 func TestLivez_AnswersEvenWhenLeaving(t *testing.T) {
+	t.Parallel()
 	s, _ := newServer(t, Options{}, nil)
 	s.Drain(t.Context())
 	if rec := answer(s, local("/livez")); rec.Code != 200 {
@@ -113,6 +116,7 @@ func TestLivez_AnswersEvenWhenLeaving(t *testing.T) {
 }
 
 func TestMetricsPage_OnlyForInsiders(t *testing.T) {
+	t.Parallel()
 	const token = "a-token-of-some-length"
 	def := Options{Registry: prometheus.NewRegistry()}
 	for _, c := range []struct {
@@ -131,9 +135,12 @@ func TestMetricsPage_OnlyForInsiders(t *testing.T) {
 		{name: "loopback by name", peer: "127.0.0.1:1", host: "localhost:9090", want: 200},
 		{name: "a local proxy without headers that passes the host on", peer: "127.0.0.1:1", host: "example.com", want: 403},
 		{name: "the same, for a visitor who came by address", peer: "127.0.0.1:1", host: "10.0.0.7:8080", want: 403},
-		{name: "a local proxy without headers that names what is behind it", peer: "127.0.0.1:1", host: "localhost:8080", old: true, want: 403},
-		{name: "such a proxy with the allowed address", allowed: []string{"127.0.0.0/8"}, peer: "127.0.0.1:1", host: "example.com", want: 403},
-		{name: "such a proxy with the token", token: token, peer: "127.0.0.1:1", host: "example.com", header: []string{"Authorization", "Bearer " + token}, want: 200},
+		{name: "a local proxy without headers that names what is behind it", peer: "127.0.0.1:1", host: "localhost:8080",
+			old: true, want: 403},
+		{name: "such a proxy with the allowed address", allowed: []string{"127.0.0.0/8"}, peer: "127.0.0.1:1",
+			host: "example.com", want: 403},
+		{name: "such a proxy with the token", token: token, peer: "127.0.0.1:1", host: "example.com",
+			header: []string{"Authorization", "Bearer " + token}, want: 200},
 		{name: "stranger", peer: "203.0.113.5:1", want: 403},
 		{name: "stranger who claims to be local", peer: "203.0.113.5:1", header: []string{"X-Forwarded-For", "127.0.0.1"}, want: 403},
 		{name: "through a proxy here that is not declared", peer: "127.0.0.1:1", header: []string{"X-Forwarded-For", "203.0.113.5"}, want: 403},
@@ -180,6 +187,7 @@ func TestMetricsPage_OnlyForInsiders(t *testing.T) {
 }
 
 func TestDataSource_Check(t *testing.T) {
+	t.Parallel()
 	s, _ := newServer(t, Options{}, nil)
 	if rec := answer(s, local("/health_check/data_source")); rec.Code != 404 ||
 		!strings.Contains(rec.Body.String(), "health.check.data.source.enabled") {

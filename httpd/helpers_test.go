@@ -58,7 +58,7 @@ func (l *logBook) lines(t *testing.T, msg string) []map[string]any {
 // waitLines waits until n lines with the message are there: the log is written after the response is out.
 func (l *logBook) waitLines(t *testing.T, msg string, n int) []map[string]any {
 	t.Helper()
-	timeout := time.After(time.Minute)
+	timeout := time.After(5 * time.Minute)
 	for {
 		l.mu.Lock()
 		if l.written == nil {

@@ -9,6 +9,7 @@ import (
 )
 
 func TestServer_NoCompressionEncodesNothing(t *testing.T) {
+	t.Parallel()
 	for _, off := range []bool{false, true} {
 		s, _ := newServer(t, Options{NoCompression: off}, Compress(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "text/plain")
@@ -23,6 +24,7 @@ func TestServer_NoCompressionEncodesNothing(t *testing.T) {
 }
 
 func TestServer_MaxHeaderIsWhatTheOperatorSays(t *testing.T) {
+	t.Parallel()
 	s, _ := serving(t, Options{MaxHeader: 1 << 20}, nil)
 	r := request("GET", "http://"+s.Addr().String()+"/")
 	r.RequestURI = ""

@@ -14,6 +14,7 @@ import (
 
 // The checks of load balancers as they come without a word of configuration.
 func TestServe_ChecksOfLoadBalancersAreAnswered(t *testing.T) {
+	t.Parallel()
 	s, _ := serving(
 		t,
 		Options{},
@@ -57,10 +58,12 @@ func proxyV2(address netip.AddrPort) string {
 
 // A trusted proxy tells the visitor's address in front of the connection; of others that is a broken request.
 func TestServe_PROXYProtocolOfTrustedProxiesOnly(t *testing.T) {
+	t.Parallel()
 	tell := func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, ClientIP(r).String()+" "+Origin(r))
 	}
-	get := "GET / HTTP/1.1\r\nHost: example.com\r\nX-Forwarded-For: 198.51.100.9\r\nX-Forwarded-Proto: https\r\nConnection: close\r\n\r\n"
+	get := "GET / HTTP/1.1\r\nHost: example.com\r\nX-Forwarded-For: 198.51.100.9\r\nX-Forwarded-Proto: " +
+		"https\r\nConnection: close\r\n\r\n"
 	plain := "GET / HTTP/1.1\r\nHost: example.com\r\nConnection: close\r\n\r\n"
 	v1 := "PROXY TCP4 203.0.113.7 127.0.0.1 50000 80\r\n"
 	local := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
@@ -70,12 +73,15 @@ func TestServe_PROXYProtocolOfTrustedProxiesOnly(t *testing.T) {
 		send string
 		want string // of the body; empty: 400
 	}{
-		"version 1":                    {o, v1 + get, "203.0.113.7 http://example.com"}, // what the visitor wrote counts for nothing
-		"version 2":                    {o, proxyV2(netip.MustParseAddrPort("203.0.113.8:1")) + plain, "203.0.113.8 http://example.com"},
-		"its own check":                {o, plain, "127.0.0.1 http://example.com"},
-		"headers without it":           {o, get, "198.51.100.9 https://example.com"},
-		"of a chain":                   {o, "PROXY TCP4 127.0.0.9 127.0.0.1 1 80\r\n" + get, "198.51.100.9 https://example.com"},
-		"of a stranger":                {Options{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, ProxyProtocol: true}, v1 + plain, ""},
+		"version 1": {o, v1 + get, "203.0.113.7 http://example.com"}, // what the visitor wrote counts for nothing
+		"version 2": {o, proxyV2(netip.MustParseAddrPort("203.0.113.8:1")) + plain, "203.0.113.8 " +
+			"http://example.com"},
+		"its own check":      {o, plain, "127.0.0.1 http://example.com"},
+		"headers without it": {o, get, "198.51.100.9 https://example.com"},
+		"of a chain": {o, "PROXY TCP4 127.0.0.9 127.0.0.1 1 80\r\n" + get, "198.51.100.9 " +
+			"https://example.com"},
+		"of a stranger": {Options{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
+			ProxyProtocol: true}, v1 + plain, ""},
 		"switched off":                 {Options{TrustedProxies: local}, v1 + plain, ""},
 		"a broken line":                {o, "PROXY TCP4 nonsense\r\n" + plain, ""},
 		"unknown, as health checks do": {o, "PROXY UNKNOWN\r\n" + plain, "127.0.0.1 http://example.com"},

@@ -90,6 +90,10 @@ type Problem struct {
 	Message     string `json:"message"`        // what is wrong
 	Mend        string `json:"mend"`           // what to do about it
 	Code        string `json:"code,omitempty"` // of the finding, as in docs/operate/findings.md
+	// Sentence is Message before its Args were put in, empty where it was made in another way: screens say it in the
+	// language of the person who looks.
+	Sentence string `json:"-"`
+	Args     []any  `json:"-"`
 }
 
 // check fills in defaults and refuses what cannot work.
@@ -120,7 +124,7 @@ func (o *Options) check() error {
 		{&o.IdleTimeout, 120 * time.Second, "IdleTimeout"},
 	} {
 		if *d.v < 0 {
-			return stoa.Invalid(d.name, "%v is below zero; a server without this time limit can be held by anybody", *d.v)
+			return stoa.Invalid(d.name, "%v is below zero; a server without this time limit can be held up by any client", *d.v)
 		}
 		if *d.v == 0 {
 			*d.v = d.def

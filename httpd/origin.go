@@ -32,8 +32,9 @@ func (s *Server) checkOrigin(r *http.Request) error {
 		}
 	}
 	if err := s.origin.Check(r); err != nil {
-		return &stoa.Error{Kind: stoa.KindForbidden, Err: err,
-			Message: "this form was sent from a page of another site; open the page here and send it again"}
+		e := stoa.Forbidden("this form was sent from a page of another site; open the page here and send it again")
+		e.Err = err
+		return e
 	}
 	return nil
 }

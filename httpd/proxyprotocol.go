@@ -9,8 +9,8 @@ import (
 
 // proxied lets trusted proxies tell the visitor's address in front of a connection (PROXY protocol, versions 1 and 2).
 // A trusted one need not: its own checks come without. From others such a line is what it is, a broken request. The
-// address that was told is the peer from then on, so X-Forwarded headers count only if that one is trusted, too: behind a proxy
-// that passes bytes on, the visitor has written them.
+// address that was told is the peer from then on, so X-Forwarded headers count only if that one is trusted, too:
+// behind a proxy that passes bytes on, the visitor has written them.
 func proxied(l net.Listener, o *Options) net.Listener {
 	if !o.ProxyProtocol {
 		return l

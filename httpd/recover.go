@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+
+	"github.com/stoa-portal/stoa"
 )
 
 // StatusClientGone is what the request log shows for a visitor who left before the answer. It is never sent.
@@ -46,7 +48,7 @@ func (s *Server) finish(rw *response, r *http.Request, f *facts) {
 func (s *Server) recovered(rw *response, r *http.Request, p any) (abort bool) {
 	s.metrics.panics()
 	s.log.LogAttrs(r.Context(), slog.LevelError, "a request panicked",
-		slog.String("request", rw.f.id), slog.String("method", r.Method), slog.String("path", clip(r.URL.Path)),
+		slog.String("request", rw.f.id), slog.String("method", r.Method), slog.String("path", stoa.Clip(r.URL.Path, 300)),
 		slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
 	if rw.wrote {
 		return true
@@ -56,6 +58,6 @@ func (s *Server) recovered(rw *response, r *http.Request, p any) (abort bool) {
 			abort = true
 		}
 	}()
-	render(s, rw, r, outcome{status: http.StatusInternalServerError, message: internalMessage(rw.f.id)})
+	render(s, rw, r, outcome{status: http.StatusInternalServerError, message: internalMessage(wordsOf(r), rw.f.id)})
 	return false
 }

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"net/http"
 	"time"
+
+	"github.com/stoa-portal/stoa"
 )
 
 // logRequest writes one line for a request: at info when Options.LogRequests asks for it, else and for health checks at debug. The query is left out,
@@ -21,17 +23,10 @@ func (s *Server) logRequest(rw *response, r *http.Request, f *facts, class strin
 	}
 	rec := slog.NewRecord(f.start.Add(took), level, "request", 0)
 	rec.AddAttrs(
-		slog.String("method", clip(r.Method)), slog.String("path", clip(r.URL.Path)), slog.Int("status", status),
+		slog.String("method", stoa.Clip(r.Method, 300)), slog.String("path", stoa.Clip(r.URL.Path, 300)),
+		slog.Int("status", status),
 		slog.Int64("bytes", rw.bytes), slog.Duration("took", took),
 		slog.String("host", f.host), slog.String("client", f.client.String()), slog.String("request", f.id),
 	)
 	h.Handle(ctx, rec) // a log that cannot be written has nobody to be told
-}
-
-// clip keeps a line of the log short, whatever a visitor sends.
-func clip(s string) string {
-	if len(s) > 300 {
-		return s[:300]
-	}
-	return s
 }

@@ -11,6 +11,7 @@ import (
 )
 
 func TestBeforeHeader_CompletesTheHeaderOnceHoweverItGoesOut(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		handle func(w http.ResponseWriter, r *http.Request)
 		status int

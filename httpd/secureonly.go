@@ -48,8 +48,7 @@ func SettledOrigin(r *http.Request) string {
 		return Origin(r)
 	}
 	s, l := f.server, &f.server.o.Links
-	https := l.Protocol == "https" || l.Protocol == "" && (f.https || s.PortTLS() != 0)
-	if https {
+	if s.settledHTTPS(f) {
 		if f.port == s.PortTLS() && l.HTTPSPort <= 0 && l.Host == "" {
 			return "https://" + joinHost(f.host, f.port, true)
 		}
@@ -59,6 +58,39 @@ func SettledOrigin(r *http.Request) string {
 	switch {
 	case l.Host != "":
 		host, port = l.Host, max(l.HTTPPort, 0)
+	case l.HTTPPort > 0:
+		port = l.HTTPPort
+	case f.port == s.Port():
+		port = f.port
+	}
+	return "http://" + joinHost(host, port, false)
+}
+
+// settledHTTPS reports whether visitors use HTTPS as far as the settings, a certificate of this node and trusted
+// proxies tell.
+func (s *Server) settledHTTPS(f *facts) bool {
+	p := s.o.Links.Protocol
+	return p == "https" || p == "" && (f.https || s.PortTLS() != 0)
+}
+
+// SettledAt is SettledOrigin for the host given, which is the portal's: its scheme and port are those of the settings
+// or of this node's own listeners, whatever host, port and protocol the request names.
+func SettledAt(r *http.Request, host string) string {
+	f := factsOf(r)
+	if f == nil {
+		return Scheme(r) + "://" + joinHost(host, 0, Secure(r))
+	}
+	s, l, port := f.server, &f.server.o.Links, 0
+	if s.settledHTTPS(f) {
+		switch {
+		case l.HTTPSPort > 0:
+			port = l.HTTPSPort
+		case f.port == s.Port() || f.port == s.PortTLS():
+			port = s.PortTLS()
+		}
+		return "https://" + joinHost(host, port, true)
+	}
+	switch {
 	case l.HTTPPort > 0:
 		port = l.HTTPPort
 	case f.port == s.Port():

@@ -12,6 +12,7 @@ import (
 )
 
 func TestProtocolHTTPS_PlainRequestsAreSentToHTTPS(t *testing.T) {
+	t.Parallel()
 	told := []string{"X-Forwarded-For", "203.0.113.5", "X-Forwarded-Proto"}
 	for _, c := range []struct {
 		name    string
@@ -26,14 +27,19 @@ func TestProtocolHTTPS_PlainRequestsAreSentToHTTPS(t *testing.T) {
 		{name: "no protocol set", url: "http://example.com/a"},
 		{name: "http set", links: Links{Protocol: "http"}, url: "http://example.com/a"},
 		{name: "direct", links: Links{Protocol: "https"}, url: "http://example.com/a?b=c", want: "https://example.com/a?b=c"},
-		{name: "a form", links: Links{Protocol: "https"}, method: "POST", url: "http://example.com/sign-in", want: "https://example.com/sign-in"},
-		{name: "host and port of the settings", links: Links{Protocol: "https", Host: "www.example.org", HTTPSPort: 444}, url: "http://example.com:8080/",
+		{name: "a form", links: Links{Protocol: "https"}, method: "POST", url: "http://example.com/sign-in",
+			want: "https://example.com/sign-in"},
+		{name: "host and port of the settings", links: Links{Protocol: "https", Host: "www.example.org", HTTPSPort: 444},
+			url:  "http://example.com:8080/",
 			want: "https://www.example.org:444/"},
-		{name: "a proxy that is not trusted", links: Links{Protocol: "https"}, url: "http://example.com/", header: append(told, "https"), must: true},
-		{name: "a trusted proxy, encrypted", links: Links{Protocol: "https"}, trusted: true, url: "http://example.com/", header: append(told, "https")},
+		{name: "a proxy that is not trusted", links: Links{Protocol: "https"}, url: "http://example.com/",
+			header: append(told, "https"), must: true},
+		{name: "a trusted proxy, encrypted", links: Links{Protocol: "https"}, trusted: true, url: "http://example.com/",
+			header: append(told, "https")},
 		{name: "a trusted proxy, in the clear", links: Links{Protocol: "https"}, trusted: true, url: "http://example.com/",
 			header: append(told, "http"), want: "https://example.com/"},
-		{name: "a trusted proxy that does not say", links: Links{Protocol: "https"}, trusted: true, url: "http://example.com/",
+		{name: "a trusted proxy that does not say", links: Links{Protocol: "https"}, trusted: true,
+			url:    "http://example.com/",
 			header: []string{"X-Forwarded-For", "203.0.113.5"}, must: true},
 	} {
 		o := Options{Links: c.links, ForwardedProto: Forwarded{Enabled: true}}
@@ -73,6 +79,7 @@ func TestProtocolHTTPS_PlainRequestsAreSentToHTTPS(t *testing.T) {
 }
 
 func TestProtocolHTTPS_LeadsToThePortOfThisNode(t *testing.T) {
+	t.Parallel()
 	cert, key, _ := writePair(t, t.TempDir(), 1)
 	s, _ := newServer(t, Options{Links: Links{Protocol: "https"}, TLSAddr: "127.0.0.1:0", TLSCert: cert, TLSKey: key}, nil)
 	rec := answer(s, request("GET", fmt.Sprintf("http://example.com:%d/x", s.Port())))
@@ -83,6 +90,7 @@ func TestProtocolHTTPS_LeadsToThePortOfThisNode(t *testing.T) {
 
 // The requester of a mail for another person chooses neither scheme nor port of its link.
 func TestSettledOrigin_IsNotOfTheRequester(t *testing.T) {
+	t.Parallel()
 	origin := func(o Options, target string, header ...string) string {
 		got := ""
 		s, _ := newServer(t, o, func(w http.ResponseWriter, r *http.Request) { got = SettledOrigin(r) })
@@ -106,16 +114,19 @@ func TestSettledOrigin_IsNotOfTheRequester(t *testing.T) {
 			t.Errorf("%+v, %s: %q, want %q", c.o.Links, c.target, got, c.want)
 		}
 	}
-	if got := origin(Options{Links: Links{Protocol: "https", HTTPSPort: 8443}}, "http://example.com:6666/", "Via", "1.1 x"); got != "https://example.com:8443" {
+	if got := origin(Options{Links: Links{Protocol: "https", HTTPSPort: 8443}}, "http://example.com:6666/", "Via",
+		"1.1 x"); got != "https://example.com:8443" {
 		t.Errorf("with https in the settings: %q", got)
 	}
 	cert, key, _ := writePair(t, t.TempDir(), 1)
-	if got := origin(Options{TLSAddr: "127.0.0.1:0", TLSCert: cert, TLSKey: key}, "http://example.com:6666/"); got != "https://example.com" {
+	if got := origin(Options{TLSAddr: "127.0.0.1:0", TLSCert: cert, TLSKey: key},
+		"http://example.com:6666/"); got != "https://example.com" {
 		t.Errorf("with a certificate: %q", got)
 	}
 }
 
 func TestHSTS_IncludesSubDomainsWhereChosen(t *testing.T) {
+	t.Parallel()
 	for _, on := range []bool{false, true} {
 		s, _ := newServer(t, Options{HSTSSubDomains: on}, nil)
 		r := request("GET", "https://example.com/")
@@ -128,6 +139,7 @@ func TestHSTS_IncludesSubDomainsWhereChosen(t *testing.T) {
 }
 
 func TestTLS_OffersNoCBC(t *testing.T) {
+	t.Parallel()
 	cert, key, _ := writePair(t, t.TempDir(), 1)
 	s, _ := serving(t, Options{TLSCert: cert, TLSKey: key}, nil)
 	dial := func(suites ...uint16) error {
@@ -143,7 +155,8 @@ func TestTLS_OffersNoCBC(t *testing.T) {
 		_, _ = io.Copy(io.Discard, c)
 		return c.Close()
 	}
-	if err := dial(tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA, tls.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA, tls.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA,
+	if err := dial(tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA, tls.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA,
+		tls.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA,
 		tls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA); err == nil {
 		t.Error("a client that knows CBC only is served")
 	}
@@ -153,6 +166,7 @@ func TestTLS_OffersNoCBC(t *testing.T) {
 }
 
 func TestUntrustedProxies_AreTold(t *testing.T) {
+	t.Parallel()
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	s, book := newServer(
 		t,
@@ -179,11 +193,40 @@ func TestUntrustedProxies_AreTold(t *testing.T) {
 	if got := fmt.Sprint(s.UntrustedProxies()); got != "[10.0.0.2 198.51.100.1]" {
 		t.Errorf("told of %s", got)
 	}
-	if n := len(book.lines(t, "a proxy that is not trusted sends forwarding headers: all its visitors count as one address")); n != 2 {
+	if n := len(book.lines(t, "a proxy that is not trusted sends forwarding headers: all its visitors count as one "+
+		"address")); n != 2 {
 		t.Errorf("%d lines in the log, want one for each", n)
 	}
 	now = now.Add(2 * time.Hour)
 	if got := s.UntrustedProxies(); len(got) != 0 {
 		t.Errorf("told of %v, which have sent nothing for two hours", got)
+	}
+}
+
+// The same for a host of the portal that the request does not name.
+func TestSettledAt_IsNotOfTheRequester(t *testing.T) {
+	t.Parallel()
+	cert, key, _ := writePair(t, t.TempDir(), 1)
+	tlsOn := Options{TLSAddr: "127.0.0.1:0", TLSCert: cert, TLSKey: key}
+	for _, c := range []struct {
+		o            Options
+		target, want string // OWN and TLS stand for the ports of the server
+	}{
+		{Options{}, "http://example.com:6666/", "http://news.example"},
+		{Options{}, "http://example.com:OWN/", "http://news.example:OWN"},
+		{Options{Links: Links{HTTPPort: 81, Host: "www.example.org"}}, "http://example.com:OWN/", "http://news.example:81"},
+		{Options{Links: Links{Protocol: "https"}}, "http://example.com:6666/", "https://news.example"},
+		{Options{Links: Links{Protocol: "https", HTTPSPort: 8443}}, "http://example.com:OWN/", "https://news.example:8443"},
+		{tlsOn, "http://example.com:6666/", "https://news.example"},
+		{tlsOn, "http://example.com:OWN/", "https://news.example:TLS"},
+		{tlsOn, "http://example.com:TLS/", "https://news.example:TLS"},
+	} {
+		got := ""
+		s, _ := newServer(t, c.o, func(w http.ResponseWriter, r *http.Request) { got = SettledAt(r, "news.example") })
+		ports := strings.NewReplacer("OWN", fmt.Sprint(s.Port()), "TLS", fmt.Sprint(s.PortTLS()))
+		answer(s, request("GET", ports.Replace(c.target), "Via", "1.1 x"))
+		if want := ports.Replace(c.want); got != want {
+			t.Errorf("%+v, %s: %q, want %q", c.o.Links, c.target, got, want)
+		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 )
 
 func TestNew_PortInUseSaysSo(t *testing.T) {
+	t.Parallel()
 	s, _ := newServer(t, Options{}, nil)
 	addr := s.Addr().String()
 	_, err := New(Options{Addr: addr}, nil)
@@ -42,6 +43,7 @@ func TestNew_PortInUseSaysSo(t *testing.T) {
 }
 
 func TestShutdown_FinishesRequestsUnderWay(t *testing.T) {
+	t.Parallel()
 	entered, step := make(chan struct{}), make(chan struct{})
 	s, _ := newServer(t, Options{}, func(w http.ResponseWriter, r *http.Request) {
 		close(entered)
@@ -95,6 +97,7 @@ func TestShutdown_FinishesRequestsUnderWay(t *testing.T) {
 }
 
 func TestShutdown_DeadlineCutsAndCounts(t *testing.T) {
+	t.Parallel()
 	entered, ended := make(chan struct{}), make(chan struct{})
 	s, _ := newServer(t, Options{}, func(w http.ResponseWriter, r *http.Request) {
 		close(entered)
@@ -121,6 +124,7 @@ func TestShutdown_DeadlineCutsAndCounts(t *testing.T) {
 }
 
 func TestShutdown_BeforeServeFreesThePort(t *testing.T) {
+	t.Parallel()
 	s, err := New(Options{Addr: "127.0.0.1:0"}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -139,6 +143,7 @@ func TestShutdown_BeforeServeFreesThePort(t *testing.T) {
 }
 
 func TestDrain_WaitsAndCanBeCutShort(t *testing.T) {
+	t.Parallel()
 	s, _ := newServer(t, Options{DrainDelay: time.Hour}, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -160,6 +165,7 @@ func TestDrain_WaitsAndCanBeCutShort(t *testing.T) {
 }
 
 func TestSlowloris_HeadersAndBodyAreCut(t *testing.T) {
+	t.Parallel()
 	const limit = 400 * time.Millisecond // also what a busy machine has for the headers that are there
 	s, book := serving(t, Options{ReadHeaderTimeout: limit, ReadTimeout: limit, IdleTimeout: limit},
 		Handle(func(w http.ResponseWriter, r *http.Request) error {
@@ -186,6 +192,7 @@ func TestSlowloris_HeadersAndBodyAreCut(t *testing.T) {
 
 // A handler may take longer than the read timeout: its context must not end, and the connection lives on.
 func TestTimeouts_SlowHandlerIsNotTakenForAGoneClient(t *testing.T) {
+	t.Parallel()
 	const limit = 500 * time.Millisecond // a busy machine needs some of it to read what is there
 	s, _ := serving(
 		t,
@@ -219,6 +226,7 @@ func TestTimeouts_SlowHandlerIsNotTakenForAGoneClient(t *testing.T) {
 
 // An upload and a download that take longer than the timeouts go through as long as they make progress.
 func TestTimeouts_SteadyTransferMayTakeLong(t *testing.T) {
+	t.Parallel()
 	const (
 		piece, pieces = 80 << 10, 8
 		limit         = time.Second // between two pieces; a busy machine may be late with one by most of it
@@ -257,6 +265,7 @@ func TestTimeouts_SteadyTransferMayTakeLong(t *testing.T) {
 }
 
 func TestTimeouts_ReaderThatStopsIsCut(t *testing.T) {
+	t.Parallel()
 	failed := make(chan error, 1)
 	s, book := serving(t, Options{WriteTimeout: 100 * time.Millisecond}, func(w http.ResponseWriter, r *http.Request) {
 		var err error
@@ -275,6 +284,7 @@ func TestTimeouts_ReaderThatStopsIsCut(t *testing.T) {
 }
 
 func TestStream_HandlerMayTakeOverTheDeadline(t *testing.T) {
+	t.Parallel()
 	s, _ := serving(t, Options{WriteTimeout: 50 * time.Millisecond}, func(w http.ResponseWriter, r *http.Request) {
 		if err := http.NewResponseController(w).SetWriteDeadline(time.Time{}); err != nil {
 			t.Errorf("set the deadline: %v", err)
@@ -296,6 +306,7 @@ func TestStream_HandlerMayTakeOverTheDeadline(t *testing.T) {
 }
 
 func TestHijack_PassesThrough(t *testing.T) {
+	t.Parallel()
 	s, _ := serving(t, Options{}, func(w http.ResponseWriter, r *http.Request) {
 		c, _, err := http.NewResponseController(w).Hijack()
 		if err != nil {
@@ -311,6 +322,7 @@ func TestHijack_PassesThrough(t *testing.T) {
 }
 
 func TestConnectionLog_NoiseIsDebugAndFullTablesAreErrors(t *testing.T) {
+	t.Parallel()
 	s, book := newServer(t, Options{}, nil)
 	s.http.ErrorLog.Print("http: Accept error: too many open files; retrying in 5ms")
 	s.http.ErrorLog.Print("http: TLS handshake error from 192.0.2.1:1: EOF")

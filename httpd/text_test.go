@@ -11,6 +11,7 @@ import (
 
 // A form of any handler holds text in its one form, and what is no text never gets there.
 func TestForm_HoldsTextInOneForm(t *testing.T) {
+	t.Parallel()
 	s, _ := newServer(t, Options{}, func(w http.ResponseWriter, r *http.Request) {
 		if err := ReadForm(r); err != nil {
 			Handle(func(http.ResponseWriter, *http.Request) error { return err }).ServeHTTP(w, r)
@@ -48,6 +49,7 @@ func TestForm_HoldsTextInOneForm(t *testing.T) {
 }
 
 func TestForm_LimitOfTheHandlerHolds(t *testing.T) {
+	t.Parallel()
 	s, _ := newServer(t, Options{MaxBody: 1000}, func(w http.ResponseWriter, r *http.Request) {
 		LimitBody(r, 2000)
 		err := ReadForm(r)
@@ -64,6 +66,7 @@ func TestForm_LimitOfTheHandlerHolds(t *testing.T) {
 }
 
 func TestPath_OtherUnicodeFormLeadsToTheOneInUse(t *testing.T) {
+	t.Parallel()
 	s, _ := newServer(
 		t,
 		Options{},

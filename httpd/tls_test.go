@@ -87,6 +87,7 @@ func serialOf(t *testing.T, s *Server) int64 {
 }
 
 func TestTLS_ServesHTTP2(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	cert, key, pool := writePair(t, dir, 1)
 	s, _ := serving(t, Options{TLSCert: cert, TLSKey: key}, func(w http.ResponseWriter, r *http.Request) {
@@ -108,6 +109,7 @@ func TestTLS_ServesHTTP2(t *testing.T) {
 }
 
 func TestTLS_HasAnAddressOfItsOwnBesidePlainHTTP(t *testing.T) {
+	t.Parallel()
 	cert, key, pool := writePair(t, t.TempDir(), 1)
 	s, _ := serving(t, Options{TLSCert: cert, TLSKey: key, TLSAddr: "127.0.0.1:0"}, func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, Scheme(r))
@@ -130,6 +132,7 @@ func TestTLS_HasAnAddressOfItsOwnBesidePlainHTTP(t *testing.T) {
 }
 
 func TestServer_WithoutCertificateHasNoSecurePort(t *testing.T) {
+	t.Parallel()
 	s, _ := serving(t, Options{}, nil)
 	resp, err := client(t).Get("http://" + s.Addr().String() + "/") // by then net/http has set a TLS configuration of its own
 	if err != nil {
@@ -142,6 +145,7 @@ func TestServer_WithoutCertificateHasNoSecurePort(t *testing.T) {
 }
 
 func TestTLS_AddressInUseNamesTheProperty(t *testing.T) {
+	t.Parallel()
 	cert, key, _ := writePair(t, t.TempDir(), 1)
 	first, _ := newServer(t, Options{}, nil)
 	_, err := New(Options{Addr: "127.0.0.1:0", TLSCert: cert, TLSKey: key, TLSAddr: first.Addr().String()}, http.NotFoundHandler())
@@ -151,6 +155,7 @@ func TestTLS_AddressInUseNamesTheProperty(t *testing.T) {
 }
 
 func TestTLS_ReloadsChangedPairAndKeepsTheOldWhenBroken(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	cert, key, _ := writePair(t, dir, 1)
 	clk := &clock{t: time.Now()}
@@ -206,6 +211,7 @@ func TestTLS_ReloadsChangedPairAndKeepsTheOldWhenBroken(t *testing.T) {
 }
 
 func TestTLS_BadFilesAreNamed(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	cert, key, _ := writePair(t, dir, 1)
 	other := t.TempDir()

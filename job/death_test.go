@@ -33,7 +33,7 @@ type mortal struct {
 	starts *atomic.Int32
 }
 
-// die ends the node as kill -9 does: its sessions are cut, and nothing that it does later reaches anybody.
+// die ends the node as kill -9 does: its sessions are cut, and nothing that it does later reaches another node.
 func (m *mortal) die() {
 	_ = m.db.Close()
 	m.cancel()
@@ -123,6 +123,7 @@ func (m *mortal) act(t *testing.T) {
 }
 
 func TestOnce_TakesEffectOnceWhateverDies(t *testing.T) {
+	t.Parallel()
 	deaths := []string{firing, fired, claimed, working, writing, written}
 	for _, e := range dbtest.Engines() {
 		t.Run(string(e), func(t *testing.T) {
@@ -173,6 +174,7 @@ func TestOnce_TakesEffectOnceWhateverDies(t *testing.T) {
 // A node that is only frozen is taken for dead in the middle of its transaction, and wakes up while the
 // next one is at work.
 func TestOnce_FrozenInItsTransactionLosesIt(t *testing.T) {
+	t.Parallel()
 	for _, e := range []dbtest.Engine{dbtest.Postgres, dbtest.MariaDB} {
 		t.Run(string(e), func(t *testing.T) {
 			handles, c, alive := dbtest.Nodes(t, e, 2), newClock(), &crew{}
@@ -217,6 +219,7 @@ func TestOnce_FrozenInItsTransactionLosesIt(t *testing.T) {
 }
 
 func TestAtMostOnce_IsNotBegunAgain(t *testing.T) {
+	t.Parallel()
 	for _, e := range dbtest.Engines() {
 		t.Run(string(e), func(t *testing.T) {
 			handles, c, alive, starts := dbtest.Nodes(t, e, 2), newClock(), &crew{}, 0

@@ -116,3 +116,30 @@ func unfinished(ctx context.Context, q db.Queryer, name string) (bool, error) {
 	err := q.QueryRow(ctx, "SELECT count(*) FROM job_run WHERE job = ? AND state IN (?, ?)", name, Waiting, Running).Scan(&n)
 	return n > 0, err
 }
+
+// Soon makes a Once job due as part of the caller's transaction: it runs once that is committed, or when the run that
+// goes on now has ended. A job that is paused runs when it goes on.
+func (s *Service) Soon(ctx context.Context, tx *db.Tx, name string) error {
+	r := s.find(name)
+	if r == nil || r.Kind != Once {
+		return fmt.Errorf("job: there is no scheduled job %q", name)
+	}
+	now, err := s.now(ctx)
+	if err != nil {
+		return err
+	}
+	// No node may have declared it yet.
+	if _, err := tx.InsertIgnore(ctx, "job_schedule", db.Row{
+		"name": name, "spec": r.Schedule, "next_fire": db.Micros(now), "last_fire": 0, "version": 1,
+	}); err != nil {
+		return fmt.Errorf("job: make %s due: %w", name, err)
+	}
+	_, err = tx.Exec(ctx, "UPDATE job_schedule SET next_fire = ?, version = version + 1 WHERE name = ? AND next_fire > ?",
+		db.Micros(now), name, db.Micros(now))
+	if err != nil {
+		return fmt.Errorf("job: make %s due: %w", name, err)
+	}
+	tx.Changed("job", 0, 0, 0) // wakes the other nodes
+	tx.AfterCommit(s.Wake)
+	return nil
+}

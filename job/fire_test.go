@@ -13,6 +13,7 @@ import (
 )
 
 func TestPlan_FiresWhatIsDueAndFollowsTheClock(t *testing.T) {
+	t.Parallel()
 	at := func(clock string) time.Time {
 		t.Helper()
 		if clock == "" {
@@ -52,6 +53,7 @@ func TestPlan_FiresWhatIsDueAndFollowsTheClock(t *testing.T) {
 }
 
 func TestOnce_TimesMissedByLessThanMisfireRunEach(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		c := newClock()
 		s := newService(t, d, c, member{&crew{}, 1}, Job{Name: "a", Kind: Once, Schedule: "@every 15s", Run: func(ctx context.Context, run Run) error { return run.Commit(ctx, effect(run)) }})
@@ -75,6 +77,7 @@ func TestOnce_TimesMissedByLessThanMisfireRunEach(t *testing.T) {
 
 // The clock of the database jumps forth and back by up to an hour while three nodes race.
 func TestOnce_EachFireTimeTakesEffectOnceWhateverTheClockDoes(t *testing.T) {
+	t.Parallel()
 	for _, e := range dbtest.Engines() {
 		t.Run(string(e), func(t *testing.T) {
 			seed := time.Now().UnixNano()
@@ -138,6 +141,7 @@ func TestOnce_EachFireTimeTakesEffectOnceWhateverTheClockDoes(t *testing.T) {
 }
 
 func TestOnce_IntervalPassesOverSecondsThatHaveFired(t *testing.T) {
+	t.Parallel()
 	d := dbtest.New(t)
 	c := newClock()
 	s := newService(t, d, c, member{&crew{}, 1}, Job{Name: "a", Kind: Once, Schedule: "@every 30s", Run: func(ctx context.Context, run Run) error { return run.Commit(ctx, effect(run)) }})
@@ -165,6 +169,7 @@ func TestOnce_IntervalPassesOverSecondsThatHaveFired(t *testing.T) {
 }
 
 func TestOnce_WaitsForATryAfterTheClockWasSetBack(t *testing.T) {
+	t.Parallel()
 	d := dbtest.New(t)
 	c, tries := newClock(), 0
 	s := newService(t, d, c, member{&crew{}, 1}, Job{Name: "q", Kind: Durable, Run: func(context.Context, Run) error {
@@ -183,6 +188,7 @@ func TestOnce_WaitsForATryAfterTheClockWasSetBack(t *testing.T) {
 }
 
 func TestOnce_PausedSkipsItsTimesAndGoesOn(t *testing.T) {
+	t.Parallel()
 	for _, e := range dbtest.Engines() {
 		t.Run(string(e), func(t *testing.T) {
 			handles, c, ran := dbtest.Nodes(t, e, 2), newClock(), []time.Time{}
@@ -228,4 +234,46 @@ func TestOnce_PausedSkipsItsTimesAndGoesOn(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestSoon_RunsAtOnceAndOnceMoreAfterARunThatGoesOn(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		c := newClock()
+		began, goOn := make(chan struct{}, 10), make(chan struct{})
+		s := newService(t, d, c, member{&crew{}, 1}, Job{Name: "a", Kind: Once, Schedule: "@every 1h",
+			Run: func(ctx context.Context, run Run) error {
+				began <- struct{}{}
+				<-goOn
+				return nil
+			}})
+		soon := func() {
+			t.Helper()
+			if err := d.Write(admin(t), func(ctx context.Context, tx *db.Tx) error { return s.Soon(ctx, tx, "a") }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		soon() // before any node has declared it
+		round(t, s)
+		<-began
+		c.add(time.Second)
+		soon() // while it runs: it may have looked already for what is to be done
+		round(t, s)
+		if len(began) > 0 {
+			t.Fatal("the job overlaps itself")
+		}
+		goOn <- struct{}{}
+		s.wg.Wait()
+		round(t, s)
+		<-began
+		goOn <- struct{}{}
+		s.wg.Wait()
+		c.add(time.Second)
+		step(t, s)
+		if n := len(records(t, s, "a")); n != 2 || len(began) > 0 {
+			t.Errorf("%d runs; want the two that were asked for", n)
+		}
+		if err := d.Write(admin(t), func(ctx context.Context, tx *db.Tx) error { return s.Soon(ctx, tx, "b") }); err == nil {
+			t.Error("a job that there is not is due")
+		}
+	})
 }

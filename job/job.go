@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/robfig/cron/v3"
@@ -91,11 +92,14 @@ type Options struct {
 	Workers  int              // runs at once on this node, not counting those of EveryNode; 0 = 4
 	Poll     time.Duration    // between two looks at the tables; 0 = 1 s
 	Misfire  time.Duration    // a fire time later than this runs once together with all that were missed; 0 = 1 min
-	Tell     time.Duration    // this node tells the others of its own runs at most this often; 0 = 10 s
+	Publish  time.Duration    // this node publishes its own runs at most this often; 0 = 10 s
 	Backoff  time.Duration    // before the second try; doubled for each further one, at most 1 h; 0 = 5 s
 	Keep     time.Duration    // how long finished runs are remembered, scheduled ones that went well a day at most; 0 = 30 days
 	Logger   *slog.Logger     // default: discarded
 	Now      func() time.Time // default: the clock of the database
+
+	// Ended, if not nil, is told of every run that ended on this node: which job, how, and how long it took.
+	Ended func(job string, how Outcome, took time.Duration)
 }
 
 // Service runs jobs on this node. Register all jobs, then Start; Stop waits for what runs.
@@ -107,6 +111,7 @@ type Service struct {
 	jobs    []*registered    // by name
 	active  map[stoa.ID]bool // runs claimed by this process and not yet settled
 	started bool
+	due     atomic.Int64 // microseconds, by this machine's clock: see noteDue
 
 	wake   chan struct{}
 	life   context.Context // ends with Stop; runs are made from it
@@ -114,13 +119,15 @@ type Service struct {
 	wg     sync.WaitGroup
 
 	// The loop alone uses these.
-	pruned  time.Time // last look for old runs
-	glanced glance    // the newest that was followed by a whole round
-	full    time.Time // by the cluster's clock, when the newest whole round was
-	calm    bool      // the newest glance showed that there is nothing to do
-	next    time.Time // by this machine's clock, when something is due as far as that glance showed
-	orders  map[string]order
-	told    telling
+	pruned    time.Time // last look for old runs
+	glanced   glance    // the newest that was followed by a whole round
+	full      time.Time // by the cluster's clock, when the newest whole round was
+	calm      bool      // the newest glance showed that there is nothing to do
+	next      time.Time // by this machine's clock, when something is due as far as that glance showed
+	orders    map[string]order
+	looked    atomic.Bool // orders were read
+	published publication
+	queued    int64 // microseconds, by this machine's clock, since when an entry of a queue was seen to wait; 0: none
 }
 
 type registered struct {
@@ -134,16 +141,16 @@ func New(o Options) (*Service, error) {
 	if o.DB == nil || o.Leader == nil {
 		return nil, errors.New("job: Options.DB and Options.Leader are required")
 	}
-	if o.Workers < 0 || o.Poll < 0 || o.Misfire < 0 || o.Tell < 0 || o.Backoff < 0 || o.Keep < 0 {
-		return nil, errors.New("job: Workers, Poll, Misfire, Tell, Backoff and Keep must not be negative")
+	if o.Workers < 0 || o.Poll < 0 || o.Misfire < 0 || o.Publish < 0 || o.Backoff < 0 || o.Keep < 0 {
+		return nil, errors.New("job: Workers, Poll, Misfire, Publish, Backoff and Keep must not be negative")
 	}
 	o.Workers = cmp.Or(o.Workers, 4)
 	o.Poll = cmp.Or(o.Poll, time.Second)
 	o.Misfire = cmp.Or(o.Misfire, time.Minute)
-	o.Tell = cmp.Or(o.Tell, 10*time.Second)
+	o.Publish = cmp.Or(o.Publish, 10*time.Second)
 	o.Backoff = cmp.Or(o.Backoff, 5*time.Second)
 	o.Keep = cmp.Or(o.Keep, 30*24*time.Hour)
-	if o.Node = clip(o.Node); o.Node == "" {
+	if o.Node = stoa.Short(o.Node, 120); o.Node == "" {
 		o.Node = strconv.FormatInt(o.Leader.Writer(), 10)
 	}
 	if o.Logger == nil {
@@ -213,26 +220,20 @@ func (s *Service) Register(j Job) error {
 // naming the text when it is none of these.
 func ParseSchedule(spec string) (cron.Schedule, error) {
 	if len(spec) > 120 || strings.Contains(spec, "TZ=") {
-		return nil, stoa.Invalid("schedule", "%q is not a schedule: five fields such as \"0 3 * * *\" in UTC, or \"@every 10s\", are expected", clip(spec))
+		return nil, stoa.Invalid("schedule", "%q is not a schedule: five fields such as \"0 3 * * *\" in UTC, or "+
+			"\"@every 10s\", are expected", stoa.Short(spec, 120))
 	}
 	sched, err := cron.ParseStandard(spec)
 	if err != nil {
-		bad := stoa.Invalid("schedule", "%q is not a schedule: five fields such as \"0 3 * * *\" in UTC, or \"@every 10s\", are expected", clip(spec))
+		bad := stoa.Invalid("schedule", "%q is not a schedule: five fields such as \"0 3 * * *\" in UTC, or \"@every "+
+			"10s\", are expected", stoa.Short(spec, 120))
 		bad.Err = err
 		return nil, bad
 	}
 	if sched.Next(time.Now()).IsZero() {
-		return nil, stoa.Invalid("schedule", "%q never comes: there is no such day", clip(spec))
+		return nil, stoa.Invalid("schedule", "%q never comes: there is no such day", stoa.Short(spec, 120))
 	}
 	return sched, nil
-}
-
-// clip cuts text that may be of any length to 120 bytes.
-func clip(s string) string {
-	if len(s) > 120 {
-		return strings.ToValidUTF8(s[:117], "") + "…"
-	}
-	return s
 }
 
 // Enqueue puts an entry for a Durable job into the queue, as part of the caller's transaction: it

@@ -152,12 +152,13 @@ func wait(t *testing.T, ch <-chan struct{}, what string) {
 	t.Helper()
 	select {
 	case <-ch:
-	case <-time.After(time.Minute):
+	case <-time.After(5 * time.Minute):
 		t.Fatalf("waited in vain for %s", what)
 	}
 }
 
 func TestOnce_RunsWhenDueAndNotBefore(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		c := newClock()
 		runs := 0
@@ -195,6 +196,7 @@ func TestOnce_RunsWhenDueAndNotBefore(t *testing.T) {
 }
 
 func TestOnce_MissedTimesBecomeOneRun(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		c := newClock()
 		runs := 0
@@ -224,6 +226,7 @@ func TestOnce_MissedTimesBecomeOneRun(t *testing.T) {
 }
 
 func TestOnce_RacingNodesTakeEffectOnce(t *testing.T) {
+	t.Parallel()
 	for _, e := range dbtest.Engines() {
 		t.Run(string(e), func(t *testing.T) {
 			handles := dbtest.Nodes(t, e, 2)
@@ -273,6 +276,7 @@ func TestOnce_RacingNodesTakeEffectOnce(t *testing.T) {
 }
 
 func TestRun_CutOffByDeathRunsAgainAndTheLateWriteIsLost(t *testing.T) {
+	t.Parallel()
 	for _, e := range dbtest.Engines() {
 		t.Run(string(e), func(t *testing.T) {
 			handles := dbtest.Nodes(t, e, 2)
@@ -332,6 +336,7 @@ func TestRun_CutOffByDeathRunsAgainAndTheLateWriteIsLost(t *testing.T) {
 }
 
 func TestDurable_RetriesWithBackoffThenFails(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		c := newClock()
 		var tokens []string
@@ -389,6 +394,7 @@ func enqueue(t *testing.T, d *db.DB, s *Service, payload, key string) {
 }
 
 func TestDurable_RolledBackEntryNeverRuns(t *testing.T) {
+	t.Parallel()
 	d := dbtest.New(t)
 	s := newService(
 		t,
@@ -449,6 +455,7 @@ func TestStop_GivesTheRunBackAndLeavesNothingBehind(t *testing.T) {
 }
 
 func TestRunNow_OnceAtATimeAndOnlyByOperators(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		c := newClock()
 		runs := 0
@@ -470,7 +477,8 @@ func TestRunNow_OnceAtATimeAndOnlyByOperators(t *testing.T) {
 			t.Fatalf("a user got %v", err)
 		}
 		tenant := stoa.WithActor(t.Context(), stoa.Actor{User: 5, Instance: 7, Admin: true})
-		for what, fn := range map[string]func(context.Context, string) error{"run": s.RunNow, "pause": s.Pause, "resume": s.Resume} {
+		for what, fn := range map[string]func(context.Context, string) error{"run": s.RunNow, "pause": s.Pause,
+			"resume": s.Resume} {
 			if err := fn(tenant, "a"); !stoa.Is(err, stoa.KindForbidden) {
 				t.Errorf("the administrator of an instance may %s a job: %v", what, err)
 			}
@@ -494,13 +502,17 @@ func TestRunNow_OnceAtATimeAndOnlyByOperators(t *testing.T) {
 }
 
 func TestInstanceRuns_AreThoseOfTheOwnInstanceWithoutNodes(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		s := newService(t, d, newClock(), member{&crew{}, 1}, Job{Name: "q", Does: "Does it", Kind: Durable,
 			Attempts: 1, Run: func(context.Context, Run) error { return errors.New("no route to db.internal:5432") }})
 		mine, other := stoa.ID(7), stoa.ID(8)
 		for _, instance := range []stoa.ID{mine, other, 0} {
 			ctx := stoa.WithActor(t.Context(), stoa.Actor{User: 5, Instance: instance})
-			if err := d.Write(ctx, func(ctx context.Context, tx *db.Tx) error { return s.Enqueue(ctx, tx, "q", nil, "") }); err != nil {
+			if err := d.Write(ctx, func(ctx context.Context,
+				tx *db.Tx) error {
+				return s.Enqueue(ctx, tx, "q", nil, "")
+			}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -523,6 +535,7 @@ func TestInstanceRuns_AreThoseOfTheOwnInstanceWithoutNodes(t *testing.T) {
 }
 
 func TestPrune_ForgetsOldRunsAndKeepsWhatFailed(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		c := newClock()
 		bad := true
@@ -558,6 +571,7 @@ func TestPrune_ForgetsOldRunsAndKeepsWhatFailed(t *testing.T) {
 }
 
 func TestRegister_RefusesWhatCannotRun(t *testing.T) {
+	t.Parallel()
 	s := newService(t, dbtest.New(t), newClock(), member{&crew{}, 1})
 	run := func(context.Context, Run) error { return nil }
 	for name, j := range map[string]Job{
@@ -573,9 +587,10 @@ func TestRegister_RefusesWhatCannotRun(t *testing.T) {
 }
 
 func TestDatabaseNow_IsNearThisClock(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		now, err := DatabaseNow(t.Context(), d)
-		if err != nil || now.Sub(time.Now()).Abs() > time.Minute {
+		if err != nil || time.Until(now).Abs() > time.Minute {
 			t.Fatalf("%v, %v", now, err)
 		}
 	})

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/stoa-portal/stoa"
@@ -236,5 +235,3 @@ func (s *Service) records(ctx context.Context, where string, what any, limit int
 	}, "SELECT id, job, fire, run_key, state, attempt, due, started, ended, owner, node, message, instance FROM job_run "+
 		"WHERE "+where+" ORDER BY started DESC, fire DESC, id DESC LIMIT ?", what, limit)
 }
-
-func clip4000(s string) string { return strings.ToValidUTF8(s[:min(len(s), 4000)], "") }

@@ -63,7 +63,7 @@ func (s *Service) everyNode(r *registered) {
 		r.local.set(func(l *localState) {
 			l.result.End, l.result.State = time.Now().UTC(), Done
 			if err != nil {
-				l.result.State, l.result.Message = Failed, clip4000(err.Error())
+				l.result.State, l.result.Message = Failed, stoa.Clip(err.Error(), 4000)
 			}
 		})
 		switch {
@@ -75,31 +75,31 @@ func (s *Service) everyNode(r *registered) {
 	}
 }
 
-// telling is what this node has told of itself.
-type telling struct {
+// publication is what this node has published of itself.
+type publication struct {
 	begun bool
 	at    time.Time
 	jobs  map[string]local
 }
 
-// tell writes down, for the screens of all nodes, that this node runs jobs or does not, and how the jobs
-// went that it runs by itself. It writes only what has changed, and not more often than Options.Tell.
-func (s *Service) tell(ctx context.Context) error {
-	if s.told.begun && time.Since(s.told.at) < s.o.Tell {
+// publish writes a row, for the screens of all nodes, that this node runs jobs or does not, and how the jobs
+// went that it runs by itself. It writes only what has changed, and not more often than Options.Publish.
+func (s *Service) publish(ctx context.Context) error {
+	if s.published.begun && time.Since(s.published.at) < s.o.Publish {
 		return nil
 	}
 	changed := map[string]local{}
 	for _, r := range s.ofKind(EveryNode) {
-		if v, _ := r.local.get(); v != s.told.jobs[r.Name] {
+		if v, _ := r.local.get(); v != s.published.jobs[r.Name] {
 			changed[r.Name] = v
 		}
 	}
-	if s.told.begun && len(changed) == 0 {
+	if s.published.begun && len(changed) == 0 {
 		return nil
 	}
 	writer := s.o.Leader.Writer()
 	err := s.o.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
-		if !s.told.begun {
+		if !s.published.begun {
 			if err := tx.Upsert(ctx, "job_node", []string{"writer"}, db.Row{"writer": writer, "node": s.o.Node, "enabled": !s.o.Disabled}); err != nil {
 				return err
 			}
@@ -113,31 +113,31 @@ func (s *Service) tell(ctx context.Context) error {
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("job: tell the other nodes of this one's runs: %w", err)
+		return fmt.Errorf("job: publish the runs of this node: %w", err)
 	}
-	s.told.begun, s.told.at = true, time.Now()
+	s.published.begun, s.published.at = true, time.Now()
 	for name, v := range changed {
-		if s.told.jobs == nil {
-			s.told.jobs = map[string]local{}
+		if s.published.jobs == nil {
+			s.published.jobs = map[string]local{}
 		}
-		s.told.jobs[name] = v
+		s.published.jobs[name] = v
 	}
 	return nil
 }
 
-// untell takes back what this node told, when it stops.
-func (s *Service) untell() {
-	if !s.told.begun {
+// withdraw deletes what this node published, when it stops.
+func (s *Service) withdraw() {
+	if !s.published.begun {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.life), 5*time.Second)
 	defer cancel()
 	if err := s.forgetWriters(ctx, s.o.Leader.Writer()); err != nil {
-		s.log.Debug("what this node told of its jobs stays until another one clears it away", "err", err)
+		s.log.Debug("what this node published of its jobs stays until another one clears it away", "err", err)
 	}
 }
 
-// forget removes what nodes told that are gone.
+// forget removes what nodes published that are gone.
 func (s *Service) forget(ctx context.Context) error {
 	writers, err := db.All(ctx, s.o.DB, func(r db.Scanner) (w int64, err error) { return w, r.Scan(&w) },
 		"SELECT writer FROM job_node UNION SELECT writer FROM job_local")
@@ -168,7 +168,7 @@ func (s *Service) forgetWriters(ctx context.Context, writers ...int64) error {
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("job: forget what nodes told: %w", err)
+		return fmt.Errorf("job: forget what nodes published: %w", err)
 	}
 	return nil
 }

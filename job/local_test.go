@@ -15,7 +15,7 @@ func watch(t *testing.T, s *Service, what string, ok func(o Overview) bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	end := time.After(time.Minute)
+	end := time.After(5 * time.Minute)
 	for !ok(overview(t, s)) {
 		select {
 		case <-tick.C:
@@ -26,6 +26,7 @@ func watch(t *testing.T, s *Service, what string, ok func(o Overview) bool) {
 }
 
 func TestEveryNode_EachNodeTellsAllOthersOfItsRuns(t *testing.T) {
+	t.Parallel()
 	for _, e := range dbtest.Engines() {
 		t.Run(string(e), func(t *testing.T) {
 			alive := &crew{}
@@ -33,7 +34,8 @@ func TestEveryNode_EachNodeTellsAllOthersOfItsRuns(t *testing.T) {
 			ran := make([]chan struct{}, 3)
 			for i, d := range dbtest.Nodes(t, e, 3) {
 				ran[i] = make(chan struct{}, 8)
-				nodes = append(nodes, newServiceWith(t, Options{DB: d, Leader: member{alive, int64(i + 1)}, Tell: time.Millisecond},
+				nodes = append(nodes, newServiceWith(t,
+					Options{DB: d, Leader: member{alive, int64(i + 1)}, Publish: time.Millisecond},
 					Job{Name: "here", Kind: EveryNode, Schedule: "@every 1h", Run: func(context.Context, Run) error {
 						ran[i] <- struct{}{}
 						if i == 1 {
@@ -86,6 +88,7 @@ func TestEveryNode_EachNodeTellsAllOthersOfItsRuns(t *testing.T) {
 }
 
 func TestEveryNode_ANodeThatJoinsDoesNotRunWhatWasAskedForBefore(t *testing.T) {
+	t.Parallel()
 	handles := dbtest.Nodes(t, dbtest.SQLite, 2)
 	job := Job{Name: "here", Kind: EveryNode, Schedule: "@every 1h", Run: func(context.Context, Run) error { return nil }}
 	first := newServiceWith(t, Options{DB: handles[0], Leader: member{&crew{}, 1}}, job)
@@ -106,6 +109,7 @@ func TestEveryNode_ANodeThatJoinsDoesNotRunWhatWasAskedForBefore(t *testing.T) {
 }
 
 func TestDisabled_RunsNothingAndEveryNodeSaysSo(t *testing.T) {
+	t.Parallel()
 	for _, e := range dbtest.Engines() {
 		t.Run(string(e), func(t *testing.T) {
 			handles, c := dbtest.Nodes(t, e, 2), newClock()
@@ -148,6 +152,7 @@ func TestDisabled_RunsNothingAndEveryNodeSaysSo(t *testing.T) {
 }
 
 func TestPrune_ForgetsWhatDeadNodesTold(t *testing.T) {
+	t.Parallel()
 	handles, c, alive := dbtest.Nodes(t, dbtest.SQLite, 2), newClock(), &crew{}
 	job := Job{Name: "here", Kind: EveryNode, Schedule: "@every 1h", Run: func(context.Context, Run) error { return nil }}
 	master := newService(t, handles[0], c, member{alive, 1}, job)
@@ -171,4 +176,37 @@ func TestPrune_ForgetsWhatDeadNodesTold(t *testing.T) {
 	if rows() != 0 {
 		t.Fatalf("%d rows of a dead node are left", rows())
 	}
+}
+
+// An order that is accepted is carried out, also by a node that has just begun.
+func TestRunNow_OfANodeThatBeginsIsRefusedOrCarriedOut(t *testing.T) {
+	t.Parallel()
+	refused := 0
+	for i := range 30 {
+		ran := make(chan struct{}, 1)
+		s := newServiceWith(t, Options{DB: dbtest.New(t), Leader: member{&crew{}, int64(i + 1)}, Poll: 5 * time.Millisecond},
+			Job{Name: "here", Kind: EveryNode, Schedule: "@every 1h", Run: func(context.Context, Run) error {
+				ran <- struct{}{}
+				return nil
+			}})
+		if err := s.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		tick := time.NewTicker(time.Millisecond)
+		for {
+			err := s.RunNow(admin(t), "here")
+			if err == nil {
+				break
+			}
+			if !stoa.Is(err, stoa.KindUnavailable) {
+				t.Fatal(err)
+			}
+			refused++
+			<-tick.C
+		}
+		tick.Stop()
+		wait(t, ran, "the run that was accepted")
+		s.Stop()
+	}
+	t.Logf("%d orders were refused", refused)
 }

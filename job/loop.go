@@ -41,7 +41,7 @@ func (s *Service) Stop() {
 	s.mu.Unlock()
 	s.cancel()
 	s.wg.Wait()
-	s.untell()
+	s.withdraw()
 }
 
 func (s *Service) loop() {
@@ -81,18 +81,19 @@ func (s *Service) loop() {
 
 func (s *Service) round(ctx context.Context, ready *bool) error {
 	if s.o.Disabled {
-		return s.tell(ctx)
+		return s.publish(ctx)
 	}
 	g, err := s.glance(ctx)
 	if err != nil {
 		return err
 	}
+	s.noteDue(g)
 	now := g.now
 	if s.calm = *ready && s.nothing(g); s.calm {
 		if err := s.prune(ctx, now); err != nil {
 			return err
 		}
-		return s.tell(ctx)
+		return s.publish(ctx)
 	}
 	s.glanced = g
 	if !*ready {
@@ -101,13 +102,13 @@ func (s *Service) round(ctx context.Context, ready *bool) error {
 		}
 		*ready = true
 	}
-	for _, step := range []func(context.Context, time.Time) error{s.obey, s.fire, s.claim, s.prune} {
+	for _, step := range []func(context.Context, time.Time) error{s.apply, s.fire, s.claim, s.prune} {
 		if err := step(ctx, now); err != nil {
 			return err
 		}
 	}
 	s.full = now
-	return s.tell(ctx)
+	return s.publish(ctx)
 }
 
 // declare makes the rows of the scheduled jobs, and gives those whose schedule was changed their new
@@ -204,7 +205,7 @@ func (s *Service) giveUp(ctx context.Context, c candidate, now time.Time) error 
 	return nil
 }
 
-// mine reports whether this node may try to claim the run: nobody has it, or whoever had it is gone.
+// mine reports whether this node may try to claim the run: no node has it, or the one that had it is gone.
 func (s *Service) mine(c candidate) bool {
 	s.mu.Lock()
 	here := s.active[c.id]

@@ -3,6 +3,7 @@ package job
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/stoa-portal/stoa"
@@ -40,8 +41,8 @@ func readOrders(ctx context.Context, q db.Queryer) (map[string]order, error) {
 	return out, nil
 }
 
-// obey takes over the orders. What was asked for before this node began is not for it.
-func (s *Service) obey(ctx context.Context, _ time.Time) error {
+// apply applies the orders. What was asked for before this node began is not for it.
+func (s *Service) apply(ctx context.Context, _ time.Time) error {
 	orders, err := readOrders(ctx, s.o.DB)
 	if err != nil {
 		return err
@@ -57,13 +58,22 @@ func (s *Service) obey(ctx context.Context, _ time.Time) error {
 		}
 	}
 	s.orders = orders
+	s.looked.Store(true)
 	return nil
+}
+
+// deaf reports whether this node runs jobs and has not read the orders yet: one that is given now could be taken for one
+// from before it began.
+func (s *Service) deaf() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.started && !s.o.Disabled && !s.looked.Load()
 }
 
 // Pause keeps a job from being started, on all nodes; what runs goes on. Entries put into a queue wait.
 // It is for operators; a job that is not known is NotFound.
 func (s *Service) Pause(ctx context.Context, name string) error {
-	return s.command(ctx, "pause", name, func(ctx context.Context, tx *db.Tx, r *registered) error {
+	return s.command(ctx, "pause jobs", name, func(ctx context.Context, tx *db.Tx, r *registered) error {
 		audit.Note(tx, audit.JobPaused, audit.Thing{Kind: "job", Title: name})
 		if err := give(ctx, tx, name, "paused = ?", true); err != nil {
 			return err
@@ -81,7 +91,7 @@ func (s *Service) Resume(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	return s.command(ctx, "resume", name, func(ctx context.Context, tx *db.Tx, r *registered) error {
+	return s.command(ctx, "resume jobs", name, func(ctx context.Context, tx *db.Tx, r *registered) error {
 		audit.Note(tx, audit.JobResumed, audit.Thing{Kind: "job", Title: name})
 		if err := give(ctx, tx, name, "paused = ?", false); err != nil || r.Kind != Once {
 			return err
@@ -100,7 +110,7 @@ func (s *Service) RunNow(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	return s.command(ctx, "run", name, func(ctx context.Context, tx *db.Tx, r *registered) error {
+	return s.command(ctx, "run jobs", name, func(ctx context.Context, tx *db.Tx, r *registered) error {
 		if r.Kind == Durable {
 			return stoa.Invalid("job", "%s is a queue: it runs when something is put into it", name)
 		}
@@ -120,6 +130,9 @@ func (s *Service) RunNow(ctx context.Context, name string) error {
 		}
 		audit.Note(tx, audit.JobStarted, audit.Thing{Kind: "job", Title: name})
 		if r.Kind == EveryNode {
+			if s.deaf() {
+				return stoa.Unavailable(nil, "the jobs of this node are being started; try again in a moment")
+			}
 			return give(ctx, tx, name, "asked = asked + ?", 1)
 		}
 		return s.runOnce(ctx, tx, name, now)
@@ -152,9 +165,9 @@ func (s *Service) runOnce(ctx context.Context, tx *db.Tx, name string, now time.
 	return err
 }
 
-// command does what somebody ordered, and lets this node act on it at once.
+// command does what an operator ordered, and lets this node act on it at once.
 func (s *Service) command(ctx context.Context, what, name string, do func(ctx context.Context, tx *db.Tx, r *registered) error) error {
-	if err := stoa.ActorFrom(ctx).OperatesNow(what + " jobs"); err != nil {
+	if err := stoa.ActorFrom(ctx).OperatesNow(what); err != nil {
 		return err
 	}
 	r := s.find(name)
@@ -162,9 +175,10 @@ func (s *Service) command(ctx context.Context, what, name string, do func(ctx co
 		return stoa.NotFound("job", name)
 	}
 	if err := s.o.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error { return do(ctx, tx, r) }); err != nil {
-		return fmt.Errorf("job: %s %s: %w", what, name, err)
+		return fmt.Errorf("job: %s, %s: %w", what, name, err)
 	}
-	s.log.InfoContext(ctx, "a job was given an order", "job", name, "order", what, "user", stoa.ActorFrom(ctx).User)
+	s.log.InfoContext(ctx, "a job was given an order", "job", name, "order", strings.TrimSuffix(what, " jobs"), "user",
+		stoa.ActorFrom(ctx).User)
 	s.Wake()
 	return nil
 }

@@ -75,7 +75,7 @@ func (r Run) Step(ctx context.Context, fn func(ctx context.Context, tx *db.Tx) e
 }
 
 // Fence makes a transaction fail with ErrLost once another node has taken the run over, for jobs whose
-// work is in transactions that somebody else begins.
+// work is in transactions that other code begins.
 func (r Run) Fence(tx *db.Tx) {
 	if r.claim != 0 { // EveryNode: there is no row
 		tx.Fence(once(r.hold))
@@ -115,6 +115,7 @@ func once(last func(ctx context.Context, tx *db.Tx) (int64, error)) func(ctx con
 
 // execute does one claimed run and writes down how it ended.
 func (s *Service) execute(r *registered, run Run) {
+	began := time.Now()
 	err := s.call(r, run)
 	run.done.mu.Lock()
 	committed := run.done.committed
@@ -124,6 +125,7 @@ func (s *Service) execute(r *registered, run Run) {
 		if err != nil {
 			log.Warn("the job returned an error after its completion was committed", "err", err)
 		}
+		s.ended(r, began, Succeeded)
 		return
 	}
 	// The outcome is written also when the node is stopping; the database's own time-outs bound it.
@@ -132,20 +134,28 @@ func (s *Service) execute(r *registered, run Run) {
 	if err == nil {
 		err = run.Commit(ctx, func(context.Context, *db.Tx) error { return nil })
 		if err == nil {
+			s.ended(r, began, Succeeded)
 			return
 		}
 	}
 	if errors.Is(err, ErrLost) {
 		log.Warn("the run was taken over by another node, nothing of it was saved")
+		s.ended(r, began, TakenOver)
 		return
 	}
 	if s.life.Err() != nil && !r.AtMostOnce {
+		s.ended(r, began, GivenBack)
 		if err := s.giveBack(ctx, run); err != nil {
 			log.Warn("the run could not be given back; it is begun again once this node is known to be gone", "err", err)
 		}
 		return
 	}
 	final, saveErr := s.fail(ctx, r, run, err)
+	if final {
+		s.ended(r, began, GaveUp)
+	} else {
+		s.ended(r, began, Retried)
+	}
 	log.Error("a run of a job failed", "err", err, "final", final)
 	if saveErr != nil {
 		log.Error("the failure could not be written down; the run is begun again", "err", saveErr)
@@ -199,7 +209,7 @@ func (s *Service) settle(ctx context.Context, run Run, state string, attempt int
 		return err
 	}
 	if len(message) > 4000 {
-		message = clip4000(message)
+		message = stoa.Clip(message, 4000)
 	}
 	return s.o.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
 		_, err := tx.Exec(ctx, "UPDATE job_run SET state = ?, attempt = ?, due = ?, ended = ?, message = ?, claim = claim + 1 WHERE id = ? AND claim = ? AND owner = ? AND state = ?",

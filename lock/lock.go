@@ -1,6 +1,6 @@
 // Package lock tells editors of each other: who has a thing open, since when, and who took it over. A
 // lock is advice for people. What protects data is the version that every save is compared with: a save
-// that comes too late is a Conflict whoever has the lock, and losing a lock loses no text.
+// that comes too late is a Conflict no matter which editor has the lock, and losing a lock loses no text.
 //
 // A lock belongs to one window of one person's browser, named by a token, and holds as long as its row
 // is there; nothing that is asked for by an editor compares clocks. The window raises a number in the
@@ -28,7 +28,7 @@ const (
 	Page    = "page"
 )
 
-// Thing is what somebody edits.
+// Thing is what an editor edits.
 type Thing struct {
 	Kind  string // Article or Page
 	ID    stoa.ID
@@ -50,12 +50,12 @@ type Lock struct {
 // Status is how a thing stands for one window.
 type Status uint8
 
-// The zero value lets nobody write.
+// The zero value lets no editor write.
 const (
 	Held     Status = iota // another window has it
 	Mine                   // this window has it
 	Released               // this window had it, until an administrator released it
-	Free                   // nobody has it
+	Free                   // no editor has it
 )
 
 // State is what a window learns of the lock of its thing.
@@ -161,7 +161,7 @@ func (s *Service) read(ctx context.Context, q db.Queryer, t Thing, lock string) 
 	return v, err == nil, err
 }
 
-// editor is somebody who may edit the thing.
+// editor is a person who may edit the thing.
 type editor struct {
 	stoa.Actor
 	manages bool // may take the lock over from others
@@ -174,7 +174,7 @@ func (s *Service) editor(ctx context.Context, t Thing) (editor, error) {
 	}
 	e := editor{Actor: stoa.ActorFrom(ctx)}
 	if !e.SignedIn() {
-		return editor{}, stoa.Unauthorized("sign in to edit this %s", t.Kind)
+		return editor{}, stoa.Unauthorized("sign in to edit %s", access.This(t.Kind))
 	}
 	var err error
 	if e.path, err = s.o.Path(ctx, t.Kind, t.ID); err != nil {
@@ -206,7 +206,35 @@ func (s *Service) Look(ctx context.Context, t Thing) (State, error) {
 	return e.sees(v, found), nil
 }
 
-// Open is for a window that opens the thing: it gets the lock when nobody has it or another window of the
+// Held gives those locks of things of a kind that are held now, for the list that shows the things; what the actor may
+// not edit is left out. At most 200 things are asked for at once.
+func (s *Service) Held(ctx context.Context, kind string, ids []stoa.ID) (map[stoa.ID]Lock, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	if len(ids) > 200 {
+		return nil, fmt.Errorf("lock: at most 200 locks are listed at once, not %d", len(ids))
+	}
+	rows, err := db.All(ctx, s.o.DB, s.scan, columns+" WHERE kind = ? AND released_by = '' AND thing IN "+db.In(len(ids)),
+		append([]any{kind}, db.Args(ids)...)...)
+	if err != nil {
+		return nil, fmt.Errorf("lock: look who edits what of a list: %w", err)
+	}
+	out := make(map[stoa.ID]Lock, len(rows))
+	for _, v := range rows { // few: what is edited at this moment
+		_, err := s.editor(ctx, Thing{Kind: kind, ID: v.ID})
+		if stoa.Is(err, stoa.KindForbidden) || stoa.Is(err, stoa.KindNotFound) || stoa.Is(err, stoa.KindUnauthorized) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		out[v.ID] = v.Lock
+	}
+	return out, nil
+}
+
+// Open is for a window that opens the thing: it gets the lock when no editor has it or another window of the
 // same person, which learns of it at its next Renew. Mine or Held. It needs Edit.
 func (s *Service) Open(ctx context.Context, t Thing) (State, error) {
 	return s.take(ctx, t, rand.Text(), func(e editor, v row, found bool) Status {
@@ -232,8 +260,8 @@ func (s *Service) Renew(ctx context.Context, t Thing, token string) (State, erro
 	})
 }
 
-// TakeOver takes the lock from whoever has it, for the window that the token names; an empty token makes
-// one. It needs Edit, and Manage when the lock is somebody else's: Forbidden otherwise.
+// TakeOver takes the lock from the editor who has it, for the window that the token names; an empty token makes
+// one. It needs Edit, and Manage when the lock is another editor's: Forbidden otherwise.
 func (s *Service) TakeOver(ctx context.Context, t Thing, token string) (State, error) {
 	if token == "" {
 		token = rand.Text()
@@ -245,7 +273,8 @@ func (s *Service) TakeOver(ctx context.Context, t Thing, token string) (State, e
 		return Mine
 	})
 	if err == nil && st.Status != Mine {
-		err = stoa.Forbidden("%s is editing this %s: only an administrator can take it over", st.OwnerName, t.Kind)
+		err = stoa.Forbidden("%s is editing %s: only an administrator can take it over", st.OwnerName,
+			access.This(t.Kind))
 	}
 	return st, err
 }
@@ -282,7 +311,7 @@ func (s *Service) take(
 				return err
 			}
 		}
-		return stoa.Unavailable(nil, "the lock of this %s changes too fast; try again", t.Kind)
+		return stoa.Unavailable(nil, "the lock of %s changes too fast; try again", access.This(t.Kind))
 	})
 	if err != nil {
 		return State{}, fmt.Errorf("lock: take %s %d: %w", t.Kind, t.ID, err)
@@ -358,7 +387,7 @@ func clip(s string) string {
 func (s *Service) Release(ctx context.Context, kind string, id stoa.ID, token string) error {
 	actor := stoa.ActorFrom(ctx)
 	if !actor.SignedIn() {
-		return stoa.Unauthorized("sign in to edit this %s", clip(kind))
+		return stoa.Unauthorized("sign in to edit %s", access.This(clip(kind)))
 	}
 	err := s.o.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
 		v, found, err := s.read(ctx, tx, Thing{Kind: kind, ID: id}, tx.Dialect().ForUpdate())

@@ -115,6 +115,7 @@ func (w *world) path(_ context.Context, kind string, id stoa.ID) (access.Path, e
 const elsewhere = 903
 
 func TestOpen_ThingsOfAnotherInstanceAreNotThere(t *testing.T) {
+	t.Parallel()
 	onEngines(t, func(t *testing.T, w *world) {
 		other := Thing{Kind: Article, ID: elsewhere, Title: "Mine, says the caller"}
 		for _, who := range []stoa.Actor{w.ann, w.ada} {
@@ -148,6 +149,7 @@ func (w *world) want(what string, st State, err error, status Status, owner stoa
 }
 
 func TestOpen_SecondEditorSeesWhoHasItOnTheOtherNode(t *testing.T) {
+	t.Parallel()
 	onEngines(t, func(t *testing.T, w *world) {
 		st, err := w.b.Look(w.as(w.bob), w.tides)
 		w.want("nobody", st, err, Free, stoa.Actor{})
@@ -176,6 +178,7 @@ func TestOpen_SecondEditorSeesWhoHasItOnTheOtherNode(t *testing.T) {
 }
 
 func TestOpen_AnotherWindowOfTheSamePersonGetsItAndTheFirstIsTold(t *testing.T) {
+	t.Parallel()
 	onEngines(t, func(t *testing.T, w *world) {
 		st, err := w.a.Open(w.as(w.ann), w.tides)
 		first := w.want("first window", st, err, Mine, w.ann)
@@ -194,6 +197,7 @@ func TestOpen_AnotherWindowOfTheSamePersonGetsItAndTheFirstIsTold(t *testing.T) 
 }
 
 func TestTakeOver_ByAnAdministratorIsToldToWhoLostIt(t *testing.T) {
+	t.Parallel()
 	onEngines(t, func(t *testing.T, w *world) {
 		st, err := w.a.Open(w.as(w.ann), w.tides)
 		mine := w.want("Ann opens", st, err, Mine, w.ann)
@@ -214,6 +218,7 @@ func TestTakeOver_ByAnAdministratorIsToldToWhoLostIt(t *testing.T) {
 }
 
 func TestBreak_OwnerIsToldAndNobodyIsKeptOut(t *testing.T) {
+	t.Parallel()
 	onEngines(t, func(t *testing.T, w *world) {
 		st, err := w.a.Open(w.as(w.ann), w.tides)
 		mine := w.want("Ann opens", st, err, Mine, w.ann)
@@ -257,6 +262,7 @@ func TestBreak_OwnerIsToldAndNobodyIsKeptOut(t *testing.T) {
 }
 
 func TestExpire_EndsWhatGivesNoSignOfLifeByTheOwnClock(t *testing.T) {
+	t.Parallel()
 	onEngines(t, func(t *testing.T, w *world) {
 		system := w.as(stoa.SystemActor())
 		expire := func(n *node, want int) {
@@ -310,6 +316,7 @@ func TestExpire_EndsWhatGivesNoSignOfLifeByTheOwnClock(t *testing.T) {
 }
 
 func TestOpen_OfWindowsThatRaceOneWins(t *testing.T) {
+	t.Parallel()
 	onEngines(t, func(t *testing.T, w *world) {
 		for round := range 5 {
 			thing := w.tides
@@ -347,6 +354,7 @@ func TestOpen_OfWindowsThatRaceOneWins(t *testing.T) {
 }
 
 func TestTake_OnlyWhoMayEdit(t *testing.T) {
+	t.Parallel()
 	onEngines(t, func(t *testing.T, w *world) {
 		st, err := w.a.Open(w.as(w.ann), w.tides)
 		mine := w.want("Ann opens", st, err, Mine, w.ann)

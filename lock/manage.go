@@ -29,7 +29,7 @@ func (s *Service) List(ctx context.Context, instance stoa.ID) ([]Lock, error) {
 	return list, nil
 }
 
-// Ref names a lock that somebody saw in the list.
+// Ref names a lock that an administrator saw in the list.
 type Ref struct {
 	Kind  string
 	ID    stoa.ID
@@ -128,7 +128,7 @@ func (s *Service) quiet(list []row) []row {
 		seen[k] = was
 		lifetime := s.Lifetime(v.Kind)
 		if lifetime == 0 && v.releasedBy != "" {
-			lifetime = defaultLifetime // it keeps nobody out and only waits to be told
+			lifetime = defaultLifetime // it keeps no editor out and only waits to be told
 		}
 		if lifetime > 0 && now-was.since >= lifetime {
 			over = append(over, v)

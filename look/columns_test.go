@@ -12,7 +12,8 @@ func TestTheme_ColumnsAndButtonsKeepTheirWidths(t *testing.T) {
 	a := New()
 	columns := func(classes ...string) (out string) {
 		for _, c := range classes {
-			out += `<div class="wp-block-column ` + c + `"><p>Text that is long enough to want more than its part of the row.</p></div>`
+			out += `<div class="wp-block-column ` + c +
+				`"><p>Text that is long enough to want more than its part of the row.</p></div>`
 		}
 		return `<div class="wp-block-columns">` + out + `</div>`
 	}

@@ -10,6 +10,7 @@ import (
 
 // Text must reach 4.5:1 on whatever it stands on, the edges of controls 3:1 (WCAG 2.2, 1.4.3 and 1.4.11).
 func TestTokens_Contrast(t *testing.T) {
+	t.Parallel()
 	css, err := os.ReadFile("assets/tokens.css")
 	if err != nil {
 		t.Fatal(err)

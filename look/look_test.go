@@ -36,6 +36,7 @@ func body(t *testing.T, r *http.Response) []byte {
 }
 
 func TestServeHTTP_CurrentHashIsImmutable(t *testing.T) {
+	t.Parallel()
 	a := New()
 	for name, want := range map[string]string{
 		"tokens.css":         "text/css; charset=utf-8",
@@ -65,6 +66,7 @@ func TestServeHTTP_CurrentHashIsImmutable(t *testing.T) {
 }
 
 func TestServeHTTP_CompressedBodiesUnpackToTheSame(t *testing.T) {
+	t.Parallel()
 	a := New()
 	plain, _ := a.Bytes("theme.css")
 	for coding, unpack := range map[string]func(io.Reader) (io.Reader, error){
@@ -94,6 +96,7 @@ func TestServeHTTP_CompressedBodiesUnpackToTheSame(t *testing.T) {
 }
 
 func TestServeHTTP_FontsAreNotPackedAgain(t *testing.T) {
+	t.Parallel()
 	a := New()
 	res := get(t, a, "GET", a.URL("fonts/source-serif-4-latin-wght-normal.woff2"), "Accept-Encoding", "br, gzip")
 	if got := res.Header.Get("Content-Encoding"); got != "" {
@@ -102,6 +105,7 @@ func TestServeHTTP_FontsAreNotPackedAgain(t *testing.T) {
 }
 
 func TestServeHTTP_ForeignHashIsServedButNotKept(t *testing.T) {
+	t.Parallel()
 	a := New()
 	res := get(t, a, "GET", "/assets/0123456789ab/theme.css")
 	if res.StatusCode != 200 || res.Header.Get("Cache-Control") != "no-cache" {
@@ -110,6 +114,7 @@ func TestServeHTTP_ForeignHashIsServedButNotKept(t *testing.T) {
 }
 
 func TestServeHTTP_ConditionalRequestGets304(t *testing.T) {
+	t.Parallel()
 	a := New()
 	for _, coding := range []string{"", "gzip", "br"} {
 		first := get(t, a, "GET", a.URL("admin.css"), "Accept-Encoding", coding)
@@ -125,6 +130,7 @@ func TestServeHTTP_ConditionalRequestGets304(t *testing.T) {
 }
 
 func TestServeHTTP_RefusesWhatIsNotThere(t *testing.T) {
+	t.Parallel()
 	a := New()
 	for _, target := range []string{"/assets/", "/assets/" + a.Hash(), a.URL(""), a.URL("nothing.css"), a.URL("../look.go"), a.URL("fonts")} {
 		res := get(t, a, "GET", target)
@@ -138,6 +144,7 @@ func TestServeHTTP_RefusesWhatIsNotThere(t *testing.T) {
 }
 
 func TestServeHTTP_HeadHasLengthAndNoBody(t *testing.T) {
+	t.Parallel()
 	a := New()
 	res := get(t, a, "HEAD", a.URL("icons.svg"))
 	if res.Header.Get("Content-Length") == "" || len(body(t, res)) != 0 {
@@ -146,6 +153,7 @@ func TestServeHTTP_HeadHasLengthAndNoBody(t *testing.T) {
 }
 
 func TestHash_ChangesWithContentAndName(t *testing.T) {
+	t.Parallel()
 	hash := func(name, content string) string {
 		a, err := load(fstest.MapFS{name: {Data: []byte(content)}})
 		if err != nil {
@@ -153,7 +161,7 @@ func TestHash_ChangesWithContentAndName(t *testing.T) {
 		}
 		return a.Hash()
 	}
-	if hash("a.css", "x") != hash("a.css", "x") {
+	if first, again := hash("a.css", "x"), hash("a.css", "x"); first != again {
 		t.Error("the same bundle has two hashes")
 	}
 	if hash("a.css", "x") == hash("a.css", "y") || hash("a.css", "x") == hash("b.css", "x") {
@@ -163,6 +171,7 @@ func TestHash_ChangesWithContentAndName(t *testing.T) {
 
 // Every relative reference in a style sheet must exist: a font that is not found is a silent change of typeface.
 func TestStyleSheets_ReferencesExist(t *testing.T) {
+	t.Parallel()
 	a := New()
 	url := regexp.MustCompile(`url\(["']?([^)"']+)["']?\)`)
 	found := 0
@@ -186,6 +195,7 @@ func TestStyleSheets_ReferencesExist(t *testing.T) {
 
 // The budget of the default theme: everything a reader's browser loads as style.
 func TestTheme_StaysUnder25kB(t *testing.T) {
+	t.Parallel()
 	a := New()
 	total := 0
 	for _, name := range []string{"tokens.css", "base.css", "theme.css"} {
@@ -201,6 +211,7 @@ func TestTheme_StaysUnder25kB(t *testing.T) {
 }
 
 func TestIcon_KnownAndUnknown(t *testing.T) {
+	t.Parallel()
 	a := New()
 	got := string(a.Icon("search", "icon--small"))
 	if !strings.Contains(got, `class="icon icon--small"`) || !strings.Contains(got, a.URL("icons.svg")+"#search") {
@@ -216,6 +227,7 @@ func TestIcon_KnownAndUnknown(t *testing.T) {
 
 // The scripts may only name icons that the sprite has.
 func TestScripts_IconsExist(t *testing.T) {
+	t.Parallel()
 	a := New()
 	call := regexp.MustCompile(`icon\("([a-z-]+)"\)`)
 	for _, name := range []string{"site.js", "admin.js"} {
@@ -229,6 +241,7 @@ func TestScripts_IconsExist(t *testing.T) {
 }
 
 func TestChoose_FollowsQualities(t *testing.T) {
+	t.Parallel()
 	for header, want := range map[string]string{
 		"":                         "",
 		"identity":                 "",
@@ -246,6 +259,7 @@ func TestChoose_FollowsQualities(t *testing.T) {
 }
 
 func TestMinify_KeepsMeaning(t *testing.T) {
+	t.Parallel()
 	for in, want := range map[string]string{
 		"a { b : c ; }": "a{b :c}",
 		"/* x */ .a  .b,\n.c > d { e: f; g: h; }":      ".a .b,.c>d{e:f;g:h}",

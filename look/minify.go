@@ -1,8 +1,8 @@
 package look
 
 // minify removes comments and needless white space from a style sheet. It knows strings and nothing else of the
-// language, and is meant for the sheets of this package: they never rely on white space before "{", "}", ";", "," or ">", nor
-// after those or ":".
+// language, and is meant for the sheets of this package: they never rely on white space before "{", "}", ";", "," or
+// ">", nor after those or ":".
 func minify(css []byte) []byte {
 	out := make([]byte, 0, len(css))
 	space := false

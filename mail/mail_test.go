@@ -15,6 +15,7 @@ import (
 )
 
 func TestSend_WritesAFileWithoutAServer(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "mail")
 	m := New(Options{Dir: dir, From: "portal@example.com", FromName: "The Portal"})
 	for range 2 { // the same id leaves one file
@@ -50,6 +51,7 @@ func TestSend_WritesAFileWithoutAServer(t *testing.T) {
 }
 
 func TestSend_RefusesInjection(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	m := New(Options{Dir: dir, From: "portal@example.com"})
 	good := Message{To: []string{"ann@example.com"}, Subject: "s", Text: "t"}
@@ -123,6 +125,7 @@ func server(t *testing.T) (port int, got <-chan string) {
 }
 
 func TestSend_HandsTheMessageToTheServer(t *testing.T) {
+	t.Parallel()
 	port, got := server(t)
 	m := New(Options{Host: "127.0.0.1", Port: port, From: "portal@example.com", StartTLS: true, Timeout: 15 * time.Second})
 	if err := m.Send(context.Background(), Message{To: []string{"ann@example.com"}, Subject: "Hello", Text: "A text."}); err != nil {
@@ -137,6 +140,7 @@ func TestSend_HandsTheMessageToTheServer(t *testing.T) {
 }
 
 func TestSend_RequiredTLSIsRequired(t *testing.T) {
+	t.Parallel()
 	port, _ := server(t) // offers no STARTTLS
 	m := New(Options{Host: "127.0.0.1", Port: port, From: "portal@example.com", StartTLSRequired: true, Timeout: 15 * time.Second})
 	err := m.Send(context.Background(), Message{To: []string{"ann@example.com"}, Subject: "Hello", Text: "the secret text"})

@@ -93,7 +93,7 @@ func (s *Service) mayShow(ctx context.Context, p Page) error {
 	}
 	if err := s.article(ctx, p.Site, id); err != nil {
 		if stoa.Is(err, stoa.KindNotFound) {
-			return stoa.Invalid("article", "there is no article %d in this site that you may show", id)
+			return stoa.Invalid("article", "there is no article %s in this site that you may show", id)
 		}
 		return err
 	}

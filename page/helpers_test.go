@@ -9,6 +9,7 @@ import (
 	"github.com/stoa-portal/stoa/access"
 	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/change"
+	"github.com/stoa-portal/stoa/change/changetest"
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/site"
 )
@@ -25,22 +26,8 @@ type node struct {
 
 func newNode(t *testing.T, d *db.DB) *node {
 	t.Helper()
-	c, err := cache.New(cache.Options{Proof: cache.Boottime, InTransaction: db.InWrite})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
-	log, err := change.Open(t.Context(), change.Options{DB: d, Apply: func(rows []change.Row) {
-		changes := make([]cache.Change, 0, len(rows))
-		for _, r := range rows {
-			changes = append(changes, cache.Change{Kind: r.Kind, ID: int64(r.ID), Scope: int64(r.Scope)})
-		}
-		c.Invalidate(changes, nil)
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = log.Close(context.Background()) })
+	c, log := changetest.Follow(t, d)
+	var err error
 	n := &node{cache: c, log: log, d: d}
 	if n.access, err = access.New(access.Options{DB: d, Cache: c, InstanceOf: site.InstanceOf}); err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"html/template"
 	"strings"
 
 	"github.com/stoa-portal/stoa"
@@ -12,6 +13,7 @@ import (
 	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/db"
+	"github.com/stoa-portal/stoa/lang"
 )
 
 // Menu is a navigation menu that people put together. The default theme shows the menus with the slugs
@@ -34,10 +36,14 @@ type Item struct {
 // Link is an entry of a navigation that is ready to be shown.
 type Link struct {
 	Title    string
-	URL      string // empty: only a heading
+	Lang     stoa.Locale // that the title is in, when that is another than was asked for; else empty
+	URL      string      // empty: only a heading
 	Page     stoa.ID
 	Children []Link
 }
+
+// Mark gives the attributes of an element that shows the title in another language than that of the page.
+func (l Link) Mark() template.HTMLAttr { return lang.Mark(l.Lang) }
 
 const menuColumns = "id, site, slug, name, items, version"
 
@@ -97,12 +103,12 @@ func (s *Service) MenuBySlug(ctx context.Context, siteID stoa.ID, slug string) (
 // SaveMenu creates the menu when its ID is 0, or replaces the one with its ID and Version: needs Publish
 // on the site, for visitors see it at once. A stale version or a taken slug is Conflict.
 func (s *Service) SaveMenu(ctx context.Context, m Menu) (Menu, error) {
-	err := s.d.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
-		var err error
-		m, err = s.SaveMenuTx(ctx, tx, m)
+	var saved Menu
+	err := s.d.Write(ctx, func(ctx context.Context, tx *db.Tx) (err error) {
+		saved, err = s.SaveMenuTx(ctx, tx, m)
 		return err
 	})
-	return m, err
+	return saved, err
 }
 
 // SaveMenuTx is SaveMenu inside a transaction of the caller.
@@ -125,7 +131,7 @@ func (s *Service) SaveMenuTx(ctx context.Context, tx *db.Tx, m Menu) (Menu, erro
 		n, err = tx.Affected(ctx, "UPDATE page_menu SET slug = ?, name = ?, items = ?, version = version + 1 WHERE id = ? AND site = ? AND version = ?",
 			m.Slug, m.Name, string(raw), m.ID, m.Site, m.Version)
 		if err == nil && n == 0 {
-			return m, stoa.Conflict("somebody else changed this menu; load it again and repeat your change")
+			return m, stoa.Conflict("another person has changed this menu; load it again and repeat your change")
 		}
 		m.Version++
 	}
@@ -144,9 +150,9 @@ func cleanMenu(m *Menu) ([]byte, error) {
 		return nil, stoa.Invalid("name", "the menu needs a name of at most 190 characters")
 	}
 	if m.Slug == "" {
-		m.Slug = Slugify(m.Name)
+		m.Slug = stoa.Slug(m.Name, maxMadeSlug)
 	}
-	if m.Slug != Slugify(m.Slug) || m.Slug == "" || len(m.Slug) > 120 {
+	if m.Slug == "" || m.Slug != stoa.Slug(m.Slug, maxMadeSlug) {
 		return nil, stoa.Invalid("slug", "%q cannot name a menu: small letters, digits and dashes are expected", m.Slug)
 	}
 	if m.Items == nil {
@@ -183,29 +189,6 @@ func checkItems(items []Item, depth int) error {
 	return nil
 }
 
-// DeleteMenu removes the menu: needs Publish on the site. A stale version is Conflict.
-func (s *Service) DeleteMenu(ctx context.Context, id stoa.ID, version int64) error {
-	m, err := s.Menu(ctx, id)
-	if err != nil {
-		return err
-	}
-	if err := s.checkSite(ctx, access.Publish, m.Site); err != nil {
-		return err
-	}
-	return s.d.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
-		n, err := tx.Affected(ctx, "DELETE FROM page_menu WHERE id = ? AND version = ?", id, version)
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return stoa.Conflict("somebody else changed this menu; load it again")
-		}
-		tx.Changed(kindMenu, id, m.Site, version+1)
-		audit.Note(tx, audit.Deleted, m.thing())
-		return nil
-	})
-}
-
 // Links makes a menu ready to be shown to the actor: pages that the actor may not see are left out,
 // and titles are in the locale. base goes before the addresses of pages ("", "/de", "/web/intranet").
 func (s *Service) Links(ctx context.Context, m Menu, l, fallback stoa.Locale, base string) ([]Link, error) {
@@ -222,7 +205,9 @@ func (s *Service) Links(ctx context.Context, m Menu, l, fallback stoa.Locale, ba
 	walk = func(items []Item) []Link {
 		var out []Link
 		for _, it := range items {
-			link := Link{Title: pick(it.Title, l, fallback), URL: within(base, it.URL), Page: it.Page}
+			link := Link{URL: within(base, it.URL), Page: it.Page}
+			var in stoa.Locale
+			link.Title, in = pickIn(it.Title, l, fallback)
 			if it.Page != 0 {
 				n, ok := t.nodes[it.Page]
 				if !ok || !n.Published || !s.access.Can(ctx, access.View, s.pathOf(t, n, above)) {
@@ -230,9 +215,10 @@ func (s *Service) Links(ctx context.Context, m Menu, l, fallback stoa.Locale, ba
 				}
 				link.URL = AddressOf(n, base)
 				if link.Title == "" {
-					link.Title = n.In(l, fallback)
+					link.Title, in = n.Find(l, fallback)
 				}
 			}
+			link.Lang = lang.Other(in, l)
 			link.Children = walk(it.Children)
 			out = append(out, link)
 		}
@@ -248,7 +234,8 @@ func TreeLinks(nodes []Node, l, fallback stoa.Locale, base string, depth int) []
 	}
 	out := make([]Link, 0, len(nodes))
 	for _, n := range nodes {
-		out = append(out, Link{Title: n.In(l, fallback), URL: AddressOf(n, base), Page: n.ID,
+		title, in := n.Find(l, fallback)
+		out = append(out, Link{Title: title, Lang: lang.Other(in, l), URL: AddressOf(n, base), Page: n.ID,
 			Children: TreeLinks(n.Children, l, fallback, base, depth-1)})
 	}
 	return out

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/asset"
 	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/site"
@@ -36,7 +37,7 @@ func (s *Service) above(ctx context.Context, q db.Queryer, st site.Site, parent 
 		err := q.QueryRow(ctx, "SELECT site, parent, path, restricted FROM page_page WHERE id = ?", id).
 			Scan(&siteID, &up, &path, &restricted)
 		if db.IsNoRows(err) || err == nil && siteID != st.ID {
-			return out, stoa.Invalid("parent", "the page above (%d) does not exist in this site", id)
+			return out, stoa.Invalid("parent", "the page above (%s) does not exist in this site", id)
 		}
 		if err != nil {
 			return out, err
@@ -76,7 +77,7 @@ func (s *Service) renumber(ctx context.Context, tx *db.Tx, siteID stoa.ID, order
 		if _, err := tx.Exec(ctx, "UPDATE page_page SET place = ? WHERE id = ?", i, p.id); err != nil {
 			return err
 		}
-		tx.Changed(kindPage, p.id, siteID, db.Micros(tx.Now()))
+		tx.Changed(kindPage, p.id, siteID, 0)
 	}
 	return nil
 }
@@ -95,59 +96,72 @@ func (s *Service) Move(ctx context.Context, id, parent stoa.ID, position int, ve
 		return Page{}, err
 	}
 	err = s.d.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
-		if err := s.lockTree(ctx, tx, old.Site); err != nil {
-			return err
-		}
-		p, err := read(ctx, tx, id)
-		if err != nil {
-			return err
-		}
-		if p.Version != version {
-			return stale()
-		}
-		to, err := s.above(ctx, tx, st, parent)
-		if err != nil {
-			return err
-		}
-		if slices.Contains(to.ids, id) {
-			return stoa.Invalid("parent", "a page cannot be moved below itself")
-		}
-		if err := s.mayMove(ctx, tx, st, p, to); err != nil {
-			return err
-		}
-		order, err := siblings(ctx, tx, st.ID, parent)
-		if err != nil {
-			return err
-		}
-		order = slices.DeleteFunc(order, func(o place) bool { return o.id == id })
-		if position < 0 || position > len(order) {
-			position = len(order)
-		}
-		if err := s.renumber(ctx, tx, st.ID, slices.Insert(order, position, place{id: id}), position); err != nil {
-			return err
-		}
-		n, err := tx.Affected(
-			ctx,
-			"UPDATE page_page SET parent = ?, place = ?, version = version + 1 WHERE id = ? AND version = ?",
-			parent,
-			position,
-			id,
-			version,
-		)
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return stale()
-		}
-		tx.Changed(kindPage, id, st.ID, version+1)
-		audit.Note(tx, audit.Moved, p.thing())
-		return s.repath(ctx, tx, p, to.prefix+"/"+p.Slug, to.depth+1)
+		return s.moveTx(ctx, tx, st, id, parent, position, version)
 	})
 	if err != nil {
 		return Page{}, err
 	}
 	return s.Get(ctx, id)
+}
+
+// moveTx does what Move does.
+func (s *Service) moveTx(ctx context.Context, tx *db.Tx, st site.Site, id, parent stoa.ID, position int,
+	version int64,
+) error {
+	if err := s.lockTree(ctx, tx, st.ID); err != nil {
+		return err
+	}
+	p, err := read(ctx, tx, id)
+	if err != nil {
+		return err
+	}
+	if p.Version != version {
+		return stale()
+	}
+	to, err := s.above(ctx, tx, st, parent)
+	if err != nil {
+		return err
+	}
+	if slices.Contains(to.ids, id) {
+		return stoa.Invalid("parent", "a page cannot be moved below itself")
+	}
+	if err := s.mayMove(ctx, tx, st, p, to); err != nil {
+		return err
+	}
+	order, err := siblings(ctx, tx, st.ID, parent)
+	if err != nil {
+		return err
+	}
+	order = slices.DeleteFunc(order, func(o place) bool { return o.id == id })
+	if position < 0 || position > len(order) {
+		position = len(order)
+	}
+	if err := s.renumber(ctx, tx, st.ID, slices.Insert(order, position, place{id: id}), position); err != nil {
+		return err
+	}
+	n, err := tx.Affected(
+		ctx,
+		"UPDATE page_page SET parent = ?, place = ?, version = version + 1 WHERE id = ? AND version = ?",
+		parent,
+		position,
+		id,
+		version,
+	)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return stale()
+	}
+	if err := s.enter(ctx, tx, id); err != nil {
+		return err
+	}
+	tx.Changed(kindPage, id, st.ID, version+1)
+	audit.Note(tx, audit.Moved, p.thing())
+	if parent != p.Parent { // who was let in by what is granted above it may not be any more
+		tx.TakesAway(nil)
+	}
+	return s.repath(ctx, tx, p, to.prefix+"/"+p.Slug, to.depth+1)
 }
 
 // mayMove asks whether the actor may put the page p to the place to.
@@ -173,7 +187,8 @@ func (s *Service) mayMove(ctx context.Context, tx *db.Tx, st site.Site, p Page, 
 		return err
 	}
 	if err := s.access.Check(ctx, access.Manage, from); stoa.Is(err, stoa.KindForbidden) {
-		return stoa.Forbidden("more people could use this page there than here, so moving it needs the right to manage it")
+		return refusal(err,
+			stoa.Forbidden("more people could use this page there than here, so moving it needs the right to manage it"))
 	} else if err != nil {
 		return err
 	}
@@ -211,7 +226,7 @@ func (s *Service) repath(ctx context.Context, tx *db.Tx, p Page, path string, de
 		if err != nil {
 			return err
 		}
-		tx.Changed(kindPage, id, p.Site, db.Micros(tx.Now()))
+		tx.Changed(kindPage, id, p.Site, 0) // its version stays
 		if err := s.dropRedirect(ctx, tx, p.Site, path); err != nil {
 			return err
 		}
@@ -230,8 +245,9 @@ func (s *Service) repath(ctx context.Context, tx *db.Tx, p Page, path string, de
 	return walk(p.ID, path, depth)
 }
 
-// Delete removes the page, its versions and its grants: needs Manage on it, or Publish when it has no
-// grants of its own. Pages below must be moved or deleted first (Conflict). A stale version is Conflict.
+// Delete removes the page, its versions and its grants for good, and not by way of the recycle bin: needs Manage on it,
+// or Publish when it has no grants of its own. Pages below must be moved or deleted first (Conflict). A stale version
+// is Conflict.
 func (s *Service) Delete(ctx context.Context, id stoa.ID, version int64) error {
 	p, err := s.Get(ctx, id)
 	if err != nil {
@@ -244,6 +260,9 @@ func (s *Service) Delete(ctx context.Context, id stoa.ID, version int64) error {
 	if err := s.check(ctx, need, p); err != nil {
 		return err
 	}
+	if p.Version != version { // the right that was asked for is the one of this version
+		return stale()
+	}
 	st, err := s.sites.Site(ctx, p.Site)
 	if err != nil {
 		return err
@@ -253,7 +272,8 @@ func (s *Service) Delete(ctx context.Context, id stoa.ID, version int64) error {
 			return err
 		}
 		var below int
-		if err := tx.QueryRow(ctx, "SELECT count(*) FROM page_page WHERE parent = ?", id).Scan(&below); err != nil {
+		if err := tx.QueryRow(ctx, "SELECT count(*) FROM page_page WHERE parent = ? AND site = ?", id,
+			p.Site).Scan(&below); err != nil {
 			return err
 		}
 		if below > 0 {
@@ -270,6 +290,9 @@ func (s *Service) Delete(ctx context.Context, id stoa.ID, version int64) error {
 			return err
 		}
 		if err := s.access.Forget(ctx, tx, st.Instance, access.Resource{Kind: "page", ID: id}); err != nil {
+			return err
+		}
+		if err := asset.Remove(ctx, tx, kindPage, id); err != nil {
 			return err
 		}
 		tx.Changed(kindPage, id, p.Site, version+1)

@@ -10,8 +10,10 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/asset"
 	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/db"
+	"github.com/stoa-portal/stoa/passhash"
 	"github.com/stoa-portal/stoa/site"
 )
 
@@ -49,6 +51,7 @@ type Page struct {
 	Title            map[stoa.Locale]string
 	Position         int    // among the pages with the same parent, from 0
 	Hidden           bool   // not in navigation
+	HideTitle        bool   // a page of widgets does not begin with its title
 	Type             string // TypeWidgets, TypeLink or TypeArticle
 	Target           string // the address of a link, the id of an article
 	Layout           Layout // what visitors see
@@ -75,6 +78,11 @@ type SEO struct {
 	NoIndex     bool   `json:"noIndex,omitempty"`
 }
 
+// Find gives the title as In does, and the language that it is in.
+func (p Page) Find(l, fallback stoa.Locale) (string, stoa.Locale) {
+	return pickIn(p.Title, l, fallback)
+}
+
 // In gives the title in the locale, in another variety of its language, in the fallback or in any.
 func (p Page) In(l, fallback stoa.Locale) string { return pick(p.Title, l, fallback) }
 
@@ -93,6 +101,11 @@ type Node struct {
 	Children                        []Node
 }
 
+// Find gives the title of the node as In does, and the language that it is in.
+func (n Node) Find(l, fallback stoa.Locale) (string, stoa.Locale) {
+	return pickIn(n.Title, l, fallback)
+}
+
 // In gives the title of the node in the locale, as Page.In does.
 func (n Node) In(l, fallback stoa.Locale) string { return pick(n.Title, l, fallback) }
 
@@ -103,6 +116,7 @@ type NewPage struct {
 	Title      map[stoa.Locale]string
 	Position   int // among its siblings; negative or beyond the end: last
 	Hidden     bool
+	HideTitle  bool
 	Type       string // empty: TypeWidgets
 	Target     string
 	Layout     Layout
@@ -116,16 +130,6 @@ type NewPage struct {
 	hash string // of Password, made before the transaction began
 }
 
-// Version is an earlier published layout.
-type Version struct {
-	Number int
-	At     time.Time
-	By     stoa.ID
-	Author string
-	Title  map[stoa.Locale]string
-	Layout Layout
-}
-
 // Options wires a Service. DB, Cache, Access and Sites are required.
 type Options struct {
 	DB       *db.DB
@@ -134,6 +138,8 @@ type Options struct {
 	Sites    *site.Service
 	Logger   *slog.Logger
 	Reserved []string // first segments of addresses that pages may not take; nil: Reserved()
+	// Assets keeps what pages refer to; nil: nothing does.
+	Assets *asset.Service
 	// Article asks whether the actor may make a page of the site show an article; nil: any article.
 	Article func(ctx context.Context, site, article stoa.ID) error
 }
@@ -145,15 +151,17 @@ type Service struct {
 	sites      *site.Service
 	log        *slog.Logger
 	reserved   map[string]bool
+	assets     *asset.Service
 	article    func(ctx context.Context, site, article stoa.ID) error
 	trees      *cache.Region[*tree]
+	seen       *cache.Region[[]Node]           // what guests see of a site
 	drafts     *cache.Region[map[stoa.ID]bool] // pages with a draft, by site
 	pages      *cache.Region[Page]
 	byPath     *cache.Region[stoa.ID]
 	menus      *cache.Region[Menu]
 	redirects  *cache.Region[string]
 	parameters *cache.Region[[]string] // names of parameters in old addresses, by site
-	hashing    chan struct{}           // places for the costly hashing of passwords
+	passwords  *passhash.Shared
 }
 
 // Reserved gives the first segments of addresses that belong to the portal itself.
@@ -198,14 +206,17 @@ func New(o Options) (*Service, error) {
 		o.Reserved = Reserved()
 	}
 	s := &Service{d: o.DB, access: o.Access, sites: o.Sites, log: o.Logger.With("component", "page"),
-		article: o.Article, reserved: map[string]bool{}, hashing: make(chan struct{}, 2)}
+		assets: o.Assets, article: o.Article, reserved: map[string]bool{}, passwords: passhash.NewShared(o.DB, passhash.Page)}
 	for _, r := range o.Reserved {
 		s.reserved[r] = true
 	}
-	s.trees = cache.NewRegion(o.Cache, cache.RegionOptions{Name: "page-tree"}, func(t *tree) int { return t.size() })
+	s.trees = cache.NewRegion(o.Cache, cache.RegionOptions{Name: "page-tree", Large: true},
+		func(t *tree) int { return t.size() })
+	s.seen = cache.NewRegion(o.Cache, cache.RegionOptions{Name: "page-visible", Large: true},
+		nodesSize)
 	s.drafts = cache.NewRegion(
 		o.Cache,
-		cache.RegionOptions{Name: "page-draft"},
+		cache.RegionOptions{Name: "page-draft", Large: true},
 		func(m map[stoa.ID]bool) int { return 48 + 24*len(m) },
 	)
 	s.pages = cache.NewRegion(o.Cache, cache.RegionOptions{Name: "page"}, pageSize)

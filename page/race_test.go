@@ -12,6 +12,7 @@ import (
 )
 
 func TestSave_TheSameRedirectMenuAndPageOnTwoNodesAtOnce(t *testing.T) {
+	t.Parallel()
 	for _, e := range dbtest.Engines() {
 		t.Run(string(e), func(t *testing.T) {
 			handles := dbtest.Nodes(t, e, 2)

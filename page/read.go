@@ -9,18 +9,23 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/asset"
 	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/db"
 )
 
-const pageColumns = "id, site, parent, slug, path, title, place, hidden, page_type, target, layout, draft, published, restricted, password, seo, template, created, modified, modified_by, live_number, version, draft_version"
+const pageColumns = "id, site, parent, slug, path, title, place, hidden, page_type, target, layout, draft, " +
+	"published, restricted, password, seo, template, created, modified, modified_by, live_number, version, " +
+	"draft_version, hide_title"
 
 func scanPage(r db.Scanner) (Page, error) {
 	var p Page
 	var title, layout, draft, password, seo string
 	var created, modified int64
 	err := r.Scan(&p.ID, &p.Site, &p.Parent, &p.Slug, &p.Path, &title, &p.Position, &p.Hidden, &p.Type, &p.Target, &layout, &draft,
-		&p.Published, &p.Restricted, &password, &seo, &p.Template, &created, &modified, &p.ModifiedBy, &p.Number, &p.Version, &p.DraftVersion)
+		&p.Published, &p.Restricted, &password, &seo, &p.Template, &created, &modified, &p.ModifiedBy, &p.Number, &p.Version,
+		&p.DraftVersion,
+		&p.HideTitle)
 	if err != nil {
 		return p, err
 	}
@@ -62,13 +67,26 @@ func pageSize(p Page) int {
 	return n
 }
 
-// read gives a page with its draft from the database; NotFound when there is none.
+// read gives a page with its draft from the database; NotFound when there is none. What is in the recycle bin is not
+// there.
 func read(ctx context.Context, q db.Queryer, id stoa.ID) (Page, error) {
-	p, err := db.One(ctx, q, scanPage, "SELECT "+pageColumns+" FROM page_page WHERE id = ?", id)
-	if errors.Is(err, sql.ErrNoRows) {
-		return p, stoa.NotFound("page", id)
+	p, hidden, err := readAny(ctx, q, id)
+	if err == nil && hidden {
+		return Page{}, stoa.NotFound("page", id)
 	}
 	return p, err
+}
+
+// readAny is read that also gives what is in the recycle bin (hidden), with the site that it belongs to.
+func readAny(ctx context.Context, q db.Queryer, id stoa.ID) (p Page, hidden bool, err error) {
+	p, err = db.One(ctx, q, scanPage, "SELECT "+pageColumns+" FROM page_page WHERE id = ?", id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return p, false, stoa.NotFound("page", id)
+	}
+	if p.Site >= asset.Hidden {
+		p.Site, hidden = p.Site-asset.Hidden, true
+	}
+	return p, hidden, err
 }
 
 // Get gives the page with its draft, for editors: needs Edit. NotFound when there is none or the actor
@@ -98,7 +116,7 @@ func (s *Service) live(ctx context.Context, id stoa.ID) (Page, error) {
 	return s.pages.Get(ctx, id.String(), func(ctx context.Context, l *cache.Load) (Page, error) {
 		l.Thing(kindPage, id) // ids are never used again, so this also holds for "not found"
 		p, err := read(ctx, s.d, id)
-		p.Draft = nil
+		p.Draft, p.HasDraft, p.DraftVersion, p.ModifiedBy = nil, false, 0, 0 // a draft is no change of this kind
 		return p, err
 	})
 }
@@ -173,30 +191,6 @@ func (s *Service) Begun(ctx context.Context, siteID stoa.ID) (bool, error) {
 		}
 	}
 	return false, nil
-}
-
-// Versions gives the earlier published layouts of the page, the newest first: needs Edit.
-func (s *Service) Versions(ctx context.Context, id stoa.ID) ([]Version, error) {
-	if _, err := s.Get(ctx, id); err != nil {
-		return nil, err
-	}
-	return db.All(ctx, s.d, scanVersion, "SELECT number, layout, title, created, created_by, author FROM page_version WHERE page = ? ORDER BY number DESC", id)
-}
-
-func scanVersion(r db.Scanner) (Version, error) {
-	var v Version
-	var layout, title string
-	var at int64
-	err := r.Scan(&v.Number, &layout, &title, &at, &v.By, &v.Author)
-	if err != nil {
-		return v, err
-	}
-	v.At = db.Time(at)
-	if err := json.Unmarshal([]byte(title), &v.Title); err != nil {
-		return v, err
-	}
-	v.Layout, err = decodeLayout(layout)
-	return v, err
 }
 
 func (s *Service) check(ctx context.Context, a access.Action, p Page) error {

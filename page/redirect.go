@@ -56,7 +56,7 @@ func (s *Service) addRedirect(ctx context.Context, tx *db.Tx, siteID stoa.ID, fr
 				continue
 			}
 		}
-		tx.Changed(kindRedirect, 0, siteID, db.Micros(tx.Now()))
+		tx.Changed(kindRedirect, 0, siteID, 0)
 		return nil
 	}
 	return stoa.Conflict("the old address %q is being changed at this moment: try again", from)
@@ -77,7 +77,7 @@ func checkRedirect(from, to string) error {
 func (s *Service) dropRedirect(ctx context.Context, tx *db.Tx, siteID stoa.ID, from string) error {
 	n, err := tx.Affected(ctx, "DELETE FROM page_redirect WHERE site = ? AND source_hash = ?", siteID, hashOf(normalAddress(from)))
 	if n > 0 {
-		tx.Changed(kindRedirect, 0, siteID, db.Micros(tx.Now()))
+		tx.Changed(kindRedirect, 0, siteID, 0)
 	}
 	return err
 }
@@ -174,24 +174,6 @@ func (s *Service) Redirects(ctx context.Context, siteID stoa.ID, limit int) ([]O
 	return db.All(ctx, s.d, func(r db.Scanner) (o OldAddress, err error) {
 		return o, r.Scan(&o.ID, &o.Site, &o.From, &o.To)
 	}, "SELECT id, site, source, target FROM page_redirect WHERE site = ? ORDER BY id DESC LIMIT ?", siteID, limit)
-}
-
-// DeleteRedirect removes an old address: needs Publish on the site.
-func (s *Service) DeleteRedirect(ctx context.Context, siteID, id stoa.ID) error {
-	if err := s.checkSite(ctx, access.Publish, siteID); err != nil {
-		return err
-	}
-	return s.d.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
-		n, err := tx.Affected(ctx, "DELETE FROM page_redirect WHERE id = ? AND site = ?", id, siteID)
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return stoa.NotFound("redirect", id)
-		}
-		tx.Changed(kindRedirect, id, siteID, db.Micros(tx.Now()))
-		return nil
-	})
 }
 
 // normalAddress gives the one form of a path with query: decoded path without end slash, sorted query.

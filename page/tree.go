@@ -103,15 +103,35 @@ func loadTree(ctx context.Context, q db.Queryer, siteID stoa.ID) (*tree, error) 
 func (s *Service) tree(ctx context.Context, siteID stoa.ID) (*tree, error) {
 	return s.trees.Get(ctx, siteID.String(), func(ctx context.Context, l *cache.Load) (*tree, error) {
 		l.Scope(kindPage, siteID)
-		return loadTree(ctx, s.d, siteID)
+		t, err := loadTree(ctx, s.d, siteID)
+		if err != nil {
+			return nil, err
+		}
+		for id, n := range t.nodes { // which pages have one is kept by itself (drafted)
+			n.HasDraft = false
+			t.nodes[id] = n
+		}
+		return t, nil
 	})
 }
 
-// pathOf gives the place of a page for permissions: the page, those above it, the site, the instance.
+// pathOf gives the place of a page for permissions: the page, those above it, the site, the instance. Where not all
+// above it are known or they are too many, grants beyond those that are known do not reach it: one that is left out
+// could be restricted.
 func (s *Service) pathOf(t *tree, n Node, above access.Path) access.Path {
 	path := access.Path{{Kind: "page", ID: n.ID, Own: n.Restricted}}
-	for _, id := range t.ancestors(n.ID) {
-		path = append(path, access.Resource{Kind: "page", ID: id, Own: t.nodes[id].Restricted})
+	up := n.Parent
+	if known, ok := t.nodes[n.ID]; ok {
+		up = known.Parent
+	}
+	for up != 0 {
+		next, ok := t.nodes[up]
+		if !ok || len(path) > maxDepth {
+			path[len(path)-1].Own = true
+			break
+		}
+		path = append(path, access.Resource{Kind: "page", ID: up, Own: next.Restricted})
+		up = next.Parent
 	}
 	return append(path, above...)
 }
@@ -138,7 +158,25 @@ func (s *Service) Tree(ctx context.Context, siteID stoa.ID) ([]Node, error) {
 
 // Visible gives the pages that navigation shows the actor: published, not hidden, and open to them.
 func (s *Service) Visible(ctx context.Context, siteID stoa.ID) ([]Node, error) {
-	return s.filtered(ctx, siteID, false)
+	actor := stoa.ActorFrom(ctx)
+	if actor.System || actor.SignedIn() {
+		return s.filtered(ctx, siteID, false)
+	}
+	// Guests all see the same, on each page of the site: it is found out once. None changes what is shared.
+	key := siteID.String() + "/" + actor.Instance.String()
+	return s.seen.Get(ctx, key, func(ctx context.Context, l *cache.Load) ([]Node, error) {
+		l.Scope(kindPage, siteID)
+		return s.filtered(ctx, siteID, false)
+	})
+}
+
+// nodesSize is how much a list of pages with all below it holds, besides what it has from the tree.
+func nodesSize(list []Node) int {
+	n := 0
+	for _, node := range list {
+		n += 300 + nodesSize(node.Children)
+	}
+	return n
 }
 
 func (s *Service) filtered(ctx context.Context, siteID stoa.ID, editor bool) ([]Node, error) {
@@ -156,20 +194,44 @@ func (s *Service) filtered(ctx context.Context, siteID stoa.ID, editor bool) ([]
 			return nil, err
 		}
 	}
-	above := st.Path()
-	// Grants can be on any page, so each page whose answer may differ from the one above is asked for.
+	may := s.reach(ctx, t, st.Path())
 	list := t.build(0, 0, func(n Node) bool {
 		if !editor && (!n.Published || n.Hidden) {
 			return false
 		}
-		path := s.pathOf(t, n, above)
 		if !n.Published {
-			return s.access.Can(ctx, access.Edit, path)
+			return may(access.Edit, n)
 		}
-		return s.access.Can(ctx, access.View, path)
+		return may(access.View, n)
 	})
 	mark(list, drafts)
 	return list, nil
+}
+
+// Lines gives the pages of a site with these ids, in the order of the ids and without their children, leaving out those
+// that are not there and those on which the actor has not Edit.
+func (s *Service) Lines(ctx context.Context, siteID stoa.ID, ids []stoa.ID) ([]Node, error) {
+	st, err := s.sites.Site(ctx, siteID)
+	if err != nil {
+		return nil, err
+	}
+	t, err := s.tree(ctx, siteID)
+	if err != nil {
+		return nil, err
+	}
+	drafts, err := s.drafted(ctx, siteID)
+	if err != nil {
+		return nil, err
+	}
+	var out []Node
+	for _, id := range ids {
+		n, ok := t.nodes[id]
+		if ok && s.access.Can(ctx, access.Edit, s.pathOf(t, n, st.Path())) {
+			n.HasDraft = drafts[id]
+			out = append(out, n)
+		}
+	}
+	return out, nil
 }
 
 // mark says which pages have a draft.
@@ -227,8 +289,14 @@ func cleanPath(path string) string { return "/" + strings.Trim(path, "/") }
 
 // pick chooses the text for a locale: exactly it, the same language, the fallback, the first by code.
 func pick(texts map[stoa.Locale]string, l, fallback stoa.Locale) string {
+	text, _ := pickIn(texts, l, fallback)
+	return text
+}
+
+// pickIn is pick that also says which language the text is in.
+func pickIn(texts map[stoa.Locale]string, l, fallback stoa.Locale) (string, stoa.Locale) {
 	if v := texts[l]; v != "" {
-		return v
+		return v, l
 	}
 	keys := make([]stoa.Locale, 0, len(texts))
 	for k, v := range texts {
@@ -239,14 +307,14 @@ func pick(texts map[stoa.Locale]string, l, fallback stoa.Locale) string {
 	slices.Sort(keys)
 	for _, k := range keys {
 		if l != "" && k.Language() == l.Language() {
-			return texts[k]
+			return texts[k], k
 		}
 	}
 	if v := texts[fallback]; v != "" {
-		return v
+		return v, fallback
 	}
 	if len(keys) > 0 {
-		return texts[keys[0]]
+		return texts[keys[0]], keys[0]
 	}
-	return ""
+	return "", ""
 }

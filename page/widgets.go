@@ -24,7 +24,7 @@ type navigation struct {
 	view  *template.Template
 }
 
-const navigationView = `{{define "items"}}<ul class="link-list">{{range .Links}}<li>{{if .URL}}<a href="{{.URL}}"{{if and .Page (eq .Page $.Here)}} aria-current="page"{{end}}>{{.Title}}</a>{{else}}<span>{{.Title}}</span>{{end}}{{if .Children}}{{template "items" $.Below .Children}}{{end}}</li>{{end}}</ul>{{end}}<nav aria-label="{{.Label}}">{{template "items" .}}</nav>`
+const navigationView = `{{define "items"}}<ul class="link-list">{{range .Links}}<li>{{if .URL}}<a href="{{.URL}}"{{if and .Page (eq .Page $.Here)}} aria-current="page"{{end}}{{.Mark}}>{{.Title}}</a>{{else}}<span{{.Mark}}>{{.Title}}</span>{{end}}{{if .Children}}{{template "items" $.Below .Children}}{{end}}</li>{{end}}</ul>{{end}}<nav aria-label="{{.Label}}">{{template "items" .}}</nav>`
 
 type navigationData struct {
 	Links []Link
@@ -97,7 +97,7 @@ func find(nodes []Node, id stoa.ID) []Node {
 
 type breadcrumb struct{ view *template.Template }
 
-const breadcrumbView = `<nav class="breadcrumbs" aria-label="{{.Word "Breadcrumbs"}}"><ol>{{range .Page.Ancestors}}<li><a href="{{.URL}}">{{.Title}}</a></li>{{end}}<li aria-current="page">{{.Page.Title}}</li></ol></nav>`
+const breadcrumbView = `<nav class="breadcrumbs" aria-label="{{.Word "Breadcrumbs"}}"><ol>{{range .Page.Ancestors}}<li><a href="{{.URL}}"{{.Mark}}>{{.Title}}</a></li>{{end}}<li aria-current="page"{{.Page.Mark}}>{{.Page.Title}}</li></ol></nav>`
 
 func (breadcrumb) Type() widget.Type {
 	return widget.Type{Name: "breadcrumb", Title: "Breadcrumb", Icon: "chevron-right", Description: "The way from the top of the site to this page."}

@@ -1,9 +1,9 @@
 package page
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -58,6 +58,7 @@ func (s *Service) CreateTx(ctx context.Context, tx *db.Tx, st site.Site, n NewPa
 		Slug:         n.Slug,
 		Title:        n.Title,
 		Hidden:       n.Hidden,
+		HideTitle:    n.HideTitle,
 		Type:         n.Type,
 		Target:       n.Target,
 		Published:    n.Publish,
@@ -128,6 +129,9 @@ func (s *Service) CreateTx(ctx context.Context, tx *db.Tx, st site.Site, n NewPa
 	if err := s.dropRedirect(ctx, tx, st.ID, p.Path); err != nil {
 		return Page{}, err
 	}
+	if err := s.enter(ctx, tx, p.ID); err != nil {
+		return Page{}, err
+	}
 	tx.Changed(kindPage, p.ID, st.ID, p.Version)
 	audit.Note(tx, audit.Made, p.thing())
 	return p, nil
@@ -157,10 +161,12 @@ func (s *Service) insert(ctx context.Context, tx *db.Tx, p Page, password string
 			"title": string(
 				title,
 			), "place": p.Position, "hidden": p.Hidden, "page_type": p.Type, "target": p.Target, "layout": live, "draft": draft,
-			"published": p.Published, "restricted": p.Restricted, "password": password, "seo": string(seo), "template": p.Template,
+			"published": p.Published, "restricted": p.Restricted, "password": password, "seo": string(seo),
+			"template": p.Template, "hide_title": p.HideTitle,
 			"created": db.Micros(
 				p.Created,
-			), "modified": db.Micros(p.Modified), "modified_by": p.ModifiedBy, "live_number": p.Number, "version": p.Version, "draft_version": p.DraftVersion},
+			), "modified": db.Micros(p.Modified), "modified_by": p.ModifiedBy, "live_number": p.Number, "version": p.Version,
+			"draft_version": p.DraftVersion},
 	)
 	if db.IsDuplicate(err) {
 		return taken(p.Path)
@@ -172,140 +178,158 @@ func (s *Service) insert(ctx context.Context, tx *db.Tx, p Page, password string
 }
 
 func taken(path string) error {
-	return &stoa.Error{
-		Kind:    stoa.KindConflict,
-		Field:   "slug",
-		Message: fmt.Sprintf("there already is a page at %s; choose another address", path),
-	}
+	return stoa.AtField("slug", stoa.Conflict("there already is a page at %s; choose another address", path))
 }
 
-// Update saves what describes the page: Slug, Title, Hidden, Type, Target, Restricted, SEO, Template;
+// Update saves what describes the page: Slug, Title, Hidden, HideTitle, Type, Target, Restricted, SEO, Template;
 // not its place or layout. p.Version must be the current one, else Conflict. Needs Edit; Publish when visitors see
-// what changes, which is at once on a published page; Manage when Restricted changes. A new slug moves what is below
-// and leaves redirects.
+// what changes, which is at once on a published page; Manage and a fresh sign-in when Restricted changes. A new slug
+// moves what is below and leaves redirects.
 func (s *Service) Update(ctx context.Context, p Page) (Page, error) {
 	old, err := s.Get(ctx, p.ID)
 	if err != nil {
 		return Page{}, err
 	}
-	if old.Restricted != p.Restricted {
-		if err := s.check(ctx, access.Manage, old); err != nil {
-			return Page{}, err
-		}
-	}
 	p.Site, p.Parent = old.Site, old.Parent
 	if err := checkMeta(&p); err != nil {
 		return Page{}, err
-	}
-	if p.Type != old.Type || p.Target != old.Target {
-		if err := s.mayShow(ctx, p); err != nil {
-			return Page{}, err
-		}
 	}
 	st, err := s.sites.Site(ctx, old.Site)
 	if err != nil {
 		return Page{}, err
 	}
-	err = s.d.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
-		if err := s.lockTree(ctx, tx, old.Site); err != nil {
-			return err
-		}
-		now, err := read(ctx, tx, p.ID)
-		if err != nil {
-			return err
-		}
-		if now.Version != p.Version {
-			return stale()
-		}
-		if p.Slug == "" {
-			p.Slug = now.Slug
-		}
-		if err := s.mayChange(ctx, tx, st, now, p); err != nil {
-			return err
-		}
-		above, err := s.above(ctx, tx, st, now.Parent)
-		if err != nil {
-			return err
-		}
-		if p.Slug != now.Slug {
-			if p.Slug, err = s.slugFor(ctx, tx, p, st, above.prefix); err != nil {
-				return err
-			}
-		}
-		title, err := json.Marshal(p.Title)
-		if err != nil {
-			return err
-		}
-		seo, err := json.Marshal(p.SEO)
-		if err != nil {
-			return err
-		}
-		n, err := tx.Affected(
-			ctx,
-			"UPDATE page_page SET slug = ?, title = ?, hidden = ?, page_type = ?, target = ?, restricted = ?, seo = ?, template = ?, modified = ?, modified_by = ?, version = version + 1 WHERE id = ? AND version = ?",
-			p.Slug,
-			string(title),
-			p.Hidden,
-			p.Type,
-			p.Target,
-			p.Restricted,
-			string(seo),
-			p.Template,
-			db.Micros(tx.Now()),
-			stoa.ActorFrom(ctx).User,
-			p.ID,
-			p.Version,
-		)
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return stale()
-		}
-		tx.Changed(kindPage, p.ID, old.Site, p.Version+1)
-		audit.Note(tx, audit.Changed, p.thing())
-		if p.Restricted && !old.Restricted {
-			audit.Note(tx, audit.OwnGrants, p.thing())
-		} else if !p.Restricted && old.Restricted {
-			audit.Note(tx, audit.Inherits, p.thing())
-		}
-		if p.Restricted && !old.Restricted {
-			withheld(tx, p, "restricted", true)
-		}
-		return s.repath(ctx, tx, now, above.prefix+"/"+p.Slug, above.depth+1)
-	})
+	err = s.d.Write(ctx, func(ctx context.Context, tx *db.Tx) error { return s.updateTx(ctx, tx, st, p) })
 	if err != nil {
 		return Page{}, err
 	}
 	return s.Get(ctx, p.ID)
 }
 
-// mayChange asks for Publish when saving p changes what visitors see of the page now or, by a new address, of one below.
+// updateTx does what Update does.
+func (s *Service) updateTx(ctx context.Context, tx *db.Tx, st site.Site, p Page) error {
+	if err := s.lockTree(ctx, tx, st.ID); err != nil {
+		return err
+	}
+	now, err := read(ctx, tx, p.ID)
+	if err != nil {
+		return err
+	}
+	if now.Version != p.Version {
+		return stale()
+	}
+	if p.Slug == "" {
+		p.Slug = now.Slug
+	}
+	if err := s.mayChange(ctx, tx, st, now, p); err != nil {
+		return err
+	}
+	above, err := s.above(ctx, tx, st, now.Parent)
+	if err != nil {
+		return err
+	}
+	if p.Slug != now.Slug {
+		if p.Slug, err = s.slugFor(ctx, tx, p, st, above.prefix); err != nil {
+			return err
+		}
+	}
+	title, err := json.Marshal(p.Title)
+	if err != nil {
+		return err
+	}
+	seo, err := json.Marshal(p.SEO)
+	if err != nil {
+		return err
+	}
+	n, err := tx.Affected(
+		ctx,
+		"UPDATE page_page SET slug = ?, title = ?, hidden = ?, page_type = ?, target = ?, restricted = ?, seo = ?, "+
+			"template = ?, hide_title = ?, modified = ?, modified_by = ?, version = version + 1 WHERE id = ? AND version = ?",
+		p.Slug,
+		string(title),
+		p.Hidden,
+		p.Type,
+		p.Target,
+		p.Restricted,
+		string(seo),
+		p.Template,
+		p.HideTitle,
+		db.Micros(tx.Now()),
+		stoa.ActorFrom(ctx).User,
+		p.ID,
+		p.Version,
+	)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return stale()
+	}
+	if err := s.enter(ctx, tx, p.ID); err != nil {
+		return err
+	}
+	tx.Changed(kindPage, p.ID, st.ID, p.Version+1)
+	audit.Note(tx, audit.Changed, p.thing())
+	if p.Restricted && !now.Restricted {
+		audit.Note(tx, audit.OwnGrants, p.thing())
+	} else if !p.Restricted && now.Restricted {
+		audit.Note(tx, audit.Inherits, p.thing())
+	}
+	switch { // either way some people may have been let in by what counts no more
+	case p.Restricted && !now.Restricted:
+		withheld(tx, p, "restricted", true)
+	case !p.Restricted && now.Restricted:
+		tx.TakesAway(nil) // done again, it would let others in
+	}
+	return s.repath(ctx, tx, now, above.prefix+"/"+p.Slug, above.depth+1)
+}
+
+// mayChange asks for what it needs to save p over the page now, as the transaction reads it: for Publish when that
+// changes what visitors see of the page or, by a new address, of one below.
 func (s *Service) mayChange(ctx context.Context, tx *db.Tx, st site.Site, now, p Page) error {
 	moves := p.Slug != now.Slug
-	if !moves && maps.Equal(p.Title, now.Title) && p.Hidden == now.Hidden && p.Type == now.Type &&
-		p.Target == now.Target &&
-		p.SEO == now.SEO &&
-		p.Template == now.Template {
+	seen := moves || !maps.Equal(p.Title, now.Title) || p.Hidden != now.Hidden || p.Type != now.Type ||
+		p.Target != now.Target || p.SEO != now.SEO || p.Template != now.Template || p.HideTitle != now.HideTitle
+	if !seen && p.Restricted == now.Restricted {
 		return nil
 	}
 	t, err := loadTree(ctx, tx, now.Site)
 	if err != nil {
 		return err
 	}
+	path := s.pathOf(t, t.nodes[now.ID], st.Path())
+	if p.Restricted != now.Restricted {
+		if err := s.access.CheckGrants(ctx, path); err != nil {
+			return err
+		}
+	}
+	if p.Type != now.Type || p.Target != now.Target {
+		if err := s.mayShow(ctx, p); err != nil {
+			return err
+		}
+	}
+	if !seen {
+		return nil
+	}
 	if !now.Published && !(moves && t.shown(now.ID, 0)) {
 		return nil
 	}
-	err = s.access.Check(ctx, access.Publish, s.pathOf(t, t.nodes[now.ID], st.Path()))
+	err = s.access.Check(ctx, access.Publish, path)
 	if stoa.Is(err, stoa.KindForbidden) {
-		return stoa.Forbidden("visitors see at once what describes this page, so changing it needs the right to publish; " +
-			"its layout can be saved as a draft")
+		return refusal(err, stoa.Forbidden("visitors see at once what describes this page, so changing it needs "+
+			"the right to publish; its layout can be saved as a draft"))
 	}
 	return err
 }
 
+// refusal says in other words that the actor may not do this. The cause stays, which tells the audit log what was
+// refused.
+func refusal(err error, e *stoa.Error) error {
+	e.Err = err
+	return e
+}
+
 func stale() error {
-	return stoa.Conflict("somebody else changed this page since you opened it; load it again and repeat your change")
+	return stoa.Conflict("another person has changed this page since you opened it; load it again and repeat your change")
 }
 
 // checkMeta refuses what a page cannot be and brings its text into the stored form.
@@ -320,7 +344,7 @@ func checkMeta(p *Page) error {
 			continue
 		}
 		if len(t) > maxTitle {
-			return stoa.Invalid("title", "the title in %s is longer than %d bytes", l, maxTitle)
+			return stoa.Invalid("title."+string(l), "the title in %s is longer than %d bytes", l, maxTitle)
 		}
 		titles[l] = t
 	}
@@ -365,6 +389,9 @@ func checkMeta(p *Page) error {
 	return nil
 }
 
+// maxMadeSlug is how long an address made from words is, in bytes; people may choose a longer one.
+const maxMadeSlug = 120
+
 // slugFor checks the wish, or makes a slug from the title that is free below prefix.
 func (s *Service) slugFor(ctx context.Context, tx *db.Tx, p Page, st site.Site, prefix string) (string, error) {
 	usable := func(slug string) bool {
@@ -392,10 +419,7 @@ func (s *Service) slugFor(ctx context.Context, tx *db.Tx, p Page, st site.Site, 
 		}
 		return slug, nil
 	}
-	base := Slugify(pick(p.Title, st.Locale, ""))
-	if base == "" {
-		base = "page"
-	}
+	base := cmp.Or(stoa.Slug(pick(p.Title, st.Locale, ""), maxMadeSlug), "page")
 	for i := 1; i < 1000; i++ {
 		slug := base
 		if i > 1 {
@@ -421,48 +445,4 @@ func validSlug(s string) bool {
 		return r == unicode.ReplacementChar ||
 			!unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r) && !strings.ContainsRune("-_.~", r)
 	})
-}
-
-// Slugify makes a segment of an address from words: small letters and digits of any script joined by
-// dashes, at most 120 bytes. It is empty when nothing usable is in s.
-func Slugify(s string) string {
-	var b strings.Builder
-	dash := false
-	for _, r := range strings.ToLower(s) {
-		switch r {
-		case 'ä', 'á', 'à', 'â', 'å', 'ã':
-			r = 'a'
-		case 'ö', 'ó', 'ò', 'ô', 'õ', 'ø':
-			r = 'o'
-		case 'ü', 'ú', 'ù', 'û':
-			r = 'u'
-		case 'é', 'è', 'ê', 'ë':
-			r = 'e'
-		case 'í', 'ì', 'î', 'ï':
-			r = 'i'
-		case 'ñ':
-			r = 'n'
-		case 'ç':
-			r = 'c'
-		case '\'', '’':
-			continue
-		}
-		if !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r) {
-			dash = b.Len() > 0
-			continue
-		}
-		if dash {
-			b.WriteByte('-')
-			dash = false
-		}
-		if b.Len()+4 > 120 {
-			break
-		}
-		if r == 'ß' {
-			b.WriteString("ss")
-			continue
-		}
-		b.WriteRune(r)
-	}
-	return strings.TrimSuffix(b.String(), "-")
 }

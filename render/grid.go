@@ -7,7 +7,9 @@ import (
 	"html/template"
 	"runtime/debug"
 	"strconv"
+	"strings"
 
+	"github.com/stoa-portal/stoa/lang"
 	"github.com/stoa-portal/stoa/page"
 	"github.com/stoa-portal/stoa/widget"
 )
@@ -78,10 +80,12 @@ func (s *Service) grid(ctx context.Context, in Input, v *view, l page.Layout) (o
 					p.Failed, noStore = true, true
 					continue
 				}
-				p.Name = kind.Type().Title
+				if p.Name = kind.Type().Title; in.Edit {
+					p.Name = lang.From(ctx).Word(p.Name) // in the language of the person who edits
+				}
 				one := &slot{part: p, done: make(chan outcome, 1)}
 				one.ctx, one.stop = context.WithTimeout(ctx, s.opt.Deadline)
-				if !s.start(one.ctx, kind, v.request(in, w), places, one.done) {
+				if !s.start(one.ctx, kind, v.request(in, w, shareOf(c.Width, len(sec.Columns))), places, one.done) {
 					p.Failed, noStore = true, true
 					one.stop()
 					continue
@@ -113,6 +117,30 @@ func (s *Service) grid(ctx context.Context, in Input, v *view, l page.Layout) (o
 		noStore = noStore || got.result.NoStore
 	}
 	return out, noStore
+}
+
+// holds reports whether what one of the widgets made has one of the beginnings of an element in it.
+func holds(sections []section, elements ...string) bool {
+	for _, s := range sections {
+		for _, c := range s.Columns {
+			for _, p := range c.Parts {
+				for _, e := range elements {
+					if strings.Contains(string(p.HTML), e) {
+						return true
+					}
+				}
+			}
+		}
+	}
+	return false
+}
+
+// shareOf is how wide a column is, of 12, when it shares what there is with others.
+func shareOf(width, columns int) int {
+	if width == 0 {
+		return 12 / max(columns, 1)
+	}
+	return width
 }
 
 // columnClass names the width for the style sheet, which knows 3 to 9 of 12; others share or are full.

@@ -81,6 +81,7 @@ type Input struct {
 	NoIndex     bool
 	InlineStyle bool      // the site's own style sheet stands in the page: the caller allows it in the policy
 	Screen      bool      // one of the portal's own: sign-in, account, an error
+	Bare        bool      // without header and footer: it stands inside another screen
 	Published   time.Time // of an article; zero: not said
 	Modified    time.Time // the same
 	Author      string    // the same; a name
@@ -156,6 +157,10 @@ func (s *Service) Page(ctx context.Context, in Input) (Output, error) {
 		}
 		var failed bool
 		v.Sections, failed = s.grid(ctx, in, v, layout)
+		v.Media = in.Edit || holds(v.Sections, `class="media`, `class="gallery`, `class="button-row`)
+		if !in.Page.HideTitle && in.Content == "" && !holds(v.Sections, "<h1") {
+			v.Heading, v.HeadingMark = v.info.Title, v.info.Mark()
+		}
 		noStore = noStore || failed
 	}
 	if in.Actor.SignedIn() || in.Edit || in.Draft || in.Bar != nil {

@@ -152,6 +152,7 @@ func (w *world) sample(t *testing.T) page.Page {
 }
 
 func TestPage_Golden(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, Options{Node: "n1:8080"})
 	p := w.sample(t)
 	in := w.input(&p)
@@ -196,6 +197,7 @@ func TestPage_Golden(t *testing.T) {
 }
 
 func TestPage_KeepsToTheContentSecurityPolicy(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, Options{})
 	p := w.sample(t)
 	html := string(w.render(t, w.input(&p)).HTML)
@@ -207,6 +209,7 @@ func TestPage_KeepsToTheContentSecurityPolicy(t *testing.T) {
 }
 
 func TestPage_DraftIsShownOnlyWhenAskedFor(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, Options{})
 	p := w.add(t, page.NewPage{Slug: "a", Title: titles("A", "A")})
 	if _, err := w.pages.SaveDraft(w.admin, p.ID, page.Single(page.Placed{Widget: "html", Settings: map[string]string{"html": "fresh words"}}), p.DraftVersion); err != nil {
@@ -227,6 +230,7 @@ func TestPage_DraftIsShownOnlyWhenAskedFor(t *testing.T) {
 }
 
 func TestPage_FailingWidgetsShowAPlaceholderAndAreNotKept(t *testing.T) {
+	t.Parallel()
 	release := make(chan struct{})
 	w := newWorld(t, Options{Deadline: 50 * time.Millisecond},
 		fake{"bad", func(context.Context, widget.Request) (widget.Result, error) {
@@ -268,6 +272,7 @@ func TestPage_FailingWidgetsShowAPlaceholderAndAreNotKept(t *testing.T) {
 }
 
 func TestPage_WidgetsRenderAtTheSameTime(t *testing.T) {
+	t.Parallel()
 	meet := make(chan struct{})
 	w := newWorld(t, Options{Deadline: 10 * time.Second},
 		fake{"ping", func(ctx context.Context, _ widget.Request) (widget.Result, error) {
@@ -287,6 +292,7 @@ func TestPage_WidgetsRenderAtTheSameTime(t *testing.T) {
 }
 
 func TestPage_SignedInIsNotKept(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, Options{})
 	p := w.sample(t)
 	in := w.input(&p)
@@ -298,6 +304,7 @@ func TestPage_SignedInIsNotKept(t *testing.T) {
 }
 
 func TestPage_ProtectedIsNotShownWithoutThePassword(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, Options{})
 	p := w.add(t, page.NewPage{Title: titles("A", "A"), Password: "sesame", SEO: page.SEO{Description: "inner words"},
 		Layout: page.Single(page.Placed{Widget: "html", Settings: map[string]string{"html": "inner words"}})})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/lang"
 	"github.com/stoa-portal/stoa/page"
 	"github.com/stoa-portal/stoa/site"
 	"github.com/stoa-portal/stoa/widget"
@@ -44,7 +45,11 @@ type view struct {
 	Person           string
 	Content          template.HTML
 	Sections         []section
+	Heading          string // of a page whose widgets have none
+	HeadingMark      template.HTMLAttr
+	Media            bool // a widget shows what media.css is for
 	Edit, Screen     bool
+	Bare             bool
 	CSRF             template.HTML
 	Locked           bool
 	UnlockTo         string
@@ -75,8 +80,8 @@ func (v *view) FullTitle() string {
 	return v.Title + " – " + v.SiteName
 }
 
-// request is what a placed widget renders for.
-func (v *view) request(in Input, w page.Placed) widget.Request {
+// request is what a widget that is placed in a column renders for.
+func (v *view) request(in Input, w page.Placed, column int) widget.Request {
 	return widget.Request{
 		Site:     in.Site,
 		Page:     v.info,
@@ -87,6 +92,7 @@ func (v *view) request(in Input, w page.Placed) widget.Request {
 		Actor:    in.Actor,
 		Edit:     in.Edit,
 		ID:       w.ID,
+		Column:   column,
 		SignIn:   v.SignIn,
 		SignOut:  v.SignOut,
 		Account:  v.Account,
@@ -119,6 +125,7 @@ func (s *Service) view(ctx context.Context, in Input) (*view, error) {
 		Content: in.Content,
 		Edit:    in.Edit,
 		Screen:  in.Screen,
+		Bare:    in.Bare,
 		CSRF:    in.CSRF,
 		locale:  in.Locale,
 		base:    in.Prefix,
@@ -149,10 +156,14 @@ func (s *Service) view(ctx context.Context, in Input) (*view, error) {
 	image := in.Image
 	path := in.Path
 	if p := in.Page; p != nil {
+		title, of := p.Find(in.Locale, in.Site.Locale)
 		if v.Title == "" {
-			v.Title = p.In(in.Locale, in.Site.Locale)
+			v.Title = title
 		}
 		v.info.ID, v.info.Path, v.info.Title = p.ID, p.Path, v.Title
+		if v.Title == title {
+			v.info.Lang = lang.Other(of, in.Locale)
+		}
 		if p.SEO.Title != "" {
 			v.Title = p.SEO.Title
 		}
@@ -240,10 +251,9 @@ func (s *Service) navigate(ctx context.Context, in Input, v *view) error {
 		return err
 	}
 	for _, n := range up {
-		v.info.Ancestors = append(
-			v.info.Ancestors,
-			widget.Link{Title: n.In(in.Locale, in.Site.Locale), URL: page.AddressOf(n, in.Prefix)},
-		)
+		title, of := n.Find(in.Locale, in.Site.Locale)
+		v.info.Ancestors = append(v.info.Ancestors,
+			widget.Link{Title: title, URL: page.AddressOf(n, in.Prefix), Lang: lang.Other(of, in.Locale)})
 	}
 	return nil
 }
@@ -269,7 +279,7 @@ func alternates(in Input, path string) []widget.Alternate {
 	base := strings.TrimSuffix(in.Prefix, "/"+string(in.Locale))
 	out := make([]widget.Alternate, 0, len(in.Site.Locales))
 	for _, l := range in.Site.Locales {
-		a := widget.Alternate{Locale: l, Name: languageName(l), URL: base, Current: l == in.Locale}
+		a := widget.Alternate{Locale: l, Name: lang.NameOf(l), URL: base, Current: l == in.Locale}
 		if l != in.Site.Locale {
 			a.URL += "/" + string(l)
 		}

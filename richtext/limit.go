@@ -56,7 +56,8 @@ func Check(src string) error {
 			name, _ := z.TagName()
 			if a := atom.Lookup(name); !impliedEnd(a) && !voidElement(string(name)) {
 				if open = append(open, a); len(open) > MaxDepth {
-					return stoa.TooLarge("the text nests elements more than %d deep: leave out some of those around others", MaxDepth)
+					return stoa.TooLarge("the text nests elements more than %d deep: take out some of the elements around others",
+						MaxDepth)
 				}
 				if formatting(a) {
 					emphasis++

@@ -11,6 +11,7 @@ import (
 )
 
 func TestCheck_RefusesWhatIsTooDeepOrTooMuch(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		src  string
 		fits bool
@@ -46,6 +47,7 @@ func emphasis(n int) string {
 
 // What Check accepts is cleaned in a time that is not noticed behind a save, also at its limits.
 func TestCheck_WhatFitsIsCleanedSoon(t *testing.T) {
+	t.Parallel()
 	p := richtext.New()
 	for name, src := range map[string]string{
 		"many":     strings.Repeat("<p>x</p>", 45_000),

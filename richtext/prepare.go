@@ -211,7 +211,8 @@ func walk(n *html.Node, f func(*html.Node)) {
 	}
 }
 
-// anchor makes an id of the words of a heading, in any script.
+// anchor makes an id of the words of a heading, in any script. It is not stoa.Slug, which has another rule for
+// apostrophes: links to headings that people have saved would lead nowhere.
 func anchor(text string) string {
 	var b strings.Builder
 	for _, r := range strings.ToLower(text) {

@@ -116,3 +116,17 @@ func addressAttr(tag, key string) bool {
 	}
 	return false
 }
+
+// Addresses returns all addresses in src, each once, in the order they appear, at most limit.
+func Addresses(src string, limit int) []string {
+	var out []string
+	seen := map[string]bool{}
+	Rewrite(src, func(_, _, url string) string {
+		if url != "" && !seen[url] && len(out) < limit {
+			seen[url] = true
+			out = append(out, url)
+		}
+		return url
+	})
+	return out
+}

@@ -8,6 +8,7 @@ import (
 )
 
 func TestSanitize_KeepsWhatEditorsWrite(t *testing.T) {
+	t.Parallel()
 	p := New()
 	for _, tc := range []struct{ name, in, want string }{
 		{"text", `<p>It's "fine" &amp; <strong>bold</strong></p>`, `<p>It's "fine" &amp; <strong>bold</strong></p>`},
@@ -91,6 +92,7 @@ func hostile() []string {
 }
 
 func TestSanitize_HostileInputIsHarmlessAndStable(t *testing.T) {
+	t.Parallel()
 	p := New()
 	for _, in := range hostile() {
 		out := p.Sanitize(in)
@@ -165,6 +167,7 @@ func danger(out string) string {
 }
 
 func TestSanitize_IframeNeedsKnownHost(t *testing.T) {
+	t.Parallel()
 	p := New()
 	for _, src := range []string{"https://www.youtube.com.evil.example/embed/x", "https://www.youtube.com@evil.example/embed/x", "https://www.youtube.com:444/embed/x",
 		"https://www.youtube.com/watch?v=x", "https://player.vimeo.com/other/1", "//evil.example/embed/", "https://codepen.io/x/pen/y"} {
@@ -175,6 +178,7 @@ func TestSanitize_IframeNeedsKnownHost(t *testing.T) {
 }
 
 func TestSanitize_ConcurrentUse(t *testing.T) {
+	t.Parallel()
 	p := New()
 	want := p.Sanitize(`<p style="text-align:left">x<img src=a.png onerror=x></p>`)
 	done := make(chan string)

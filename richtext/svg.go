@@ -72,7 +72,7 @@ func (s *svgReader) read() error {
 		switch t := tok.(type) {
 		case xml.Directive:
 			if bytes.Contains(bytes.ToUpper(t), []byte("ENTITY")) {
-				return s.invalid("the SVG picture declares entities, which is not allowed")
+				return stoa.Invalid("file", "the SVG picture declares entities, which is not allowed (line %d)", s.line())
 			}
 		case xml.StartElement:
 			if err := s.start(t); err != nil {
@@ -87,10 +87,11 @@ func (s *svgReader) read() error {
 		}
 	}
 	if len(s.open) > 0 {
-		return s.invalid("the SVG picture ends before <%s> is closed", strings.TrimPrefix(s.open[len(s.open)-1], ":"))
+		return stoa.Invalid("file", "the SVG picture ends before <%s> is closed (line %d)",
+			strings.TrimPrefix(s.open[len(s.open)-1], ":"), s.line())
 	}
 	if !s.seen {
-		return s.invalid("this is not an SVG picture: its outermost element must be <svg>")
+		return stoa.Invalid("file", "this is not an SVG picture: its outermost element must be <svg> (line %d)", s.line())
 	}
 	return nil
 }
@@ -101,13 +102,13 @@ func (s *svgReader) start(t xml.StartElement) error {
 	name := t.Name.Local
 	own := t.Name.Space == "" || t.Name.Space == "svg"
 	if len(s.open) == 0 && (s.seen || !own || name != "svg") {
-		return s.invalid("this is not an SVG picture: its outermost element must be one <svg>")
+		return stoa.Invalid("file", "this is not an SVG picture: its outermost element must be one <svg> (line %d)", s.line())
 	}
 	if !own || !svgElement(name) || s.style {
 		return s.skip(t.Name)
 	}
 	if len(s.open) >= svgMaxDepth {
-		return s.invalid("the SVG picture nests deeper than %d elements", svgMaxDepth)
+		return stoa.Invalid("file", "the SVG picture nests deeper than %d elements (line %d)", svgMaxDepth, s.line())
 	}
 	hasID := false
 	for _, a := range t.Attr {
@@ -165,7 +166,7 @@ func (s *svgReader) insidePart() bool {
 func (s *svgReader) end(t xml.EndElement) error {
 	n := len(s.open)
 	if n == 0 || s.open[n-1] != t.Name.Space+":"+t.Name.Local {
-		return s.invalid("</%s> closes nothing that is open", t.Name.Local)
+		return stoa.Invalid("file", "</%s> closes nothing that is open (line %d)", t.Name.Local, s.line())
 	}
 	s.open = s.open[:n-1]
 	if s.idStack[n-1] {
@@ -206,11 +207,11 @@ func (s *svgReader) skip(name xml.Name) error {
 		switch t := tok.(type) {
 		case xml.StartElement:
 			if stack = append(stack, t.Name); len(stack) > 4*svgMaxDepth {
-				return s.invalid("the SVG picture nests deeper than %d elements", svgMaxDepth)
+				return stoa.Invalid("file", "the SVG picture nests deeper than %d elements (line %d)", svgMaxDepth, s.line())
 			}
 		case xml.EndElement:
 			if stack[len(stack)-1] != t.Name {
-				return s.invalid("</%s> closes nothing that is open", t.Name.Local)
+				return stoa.Invalid("file", "</%s> closes nothing that is open (line %d)", t.Name.Local, s.line())
 			}
 			stack = stack[:len(stack)-1]
 		}
@@ -220,18 +221,20 @@ func (s *svgReader) skip(name xml.Name) error {
 
 func (s *svgReader) bad(err error) error {
 	line, col := s.dec.InputPos()
-	what := "the file ends too early"
+	var what any = stoa.Phrase("the file ends too early")
 	var syn *xml.SyntaxError
 	if errors.As(err, &syn) {
 		what = syn.Msg
 	}
-	return &stoa.Error{Kind: stoa.KindInvalid, Field: "file", Err: err,
-		Message: fmt.Sprintf("the SVG picture is not well-formed at line %d, column %d: %s", line, col, what)}
+	e := stoa.Invalid("file", "the SVG picture is not well-formed at line %d, column %d: %s", line, col, what)
+	e.Err = err
+	return e
 }
 
-func (s *svgReader) invalid(format string, args ...any) error {
+// line is how far the reader is.
+func (s *svgReader) line() int {
 	line, _ := s.dec.InputPos()
-	return stoa.Invalid("file", "%s (line %d)", fmt.Sprintf(format, args...), line)
+	return line
 }
 
 func svgElement(name string) bool {

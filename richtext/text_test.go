@@ -13,6 +13,7 @@ import (
 )
 
 func TestText_FoldsAndLeavesOutScripts(t *testing.T) {
+	t.Parallel()
 	p := New()
 	for in, want := range map[string]string{
 		"<p>a</p><p>b</p>":                              "a b",
@@ -33,6 +34,7 @@ func TestText_FoldsAndLeavesOutScripts(t *testing.T) {
 }
 
 func TestSummary_CutsAtWordsAndMore(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		in    string
 		words int
@@ -54,6 +56,7 @@ func TestSummary_CutsAtWordsAndMore(t *testing.T) {
 }
 
 func TestRewrite_EveryAddressAndNothingElse(t *testing.T) {
+	t.Parallel()
 	in := `<p CLASS=x>a<A href="http://old.example/a?x=1&amp;y=2" class='q'>l</A><img src=http://old.example/i.png srcset="http://old.example/i.png 1x, http://old.example/j.png 2x"><video poster="http://old.example/p.jpg"><source src="http://old.example/v.mp4"></video><script>"<a href='http://old.example/s'>"</script><!-- <a href="http://old.example/c"> --></p>`
 	out := Rewrite(in, func(tag, attr, url string) string { return strings.Replace(url, "http://old.example", "", 1) })
 	want := `<p CLASS=x>a<a href="/a?x=1&amp;y=2" class="q">l</A><img src="/i.png" srcset="/i.png 1x, /j.png 2x"><video poster="/p.jpg"><source src="/v.mp4"></video><script>"<a href='http://old.example/s'>"</script><!-- <a href="http://old.example/c"> --></p>`
@@ -69,6 +72,7 @@ func TestRewrite_EveryAddressAndNothingElse(t *testing.T) {
 }
 
 func TestImagesAndLinks(t *testing.T) {
+	t.Parallel()
 	in := `<a href="/1"><img src="/a.png" srcset="/a.png 1x, /b.png 2x"></a><a href="/1">x</a><a href="#f">y</a><video poster="/p.jpg" src="/v.mp4"></video>`
 	if got, want := Images(in), []string{"/a.png", "/b.png", "/p.jpg"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("Images = %v, want %v", got, want)
@@ -79,6 +83,7 @@ func TestImagesAndLinks(t *testing.T) {
 }
 
 func TestPrepare_ForThePage(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct{ in, want string }{
 		{`<table><tbody><tr><td>x</td></tr></tbody></table>`, `<div class="rt-scroll" tabindex="0"><table><tbody><tr><td>x</td></tr></tbody></table></div>`},
 		{`<pre>x</pre>`, `<div class="rt-scroll" tabindex="0"><pre>x</pre></div>`},
@@ -104,6 +109,7 @@ func TestPrepare_ForThePage(t *testing.T) {
 }
 
 func TestTableOfContents_UniqueAnchorsInAnyScript(t *testing.T) {
+	t.Parallel()
 	out, toc := TableOfContents(`<h2>Über uns!</h2><h3 id="x">A <em>b</em></h3><h2>Über uns</h2><h2></h2><h2>Επίπεδο 2</h2><h2>Location</h2>`)
 	want := []Heading{{2, "über-uns", "Über uns!"}, {3, "x", "A b"}, {2, "über-uns-2", "Über uns"}, {2, "επίπεδο-2", "Επίπεδο 2"}, {2, "h-location", "Location"}}
 	if !reflect.DeepEqual(toc, want) {
@@ -115,6 +121,7 @@ func TestTableOfContents_UniqueAnchorsInAnyScript(t *testing.T) {
 }
 
 func TestEmbed_KnownProviders(t *testing.T) {
+	t.Parallel()
 	for in, want := range map[string]string{
 		"https://www.youtube.com/watch?v=SQEQr7c0-dw": "https://www.youtube-nocookie.com/embed/SQEQr7c0-dw",
 		"https://youtu.be/ex8fMxXJDJw?t=10s":          "https://www.youtube-nocookie.com/embed/ex8fMxXJDJw?start=10",
@@ -138,6 +145,7 @@ func TestEmbed_KnownProviders(t *testing.T) {
 }
 
 func TestSanitizeSVG_KeepsDrawings(t *testing.T) {
+	t.Parallel()
 	in := `<?xml version="1.0"?><!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "http://www.w3.org/Graphics/SVG/1.1/DTD/svg11.dtd"><!-- c -->
 <svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="0 0 10 10"><style>.a{fill:url(#g)}</style><defs><linearGradient id="g"><stop offset="0" stop-color="#fff"/></linearGradient><path id="p" d="M0 0L1 1"/></defs><rect class="a" width="10" height="10" fill="url(#g)" onclick="x()"/><use xlink:href="#p"/><text x="1">A &amp; B</text></svg>`
 	out, err := SanitizeSVG(strings.NewReader(in), 0)
@@ -173,6 +181,7 @@ func hostileSVG() []string {
 }
 
 func TestSanitizeSVG_HostilePicturesAreHarmless(t *testing.T) {
+	t.Parallel()
 	for _, in := range hostileSVG() {
 		out, err := SanitizeSVG(strings.NewReader(in), 0)
 		if err != nil {
@@ -190,6 +199,7 @@ func TestSanitizeSVG_HostilePicturesAreHarmless(t *testing.T) {
 }
 
 func TestSanitizeSVG_RefusesWithSentence(t *testing.T) {
+	t.Parallel()
 	for in, want := range map[string]string{
 		`<!DOCTYPE svg [<!ENTITY a "b"><!ENTITY c "&a;&a;">]><svg>&c;</svg>`: "declares entities",
 		`<html><svg/></html>`:                    "not an SVG picture",

@@ -118,6 +118,7 @@ func sign(t *testing.T, s *secret.Service, purpose, msg string) []byte {
 }
 
 func TestSign_AnyNodeVerifiesForOnePurposeOnly(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, c *cluster) {
 		a, b := c.node(t, 0, nil), c.node(t, 1, nil)
 		sig := sign(t, a, "page", "home")
@@ -149,6 +150,7 @@ func TestSign_AnyNodeVerifiesForOnePurposeOnly(t *testing.T) {
 }
 
 func TestSign_TwoKeysAreValidAtATime(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, c *cluster) {
 		a, b := c.node(t, 0, nil), c.node(t, 1, nil)
 		first := sign(t, a, "page", "m")
@@ -172,6 +174,7 @@ func TestSign_TwoKeysAreValidAtATime(t *testing.T) {
 }
 
 func TestSign_NodesThatBeginTogetherMakeOneKey(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, c *cluster) {
 		nodes := []*secret.Service{c.node(t, 0, nil), c.node(t, 1, nil)}
 		sigs := make([][]byte, 8)
@@ -197,6 +200,7 @@ func TestSign_NodesThatBeginTogetherMakeOneKey(t *testing.T) {
 }
 
 func TestSeal_OpensOnAnyNodeAndWhereItBelongsOnly(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, c *cluster) {
 		a, b := c.node(t, 0, nil), c.node(t, 1, nil)
 		sealed, err := a.Seal(t.Context(), "totp", []byte("seed"), []byte("account 1"))
@@ -224,6 +228,7 @@ func TestSeal_OpensOnAnyNodeAndWhereItBelongsOnly(t *testing.T) {
 }
 
 func TestFile_EncryptsTheRowsWhenAllNodesHaveIt(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, c *cluster) {
 		plain := c.node(t, 0, nil)
 		sig := sign(t, plain, "page", "m")
@@ -272,6 +277,7 @@ func TestFile_EncryptsTheRowsWhenAllNodesHaveIt(t *testing.T) {
 }
 
 func TestReplace_WhatWasSignedIsValidNoMoreAndWhatWasSealedOpens(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, c *cluster) {
 		a := c.node(t, 0, nil)
 		sig := sign(t, a, "page", "m")
@@ -293,6 +299,7 @@ func TestReplace_WhatWasSignedIsValidNoMoreAndWhatWasSealedOpens(t *testing.T) {
 }
 
 func TestReadFile_RefusesWhatIsNoKeyFile(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		text string
 		mode os.FileMode
@@ -310,11 +317,13 @@ func TestReadFile_RefusesWhatIsNoKeyFile(t *testing.T) {
 }
 
 func TestProof_IsEqualForTheSameFileAndMomentOnly(t *testing.T) {
+	t.Parallel()
 	a, b := keyFile(t, lineA), keyFile(t, lineB)
 	if a.Proof("1") != keyFile(t, lineA).Proof("1") {
 		t.Error("the same file gives another proof")
 	}
-	for _, other := range []string{a.Proof("2"), b.Proof("1"), (*secret.File)(nil).Proof("1"), keyFile(t, lineA, lineB).Proof("1")} {
+	for _, other := range []string{a.Proof("2"), b.Proof("1"), (*secret.File)(nil).Proof("1"),
+		keyFile(t, lineA, lineB).Proof("1")} {
 		if other == a.Proof("1") {
 			t.Error("another file or moment gives the same proof")
 		}

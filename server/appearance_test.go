@@ -13,6 +13,7 @@ import (
 // A change on one node drops the cached pages of the other, which then lead to the new style sheet; both nodes serve it
 // for ever, and what another hash asks for may not be kept.
 func TestAppearance_CachedPagesOfTheOtherNodeFollow(t *testing.T) {
+	t.Parallel()
 	nodes := servertest.Start(t, 2)
 	a, b := nodes[0], nodes[1].Guest(t)
 	link := regexp.MustCompile(`<link rel="stylesheet" href="(/site-style/[^"]+)">`)

@@ -16,6 +16,7 @@ import (
 
 // TestAudit_OneRowForWhatTwoNodesRefuse signs in wrongly on both nodes of a cluster within a minute.
 func TestAudit_OneRowForWhatTwoNodesRefuse(t *testing.T) {
+	t.Parallel()
 	nodes := servertest.Start(t, 2)
 	north, south := nodes[0], nodes[1]
 	try := func(n *servertest.Node) {

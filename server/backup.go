@@ -19,6 +19,7 @@ import (
 	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/config"
 	"github.com/stoa-portal/stoa/db"
+	"github.com/stoa-portal/stoa/db/dbcheck"
 	"github.com/stoa-portal/stoa/db/transfer"
 	"github.com/stoa-portal/stoa/filestore"
 )
@@ -216,7 +217,7 @@ func OpenBackup(from string) (io.ReadCloser, error) {
 
 // Restore fills the database of the home, or the one at url (with the password, when the address has none) if that is
 // given, and the home's file store from a backup. Neither may hold anything.
-func Restore(ctx context.Context, c *config.Config, from, url, password string, log *slog.Logger,
+func Restore(ctx context.Context, c *config.Config, stores Stores, from, url, password string, log *slog.Logger,
 	progress transfer.Progress) (h transfer.Header, e transfer.End, err error) {
 	own, err := openHome(c.Home)
 	if err != nil {
@@ -234,11 +235,22 @@ func Restore(ctx context.Context, c *config.Config, from, url, password string, 
 		return h, e, err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
-	store, err := madeDir(ctx, c.Files.Root, filestore.NewKey(), log)
+	if err := dbcheck.Encoding(ctx, d); err != nil {
+		return h, e, err
+	}
+	store, err := stores.open(c, d, log, false)
 	if err != nil {
 		return h, e, err
 	}
-	beyond, err := remembered(ctx, c)
+	defer func() { err = errors.Join(err, closeStore(store)) }()
+	makeStore := func(ctx context.Context) error { return madeStore(ctx, store, filestore.NewKey()) }
+	var inside func(context.Context) error // the store lies in the database: it is made with the tables
+	if storeInDatabase(c) {
+		inside = makeStore
+	} else if err := makeStore(ctx); err != nil {
+		return h, e, err
+	}
+	beyond, err := remembered(ctx, c, stores)
 	if err != nil {
 		return h, e, err
 	}
@@ -246,7 +258,8 @@ func Restore(ctx context.Context, c *config.Config, from, url, password string, 
 	for _, m := range beyond {
 		above = max(above, m.newest().Number)
 	}
-	h, e, err = transfer.Restore(ctx, transfer.RestoreOptions{DB: d, Store: store, From: from, Above: above,
+	h, e, err = transfer.Restore(ctx, transfer.RestoreOptions{DB: d, Store: store, StoreInside: inside, From: from,
+		Above:    above,
 		Progress: progress, Logger: log}, in)
 	if err == nil {
 		noteOf(ctx, d, log, audit.BackRestored)

@@ -11,6 +11,7 @@ import (
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
 	"github.com/stoa-portal/stoa/content"
+	"github.com/stoa-portal/stoa/db/dbtest"
 	"github.com/stoa-portal/stoa/page"
 	"github.com/stoa-portal/stoa/server/servertest"
 	"github.com/stoa-portal/stoa/site"
@@ -33,7 +34,8 @@ func barLinks(doc string) (links []string, ok bool) {
 // The bar stands above the site for those who may edit something there and for no others, on each node and in each
 // instance, and each of its links lets the person in.
 func TestBar_StandsForThoseWhoMayEditAndLeadsWhereTheyMay(t *testing.T) {
-	w := newRouteWalk(t)
+	t.Parallel()
+	w := newRouteWalk(t, servertest.NewGroup(t, dbtest.SQLite))
 	n, sys := w.nodes[0], servertest.System()
 	leaves := map[stoa.ID]page.Page{}
 	for _, k := range w.kinds {

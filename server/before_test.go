@@ -158,6 +158,7 @@ func publish(t *testing.T, on, other *program, site int64, slug string) {
 }
 
 func TestUpgrade_TheVersionBeforeServesBesideThisOneUntilItIsFinished(t *testing.T) {
+	t.Parallel()
 	before := versionBefore(t)
 	now := filepath.Join(t.TempDir(), "stoa")
 	build := exec.Command("go", "build", "-buildvcs=false", "-o", now, "github.com/stoa-portal/stoa/cmd/stoa")
@@ -198,9 +199,23 @@ func TestUpgrade_TheVersionBeforeServesBesideThisOneUntilItIsFinished(t *testing
 			site := number("SELECT id FROM site_site")
 			publish(t, old, young, site, "from-old")
 			publish(t, young, old, site, "from-young")
+			// The version before writes no entries: a follower does, of what the change log names.
+			entries := func(slug string) int64 {
+				return number("SELECT count(*) FROM asset_entry e JOIN content_article a ON a.id = e.id " +
+					"AND a.version = e.version WHERE e.kind = 'article' AND a.slug = '" + slug + "'")
+			}
+			if entries("from-young") != 1 {
+				t.Error("the new version writes no entry beside the one before")
+			}
+			entered := func(slug string) {
+				t.Helper()
+				eventually(t, "the entry of "+slug, func() bool { return entries(slug) == 1 })
+			}
+			entered("from-old")
 			old.end(syscall.SIGKILL)
 			old.start(t)
 			publish(t, old, young, site, "from-old-again")
+			entered("from-old-again")
 			publish(t, young, old, site, "from-young-again")
 
 			for _, args := range [][]string{{"migrate", "--finish", "--dry-run"}, {"migrate", "--finish"}} {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/db/dbtest"
 	"github.com/stoa-portal/stoa/page"
 	"github.com/stoa-portal/stoa/server/servertest"
 )
@@ -13,7 +14,8 @@ import (
 // A site without a published page says at its home, on each node, that it is being set up; who may add the first page
 // is led there. Both end with that page.
 func TestBegin_SiteWithoutAPageSaysSoAndLeadsToTheFirst(t *testing.T) {
-	w := newRouteWalk(t)
+	t.Parallel()
+	w := newRouteWalk(t, servertest.NewGroup(t, dbtest.SQLite))
 	sys := servertest.System()
 	first := "/control/pages/new?site="
 	const said, plain = "This site is being set up", "This page does not exist"

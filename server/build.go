@@ -9,11 +9,12 @@ import (
 	"slices"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
-	"github.com/stoa-portal/stoa/admin"
+	"github.com/stoa-portal/stoa/admin/operate"
+	"github.com/stoa-portal/stoa/asset"
+	"github.com/stoa-portal/stoa/autosave"
+	"github.com/stoa-portal/stoa/bulk"
 	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/change"
 	"github.com/stoa-portal/stoa/cluster"
@@ -26,6 +27,7 @@ import (
 	"github.com/stoa-portal/stoa/look"
 	"github.com/stoa-portal/stoa/mail"
 	"github.com/stoa-portal/stoa/page"
+	"github.com/stoa-portal/stoa/portal"
 	"github.com/stoa-portal/stoa/render"
 	"github.com/stoa-portal/stoa/secret"
 	"github.com/stoa-portal/stoa/site"
@@ -100,7 +102,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	}
 	s.Node, err = cluster.Join(ctx, cluster.NodeOptions{
 		DB: s.DB, Writer: writer, Home: c.Home, Name: s.nodeName(), Address: s.link.address, Fingerprint: s.link.row,
-		Host: hostname, HostID: cluster.HostID(), Version: stoa.Version, Schema: schema, Settings: s.settings,
+		Host: hostname, HostID: cluster.HostID(), Version: stoa.Version, Schema: schema, Settings: s.shared.All,
 		Detail:    s.linkDetail().String(),
 		Heartbeat: c.Cluster.HeartbeatInterval, DeadAfter: c.Cluster.HeartbeatTimeout, Guest: s.command, Logger: s.log,
 	})
@@ -134,7 +136,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		TrustHints: s.link.trusted,
 		Send:       func(hint []byte) { s.send(cluster.SubjectHints, hint) },
 		Tell:       s.tell(),
-		Confirm:    s.Confirm, ConfirmLimit: cmp.Or(o.ConfirmLimit, c.Cache.FreshLimit+change.Bound/4),
+		Confirm:    s.confirm, ConfirmLimit: cmp.Or(o.ConfirmLimit, c.Cache.FreshLimit+change.Bound/4),
 	})
 	if err != nil {
 		return err
@@ -210,8 +212,10 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		return err
 	}
 	s.onStop("users", func(context.Context) error { return s.Users.Close() })
-	if s.Sites, err = site.New(site.Options{DB: s.DB, Cache: s.Cache, Access: s.Access, StrictHosts: c.Hosts.Strict, IgnoreHosts: c.Hosts.Ignore,
-		OwnHosts: slices.Concat([]string{c.Web.Host, c.Company.VirtualHostName}, c.Hosts.Valid), DefaultSlug: defaultSlug(c)}); err != nil {
+	if s.Sites, err = site.New(site.Options{DB: s.DB, Cache: s.Cache, Access: s.Access, StrictHosts: c.Hosts.Strict,
+		IgnoreHosts: c.Hosts.Ignore,
+		OwnHosts:    slices.Concat([]string{c.Web.Host, c.Company.VirtualHostName}, c.Hosts.Valid),
+		DefaultSlug: defaultSlug(c)}); err != nil {
 		return err
 	}
 	s.learnOwners(ctx)
@@ -219,8 +223,11 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	if s.Taxonomy, err = taxonomy.New(taxonomy.Options{DB: s.DB, Cache: s.Cache, Access: s.Access}); err != nil {
 		return err
 	}
+	if s.Assets, err = asset.New(asset.Options{DB: s.DB, Access: s.Access, Cache: s.Cache, Logger: s.log}); err != nil {
+		return err
+	}
 	if s.Pages, err = page.New(page.Options{
-		DB: s.DB, Cache: s.Cache, Access: s.Access, Sites: s.Sites, Logger: s.log,
+		DB: s.DB, Cache: s.Cache, Access: s.Access, Sites: s.Sites, Assets: s.Assets, Logger: s.log,
 		Article: func(ctx context.Context, site, id stoa.ID) error { return s.Content.MayShow(ctx, site, id) },
 	}); err != nil {
 		return err
@@ -230,18 +237,51 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	}
 	if s.Content, err = content.New(content.Options{
 		DB: s.DB, Cache: s.Cache, Access: s.Access, Taxonomy: s.Taxonomy, Pages: pagesOf{s.Pages},
-		Moved: s.Pages.AddRedirect, Image: s.Files.Image, Signer: s.Secrets,
+		Assets: s.Assets, Moved: s.Pages.AddRedirect, Image: s.Files.Image, Signer: s.Secrets,
 	}); err != nil {
 		return err
 	}
-	if s.Locks, err = lock.New(lock.Options{DB: s.DB, Access: s.Access, Path: s.lockPath, Lifetime: map[string]time.Duration{lock.Article: c.Locks.Article, lock.Page: c.Locks.Page}}); err != nil {
+	// One line for each kind of content. Pages come last, as any address could be that of one.
+	if err := s.Assets.Register(
+		s.Content.AssetType(),
+		s.Files.AssetType(),
+		s.Pages.AssetType(),
+	); err != nil {
+		return err
+	}
+	// And one for each kind that the recycle bin has besides.
+	if err := s.Assets.RegisterBin(
+		s.Files.BinKind(),
+		s.Pages.MenuBin(),
+		s.Pages.RedirectBin(),
+		s.Taxonomy.CategoryBin(),
+		s.Taxonomy.TagBin(),
+		s.Access.BinKind(),
+		s.Users.BinKind(),
+	); err != nil {
+		return err
+	}
+	if s.Locks, err = lock.New(lock.Options{DB: s.DB, Access: s.Access, Path: s.lockPath,
+		Lifetime: map[string]time.Duration{lock.Article: c.Locks.Article, lock.Page: c.Locks.Page}}); err != nil {
 		return err
 	}
 	if s.Jobs, err = job.New(job.Options{DB: s.DB, Leader: &leader{node: s.Node, asked: map[int64]time.Duration{}}, Node: cmp.Or(s.nodeName(), s.Node.ID()), Disabled: !c.Jobs.Enabled,
-		Workers: c.Jobs.Workers, Poll: c.Jobs.PollInterval, Misfire: c.Jobs.Misfire, Keep: c.Jobs.Retention, Logger: s.log}); err != nil {
+		Workers: c.Jobs.Workers, Poll: c.Jobs.PollInterval, Misfire: c.Jobs.Misfire, Keep: c.Jobs.Retention, Logger: s.log,
+		Ended: s.runs.observe}); err != nil {
+		return err
+	}
+	if s.Bulk, err = bulk.New(bulk.Options{DB: s.DB, Jobs: s.Jobs, Actor: s.Users.Acting,
+		Refused: s.Audit.Refused, Logger: s.log}); err != nil {
+		return err
+	}
+	if err := s.Bulk.Register(slices.Concat(s.Content.BulkActions(), s.Files.BulkActions(),
+		s.Assets.BulkActions())...); err != nil {
 		return err
 	}
 	if err := s.registerJobs(); err != nil {
+		return err
+	}
+	if err := s.openFollowers(); err != nil {
 		return err
 	}
 	if err := s.firstStart(ctx); err != nil {
@@ -254,7 +294,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	if c.Web.DisplayNode {
 		node = s.address
 	}
-	catalogue := widget.New(append(page.Widgets(s.Pages), content.Widgets(s.Content)...)...)
+	catalogue := widget.New(slices.Concat(page.Widgets(s.Pages), content.Widgets(s.Content), document.Widgets(s.Files))...)
 	theme, err := render.New(
 		render.Options{
 			Pages:     s.Pages,
@@ -268,30 +308,29 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		return err
 	}
 	s.onStop("render", func(context.Context) error { theme.Close(); return nil })
+	asks, err := portal.New(portal.Options{Access: s.Access, Cache: s.Cache, Sites: s.Sites, Users: s.Users, Log: s.Log,
+		CookieDomain: c.Session.CookieDomain, ReadYourWrites: c.Cache.ReadYourWritesBy, Older: s.olderNodes})
+	if err != nil {
+		return err
+	}
 	visitors, err := web.New(web.Options{
-		Cache: s.Cache, Access: s.Access, Users: s.Users, Secrets: s.Secrets, Sites: s.Sites, Pages: s.Pages, Content: s.Content, Taxonomy: s.Taxonomy, Files: s.Files,
-		Render: theme, Assets: assets, Log: s.Log, Logger: s.log.With("component", "web"), Audit: s.Audit, CookieDomain: c.Session.CookieDomain, PublicHost: c.Web.Host, SignInDisabled: c.Session.LoginDisabled, NoRemember: !c.Session.AutoLogin, OwnHosts: c.Hosts.Valid,
-		Older: s.olderNodes, ReadYourWrites: c.Cache.ReadYourWritesBy, Identity: s.identity,
+		Portal: asks, Cache: s.Cache, Access: s.Access, Users: s.Users, Secrets: s.Secrets, Sites: s.Sites,
+		Pages: s.Pages, Content: s.Content, Taxonomy: s.Taxonomy, Files: s.Files, Trash: s.Assets, Render: theme,
+		Assets: assets,
+		Logger: s.log.With("component", "web"), Audit: s.Audit, PublicHost: c.Web.Host,
+		SignInDisabled: c.Session.LoginDisabled, NoRemember: !c.Session.AutoLogin, OwnHosts: c.Hosts.Valid,
+		Identity: s.identity,
 	})
 	if err != nil {
 		return err
 	}
-	panel, err := admin.New(admin.Options{
-		Access: s.Access, Users: s.Users, Sites: s.Sites, Pages: s.Pages, Content: s.Content, Taxonomy: s.Taxonomy, Jobs: s.Jobs, Locks: s.Locks,
-		Assets: assets, Log: s.Log, Logger: s.log, Caches: s.cacheStats, SiteOf: visitors.SiteOf, CreateInstance: s.CreateInstance,
-		NodeNames: func(ctx context.Context) (map[int64]string, error) { return cluster.Names(ctx, s.DB) },
-		Audit:     s.Audit, Nodes: s, Properties: s.properties, Snapshot: s.snapshot, Render: theme, Catalogue: catalogue,
-		Files: s.Files, MaxUpload: c.Files.MaxFileBytes,
-	})
+	panel, err := s.panel(asks, theme, catalogue, assets, c.Files.MaxFileBytes)
 	if err != nil {
 		return err
 	}
 	handler, patterns := visitors.Routes(panel.Mount)
 	s.patterns = patterns
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), cacheMetrics{s.Cache},
-		newClusterMetrics(s), replicaMetrics{s.replicas})
+	registry := s.newRegistry()
 	edge := httpSettings(c)
 	edge.ValidHost, edge.ErrorPage = s.siteHost, visitors.ErrorPage
 	edge.Logger, edge.Registry = s.log.With("component", "http"), registry
@@ -303,6 +342,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	s.onStop("http", func(context.Context) error { return s.http.Close() })
 	s.examine(ctx)
 	s.every(2*time.Second, s.examine)
+	s.watchTables(ctx)
 	if !s.command {
 		s.every(watchEvery, s.watchFindings)
 	}
@@ -320,6 +360,10 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		})
 		s.onStop("waking of jobs", func(context.Context) error { stopWaking(); return nil })
 	}
+	if !s.command {
+		s.Follow.Start(s.ctx)
+	}
+	s.onStop("followers", func(context.Context) error { s.Follow.Stop(); return nil })
 	s.onStop("jobs", func(context.Context) error { s.Jobs.Stop(); return nil })
 	stopSocket, err := s.listenControl(h)
 	if err != nil {
@@ -365,10 +409,9 @@ func (s *Server) lookForProblems(ctx context.Context, calm bool) []httpd.Problem
 		out = append(out, httpd.Problem{Requirement: "database", Message: err.Error(), Code: cluster.CodeDatabaseAway,
 			Mend: "check that the server of jdbc.default.url runs and answers"})
 	} else if age := s.proofAge(); age > 5*time.Second {
-		out = append(out, httpd.Problem{Requirement: "change log",
-			Message: "the change log was last read " + age.Round(time.Second).String() + " ago",
-			Code:    cluster.CodeChangeLate,
-			Mend:    "see the log of this node; the database may be slow or read-only"})
+		p := cluster.Problem{Requirement: "change log", Code: cluster.CodeChangeLate,
+			Mend: "see the log of this node; the database may be slow or read-only"}
+		out = append(out, httpd.Problem(p.Saying("the change log was last read %s ago", age.Round(time.Second))))
 	}
 	return out
 }
@@ -380,13 +423,13 @@ func (s *Server) dataSource() func(context.Context) error {
 	return s.DB.Check
 }
 
-func (s *Server) properties(ctx context.Context) ([]admin.Property, error) {
+func (s *Server) properties(ctx context.Context) ([]operate.Property, error) {
 	if err := stoa.ActorFrom(ctx).Operates("see the settings of nodes"); err != nil {
 		return nil, err
 	}
-	var out []admin.Property
+	var out []operate.Property
 	for _, v := range s.cfg.Effective() {
-		out = append(out, admin.Property{Name: v.Name, Value: v.Masked, Source: v.Source, Default: v.Default, Help: v.Doc})
+		out = append(out, operate.Property{Name: v.Name, Value: v.Masked, Source: v.Source, Default: v.Default, Help: v.Doc})
 	}
 	return out, nil
 }
@@ -395,6 +438,10 @@ func (s *Server) registerJobs() error {
 	return errors.Join(
 		s.Jobs.Register(s.Content.Job()),
 		s.Jobs.Register(s.Content.AutosaveJob()),
+		s.Jobs.Register(s.Assets.Job()),
+		s.Jobs.Register(s.Bulk.Job()),
+		s.Jobs.Register(s.Assets.TrashJob(s.cfg.Trash.MaxAge, s.cfg.Trash.CheckInterval)),
+		s.Jobs.Register(autosave.New(s.DB, nil).Job()),
 		s.Jobs.Register(s.Locks.Job()),
 		s.Jobs.Register(s.sweepFiles()),
 		s.Jobs.Register(s.pruneAudit()),

@@ -39,6 +39,7 @@ func behind(t *testing.T, n *servertest.Node) func(path string) servertest.Answe
 }
 
 func TestCopy_APageThatOneNodeMadeIsServedByTheOther(t *testing.T) {
+	t.Parallel()
 	for _, e := range dbtest.Engines() {
 		t.Run(string(e), func(t *testing.T) {
 			g := servertest.NewGroup(t, e)
@@ -76,6 +77,7 @@ func TestCopy_APageThatOneNodeMadeIsServedByTheOther(t *testing.T) {
 
 // The names in the settings are those of the caches that there are.
 func TestConfig_NamesTheCachesThatThereAre(t *testing.T) {
+	t.Parallel()
 	g := servertest.NewGroup(t, dbtest.SQLite)
 	n := g.Join(map[string]string{
 		"ehcache.replicator.properties.default": "replicatePutsViaCopy=true",

@@ -96,6 +96,7 @@ func TestCheck_TakesWhatAStartTakes(t *testing.T) {
 
 // A copy of Liferay's own file with all its defaults, a common habit, is a portal that runs.
 func TestCheck_LiferaysDefaultsStart(t *testing.T) {
+	t.Parallel()
 	path := os.Getenv("STOA_TEST_LIFERAY_PROPERTIES")
 	if path == "" {
 		path = filepath.Join("..", "..", "shared", "data", "liferay-properties.tsv")

@@ -20,6 +20,7 @@ import (
 )
 
 func TestFiles_UploadedOnOneNodeAreServedByAllUntilDeleted(t *testing.T) {
+	t.Parallel()
 	onEngines(t, 2, func(t *testing.T, nodes []*servertest.Node) {
 		a := nodes[0]
 		f, err := a.Files.Upload(servertest.System(), a.Site(t), document.Upload{Name: "tides.txt", Type: "text/plain", Body: strings.NewReader("High water at noon.\n")})
@@ -42,6 +43,7 @@ func TestFiles_UploadedOnOneNodeAreServedByAllUntilDeleted(t *testing.T) {
 }
 
 func TestDrain_LeavingNodeSaysSoAndTheOthersGoOn(t *testing.T) {
+	t.Parallel()
 	nodes := servertest.Start(t, 3)
 	a, b := nodes[0], nodes[1]
 	a.SignIn(t)
@@ -67,6 +69,7 @@ func TestDrain_LeavingNodeSaysSoAndTheOthersGoOn(t *testing.T) {
 }
 
 func TestPassword_ChangedOnOneNodeEndsTheOtherSessionsOnAll(t *testing.T) {
+	t.Parallel()
 	onEngines(t, 2, func(t *testing.T, nodes []*servertest.Node) {
 		a, b := nodes[0], nodes[1].Guest(t)
 		a.SignIn(t)
@@ -92,6 +95,7 @@ func TestPassword_ChangedOnOneNodeEndsTheOtherSessionsOnAll(t *testing.T) {
 }
 
 func TestEdit_NodesThatSaveTheSameVersionTogetherMakeOneNewVersion(t *testing.T) {
+	t.Parallel()
 	onEngines(t, 3, func(t *testing.T, nodes []*servertest.Node) {
 		a := nodes[0]
 		a.SignIn(t)
@@ -132,6 +136,7 @@ func TestEdit_NodesThatSaveTheSameVersionTogetherMakeOneNewVersion(t *testing.T)
 }
 
 func TestPublish_ReachesNodesThatHearNoMessages(t *testing.T) {
+	t.Parallel()
 	for _, e := range dbtest.Engines() {
 		t.Run(string(e), func(t *testing.T) {
 			g := servertest.NewGroup(t, e)
@@ -149,6 +154,7 @@ func TestPublish_ReachesNodesThatHearNoMessages(t *testing.T) {
 }
 
 func TestPublish_NodeFollowsByItselfAndNeverGoesBack(t *testing.T) {
+	t.Parallel()
 	g := servertest.NewGroup(t, dbtest.SQLite)
 	g.Silent = true
 	a, b := g.Join(nil), g.Join(nil)

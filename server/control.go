@@ -31,6 +31,10 @@ type ControlRequest struct {
 	Read  string `json:"read,omitempty"`  // cluster/events: id of the event to mark as read, or "all"; empty: list them
 	Limit int    `json:"limit,omitempty"` // cluster/events: how many to list
 
+	// follow
+	Follower string `json:"follower,omitempty"`
+	Order    string `json:"order,omitempty"` // failed, retry, discard, rebuild or forget; empty: list them
+
 	// import/wordpress
 	File     string `json:"file,omitempty"`  // absolute path of the export
 	Media    string `json:"media,omitempty"` // absolute path of the folder with its files; may be empty
@@ -51,12 +55,13 @@ type ControlRequest struct {
 
 // acts reports whether the command changes something; those that only look have no row in the audit log.
 func (r ControlRequest) acts(name string) bool {
-	return name != "cluster/status" && (name != "cluster/events" || r.Read != "") && !r.DryRun
+	return name != "cluster/status" && (name != "follow" || r.Order != "" && r.Order != "failed") &&
+		(name != "cluster/events" || r.Read != "") && !r.DryRun
 }
 
 // about is what the audit log keeps of a command.
 func (r ControlRequest) about() (out []string) {
-	for _, s := range []string{r.Login, r.Node, r.File, r.Site} {
+	for _, s := range []string{r.Login, r.Node, r.File, r.Site, r.Order, r.Follower} {
 		if s != "" {
 			out = append(out, s)
 		}
@@ -119,6 +124,7 @@ func (s *Server) listenControl(h *home) (func(context.Context) error, error) {
 		}
 		return s.EventsText(ctx, r.Limit)
 	}))
+	mux.HandleFunc("POST /follow", s.control(s.FollowText))
 	mux.HandleFunc("POST /hello", func(http.ResponseWriter, *http.Request) {}) // is there life?
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second}
 	done := make(chan error, 1)

@@ -102,7 +102,7 @@ func CheckSources(c *config.Config) (warnings []string, err error) {
 // for; what it refuses is told at once, and tried again as well, as it can be mended meanwhile.
 func (s *Server) openDatabase(ctx context.Context, writer int64) (*db.DB, error) {
 	o := WriteOptions(s.cfg)
-	o.Writer, o.Logger = writer, s.log
+	o.Writer, o.Logger, o.Watch = writer, s.log, s.watch
 	o.MemoryFile, o.Clock, o.OnRestored, o.Known = memoryFile(s.cfg), change.Boottime, user.EndAll, s.known(ctx)
 	retries := s.cfg.Database.StartupRetries
 	if s.command {

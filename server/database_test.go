@@ -20,6 +20,7 @@ import (
 // A database that lets nobody in (SQLSTATE 55000, as in recovery) is away: 503 with a time, on every address, and it is
 // found again by itself.
 func TestDatabase_ThatLetsNobodyInIsAwayAndNoFault(t *testing.T) {
+	t.Parallel()
 	g := servertest.NewGroup(t, dbtest.Postgres)
 	a, b := g.Join(nil), g.Join(nil)
 	a.SignIn(t)

@@ -23,6 +23,7 @@ func statsOf(n *servertest.Node, name string) cache.RegionStats {
 }
 
 func TestDraft_SavingDropsNothingThatVisitorsHave(t *testing.T) {
+	t.Parallel()
 	nodes := servertest.Start(t, 2)
 	a, b := nodes[0], nodes[1]
 	sys, st := servertest.System(), a.Site(t)

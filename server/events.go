@@ -81,9 +81,8 @@ func (s *Server) noticeMember(e cluster.MemberEvent) {
 	if m.Epoch > 1 || replaced {
 		s.Events.Add(cluster.Event{
 			Code: cluster.CodeNodeBack,
-			Text: fmt.Sprintf("%s (host %s) is back.", m.Name, m.Host),
 			Data: map[string]string{"node": m.Node},
-		})
+		}.Saying("%s (host %s) is back.", m.Name, m.Host))
 	}
 }
 
@@ -92,14 +91,12 @@ func (s *Server) noticeDead(m cluster.Member) {
 	e := cluster.Event{
 		Code: cluster.CodeNodeDead,
 		Data: map[string]string{"node": m.Node, "writer": strconv.FormatInt(m.Writer, 10)},
-		Text: fmt.Sprintf("%s (host %s) gave no sign of life and was declared dead. Others do its work.",
-			m.Name, m.Host),
 		Mend: "look at its log and its machine",
-	}
+	}.Saying("%s (host %s) gave no sign of life and was declared dead. Others do its work.", m.Name, m.Host)
 	for _, o := range s.Node.Members() {
 		if o.Writer != m.Writer && o.Live && (o.Node == m.Node || o.Name == m.Name) {
-			e.Severity, e.Text = cluster.Info, fmt.Sprintf(
-				"%s (host %s) ended without saying goodbye, and was started again.", m.Name, m.Host)
+			e.Severity = cluster.Info
+			e = e.Saying("%s (host %s) ended without saying goodbye, and was started again.", m.Name, m.Host)
 		}
 	}
 	s.Events.Add(e)
@@ -119,7 +116,7 @@ func (s *Server) noticeMastery() {
 	if was == 0 || was == self.Writer {
 		return
 	}
-	before := "a node that has been forgotten"
+	before := "" // a node that has been forgotten
 	for _, m := range s.Node.Members() {
 		if m.Writer != was {
 			continue
@@ -129,10 +126,12 @@ func (s *Server) noticeMastery() {
 		}
 		before = m.Name
 	}
-	s.Events.Add(cluster.Event{
-		Code: cluster.CodeMasterNew,
-		Text: fmt.Sprintf("%s is the master now; it was %s.", self.Name, before),
-	})
+	e := cluster.Event{Code: cluster.CodeMasterNew}
+	if before == "" {
+		s.Events.Add(e.Saying("%s is the master now; it was a node that has been forgotten.", self.Name))
+		return
+	}
+	s.Events.Add(e.Saying("%s is the master now; it was %s.", self.Name, before))
 }
 
 // noticeLost tells of own commits that a replaced database does not have.
@@ -163,16 +162,14 @@ func (s *Server) noticeLost() {
 		}
 		said = append(said, "by "+s.personName(by)+": "+strings.Join(own, ", "))
 	}
-	text := fmt.Sprintf("%d changes that %s had confirmed are not in the database any more, %s",
-		many, s.Node.Self().Name, strings.Join(said, "; "))
 	data["things"] = strings.Join(things[:min(len(things), lostNamed)], ", ")
 	s.Events.Add(cluster.Event{
 		Code: cluster.CodeChangeLost,
-		Text: text + ".",
 		Data: data,
 		Mend: "tell the people who made them, and make them again; what they had taken away is taken away " +
 			"again by itself. Synchronous replication loses none",
-	})
+	}.Saying("%d changes that %s had confirmed are not in the database any more, %s.",
+		many, s.Node.Self().Name, strings.Join(said, "; ")))
 }
 
 // Losses gives what a fail-over has lost of the changes of the person who asks.
@@ -232,6 +229,7 @@ type noticed struct {
 // watchFindings looks at the cluster, says in the log what has begun or ended to be wrong, and keeps it for the
 // metrics. Each node says what is wrong with itself, and the master the rest.
 func (s *Server) watchFindings(ctx context.Context) {
+	s.writeToken(ctx)
 	st, err := s.Cluster(stoa.WithActor(ctx, stoa.SystemActor()))
 	if err != nil || ctx.Err() != nil {
 		return

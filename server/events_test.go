@@ -54,7 +54,8 @@ func TestEvents_AnotherHistoryAndWhatItLost(t *testing.T) {
 				t.Errorf("%s; want the person who made the changes", lost.Text)
 			}
 			mine := b.As(a.Client).Get(t, "/control/")
-			if !strings.Contains(mine.Body, "Changes of yours were lost") || !strings.Contains(mine.Body, "article ") {
+			if !strings.Contains(mine.Body, "Changes of yours were lost") ||
+				!strings.Contains(mine.Body, "web content 1") {
 				t.Errorf("the person is not told on the other node: %d", mine.Status)
 			}
 			if other, err := b.Losses(stoa.WithActor(t.Context(), stoa.Actor{User: 1, Admin: true})); err != nil ||
@@ -90,6 +91,7 @@ func TestEvents_AnotherHistoryAndWhatItLost(t *testing.T) {
 
 // What is lost after a thousand changes were is told as well: only the newest thousand are kept by name.
 func TestEvents_LossesAfterAThousandAreTold(t *testing.T) {
+	t.Parallel()
 	g := servertest.NewGroup(t, dbtest.SQLite)
 	a := g.Join(nil)
 	// lose writes many changes and puts the database back to before them.

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -9,10 +10,12 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/cluster"
+	"github.com/stoa-portal/stoa/config"
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/db/transfer"
 	"github.com/stoa-portal/stoa/document"
 	"github.com/stoa-portal/stoa/filestore"
+	"github.com/stoa-portal/stoa/filestore/diskcache"
 	"github.com/stoa-portal/stoa/httpd"
 	"github.com/stoa-portal/stoa/job"
 )
@@ -32,12 +35,20 @@ const (
 
 // files is what a node knows of its file store.
 type files struct {
-	guard *filestore.Guard
-	wrong atomic.Pointer[httpd.Problem] // nil: nothing is
+	guard  *filestore.Guard
+	cache  *diskcache.Cache              // nil: none is in front of the guard
+	chosen *chosenStore                  // nil: there is nothing to choose from
+	folder atomic.Bool                   // the folder was chosen, which the settings do not name
+	wrong  atomic.Pointer[httpd.Problem] // nil: nothing is
 
 	since time.Time   // of wrong
 	told  db.Token    // the newest incarnation that the store knows of
 	again atomic.Bool // the record is to be read again
+	hurt  damages
+
+	opened atomic.Bool // guard, cache and chosen are set
+
+	tokens tokens
 }
 
 // problems gives what keeps the store from being used.
@@ -57,13 +68,21 @@ func (f *files) freshen(old []httpd.Problem) []httpd.Problem {
 // openFiles opens the file store and keeps looking whether it can be used. A store that cannot be used is no reason not
 // to start: the node is not ready, takes no files, and gets ready by itself.
 func (s *Server) openFiles(ctx context.Context, noSync bool) error {
-	dir, err := filestore.OpenDir(s.cfg.Files.Root, filestore.DirOptions{
-		Logger: s.log.With("component", "filestore"), NoSync: noSync,
-	})
+	log := s.log.With("component", "filestore")
+	store, err := s.stores.open(s.cfg, s.DB, log, noSync)
 	if err != nil {
 		return err
 	}
-	s.files.guard = filestore.NewGuard(dir, filestore.GuardOptions{})
+	last := store
+	if !storeInFolder(s.cfg) {
+		folder, err := filestore.OpenDir(s.cfg.Files.Root, filestore.DirOptions{Logger: log, NoSync: noSync})
+		if err != nil {
+			return err
+		}
+		s.files.chosen = &chosenStore{Driver: store, folder: folder}
+		store = s.files.chosen
+	}
+	s.files.guard = filestore.NewGuard(store, filestore.GuardOptions{})
 	s.DB.OnIncarnation(func(db.Turn) { s.files.again.Store(true) }) // another history may have another record
 	s.lookAtStore(ctx)
 	looks, stop := context.WithCancel(s.ctx)
@@ -84,8 +103,13 @@ func (s *Server) openFiles(ctx context.Context, noSync bool) error {
 	s.onStop("file store", func(ctx context.Context) error {
 		stop()
 		<-ended
-		return s.files.guard.Close(ctx)
+		s.endToken(ctx)
+		return errors.Join(s.files.guard.Close(ctx), closeStore(last))
 	})
+	if err := s.openFileCache(log); err != nil {
+		return err
+	}
+	s.files.opened.Store(true)
 	return nil
 }
 
@@ -93,9 +117,9 @@ func (s *Server) openFiles(ctx context.Context, noSync bool) error {
 func (s *Server) documentOptions() document.Options {
 	c := s.cfg
 	return document.Options{
-		DB: s.DB, Cache: s.Cache, Access: s.Access, Store: s.files.guard, OrphanAge: c.Files.OrphanAge,
+		DB: s.DB, Cache: s.Cache, Access: s.Access, Store: s.files.store(), OrphanAge: c.Files.OrphanAge,
 		MaxBytes: c.Files.MaxFileBytes, MaxPixels: c.Files.MaxImagePixels, Unscaled: !c.Files.ThumbnailsEnabled,
-		Incarnated: s.incarnated, Spare: s.spare,
+		Incarnated: s.incarnated, Spare: s.spare, Damaged: s.noteDamaged,
 	}
 }
 
@@ -128,6 +152,9 @@ func (s *Server) lookAtStore(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
 	}
+	if err != nil && f.chosen != nil {
+		f.again.Store(true) // the other one may be there by then
+	}
 	s.noteStore(err)
 	if err == nil {
 		if err := s.keepHistory(ctx); err != nil {
@@ -153,6 +180,16 @@ func (s *Server) adoptStore(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("learn which file store is the cluster's: %w", err)
 	}
+	if c := s.files.chosen; c != nil {
+		folder, changed := c.choose(ctx, agreed)
+		if changed {
+			s.files.guard.Readopt(agreed)
+		}
+		if was := s.files.folder.Swap(folder); folder && !was {
+			s.log.Warn("the files of this portal lie in a folder, and the settings name another store: the folder is used",
+				"place", c, "settings", s.cfg.Files.Store, "fix", inFolderMend)
+		}
+	}
 	s.files.guard.Adopt(agreed)
 	return nil
 }
@@ -176,6 +213,20 @@ func (s *Server) ownStore(ctx context.Context) (string, error) {
 	return mine, err
 }
 
+// inFolderMend is what to do where the files lie in a folder and the settings name another store.
+const inFolderMend = "set dl.store.impl=" + config.StoreFileSystem +
+	" on this node, or, to begin anew in the other store, back the portal up and restore it with these settings"
+
+// folderChosen is the warning of a node whose files lie in a folder that its settings do not name.
+func (s *Server) folderChosen() []cluster.Problem {
+	if !s.files.folder.Load() || s.files.chosen == nil {
+		return nil
+	}
+	return []cluster.Problem{cluster.Problem{Requirement: storeRequirement, Code: cluster.CodeStoreSettings,
+		Mend: inFolderMend}.Saying("dl.store.impl names %s, and the files of this portal lie in %s: that folder is used",
+		s.cfg.Files.Store, s.cfg.Files.Root)}
+}
+
 // noteStore keeps what a look has found, and logs it when it is news.
 func (s *Server) noteStore(err error) {
 	f := &s.files
@@ -188,7 +239,7 @@ func (s *Server) noteStore(err error) {
 		f.wrong.Store(nil)
 		return
 	}
-	p := storeProblem(err)
+	p := s.storeProblem(err)
 	if old == nil {
 		f.since = time.Now()
 	}
@@ -200,7 +251,7 @@ func (s *Server) noteStore(err error) {
 }
 
 // storeProblem is what is wrong with the store in the words of the operator.
-func storeProblem(err error) httpd.Problem {
+func (s *Server) storeProblem(err error) httpd.Problem {
 	f := filestore.FaultOf(err)
 	if f == nil {
 		mend := "see the log of this node and the state of the database"
@@ -210,7 +261,7 @@ func storeProblem(err error) httpd.Problem {
 	if f.Code == filestore.CodeOther {
 		p.Code = cluster.CodeStoreOther
 	}
-	if f.Code == filestore.CodeOther || f.Code == filestore.CodeMissing {
+	if storeInFolder(s.cfg) && (f.Code == filestore.CodeOther || f.Code == filestore.CodeMissing) {
 		p.Mend += ", or set " + storeProperty + " to where it is; this node looks again by itself"
 	}
 	return p

@@ -19,6 +19,7 @@ import (
 // What can become of a mounted file system under a running node: the node knows it within seconds, takes no files,
 // loses none that it acknowledged, and heals by itself.
 func TestFileStore_MountFails(t *testing.T) {
+	t.Parallel()
 	if !filestoretest.Mounts(t) {
 		return
 	}
@@ -56,6 +57,7 @@ func TestFileStore_MountFails(t *testing.T) {
 		}},
 	} {
 		t.Run(c.what, func(t *testing.T) {
+			t.Parallel()
 			mount := t.TempDir()
 			filestoretest.Mount(t, mount, "size=16m")
 			n := servertest.NewGroup(t, "sqlite").Join(map[string]string{rootProperty: mount})
@@ -118,6 +120,7 @@ func TestFileStore_MountFails(t *testing.T) {
 
 // Many visitors who ask for files of a store that hangs cost few threads, and those who ask for pages do not notice.
 func TestFileStore_HangingStoreHoldsUpFewThreads(t *testing.T) {
+	t.Parallel()
 	if !filestoretest.Mounts(t) {
 		return
 	}
@@ -181,6 +184,7 @@ func threads(t *testing.T) (n int) {
 
 // A node starts although its store hangs, makes nothing there, and is ready when it answers.
 func TestFileStore_StartWhileItHangs(t *testing.T) {
+	t.Parallel()
 	if !filestoretest.Mounts(t) {
 		return
 	}

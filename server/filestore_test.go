@@ -164,6 +164,7 @@ func empty(t *testing.T, dir string) {
 
 // Two nodes; the store of one is swapped while files are sent through both.
 func TestFileStore_SwappedUnderOneNode(t *testing.T) {
+	t.Parallel()
 	g := servertest.NewGroup(t, "sqlite")
 	right, other, nothing := filepath.Join(t.TempDir(), "right"), filepath.Join(t.TempDir(), "other"), t.TempDir()
 	a := g.Join(map[string]string{rootProperty: right})
@@ -234,6 +235,7 @@ func TestFileStore_SwappedUnderOneNode(t *testing.T) {
 
 // A node that starts before its store is mounted waits for it and makes nothing in the mount point.
 func TestFileStore_StartBeforeTheMount(t *testing.T) {
+	t.Parallel()
 	g := servertest.NewGroup(t, "sqlite")
 	right, nothing := filepath.Join(t.TempDir(), "right"), t.TempDir()
 	a := g.Join(map[string]string{rootProperty: right})
@@ -254,6 +256,7 @@ func TestFileStore_StartBeforeTheMount(t *testing.T) {
 
 // A store that carries an identity is taken as it is by the first node of an empty database, and stays the cluster's.
 func TestFileStore_FirstNodeTakesTheOneThatIsThere(t *testing.T) {
+	t.Parallel()
 	g := servertest.NewGroup(t, "sqlite")
 	root := filepath.Join(t.TempDir(), "files")
 	store(t, root, "brought-along")
@@ -269,6 +272,7 @@ func TestFileStore_FirstNodeTakesTheOneThatIsThere(t *testing.T) {
 
 // Files that come and go, and the node's own looks at the store, do not break a backup.
 func TestBackup_WhileFilesComeAndGo(t *testing.T) {
+	t.Parallel()
 	n := servertest.Start(t, 1)[0]
 	st := n.Site(t)
 	ctx := servertest.System()

@@ -38,6 +38,9 @@ func (s *Server) firstStart(ctx context.Context) error {
 	if !created {
 		return nil
 	}
+	if err := s.Assets.Begin(ctx); err != nil {
+		return err
+	}
 	return s.welcome(ctx, st)
 }
 
@@ -92,7 +95,7 @@ func firstAdministrator(c *config.Config) user.AdminOptions {
 
 // defaultSlug is the name in /web/NAME of the site of virtual.hosts.default.site.name.
 func defaultSlug(c *config.Config) string {
-	if slug := taxonomy.Slug(c.Hosts.DefaultSiteName); slug != "" && len(slug) <= 60 {
+	if slug := taxonomy.Slug(c.Hosts.DefaultSiteName); site.ValidSlug(slug) {
 		return slug
 	}
 	return "guest"

@@ -13,6 +13,7 @@ import (
 )
 
 func TestFiles_OfAFolderForFewAreAskedForEachTime(t *testing.T) {
+	t.Parallel()
 	for _, e := range dbtest.Engines() {
 		t.Run(string(e), func(t *testing.T) { filesForFew(t, servertest.StartOn(t, e, 2)) })
 	}
@@ -95,6 +96,7 @@ func filesForFew(t *testing.T, nodes []*servertest.Node) {
 }
 
 func TestFiles_WhoMayMoveThem(t *testing.T) {
+	t.Parallel()
 	for _, e := range dbtest.Engines() {
 		t.Run(string(e), func(t *testing.T) { filesMoved(t, servertest.StartOn(t, e, 2)) })
 	}

@@ -11,6 +11,7 @@ import (
 
 // A command at one node forgets another that is dead, and only that.
 func TestForget_ByCommandOfAnotherNode(t *testing.T) {
+	t.Parallel()
 	for _, e := range []dbtest.Engine{dbtest.Postgres, dbtest.MariaDB} {
 		t.Run(string(e), func(t *testing.T) {
 			g := servertest.NewGroup(t, e)

@@ -106,6 +106,7 @@ func same(t *testing.T, what string, got, want []string) {
 }
 
 func TestGenerate_SameSeedGivesTheSameOnEveryDatabase(t *testing.T) {
+	t.Parallel()
 	var first []string // of the first engine
 	onEngines(t, 2, func(t *testing.T, nodes []*servertest.Node) {
 		text, err := nodes[0].Generate(servertest.System(), few(7))
@@ -142,6 +143,7 @@ func TestGenerate_SameSeedGivesTheSameOnEveryDatabase(t *testing.T) {
 }
 
 func TestGenerate_GoesOnWhereItStopped(t *testing.T) {
+	t.Parallel()
 	onEngines(t, 1, func(t *testing.T, nodes []*servertest.Node) {
 		whole := servertest.Start(t, 1)
 		if _, err := whole[0].Generate(servertest.System(), few(9)); err != nil {
@@ -168,6 +170,7 @@ func TestGenerate_GoesOnWhereItStopped(t *testing.T) {
 }
 
 func TestGenerate_LeavesAPortalOfPeopleAlone(t *testing.T) {
+	t.Parallel()
 	n := servertest.Start(t, 1)[0]
 	n.SignIn(t)
 	n.Publish(t, "mine", "Mine", "<p>Mine</p>")

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -20,17 +19,17 @@ func turned(t db.Turn) cluster.Event {
 	}
 	switch {
 	case t.How == db.HowRestored:
-		e.Text = fmt.Sprintf("The database on %s was put back or moved on purpose: incarnation %d became %d.",
+		e = e.Saying("The database on %s was put back or moved on purpose: incarnation %d became %d.",
 			t.Server, t.Old, t.New)
 		e.Mend = "nothing to do; after a restore people sign in again"
 	case t.Lost > 0:
-		e.Text = fmt.Sprintf(
+		e = e.Saying(
 			"The database goes on at %s without its newest changes, up to %s of them: incarnation %d became %d.",
 			t.Server, roughly(t.Lost), t.Old, t.New)
 		e.Mend = "see the events about lost changes; replication that is synchronous loses none (stoa db check)"
 	default:
 		e.Severity = cluster.Info
-		e.Text = fmt.Sprintf("The database goes on at %s, nothing of this node's was lost: incarnation %d became %d.",
+		e = e.Saying("The database goes on at %s, nothing of this node's was lost: incarnation %d became %d.",
 			t.Server, t.Old, t.New)
 		e.Mend = "nothing to do if it was planned; otherwise see why the server before stopped"
 	}
@@ -45,6 +44,10 @@ func roughly(d time.Duration) time.Duration {
 	}
 	return (d + step - 1).Truncate(step)
 }
+
+// mayBeCopy is what is told of a database that may be that of another portal.
+const mayBeCopy = "the data was found on another server by a node that remembered nothing, so it may be a copy of " +
+	"another portal's: it sends no mail and deletes no files"
 
 // refusals are what is wrong with the servers that this node was led to and does not follow: problems when it
 // follows none, else warnings.
@@ -70,8 +73,7 @@ func (s *Server) refusals() (problems, warnings []httpd.Problem) {
 	}
 	if s.DB.Unproven() {
 		warnings = append(warnings, httpd.Problem{Requirement: "database", Code: cluster.CodeDatabaseCopy,
-			Message: "the data was found on another server by a node that remembered nothing, so it may be a copy of another " +
-				"portal's: it sends no mail and deletes no files",
+			Message: mayBeCopy, Sentence: mayBeCopy,
 			Mend: "if this is the portal itself, moved here, run: stoa db adopt; if it is a copy, give it a file store of " +
 				"its own and then run: stoa db adopt"})
 	}
@@ -85,7 +87,9 @@ func (s *Server) warnings() []cluster.Problem {
 	for _, p := range refused {
 		out = append(out, cluster.Problem(p))
 	}
-	return append(out, s.untrustedProxies()...)
+	out = append(append(out, s.wrongTables()...), s.folderChosen()...)
+	out = append(out, s.cacheTrouble()...)
+	return append(append(out, s.untrustedProxies()...), s.followerTroubles()...)
 }
 
 // untrustedProxies are proxies behind which all visitors have one address.
@@ -101,8 +105,8 @@ func (s *Server) untrustedProxies() []cluster.Problem {
 	if len(names) == 0 {
 		return nil
 	}
-	return []cluster.Problem{{Requirement: "proxies", Code: cluster.CodeProxyUntrusted,
-		Message: "requests come through " + strings.Join(names, ", ") + ", which sends forwarding headers and is not " +
-			"trusted: all its visitors count as one address, so that a few failed sign-ins can lock out all who are new",
-		Mend: "list it in web.server.trusted.proxies of this node and restart it"}}
+	return []cluster.Problem{cluster.Problem{Requirement: "proxies", Code: cluster.CodeProxyUntrusted,
+		Mend: "list it in web.server.trusted.proxies of this node and restart it"}.Saying(
+		"requests come through %s, which sends forwarding headers and is not trusted: all its visitors count as one "+
+			"address, so that a few failed sign-ins can lock out all who are new", strings.Join(names, ", "))}
 }

@@ -1,13 +1,12 @@
 package server
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/db"
 )
 
 // home is the folder of one node: only one process uses it at a time.
@@ -30,12 +29,14 @@ func openHome(dir string) (*home, error) {
 	if err != nil {
 		return nil, stoa.Unavailable(err, "the lock file %s cannot be opened; this user needs to write to the home", name)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	locked, err := db.LockFile(f, false)
+	if err != nil {
+		_ = f.Close()
+		return nil, stoa.Unavailable(err, "the home %s cannot be locked; it must be on a file system with locks", dir)
+	}
+	if !locked {
 		raw, _ := os.ReadFile(name)
 		_ = f.Close()
-		if !errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, stoa.Unavailable(err, "the home %s cannot be locked; it must be on a file system with locks", dir)
-		}
 		return nil, stoa.Conflict("the home %s is in use by the process with pid %s; stop it first, or give another home with --home", dir, strings.TrimSpace(string(raw)))
 	}
 	err = f.Truncate(0)

@@ -10,6 +10,7 @@ import (
 
 // Other users of the machine see neither a new database nor one that an older version made.
 func TestHome_IsPrivateAlsoWhenItWasOpen(t *testing.T) {
+	t.Parallel()
 	for _, was := range []bool{false, true} {
 		dir := filepath.Join(t.TempDir(), "home")
 		file := filepath.Join(dir, "data", "stoa.db")

@@ -60,6 +60,7 @@ func newPerson(t *testing.T) *http.Client {
 }
 
 func TestInstances_AreApartOnEveryNode(t *testing.T) {
+	t.Parallel()
 	onEngines(t, 2, func(t *testing.T, nodes []*servertest.Node) {
 		other, person := nodes[1], newPerson(t)
 		if status, body := atHost(t, other, person, "harbour.test", http.MethodGet, "/", nil); status != http.StatusOK ||
@@ -125,12 +126,14 @@ func TestInstances_AreApartOnEveryNode(t *testing.T) {
 		if status != http.StatusOK || strings.Contains(body, "Virtual instances") {
 			t.Errorf("the panel of the new instance: %d; it must not lead to others", status)
 		}
-		if status, body = atHost(t, other, person, "harbour.test", http.MethodGet, "/control/instances", nil); status != http.StatusForbidden ||
+		if status, body = atHost(t, other, person, "harbour.test", http.MethodGet, "/control/instances",
+			nil); status != http.StatusForbidden ||
 			strings.Contains(body, "example.com") {
 			t.Errorf("its list of instances: %d, names the default one: %v", status, strings.Contains(body, "example.com"))
 		}
 		another := url.Values{"name": {"Y"}, "host": {"y.test"}, "webId": {"y.test"}, "locale": {"en"}, "timeZone": {"UTC"}}
-		if status, _ = atHost(t, other, person, "harbour.test", http.MethodPost, "/control/instances/new", another); status != http.StatusForbidden {
+		if status, _ = atHost(t, other, person, "harbour.test", http.MethodPost, "/control/instances/new",
+			another); status != http.StatusForbidden {
 			t.Errorf("the administrator of one instance makes another one: %d", status)
 		}
 		if status, _ = atHost(t, other, person, "localhost", http.MethodGet, "/control/", nil); status == http.StatusOK {
@@ -140,12 +143,14 @@ func TestInstances_AreApartOnEveryNode(t *testing.T) {
 		if status, _ := atHost(t, other, operator, "localhost", http.MethodPost, "/sign-in", url.Values{"login": {servertest.AdminLogin}, "password": {servertest.AdminPassword}}); status != http.StatusSeeOther {
 			t.Fatalf("sign in as operator: %d", status)
 		}
-		if status, body := atHost(t, other, operator, "localhost", http.MethodGet, "/control/instances", nil); status != http.StatusOK ||
+		if status, body := atHost(t, other, operator, "localhost", http.MethodGet, "/control/instances",
+			nil); status != http.StatusOK ||
 			!strings.Contains(body, "harbour.test") ||
 			!strings.Contains(body, "example.com") {
 			t.Errorf("the operator's list: %d\n%s", status, body)
 		}
-		if status, body := atHost(t, other, operator, "localhost", http.MethodPost, "/control/instances/new", another); status != http.StatusOK ||
+		if status, body := atHost(t, other, operator, "localhost", http.MethodPost, "/control/instances/new",
+			another); status != http.StatusOK ||
 			!strings.Contains(body, "http://y.test/account/setup?token=") {
 			t.Errorf("the operator makes one: %d\n%s", status, body)
 		}
@@ -154,9 +159,11 @@ func TestInstances_AreApartOnEveryNode(t *testing.T) {
 			t.Fatal(err)
 		}
 		hosts := "/control/instances/" + inst.ID.String() + "/hosts"
-		for typed, want := range map[string]int{"bücher.example": http.StatusSeeOther, "*.example": http.StatusUnprocessableEntity,
+		for typed, want := range map[string]int{"bücher.example": http.StatusSeeOther,
+			"*.example":        http.StatusUnprocessableEntity,
 			"http://x.example": http.StatusUnprocessableEntity, "harbour.test": http.StatusConflict} {
-			if status, body := atHost(t, other, operator, "localhost", http.MethodPost, hosts, url.Values{"hosts": {typed}}); status != want {
+			if status, body := atHost(t, other, operator, "localhost", http.MethodPost, hosts,
+				url.Values{"hosts": {typed}}); status != want {
 				t.Errorf("the operator gives %s: %d\n%s", typed, status, body)
 			}
 		}
@@ -165,11 +172,13 @@ func TestInstances_AreApartOnEveryNode(t *testing.T) {
 			t.Errorf("its host names: %d\n%s", status, body)
 		}
 		nodes[0].Poll(t)
-		if status, body := atHost(t, nodes[0], newPerson(t), "xn--bcher-kva.example", http.MethodGet, "/", nil); status != http.StatusOK ||
+		if status, body := atHost(t, nodes[0], newPerson(t), "xn--bcher-kva.example", http.MethodGet, "/",
+			nil); status != http.StatusOK ||
 			!strings.Contains(body, "– Harbour</title>") {
 			t.Errorf("a request to it on the other node: %d", status)
 		}
-		if status, body := atHost(t, other, person, "harbour.test", http.MethodGet, "/control/settings", nil); status != http.StatusOK ||
+		if status, body := atHost(t, other, person, "harbour.test", http.MethodGet, "/control/settings",
+			nil); status != http.StatusOK ||
 			!strings.Contains(body, "bücher.example") {
 			t.Errorf("the settings of its site do not name the host: %d\n%s", status, body)
 		}

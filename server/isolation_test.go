@@ -21,6 +21,7 @@ import (
 // The administrator of one instance, who may do everything there, asks the domain for things of another one and says
 // that they are the own instance's: no method may believe it.
 func TestDomain_BelievesNoCallerWhereThingsBelong(t *testing.T) {
+	t.Parallel()
 	onEngines(t, 2, func(t *testing.T, nodes []*servertest.Node) {
 		a, b := nodes[0], nodes[1]
 		sys, theirs := servertest.System(), a.Site(t)
@@ -46,6 +47,12 @@ func TestDomain_BelievesNoCallerWhereThingsBelong(t *testing.T) {
 		lie.Instance = inst.ID
 
 		category, err := a.Taxonomy.AddCategory(sys, theirs.Instance, taxonomy.Category{Site: theirs.ID, Name: "Theirs"})
+		must(err)
+		mine, err := a.Taxonomy.AddCategory(sys, inst.ID, taxonomy.Category{Site: own.ID, Name: "Mine"})
+		must(err)
+		tag, err := a.Taxonomy.AddTag(sys, theirs.Instance, theirs.ID, "Theirs")
+		must(err)
+		other, err := a.Taxonomy.AddTag(sys, theirs.Instance, theirs.ID, "Others")
 		must(err)
 		article, err := a.Content.Create(sys, theirs, content.Draft{Kind: content.KindPost, Slug: "theirs",
 			Text: map[stoa.Locale]content.Text{theirs.Locale: {Title: "Theirs"}}})
@@ -88,10 +95,32 @@ func TestDomain_BelievesNoCallerWhereThingsBelong(t *testing.T) {
 				return err
 			},
 			"delete a category": func(ctx context.Context, n *servertest.Node) error {
-				return n.Taxonomy.DeleteCategory(ctx, inst.ID, theirs.ID, category.ID)
+				return n.Taxonomy.TrashCategory(ctx, inst.ID, theirs.ID, category.ID)
+			},
+			"rename a category": func(ctx context.Context, n *servertest.Node) error {
+				c := category
+				c.Name = "Mine"
+				_, err := n.Taxonomy.UpdateCategory(ctx, inst.ID, c)
+				return err
+			},
+			"merge their category into one of mine": func(ctx context.Context, n *servertest.Node) error {
+				return n.Taxonomy.MergeCategory(ctx, inst.ID, own.ID, category.ID, mine.ID)
+			},
+			"merge a category of mine into theirs": func(ctx context.Context, n *servertest.Node) error {
+				return n.Taxonomy.MergeCategory(ctx, inst.ID, own.ID, mine.ID, category.ID)
+			},
+			"merge their tags": func(ctx context.Context, n *servertest.Node) error {
+				return n.Taxonomy.MergeTag(ctx, inst.ID, theirs.ID, tag, other)
+			},
+			"rename a tag": func(ctx context.Context, n *servertest.Node) error {
+				_, err := n.Taxonomy.UpdateTag(ctx, inst.ID, taxonomy.Tag{ID: tag, Site: theirs.ID, Name: "x", Version: 1})
+				return err
+			},
+			"delete a tag": func(ctx context.Context, n *servertest.Node) error {
+				return n.Taxonomy.TrashTag(ctx, inst.ID, theirs.ID, tag)
 			},
 			"delete a category as one of the own site": func(ctx context.Context, n *servertest.Node) error {
-				return n.Taxonomy.DeleteCategory(ctx, inst.ID, own.ID, category.ID)
+				return n.Taxonomy.TrashCategory(ctx, inst.ID, own.ID, category.ID)
 			},
 			"write an article": func(ctx context.Context, n *servertest.Node) error {
 				_, err := n.Content.Create(ctx, lie, draft)
@@ -109,7 +138,10 @@ func TestDomain_BelievesNoCallerWhereThingsBelong(t *testing.T) {
 				_, err := n.Content.Save(ctx, article.ID, draft, article.Version)
 				return err
 			},
-			"delete an article": func(ctx context.Context, n *servertest.Node) error { return n.Content.Delete(ctx, article.ID) },
+			"delete an article": func(ctx context.Context,
+				n *servertest.Node) error {
+				return n.Content.Delete(ctx, article.ID)
+			},
 			"make a page": func(ctx context.Context, n *servertest.Node) error {
 				_, err := n.Pages.Create(ctx, lie, page.NewPage{Slug: "x", Title: title})
 				return err

@@ -28,6 +28,7 @@ func shows(t *testing.T, n *servertest.Node, path, what string, ok func(body str
 }
 
 func TestJobs_EveryNodeShowsAllOfThemAndOrdersHoldEverywhere(t *testing.T) {
+	t.Parallel()
 	for _, e := range dbtest.Engines() {
 		t.Run(string(e), func(t *testing.T) {
 			g := servertest.NewGroup(t, e)
@@ -72,7 +73,8 @@ func TestJobs_EveryNodeShowsAllOfThemAndOrdersHoldEverywhere(t *testing.T) {
 				t.Fatalf("resume: %d\n%s", a.Status, a.Body)
 			}
 			mustNotSee(t, north.Get(t, "/control/jobs/user.sweep"), "not while it is paused")
-			if rows, err := north.Log.Recent(stoa.WithActor(t.Context(), stoa.SystemActor()), 10, change.Filter{Kind: "job-order"}); err != nil ||
+			if rows, err := north.Log.Recent(stoa.WithActor(t.Context(), stoa.SystemActor()), 10,
+				change.Filter{Kind: "job-order"}); err != nil ||
 				len(rows) == 0 {
 				t.Errorf("the change log has %d orders: %v", len(rows), err)
 			}

@@ -40,6 +40,7 @@ var browserHeaders = []string{"Accept", "text/html,application/xhtml+xml,applica
 // An editor's text is not lost when the session ended on another node: the page keeps it, and it is published after
 // signing in, on any node.
 func TestKept_SessionThatEndedElsewhere(t *testing.T) {
+	t.Parallel()
 	onEngines(t, 2, func(t *testing.T, nodes []*servertest.Node) {
 		a, b := nodes[0], nodes[1]
 		a.SignIn(t)
@@ -89,6 +90,7 @@ func TestKept_SessionThatEndedElsewhere(t *testing.T) {
 
 // The same while the database is away from the node that the form came to.
 func TestKept_DatabaseAway(t *testing.T) {
+	t.Parallel()
 	for _, e := range []dbtest.Engine{dbtest.Postgres, dbtest.MariaDB} {
 		t.Run(string(e), func(t *testing.T) {
 			g := servertest.NewGroup(t, e)

@@ -58,10 +58,10 @@ func (s *Server) sweepNodes() {
 			for {
 				dead, err := s.Node.Sweep(ctx, fence)
 				for _, m := range dead {
-					n, buryErr := s.Log.Bury(ctx, m.Writer)
+					n, tombstoneErr := s.Log.WriteTombstones(ctx, m.Writer)
 					s.log.Warn("a node is gone", "node", m.Name, "address", m.Address, "unsettled", n)
 					s.noticeDead(m)
-					err = errors.Join(err, buryErr)
+					err = errors.Join(err, tombstoneErr)
 				}
 				if err != nil {
 					return err

@@ -52,12 +52,12 @@ func (s *Server) openLink(ctx context.Context, o Options, writer int64) (*link, 
 	if err != nil {
 		return nil, err
 	}
-	if s.shared, s.settings, err = s.cfg.Shared(id); err != nil {
+	if s.shared, err = s.cfg.Shared(id); err != nil {
 		return nil, err
 	}
 	s.values = map[string]string{}
 	for _, v := range s.cfg.Effective() {
-		if s.shared[v.Name] != "" {
+		if s.shared.Has(v.Name) {
 			s.values[v.Name] = v.Masked
 		}
 	}
@@ -102,7 +102,8 @@ func (s *Server) openLink(ctx context.Context, o Options, writer int64) (*link, 
 	}
 	if name, err := os.Hostname(); err == nil && cluster.LoopbackName(ctx, name) && !address.Local {
 		s.log.Warn(
-			"the name of this host resolves to this machine's own loopback address only; nothing here uses it, but other software may",
+			"the name of this host resolves to this machine's own loopback address only; nothing here uses it, but other "+
+				"software may",
 			"name",
 			name,
 			"mend",
@@ -222,8 +223,10 @@ func (s *Server) openCalls(l *link) error {
 	s.status = cluster.NewMethod(
 		s.Calls,
 		"cluster.status",
-		func(_ context.Context, _ cluster.Member, q statusQuestion) (cluster.Report, error) {
-			return s.report(q), nil
+		func(ctx context.Context, asker cluster.Member, q statusQuestion) (cluster.Report, error) {
+			r := s.report(q)
+			r.StoreToken = s.readToken(ctx, asker, q.Token)
+			return r, nil
 		},
 	)
 	s.levels = cluster.NewMethod(s.Calls, "log.level", s.takeLevel)

@@ -35,7 +35,7 @@ func linked(t *testing.T, n int, flags map[string]string, fn func(t *testing.T, 
 
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.After(time.Minute)
+	deadline := time.After(5 * time.Minute)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for !ok() {
@@ -75,6 +75,7 @@ func meshed(t *testing.T, nodes []*servertest.Node) cluster.Status {
 }
 
 func TestLink_NodesFindEachOtherAndTellHowTheyAre(t *testing.T) {
+	t.Parallel()
 	linked(t, 3, nil, func(t *testing.T, g *servertest.Group, nodes []*servertest.Node) {
 		st := meshed(t, nodes)
 		if st.Link != "inside" || st.Master == "" || st.Nodes[0].Name != "node-1" || !st.Nodes[0].Self {
@@ -100,6 +101,7 @@ func TestLink_NodesFindEachOtherAndTellHowTheyAre(t *testing.T) {
 
 // What one node commits reaches the others as a message, before they look into the database.
 func TestLink_HintsCarryChanges(t *testing.T) {
+	t.Parallel()
 	linked(t, 3, nil, func(t *testing.T, g *servertest.Group, nodes []*servertest.Node) {
 		meshed(t, nodes)
 		a := nodes[0]
@@ -127,6 +129,7 @@ func TestLink_HintsCarryChanges(t *testing.T) {
 }
 
 func TestLink_LeavingAndJoiningIsSeen(t *testing.T) {
+	t.Parallel()
 	linked(t, 2, nil, func(t *testing.T, g *servertest.Group, nodes []*servertest.Node) {
 		meshed(t, nodes)
 		third := g.Join(nil)
@@ -152,6 +155,7 @@ func TestLink_LeavingAndJoiningIsSeen(t *testing.T) {
 
 // A scheduler that is off on one node is named, and so is a node without Cluster Link.
 func TestCluster_SaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
 	linked(t, 1, nil, func(t *testing.T, g *servertest.Group, nodes []*servertest.Node) {
 		g.Join(map[string]string{"scheduler.enabled": "false"})
 		g.Join(map[string]string{"cluster.link.enabled": "false"})

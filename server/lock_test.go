@@ -17,6 +17,7 @@ var lockToken = regexp.MustCompile(`name="lock" value="([A-Z2-7]+)"`)
 var lockRef = regexp.MustCompile(`name="one" value="([^"]+)"`)
 
 func TestLock_EndsWithoutASignOfLife(t *testing.T) {
+	t.Parallel()
 	g := servertest.NewGroup(t, dbtest.SQLite)
 	n := g.Join(map[string]string{"lock.expiration.time.article": "1"})
 	n.SignIn(t)
@@ -33,6 +34,7 @@ func TestLock_EndsWithoutASignOfLife(t *testing.T) {
 }
 
 func TestLock_TakenOnOneNodeSeenAndReleasedOnTheOther(t *testing.T) {
+	t.Parallel()
 	onEngines(t, 2, func(t *testing.T, nodes []*servertest.Node) {
 		a, b := nodes[0], nodes[1]
 		st := a.Site(t)

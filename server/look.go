@@ -28,9 +28,6 @@ const (
 	eventsShown = 20
 )
 
-// schemaOfEvents is the schema from which on a database keeps events.
-const schemaOfEvents = 81
-
 // Look tells what the rows of the database say of the cluster, for a command on a host where no node runs, or where the
 // one that does is mute: mute is why it did not answer, nil without one. It changes nothing: it makes no home, migrates
 // nothing, takes no place. Which nodes live is judged by looking twice whether their beats rise. A database that cannot
@@ -54,6 +51,7 @@ func Look(ctx context.Context, c *config.Config, mute *MuteError) (cluster.Statu
 	}
 	defer func() { _ = v.Close() }() // nothing was written
 	a.Database, a.Lonely = v.Describe(), v.Dialect() == db.SQLite
+	a.StoredIn = storeInDatabase(c)
 	if v.Behind() {
 		a.Unseen = append(a.Unseen,
 			"The newest changes of the database file, which was not closed properly, were not read.")
@@ -357,17 +355,17 @@ func misled(ctx context.Context, c *config.Config, database string, linked bool)
 	} {
 		if host, _, err := net.SplitHostPort(l.address); err == nil {
 			if because, is := cluster.MisledName(ctx, host); is {
-				out = append(out, cluster.Problem{Requirement: "address", Code: cluster.CodeHostLoopback,
-					Mend:    mend(host),
-					Message: fmt.Sprintf("%s=%s is answered on this machine only: %s", l.property, l.address, because)})
+				p := cluster.Problem{Requirement: "address", Code: cluster.CodeHostLoopback, Mend: mend(host)}
+				out = append(out,
+					p.Saying("%s=%s is answered on this machine only: %s", l.property, l.address, because))
 			}
 		}
 	}
 	if host, _, err := net.SplitHostPort(database); err == nil && linked {
 		if because, is := cluster.MisledName(ctx, host); is {
-			out = append(out, cluster.Problem{Requirement: "address", Code: cluster.CodeHostLoopback, Mend: mend(host),
-				Message: fmt.Sprintf("the database server %s is on this machine, and nodes of other machines will not "+
-					"reach this one: %s", host, because)})
+			p := cluster.Problem{Requirement: "address", Code: cluster.CodeHostLoopback, Mend: mend(host)}
+			out = append(out, p.Saying("the database server %s is on this machine, and nodes of other machines will not "+
+				"reach this one: %s", host, because))
 		}
 	}
 	return out

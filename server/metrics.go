@@ -1,14 +1,11 @@
 package server
 
 import (
-	"encoding/json"
 	"math"
 	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/cluster"
-	"github.com/stoa-portal/stoa/db"
 )
 
 // clusterMetrics shows this node's part in the cluster to Prometheus. It asks neither the database nor other nodes:
@@ -17,7 +14,7 @@ type clusterMetrics struct {
 	s *Server
 
 	proof, lag, master, clock, link, findings, unread, waiting, nodes, incarnation *prometheus.Desc
-	hintsSent, hintsGot, hintsLost, hintsBad, repaired, incoherent                 *prometheus.Desc
+	hintsSent, hintsGot, hintsLost, hintsBad, repaired                             *prometheus.Desc
 	lost, committed, rolledBack, unknown, polls, pollsFailed, unconfirmed          *prometheus.Desc
 }
 
@@ -43,10 +40,8 @@ func newClusterMetrics(s *Server) *clusterMetrics {
 		hintsGot:    desc("cluster_hints_received_total", "Messages about changes received from other nodes."),
 		hintsLost: desc("cluster_hints_lost_total",
 			"Messages about changes that did not arrive in order and were lost."),
-		hintsBad: desc("cluster_hints_bad_total", "Messages that were none about changes."),
-		repaired: desc("change_repaired_total", "Transactions that no message had brought and the change log did."),
-		incoherent: desc("cache_incoherent_total",
-			"Values found wrong in the caches of this node that no change explains."),
+		hintsBad:  desc("cluster_hints_bad_total", "Messages that were none about changes."),
+		repaired:  desc("change_repaired_total", "Transactions that no message had brought and the change log did."),
 		lost:      desc("change_lost_total", "Confirmed changes of this node that a replaced database does not have."),
 		committed: desc("change_committed_total", "Transactions of this node that were committed."),
 		rolledBack: desc("change_rolled_back_total",
@@ -64,7 +59,7 @@ func (m *clusterMetrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{m.proof, m.lag, m.master, m.clock, m.link, m.findings, m.unread, m.waiting,
 		m.nodes, m.incarnation,
 		m.hintsSent, m.hintsGot, m.hintsLost, m.hintsBad,
-		m.repaired, m.incoherent, m.lost, m.committed, m.rolledBack, m.unknown, m.polls, m.pollsFailed, m.unconfirmed} {
+		m.repaired, m.lost, m.committed, m.rolledBack, m.unknown, m.polls, m.pollsFailed, m.unconfirmed} {
 		ch <- d
 	}
 }
@@ -124,11 +119,6 @@ func (m *clusterMetrics) Collect(ch chan<- prometheus.Metric) {
 	counter(m.polls, log.Polls)
 	counter(m.pollsFailed, log.PollsFailed)
 	counter(m.unconfirmed, log.Unconfirmed)
-	var wrong uint64
-	for _, r := range m.s.Cache.Stats() {
-		wrong += r.Incoherences
-	}
-	counter(m.incoherent, wrong)
 }
 
 // collectSeen gives what took a look at other nodes and the database.
@@ -155,61 +145,5 @@ func (m *clusterMetrics) collectSeen(gauge func(d *prometheus.Desc, v float64, l
 	}
 	for severity, n := range unread {
 		gauge(m.unread, float64(n), string(severity))
-	}
-}
-
-// cacheMetrics shows the regions to Prometheus.
-type cacheMetrics struct{ c *cache.Cache }
-
-// Describe sends nothing, which makes the collector an unchecked one: regions come with their owners.
-func (cacheMetrics) Describe(chan<- *prometheus.Desc) {}
-
-// Collect reads the counters of every region.
-func (m cacheMetrics) Collect(ch chan<- prometheus.Metric) {
-	bad := prometheus.NewDesc("stoa_cache_bad_offers_total",
-		"Messages of other nodes that were no offer of a cached value.", nil, nil)
-	ch <- prometheus.MustNewConstMetric(bad, prometheus.CounterValue, float64(m.c.BadOffers()))
-	held := prometheus.NewDesc("stoa_cache",
-		"What a cache region holds: values, and bytes.", []string{"region", "what"}, nil)
-	counted := prometheus.NewDesc("stoa_cache_total", "What a cache region has done.", []string{"region", "what"}, nil)
-	for _, r := range m.c.Stats() {
-		raw, err := json.Marshal(r)
-		if err != nil {
-			continue
-		}
-		var fields map[string]any
-		if json.Unmarshal(raw, &fields) != nil {
-			continue
-		}
-		for k, v := range fields {
-			n, ok := v.(float64)
-			switch {
-			case !ok:
-			case slices.Contains([]string{"Entries", "Negative", "Bytes", "MaxBytes"}, k):
-				ch <- prometheus.MustNewConstMetric(held, prometheus.GaugeValue, n, r.Name, k)
-			default:
-				ch <- prometheus.MustNewConstMetric(counted, prometheus.CounterValue, n, r.Name, k)
-			}
-		}
-	}
-}
-
-// replicaMetrics shows how much is read from replicas.
-type replicaMetrics struct{ r *db.Replicas }
-
-// Describe sends nothing, which makes the collector an unchecked one.
-func (replicaMetrics) Describe(chan<- *prometheus.Desc) {}
-
-// Collect gives the present numbers.
-func (m replicaMetrics) Collect(ch chan<- prometheus.Metric) {
-	s := m.r.Stats()
-	reads := prometheus.NewDesc("stoa_database_snapshots_total",
-		"Reads that may go to a replica, by where they went.", []string{"source"}, nil)
-	out := prometheus.NewDesc("stoa_database_replica_left_out",
-		"1 for a replica that lags or fails, and is not used.", []string{"server"}, nil)
-	ch <- prometheus.MustNewConstMetric(reads, prometheus.CounterValue, float64(s.Served), "replica")
-	ch <- prometheus.MustNewConstMetric(reads, prometheus.CounterValue, float64(s.All-s.Served), "write")
-	for server := range s.LeftOut {
-		ch <- prometheus.MustNewConstMetric(out, prometheus.GaugeValue, 1, server)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/stoa-portal/stoa/cluster"
 	"github.com/stoa-portal/stoa/config"
 	"github.com/stoa-portal/stoa/db"
+	"github.com/stoa-portal/stoa/db/dbcheck"
 )
 
 // MigrateOptions say what Migrate does.
@@ -41,6 +42,9 @@ func Migrate(ctx context.Context, c *config.Config, o MigrateOptions) (text stri
 		return "", err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
+	if err := dbcheck.Encoding(ctx, d); err != nil {
+		return "", err
+	}
 	schema, err := d.SchemaVersion()
 	if err != nil {
 		return "", err

@@ -23,6 +23,7 @@ import (
 
 // What is taken is a conflict, which the form that was sent shows beside the field, and never an error of the database.
 func TestNames_TakenOnTwoNodesAtOnceAreConflicts(t *testing.T) {
+	t.Parallel()
 	for _, e := range dbtest.Engines() {
 		t.Run(string(e), func(t *testing.T) {
 			g := servertest.NewGroup(t, e)
@@ -76,6 +77,7 @@ func TestNames_TakenOnTwoNodesAtOnceAreConflicts(t *testing.T) {
 // Editors on two nodes save articles with the same new tags and the same headline in the same moment: all are answered
 // with their article.
 func TestSave_TheSameNewTagsAndHeadlineAtOnceKeepEveryText(t *testing.T) {
+	t.Parallel()
 	for _, e := range dbtest.Engines() {
 		t.Run(string(e), func(t *testing.T) {
 			nodes := servertest.StartOn(t, e, 2)
@@ -114,6 +116,7 @@ func TestSave_TheSameNewTagsAndHeadlineAtOnceKeepEveryText(t *testing.T) {
 }
 
 func TestHome_ALockFileThatCannotBeWrittenIsAnError(t *testing.T) {
+	t.Parallel()
 	g := servertest.NewGroup(t, dbtest.SQLite)
 	c := g.Config(nil)
 	run := filepath.Join(c.Home, "run")

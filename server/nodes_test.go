@@ -46,6 +46,7 @@ func mustNotSee(t *testing.T, a servertest.Answer, words ...string) {
 }
 
 func TestSession_HoldsOnEveryNodeAndEndsOnEveryNode(t *testing.T) {
+	t.Parallel()
 	onEngines(t, 3, func(t *testing.T, nodes []*servertest.Node) {
 		a := nodes[0]
 		a.SignIn(t)
@@ -76,6 +77,7 @@ func TestSession_HoldsOnEveryNodeAndEndsOnEveryNode(t *testing.T) {
 }
 
 func TestPublish_EveryNodeShowsTheNewTextAndNotTheOld(t *testing.T) {
+	t.Parallel()
 	onEngines(t, 3, func(t *testing.T, nodes []*servertest.Node) {
 		a := nodes[0]
 		for _, n := range nodes { // the pages without the article are in every cache before it is written
@@ -116,13 +118,14 @@ func TestPublish_EveryNodeShowsTheNewTextAndNotTheOld(t *testing.T) {
 		}
 		for _, n := range nodes {
 			n.Poll(t)
-			mustSee(t, n.Guest(t).Get(t, "/w/tides"), http.StatusNotFound)
+			mustSee(t, n.Guest(t).Get(t, "/w/tides"), http.StatusGone, "removed")
 			mustNotSee(t, n.Guest(t).Get(t, "/"), "Tides of")
 		}
 	})
 }
 
 func TestFirstStart_NodesThatStartTogetherMakeOneSite(t *testing.T) {
+	t.Parallel()
 	for _, e := range dbtest.Engines() {
 		t.Run(string(e), func(t *testing.T) {
 			g := servertest.NewGroup(t, e)
@@ -175,6 +178,7 @@ func TestFirstStart_NodesThatStartTogetherMakeOneSite(t *testing.T) {
 }
 
 func TestImport_TwiceChangesNothingAndEveryNodeShowsIt(t *testing.T) {
+	t.Parallel()
 	onEngines(t, 3, func(t *testing.T, nodes []*servertest.Node) {
 		for _, n := range nodes {
 			mustSee(t, n.Get(t, "/about"), http.StatusNotFound)
@@ -229,6 +233,7 @@ func TestImport_TwiceChangesNothingAndEveryNodeShowsIt(t *testing.T) {
 }
 
 func TestControl_ImportTellsHowFarItIs(t *testing.T) {
+	t.Parallel()
 	n := servertest.Start(t, 1)[0]
 	dir, err := filepath.Abs(filepath.Join("..", "importer", "wordpress", "testdata"))
 	if err != nil {
@@ -264,6 +269,7 @@ func rows(t *testing.T, n *servertest.Node) [6]int64 {
 }
 
 func TestClearCaches_ReachesEveryNode(t *testing.T) {
+	t.Parallel()
 	onEngines(t, 2, func(t *testing.T, nodes []*servertest.Node) {
 		a, b := nodes[0], nodes[1]
 		a.SignIn(t)

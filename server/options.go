@@ -26,10 +26,14 @@ func mailOptions(c *config.Config, hold func() bool) mail.Options {
 }
 
 func userOptions(c *config.Config, s *Server, m *mail.Mailer) user.Options {
+	remember := c.Session.AutoLoginMaxAge
+	if !c.Session.AutoLogin { // those who asked for it before are not kept longer than others
+		remember = min(remember, user.SessionMax)
+	}
 	return user.Options{
 		DB: s.DB, Cache: s.Cache, Access: s.Access, Secrets: s.Secrets, Mail: m, Audit: s.Audit, Logger: s.log,
 		DefaultInstance: site.DefaultInstance, Operators: c.Operators.Users,
-		SessionTimeout: c.Session.Timeout, RememberAge: c.Session.AutoLoginMaxAge, ResetLifetime: c.Session.ResetTicketLifetime,
+		SessionTimeout: c.Session.Timeout, RememberAge: remember, ResetLifetime: c.Session.ResetTicketLifetime,
 		ThrottleWindow: c.Session.ThrottleWindow, AccountMax: c.Session.ThrottleAccountMax, AddressMax: c.Session.ThrottleAddressMax, MinPassword: c.Passwords.MinLength,
 		OperatorTwoFactor: c.Session.OperatorTwoFactor,
 	}
@@ -40,24 +44,15 @@ func (s *Server) now() time.Time { return time.Now() }
 // ResetPassword gives the one-time address at which the person with this login in the default instance
 // sets a new password, good for an hour. It is for the operator of the node.
 func (s *Server) ResetPassword(ctx context.Context, login string) (string, error) {
-	inst, _, err := s.Sites.Resolve(ctx, "")
+	u, err := s.personWith(ctx, login)
 	if err != nil {
 		return "", err
 	}
-	found, err := s.Users.List(ctx, inst.ID, user.Filter{Query: login, Limit: 50})
+	path, err := s.Users.OperatorLink(ctx, u.ID)
 	if err != nil {
 		return "", err
 	}
-	for _, u := range found.Items {
-		if u.Email == login || u.ScreenName == login {
-			path, err := s.Users.OperatorLink(ctx, u.ID)
-			if err != nil {
-				return "", err
-			}
-			return s.PersonURL() + path, nil
-		}
-	}
-	return "", stoa.NotFound("person with the e-mail address or screen name", login)
+	return s.PersonURL() + path, nil
 }
 
 // lockPath gives where a thing that is locked belongs, to those who may edit it.

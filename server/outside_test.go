@@ -28,6 +28,7 @@ func messageServer(t *testing.T) string {
 // With a secret nodes hear and call each other over a message server outside; without one they hear each
 // other, and the status says why they do not call.
 func TestLink_OverAMessageServerOutside(t *testing.T) {
+	t.Parallel()
 	for name, secret := range map[string]string{"secret": "a secret of all nodes", "no secret": ""} {
 		t.Run(name, func(t *testing.T) {
 			flags := map[string]string{"cluster.link.nats.urls": messageServer(t), "cluster.link.auth.value": secret}

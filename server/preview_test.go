@@ -19,7 +19,8 @@ import (
 
 // A draft is shown to those who may edit it, on each node, and to no other, also not to those of another instance.
 func TestPreview_OfADraftIsForItsEditors(t *testing.T) {
-	w := newRouteWalk(t)
+	t.Parallel()
+	w := newRouteWalk(t, servertest.NewGroup(t, dbtest.SQLite))
 	n, st := w.nodes[0], w.nodes[0].Site(t)
 	a, err := n.Content.Create(servertest.System(), st, content.Draft{Kind: content.KindPost, Slug: "ebb",
 		Text: map[stoa.Locale]content.Text{st.Locale: {Title: "Ebb", Body: "<p>Words of the draft</p>"}}})
@@ -44,6 +45,7 @@ func TestPreview_OfADraftIsForItsEditors(t *testing.T) {
 }
 
 func TestPreview_LinkOpensTheDraftWithoutAnAccountUntilItEnds(t *testing.T) {
+	t.Parallel()
 	g := servertest.NewGroup(t, dbtest.SQLite)
 	a, b := g.Join(nil), g.Join(nil)
 	sys, st := servertest.System(), a.Site(t)

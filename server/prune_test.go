@@ -11,6 +11,7 @@ import (
 )
 
 func TestPrune_AnyNodeDoesIt(t *testing.T) {
+	t.Parallel()
 	for _, e := range dbtest.Engines() {
 		t.Run(string(e), func(t *testing.T) {
 			g := servertest.NewGroup(t, e)

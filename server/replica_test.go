@@ -15,6 +15,7 @@ import (
 // Lists of the control panel come from a replica, also on a node that wrote nothing; a person who writes on one node
 // sees it on the other even while the replica is held back.
 func TestReplica_ListsOfThePanel(t *testing.T) {
+	t.Parallel()
 	primary := dbtest.StartServer(t, dbtest.Postgres, dbtest.ServerOptions{HBA: "host all all 127.0.0.1/32 trust\n"})
 	primary.Exec("CREATE DATABASE app")
 	standby := dbtest.StartServer(t, dbtest.Postgres, dbtest.ServerOptions{Of: primary})

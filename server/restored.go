@@ -34,6 +34,7 @@ type RestoredOptions struct {
 	Copy bool
 	// Consent is shown what will happen and says whether it may.
 	Consent func(plan string) bool
+	Stores  Stores
 	Logger  *slog.Logger
 }
 
@@ -50,7 +51,7 @@ func Restored(ctx context.Context, c *config.Config, o RestoredOptions) (text st
 	if options.URL, err = db.OneHost(options, o.Server); err != nil {
 		return "", err
 	}
-	beyond, err := remembered(ctx, c)
+	beyond, err := remembered(ctx, c, o.Stores)
 	if err != nil {
 		return "", err
 	}
@@ -79,7 +80,7 @@ func Restored(ctx context.Context, c *config.Config, o RestoredOptions) (text st
 	if o.Copy {
 		fmt.Fprintf(&b,
 			"Incarnation %d begins: this database is a portal of its own, and may change the files of %s.\n", number,
-			c.Files.Root)
+			storePlace(c))
 	} else {
 		fmt.Fprintf(&b, "Incarnation %d begins: every node follows this database from then on, what it lacks is given up, "+
 			"and everyone signs in again.\n", number)
@@ -99,11 +100,13 @@ func Restored(ctx context.Context, c *config.Config, o RestoredOptions) (text st
 	if err != nil {
 		return "", err
 	}
-	e := cluster.Event{Code: cluster.CodeIncarnation, Severity: cluster.Info, Node: "operator",
-		Text: fmt.Sprintf("An operator has said that %s is the database from now on: incarnation %d.",
-			d.Describe(), begun.Number)}
-	if !o.Copy {
-		e.Text += " All sessions have ended."
+	e := cluster.Event{Code: cluster.CodeIncarnation, Severity: cluster.Info, Node: "operator"}
+	if o.Copy {
+		e = e.Saying("An operator has said that %s is the database from now on: incarnation %d.",
+			d.Describe(), begun.Number)
+	} else {
+		e = e.Saying("An operator has said that %s is the database from now on: incarnation %d. All sessions have ended.",
+			d.Describe(), begun.Number)
 	}
 	if err := d.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
 		return cluster.RecordEvent(ctx, tx, e)
@@ -190,7 +193,7 @@ func when(t time.Time) string {
 
 // remembered is what this home and the file store know of the history. A file store that cannot be read is said
 // and does not keep the operator from going on.
-func remembered(ctx context.Context, c *config.Config) (out []memoryOf, err error) {
+func remembered(ctx context.Context, c *config.Config, stores Stores) (out []memoryOf, err error) {
 	home, beat, err := db.Remembered(memoryFile(c))
 	if err != nil {
 		return nil, err
@@ -198,8 +201,8 @@ func remembered(ctx context.Context, c *config.Config) (out []memoryOf, err erro
 	if len(home) > 0 {
 		out = append(out, memoryOf{name: "This home (" + c.Home + ")", tokens: home, beat: beat})
 	}
-	m := memoryOf{name: "The file store (" + c.Files.Root + ")"}
-	tokens, err := storedHistory(ctx, c)
+	m := memoryOf{name: "The file store (" + storePlace(c) + ")"}
+	tokens, err := storedHistory(ctx, c, stores)
 	if err != nil {
 		m.failed = err.Error()
 	}
@@ -213,8 +216,11 @@ func remembered(ctx context.Context, c *config.Config) (out []memoryOf, err erro
 func memoryFile(c *config.Config) string { return filepath.Join(c.Home, "data", "history.json") }
 
 // storedHistory reads the incarnations that the file store knows. A store that hangs is not waited for.
-func storedHistory(ctx context.Context, c *config.Config) ([]db.Token, error) {
-	store, err := filestore.OpenDir(c.Files.Root, filestore.DirOptions{})
+func storedHistory(ctx context.Context, c *config.Config, stores Stores) ([]db.Token, error) {
+	if storeInDatabase(c) { // it says of the database what the database says itself
+		return nil, nil
+	}
+	store, err := stores.open(c, nil, slog.New(slog.DiscardHandler), false)
 	if err != nil {
 		return nil, err
 	}
@@ -227,13 +233,13 @@ func storedHistory(ctx context.Context, c *config.Config) ([]db.Token, error) {
 	got := make(chan answer, 1)
 	go func() { // a call to a file system that hangs does not end
 		tokens, err := incarnationsIn(ctx, store)
-		got <- answer{tokens, err}
+		got <- answer{tokens, errors.Join(err, closeStore(store))}
 	}()
 	select {
 	case a := <-got:
 		return a.tokens, a.err
 	case <-ctx.Done():
-		return nil, stoa.Unavailable(ctx.Err(), "the file store in %s did not answer within %s", c.Files.Root, recordWait)
+		return nil, stoa.Unavailable(ctx.Err(), "the file store in %s did not answer within %s", storePlace(c), recordWait)
 	}
 }
 
@@ -244,7 +250,7 @@ func (s *Server) known(ctx context.Context) []db.Token {
 	if err != nil || len(mine) > 0 {
 		return nil // opening the database says what is wrong
 	}
-	tokens, err := storedHistory(ctx, s.cfg)
+	tokens, err := storedHistory(ctx, s.cfg, s.stores)
 	if err != nil && !stoa.Is(err, stoa.KindNotFound) {
 		s.log.Debug("the file store could not be asked which history of the database it knows", "error", err)
 	}

@@ -3,6 +3,7 @@ package server_test
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -11,8 +12,10 @@ import (
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
 	"github.com/stoa-portal/stoa/content"
+	"github.com/stoa-portal/stoa/document"
 	"github.com/stoa-portal/stoa/page"
 	"github.com/stoa-portal/stoa/server/servertest"
+	"github.com/stoa-portal/stoa/user"
 )
 
 // actor is a person of the site's instance who holds one role that is granted a on the resources of p.
@@ -68,6 +71,7 @@ func textPage(t *testing.T, n *servertest.Node, slug string, p page.NewPage) (pa
 }
 
 func TestArticle_TextOfAPageIsReachedThroughItsPageOnly(t *testing.T) {
+	t.Parallel()
 	nodes := servertest.Start(t, 2)
 	a, b := nodes[0], nodes[1]
 	sys, st := servertest.System(), a.Site(t)
@@ -140,6 +144,7 @@ func guestOf(t *testing.T, n *servertest.Node) context.Context {
 }
 
 func TestArticle_EditorsOfTheSiteDoNotReachTheTextOfAPageForFew(t *testing.T) {
+	t.Parallel()
 	nodes := servertest.Start(t, 2)
 	a, b := nodes[0], nodes[1]
 	st := a.Site(t)
@@ -177,6 +182,7 @@ func TestArticle_EditorsOfTheSiteDoNotReachTheTextOfAPageForFew(t *testing.T) {
 func second[T any](_ T, err error) error { return err }
 
 func TestEditAlone_TouchesDraftsOnly(t *testing.T) {
+	t.Parallel()
 	nodes := servertest.Start(t, 2)
 	a, b := nodes[0], nodes[1]
 	sys, st := servertest.System(), a.Site(t)
@@ -256,6 +262,7 @@ func TestEditAlone_TouchesDraftsOnly(t *testing.T) {
 }
 
 func TestMove_OutFromUnderARestrictedPageNeedsManage(t *testing.T) {
+	t.Parallel()
 	nodes := servertest.Start(t, 2)
 	a, b := nodes[0], nodes[1]
 	sys, st := servertest.System(), a.Site(t)
@@ -313,5 +320,61 @@ func TestMove_OutFromUnderARestrictedPageNeedsManage(t *testing.T) {
 	ok(t, err)
 	if _, err := b.Pages.Move(manager, below.ID, 0, -1, now.Version); err != nil {
 		t.Errorf("who manages it may move it out: %v", err)
+	}
+}
+
+// What is below a page or in a folder that a person may not see stays there when that person saves its form.
+func TestForms_OfferThePlaceThatAThingHas(t *testing.T) {
+	t.Parallel()
+	n := servertest.Start(t, 1)[0]
+	sys, st := servertest.System(), n.Site(t)
+	role, err := n.Access.CreateRole(sys, access.Role{Instance: st.Instance, Name: "Team"})
+	ok(t, err)
+	grant := func(p access.Path, a access.Action) {
+		t.Helper()
+		ok(t, n.Access.ChangeGrants(sys, p, access.Change{Role: role.ID, To: a}))
+	}
+	grant(st.Path(), access.Edit)
+	ann, err := n.Users.Create(sys, user.User{Instance: st.Instance, ScreenName: "ann", Email: "ann@people.test",
+		FirstName: "Ann", Roles: []stoa.ID{role.ID}}, testSecret)
+	ok(t, err)
+
+	shut, _ := textPage(t, n, "shut", page.NewPage{Restricted: true})
+	below, err := n.Pages.Create(sys, st, page.NewPage{Slug: "below", Parent: shut.ID, Position: -1, Publish: true,
+		Title: map[stoa.Locale]string{st.Locale: "Below"}})
+	ok(t, err)
+	path, err := n.Pages.Path(sys, below)
+	ok(t, err)
+	grant(path, access.Publish)
+	outer, err := n.Files.SaveFolder(sys, st, document.Folder{Name: "Board", Restricted: true})
+	ok(t, err)
+	inner, err := n.Files.SaveFolder(sys, st, document.Folder{Name: "Minutes", Parent: outer.ID})
+	ok(t, err)
+	path, err = n.Files.FolderPath(sys, st, inner.ID)
+	ok(t, err)
+	grant(path, access.Edit)
+	file, err := n.Files.Upload(sys, st, document.Upload{Name: "x.txt", Body: strings.NewReader("x"), Folder: outer.ID})
+	ok(t, err)
+	path, err = n.Files.Path(sys, file)
+	ok(t, err)
+	grant(path, access.Edit)
+	n.Poll(t)
+
+	n = n.Guest(t)
+	in := n.Post(t, "/sign-in", url.Values{"login": {ann.Email}, "password": {testSecret}, "next": {"/x"}})
+	if in.Status != http.StatusSeeOther {
+		t.Fatalf("sign in: %d", in.Status)
+	}
+	option := func(id stoa.ID, label string) string {
+		return `<option value="` + id.String() + `" selected>` + label + id.String()
+	}
+	for at, option := range map[string]string{
+		"/control/pages/" + below.ID.String():   option(shut.ID, "Page "),
+		"/control/folders/" + inner.ID.String(): option(outer.ID, "#"),
+		"/control/files/" + file.ID.String():    option(outer.ID, "#"),
+	} {
+		got := n.Get(t, at)
+		mustSee(t, got, http.StatusOK, option)
+		mustNotSee(t, got, "Page shut", "Board")
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/bulk"
 	"github.com/stoa-portal/stoa/content"
 	"github.com/stoa-portal/stoa/db/dbtest"
 	"github.com/stoa-portal/stoa/document"
@@ -53,9 +54,10 @@ type routeWalk struct {
 //
 // The letters: g a guest, u a person without grants, e one who may publish on the site, s one who manages the site,
 // m one whose role has Manage on the default instance, a an administrator of the default instance whom omniadmin.users
-// does not name, o an operator, t the administrator of a further instance, and f the same one asking there for things of
-// the default instance. To be let in is any answer but 401, 403, 404 and the way to the sign-in page.
+// does not name, o an operator, t the administrator of a further instance, and f the same one asking there for things
+// of the default instance. To be let in is any answer but 401, 403, 404 and the way to the sign-in page.
 func TestRoutes_EachLetsInWhomTheTableSays(t *testing.T) {
+	t.Parallel()
 	raw, err := os.ReadFile(routesTable)
 	if err != nil {
 		t.Fatal(err)
@@ -67,7 +69,7 @@ func TestRoutes_EachLetsInWhomTheTableSays(t *testing.T) {
 			want[pattern] = strings.TrimSpace(who)
 		}
 	}
-	w := newRouteWalk(t)
+	w := newRouteWalk(t, servertest.NewGroup(t, dbtest.SQLite))
 	var wrong []string
 	seen := map[string]bool{}
 	for i, pattern := range w.nodes[0].Patterns() {
@@ -91,8 +93,7 @@ func TestRoutes_EachLetsInWhomTheTableSays(t *testing.T) {
 	}
 }
 
-func newRouteWalk(t *testing.T) *routeWalk {
-	g := servertest.NewGroup(t, dbtest.SQLite)
+func newRouteWalk(t *testing.T, g *servertest.Group) *routeWalk {
 	w := &routeWalk{t: t}
 	for range 2 {
 		w.nodes = append(w.nodes, g.Join(map[string]string{"omniadmin.users": servertest.AdminLogin}))
@@ -305,6 +306,8 @@ func (w *routeWalk) thing(n *servertest.Node, above string, k *visitorKind) (id 
 		var c taxonomy.Category
 		c, err = n.Taxonomy.AddCategory(ctx, st.Instance, taxonomy.Category{Site: st.ID, Name: name})
 		id = c.ID
+	case "tags":
+		id, err = n.Taxonomy.AddTag(ctx, st.Instance, st.ID, name)
 	case "files":
 		id = w.file(n, k).ID
 	case "folders":
@@ -337,6 +340,16 @@ func (w *routeWalk) thing(n *servertest.Node, above string, k *visitorKind) (id 
 		id = u.ID
 	case "sessions":
 		return w.session(ctx, n, k)
+	case "bulk":
+		a, aerr := n.Users.Acting(ctx, w.account(ctx, n, k).ID)
+		w.must(aerr)
+		ctx = stoa.WithActor(ctx, a)
+		id, err = n.Bulk.Start(ctx, "article.publish", st.ID, []bulk.Thing{{Kind: "article", ID: 1}})
+		if err == nil { // or they would have too many
+			if err = n.Bulk.Stop(ctx, id); stoa.Is(err, stoa.KindConflict) { // it was faster
+				err = nil
+			}
+		}
 	case "factors":
 		return 1 // none has a second factor: with one the password alone would not sign them in again
 	default:
@@ -346,8 +359,9 @@ func (w *routeWalk) thing(n *servertest.Node, above string, k *visitorKind) (id 
 	return id
 }
 
-// session gives a session of the person; for guests, and where things are foreign, one of another person.
-func (w *routeWalk) session(ctx context.Context, n *servertest.Node, k *visitorKind) stoa.ID {
+// account gives the account of the person; for guests, and where things are foreign, that of another person.
+func (w *routeWalk) account(ctx context.Context, n *servertest.Node, k *visitorKind) user.User {
+	w.t.Helper()
 	login := k.login
 	if login == "" || k.foreign {
 		login = servertest.AdminLogin
@@ -358,7 +372,12 @@ func (w *routeWalk) session(ctx context.Context, n *servertest.Node, k *visitorK
 	if i < 0 {
 		w.t.Fatalf("%s has no account", login)
 	}
-	sessions, err := n.Users.Sessions(ctx, list.Items[i].ID)
+	return list.Items[i]
+}
+
+// session gives a session of the person, or of the other one.
+func (w *routeWalk) session(ctx context.Context, n *servertest.Node, k *visitorKind) stoa.ID {
+	sessions, err := n.Users.Sessions(ctx, w.account(ctx, n, k).ID)
 	if w.must(err); len(sessions) == 0 {
 		return 1
 	}

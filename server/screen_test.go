@@ -13,6 +13,7 @@ import (
 )
 
 func TestScreen_NodesAreSeenFromEachAndCachesEmptyOnAll(t *testing.T) {
+	t.Parallel()
 	linked(t, 2, nil, func(t *testing.T, g *servertest.Group, nodes []*servertest.Node) {
 		meshed(t, nodes)
 		a, b := nodes[0], nodes[1]
@@ -46,6 +47,7 @@ func TestScreen_NodesAreSeenFromEachAndCachesEmptyOnAll(t *testing.T) {
 }
 
 func TestScreen_LogLevelOfAnotherNodeAndOfAll(t *testing.T) {
+	t.Parallel()
 	linked(t, 2, nil, func(t *testing.T, g *servertest.Group, nodes []*servertest.Node) {
 		meshed(t, nodes)
 		a, b := nodes[0], nodes[1]
@@ -88,6 +90,7 @@ func TestScreen_LogLevelOfAnotherNodeAndOfAll(t *testing.T) {
 
 // A node whose folder of files is not the one of the others is not ready, and every node says so.
 func TestScreen_AnotherFileStoreIsNamed(t *testing.T) {
+	t.Parallel()
 	linked(t, 1, nil, func(t *testing.T, g *servertest.Group, nodes []*servertest.Node) {
 		b := g.Join(map[string]string{"dl.store.file.system.root.dir": filepath.Join(t.TempDir(), "files")})
 		mustSee(t, nodes[0].Get(t, "/readyz"), http.StatusOK)
@@ -104,6 +107,7 @@ func TestScreen_AnotherFileStoreIsNamed(t *testing.T) {
 
 // Settings that should be the same are named with their values and nodes.
 func TestCluster_NamesSettingsThatDiffer(t *testing.T) {
+	t.Parallel()
 	linked(t, 1, nil, func(t *testing.T, g *servertest.Group, nodes []*servertest.Node) {
 		g.Join(map[string]string{"session.timeout": "45"})
 		eventually(t, "the setting", func() bool {

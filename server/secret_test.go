@@ -3,6 +3,7 @@ package server_test
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -41,6 +42,7 @@ func findings(t *testing.T, n *servertest.Node, code string) (out []cluster.Find
 }
 
 func TestKeyFile_EncryptsTheKeysOnceAllNodesHaveIt(t *testing.T) {
+	t.Parallel()
 	for _, e := range dbtest.Engines() {
 		t.Run(string(e), func(t *testing.T) {
 			g := servertest.NewGroup(t, e)
@@ -51,8 +53,9 @@ func TestKeyFile_EncryptsTheKeysOnceAllNodesHaveIt(t *testing.T) {
 				t.Fatalf("nodes with the same file: %v", f)
 			}
 			if err := a.DB.Write(t.Context(), func(ctx context.Context, tx *db.Tx) error { // from before there was a file
-				return tx.Insert(ctx, "secret_sign", db.Row{"purpose": "test", "number": 1, "made": db.Micros(time.Now()), "wrap": "",
-					"value": base64.StdEncoding.EncodeToString(make([]byte, 32))})
+				return tx.Insert(ctx, "secret_sign",
+					db.Row{"purpose": "test", "number": 1, "made": db.Micros(time.Now()), "wrap": "",
+						"value": base64.StdEncoding.EncodeToString(make([]byte, 32))})
 			}); err != nil {
 				t.Fatal(err)
 			}
@@ -87,7 +90,54 @@ func TestKeyFile_EncryptsTheKeysOnceAllNodesHaveIt(t *testing.T) {
 	}
 }
 
+// Secrets are compared by proofs that hold for one question, and nothing of them is stored or shown.
+func TestSettings_ASecretThatDiffersIsNamedAndNothingOfItIsShown(t *testing.T) {
+	t.Parallel()
+	g := servertest.NewGroup(t, dbtest.SQLite)
+	with := func(secret string) *servertest.Node {
+		return g.Join(map[string]string{"dl.store.s3.access.key": "portal", "dl.store.s3.secret.key": secret})
+	}
+	a, b := with("hunter2 of all nodes"), with("hunter2 of all nodes")
+	if f := findings(t, b, cluster.CodeSettingsDiffer); len(f) != 0 {
+		t.Fatalf("nodes with one secret: %v", f)
+	}
+	c := with("hunter3 of one node")
+	for _, n := range []*servertest.Node{a, c} {
+		var f []cluster.Finding
+		eventually(t, "the finding", func() bool {
+			f = findings(t, n, cluster.CodeSettingsDiffer)
+			return len(f) > 0
+		})
+		if len(f) != 1 || !strings.Contains(f[0].Text, "dl.store.s3.secret.key") || strings.Contains(f[0].Text, "hunter") {
+			t.Errorf("the findings are %v", f)
+		}
+	}
+	text, err := c.ClusterText(stoa.WithActor(t.Context(), stoa.SystemActor()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var shown struct {
+		Nodes []struct{ Settings map[string]string }
+	}
+	if err := json.Unmarshal([]byte(text), &shown); err != nil || len(shown.Nodes) != 3 {
+		t.Fatalf("%v, %d nodes", err, len(shown.Nodes))
+	}
+	for _, n := range shown.Nodes {
+		for _, secret := range []string{"dl.store.s3.secret.key", "cluster.link.auth.value", "secret.key.file"} {
+			if n.Settings[secret] != "" || n.Settings["dl.store.s3.bucket.name"] == "" {
+				t.Errorf("what is shown of %s is %q", secret, n.Settings[secret])
+			}
+		}
+	}
+	rows, err := db.All(t.Context(), a.DB, func(s db.Scanner) (d string, err error) { return d, s.Scan(&d) },
+		"SELECT DISTINCT settings FROM cluster_node")
+	if err != nil || len(rows) != 1 {
+		t.Errorf("the rows of the nodes tell of the secret: %q, %v", rows, err)
+	}
+}
+
 func TestProxy_ThatIsNotTrustedIsAFinding(t *testing.T) {
+	t.Parallel()
 	nodes := servertest.Start(t, 2)
 	if f := findings(t, nodes[1], cluster.CodeProxyUntrusted); len(f) != 0 {
 		t.Fatalf("without a proxy: %v", f)

@@ -15,8 +15,12 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/asset"
 	"github.com/stoa-portal/stoa/audit"
+	"github.com/stoa-portal/stoa/bulk"
 	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/change"
 	"github.com/stoa-portal/stoa/cluster"
@@ -24,6 +28,7 @@ import (
 	"github.com/stoa-portal/stoa/content"
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/document"
+	"github.com/stoa-portal/stoa/follow"
 	"github.com/stoa-portal/stoa/httpd"
 	"github.com/stoa-portal/stoa/job"
 	"github.com/stoa-portal/stoa/lock"
@@ -40,12 +45,15 @@ type Options struct {
 	Logger    *slog.Logger
 	Level     *slog.LevelVar    // of the handler behind Logger; nil: the control panel cannot change it
 	Transport cluster.Transport // how nodes send each other messages; nil = a node that is alone
+	Stores    Stores            // beside those of this package
 	Command   bool              // the node lives for one command of the operator: it runs no jobs
 	NoSync    bool              // tests only: files need not survive a power cut
 
 	// ConfirmLimit is for tests: how long whoever takes something away waits for nodes that do not answer.
 	// 0 = as long as they could still serve what was there before.
 	ConfirmLimit time.Duration
+	// Watch is for tests: db.Options.Watch of the source that is written to.
+	Watch func(query string, args []any)
 }
 
 // Server is one running node. Its parts are exported for the commands and the tests.
@@ -60,10 +68,13 @@ type Server struct {
 	Secrets  *secret.Service
 	Sites    *site.Service
 	Taxonomy *taxonomy.Service
+	Assets   *asset.Service
+	Bulk     *bulk.Service
 	Pages    *page.Service
 	Content  *content.Service
 	Files    *document.Service
 	Jobs     *job.Service
+	Follow   *follow.Service // followers of the change log
 	Calls    *cluster.Calls
 	Locks    *lock.Service
 	Events   *cluster.EventLog // takes what happens to the cluster and stays until it has been read
@@ -74,31 +85,37 @@ type Server struct {
 
 	owners   owners
 	replicas *db.Replicas
+	runs     *runMetrics
+	spread   prometheus.Histogram // time until a change that takes something away is seen by all
 	link     *link
 	probe    *cluster.Probe
 	await    cluster.Method[[]change.Position, bool]
 	status   cluster.Method[statusQuestion, cluster.Report]
 	levels   cluster.Method[levelOrder, bool]
 	level    *slog.LevelVar    // nil: cannot be changed
-	shared   map[string]string // digests of the settings that must be the same on all nodes
+	shared   config.Shared     // what nodes compare of the settings that must be the same on all of them
 	values   map[string]string // those settings as they may be shown
-	settings string            // one digest of them all
+	stores   Stores
 	files    files
 	keyFile  *secret.File // nil without secret.key.file
 	checked  atomic.Int64 // when the connections that visitors use were last found to work
 	proven   atomic.Int64 // when the newest proof of freshness was sent that was seen
 	checkup  atomic.Pointer[checkup]
-	misled   []cluster.Problem              // names that lead to this machine's loopback address
-	master   atomic.Int64                   // the writer that was the master before this node
-	lost     uint64                         // own lost changes that were told
-	noticed  atomic.Pointer[noticed]        // events as they were seen last
-	seen     atomic.Pointer[cluster.Status] // the cluster as it was seen last
-	told     map[string]cluster.Finding     // findings that stand in the log
-	leaving  atomic.Bool                    // Drain has begun
-	proxies  atomic.Pointer[httpd.Server]   // knows which proxies are not trusted; nil while the node starts
-	address  string                         // host:port for people
+	tables   atomic.Pointer[[]cluster.Problem] // what is wrong with how the tables were made
+	misled   []cluster.Problem                 // names that lead to this machine's loopback address
+	master   atomic.Int64                      // the writer that was the master before this node
+	lost     uint64                            // own lost changes that were told
+	noticed  atomic.Pointer[noticed]           // events as they were seen last
+	seen     atomic.Pointer[cluster.Status]    // the cluster as it was seen last
+	told     map[string]cluster.Finding        // findings that stand in the log
+	leaving  atomic.Bool                       // Drain has begun
+	proxies  atomic.Pointer[httpd.Server]      // knows which proxies are not trusted; nil while the node starts
+	address  string                            // host:port for people
 	started  time.Time
 	command  bool
+	watch    func(query string, args []any)
+
+	following atomic.Pointer[follow.Service] // Follow, for those who may ask while the node starts
 
 	patterns []string // of the HTTP server
 
@@ -133,7 +150,9 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	run, cancel := context.WithCancel(context.Background())
-	s := &Server{cfg: o.Config, log: o.Logger, ctx: run, cancel: cancel, started: time.Now(), command: o.Command, level: o.Level}
+	s := &Server{cfg: o.Config, stores: o.Stores, log: o.Logger, ctx: run, cancel: cancel, started: time.Now(),
+		command: o.Command, watch: o.Watch,
+		level: o.Level, runs: newRunMetrics(), spread: newEverywhere()}
 	if err := s.build(ctx, o); err != nil {
 		return nil, errors.Join(err, s.Stop(context.WithoutCancel(ctx)))
 	}

@@ -50,6 +50,7 @@ func (r *record) count(part string) (n int) {
 
 // A node that starts before its database waits for it, says each thing that is wrong once, and runs when all is right.
 func TestStart_BearsADatabaseThatIsNotReady(t *testing.T) {
+	t.Parallel()
 	s := dbtest.StartServer(t, dbtest.Postgres, dbtest.ServerOptions{HBA: "host all app 127.0.0.1/32 scram-sha-256\n"})
 	file := filepath.Join(t.TempDir(), "password")
 	write := func(text string) {
@@ -104,6 +105,7 @@ func TestStart_BearsADatabaseThatIsNotReady(t *testing.T) {
 
 // What stoa config accepts, a start accepts, and the other way round.
 func TestSources_OneReader(t *testing.T) {
+	t.Parallel()
 	for url, want := range map[string]string{
 		"jdbc:postgresql:lportal":                          "",
 		"jdbc:mysql:loadbalance://a,b/x":                   "",

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -55,19 +54,20 @@ func (s *Server) examine(ctx context.Context) {
 
 // statusQuestion is what a node that is asked how it is needs to know. Nodes of the version before send none.
 type statusQuestion struct {
-	Moment string `json:"moment"` // random; key files are compared for it
+	Token  string `json:"token,omitempty"` // the key of what the node that asks has written into the file store
+	Moment string `json:"moment"`          // random; key files and secrets are compared for it
 }
 
 // report is this node's word about itself. It asks nobody.
 func (s *Server) report(q statusQuestion) cluster.Report {
 	st := s.Log.Status()
-	settings := s.shared
+	settings := s.shared.Proofs(q.Moment)
 	if q.Moment != "" {
-		settings = maps.Clone(s.shared)
 		settings[keyFileSetting] = s.keyFile.Proof(q.Moment)
 	}
 	r := cluster.Report{
-		HTTP: s.address, Uptime: time.Since(s.started).Round(time.Second), Settings: settings, Values: s.values, Position: st.Low, ProofAge: st.ProofAge, Heads: map[string]uint64{},
+		HTTP: s.address, Uptime: time.Since(s.started).Round(time.Second), Settings: settings, Values: s.values,
+		Position: st.Low, ProofAge: st.ProofAge, Heads: map[string]uint64{},
 		HintsSent: st.HintsSent, HintsGot: st.HintsGot, HintsLost: st.HintsLost, Repaired: st.Repaired, Jobs: s.cfg.Jobs.Enabled, Command: s.command,
 		Leaving: s.leaving.Load(), Warnings: s.warnings(),
 	}
@@ -121,10 +121,10 @@ func (s *Server) Cluster(ctx context.Context) (cluster.Status, error) {
 	defer cancel()
 	detail := s.linkDetail()
 	a := cluster.Asked{Link: detail.Link, Channel: detail.Channel, Database: s.DB.Describe(),
-		Lonely: s.DB.Dialect() == db.SQLite}
+		Lonely: s.DB.Dialect() == db.SQLite, StoredIn: storeInDatabase(s.cfg) && !s.files.folder.Load()}
 	var wg sync.WaitGroup
 	wg.Go(func() { a.Events, a.Unread, a.Unseen = s.unread(ctx) })
-	a.Answers = s.status.All(ctx, statusQuestion{Moment: rand.Text()})
+	a.Answers = s.status.All(ctx, statusQuestion{Moment: rand.Text(), Token: s.token()})
 	wg.Wait()
 	a.Members, a.Master = s.Node.Members(), s.Node.Master()
 	return cluster.NewStatus(a), nil
@@ -154,6 +154,10 @@ func (s *Server) ClusterText(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	for _, n := range st.Nodes {
+		s.shared.Hide(n.Settings)
+		delete(n.Settings, keyFileSetting)
+	}
 	raw, err := json.MarshalIndent(st, "", "  ")
 	return string(raw), err
 }
@@ -166,7 +170,7 @@ func (s *Server) EmptyCaches(ctx context.Context) (change.Position, error) {
 	}
 	ctx, receipts := change.WithReceipts(ctx)
 	err := s.DB.Write(ctx, func(_ context.Context, tx *db.Tx) error {
-		tx.Changed(change.Everything, 0, 0, 0)
+		tx.Changed(change.Everything, 0, 0, change.CachesOnly)
 		audit.Note(tx, audit.CachesCleared, audit.Thing{})
 		return nil
 	})

@@ -11,6 +11,7 @@ import (
 
 // What is typed in either Unicode form is one text: one address, one tag, one result of a search, on every engine.
 func TestText_EitherUnicodeFormIsOne(t *testing.T) {
+	t.Parallel()
 	onEngines(t, 2, func(t *testing.T, nodes []*servertest.Node) {
 		n := nodes[0]
 		n.SignIn(t)
@@ -41,6 +42,7 @@ func TestText_EitherUnicodeFormIsOne(t *testing.T) {
 
 // Bytes that are no text, in any field of any form, are never a failure of the portal.
 func TestText_BytesThatAreNoneNeverFail(t *testing.T) {
+	t.Parallel()
 	forms := map[string][]string{
 		"/control/content/new":   {"title", "body", "summary", "slug", "kind", "tags", "image", "author"},
 		"/control/pages/new":     {"title", "slug", "type", "target"},
@@ -80,7 +82,8 @@ func TestText_BytesThatAreNoneNeverFail(t *testing.T) {
 				}
 			}
 		}
-		for _, path := range []string{"/w/%00", "/w/%ff", "/control/content?q=%00", "/control/content?q=%ff", "/search?q=%00a", "/%ED%A0%80"} {
+		for _, path := range []string{"/w/%00", "/w/%ff", "/control/content?q=%00", "/control/content?q=%ff",
+			"/search?q=%00a", "/%ED%A0%80"} {
 			if a := n.Get(t, path); a.Status >= 500 {
 				t.Errorf("%s: %d", path, a.Status)
 			}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,8 +12,10 @@ import (
 	"github.com/stoa-portal/stoa/cluster"
 	"github.com/stoa-portal/stoa/config"
 	"github.com/stoa-portal/stoa/db"
+	"github.com/stoa-portal/stoa/db/dbcheck"
 	"github.com/stoa-portal/stoa/db/transfer"
 	"github.com/stoa-portal/stoa/filestore"
+	"github.com/stoa-portal/stoa/filestore/dbstore"
 	"github.com/stoa-portal/stoa/httpd"
 )
 
@@ -39,9 +42,9 @@ func (s *Server) moved() []httpd.Problem {
 	if address == "" {
 		return nil
 	}
-	return []httpd.Problem{{Requirement: "database", Code: cluster.CodeDatabaseMoved,
-		Message: "the portal was moved to " + address + "; this node saves nothing any more",
-		Mend:    "set jdbc.default.url to " + address + " and restart this node"}}
+	return []httpd.Problem{httpd.Problem(cluster.Problem{Requirement: "database", Code: cluster.CodeDatabaseMoved,
+		Mend: "set jdbc.default.url to " + address + " and restart this node"}.Saying(
+		"the portal was moved to %s; this node saves nothing any more", address))}
 }
 
 // transferTimeout is for one statement of a transfer: counting and clearing large tables takes longer than what a
@@ -70,6 +73,7 @@ type CopyOrder struct {
 	Abort    bool   // give up a copy that was cut off
 	Undo     bool   // take back one that has ended
 	Files    string // folder that gets the files as well; "" = the file store stays where it is
+	Stores   Stores
 	Progress transfer.Progress
 }
 
@@ -95,13 +99,24 @@ func CopyDatabase(ctx context.Context, c *config.Config, o CopyOrder, log *slog.
 	}
 	switch {
 	case o.Abort:
-		return "The copy was given up: the portal runs on " + source.Describe() + ", and the target is empty.",
-			transfer.Abort(ctx, source, target)
+		err := transfer.Abort(ctx, source, target)
+		full := ""
+		if err == nil && storeInDatabase(c) {
+			full, err = transfer.Filled(ctx, target)
+		}
+		switch {
+		case err != nil || !storeInDatabase(c):
+		case full != "": // it is not the one that the copy went to
+			err = stoa.Conflict("%s holds a portal (table %s has rows): its files were left alone", target.Describe(), full)
+		default:
+			err = dbstore.New(dbstore.Options{DB: target, Logger: log}).Unmake(ctx)
+		}
+		return "The copy was given up: the portal runs on " + source.Describe() + ", and the target is empty.", err
 	case o.Undo:
 		return "The move was taken back: the portal runs on " + source.Describe() + " again, and nodes there go on.",
 			transfer.Undo(ctx, source, target, o.Progress)
 	}
-	if err := copyFiles(ctx, c, o, log); err != nil {
+	if err := copyFiles(ctx, c, source, target, o, log); err != nil {
 		return "", err
 	}
 	got, err := transfer.Copy(ctx, transfer.CopyOptions{Source: source, Target: target, ReadOnly: o.ReadOnly,
@@ -109,17 +124,21 @@ func CopyDatabase(ctx context.Context, c *config.Config, o CopyOrder, log *slog.
 	if err != nil {
 		return "", err
 	}
-	if err := copyFiles(ctx, c, o, log); err != nil { // those that came meanwhile; more cannot come
+	if err := copyFiles(ctx, c, source, target, o, log); err != nil { // those that came meanwhile; more cannot come
 		return "", fmt.Errorf("the database was copied, and the files that came last were not: copy what is new in "+
-			"%s to %s by hand: %w", c.Files.Root, o.Files, err)
+			"%s to %s by hand: %w", storePlace(c), cmp.Or(o.Files, "the target"), err)
 	}
 	return fmt.Sprintf("%d rows and %d changes that came meanwhile were copied; the portal took no writes for %s.\n"+
 		"It is at %s now: set that in jdbc.default.url of every node and restart them.", got.Rows, got.Caught,
 		got.ReadOnly.Round(time.Millisecond), target.Describe()), nil
 }
 
-// fitTarget makes the tables in a database without any. A portal of another version is left alone.
+// fitTarget makes the tables in a database without any. A portal of another version is left alone, and a database that
+// damages texts is refused.
 func fitTarget(ctx context.Context, target *db.DB) error {
+	if err := dbcheck.Encoding(ctx, target); err != nil {
+		return fmt.Errorf("target: %w", err)
+	}
 	newest, err := target.SchemaVersion()
 	if err != nil {
 		return err
@@ -132,39 +151,36 @@ func fitTarget(ctx context.Context, target *db.DB) error {
 	return target.Migrate(ctx)
 }
 
-// madeDir opens the file store in a folder, and makes it with that identity where none is.
-func madeDir(ctx context.Context, root, identity string, log *slog.Logger) (*filestore.Dir, error) {
-	d, err := filestore.OpenDir(root, filestore.DirOptions{Logger: log})
-	if err != nil {
-		return nil, err
-	}
-	_, err = d.Identity(ctx)
-	f := filestore.FaultOf(err)
-	if stoa.Is(err, stoa.KindNotFound) || f != nil && f.Code == filestore.CodeMissing {
-		_, err = d.Make(ctx, identity)
-	}
-	return d, err
-}
-
-// copyFiles brings the files that a folder does not have yet into it, and with them the identity of the store.
-func copyFiles(ctx context.Context, c *config.Config, o CopyOrder, log *slog.Logger) error {
-	if o.Files == "" {
+// copyFiles brings the files that the other store does not have yet into it, and with them the identity of the store:
+// into the folder of the order, or from database to database where the store lies there.
+func copyFiles(
+	ctx context.Context, c *config.Config, source, target *db.DB, o CopyOrder, log *slog.Logger,
+) (err error) {
+	if o.Files == "" && !storeInDatabase(c) {
 		return nil
 	}
-	from, err := filestore.OpenDir(c.Files.Root, filestore.DirOptions{Logger: log})
+	from, err := o.Stores.open(c, source, log, false)
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, closeStore(from)) }()
 	id, err := from.Identity(ctx)
 	if err != nil {
 		return err
 	}
-	to, err := madeDir(ctx, o.Files, id, log)
+	to, err := o.Stores.open(c, target, log, false)
+	if o.Files != "" {
+		to, err = filestore.OpenDir(o.Files, filestore.DirOptions{Logger: log})
+	}
+	if err == nil {
+		err = madeStore(ctx, to, id)
+	}
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, closeStore(to)) }()
 	if got, err := to.Identity(ctx); err != nil || got != id {
-		return errors.Join(err, stoa.Conflict("%s holds another file store already; give a new folder", o.Files))
+		return errors.Join(err, stoa.Conflict("%s holds another file store already; give a new one", to))
 	}
 	var n int64
 	return from.List(ctx, "", func(i filestore.Info) error {
@@ -177,7 +193,7 @@ func copyFiles(ctx context.Context, c *config.Config, o CopyOrder, log *slog.Log
 			if err := there.Close(); err != nil || same {
 				return err
 			}
-			return stoa.Conflict("%s holds another file under the key %s", o.Files, i.Key)
+			return stoa.Conflict("%s holds another file under the key %s", to, i.Key)
 		}
 		in, err := from.Open(ctx, i.Key)
 		if stoa.Is(err, stoa.KindNotFound) {

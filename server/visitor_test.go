@@ -26,6 +26,7 @@ import (
 func version(v int64) string { return strconv.FormatInt(v, 10) }
 
 func TestGuest_PageHasATagAndIsNotSentTwice(t *testing.T) {
+	t.Parallel()
 	n := servertest.Start(t, 1)[0]
 	first := n.Get(t, "/")
 	mustSee(t, first, http.StatusOK, "Welcome to Stoa")
@@ -55,6 +56,7 @@ func TestGuest_PageHasATagAndIsNotSentTwice(t *testing.T) {
 }
 
 func TestGuest_CachedPageIsNotShownToOthers(t *testing.T) {
+	t.Parallel()
 	n := servertest.Start(t, 1)[0]
 	n.SignIn(t)
 	own := n.Get(t, "/")
@@ -66,12 +68,14 @@ func TestGuest_CachedPageIsNotShownToOthers(t *testing.T) {
 }
 
 func TestGuest_MissingPageHasTheFaceOfTheSite(t *testing.T) {
+	t.Parallel()
 	n := servertest.Start(t, 1)[0]
 	mustSee(t, n.Get(t, "/no/such/page"), http.StatusNotFound, "This page does not exist", "site-header")
 	mustSee(t, n.Get(t, "/web/no-such-site/x"), http.StatusNotFound)
 }
 
 func TestGuest_OldAddressLeadsToTheNewOne(t *testing.T) {
+	t.Parallel()
 	nodes := servertest.Start(t, 2)
 	a, b := nodes[0], nodes[1]
 	mustSee(t, b.Get(t, "/?p=12"), http.StatusOK)
@@ -90,6 +94,7 @@ func TestGuest_OldAddressLeadsToTheNewOne(t *testing.T) {
 }
 
 func TestGuest_FeedSiteMapAndRobotsAreWellFormed(t *testing.T) {
+	t.Parallel()
 	n := servertest.Start(t, 1)[0]
 	for path, want := range map[string]string{"/feed.atom": "feed", "/sitemap.xml": "sitemapindex",
 		"/sitemap-1.xml": "urlset"} {
@@ -119,6 +124,7 @@ func TestGuest_FeedSiteMapAndRobotsAreWellFormed(t *testing.T) {
 }
 
 func TestHostile_SignInLeadsOnlyToPathsOfThePortal(t *testing.T) {
+	t.Parallel()
 	n := servertest.Start(t, 1)[0]
 	for _, next := range []string{"//evil.test", "https://evil.test/", `/\evil.test`, "/\tevil", "javascript:alert(1)", "///evil.test", "/%0d%0aX: y//../../"} {
 		got := n.Guest(t).Post(t, "/sign-in", url.Values{"login": {servertest.AdminLogin}, "password": {servertest.AdminPassword}, "next": {next}})
@@ -130,6 +136,7 @@ func TestHostile_SignInLeadsOnlyToPathsOfThePortal(t *testing.T) {
 }
 
 func TestHostile_OversizedFormsAreRefused(t *testing.T) {
+	t.Parallel()
 	n := servertest.Start(t, 1)[0]
 	big := strings.Repeat("x", 100<<10)
 	got := n.Guest(t).Post(t, "/sign-in", url.Values{"login": {big}, "password": {"x"}})
@@ -145,6 +152,7 @@ func TestHostile_OversizedFormsAreRefused(t *testing.T) {
 }
 
 func TestHostile_ForgedCookiesAreGuests(t *testing.T) {
+	t.Parallel()
 	n := servertest.Start(t, 1)[0]
 	for _, value := range []string{"x", strings.Repeat("A", 43), "../../etc/passwd", "%00", strings.Repeat("z", 4000), "' OR 1=1 --"} {
 		g := n.Guest(t)
@@ -157,6 +165,7 @@ func TestHostile_ForgedCookiesAreGuests(t *testing.T) {
 }
 
 func TestHostile_FormsOfOtherOriginsAreRefused(t *testing.T) {
+	t.Parallel()
 	n := servertest.Start(t, 1)[0]
 	n.SignIn(t)
 	got := n.Post(t, "/control/caches/clear", nil, "Sec-Fetch-Site", "cross-site", "Origin", "http://evil.test")
@@ -166,6 +175,7 @@ func TestHostile_FormsOfOtherOriginsAreRefused(t *testing.T) {
 }
 
 func TestHostile_MarkupOfAnArticleIsCleaned(t *testing.T) {
+	t.Parallel()
 	n := servertest.Start(t, 1)[0]
 	n.SignIn(t)
 	n.Publish(t, "evil", `<script>alert("t")</script>`, `<p onclick="alert(1)">Text<script>alert(2)</script><a href="javascript:alert(3)">x</a><img src=x onerror=alert(4)></p>`)
@@ -176,6 +186,7 @@ func TestHostile_MarkupOfAnArticleIsCleaned(t *testing.T) {
 }
 
 func TestStore_NodeWithAnotherFolderIsNotReady(t *testing.T) {
+	t.Parallel()
 	g := servertest.NewGroup(t, dbtest.SQLite)
 	a := g.Join(nil)
 	mustSee(t, a.Get(t, "/readyz"), http.StatusOK)
@@ -185,6 +196,7 @@ func TestStore_NodeWithAnotherFolderIsNotReady(t *testing.T) {
 }
 
 func TestHome_SecondProcessIsRefusedWithThePid(t *testing.T) {
+	t.Parallel()
 	g := servertest.NewGroup(t, dbtest.SQLite)
 	a := g.Join(nil)
 	c, err := config.Load(config.Options{Home: a.Home, Flags: map[string]string{"portal.instance.inet.socket.address": "127.0.0.1:0"}})
@@ -202,6 +214,7 @@ func TestHome_SecondProcessIsRefusedWithThePid(t *testing.T) {
 }
 
 func TestConfig_WrongPropertyIsNamed(t *testing.T) {
+	t.Parallel()
 	_, err := config.Load(config.Options{Home: t.TempDir(), Flags: map[string]string{"cache.fresh.limit": "soon"}})
 	if err == nil || !strings.Contains(err.Error(), "cache.fresh.limit") || !strings.Contains(err.Error(), "soon") {
 		t.Errorf("the error does not name property and value: %v", err)
@@ -209,6 +222,7 @@ func TestConfig_WrongPropertyIsNamed(t *testing.T) {
 }
 
 func TestStart_DatabaseThatCannotBeReachedIsNamed(t *testing.T) {
+	t.Parallel()
 	g := servertest.NewGroup(t, dbtest.SQLite)
 	c := g.Config(map[string]string{"jdbc.default.url": "postgres://stoa@127.0.0.1:1/none?sslmode=disable", "retry.jdbc.on.startup.max.retries": "0"})
 	s, err := server.New(context.Background(), server.Options{Config: c})
@@ -230,6 +244,7 @@ func TestStart_DatabaseThatCannotBeReachedIsNamed(t *testing.T) {
 }
 
 func TestPanel_EveryScreenOpensForTheAdministratorAndForNobodyElse(t *testing.T) {
+	t.Parallel()
 	n := servertest.Start(t, 1)[0]
 	n.SignIn(t)
 	for _, path := range []string{"/control/", "/control/content", "/control/content/new", "/control/pages", "/control/properties", "/control/caches", "/control/changes", "/control/jobs"} {
@@ -244,6 +259,7 @@ func TestPanel_EveryScreenOpensForTheAdministratorAndForNobodyElse(t *testing.T)
 }
 
 func TestBackup_RestoredHomeShowsTheSameSite(t *testing.T) {
+	t.Parallel()
 	c, err := config.Load(config.Options{Home: filepath.Join(t.TempDir(), "old"), Flags: map[string]string{
 		"portal.instance.inet.socket.address": "127.0.0.1:0", "default.admin.password": servertest.AdminPassword}})
 	if err != nil {
@@ -268,10 +284,10 @@ func TestBackup_RestoredHomeShowsTheSameSite(t *testing.T) {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
-	if _, _, err := server.Restore(context.Background(), c, dir, "", "", log, nil); err != nil {
+	if _, _, err := server.Restore(context.Background(), c, nil, dir, "", "", log, nil); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := server.Restore(context.Background(), c, dir, "", "", log, nil); !stoa.Is(err, stoa.KindConflict) {
+	if _, _, err := server.Restore(context.Background(), c, nil, dir, "", "", log, nil); !stoa.Is(err, stoa.KindConflict) {
 		t.Errorf("a second restore over the first: %v", err)
 	}
 	if s, err = server.New(context.Background(), server.Options{Config: c, NoSync: true}); err != nil {

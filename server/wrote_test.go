@@ -55,6 +55,7 @@ func edit(t *testing.T, n *servertest.Node, path string, fields url.Values) {
 // TestWrote_WriterSeesItAtOnceOnNodesThatHeardNothing has a control for each step: the same request
 // without the cookie of the write meets the state from before, or the step would prove nothing.
 func TestWrote_WriterSeesItAtOnceOnNodesThatHeardNothing(t *testing.T) {
+	t.Parallel()
 	for _, e := range dbtest.Engines() {
 		t.Run(string(e), func(t *testing.T) {
 			nodes := servertest.StartDeaf(t, e, 3)
@@ -253,6 +254,7 @@ func seesSignOut(t *testing.T, nodes []*servertest.Node) {
 }
 
 func TestWrote_OddTokensCostOneReadOfTheLog(t *testing.T) {
+	t.Parallel()
 	nodes := servertest.StartDeaf(t, dbtest.SQLite, 2)
 	a, b := nodes[0], nodes[1]
 	a.SignIn(t)
@@ -331,6 +333,7 @@ func TestWrote_OddTokensCostOneReadOfTheLog(t *testing.T) {
 // A node that cannot read the log cannot tell whether it has the write. For a guest an old page that says so
 // beats an error; nobody else gets what may be from before.
 func TestWrote_NodeThatCannotLookMarksPagesOfGuestsAndServesNothingElse(t *testing.T) {
+	t.Parallel()
 	n := servertest.StartDeaf(t, dbtest.SQLite, 1)[0]
 	mustSee(t, n.Guest(t).Get(t, "/"), http.StatusOK, "Welcome to Stoa")
 	n.SignIn(t)

@@ -16,6 +16,7 @@ import (
 )
 
 func TestSetAppearance_IsKeptAndStaleVersionConflicts(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		n := newNode(t, d, false)
 		st := n.make(t)
@@ -23,7 +24,8 @@ func TestSetAppearance_IsKeptAndStaleVersionConflicts(t *testing.T) {
 			t.Errorf("a new site has the style sheet %s", st.StylePath())
 		}
 		want := Appearance{Light: Colours{Accent: "#8A1C1C", Ground: "#fff"}, Dark: Colours{Ink: "#ffffff"}, Text: FaceSerif,
-			Headings: FaceSystem, Brand: BrandName, HideSignIn: true, HideSwitch: true, CSS: "\r\n.site { color: red }\r\n/* ü */"}
+			Headings: FaceSystem, Brand: BrandName, HideSignIn: true, HideSwitch: true, CSS: "\r\n.site { color: red " +
+				"}\r\n/* ü */"}
 		saved, err := n.SetAppearance(system(t), st.ID, want, st.Version)
 		if err != nil || saved.Version != st.Version+1 {
 			t.Fatalf("version %d, %v", saved.Version, err)
@@ -50,6 +52,7 @@ func TestSetAppearance_IsKeptAndStaleVersionConflicts(t *testing.T) {
 // Each instance has a manager; only the one of the site's instance may change its looks, and its CSS only after a
 // proof.
 func TestSetAppearance_AsksManageOfTheSiteAndForCSSAProof(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		n := newNode(t, d, false)
 		st := n.make(t)
@@ -113,6 +116,7 @@ func TestSetAppearance_AsksManageOfTheSiteAndForCSSAProof(t *testing.T) {
 }
 
 func TestSetAppearance_OtherNodeSeesIt(t *testing.T) {
+	t.Parallel()
 	handles := dbtest.Nodes(t, dbtest.SQLite, 2)
 	a, b := newNode(t, handles[0], false), newNode(t, handles[1], false)
 	st := a.make(t)
@@ -133,6 +137,7 @@ func TestSetAppearance_OtherNodeSeesIt(t *testing.T) {
 }
 
 func TestChecked_SaysWhichContrastIsTooLow(t *testing.T) {
+	t.Parallel()
 	for field, c := range map[string]struct {
 		a     Appearance
 		words string
@@ -159,8 +164,10 @@ func TestChecked_SaysWhichContrastIsTooLow(t *testing.T) {
 	}
 }
 
-// Whatever colours are given, all that the theme mixes of them can be read: the pairs are those of the theme's own test.
+// Whatever colours are given, all that the theme mixes of them can be read: the pairs are those of the theme's own
+// test.
 func TestTokens_OfAnyColoursHaveContrast(t *testing.T) {
+	t.Parallel()
 	r := rand.New(rand.NewPCG(1, 2))
 	some := func() colour { return colour{uint8(r.IntN(256)), uint8(r.IntN(256)), uint8(r.IntN(256))} }
 	tried := 0
@@ -202,13 +209,15 @@ func TestTokens_OfAnyColoursHaveContrast(t *testing.T) {
 }
 
 func TestThemeColours_AreThoseOfTheTokens(t *testing.T) {
+	t.Parallel()
 	css, err := os.ReadFile("../look/assets/tokens.css")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string][2]colour{"ground": {themeLight.ground, themeDark.ground},
 		"ink": {themeLight.ink, themeDark.ink}, "accent": {themeLight.accent, themeDark.accent},
-		"ok": {themeLight.ok, themeDark.ok}, "warn": {themeLight.warn, themeDark.warn}, "bad": {themeLight.bad, themeDark.bad}} {
+		"ok": {themeLight.ok, themeDark.ok}, "warn": {themeLight.warn, themeDark.warn},
+		"bad": {themeLight.bad, themeDark.bad}} {
 		if line := "--" + name + ": light-dark(" + want[0].String() + ", " + want[1].String() + ")"; !strings.Contains(
 			string(css),
 			line,
@@ -229,19 +238,23 @@ func TestThemeColours_AreThoseOfTheTokens(t *testing.T) {
 }
 
 func TestCheckCSS_RefusesWhatLoadsFromElsewhere(t *testing.T) {
+	t.Parallel()
 	for _, css := range []string{
 		`@import "/x.css";`, `@IMPORT url(/x.css);`, `@\69mport "/x.css";`, `@i\6d port "/x.css";`, `/* */@import/**/"x";`,
 		`@charset "utf-8";`, `@namespace svg "/x";`,
 		`p { background: url(https://evil.test/x) }`, `p { background: url("//evil.test/x") }`, `p{background:url(x.png)}`,
 		`p { background: u\72l(https://evil.test/x) }`, `p { background: URL( 'http://evil.test' ) }`,
-		`p { background: url(/\evil.test/x) }`, `p { background: url(\2f\2f evil.test/x) }`, "p{background:url('/\\9/evil.test')}",
+		`p { background: url(/\evil.test/x) }`, `p { background: url(\2f\2f evil.test/x) }`,
+		"p{background:url('/\\9/evil.test')}",
 		`p { background: image-set("https://evil.test/x" 1x) }`, `p { background: image-set("\2f/evil.test/x" 1x) }`,
-		`p { --x: "ht\74ps://evil.test" }`, `p { background: src("https://evil.test") }`, `p{background:url(data:text/html,x)}`,
+		`p { --x: "ht\74ps://evil.test" }`, `p { background: src("https://evil.test") }`,
+		`p{background:url(data:text/html,x)}`,
 		`@font-face { font-family: x; src: url(https://evil.test/x.woff2) }`,
 		`p { width: expression(alert(1)) }`, `p { width: exp\72 ession(alert(1)) }`, `p { behavior: url(/x.htc) }`,
 		`p { -moz-binding: url(/x.xml) }`, `p { BEHAVIOUR: x }`,
 		`p { content: "</style><script>" }`, `</STYLE>`,
-		`p { color: red`, `p { color: red }}`, `p { color: rgb(1,2,3 }`, `/* open`, `p { content: "open }`, "p { content: 'a\nb' }",
+		`p { color: red`, `p { color: red }}`, `p { color: rgb(1,2,3 }`, `/* open`, `p { content: "open }`,
+		"p { content: 'a\nb' }",
 		"p { color: \x00red }", "p { color: \xffred }", `p { background: url(/x`, `\`, strings.Repeat("/**/", 5001),
 	} {
 		err := checkCSS(css)
@@ -251,7 +264,8 @@ func TestCheckCSS_RefusesWhatLoadsFromElsewhere(t *testing.T) {
 		}
 	}
 	for _, css := range []string{
-		"", `.site-header { position: fixed; inset: 0 0 auto }`, `html { scroll-behavior: smooth }`, `p::before { content: "\201C" }`,
+		"", `.site-header { position: fixed; inset: 0 0 auto }`, `html { scroll-behavior: smooth }`,
+		`p::before { content: "\201C" }`,
 		`a[href^="https://"]::after { content: "↗" }`, `p { background: url(/documents/guest/image/a.jpg) no-repeat }`,
 		`p { background: url( "/documents/guest/image/a b.jpg" ) }`, `p { fill: url(#paint) }`, `.a\:b > .c { color: RED }`,
 		`@media (min-width: 40rem) { .site { --x: calc(1px + 2px) } }`, `@supports (display: grid) { p { margin: 0 } }`,

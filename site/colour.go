@@ -131,12 +131,21 @@ func (c Colours) palette(scheme string, p palette) (palette, error) {
 		*x.to = v
 	}
 	for _, x := range []struct {
-		name, says string
-		c          colour
-	}{{"ink", "text", p.ink}, {"accent", "links and buttons", p.accent}} {
+		name string
+		c    colour
+		low  string
+	}{
+		{"ink", p.ink, "text in %s on the ground %s has a contrast of %.2f:1 %s; " +
+			"at least 4.5:1 is expected, so that all can read it"},
+		{"accent", p.accent, "links and buttons in %s on the ground %s have a contrast of %.2f:1 %s; " +
+			"at least 4.5:1 is expected, so that all can read them"},
+	} {
 		if got := contrast(x.c, p.ground); got < leastContrast {
-			return p, stoa.Invalid(scheme+"."+x.name, "%s in %s on the ground %s have a contrast of %.2f:1 in the %s scheme; "+
-				"at least 4.5:1 is expected, so that all can read them", x.says, x.c, p.ground, math.Floor(got*100)/100, scheme)
+			where := stoa.Phrase("in the light scheme")
+			if scheme == "dark" {
+				where = "in the dark scheme"
+			}
+			return p, stoa.Invalid(scheme+"."+x.name, x.low, x.c, p.ground, math.Floor(got*100)/100, where)
 		}
 	}
 	return p, nil

@@ -51,7 +51,7 @@ type bracket struct {
 }
 
 func (s *cssScanner) bad(format string, args ...any) error {
-	return stoa.Invalid("css", "line "+strconv.Itoa(s.line)+": "+format, args...)
+	return stoa.Invalid("css", "line %d: %s", s.line, stoa.Invalid("", format, args...))
 }
 
 func (s *cssScanner) has(prefix string) bool { return strings.HasPrefix(s.text[s.at:], prefix) }

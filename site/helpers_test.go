@@ -6,8 +6,8 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
-	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/change"
+	"github.com/stoa-portal/stoa/change/changetest"
 	"github.com/stoa-portal/stoa/db"
 )
 
@@ -20,23 +20,8 @@ type node struct {
 
 func newNode(t *testing.T, d *db.DB, strict bool) *node {
 	t.Helper()
-	c, err := cache.New(cache.Options{Proof: cache.Boottime, InTransaction: db.InWrite})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
-	n := &node{}
-	n.log, err = change.Open(t.Context(), change.Options{DB: d, Apply: func(rows []change.Row) {
-		changes := make([]cache.Change, 0, len(rows))
-		for _, r := range rows {
-			changes = append(changes, cache.Change{Kind: r.Kind, ID: int64(r.ID), Scope: int64(r.Scope)})
-		}
-		c.Invalidate(changes, nil)
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = n.log.Close(context.Background()) })
+	c, log := changetest.Follow(t, d)
+	n, err := &node{log: log}, error(nil)
 	if n.access, err = access.New(access.Options{DB: d, Cache: c, InstanceOf: InstanceOf}); err != nil {
 		t.Fatal(err)
 	}

@@ -39,44 +39,44 @@ func DisplayHost(name string) string {
 // "hosts": a scheme, a port, a wildcard, several names, an empty label.
 func NormalHost(typed string) (string, error) {
 	name := strings.TrimSuffix(strings.TrimSpace(typed), ".")
-	wrong := func(why string) (string, error) {
+	wrong := func(why stoa.Phrase) (string, error) {
 		return "", stoa.Invalid("hosts",
-			"%.200q is not a host name, since it %s: one such as www.example.org is expected", typed, why)
+			"%.200q is not a host name, since %s: one such as www.example.org is expected", typed, why)
 	}
 	switch {
 	case name == "":
-		return wrong("is empty")
+		return wrong("it is empty")
 	case !utf8.ValidString(name):
-		return wrong("is not UTF-8")
+		return wrong("it is not UTF-8")
 	case strings.Contains(name, "://"):
-		return wrong("has a scheme")
+		return wrong("it has a scheme")
 	case strings.Contains(name, "*"):
-		return wrong("has a wildcard; each name is entered by itself")
+		return wrong("it has a wildcard; each name is entered by itself")
 	case strings.ContainsAny(name, ", ;\t\r\n"):
-		return wrong("is more than one word; one name a line")
+		return wrong("it is more than one word; one name a line")
 	case strings.ContainsAny(name, "/@?#%\\"):
-		return wrong("has a path")
+		return wrong("it has a path")
 	}
 	if isAddress(name) {
 		return name, nil
 	}
 	if strings.Contains(name, ":") {
-		return wrong("has a port")
+		return wrong("it has a port")
 	}
 	ascii, err := idna.New(idna.MapForLookup(), idna.BidiRule(), idna.Transitional(false),
 		idna.StrictDomainName(false)).ToASCII(name)
 	if err != nil {
-		return wrong("has letters that host names cannot have")
+		return wrong("it has letters that host names cannot have")
 	}
 	if len(ascii) > 190 {
-		return wrong("is longer than 190 bytes")
+		return wrong("it is longer than 190 bytes")
 	}
 	labels := strings.Split(ascii, ".")
 	for _, l := range labels {
 		if l == "" || len(l) > 63 || l[0] == '-' || l[len(l)-1] == '-' || strings.ContainsFunc(l, func(r rune) bool {
 			return !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' || r == '_')
 		}) {
-			return wrong("has a part that is empty, too long or has letters that host names cannot have")
+			return wrong("it has a part that is empty, too long or has letters that host names cannot have")
 		}
 	}
 	return ascii, nil
@@ -96,8 +96,15 @@ func isAddress(name string) bool {
 	return last != "" && strings.Trim(last, "0123456789") == ""
 }
 
-// normalHosts gives host names in the form in which they are kept, each once; lines that are empty are left out.
+// maxHosts is how many host names a site may have: each is looked for among the others.
+const maxHosts = 500
+
+// normalHosts gives host names in the form in which they are kept, each once; lines that are empty are left out. More
+// than maxHosts are Invalid.
 func normalHosts(names []string) ([]string, error) {
+	if len(names) > maxHosts {
+		return nil, stoa.Invalid("hosts", "a site has at most %d host names; these are %d", maxHosts, len(names))
+	}
 	var out []string
 	for _, n := range names {
 		if strings.TrimSpace(n) == "" {
@@ -228,11 +235,14 @@ func (s *Service) TakeHost(ctx context.Context, instance stoa.ID, name string) e
 		return err
 	}
 	return s.opt.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
-		n, err := tx.Affected(ctx, "DELETE FROM site_host WHERE name = ? AND instance = ?", name, instance)
+		n, err := drop(ctx, tx, name, instance)
 		if err == nil && n == 0 {
 			err = stoa.NotFound("host name of this instance", name)
 		}
-		tx.Changed("host", 0, 0, 0)
+		tx.TakesAway(func(ctx context.Context, tx *db.Tx) error {
+			_, err := drop(ctx, tx, name, instance)
+			return err
+		})
 		audit.Note(tx, audit.HostsSet, audit.Thing{Kind: "instance", ID: instance, Instance: instance}, "- "+name)
 		return err
 	})
@@ -243,19 +253,30 @@ func (s *Service) TakeHost(ctx context.Context, instance stoa.ID, name string) e
 // keeps what no other site takes: then the answer is Invalid. Operators add new names besides, and what they leave
 // out is taken from the instance. What changes something wants a fresh sign-in.
 func (s *Service) SetHosts(ctx context.Context, site stoa.ID, names []string) error {
-	st, err := s.row(ctx, s.opt.DB, site)
+	set, err := s.hostsSetter(ctx, site, names)
 	if err != nil {
 		return err
 	}
+	return s.opt.DB.Write(ctx, set)
+}
+
+// hostsSetter gives what SetHosts does within a transaction, after all that can be asked before it.
+func (s *Service) hostsSetter(
+	ctx context.Context, site stoa.ID, names []string,
+) (func(ctx context.Context, tx *db.Tx) error, error) {
+	st, err := s.row(ctx, s.opt.DB, site)
+	if err != nil {
+		return nil, err
+	}
 	if err := s.opt.Access.Check(ctx, access.Manage, access.InstancePath(st.Instance)); err != nil {
-		return err
+		return nil, err
 	}
 	wanted, err := normalHosts(names)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	operates := stoa.ActorFrom(ctx).Operates("add host names") == nil
-	return s.opt.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+	return func(ctx context.Context, tx *db.Tx) error {
 		first, err := firstSite(ctx, tx, st.Instance)
 		if err != nil {
 			return err
@@ -275,10 +296,11 @@ func (s *Service) SetHosts(ctx context.Context, site stoa.ID, names []string) er
 				same = -len(have) // one is left out
 			}
 		}
-		if same != len(wanted) { // something changes
-			if err := stoa.ActorFrom(ctx).Fresh(time.Now(), "change host names"); err != nil {
-				return err
-			}
+		if same == len(wanted) {
+			return nil
+		}
+		if err := stoa.ActorFrom(ctx).Fresh(time.Now(), "change host names"); err != nil {
+			return err
 		}
 		for _, name := range wanted {
 			i := slices.IndexFunc(have, func(h Host) bool { return h.Name == name })
@@ -286,12 +308,12 @@ func (s *Service) SetHosts(ctx context.Context, site stoa.ID, names []string) er
 			case i < 0 && operates:
 				err = s.give(ctx, tx, Host{name, st.Instance, st.ID})
 			case i < 0:
-				err = stoa.Invalid("hosts", "%.200q is no host name of this portal: an operator of the installation "+
+				err = stoa.Invalid("hosts", "%.200q is not a host name of this portal: an operator of the installation "+
 					"gives it new ones, then sites can have them", name)
 			case have[i].Site != st.ID && slices.Contains(s.opt.IgnoreHosts, name):
 				err = s.mayBeGiven(ctx, tx, st.Instance, name)
 			case have[i].Site != st.ID:
-				err = point(ctx, tx, name, st.ID)
+				err = point(ctx, tx, have[i], st.ID)
 			}
 			if err != nil {
 				return err
@@ -302,11 +324,15 @@ func (s *Service) SetHosts(ctx context.Context, site stoa.ID, names []string) er
 			case h.Site != st.ID || slices.Contains(wanted, h.Name):
 				continue
 			case operates:
-				_, err = tx.Exec(ctx, "DELETE FROM site_host WHERE name = ? AND instance = ?", h.Name, st.Instance)
+				_, err = drop(ctx, tx, h.Name, st.Instance)
+				tx.TakesAway(func(ctx context.Context, tx *db.Tx) error {
+					_, err := drop(ctx, tx, h.Name, st.Instance)
+					return err
+				})
 			case st.ID == first:
 				err = stoa.Invalid("hosts", "%q leads to the first site until another one takes it: add it there", h.Display())
 			default:
-				err = point(ctx, tx, h.Name, first)
+				err = point(ctx, tx, h, first)
 			}
 			if err != nil {
 				return err
@@ -315,12 +341,30 @@ func (s *Service) SetHosts(ctx context.Context, site stoa.ID, names []string) er
 		tx.Changed("host", 0, 0, 0)
 		audit.Note(tx, audit.HostsSet, st.thing(), strings.Join(wanted, ", "))
 		return nil
-	})
+	}, nil
 }
 
-func point(ctx context.Context, tx *db.Tx, name string, site stoa.ID) error {
-	_, err := tx.Exec(ctx, "UPDATE site_host SET site = ? WHERE name = ?", site, name)
-	return err
+// point makes a host name lead to another site: what it showed is not to be seen there any more.
+func point(ctx context.Context, tx *db.Tx, h Host, site stoa.ID) error {
+	lead := func(ctx context.Context, tx *db.Tx) error {
+		n, err := tx.Affected(ctx, "UPDATE site_host SET site = ? WHERE name = ? AND instance = ? AND site = ?",
+			site, h.Name, h.Instance, h.Site)
+		if n > 0 {
+			tx.Changed("host", 0, 0, 0)
+		}
+		return err
+	}
+	tx.TakesAway(lead)
+	return lead(ctx, tx)
+}
+
+// drop takes a host name from an instance.
+func drop(ctx context.Context, tx *db.Tx, name string, instance stoa.ID) (int64, error) {
+	n, err := tx.Affected(ctx, "DELETE FROM site_host WHERE name = ? AND instance = ?", name, instance)
+	if n > 0 {
+		tx.Changed("host", 0, 0, 0)
+	}
+	return n, err
 }
 
 func firstSite(ctx context.Context, q db.Queryer, instance stoa.ID) (stoa.ID, error) {

@@ -13,17 +13,21 @@ import (
 )
 
 func TestNormalHost_IsWhatBrowsersSendOrRefused(t *testing.T) {
+	t.Parallel()
 	for typed, want := range map[string]string{
 		"www.example.org": "www.example.org", " WWW.Example.org. ": "www.example.org", "localhost": "localhost",
-		"bücher.example": "xn--bcher-kva.example", "BÜCHER.example": "xn--bcher-kva.example", "xn--bcher-kva.example": "xn--bcher-kva.example",
-		"bu\u0308cher.example": "xn--bcher-kva.example", "faß.example": "xn--fa-hia.example", "my_host.example": "my_host.example",
-		"例え.テスト": "xn--r8jz45g.xn--zckzah", "192.0.2.1": "192.0.2.1",
+		"bücher.example": "xn--bcher-kva.example", "BÜCHER.example": "xn--bcher-kva.example",
+		"xn--bcher-kva.example": "xn--bcher-kva.example",
+		"bu\u0308cher.example":  "xn--bcher-kva.example", "faß.example": "xn--fa-hia.example",
+		"my_host.example": "my_host.example",
+		"例え.テスト":          "xn--r8jz45g.xn--zckzah", "192.0.2.1": "192.0.2.1",
 	} {
 		if got, err := NormalHost(typed); err != nil || got != want {
 			t.Errorf("%q is kept as %q, %v; want %q", typed, got, err, want)
 		}
 	}
-	for _, typed := range []string{"", ".", "*.example.org", "*", "a, b", "a b", "http://x.org", "x.org/path", "x.org:80", "user@x",
+	for _, typed := range []string{"", ".", "*.example.org", "*", "a, b", "a b", "http://x.org", "x.org/path", "x.org:80",
+		"user@x",
 		"a..b", ".a", "-a.org", "a-.org", "xn--ls8h=.la", "a\x00b", "\xff.org", "ab%2f.org"} {
 		if got, err := NormalHost(typed); !stoa.Is(err, stoa.KindInvalid) {
 			t.Errorf("%q is kept as %q, %v", typed, got, err)
@@ -62,6 +66,7 @@ func names(t *testing.T, n *node, instance stoa.ID) map[string]stoa.ID {
 }
 
 func TestHosts_OperatorsGiveThemAndAdministratorsDistributeThem(t *testing.T) {
+	t.Parallel()
 	for _, e := range dbtest.Engines() {
 		t.Run(string(e), func(t *testing.T) {
 			handles := dbtest.Nodes(t, e, 2)
@@ -90,7 +95,8 @@ func TestHosts_OperatorsGiveThemAndAdministratorsDistributeThem(t *testing.T) {
 				wantKind(t, a.SetHosts(tenant, second.ID, []string{name}), stoa.KindInvalid)
 			}
 			// Operators do, but not the portal's own names, nor what another instance has.
-			for _, name := range []string{"portal.example", "PORTAL.example.", "a.intern.example", "localhost", "192.0.2.1", "127.1", "::1"} {
+			for _, name := range []string{"portal.example", "PORTAL.example.", "a.intern.example", "localhost", "192.0.2.1",
+				"127.1", "::1"} {
 				wantKind(t, a.GiveHost(operator, inst.ID, name), stoa.KindInvalid)
 			}
 			if err := a.GiveHost(operator, def.Instance, "portal.example"); err != nil {
@@ -142,6 +148,7 @@ func TestHosts_OperatorsGiveThemAndAdministratorsDistributeThem(t *testing.T) {
 }
 
 func TestMisplaced_FindsThePortalsOwnNamesThatATenantHas(t *testing.T) {
+	t.Parallel()
 	n := newNode(t, dbtest.New(t), false)
 	n.make(t)
 	_, _, tenant := tenancy(t, n, "portal.example")
@@ -156,6 +163,7 @@ func TestMisplaced_FindsThePortalsOwnNamesThatATenantHas(t *testing.T) {
 }
 
 func TestInstances_AreBelievedOfNoCaller(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		n := newNode(t, d, false)
 		def := n.make(t)
@@ -193,6 +201,7 @@ func TestInstances_AreBelievedOfNoCaller(t *testing.T) {
 
 // A binary from before the mark makes an instance without it.
 func TestDefaultInstance_IsMarkedAndNoOtherBecomesIt(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		n := newNode(t, d, false)
 		if id, err := DefaultInstance(t.Context(), d); err != nil || id != 0 {
@@ -210,4 +219,38 @@ func TestDefaultInstance_IsMarkedAndNoOtherBecomesIt(t *testing.T) {
 			t.Errorf("the default instance is %d, %v; want %d", id, err, def.Instance)
 		}
 	})
+}
+
+// Settings and host names are one: what refuses the one leaves the other as it was, on each engine.
+func TestUpdateSiteAndHosts_IsAllOrNothing(t *testing.T) {
+	t.Parallel()
+	for _, e := range dbtest.Engines() {
+		t.Run(string(e), func(t *testing.T) {
+			n := newNode(t, dbtest.Nodes(t, e, 1)[0], false)
+			n.make(t)
+			inst, _, boss := tenancy(t, n, "tenant.example")
+			st, err := n.CreateSite(boss, Site{Instance: inst.ID, Slug: "second", Name: "Second", Locale: "en"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			st.Name = "Renamed"
+			_, err = n.UpdateSiteAndHosts(boss, st, []string{"unknown.example"})
+			wantKind(t, err, stoa.KindInvalid)
+			now, err := n.Site(boss, st.ID)
+			if err != nil || now.Name == "Renamed" || now.Version != st.Version {
+				t.Errorf("refused host names: %+v, %v", now, err)
+			}
+			st.Version--
+			_, err = n.UpdateSiteAndHosts(boss, st, []string{"tenant.example"})
+			wantKind(t, err, stoa.KindConflict)
+			if got := names(t, n, inst.ID)["tenant.example"]; got == st.ID {
+				t.Error("a stale form has moved a host name")
+			}
+			many := make([]string, 501)
+			for i := range many {
+				many[i] = "many.example"
+			}
+			wantKind(t, n.SetHosts(boss, st.ID, many), stoa.KindInvalid)
+		})
+	}
 }

@@ -28,7 +28,8 @@ func (s *Service) EnsureDefault(ctx context.Context, d Defaults) (inst Instance,
 		inst, err = db.One(ctx, tx, scanInstance, selectDefault)
 		if err == nil {
 			// One that a binary from before the mark has made, or a backup of one has brought.
-			if _, err := tx.Exec(ctx, "UPDATE site_instance SET main = ? WHERE id = ? AND main = ?", true, inst.ID, false); err != nil {
+			if _, err := tx.Exec(ctx, "UPDATE site_instance SET main = ? WHERE id = ? AND main = ?", true, inst.ID,
+				false); err != nil {
 				return err
 			}
 			st, err = db.One(ctx, tx, scanSite, selectSite+" WHERE instance = ? ORDER BY id LIMIT 1", inst.ID)
@@ -177,7 +178,7 @@ func DefaultInstance(ctx context.Context, q db.Queryer) (stoa.ID, error) {
 func inField(field string, err error) error {
 	var e *stoa.Error
 	if errors.As(err, &e) && e.Field == "hosts" {
-		return &stoa.Error{Kind: e.Kind, Field: field, Message: e.Message}
+		return stoa.AtField(field, err)
 	}
 	return err
 }

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
@@ -267,6 +266,22 @@ func (s *Service) CreateSite(ctx context.Context, st Site) (Site, error) {
 // UpdateSite saves the settings of a site; the actor needs Manage on it. st.Version must be the
 // current one, else the answer is Conflict.
 func (s *Service) UpdateSite(ctx context.Context, st Site) (Site, error) {
+	return s.updateSite(ctx, st, func(context.Context, *db.Tx) error { return nil })
+}
+
+// UpdateSiteAndHosts is UpdateSite and SetHosts as one: both are done, or where one of them refuses neither.
+func (s *Service) UpdateSiteAndHosts(ctx context.Context, st Site, names []string) (Site, error) {
+	set, err := s.hostsSetter(ctx, st.ID, names)
+	if err != nil {
+		return Site{}, err
+	}
+	return s.updateSite(ctx, st, set)
+}
+
+// updateSite saves the settings of a site, and then what else is of the same transaction.
+func (s *Service) updateSite(
+	ctx context.Context, st Site, also func(ctx context.Context, tx *db.Tx) error,
+) (Site, error) {
 	have, err := s.row(ctx, s.opt.DB, st.ID)
 	if err != nil {
 		return Site{}, err
@@ -290,7 +305,7 @@ func (s *Service) UpdateSite(ctx context.Context, st Site) (Site, error) {
 		}
 		tx.Changed("site", st.ID, st.Instance, st.Version+1)
 		audit.Note(tx, audit.Changed, st.thing())
-		return nil
+		return also(ctx, tx)
 	})
 	switch {
 	case db.IsDuplicate(err):
@@ -302,14 +317,20 @@ func (s *Service) UpdateSite(ctx context.Context, st Site) (Site, error) {
 	return st, nil
 }
 
+// ValidSlug reports whether a site can have the name in addresses: a to z, 0 to 9 and dashes, at most 60 bytes. It is
+// stricter than stoa.Slug, as people type it into /web/NAME and commands.
+func ValidSlug(s string) bool {
+	return s != "" && len(s) <= 60 && !strings.ContainsFunc(s, func(r rune) bool {
+		return r != '-' && (r < 'a' || r > 'z') && (r < '0' || r > '9')
+	})
+}
+
 func validate(st *Site) error {
 	st.Name, st.Slug = strings.TrimSpace(st.Name), strings.ToLower(strings.TrimSpace(st.Slug))
 	switch {
 	case st.Name == "" || len(st.Name) > 190:
 		return stoa.Invalid("name", "a site needs a name of 1 to 190 characters")
-	case st.Slug == "" || len(st.Slug) > 60 || strings.ContainsFunc(st.Slug, func(r rune) bool {
-		return r != '-' && (r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r))
-	}):
+	case !ValidSlug(st.Slug):
 		return stoa.Invalid("slug", "%q is not a site address: letters a to z, digits and dashes are expected, at most 60", st.Slug)
 	case len(st.Tagline) > 500:
 		return stoa.Invalid("tagline", "the tagline is longer than 500 bytes")

@@ -14,6 +14,7 @@ import (
 )
 
 func TestEnsureDefault_TwoNodesAtOnceMakeOne(t *testing.T) {
+	t.Parallel()
 	for _, e := range dbtest.Engines() {
 		t.Run(string(e), func(t *testing.T) {
 			handles := dbtest.Nodes(t, e, 2)
@@ -51,6 +52,7 @@ func TestEnsureDefault_TwoNodesAtOnceMakeOne(t *testing.T) {
 }
 
 func TestUpdateSite_StaleVersionConflicts(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		n := newNode(t, d, false)
 		mine := n.make(t)
@@ -77,6 +79,7 @@ func TestUpdateSite_StaleVersionConflicts(t *testing.T) {
 }
 
 func TestResolve_OtherNodeSeesNewHosts(t *testing.T) {
+	t.Parallel()
 	for _, e := range dbtest.Engines() {
 		t.Run(string(e), func(t *testing.T) {
 			handles := dbtest.Nodes(t, e, 2)
@@ -121,6 +124,7 @@ func TestResolve_OtherNodeSeesNewHosts(t *testing.T) {
 }
 
 func TestResolve_HostileHosts(t *testing.T) {
+	t.Parallel()
 	n := newNode(t, dbtest.New(t), false)
 	def := n.make(t)
 	for _, host := range []string{"", ".", strings.Repeat("a", 5000), "' OR 1=1 --", "a\x00b", "\xff\xfe", "../..", "localhost:8080"} {
@@ -134,6 +138,7 @@ func TestResolve_HostileHosts(t *testing.T) {
 }
 
 func TestSite_HostileInputIsRefusedByField(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		n := newNode(t, d, false)
 		good := n.make(t)
@@ -177,6 +182,7 @@ func TestSite_HostileInputIsRefusedByField(t *testing.T) {
 }
 
 func TestSites_TravelToOtherNodesAsTheyAre(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		n := newNode(t, d, false)
 		n.make(t)

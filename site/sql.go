@@ -12,7 +12,8 @@ import (
 const (
 	selectInstance = "SELECT id, web_id, name, mail_domain, locale, time_zone, version FROM site_instance"
 	selectDefault  = selectInstance + " ORDER BY CASE WHEN main THEN 0 ELSE 1 END, id LIMIT 1"
-	selectSite     = "SELECT id, instance, slug, name, tagline, locale, locales, home, logo, favicon, footer, created, version, " +
+	selectSite     = "SELECT id, instance, slug, name, tagline, locale, locales, home, logo, favicon, footer, " +
+		"created, version, " +
 		"COALESCE(appearance, '') FROM site_site"
 )
 

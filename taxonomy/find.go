@@ -60,9 +60,10 @@ func matching(site stoa.ID, query, after string) (string, []any) {
 	words := strings.Fields(query)
 	for _, w := range words[:min(len(words), 8)] {
 		w = strings.ToValidUTF8(strings.ReplaceAll(w, "\x00", ""), "")
-		q += " AND (LOWER(name) LIKE ? ESCAPE '!' OR name LIKE ? ESCAPE '!' OR name LIKE ? ESCAPE '!' OR slug LIKE ? ESCAPE '!')"
+		q += " AND (LOWER(name) LIKE ? ESCAPE '!' OR name LIKE ? ESCAPE '!' OR name LIKE ? ESCAPE '!' OR slug LIKE ? " +
+			"ESCAPE '!')"
 		part := func(w string) string {
-			return "%" + strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(w) + "%"
+			return "%" + db.Like(w) + "%"
 		}
 		small := strings.ToLower(w)
 		args = append(args, part(small), part(w), part(capital(small)), part(Slug(w)))
@@ -93,7 +94,10 @@ func pageOf[T any](list []T, limit int, key func(T) (string, stoa.ID)) Page[T] {
 	return Page[T]{Items: list[:limit], Next: id.String() + " " + name}
 }
 
-// CategoryBySlug gives the category with that address, or NotFound.
+// wasAt is the condition for a term that had an address before.
+const wasAt = " WHERE site = ? AND id IN (SELECT term FROM taxonomy_old WHERE site = ? AND term_kind = ? AND slug = ?)"
+
+// CategoryBySlug gives the category with that address, else the one that had it, which has another Slug; or NotFound.
 func (s *Service) CategoryBySlug(ctx context.Context, site stoa.ID, slug string) (Category, error) {
 	if !findable(slug) {
 		return Category{}, stoa.NotFound("category", slug)
@@ -102,13 +106,16 @@ func (s *Service) CategoryBySlug(ctx context.Context, site stoa.ID, slug string)
 		l.Scope("category", site)
 		c, err := db.One(ctx, s.opt.DB, scanCategory, selectCategory+" WHERE site = ? AND slug = ?", site, slug)
 		if db.IsNoRows(err) {
+			c, err = db.One(ctx, s.opt.DB, scanCategory, selectCategory+wasAt, site, site, "category", slug)
+		}
+		if db.IsNoRows(err) {
 			err = stoa.NotFound("category", slug)
 		}
 		return c, err
 	})
 }
 
-// TagBySlug gives the tag with that address, or NotFound.
+// TagBySlug is CategoryBySlug for tags.
 func (s *Service) TagBySlug(ctx context.Context, site stoa.ID, slug string) (Tag, error) {
 	if !findable(slug) {
 		return Tag{}, stoa.NotFound("tag", slug)
@@ -116,6 +123,9 @@ func (s *Service) TagBySlug(ctx context.Context, site stoa.ID, slug string) (Tag
 	return s.tag.Get(ctx, site.String()+"/"+slug, func(ctx context.Context, l *cache.Load) (Tag, error) {
 		l.Scope("tag", site)
 		t, err := db.One(ctx, s.opt.DB, scanTag, selectTag+" WHERE site = ? AND slug = ?", site, slug)
+		if db.IsNoRows(err) {
+			t, err = db.One(ctx, s.opt.DB, scanTag, selectTag+wasAt, site, site, "tag", slug)
+		}
 		if db.IsNoRows(err) {
 			err = stoa.NotFound("tag", slug)
 		}
@@ -138,8 +148,8 @@ func (s *Service) CategoriesByID(ctx context.Context, site stoa.ID, ids []stoa.I
 		append([]any{site}, db.Args(ids)...)...)
 }
 
-// CategoryNamed gives the category that a person names by its name or address, or NotFound. Of several with the same
-// name it is the oldest.
+// CategoryNamed gives the category that a person names by its name or address, or NotFound. A name counts before an
+// address; of several with the same name it is the oldest.
 func (s *Service) CategoryNamed(ctx context.Context, site stoa.ID, name string) (Category, error) {
 	name = tidy(name)
 	c, err := db.One(ctx, s.opt.DB, scanCategory, selectCategory+
@@ -149,4 +159,33 @@ func (s *Service) CategoryNamed(ctx context.Context, site stoa.ID, name string) 
 		err = stoa.NotFound("category", name)
 	}
 	return c, err
+}
+
+// CategoryChosen is CategoryNamed for fields with proposals, which put in an address: exactly that counts before a
+// name.
+func (s *Service) CategoryChosen(ctx context.Context, site stoa.ID, chosen string) (Category, error) {
+	where, args := choice(site, chosen)
+	c, err := db.One(ctx, s.opt.DB, scanCategory, selectCategory+where, args...)
+	if db.IsNoRows(err) {
+		err = stoa.NotFound("category", chosen)
+	}
+	return c, err
+}
+
+// TagChosen is CategoryChosen for tags.
+func (s *Service) TagChosen(ctx context.Context, site stoa.ID, chosen string) (Tag, error) {
+	where, args := choice(site, chosen)
+	t, err := db.One(ctx, db.Reader(ctx, s.opt.DB), scanTag, selectTag+where, args...)
+	if db.IsNoRows(err) {
+		err = stoa.NotFound("tag", chosen)
+	}
+	return t, err
+}
+
+// choice gives the end of a statement that finds what a person has chosen.
+func choice(site stoa.ID, chosen string) (string, []any) {
+	chosen = tidy(chosen)
+	return " WHERE site = ? AND (name = ? OR slug = ? OR slug = ?) " +
+			"ORDER BY CASE WHEN slug = ? THEN 0 WHEN name = ? THEN 1 ELSE 2 END, id LIMIT 1",
+		[]any{site, chosen, chosen, Slug(chosen), chosen, chosen}
 }

@@ -1,9 +1,11 @@
 package taxonomy
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/db"
@@ -11,6 +13,7 @@ import (
 )
 
 func TestEnsure_ParallelSaversOnTwoNodesGetOneTagAndOneCategory(t *testing.T) {
+	t.Parallel()
 	for _, e := range dbtest.Engines() {
 		t.Run(string(e), func(t *testing.T) {
 			handles := dbtest.Nodes(t, e, 2)
@@ -55,6 +58,7 @@ func TestEnsure_ParallelSaversOnTwoNodesGetOneTagAndOneCategory(t *testing.T) {
 }
 
 func TestTerms_BeyondWhatAListShowsAreFoundByKeyAndByName(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		n := newNode(t, d)
 		for i := range maxTree + 1 {
@@ -98,4 +102,55 @@ func TestTerms_BeyondWhatAListShowsAreFoundByKeyAndByName(t *testing.T) {
 			t.Errorf("by name: %+v, %v", c, err)
 		}
 	})
+}
+
+func TestAssign_ATermThatIsMergedOrDeletedMeanwhileIsNotLost(t *testing.T) {
+	t.Parallel()
+	for _, e := range dbtest.Engines() {
+		t.Run(string(e), func(t *testing.T) {
+			handles := dbtest.Nodes(t, e, 2)
+			a, b := newNode(t, handles[0]), newNode(t, handles[1])
+			into := a.tag(t, mine, "Into")
+			merged, deleted := a.tag(t, mine, "Merged"), a.tag(t, mine, "Deleted")
+			for tag, remove := range map[stoa.ID]func() error{
+				merged:  func() error { return b.MergeTag(system(t), instance, mine, merged, into) },
+				deleted: func() error { return b.TrashTag(system(t), instance, mine, deleted) },
+			} {
+				removed := make(chan error, 1)
+				var once sync.Once
+				err := handles[0].Write(system(t), func(ctx context.Context, tx *db.Tx) error {
+					tx.Changed("article", tag, mine, 1)
+					if err := a.Assign(ctx, tx, "article", tag, mine, nil, []stoa.ID{tag}); err != nil {
+						return err
+					}
+					// It has to wait for this transaction; where it does not, it is done long before this ends.
+					once.Do(func() { go func() { removed <- remove() }() })
+					wait, stop := context.WithTimeout(ctx, 300*time.Millisecond)
+					defer stop()
+					select {
+					case err := <-removed:
+						removed <- err
+					case <-wait.Done():
+					}
+					return nil
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := <-removed; err != nil {
+					t.Fatal(err)
+				}
+			}
+			var left, kept, carried int
+			if err := handles[0].QueryRow(t.Context(), "SELECT (SELECT COUNT(*) FROM taxonomy_assigned WHERE term <> ?), "+
+				"(SELECT COUNT(*) FROM taxonomy_trashed WHERE term = ?), (SELECT COUNT(*) FROM taxonomy_assigned "+
+				"WHERE term = ?)", into, deleted, into).Scan(&left, &kept, &carried); err != nil {
+				t.Fatal(err)
+			}
+			if left != 0 || kept != 1 || carried != 1 {
+				t.Errorf("%d terms that are gone are carried, %d in the recycle bin, %d by the merge; want 0, 1, 1", left,
+					kept, carried)
+			}
+		})
+	}
 }

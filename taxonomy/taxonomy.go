@@ -4,14 +4,14 @@
 package taxonomy
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"strings"
-	"unicode"
+	"maps"
+	"slices"
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
-	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/db"
 )
@@ -65,12 +65,20 @@ func New(o Options) (*Service, error) {
 	return &Service{
 		opt: o,
 		categories: cache.NewRegion(o.Cache, region("category"),
-			func(v []Category) int { return 64 + 250*len(v) }),
-		category: cache.NewRegion(o.Cache, bySlug("category-slug"), func(Category) int { return 250 }),
+			func(v []Category) int { return 64 + sizeOf(v) }),
+		category: cache.NewRegion(o.Cache, bySlug("category-slug"), func(c Category) int { return sizeOf([]Category{c}) }),
 		tag:      cache.NewRegion(o.Cache, bySlug("tag-slug"), func(Tag) int { return 120 }),
 		assigned: cache.NewRegion(o.Cache, region("terms"),
-			func(v Terms) int { return 64 + 250*len(v.Categories) + 120*len(v.Tags) }),
+			func(v Terms) int { return 64 + sizeOf(v.Categories) + 120*len(v.Tags) }),
 	}, nil
+}
+
+// sizeOf is about how much memory categories take.
+func sizeOf(list []Category) (n int) {
+	for _, c := range list {
+		n += 250 + len(c.Description)
+	}
+	return n
 }
 
 func sitePath(site, instance stoa.ID) access.Path {
@@ -83,20 +91,16 @@ func (s *Service) Of(ctx context.Context, kind string, thing, site stoa.ID) (Ter
 		l.Thing(kind, thing)
 		l.Scope("category", site)
 		l.Scope("tag", site)
-		cats, err := db.All(
-			ctx,
-			s.opt.DB,
-			scanCategory,
-			`SELECT c.id, c.site, c.parent, c.slug, c.name, c.description, c.version FROM taxonomy_category c
-			JOIN taxonomy_assigned a ON a.term = c.id WHERE a.kind = ? AND a.thing = ? AND a.term_kind = 'category' ORDER BY c.name, c.id`,
-			kind,
-			thing,
-		)
+		// A term that is of another site than it was when the thing got it is in the recycle bin.
+		cats, err := db.All(ctx, s.opt.DB, scanCategory, `SELECT c.id, c.site, c.parent, c.slug, c.name, c.description,
+			c.version FROM taxonomy_category c JOIN taxonomy_assigned a ON a.term = c.id AND c.site = a.site
+			WHERE a.kind = ? AND a.thing = ? AND a.term_kind = 'category' ORDER BY c.name, c.id`, kind, thing)
 		if err != nil {
 			return Terms{}, err
 		}
 		tags, err := db.All(ctx, s.opt.DB, scanTag, `SELECT t.id, t.site, t.slug, t.name, t.version FROM taxonomy_tag t
-			JOIN taxonomy_assigned a ON a.term = t.id WHERE a.kind = ? AND a.thing = ? AND a.term_kind = 'tag' ORDER BY t.name, t.id`, kind, thing)
+			JOIN taxonomy_assigned a ON a.term = t.id AND t.site = a.site
+			WHERE a.kind = ? AND a.thing = ? AND a.term_kind = 'tag' ORDER BY t.name, t.id`, kind, thing)
 		return Terms{cats, tags}, err
 	})
 }
@@ -110,83 +114,80 @@ func (s *Service) Assign(
 	thing, site stoa.ID,
 	categories, tags []stoa.ID,
 ) error {
+	// The terms first, then what says who carries them: a merge has the same order.
+	rows, err := s.rows(ctx, tx, kind, site, []Assigned{{thing, categories, tags}})
+	if err != nil {
+		return err
+	}
 	if _, err := tx.Exec(ctx, "DELETE FROM taxonomy_assigned WHERE kind = ? AND thing = ?", kind, thing); err != nil {
 		return err
 	}
-	for _, list := range []struct {
-		kind, table string
-		ids         []stoa.ID
-	}{{"category", "taxonomy_category", categories}, {"tag", "taxonomy_tag", tags}} {
-		for _, id := range list.ids {
-			// The SELECT refuses terms of other sites, which a forged form could name.
-			if _, err := tx.Exec(ctx, "INSERT INTO taxonomy_assigned (kind, thing, term_kind, term, site) SELECT ?, ?, ?, id, site FROM "+list.table+
-				" WHERE id = ? AND site = ? AND NOT EXISTS (SELECT 1 FROM taxonomy_assigned a WHERE a.kind = ? AND a.thing = ? AND a.term_kind = ? AND a.term = ?)",
-				kind, thing, list.kind, id, site, kind, thing, list.kind, id); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return tx.InsertAll(ctx, "taxonomy_assigned", rows)
 }
 
-// DeleteCategory removes a category from the site and from all things; its children move up.
-func (s *Service) DeleteCategory(ctx context.Context, instance, site, id stoa.ID) error {
-	if err := s.opt.Access.Check(ctx, access.Manage, sitePath(site, instance)); err != nil {
+// Assigned are the words of a thing that is new.
+type Assigned struct {
+	Thing            stoa.ID
+	Categories, Tags []stoa.ID
+}
+
+// AssignNew is Assign for many things of a kind that the transaction has made, in few statements.
+func (s *Service) AssignNew(ctx context.Context, tx *db.Tx, kind string, site stoa.ID, things []Assigned) error {
+	rows, err := s.rows(ctx, tx, kind, site, things)
+	if err != nil {
 		return err
 	}
-	return s.opt.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
-		var parent stoa.ID
-		var name string
-		err := tx.QueryRow(ctx, "SELECT parent, name FROM taxonomy_category WHERE id = ? AND site = ?", id, site).
-			Scan(&parent, &name)
-		if db.IsNoRows(err) {
-			return stoa.NotFound("category", id)
-		}
-		if err != nil {
-			return err
-		}
-		for _, q := range []struct {
-			sql  string
-			args []any
-		}{
-			{"UPDATE taxonomy_category SET parent = ? WHERE site = ? AND parent = ?", []any{parent, site, id}},
-			{"DELETE FROM taxonomy_assigned WHERE term_kind = 'category' AND term = ?", []any{id}},
-			{"DELETE FROM taxonomy_category WHERE id = ?", []any{id}},
-		} {
-			if _, err := tx.Exec(ctx, q.sql, q.args...); err != nil {
-				return err
-			}
-		}
-		tx.Changed("category", 0, site, 0)
-		audit.Note(tx, audit.Deleted, audit.Thing{Kind: "category", ID: id, Instance: instance, Title: name})
-		return nil
-	})
+	return tx.InsertAll(ctx, "taxonomy_assigned", rows)
 }
 
-// Slug turns a name into the form used in addresses: letters of every script are kept, lower-cased;
-// all else becomes single dashes.
-func Slug(name string) string {
-	var b strings.Builder
-	dash := false
-	for _, r := range strings.ToLower(stoa.CleanText(name)) {
-		if unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.Is(unicode.Mn, r) || unicode.Is(unicode.Mc, r) {
-			if dash && b.Len() > 0 {
-				b.WriteByte('-')
+// rows gives what says that the things carry their words. The words stay as they are until the transaction ends, so
+// that none of them is merged or goes into the recycle bin meanwhile.
+func (s *Service) rows(
+	ctx context.Context, tx *db.Tx, kind string, site stoa.ID, things []Assigned,
+) (rows []db.Row, err error) {
+	for _, list := range []struct {
+		kind, table string
+		ids         func(Assigned) []stoa.ID
+	}{
+		{"category", "taxonomy_category", func(a Assigned) []stoa.ID { return a.Categories }},
+		{"tag", "taxonomy_tag", func(a Assigned) []stoa.ID { return a.Tags }},
+	} {
+		here := map[stoa.ID]bool{} // terms of other sites are left out, which a forged form could name
+		for _, a := range things {
+			for _, id := range list.ids(a) {
+				here[id] = false
 			}
-			dash = false
-			if b.Len()+4 > 180 {
-				break
-			}
-			b.WriteRune(r)
-			continue
 		}
-		dash = r != '\'' && r != '’' || dash
+		for part := range slices.Chunk(slices.Sorted(maps.Keys(here)), 500) {
+			err := db.Each(ctx, tx, func(r db.Scanner) error {
+				var id stoa.ID
+				err := r.Scan(&id)
+				here[id] = true
+				return err
+			}, "SELECT id FROM "+list.table+" WHERE site = ? AND id IN "+db.In(len(part))+" ORDER BY id"+
+				tx.Dialect().ForShare(), append([]any{site}, db.Args(part)...)...)
+			if err != nil {
+				return nil, err
+			}
+		}
+		for _, a := range things {
+			ids := slices.Clone(list.ids(a))
+			slices.Sort(ids)
+			for _, id := range slices.Compact(ids) {
+				if here[id] {
+					rows = append(rows, db.Row{"kind": kind, "thing": a.Thing, "term_kind": list.kind, "term": id, "site": site})
+				}
+			}
+		}
 	}
-	if b.Len() == 0 {
-		return "untitled"
-	}
-	return b.String()
+	return rows, nil
 }
+
+// maxSlug is how long an address made from a name is, in bytes.
+const maxSlug = 180
+
+// Slug is the address that a term of that name has; one without letters and digits is "untitled".
+func Slug(name string) string { return cmp.Or(stoa.Slug(name, maxSlug), "untitled") }
 
 const (
 	selectCategory = "SELECT id, site, parent, slug, name, description, version FROM taxonomy_category"

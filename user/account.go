@@ -11,6 +11,9 @@ import (
 	"github.com/stoa-portal/stoa/access"
 	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/db"
+	"github.com/stoa-portal/stoa/passhash"
+	"github.com/stoa-portal/stoa/recycle"
+	"github.com/stoa-portal/stoa/throttle"
 )
 
 // Filter narrows a list of users; the zero value is the first page of all.
@@ -47,7 +50,7 @@ func (s *Service) Create(ctx context.Context, u User, password string) (User, er
 	for _, id := range u.Groups {
 		g, err := s.group(ctx, s.db, id)
 		if err != nil || g.Instance != u.Instance {
-			return User{}, stoa.Invalid("groups", "there is no user group %d: choose among the groups of the instance", id)
+			return User{}, stoa.Invalid("groups", "there is no user group %s: choose among the groups of the instance", id)
 		}
 		roles = append(slices.Clone(roles), g.Roles...)
 	}
@@ -67,6 +70,54 @@ func (s *Service) Create(ctx context.Context, u User, password string) (User, er
 	return u, nil
 }
 
+// CreateAll makes accounts of an instance in the caller's transaction, with their roles, without passwords and groups,
+// and gives them back with their ids: what Create does for each, in few statements for all. A name or address that is
+// taken is a duplicate (db.IsDuplicate). It needs what Create does. The audit log tells their number.
+func (s *Service) CreateAll(ctx context.Context, tx *db.Tx, instance stoa.ID, list []User) ([]User, error) {
+	if err := s.manage(ctx, instance); err != nil {
+		return nil, err
+	}
+	if err := s.fresh(ctx, "make an account"); err != nil {
+		return nil, err
+	}
+	out, rows, roles := slices.Clone(list), []db.Row(nil), map[stoa.ID][]stoa.ID{}
+	for i := range out {
+		u := &out[i]
+		u.Instance = instance
+		if err := u.validate(); err != nil {
+			return nil, err
+		}
+		if err := s.guardAdminRole(ctx, instance, u.Roles); err != nil {
+			return nil, err
+		}
+		if s.named(*u) {
+			if err := s.guardNames(ctx, User{}, *u); err != nil {
+				return nil, err
+			}
+		}
+		id, err := tx.NewID(ctx)
+		if err != nil {
+			return nil, err
+		}
+		u.ID, u.Version, u.Created = id, 1, db.Time(db.Micros(s.o.Now()))
+		rows, roles[id] = append(rows, u.row("")), u.Roles
+		tx.Changed("user", id, instance, 1)
+	}
+	if err := tx.InsertAll(ctx, "user_account", rows); err != nil {
+		return nil, fmt.Errorf("make %d accounts: %w", len(out), err)
+	}
+	return out, s.access.AssignNew(ctx, tx, instance, roles)
+}
+
+// row is the row of a new account.
+func (u User) row(hash string) db.Row {
+	return db.Row{
+		"id": u.ID, "instance": u.Instance, "screen_name": u.ScreenName, "email": u.Email, "first_name": u.FirstName,
+		"last_name": u.LastName, "locale": string(u.Locale), "time_zone": u.TimeZone, "status": u.Status, "password": hash,
+		"words": u.words(), "created": db.Micros(u.Created), "last_login": 0, "version": 1,
+	}
+}
+
 // newHash gives the stored form of a new password after a look at the policy; "" for none.
 func (s *Service) newHash(ctx context.Context, u User, password string) (string, error) {
 	if password == "" {
@@ -75,7 +126,7 @@ func (s *Service) newHash(ctx context.Context, u User, password string) (string,
 	if err := s.checkPolicy(u, password); err != nil {
 		return "", err
 	}
-	return s.hash.make(ctx, password)
+	return s.passwords.Make(ctx, password)
 }
 
 func (s *Service) insert(ctx context.Context, tx *db.Tx, u *User, hash string) error {
@@ -85,11 +136,7 @@ func (s *Service) insert(ctx context.Context, tx *db.Tx, u *User, hash string) e
 	}
 	u.ID, u.Version = id, 1
 	u.Created = db.Time(db.Micros(s.o.Now()))
-	if err := tx.Insert(ctx, "user_account", db.Row{
-		"id": id, "instance": u.Instance, "screen_name": u.ScreenName, "email": u.Email, "first_name": u.FirstName, "last_name": u.LastName,
-		"locale": string(u.Locale), "time_zone": u.TimeZone, "status": u.Status, "password": hash, "words": u.words(),
-		"created": db.Micros(u.Created), "last_login": 0, "version": 1,
-	}); err != nil {
+	if err := tx.Insert(ctx, "user_account", u.row(hash)); err != nil {
 		return fmt.Errorf("make the account: %w", err)
 	}
 	audit.Note(tx, audit.Made, u.thing())
@@ -119,7 +166,7 @@ func (s *Service) guardAdminRole(ctx context.Context, instance stoa.ID, roles []
 		return err
 	}
 	if slices.Contains(roles, names[access.RoleAdministrator]) {
-		return stoa.Forbidden("only an administrator may make somebody an administrator")
+		return stoa.Forbidden("only an administrator may make another account an administrator")
 	}
 	return nil
 }
@@ -142,9 +189,28 @@ func (s *Service) Get(ctx context.Context, id stoa.ID) (User, error) {
 	if a.Roles, err = s.access.Held(ctx, s.db, id); err != nil {
 		return User{}, fmt.Errorf("read the roles of user %d: %w", id, err)
 	}
-	a.Groups, err = db.All(ctx, s.db, scanID, "SELECT usergroup FROM user_member WHERE account = ? ORDER BY usergroup", id)
+	a.Groups, err = db.All(ctx, s.db, scanID, "SELECT m.usergroup FROM user_member m "+
+		"JOIN user_group g ON g.id = m.usergroup WHERE m.account = ? AND g.instance < ? ORDER BY m.usergroup", id,
+		recycle.Hidden)
 	if err != nil {
 		return User{}, fmt.Errorf("read the groups of user %d: %w", id, err)
+	}
+	return a.User, nil
+}
+
+// ByLogin gives the one account of the instance that signs in with login, its whole screen name or e-mail address in
+// any case, with neither roles nor groups. It needs Manage on the instance; no such account is NotFound.
+func (s *Service) ByLogin(ctx context.Context, instance stoa.ID, login string) (User, error) {
+	if err := s.manage(ctx, instance); err != nil {
+		return User{}, err
+	}
+	name := strings.ToLower(strings.TrimSpace(login))
+	a, err := s.byLogin(ctx, instance, name)
+	if err != nil && !db.IsNoRows(err) {
+		return User{}, fmt.Errorf("look for the account: %w", err)
+	}
+	if err != nil || a.ScreenName != name && a.Email != name { // whatever the database takes for equal
+		return User{}, stoa.NotFound("person with the e-mail address or screen name", login)
 	}
 	return a.User, nil
 }
@@ -169,7 +235,7 @@ func (s *Service) List(ctx context.Context, instance stoa.ID, f Filter) (Page[Us
 		if i == 8 {
 			break
 		}
-		word = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(word)
+		word = db.Like(word)
 		q, args = q+" AND words LIKE ? ESCAPE '!'", append(args, "%"+word+"%")
 	}
 	if f.Role != "" {
@@ -183,9 +249,11 @@ func (s *Service) List(ctx context.Context, instance stoa.ID, f Filter) (Page[Us
 				return Page[User]{}, stoa.Invalid("role", "there is no role %.120q", f.Role)
 			}
 		}
-		q += ` AND (id IN (SELECT h.holder FROM access_holder h WHERE h.role = ?)
-OR id IN (SELECT m.account FROM user_member m JOIN access_holder h ON h.holder = m.usergroup WHERE h.role = ?))`
-		args = append(args, role, role)
+		where, more, err := s.holding(ctx, role)
+		if err != nil {
+			return Page[User]{}, fmt.Errorf("list users by role: %w", err)
+		}
+		q, args = q+where, append(args, more...)
 	}
 	list, err := db.All(ctx, db.Reader(ctx, s.db), scanAccount, q+" ORDER BY screen_name LIMIT ?",
 		append(args, f.Limit+1)...)
@@ -203,10 +271,75 @@ OR id IN (SELECT m.account FROM user_member m JOIN access_holder h ON h.holder =
 	return p, nil
 }
 
+// mostHolders is how many holders of a role are looked up by their ids: MariaDB plans longer lists differently.
+const mostHolders = 500
+
+// holding gives the condition for accounts that hold a role, directly or by a group: the ids of a few, or a question to
+// each account in the order of the list, where many have the role and so the next of them is near.
+func (s *Service) holding(ctx context.Context, role stoa.ID) (where string, args []any, err error) {
+	q := db.Reader(ctx, s.db)
+	ids, err := db.All(ctx, q, scanID, "SELECT holder FROM access_holder WHERE role = ? LIMIT ?", role, mostHolders+1)
+	if err != nil {
+		return "", nil, err
+	}
+	groups, err := groupsHolding(ctx, q, role)
+	if err != nil {
+		return "", nil, err
+	}
+	for part := range slices.Chunk(groups, mostHolders) {
+		members, err := db.All(ctx, q, scanID, "SELECT account FROM user_member WHERE usergroup IN "+db.In(len(part))+" LIMIT ?",
+			append(db.Args(part), mostHolders+1)...)
+		if err != nil {
+			return "", nil, err
+		}
+		if ids = append(ids, members...); len(ids) > mostHolders {
+			break
+		}
+	}
+	if len(ids) <= mostHolders {
+		return " AND id IN " + db.In(len(ids)), db.Args(ids), nil
+	}
+	// Counted, as EXISTS may be turned into a look at all holders.
+	return ` AND ((SELECT count(*) FROM access_holder h WHERE h.holder = user_account.id AND h.role = ?) > 0
+OR (SELECT count(*) FROM user_member m JOIN access_holder h ON h.holder = m.usergroup
+WHERE m.account = user_account.id AND h.role = ?) > 0)`, []any{role, role}, nil
+}
+
 // Update saves the fields of an account whose Version is the one that was read, and gives it back
 // with the next; Roles, Groups and the times are left alone. Users may change their own names,
 // locale and time zone; the rest needs Manage on the instance. Locking ends all sessions.
-func (s *Service) Update(ctx context.Context, u User) (User, error) {
+func (s *Service) Update(ctx context.Context, u User) (User, error) { return s.update(ctx, u, nil) }
+
+// UpdateWithRoles does what Update and ChangeRoles do in one transaction: all of it, or nothing. It needs what both
+// need. What speaks against the roles is told at the field "roles".
+func (s *Service) UpdateWithRoles(ctx context.Context, u User, add, remove []stoa.ID) (User, error) {
+	if len(add)+len(remove) == 0 {
+		return s.Update(ctx, u)
+	}
+	if _, err := s.mayGive(ctx, u.ID, add); err != nil {
+		return User{}, atRoles(err)
+	}
+	return s.update(ctx, u, func(held []stoa.ID) []stoa.ID { return withRoles(held, add, remove) })
+}
+
+func atRoles(err error) error {
+	if err == nil || stoa.KindOf(err) == stoa.KindInternal {
+		return err
+	}
+	return stoa.AtField("roles", err)
+}
+
+// withRoles gives the roles that are held after some were given and others taken.
+func withRoles(held, add, remove []stoa.ID) []stoa.ID {
+	held = slices.DeleteFunc(slices.Clone(held), func(id stoa.ID) bool {
+		return slices.Contains(remove, id) || slices.Contains(add, id)
+	})
+	return append(held, add...)
+}
+
+// update does what Update does. roles, unless nil, gives those that the account shall hold of those that it holds; the
+// caller has asked for the permission to give them.
+func (s *Service) update(ctx context.Context, u User, roles func(held []stoa.ID) []stoa.ID) (User, error) {
 	actor := stoa.ActorFrom(ctx)
 	old, err := s.account(ctx, s.db, u.ID)
 	self := err == nil && actor.SignedIn() && actor.User == u.ID
@@ -236,7 +369,7 @@ func (s *Service) Update(ctx context.Context, u User) (User, error) {
 	}
 	err = s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
 		wasAdmin := false
-		if u.Status != StatusActive && old.Status == StatusActive {
+		if roles != nil || u.Status != StatusActive && old.Status == StatusActive {
 			role, err := s.lockAdminRole(ctx, tx, u.Instance)
 			if err != nil {
 				return err
@@ -265,7 +398,7 @@ status = ?, words = ?, version = version + 1 WHERE id = ? AND version = ?`,
 		}
 		if n == 0 {
 			return stoa.Conflict(
-				"the account %s was changed by somebody else: load it again and repeat the change",
+				"the account %s was changed by another person meanwhile: load it again and repeat the change",
 				old.ScreenName,
 			)
 		}
@@ -275,6 +408,9 @@ status = ?, words = ?, version = version + 1 WHERE id = ? AND version = ?`,
 			}
 		}
 		if u.Status != StatusActive {
+			if err := dropChallenges(ctx, tx, u.ID); err != nil {
+				return err
+			}
 			if err := endSessions(ctx, tx, "account = ?", u.ID); err != nil {
 				return err
 			}
@@ -289,8 +425,16 @@ status = ?, words = ?, version = version + 1 WHERE id = ? AND version = ?`,
 			action = audit.Unlocked
 		}
 		audit.Note(tx, action, u.thing())
+		if roles != nil {
+			if err := s.assign(ctx, tx, old, roles); err != nil {
+				return atRoles(err)
+			}
+		}
 		if wasAdmin {
 			if err := s.keepOneAdmin(ctx, tx, u.Instance); err != nil {
+				if roles != nil {
+					err = atRoles(err)
+				}
 				return err
 			}
 		}
@@ -346,6 +490,9 @@ func (s *Service) Delete(ctx context.Context, id stoa.ID) error {
 				return fmt.Errorf("delete user %d: %w", id, err)
 			}
 		}
+		if err := s.access.Unhold(ctx, tx, id); err != nil {
+			return err
+		}
 		for _, g := range groups {
 			tx.Changed("usergroup", g, a.Instance, 0)
 		}
@@ -367,15 +514,20 @@ func (s *Service) Delete(ctx context.Context, id stoa.ID) error {
 	})
 }
 
+func (s *Service) mayGive(ctx context.Context, user stoa.ID, given []stoa.ID) (account, error) {
+	a, err := s.manageAccount(ctx, user)
+	if err != nil {
+		return account{}, err
+	}
+	if err := s.guardAdminRole(ctx, a.Instance, given); err != nil {
+		return account{}, err
+	}
+	return a, s.fresh(ctx, "change roles")
+}
+
 // ChangeRoles gives a user roles and takes others, and leaves alone those it does not name. It needs what SetRoles needs.
 func (s *Service) ChangeRoles(ctx context.Context, user stoa.ID, add, remove []stoa.ID) error {
-	return s.setRoles(ctx, user, add, func(held []stoa.ID) []stoa.ID {
-		held = slices.DeleteFunc(
-			held,
-			func(id stoa.ID) bool { return slices.Contains(remove, id) || slices.Contains(add, id) },
-		)
-		return append(held, add...)
-	})
+	return s.setRoles(ctx, user, add, func(held []stoa.ID) []stoa.ID { return withRoles(held, add, remove) })
 }
 
 // SetRoles replaces the roles that a user holds directly. It needs Manage on the instance; the role
@@ -390,14 +542,8 @@ func (s *Service) setRoles(
 	given []stoa.ID,
 	roles func(held []stoa.ID) []stoa.ID,
 ) error {
-	a, err := s.manageAccount(ctx, user)
+	a, err := s.mayGive(ctx, user, given)
 	if err != nil {
-		return err
-	}
-	if err := s.guardAdminRole(ctx, a.Instance, given); err != nil {
-		return err
-	}
-	if err := s.fresh(ctx, "change roles"); err != nil {
 		return err
 	}
 	return s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
@@ -416,21 +562,29 @@ func (s *Service) setRoles(
 		if n == 0 {
 			return stoa.NotFound("user", user)
 		}
-		held, err := s.access.Held(ctx, tx, user)
-		if err != nil {
+		if err := s.assign(ctx, tx, a, roles); err != nil {
 			return err
 		}
-		removed, err := s.access.Assign(ctx, tx, a.thing(), roles(held))
-		if err != nil {
-			return err
-		}
-		s.rolesTaken(tx, "user", a.Instance, user, removed)
 		tx.Changed("user", user, a.Instance, 0)
 		if admin {
 			return s.keepOneAdmin(ctx, tx, a.Instance)
 		}
 		return nil
 	})
+}
+
+// assign lets the account hold the roles that it shall hold of those that it holds.
+func (s *Service) assign(ctx context.Context, tx *db.Tx, a account, roles func(held []stoa.ID) []stoa.ID) error {
+	held, err := s.access.Held(ctx, tx, a.ID)
+	if err != nil {
+		return err
+	}
+	removed, err := s.access.Assign(ctx, tx, a.thing(), roles(held))
+	if err != nil {
+		return err
+	}
+	s.rolesTaken(tx, "user", a.Instance, a.ID, removed)
+	return nil
 }
 
 // SetPassword changes the password of the user who is signed in, after a look at the old one, and
@@ -450,15 +604,15 @@ func (s *Service) SetPassword(ctx context.Context, id stoa.ID, old, password str
 	if err := s.checkPolicy(a.User, password); err != nil {
 		return err
 	}
-	ctx = ofKnown(ctx)
+	ctx = passhash.OfKnown(ctx)
 	subject := byAccount("password", id)
-	if err := s.try(ctx, limit{subject, s.o.AccountMax}); err != nil {
+	if err := s.tries.Try(ctx, throttle.Limit{Subject: subject, Max: s.o.AccountMax}); err != nil {
 		if stoa.Is(err, stoa.KindTooMany) {
 			s.o.Audit.Count(ctx, audit.Throttled, audit.PasswordOld, a.thing())
 		}
 		return err
 	}
-	ok, _, err := s.hash.check(ctx, a.password, old)
+	ok, _, err := s.passwords.Check(ctx, a.password, old)
 	if err != nil {
 		return err
 	}
@@ -466,12 +620,12 @@ func (s *Service) SetPassword(ctx context.Context, id stoa.ID, old, password str
 		s.o.Audit.Count(ctx, audit.Failed, audit.PasswordOld, a.thing())
 		return stoa.Invalid("old", "this is not your present password")
 	}
-	hash, err := s.hash.make(ctx, password)
+	hash, err := s.passwords.Make(ctx, password)
 	if err != nil {
 		return err
 	}
 	err = s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
-		if _, err := tx.Exec(ctx, "DELETE FROM user_attempt WHERE subject = ?", subject); err != nil {
+		if err := throttle.Forget(ctx, tx, subject); err != nil {
 			return err
 		}
 		return storePassword(ctx, tx, a, hash, actor.Session)
@@ -498,7 +652,7 @@ func (s *Service) AdminSetPassword(ctx context.Context, id stoa.ID, password str
 	if err := s.checkPolicy(a.User, password); err != nil {
 		return err
 	}
-	hash, err := s.hash.make(ofKnown(ctx), password)
+	hash, err := s.passwords.Make(passhash.OfKnown(ctx), password)
 	if err != nil {
 		return err
 	}
@@ -519,7 +673,7 @@ func storePassword(ctx context.Context, tx *db.Tx, a account, hash string, keep 
 		return err
 	}
 	if !done {
-		return stoa.Conflict("the password was changed by somebody else at the same time; nothing was saved")
+		return stoa.Conflict("the password was changed by another person at the same time; nothing was saved")
 	}
 	audit.Note(tx, audit.PasswordSet, a.thing())
 	tx.TakesAway(func(ctx context.Context, tx *db.Tx) error { _, err := replacePassword(ctx, tx, a, hash); return err })
@@ -544,7 +698,10 @@ func replacePassword(ctx context.Context, tx *db.Tx, a account, hash string) (do
 	if _, err := tx.Exec(ctx, "DELETE FROM user_link WHERE account = ?", a.ID); err != nil {
 		return false, err
 	}
-	if _, err := tx.Exec(ctx, "DELETE FROM user_attempt WHERE subject IN (?, ?)",
+	if err := dropChallenges(ctx, tx, a.ID); err != nil {
+		return false, err
+	}
+	if err := throttle.Forget(ctx, tx,
 		byLogin("signin", a.Instance, a.ScreenName), byLogin("signin", a.Instance, a.Email)); err != nil {
 		return false, err
 	}

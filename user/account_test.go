@@ -21,6 +21,7 @@ import (
 )
 
 func TestEnsureAdmin_OnceAndWithAOneTimeLink(t *testing.T) {
+	t.Parallel()
 	for _, e := range dbtest.Engines() {
 		t.Run(string(e), func(t *testing.T) {
 			a, b := two(t, e)
@@ -76,6 +77,7 @@ func TestEnsureAdmin_OnceAndWithAOneTimeLink(t *testing.T) {
 
 // Every node of a new cluster prints a link, and whoever takes any of them is right; the others end with it.
 func TestEnsureAdmin_LinkOfEachNodeWorksUntilOneIsUsed(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		n := newNode(t, d)
 		o := AdminOptions{EmailPrefix: "test", MailDomain: "example.com", ScreenName: "test"}
@@ -101,6 +103,7 @@ func TestEnsureAdmin_LinkOfEachNodeWorksUntilOneIsUsed(t *testing.T) {
 }
 
 func TestResetPassword_ByMail(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		n := newNode(t, d)
 		admin(t, n)
@@ -155,6 +158,7 @@ func TestResetPassword_ByMail(t *testing.T) {
 }
 
 func TestRequestReset_RefusesBadAddresses(t *testing.T) {
+	t.Parallel()
 	n := newNode(t, dbtest.New(t))
 	for _, email := range []string{"", "x", "a@b\r\nBcc: c@d", "a@b,c@d", "<a@b>", "a@", "@b", strings.Repeat("a", 300) + "@b.c"} {
 		wantKind(t, email, n.RequestReset(context.Background(), instance, email, "https://p.example.com"), stoa.KindInvalid)
@@ -168,6 +172,7 @@ func TestRequestReset_RefusesBadAddresses(t *testing.T) {
 
 // Requests of others neither use up the links of a person nor end those that are on their way.
 func TestRequestReset_LimitsTheRequesterAndNotThePerson(t *testing.T) {
+	t.Parallel()
 	for _, e := range dbtest.Engines() {
 		t.Run(string(e), func(t *testing.T) {
 			a, b := two(t, e)
@@ -178,7 +183,8 @@ func TestRequestReset_LimitsTheRequesterAndNotThePerson(t *testing.T) {
 			mine := a.resetToken(t, "test@example.com")
 			for i := range resetsPerRequester {
 				n := []*node{a, b}[i%2]
-				if err := n.RequestReset(from("2001:db8:1:2::1"), instance, "test@example.com", "https://p.example.com"); err != nil {
+				if err := n.RequestReset(from("2001:db8:1:2::1"), instance, "test@example.com",
+					"https://p.example.com"); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -217,6 +223,7 @@ func (n *node) waitForMails(t *testing.T, count int, word string) []string {
 }
 
 func TestChanges_AreToldByMail(t *testing.T) {
+	t.Parallel()
 	n := newNode(t, dbtest.New(t))
 	admin(t, n)
 	ann := person(t, n, "ann")
@@ -261,18 +268,22 @@ func TestChanges_AreToldByMail(t *testing.T) {
 }
 
 func TestPolicy_RefusesWhatIsTriedFirst(t *testing.T) {
+	t.Parallel()
 	n := newNode(t, dbtest.New(t))
 	u := User{ScreenName: "ann.miller", Email: "ann@example.com"}
 	for _, bad := range []string{
-		"aaaaaaaaaaaa", "aaaaaaaaaaaaaaaaaaaaaaaa", "abababababab", "passwordpassword", "Password2026!", "password1234", "123456789012",
-		"abcdefghijkl", "lkjihgfedcba", "1qaz2wsx3edc", "Qwertyuiop12", "QWERTY123456", "ann.miller", "Ann.Miller2026", "justinbieber", "short",
+		"aaaaaaaaaaaa", "aaaaaaaaaaaaaaaaaaaaaaaa", "abababababab", "passwordpassword", "Password2026!", "password1234",
+		"123456789012",
+		"abcdefghijkl", "lkjihgfedcba", "1qaz2wsx3edc", "Qwertyuiop12", "QWERTY123456", "ann.miller", "Ann.Miller2026",
+		"justinbieber", "short",
 		"            ", "112233445566", "correct-ho",
 	} {
 		if err := n.checkPolicy(u, bad); !stoa.Is(err, stoa.KindInvalid) {
 			t.Errorf("%q is taken as a password", bad)
 		}
 	}
-	for _, good := range []string{"correct horse battery", "violet-kettle-9", "ein langer Satz über Käse", "x7!Qp2#mZ9vT", "пароль из пяти слов", "password for my garden house"} {
+	for _, good := range []string{"correct horse battery", "violet-kettle-9", "ein langer Satz über Käse", "x7!Qp2#mZ9vT",
+		"пароль из пяти слов", "password for my garden house"} {
 		if err := n.checkPolicy(u, good); err != nil {
 			t.Errorf("%q: %v", good, err)
 		}
@@ -280,6 +291,7 @@ func TestPolicy_RefusesWhatIsTriedFirst(t *testing.T) {
 }
 
 func TestAdminSetPassword_IsNotForTheOwnAccount(t *testing.T) {
+	t.Parallel()
 	n := newNode(t, dbtest.New(t))
 	boss := admin(t, n)
 	ctx := n.as(t, n.signIn(t, "test", passphrase))
@@ -293,6 +305,7 @@ func TestAdminSetPassword_IsNotForTheOwnAccount(t *testing.T) {
 }
 
 func TestEnsureAdmin_TakesThePasswordOfAFileAsItIs(t *testing.T) {
+	t.Parallel()
 	n := newNode(t, dbtest.New(t))
 	o := AdminOptions{
 		EmailPrefix: "test",
@@ -315,6 +328,7 @@ func TestEnsureAdmin_TakesThePasswordOfAFileAsItIs(t *testing.T) {
 }
 
 func TestSetPassword_NeedsTheOldOneAndEndsOtherSessions(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		n := newNode(t, d)
 		boss := admin(t, n)
@@ -340,6 +354,7 @@ func TestSetPassword_NeedsTheOldOneAndEndsOtherSessions(t *testing.T) {
 }
 
 func TestUpdate_VersionsLocksAndNames(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		n := newNode(t, d)
 		boss := admin(t, n)
@@ -391,6 +406,7 @@ func TestUpdate_VersionsLocksAndNames(t *testing.T) {
 }
 
 func TestManagers_CannotBecomeAdministrators(t *testing.T) {
+	t.Parallel()
 	n := newNode(t, dbtest.New(t))
 	boss := admin(t, n)
 	role, err := n.access.CreateRole(asSystem(), access.Role{Instance: instance, Name: "People"})
@@ -431,6 +447,7 @@ func TestManagers_CannotBecomeAdministrators(t *testing.T) {
 }
 
 func TestGuestsAndNobody_AreRefusedEverything(t *testing.T) {
+	t.Parallel()
 	n := newNode(t, dbtest.New(t))
 	boss := admin(t, n)
 	g, err := n.CreateGroup(asSystem(), Group{Instance: instance, Name: "G"})
@@ -455,7 +472,7 @@ func TestGuestsAndNobody_AreRefusedEverything(t *testing.T) {
 			"NewSetupToken":    func() error { _, err := n.NewSetupToken(ctx, boss.ID); return err },
 			"CreateGroup":      func() error { _, err := n.CreateGroup(ctx, Group{Instance: instance, Name: "x"}); return err },
 			"UpdateGroup":      func() error { _, err := n.UpdateGroup(ctx, g); return err },
-			"DeleteGroup":      func() error { return n.DeleteGroup(ctx, g.ID) },
+			"TrashGroup":       func() error { return n.TrashGroup(ctx, g.ID) },
 			"Group":            func() error { _, err := n.Group(ctx, g.ID); return err },
 			"Groups":           func() error { _, err := n.Groups(ctx, instance); return err },
 			"Members":          func() error { _, err := n.Members(ctx, g.ID, "", 0); return err },
@@ -470,6 +487,7 @@ func TestGuestsAndNobody_AreRefusedEverything(t *testing.T) {
 }
 
 func TestList_FiltersAndPages(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		n := newNode(t, d)
 		admin(t, n)
@@ -501,28 +519,62 @@ func TestList_FiltersAndPages(t *testing.T) {
 	})
 }
 
-func TestHasher_WaitsForAPlaceAndGivesUp(t *testing.T) {
-	h := newHasher(64, 1)
-	h.places <- struct{}{} // somebody else is at work
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	_, err := h.make(ctx, passphrase)
-	wantKind(t, "no place", err, stoa.KindUnavailable)
-	h.waiting[0].Store(hashQueue)
-	_, _, err = h.check(context.Background(), "", passphrase)
-	wantKind(t, "too many wait", err, stoa.KindTooMany)
-	h.waiting[0].Store(0)
-	<-h.places
-	stored, err := h.make(context.Background(), passphrase)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if ok, old, err := newHasher(128, 1).check(context.Background(), stored, passphrase); !ok || !old || err != nil {
-		t.Errorf("with other costs: %v %v %v", ok, old, err)
-	}
-	for _, bad := range []string{"", "x", strings.Replace(stored, "m=64", "m=4294967295", 1), strings.Replace(stored, "argon2id", "argon2i", 1), stored[:len(stored)-4]} {
-		if ok, _, err := h.check(context.Background(), bad, passphrase); ok || err != nil {
-			t.Errorf("%q: %v %v", bad, ok, err)
+func TestCreateAll_MakesWhatCreateDoes(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		n := newNode(t, d)
+		admin(t, n)
+		role, err := n.access.CreateRole(asSystem(), access.Role{Instance: instance, Name: "Writers"})
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
+		ids, err := n.access.RoleIDs(asSystem(), instance)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := func(ctx context.Context, inst stoa.ID, list ...User) (made []User, err error) {
+			return made, d.Write(ctx, func(ctx context.Context, tx *db.Tx) (err error) {
+				made, err = n.CreateAll(ctx, tx, inst, list)
+				return err
+			})
+		}
+		var list []User
+		for i := range 1200 { // more than a statement has
+			name := fmt.Sprintf("p%d", i)
+			list = append(list, User{ScreenName: strings.ToUpper(name), Email: name + "@Example.com", FirstName: "P",
+				LastName: name,
+				Roles:    []stoa.ID{role.ID}})
+		}
+		made, err := all(asSystem(), instance, list...)
+		if err != nil || len(made) != len(list) {
+			t.Fatalf("%d, %v", len(made), err)
+		}
+		got, err := n.Get(asSystem(), made[1100].ID)
+		want := made[1100]
+		if err != nil || got.ScreenName != "p1100" || got.Email != "p1100@example.com" ||
+			!slices.Equal(got.Roles, want.Roles) ||
+			got.Status != StatusActive || got.Version != 1 || !got.Created.Equal(want.Created) {
+			t.Errorf("%+v, want %+v (%v)", got, want, err)
+		}
+		if found, err := n.ByLogin(asSystem(), instance, "P1100@example.com"); err != nil || found.ID != got.ID {
+			t.Errorf("found %+v (%v)", found, err)
+		}
+		one := User{ScreenName: "one", Email: "one@example.com", FirstName: "One"}
+		taken := one
+		taken.Email = "p3@example.com"
+		if _, err := all(asSystem(), instance, taken); !db.IsDuplicate(err) {
+			t.Errorf("a taken address: %v", err)
+		}
+		bad := one
+		bad.Roles = []stoa.ID{ids[access.RoleUser]}
+		if _, err := all(asSystem(), instance, bad); !stoa.Is(err, stoa.KindInvalid) {
+			t.Errorf("a role that the portal gives itself: %v", err)
+		}
+		if _, err := all(asSystem(), instance+1, bad); !stoa.Is(err, stoa.KindInvalid) {
+			t.Errorf("a role of another instance: %v", err)
+		}
+		stranger := stoa.WithActor(context.Background(), stoa.Actor{User: 5, Instance: instance + 1, Admin: true})
+		if _, err := all(stranger, instance, one); !stoa.Is(err, stoa.KindNotFound) {
+			t.Errorf("an administrator of another instance: %v", err)
+		}
+	})
 }

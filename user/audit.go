@@ -26,3 +26,20 @@ func (s *Service) triedInVain(ctx context.Context, outcome string, instance stoa
 	}
 	s.o.Audit.Count(ctx, outcome, audit.SignIn, t)
 }
+
+// factorInVain notes a second factor or a passkey that was wrong, or that was not looked at after too many; other
+// errors it leaves alone. An account without id is one that is not known.
+func (s *Service) factorInVain(ctx context.Context, err error, instance stoa.ID, a account) {
+	outcome := audit.Failed
+	switch {
+	case stoa.Is(err, stoa.KindTooMany):
+		outcome = audit.Throttled
+	case !stoa.Is(err, stoa.KindInvalid) && !stoa.Is(err, stoa.KindUnauthorized):
+		return
+	}
+	t := audit.Thing{Kind: "user", Instance: instance}
+	if a.ID != 0 {
+		t = a.thing()
+	}
+	s.o.Audit.Count(ctx, outcome, audit.FactorTried, t)
+}

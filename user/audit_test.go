@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stoa-portal/stoa"
@@ -52,6 +53,7 @@ func told(t *testing.T, l *audit.Log) (out []string) {
 }
 
 func TestAudit_TellsOfPeopleInWords(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		n, l := audited(t, d)
 		system := stoa.WithActor(t.Context(), stoa.SystemActor())
@@ -161,6 +163,7 @@ func TestAudit_TellsOfPeopleInWords(t *testing.T) {
 }
 
 func TestAudit_ARefusalKnowsWhatWasRefused(t *testing.T) {
+	t.Parallel()
 	d := dbtest.New(t)
 	n, l := audited(t, d)
 	someone := stoa.WithActor(t.Context(), stoa.Actor{User: 5, Name: "Nina", Instance: instance, Roles: []stoa.ID{1}})
@@ -176,5 +179,41 @@ func TestAudit_ARefusalKnowsWhatWasRefused(t *testing.T) {
 	got := told(t, l)
 	if len(got) != 1 || got[0] != "Nina refused: you may not see this page, nor edit it ×1" {
 		t.Errorf("%q", got)
+	}
+}
+
+// What is tried in vain after the password, or instead of it, is noted as well.
+func TestAudit_TellsOfSecondFactorsInVain(t *testing.T) {
+	t.Parallel()
+	n, l := audited(t, dbtest.New(t))
+	admin(t, n)
+	cookie := n.signIn(t, "test", passphrase)
+	ctx := n.as(t, cookie)
+	phone := newAuthenticator(t)
+	n.addPasskey(t, ctx, phone)
+	n.addCodes(t, ctx)
+	half := n.half(t, "test")
+	for range 4 { // one too many
+		_ = n.finishSignIn(half, "000000")
+	}
+	_ = n.Prove(ctx, "wrong", "000000")
+	wrong := *phone
+	wrong.origin = "https://evil.example"
+	_ = n.passkeyIn(wrong.get(t, n.askPasskey(t)))
+	_ = n.passkeyIn(newAuthenticator(t).get(t, n.askPasskey(t)))
+	lines := told(t, l)
+	for _, want := range []string{
+		"guest failed: Gave a wrong second factor for user “test” ×4", // three codes and a passkey
+		"guest throttled: Gave a wrong second factor for user “test” ×1",
+		"Test Test failed: Gave a wrong second factor for user “test” ×1",
+		"Test Test failed: Gave a wrong present password for user “test” ×1",
+		"guest failed: Tried to sign in with a passkey that is not known ×1",
+	} {
+		if !slices.Contains(lines, want) {
+			t.Errorf("nothing says %q", want)
+		}
+	}
+	if t.Failed() {
+		t.Log(strings.Join(lines, "\n"))
 	}
 }

@@ -54,8 +54,9 @@ func (s *Service) begin(ctx context.Context, c challenge, data any, age time.Dur
 }
 
 func (s *Service) insertChallenge(ctx context.Context, tx *db.Tx, c challenge, age time.Duration) error {
-	if err := tx.Insert(ctx, "user_challenge", db.Row{"digest": c.digest, "purpose": c.purpose, "instance": c.instance, "account": c.account,
-		"session": c.session, "host": c.host, "data": c.data, "expires": db.Micros(s.o.Now().Add(age))}); err != nil {
+	if err := tx.Insert(ctx, "user_challenge",
+		db.Row{"digest": c.digest, "purpose": c.purpose, "instance": c.instance, "account": c.account,
+			"session": c.session, "host": c.host, "data": c.data, "expires": db.Micros(s.o.Now().Add(age))}); err != nil {
 		return fmt.Errorf("write a challenge: %w", err)
 	}
 	return nil
@@ -93,4 +94,12 @@ func (s *Service) spend(ctx context.Context, tx *db.Tx, c challenge) (bool, erro
 		return err
 	})
 	return true, nil
+}
+
+// dropChallenges voids what an account has begun: a second step, a ticket, a factor that is being added.
+func dropChallenges(ctx context.Context, tx *db.Tx, account stoa.ID) error {
+	if _, err := tx.Exec(ctx, "DELETE FROM user_challenge WHERE account = ?", account); err != nil {
+		return fmt.Errorf("void what user %d has begun: %w", account, err)
+	}
+	return nil
 }

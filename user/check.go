@@ -18,7 +18,8 @@ func (s *Service) CheckNew(ctx context.Context, u User) error {
 	}
 	for field, value := range map[string]string{"screen_name": u.ScreenName, "email": u.Email} {
 		var n int
-		err := s.db.QueryRow(ctx, "SELECT count(*) FROM user_account WHERE instance = ? AND "+field+" = ?", u.Instance, value).
+		err := s.db.QueryRow(ctx, "SELECT count(*) FROM user_account WHERE instance = ? AND "+field+" = ?", u.Instance,
+			value).
 			Scan(&n)
 		if err != nil {
 			return fmt.Errorf("look for the account %.80q: %w", value, err)

@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/access"
 	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/db"
-	"github.com/stoa-portal/stoa/lang"
 )
 
 // The kinds of factor. A passkey, which asks for a finger or a PIN itself, is two at once; codes by time are the
@@ -82,7 +82,8 @@ type factor struct {
 	step, version int64
 }
 
-const factorColumns = "SELECT id, account, instance, kind, name, host, handle, data, step, created, used, version FROM user_factor"
+const factorColumns = "SELECT id, account, instance, kind, name, host, handle, data, step, created, used, version " +
+	"FROM user_factor"
 
 func scanFactor(row db.Scanner) (factor, error) {
 	var f factor
@@ -145,6 +146,58 @@ func (s *Service) selfAfresh(ctx context.Context, what string) (account, error) 
 	return a, s.fresh(ctx, what)
 }
 
+// selfWithAll is selfAfresh for what changes the ways to sign in: where there are some already, the session has shown
+// two factors.
+func (s *Service) selfWithAll(ctx context.Context, what string) (account, error) {
+	a, err := s.selfAfresh(ctx, what)
+	if err != nil {
+		return account{}, err
+	}
+	_, err = s.factorsShown(ctx, s.db, a.ID, what)
+	return a, err
+}
+
+// factorsShown gives how many factors the account of the actor has, and refuses a session that was opened with less
+// than they ask for: it may be one of a person who knows the password alone.
+func (s *Service) factorsShown(ctx context.Context, q db.Queryer, account stoa.ID, what string) (have int, err error) {
+	var two bool
+	err = q.QueryRow(ctx, "SELECT two_factors FROM user_session WHERE id = ? AND account = ?",
+		stoa.ActorFrom(ctx).Session, account).Scan(&two)
+	if db.IsNoRows(err) {
+		return 0, errSignedOut()
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read the session of user %d: %w", account, err)
+	}
+	if have, err = countFactors(ctx, q, account); err != nil {
+		return 0, err
+	}
+	if have > 0 && !two {
+		return have, stoa.ProveAgain(what)
+	}
+	return have, nil
+}
+
+func countFactors(ctx context.Context, q db.Queryer, account stoa.ID) (n int, err error) {
+	err = q.QueryRow(ctx, "SELECT count(*) FROM user_factor WHERE account = ?", account).Scan(&n)
+	if err != nil {
+		return 0, fmt.Errorf("count the factors of user %d: %w", account, err)
+	}
+	return n, nil
+}
+
+// lockAccount makes transactions that change or ask for the factors of an account take turns.
+func lockAccount(ctx context.Context, tx *db.Tx, id stoa.ID) error {
+	err := tx.QueryRow(ctx, "SELECT id FROM user_account WHERE id = ?"+tx.Dialect().ForUpdate(), id).Scan(&id)
+	if db.IsNoRows(err) {
+		return stoa.NotFound("user", id)
+	}
+	if err != nil {
+		return fmt.Errorf("find user %d: %w", id, err)
+	}
+	return nil
+}
+
 // fresh refuses an actor who has not lately proved who they are.
 func (s *Service) fresh(ctx context.Context, what string) error {
 	return stoa.ActorFrom(ctx).Fresh(s.o.Now(), what)
@@ -167,19 +220,21 @@ func (s *Service) limited(ctx context.Context, a stoa.Actor) (stoa.Actor, error)
 		Instance: a.Instance,
 		Roles:    guest.Roles,
 		Session:  a.Session,
+		Locale:   a.Locale,
+		TimeZone: a.TimeZone,
 		Proven:   a.Proven,
 	}, nil
 }
 
 // addFactor inserts a factor, with recovery codes when it is the first, and notes that the session has
-// shown two. The actor's session has proved that it holds the factor.
+// shown two. The actor's session has proved that it holds the factor. The first one ends the other sessions of the
+// account, which were opened with less.
 func (s *Service) addFactor(ctx context.Context, tx *db.Tx, f factor) (codes []string, err error) {
-	// The row of the account makes two of one person take turns.
-	var have int
-	if err := tx.QueryRow(ctx, "SELECT id FROM user_account WHERE id = ?"+tx.Dialect().ForUpdate(), f.Account).Scan(&f.Account); err != nil {
-		return nil, fmt.Errorf("find user %d: %w", f.Account, err)
+	if err := lockAccount(ctx, tx, f.Account); err != nil {
+		return nil, err
 	}
-	if err := tx.QueryRow(ctx, "SELECT count(*) FROM user_factor WHERE account = ?", f.Account).Scan(&have); err != nil {
+	have, err := s.factorsShown(ctx, tx, f.Account, "add a way to sign in")
+	if err != nil {
 		return nil, err
 	}
 	if have >= maxFactors {
@@ -193,40 +248,56 @@ func (s *Service) addFactor(ctx context.Context, tx *db.Tx, f factor) (codes []s
 	if f.handle == "" {
 		f.handle = f.ID.String()
 	}
-	if err := tx.Insert(ctx, "user_factor", db.Row{"id": f.ID, "account": f.Account, "instance": f.instance, "kind": f.Kind, "name": f.Name,
-		"host": f.Host, "handle": f.handle, "data": f.data, "step": f.step, "created": db.Micros(s.o.Now()), "used": 0, "version": 1}); err != nil {
+	if err := tx.Insert(ctx, "user_factor",
+		db.Row{"id": f.ID, "account": f.Account, "instance": f.instance, "kind": f.Kind, "name": f.Name,
+			"host": f.Host, "handle": f.handle, "data": f.data, "step": f.step, "created": db.Micros(s.o.Now()), "used": 0,
+			"version": 1}); err != nil {
 		return nil, fmt.Errorf("add a factor: %w", err)
 	}
 	tx.Changed("factor", f.ID, f.instance, 1)
 	audit.Note(tx, audit.FactorAdded, own(ctx, f.Account, f.instance), f.Name)
 	session := stoa.ActorFrom(ctx).Session
-	if _, err := tx.Exec(ctx, "UPDATE user_session SET two_factors = ?, version = version + 1 WHERE id = ?", true, session); err != nil {
-		return nil, err
+	n, err := tx.Affected(ctx, "UPDATE user_session SET two_factors = ?, version = version + 1 WHERE id = ?", true,
+		session)
+	if err != nil {
+		return nil, fmt.Errorf("note the factors of a session: %w", err)
+	}
+	if n == 0 {
+		return nil, errSignedOut()
 	}
 	tx.Changed("session", session, f.instance, 0)
 	if have > 0 {
 		return nil, nil
+	}
+	if err := endSessions(ctx, tx, "account = ? AND id <> ?", f.Account, session); err != nil {
+		return nil, err
 	}
 	return s.makeCodes(ctx, tx, f.Account, f.instance)
 }
 
 // NewCodes gives the actor new recovery codes; the old ones count no more.
 func (s *Service) NewCodes(ctx context.Context) (codes []string, err error) {
-	a, err := s.selfAfresh(ctx, "make new recovery codes")
+	a, err := s.selfWithAll(ctx, "make new recovery codes")
 	if err != nil {
 		return nil, err
 	}
 	err = s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
-		have, err := s.factors(ctx, tx, a.ID)
+		if err := lockAccount(ctx, tx, a.ID); err != nil {
+			return err
+		}
+		have, err := s.factorsShown(ctx, tx, a.ID, "make new recovery codes")
 		if err != nil {
 			return err
 		}
-		if len(have) == 0 {
+		if have == 0 {
 			return stoa.Conflict("recovery codes stand in for a passkey or an app: add one of them first")
 		}
 		codes, err = s.makeCodes(ctx, tx, a.ID, a.Instance)
 		return err
 	})
+	if err == nil {
+		s.codesChanged(ctx, a, "factors.mail.codes-made")
+	}
 	return codes, err
 }
 
@@ -248,7 +319,8 @@ func (s *Service) makeCodes(ctx context.Context, tx *db.Tx, account, instance st
 		_, _ = rand.Read(raw[:])
 		text := strings.ToLower(base32.StdEncoding.EncodeToString(raw[:]))
 		codes[i] = text[:4] + "-" + text[4:8] + "-" + text[8:12] + "-" + text[12:]
-		if err := tx.Insert(ctx, "user_recovery", db.Row{"digest": codeDigest(account, codes[i]), "account": account, "spent": 0}); err != nil {
+		if err := tx.Insert(ctx, "user_recovery",
+			db.Row{"digest": codeDigest(account, codes[i]), "account": account, "spent": 0}); err != nil {
 			return nil, fmt.Errorf("make recovery codes: %w", err)
 		}
 	}
@@ -289,14 +361,22 @@ func codeDigest(account stoa.ID, code string) string {
 // RemoveFactor takes a factor from the actor; with the last one the recovery codes go as well. An operator
 // of whom two factors are asked keeps one.
 func (s *Service) RemoveFactor(ctx context.Context, id stoa.ID) error {
-	a, err := s.selfAfresh(ctx, "remove a way to sign in")
+	const what = "remove a way to sign in"
+	a, err := s.selfWithAll(ctx, what)
 	if err != nil {
 		return err
 	}
+	roles, err := s.access.RoleIDs(ctx, a.Instance)
+	if err != nil {
+		return fmt.Errorf("read the roles of the instance: %w", err)
+	}
 	name := ""
 	err = s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
-		if err := tx.QueryRow(ctx, "SELECT id FROM user_account WHERE id = ?"+tx.Dialect().ForUpdate(), a.ID).Scan(&a.ID); err != nil {
-			return fmt.Errorf("find user %d: %w", a.ID, err)
+		if err := lockAccount(ctx, tx, a.ID); err != nil {
+			return err
+		}
+		if _, err := s.factorsShown(ctx, tx, a.ID, what); err != nil {
+			return err
 		}
 		list, err := s.factors(ctx, tx, a.ID)
 		if err != nil {
@@ -306,11 +386,26 @@ func (s *Service) RemoveFactor(ctx context.Context, id stoa.ID) error {
 		if at < 0 {
 			return stoa.NotFound("way to sign in", id)
 		}
-		if s.o.OperatorTwoFactor && stoa.ActorFrom(ctx).Operator && len(list) == 1 {
-			return stoa.Conflict("operators of this portal need a second factor: add another one before you remove the last")
+		if s.o.OperatorTwoFactor && len(list) == 1 {
+			// The account is asked, not the actor, which may be of before the account became one, or limited.
+			admin, err := s.isAdmin(ctx, tx, roles[access.RoleAdministrator], a.ID)
+			if err != nil {
+				return err
+			}
+			operator, err := s.operates(ctx, tx, a.User, admin)
+			if err != nil {
+				return err
+			}
+			if operator {
+				return stoa.Conflict("operators of this portal need a second factor: " +
+					"add another one before you remove the last")
+			}
 		}
 		name = list[at].Name
-		return s.takeFactors(ctx, tx, a, list[at:at+1], len(list) == 1)
+		if err := s.takeFactors(ctx, tx, a, list[at:at+1], len(list) == 1); err != nil || len(list) > 1 {
+			return err
+		}
+		return forgetFactors(ctx, tx, a)
 	})
 	if err == nil {
 		s.factorsChanged(ctx, a, name, false)
@@ -324,11 +419,14 @@ func (s *Service) ResetFactors(ctx context.Context, account stoa.ID) error {
 	if !stoa.ActorFrom(ctx).System {
 		return stoa.Forbidden("only the operator of a node resets factors")
 	}
-	a, err := s.account(ctx, s.db, account)
+	a, err := s.manageAccount(ctx, account)
 	if err != nil {
 		return err
 	}
 	err = s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+		if err := lockAccount(ctx, tx, a.ID); err != nil {
+			return err
+		}
 		list, err := s.factors(ctx, tx, a.ID)
 		if err != nil {
 			return err
@@ -339,7 +437,7 @@ func (s *Service) ResetFactors(ctx context.Context, account stoa.ID) error {
 		return endSessions(ctx, tx, "account = ?", a.ID)
 	})
 	if err == nil {
-		s.factorsChanged(ctx, a, lang.Word("factors.mail.all"), false)
+		s.factorsChanged(ctx, a, stoa.Phrase("factors.mail.all"), false)
 	}
 	return err
 }
@@ -360,7 +458,7 @@ func (s *Service) takeFactors(ctx context.Context, tx *db.Tx, a account, list []
 			}
 			tx.Changed("factor", f.ID, a.Instance, f.version+1)
 		}
-		if _, err := tx.Exec(ctx, "DELETE FROM user_challenge WHERE account = ?", a.ID); err != nil {
+		if err := dropChallenges(ctx, tx, a.ID); err != nil {
 			return err
 		}
 		return dropCodes(ctx, tx, codes)
@@ -374,6 +472,23 @@ func (s *Service) takeFactors(ctx context.Context, tx *db.Tx, a account, list []
 		audit.Note(tx, audit.FactorGone, a.thing(), strings.Join(names, ", "))
 	}
 	return take(ctx, tx)
+}
+
+// forgetFactors notes that no session of an account has shown two factors: with the last one that counts no more,
+// should two be asked of its person later.
+func forgetFactors(ctx context.Context, tx *db.Tx, a account) error {
+	list, err := db.All(ctx, tx, scanID, "SELECT id FROM user_session WHERE account = ?", a.ID)
+	if err != nil {
+		return fmt.Errorf("find the sessions of user %d: %w", a.ID, err)
+	}
+	_, err = tx.Exec(ctx, "UPDATE user_session SET two_factors = ?, version = version + 1 WHERE account = ?", false, a.ID)
+	if err != nil {
+		return fmt.Errorf("note the factors of the sessions of user %d: %w", a.ID, err)
+	}
+	for _, id := range list {
+		tx.Changed("session", id, a.Instance, 0)
+	}
+	return nil
 }
 
 // own is the account of a person who changes the own ways to sign in, as the audit log names it.

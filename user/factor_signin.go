@@ -9,7 +9,10 @@ import (
 	"time"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/db"
+	"github.com/stoa-portal/stoa/passhash"
+	"github.com/stoa-portal/stoa/throttle"
 )
 
 // SecondStep is the error of SignIn where the password was right and the account has a second factor.
@@ -62,7 +65,7 @@ func (s *Service) factorTries(ctx context.Context, c Credentials, id stoa.ID) (t
 		return s.strangersTries("factor", byAccount("factor", id), c.Address), err
 	}
 	t.own = "factor:" + t.own
-	t.limits = []limit{{t.own, s.o.AccountMax}}
+	t.limits = []throttle.Limit{{Subject: t.own, Max: s.o.AccountMax}}
 	return t, nil
 }
 
@@ -94,11 +97,13 @@ func (s *Service) FinishSignIn(ctx context.Context, c Credentials, instance stoa
 	if err != nil {
 		return Session{}, "", err
 	}
-	if err := s.try(ctx, t.limits...); err != nil {
+	if err := s.tries.Try(ctx, t.limits...); err != nil {
+		s.factorInVain(ctx, err, instance, a)
 		return Session{}, "", err
 	}
 	use, err := s.codeOf(ctx, a, code)
 	if err != nil {
+		s.factorInVain(ctx, err, instance, a)
 		return Session{}, "", err
 	}
 	c.Remember = p.Remember
@@ -138,7 +143,8 @@ func (s *Service) codeOf(ctx context.Context, a account,
 	}
 	key := codeDigest(a.ID, code)
 	var left int
-	if err := s.db.QueryRow(ctx, "SELECT count(*) FROM user_recovery WHERE digest = ? AND spent = 0", key).Scan(&left); err != nil {
+	if err := s.db.QueryRow(ctx, "SELECT count(*) FROM user_recovery WHERE digest = ? AND spent = 0",
+		key).Scan(&left); err != nil {
 		return nil, fmt.Errorf("look for a recovery code: %w", err)
 	}
 	if left == 0 {
@@ -154,6 +160,7 @@ func (s *Service) codeOf(ctx context.Context, a account,
 		}
 		tx.Changed("factor", a.ID, a.Instance, 0)
 		tx.TakesAway(func(ctx context.Context, tx *db.Tx) error { _, err := spend(ctx, tx); return err })
+		tx.AfterCommit(func() { s.codesChanged(ctx, a, "factors.mail.code-used") })
 		return nil
 	}, nil
 }
@@ -206,7 +213,7 @@ const seedAge = 15 * time.Minute
 
 // OfferSeed gives the actor a new seed of codes by time; issuer is the name of the portal in the app.
 func (s *Service) OfferSeed(ctx context.Context, issuer string) (NewSeed, error) {
-	a, err := s.selfAfresh(ctx, "add a way to sign in")
+	a, err := s.selfWithAll(ctx, "add a way to sign in")
 	if err != nil {
 		return NewSeed{}, err
 	}
@@ -268,7 +275,7 @@ func (s *Service) AddCodes(ctx context.Context, token, name, code string) (codes
 		return nil, err
 	}
 	subject := byAccount("factor", a.ID)
-	if err := s.try(ctx, limit{subject, s.o.AccountMax}); err != nil {
+	if err := s.tries.Try(ctx, throttle.Limit{Subject: subject, Max: s.o.AccountMax}); err != nil {
 		return nil, err
 	}
 	step, ok := stepOf(seed, strings.ReplaceAll(strings.TrimSpace(code), " ", ""), s.o.Now(), 0)
@@ -279,7 +286,7 @@ func (s *Service) AddCodes(ctx context.Context, token, name, code string) (codes
 		if ok, err := s.spend(ctx, tx, begun); err != nil || !ok {
 			return orElse(err, stoa.Conflict("this key was offered too long ago: begin again"))
 		}
-		if _, err := tx.Exec(ctx, "DELETE FROM user_attempt WHERE subject = ?", subject); err != nil {
+		if err := throttle.Forget(ctx, tx, subject); err != nil {
 			return err
 		}
 		codes, err = s.addFactor(
@@ -315,13 +322,20 @@ func (s *Service) Prove(ctx context.Context, password, code string) error {
 	if err != nil {
 		return err
 	}
+	ctx = passhash.OfKnown(ctx)
 	subject := byAccount("password", a.ID)
-	if err := s.try(ctx, limit{subject, s.o.AccountMax}); err != nil {
+	if err := s.tries.Try(ctx, throttle.Limit{Subject: subject, Max: s.o.AccountMax}); err != nil {
+		if stoa.Is(err, stoa.KindTooMany) {
+			s.o.Audit.Count(ctx, audit.Throttled, audit.PasswordOld, a.thing())
+		}
 		return err
 	}
-	ok, _, err := s.hash.check(ctx, a.password, password)
+	ok, _, err := s.passwords.Check(ctx, a.password, password)
 	if err != nil {
 		return err
+	}
+	if !ok {
+		s.o.Audit.Count(ctx, audit.Failed, audit.PasswordOld, a.thing())
 	}
 	have, err := s.factorsOf(ctx, a.ID)
 	if err != nil {
@@ -330,11 +344,12 @@ func (s *Service) Prove(ctx context.Context, password, code string) error {
 	wrong := stoa.Invalid("password", "the password is wrong")
 	use := func(context.Context, *db.Tx) error { return nil }
 	if len(have.List) > 0 {
-		wrong.Message = "the password or the code is wrong, or the code was used already"
+		wrong = stoa.Invalid("password", "the password or the code is wrong, or the code was used already")
 		var codeErr error
 		if use, codeErr = s.codeOf(ctx, a, code); codeErr != nil && !stoa.Is(codeErr, stoa.KindInvalid) {
 			return codeErr
 		} else if codeErr != nil {
+			s.factorInVain(ctx, codeErr, a.Instance, a)
 			ok = false
 		}
 	}
@@ -345,7 +360,7 @@ func (s *Service) Prove(ctx context.Context, password, code string) error {
 		if err := use(ctx, tx); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, "DELETE FROM user_attempt WHERE subject = ?", subject); err != nil {
+		if err := throttle.Forget(ctx, tx, subject); err != nil {
 			return err
 		}
 		return s.proved(ctx, tx, a, len(have.List) > 0)

@@ -20,6 +20,7 @@ import (
 
 // The examples of RFC 6238, appendix B, cut to six digits.
 func TestCodeAt_GivesTheExamplesOfTheStandard(t *testing.T) {
+	t.Parallel()
 	for at, want := range map[int64]string{59: "287082", 1111111109: "081804", 1111111111: "050471", 1234567890: "005924",
 		2000000000: "279037", 20000000000: "353130"} {
 		if got := codeAt([]byte("12345678901234567890"), stepAt(time.Unix(at, 0))); got != want {
@@ -45,6 +46,16 @@ func (p phone) code(later time.Duration) string {
 	return codeAt(p.seed, stepAt(p.n.clock.now().Add(later)))
 }
 
+// seedOf is the seed of a key that was offered.
+func seedOf(t *testing.T, key string) []byte {
+	t.Helper()
+	seed, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(key)
+	if err != nil || len(seed) != 20 {
+		t.Fatalf("the key %q: %v", key, err)
+	}
+	return seed
+}
+
 // addCodes gives the person of a session an app, and with it recovery codes.
 func (n *node) addCodes(t *testing.T, ctx context.Context) (phone, []string) {
 	t.Helper()
@@ -52,11 +63,10 @@ func (n *node) addCodes(t *testing.T, ctx context.Context) (phone, []string) {
 	if err != nil {
 		t.Fatalf("offer a seed: %v", err)
 	}
-	seed, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(offer.Key)
-	if err != nil || len(seed) != 20 || !strings.Contains(offer.Address, offer.Key) {
-		t.Fatalf("the seed %q, %q: %v", offer.Key, offer.Address, err)
+	p := phone{n, seedOf(t, offer.Key)}
+	if !strings.Contains(offer.Address, offer.Key) {
+		t.Fatalf("the seed %q, %q", offer.Key, offer.Address)
 	}
-	p := phone{n, seed}
 	if _, err := n.AddCodes(ctx, offer.Token, "Phone", "000000"); !stoa.Is(err, stoa.KindInvalid) &&
 		p.code(0) != "000000" {
 		t.Errorf("a wrong first code: %v", err)
@@ -90,6 +100,7 @@ func (n *node) finishSignIn(token, code string) error {
 }
 
 func TestSignIn_PasswordAloneIsNotEnoughWithAFactor(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, e dbtest.Engine) {
 		a, b := two(t, e)
 		admin(t, a)
@@ -128,6 +139,7 @@ func TestSignIn_PasswordAloneIsNotEnoughWithAFactor(t *testing.T) {
 
 // At once on two nodes the same code opens one session, and so does the same recovery code.
 func TestFinishSignIn_ACodeAtOnceOnTwoNodesOpensOneSession(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, e dbtest.Engine) {
 		a, b := two(t, e)
 		admin(t, a)
@@ -153,6 +165,7 @@ func TestFinishSignIn_ACodeAtOnceOnTwoNodesOpensOneSession(t *testing.T) {
 }
 
 func TestFinishSignIn_TriesCountOnAllNodes(t *testing.T) {
+	t.Parallel()
 	a, b := two(t, dbtest.SQLite)
 	admin(t, a)
 	p, _ := a.addCodes(t, a.as(t, a.signIn(t, "test", passphrase)))
@@ -166,6 +179,7 @@ func TestFinishSignIn_TriesCountOnAllNodes(t *testing.T) {
 }
 
 func TestFinishSignIn_PasswordChangedMeanwhileEndsIt(t *testing.T) {
+	t.Parallel()
 	a := newNode(t, dbtest.New(t))
 	admin(t, a)
 	ctx := a.as(t, a.signIn(t, "test", passphrase))
@@ -179,6 +193,7 @@ func TestFinishSignIn_PasswordChangedMeanwhileEndsIt(t *testing.T) {
 }
 
 func TestResetPassword_RemovesNoFactor(t *testing.T) {
+	t.Parallel()
 	a := newNode(t, dbtest.New(t))
 	u := admin(t, a)
 	a.addCodes(t, a.as(t, a.signIn(t, "test", passphrase)))
@@ -193,6 +208,7 @@ func TestResetPassword_RemovesNoFactor(t *testing.T) {
 
 // What is spent or removed says that it takes away, and does it again when a fail-over has lost it.
 func TestFactors_LostSpendingIsDoneAgain(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, e dbtest.Engine) {
 		a, b := two(t, e)
 		a.o.AccountMax, b.o.AccountMax = 10, 10
@@ -218,6 +234,7 @@ func TestFactors_LostSpendingIsDoneAgain(t *testing.T) {
 }
 
 func TestRemoveFactor_RefusesOnTheOtherNodeAtOnce(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, e dbtest.Engine) {
 		a, b := two(t, e)
 		admin(t, a)
@@ -248,6 +265,7 @@ func TestRemoveFactor_RefusesOnTheOtherNodeAtOnce(t *testing.T) {
 }
 
 func TestResetFactors_IsForThePortalAndEndsSessions(t *testing.T) {
+	t.Parallel()
 	a := newNode(t, dbtest.New(t))
 	u := admin(t, a)
 	cookie := a.signIn(t, "test", passphrase)
@@ -277,6 +295,7 @@ func (n *node) mailSays(t *testing.T, words string) {
 }
 
 func TestFactors_AskForAFreshProof(t *testing.T) {
+	t.Parallel()
 	a := newNode(t, dbtest.New(t))
 	u := admin(t, a)
 	cookie := a.signIn(t, "test", passphrase)
@@ -289,12 +308,18 @@ func TestFactors_AskForAFreshProof(t *testing.T) {
 	}
 	other := person(t, a, "anna")
 	for what, call := range map[string]func(ctx context.Context) error{
-		"add an app":       func(ctx context.Context) error { _, err := a.OfferSeed(ctx, "Portal"); return err },
-		"add a passkey":    func(ctx context.Context) error { _, err := a.AskNewPasskey(ctx, party()); return err },
-		"new codes":        func(ctx context.Context) error { _, err := a.NewCodes(ctx); return err },
-		"remove":           func(ctx context.Context) error { return a.RemoveFactor(ctx, list.List[0].ID) },
-		"own password":     func(ctx context.Context) error { return a.SetPassword(ctx, u.ID, passphrase, "another long password") },
-		"password of Anna": func(ctx context.Context) error { return a.AdminSetPassword(ctx, other.ID, "another long password") },
+		"add an app":    func(ctx context.Context) error { _, err := a.OfferSeed(ctx, "Portal"); return err },
+		"add a passkey": func(ctx context.Context) error { _, err := a.AskNewPasskey(ctx, party()); return err },
+		"new codes":     func(ctx context.Context) error { _, err := a.NewCodes(ctx); return err },
+		"remove":        func(ctx context.Context) error { return a.RemoveFactor(ctx, list.List[0].ID) },
+		"own password": func(ctx context.Context) error {
+			return a.SetPassword(ctx, u.ID, passphrase,
+				"another long password")
+		},
+		"password of Anna": func(ctx context.Context) error {
+			return a.AdminSetPassword(ctx, other.ID,
+				"another long password")
+		},
 		"account of Anna": func(ctx context.Context) error {
 			other.Email = "b@example.com"
 			_, err := a.Update(ctx, other)
@@ -335,6 +360,7 @@ func TestFactors_AskForAFreshProof(t *testing.T) {
 }
 
 func TestOperatorTwoFactor_LimitsTheSessionUntilThereIsOne(t *testing.T) {
+	t.Parallel()
 	a, b := two(t, dbtest.SQLite)
 	for _, n := range []*node{a, b} {
 		n.o.OperatorTwoFactor = true
@@ -369,6 +395,7 @@ func TestOperatorTwoFactor_LimitsTheSessionUntilThereIsOne(t *testing.T) {
 }
 
 func TestAddCodes_SeedIsSealedAndBoundToItsAccount(t *testing.T) {
+	t.Parallel()
 	a := newNode(t, dbtest.New(t))
 	u := admin(t, a)
 	p, _ := a.addCodes(t, a.as(t, a.signIn(t, "test", passphrase)))

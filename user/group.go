@@ -12,6 +12,7 @@ import (
 	"github.com/stoa-portal/stoa/access"
 	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/db"
+	"github.com/stoa-portal/stoa/recycle"
 )
 
 // Group is a set of users who hold roles together.
@@ -88,14 +89,17 @@ func (s *Service) UpdateGroup(ctx context.Context, g Group) (Group, error) {
 			return err
 		}
 		if n == 0 {
-			return stoa.Conflict("the user group %s was changed by somebody else: load it again and repeat the change", old.Name)
+			return stoa.Conflict("the user group %s was changed by another person meanwhile: load it again and repeat "+
+				"the change", old.Name)
 		}
 		audit.Note(tx, audit.Changed, g.thing())
-		removed, err := s.access.Assign(ctx, tx, g.thing(), g.Roles)
-		if err != nil {
-			return err
+		if len(g.Roles)+len(old.Roles) > 0 { // else no person has taken those from it that are in the recycle bin
+			removed, err := s.access.Assign(ctx, tx, g.thing(), g.Roles)
+			if err != nil {
+				return err
+			}
+			s.rolesTaken(tx, "usergroup", g.Instance, g.ID, removed)
 		}
-		s.rolesTaken(tx, "usergroup", g.Instance, g.ID, removed)
 		tx.Changed("usergroup", g.ID, g.Instance, g.Version+1)
 		if wasAdmin {
 			return s.keepOneAdmin(ctx, tx, g.Instance)
@@ -107,35 +111,6 @@ func (s *Service) UpdateGroup(ctx context.Context, g Group) (Group, error) {
 	}
 	g.Version++
 	return g, nil
-}
-
-// DeleteGroup deletes a group; its members stay. It needs Manage on the instance.
-func (s *Service) DeleteGroup(ctx context.Context, id stoa.ID) error {
-	g, err := s.manageGroup(ctx, id)
-	if err != nil {
-		return err
-	}
-	remove := func(ctx context.Context, tx *db.Tx) error {
-		wasAdmin, err := s.groupAdmin(ctx, tx, g.Instance, id)
-		if err != nil {
-			return err
-		}
-		for _, q := range []string{"DELETE FROM user_member WHERE usergroup = ?", "DELETE FROM access_holder WHERE holder = ?", "DELETE FROM user_group WHERE id = ?"} {
-			if _, err := tx.Exec(ctx, q, id); err != nil {
-				return fmt.Errorf("delete user group %d: %w", id, err)
-			}
-		}
-		tx.Changed("usergroup", id, g.Instance, g.Version+1)
-		if wasAdmin {
-			return s.keepOneAdmin(ctx, tx, g.Instance)
-		}
-		return nil
-	}
-	return s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
-		tx.TakesAway(remove)
-		audit.Note(tx, audit.Deleted, g.thing())
-		return remove(ctx, tx)
-	})
 }
 
 // Group gives one group with its roles. It needs Manage on the instance.
@@ -221,7 +196,7 @@ func (s *Service) AddMembers(ctx context.Context, group stoa.ID, users ...stoa.I
 				return err
 			}
 			if err != nil || a.Instance != g.Instance {
-				return stoa.Invalid("members", "there is no user %d: choose among the users of the instance", id)
+				return stoa.Invalid("members", "there is no user %s: choose among the users of the instance", id)
 			}
 			if _, err := tx.InsertIgnore(ctx, "user_member", db.Row{"usergroup": group, "account": id}); err != nil {
 				return fmt.Errorf("put user %d into group %d: %w", id, group, err)
@@ -306,14 +281,14 @@ func (s *Service) groupAdmin(ctx context.Context, tx *db.Tx, instance, group sto
 	if err != nil || !slices.Contains(held, role) {
 		return false, err
 	}
-	n, err := countAdmins(ctx, tx, role) // a group without members may go even when there is nobody else
+	n, err := countAdmins(ctx, tx, role) // a group without members may go even when there is no other
 	return n > 0, err
 }
 
 const groupColumns = "SELECT id, instance, name, description, version FROM user_group"
 
 func (s *Service) group(ctx context.Context, q db.Queryer, id stoa.ID) (Group, error) {
-	g, err := db.One(ctx, q, scanGroup, groupColumns+" WHERE id = ?", id)
+	g, err := db.One(ctx, q, scanGroup, groupColumns+" WHERE id = ? AND instance < ?", id, recycle.Hidden)
 	if db.IsNoRows(err) {
 		return Group{}, stoa.NotFound("user group", id)
 	}
@@ -353,7 +328,8 @@ type AdminOptions struct {
 	EmailPrefix, MailDomain string // the address is prefix@domain
 	ScreenName, First, Last string
 	Password                string // "" = a link sets it
-	AsItIs                  bool   // the password is from a file of the operator: one against the policy is logged and taken
+	// the password is from a file of the operator: one against the policy is logged and taken
+	AsItIs bool
 }
 
 // EnsureAdmin makes the roles of the instance and its first administrator, unless there is an active
@@ -378,7 +354,7 @@ func (s *Service) firstHash(ctx context.Context, u User, o AdminOptions) (string
 			s.log.WarnContext(ctx, "the password of the first administrator is taken as it is; change it", "user", u.ScreenName,
 				"why", err)
 		}
-		return s.hash.make(ctx, o.Password)
+		return s.passwords.Make(ctx, o.Password)
 	}
 	return s.newHash(ctx, u, o.Password)
 }
@@ -418,7 +394,8 @@ func (s *Service) ensureAdmin(
 				return nil
 			}
 			var id stoa.ID
-			err := tx.QueryRow(ctx, "SELECT a.id FROM user_account a JOIN access_holder r ON r.holder = a.id WHERE a.instance = ? AND r.role = ? AND a.password = ''", instance, role).
+			err := tx.QueryRow(ctx, "SELECT a.id FROM user_account a JOIN access_holder r ON r.holder = a.id WHERE "+
+				"a.instance = ? AND r.role = ? AND a.password = ''", instance, role).
 				Scan(&id)
 			if db.IsNoRows(err) {
 				return nil

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/throttle"
 )
 
 // A browser in which a person has signed in before is known for that account: it brings back a signed word. Its
@@ -75,7 +76,7 @@ func (s *Service) knownTries(ctx context.Context, cookie string, id stoa.ID) (t 
 		}
 		if of == id {
 			own := "signin:known:" + mark
-			return tried{own: own, limits: []limit{{own, s.o.AccountMax}}}, true, nil
+			return tried{own: own, limits: []throttle.Limit{{Subject: own, Max: s.o.AccountMax}}}, true, nil
 		}
 	}
 	return tried{}, false, nil

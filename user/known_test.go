@@ -28,6 +28,7 @@ func exhaust(t *testing.T, n *node, login string) {
 }
 
 func TestKnownBrowser_StrangersDoNotLockItOut(t *testing.T) {
+	t.Parallel()
 	for _, e := range dbtest.Engines() {
 		t.Run(string(e), func(t *testing.T) {
 			a, b := two(t, e)
@@ -64,13 +65,13 @@ func TestKnownBrowser_StrangersDoNotLockItOut(t *testing.T) {
 			}
 
 			// It is throttled by itself, on both nodes together, also when its tries are made at once.
-			before := a.hash.runs.Load() + b.hash.runs.Load()
+			before := a.passwords.Runs() + b.passwords.Runs()
 			var wg sync.WaitGroup
 			for i := range 10 {
 				wg.Go(func() { _ = try([]*node{a, b}[i%2], cookie, "wrong wrong wrong") })
 			}
 			wg.Wait()
-			if made := a.hash.runs.Load() + b.hash.runs.Load() - before; made != 3 {
+			if made := a.passwords.Runs() + b.passwords.Runs() - before; made != 3 {
 				t.Errorf("%d guesses of a known browser were looked at, want 3", made)
 			}
 			wantKind(t, "the known browser after too many tries", try(a, cookie, passphrase), stoa.KindTooMany)
@@ -84,6 +85,7 @@ func TestKnownBrowser_StrangersDoNotLockItOut(t *testing.T) {
 
 // Behind a proxy that is not trusted all visitors have one address.
 func TestKnownBrowser_IsNotCountedWithItsAddress(t *testing.T) {
+	t.Parallel()
 	n := newNode(t, dbtest.New(t))
 	admin(t, n)
 	ann := person(t, n, "ann")
@@ -102,6 +104,7 @@ func TestKnownBrowser_IsNotCountedWithItsAddress(t *testing.T) {
 }
 
 func TestSignIn_ThrottlesALargeNetwork(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		n := newNode(t, d)
 		admin(t, n)
@@ -124,29 +127,8 @@ func TestSignIn_ThrottlesALargeNetwork(t *testing.T) {
 	})
 }
 
-func TestHasher_KeepsRoomForPeopleWhoAreKnown(t *testing.T) {
-	h := newHasher(64, 2)
-	h.places <- struct{}{} // strangers have taken theirs
-	var wg sync.WaitGroup
-	ctx, cancel := context.WithCancel(context.Background())
-	turned := make(chan error, hashQueue+30)
-	for range hashQueue + 30 {
-		wg.Go(func() {
-			_, _, err := h.check(ctx, "", passphrase)
-			turned <- err
-		})
-	}
-	for range 30 {
-		wantKind(t, "beyond the queue", <-turned, stoa.KindTooMany)
-	}
-	if _, err := h.make(ofKnown(context.Background()), passphrase); err != nil {
-		t.Errorf("a person who is known, in a flood of strangers: %v", err)
-	}
-	cancel()
-	wg.Wait()
-}
-
 func TestSessions_EndAfterTwelveHoursHoweverBusy(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		n := newNode(t, d)
 		admin(t, n)
@@ -168,6 +150,7 @@ func TestSessions_EndAfterTwelveHoursHoweverBusy(t *testing.T) {
 
 // A node of the version before writes neither of the two.
 func TestSessions_OfTheVersionBeforeEndAsWell(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		n := newNode(t, d)
 		admin(t, n)
@@ -195,6 +178,7 @@ func TestSessions_OfTheVersionBeforeEndAsWell(t *testing.T) {
 }
 
 func TestSignIn_EndsTheOlderSessionOfTheBrowser(t *testing.T) {
+	t.Parallel()
 	for _, e := range dbtest.Engines() {
 		t.Run(string(e), func(t *testing.T) {
 			a, b := two(t, e)

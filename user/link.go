@@ -10,7 +10,10 @@ import (
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/db"
+	"github.com/stoa-portal/stoa/lang"
 	"github.com/stoa-portal/stoa/mail"
+	"github.com/stoa-portal/stoa/passhash"
+	"github.com/stoa-portal/stoa/throttle"
 )
 
 const (
@@ -52,13 +55,14 @@ func (s *Service) RequestReset(ctx context.Context, instance stoa.ID, email, bas
 	if err := s.life.Err(); err != nil {
 		return stoa.Unavailable(err, "the portal is shutting down; try again in a minute")
 	}
-	if err := s.try(ctx, byAddress("reset", stoa.RequesterFrom(ctx), resetsPerRequester)...); err != nil {
+	if err := s.tries.Try(ctx, throttle.ByAddress("reset", stoa.RequesterFrom(ctx), resetsPerRequester)...); err != nil {
 		return err
 	}
 	r := reset{instance: instance, email: email, base: strings.TrimRight(baseURL, "/")}
-	from, request := stoa.RequesterFrom(ctx), stoa.RequestIDFrom(ctx)
+	from, request, speaks := stoa.RequesterFrom(ctx), stoa.RequestIDFrom(ctx), lang.From(ctx).Locale()
 	if !s.post(letter{"link for a new password", func(ctx context.Context) error {
-		return s.sendReset(stoa.WithRequestID(stoa.WithRequester(ctx, from), request), r)
+		ctx = stoa.WithLocale(stoa.WithRequestID(stoa.WithRequester(ctx, from), request), speaks)
+		return s.sendReset(ctx, r)
 	}}) {
 		return stoa.TooMany("too many people ask for a new password at this moment; try again in a minute")
 	}
@@ -73,7 +77,7 @@ func (s *Service) sendReset(ctx context.Context, r reset) error {
 	if err != nil {
 		return fmt.Errorf("look for the account: %w", err)
 	}
-	if err := s.try(ctx, limit{byAccount("reset", a.ID), resetsPerPerson}); err != nil {
+	if err := s.tries.Try(ctx, throttle.Limit{Subject: byAccount("reset", a.ID), Max: resetsPerPerson}); err != nil {
 		if stoa.Is(err, stoa.KindTooMany) {
 			s.o.Audit.Count(ctx, audit.Throttled, audit.LinkAsked, a.thing())
 		}
@@ -87,24 +91,23 @@ func (s *Service) sendReset(ctx context.Context, r reset) error {
 	}); err != nil {
 		return fmt.Errorf("make the link: %w", err)
 	}
+	w := wordsFor(ctx, a.User)
+	address := r.base + "/account/reset?token=" + url.QueryEscape(token)
 	return s.o.Mail.Send(ctx, mail.Message{
 		To:      []string{a.Email},
-		Subject: "Set a new password",
-		Text: fmt.Sprintf("Hello %s,\n\nsomebody, probably you, asked for a new password. Open this address within %s to set one:\n\n%s/account/reset?token=%s\n\nIf it was not you, ignore this mail: nothing has changed.\n",
-			a.FullName(), span(s.o.ResetLifetime), r.base, url.QueryEscape(token)),
+		Subject: w.Word("signin.mail.reset.subject"),
+		Text: w.Word("signin.mail.hello", a.FullName()) + "\n\n" +
+			w.Word("signin.mail.reset.text", span(w, s.o.ResetLifetime)) + "\n\n" + address + "\n\n" +
+			w.Word("signin.mail.reset.mend") + "\n",
 	})
 }
 
 // span says how long something lasts, in the largest unit that fits without rest.
-func span(d time.Duration) string {
-	n, unit := int(d/time.Minute), "minutes"
+func span(w *lang.Words, d time.Duration) string {
 	if d%time.Hour == 0 {
-		n, unit = int(d/time.Hour), "hours"
+		return w.Word("signin.hours", int(d/time.Hour))
 	}
-	if n == 1 {
-		unit = strings.TrimSuffix(unit, "s")
-	}
-	return fmt.Sprintf("%d %s", n, unit)
+	return w.Word("signin.minutes", int(d/time.Minute))
 }
 
 // link makes a link that works once; an older one of the same purpose works no more.
@@ -206,7 +209,7 @@ func (s *Service) use(ctx context.Context, purpose, token, password string) erro
 	if err := s.checkPolicy(a.User, password); err != nil {
 		return err
 	}
-	hash, err := s.hash.make(ofKnown(ctx), password)
+	hash, err := s.passwords.Make(passhash.OfKnown(ctx), password)
 	if err != nil {
 		return err
 	}

@@ -48,38 +48,60 @@ func (s *Service) sendLetters() {
 // (OWASP ASVS 4.0.3, 2.2.3). The first password of an account is no change.
 func (s *Service) passwordChanged(ctx context.Context, a account) {
 	if a.password != "" {
-		s.notify(ctx, a.User, []string{a.Email}, lang.Word("signin.mail.password.subject"),
-			lang.Word("signin.mail.password.text", s.place(ctx)), lang.Word("signin.mail.password.mend"))
+		w := wordsFor(ctx, a.User)
+		s.notify(ctx, a.User, []string{a.Email}, w.Word("signin.mail.password.subject"),
+			w.Word("signin.mail.password.text", s.place(ctx, w)), w.Word("signin.mail.password.mend"))
 	}
 }
 
 // emailChanged tells the person at the old address and at the new one.
 func (s *Service) emailChanged(ctx context.Context, old, now User) {
-	s.notify(ctx, old, []string{old.Email, now.Email}, lang.Word("signin.mail.email.subject"),
-		lang.Word("signin.mail.email.text", now.Email, s.place(ctx)), lang.Word("signin.mail.email.mend"))
+	w := wordsFor(ctx, now)
+	s.notify(ctx, old, []string{old.Email, now.Email}, w.Word("signin.mail.email.subject"),
+		w.Word("signin.mail.email.text", now.Email, s.place(ctx, w)), w.Word("signin.mail.email.mend"))
 }
 
-// factorsChanged tells the person that a way to sign in was added or removed; name says which.
-func (s *Service) factorsChanged(ctx context.Context, a account, name string, added bool) {
-	text := lang.Word("factors.mail.removed", name, s.place(ctx))
+// factorsChanged tells the person that a way to sign in was added or removed; name, a string or a stoa.Phrase, says
+// which.
+func (s *Service) factorsChanged(ctx context.Context, a account, name any, added bool) {
+	w, key := wordsFor(ctx, a.User), "factors.mail.removed"
 	if added {
-		text = lang.Word("factors.mail.added", name, s.place(ctx))
+		key = "factors.mail.added"
 	}
-	s.notify(ctx, a.User, []string{a.Email}, lang.Word("factors.mail.subject"), text, lang.Word("factors.mail.mend"))
+	s.notify(ctx, a.User, []string{a.Email}, w.Word("factors.mail.subject"), w.Word(key, name, s.place(ctx, w)),
+		w.Word("factors.mail.mend"))
+}
+
+// wordsFor are the words in the language that the person has chosen, else in that of the request.
+func wordsFor(ctx context.Context, u User) *lang.Words {
+	if u.Locale != "" {
+		return lang.In(u.Locale)
+	}
+	if stoa.ActorFrom(ctx).User != u.ID { // an administrator reads another language, perhaps
+		return lang.In(stoa.LocaleFrom(ctx))
+	}
+	return lang.From(ctx)
+}
+
+// codesChanged tells the person that recovery codes were made, or that one was used.
+func (s *Service) codesChanged(ctx context.Context, a account, key string) {
+	w := wordsFor(ctx, a.User)
+	s.notify(ctx, a.User, []string{a.Email}, w.Word("factors.mail.subject"), w.Word(key, s.place(ctx, w)),
+		w.Word("factors.mail.mend"))
 }
 
 // place says when and from where, as far as that is known.
-func (s *Service) place(ctx context.Context) string {
+func (s *Service) place(ctx context.Context, w *lang.Words) string {
 	at := s.o.Now().UTC().Format("2006-01-02 15:04 UTC")
 	if from := stoa.RequesterFrom(ctx); from.IsValid() {
-		return lang.Word("signin.mail.place", at, from.String())
+		return w.Word("signin.mail.place", at, from.String())
 	}
 	return at
 }
 
 // notify mails to each address by itself, so that neither sees the other.
 func (s *Service) notify(ctx context.Context, u User, to []string, subject string, paragraphs ...string) {
-	text := lang.Word("signin.mail.hello", u.FullName()) + "\n\n" + strings.Join(paragraphs, "\n\n") + "\n"
+	text := wordsFor(ctx, u).Word("signin.mail.hello", u.FullName()) + "\n\n" + strings.Join(paragraphs, "\n\n") + "\n"
 	if s.o.Mail == nil || u.Status != StatusActive {
 		return
 	}

@@ -2,6 +2,7 @@ package user
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/stoa-portal/stoa"
@@ -51,6 +52,7 @@ func manager(t *testing.T, n *node, name string) User {
 }
 
 func TestOperator_IsAnAdministratorOfTheDefaultInstance(t *testing.T) {
+	t.Parallel()
 	for _, e := range dbtest.Engines() {
 		t.Run(string(e), func(t *testing.T) {
 			a, b := two(t, e)
@@ -104,6 +106,7 @@ func TestOperator_IsAnAdministratorOfTheDefaultInstance(t *testing.T) {
 }
 
 func TestOperator_PropertyNamesTheOnlyOnes(t *testing.T) {
+	t.Parallel()
 	for _, e := range dbtest.Engines() {
 		t.Run(string(e), func(t *testing.T) {
 			a, b := two(t, e)
@@ -113,7 +116,8 @@ func TestOperator_PropertyNamesTheOnlyOnes(t *testing.T) {
 			withOperators([]string{byID.ID.String(), "Nora", "maja@Example.com", "free"}, a, b)
 			for _, n := range []*node{a, b} {
 				n.cache.DropAll("test")
-				for u, want := range map[stoa.ID]bool{byID.ID: true, byName.ID: true, byMail.ID: true, boss.ID: false, digits.ID: false} {
+				for u, want := range map[stoa.ID]bool{byID.ID: true, byName.ID: true, byMail.ID: true, boss.ID: false,
+					digits.ID: false} {
 					if operates(n.actorOf(t, u)) != want {
 						t.Errorf("%d operates: %v, want %v", u, !want, want)
 					}
@@ -164,8 +168,41 @@ func TestOperator_PropertyNamesTheOnlyOnes(t *testing.T) {
 }
 
 func TestOperator_WithoutADefaultInstanceThereIsNone(t *testing.T) {
+	t.Parallel()
 	n := newNode(t, dbtest.New(t))
 	if operates(n.actorOf(t, admin(t, n).ID)) {
 		t.Error("an administrator operates an installation that has no default instance")
+	}
+}
+
+func TestByLogin_TellsOfTheOwnInstanceOnly(t *testing.T) {
+	t.Parallel()
+	for _, e := range dbtest.Engines() {
+		t.Run(string(e), func(t *testing.T) {
+			a, b := two(t, e)
+			withOperators(nil, a, b)
+			boss := admin(t, a)
+			if _, _, err := a.EnsureAdmin(asSystem(), elsewhere, AdminOptions{EmailPrefix: "ann", MailDomain: "else.test",
+				ScreenName: boss.ScreenName, First: "T", Password: passphrase}); err != nil {
+				t.Fatal(err)
+			}
+			tenant, err := a.ByLogin(asSystem(), elsewhere, "ann@else.test")
+			if err != nil || tenant.Instance != elsewhere {
+				t.Fatal(tenant, err)
+			}
+			a.wire.deliver()
+			ctx := b.actorOf(t, tenant.ID)
+			if got, err := b.ByLogin(ctx, elsewhere, strings.ToUpper(boss.ScreenName)); err != nil || got.ID != tenant.ID {
+				t.Errorf("by the screen name: %v, %v", got, err)
+			}
+			_, err = b.ByLogin(ctx, instance, boss.Email)
+			wantKind(t, "of another instance", err, stoa.KindNotFound)
+			_, err = b.ByLogin(ctx, elsewhere, boss.Email)
+			wantKind(t, "an address of another instance", err, stoa.KindNotFound)
+			mo := person(t, a, "mo")
+			a.wire.deliver()
+			_, err = b.ByLogin(b.actorOf(t, mo.ID), instance, boss.Email)
+			wantKind(t, "by a person who does not manage it", err, stoa.KindForbidden)
+		})
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/db"
+	"github.com/stoa-portal/stoa/throttle"
 )
 
 // maxAnswer bounds what a browser sends of a passkey, in bytes.
@@ -116,7 +117,7 @@ func (s *Service) ask(ctx context.Context, c challenge, data ceremony, question 
 
 // AskNewPasskey gives the question with which the browser of the actor makes a passkey.
 func (s *Service) AskNewPasskey(ctx context.Context, p Party) ([]byte, error) {
-	a, err := s.selfAfresh(ctx, "add a way to sign in")
+	a, err := s.selfWithAll(ctx, "add a way to sign in")
 	if err != nil {
 		return nil, err
 	}
@@ -211,9 +212,9 @@ func errPasskey() error {
 
 // passkeyTries are what a question for a passkey is counted for: who asks has named no account yet.
 func passkeyTries(s *Service, c Credentials) (t tried) {
-	t.limits = byAddress("passkey", c.Address, s.o.AddressMax)
+	t.limits = throttle.ByAddress("passkey", c.Address, s.o.AddressMax)
 	for _, l := range t.limits {
-		t.shared = append(t.shared, l.subject)
+		t.shared = append(t.shared, l.Subject)
 	}
 	return t
 }
@@ -221,7 +222,8 @@ func passkeyTries(s *Service, c Credentials) (t tried) {
 // AskPasskey gives the question with which a browser signs a person of the instance in with a passkey. Too
 // many from one address are TooMany.
 func (s *Service) AskPasskey(ctx context.Context, p Party, instance stoa.ID, c Credentials) ([]byte, error) {
-	if err := s.try(ctx, passkeyTries(s, c).limits...); err != nil {
+	if err := s.tries.Try(ctx, passkeyTries(s, c).limits...); err != nil {
+		s.factorInVain(ctx, err, instance, account{})
 		return nil, err
 	}
 	lib, err := p.library()
@@ -237,8 +239,17 @@ func (s *Service) AskPasskey(ctx context.Context, p Party, instance stoa.ID, c C
 }
 
 // answered checks the answer to a question of the purpose. finish spends the challenge and notes the use of
-// the passkey, in the transaction of what the answer is for.
+// the passkey, in the transaction of what the answer is for. One that does not fit is noted in the audit log.
 func (s *Service) answered(ctx context.Context, p Party, purpose string, instance stoa.ID,
+	answer []byte) (a account, begun challenge,
+	finish func(ctx context.Context, tx *db.Tx) error, err error) {
+	if a, begun, finish, err = s.checkAnswer(ctx, p, purpose, instance, answer); err != nil {
+		s.factorInVain(ctx, err, instance, a)
+	}
+	return a, begun, finish, err
+}
+
+func (s *Service) checkAnswer(ctx context.Context, p Party, purpose string, instance stoa.ID,
 	answer []byte) (a account, begun challenge,
 	finish func(ctx context.Context, tx *db.Tx) error, err error) {
 	if len(answer) > maxAnswer {
@@ -264,7 +275,11 @@ func (s *Service) answered(ctx context.Context, p Party, purpose string, instanc
 	if err != nil {
 		return a, begun, nil, fmt.Errorf("look for a passkey: %w", err)
 	}
-	if a, err = s.account(ctx, s.db, f.Account); err != nil {
+	a, err = s.account(ctx, s.db, f.Account)
+	if stoa.Is(err, stoa.KindNotFound) { // deleted meanwhile
+		return a, begun, nil, errPasskey()
+	}
+	if err != nil {
 		return a, begun, nil, err
 	}
 	var k passkey
@@ -382,7 +397,8 @@ type away struct {
 // token with which it is known there. The origin must be one of the portal's own.
 func (s *Service) LeaveFor(ctx context.Context, instance stoa.ID, to Away, secret string,
 	c Credentials) (token string, err error) {
-	if err := s.try(ctx, passkeyTries(s, c).limits...); err != nil {
+	if err := s.tries.Try(ctx, passkeyTries(s, c).limits...); err != nil {
+		s.factorInVain(ctx, err, instance, account{})
 		return "", err
 	}
 	token, key := newToken()
@@ -453,6 +469,7 @@ func (s *Service) SignInWithTicket(ctx context.Context, instance stoa.ID, origin
 		return v, "", "", err
 	}
 	if !ok || begun.instance != instance || begun.host != origin || secret == "" || to.Browser != digest(secret) {
+		s.factorInVain(ctx, errBeginAgain(), instance, account{})
 		return v, "", "", errBeginAgain()
 	}
 	a, err := s.account(ctx, s.db, begun.account)

@@ -39,6 +39,7 @@ func (n *node) askPasskey(t *testing.T) []byte {
 
 // What was asked on one node is answered on the other, once.
 func TestSignInWithPasskey_AskedOnOneNodeAnsweredOnTheOther(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, e dbtest.Engine) {
 		a, b := two(t, e)
 		u := admin(t, a)
@@ -78,6 +79,7 @@ func TestSignInWithPasskey_AskedOnOneNodeAnsweredOnTheOther(t *testing.T) {
 }
 
 func TestSignInWithPasskey_Refuses(t *testing.T) {
+	t.Parallel()
 	a := newNode(t, dbtest.New(t))
 	a.o.AddressMax = 100
 	u := admin(t, a)
@@ -95,7 +97,7 @@ func TestSignInWithPasskey_Refuses(t *testing.T) {
 	try("another port", func(p *authenticator) { p.origin += ":8443" })
 	try("another host's hash", func(p *authenticator) { p.host = "evil.example" })
 	try("another key", func(p *authenticator) { p.key = newAuthenticator(t).key })
-	try("another account's handle", func(p *authenticator) { p.user = []byte("somebody else") })
+	try("another account's handle", func(p *authenticator) { p.user = []byte("another person") })
 	if err := a.passkeyIn(phone.get(t, a.askPasskey(t))); err != nil {
 		t.Fatalf("as it is: %v", err)
 	}
@@ -123,6 +125,7 @@ func TestSignInWithPasskey_Refuses(t *testing.T) {
 }
 
 func TestProveWithPasskey_IsForTheSameSession(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, e dbtest.Engine) {
 		a, b := two(t, e)
 		admin(t, a)
@@ -161,6 +164,7 @@ func TestProveWithPasskey_IsForTheSameSession(t *testing.T) {
 
 // The way to the main host and back: a ticket is good once, for a minute, at its origin, in its browser.
 func TestSignInWithTicket_IsBoundToOriginAndBrowser(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, e dbtest.Engine) {
 		a, b := two(t, e)
 		a.o.AddressMax, b.o.AddressMax = 100, 100
@@ -187,7 +191,8 @@ func TestSignInWithTicket_IsBoundToOriginAndBrowser(t *testing.T) {
 			if err != nil || to.Origin != news {
 				t.Fatalf("the ticket: %+v, %v", to, err)
 			}
-			if _, _, err := b.TicketWithPasskey(context.Background(), party(), instance, token, phone.get(t, a.askPasskey(t))); !stoa.Is(
+			if _, _, err := b.TicketWithPasskey(context.Background(), party(), instance, token,
+				phone.get(t, a.askPasskey(t))); !stoa.Is(
 				err,
 				stoa.KindUnauthorized,
 			) {
@@ -201,7 +206,11 @@ func TestSignInWithTicket_IsBoundToOriginAndBrowser(t *testing.T) {
 		}
 		good := ticket()
 		for what, try := range map[string]func() error{
-			"another origin":   func() error { _, _, err := use(a, instance, "https://evil.example", "browser", good); return err },
+			"another origin": func() error {
+				_, _,
+					err := use(a, instance, "https://evil.example", "browser", good)
+				return err
+			},
 			"another browser":  func() error { _, _, err := use(a, instance, news, "other", good); return err },
 			"no browser":       func() error { _, _, err := use(a, instance, news, "", good); return err },
 			"another instance": func() error { _, _, err := use(a, instance+1, news, "browser", good); return err },

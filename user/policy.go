@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/passhash"
 )
 
 //go:embed common.txt
@@ -30,8 +31,8 @@ func (s *Service) checkPolicy(u User, password string) error {
 	if n := utf8.RuneCountInString(password); n < s.o.MinPassword {
 		return stoa.Invalid("password", "the password has %d characters; at least %d are expected", n, s.o.MinPassword)
 	}
-	if len(password) > maxPassword || !utf8.ValidString(password) {
-		return stoa.Invalid("password", "a password is text of at most %d bytes", maxPassword)
+	if len(password) > passhash.Max || !utf8.ValidString(password) {
+		return stoa.Invalid("password", "a password is text of at most %d bytes", passhash.Max)
 	}
 	bare, core := bareOf(password), coreOf(password)
 	local, _, _ := strings.Cut(u.Email, "@")

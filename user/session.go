@@ -14,6 +14,7 @@ import (
 	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/db"
+	"github.com/stoa-portal/stoa/passhash"
 )
 
 // Credentials are what a person signs in with.
@@ -43,9 +44,9 @@ type Session struct {
 	Limited    bool // a second factor is asked of the person: until then the session is good for making one only
 }
 
-// sessionMax is how long a session lasts at most without "keep me signed in", and one of an operator always (OWASP
+// SessionMax is how long a session lasts at most without "keep me signed in", and one of an operator always (OWASP
 // ASVS 4.0.3, 3.3.2).
-const sessionMax = 12 * time.Hour
+const SessionMax = 12 * time.Hour
 
 // SignIn checks the credentials and makes a session. The token is the only way to it and is given
 // once. Wrong credentials, unknown users, locked accounts and accounts without a password are all
@@ -80,13 +81,13 @@ func (s *Service) checkPassword(ctx context.Context, c Credentials, instance sto
 		}
 	}
 	if known {
-		ctx = ofKnown(ctx)
+		ctx = passhash.OfKnown(ctx)
 	} else {
 		// By what was typed, whether or not there is such an account: else its two logins, which would share a
 		// count, would tell that there is one.
 		t = s.strangersTries("signin", byLogin("signin", instance, login), c.Address)
 	}
-	if err := s.try(ctx, t.limits...); err != nil {
+	if err := s.tries.Try(ctx, t.limits...); err != nil {
 		if stoa.Is(err, stoa.KindTooMany) {
 			s.triedInVain(ctx, audit.Throttled, instance, a, found)
 		}
@@ -96,7 +97,7 @@ func (s *Service) checkPassword(ctx context.Context, c Credentials, instance sto
 	if found && a.Status == StatusActive {
 		stored = a.password
 	}
-	ok, old, err := s.hash.check(ctx, stored, c.Password)
+	ok, old, err := s.passwords.Check(ctx, stored, c.Password)
 	if err != nil {
 		return a, "", t, err
 	}
@@ -105,7 +106,7 @@ func (s *Service) checkPassword(ctx context.Context, c Credentials, instance sto
 		return a, "", t, errWrong()
 	}
 	if old { // made with other costs
-		if fresh, err = s.hash.make(ctx, c.Password); err != nil {
+		if fresh, err = s.passwords.Make(ctx, c.Password); err != nil {
 			return a, "", t, err
 		}
 	}
@@ -131,8 +132,9 @@ func (s *Service) open(ctx context.Context, a account, c Credentials, fresh stri
 	token, digest := newToken()
 	now := s.o.Now().UTC().Truncate(time.Microsecond)
 	v := Session{
-		User: a.ID, Instance: a.Instance, Created: now, Seen: now, Proven: now, Remember: c.Remember, Version: 1, TwoFactors: c.finish != nil,
-		Address: c.Address.Unmap().WithZone("").String(), Agent: clean(c.Agent, 190),
+		User: a.ID, Instance: a.Instance, Created: now, Seen: now, Proven: now, Remember: c.Remember, Version: 1,
+		TwoFactors: c.finish != nil,
+		Address:    c.Address.Unmap().WithZone("").String(), Agent: clean(c.Agent, 190),
 	}
 	v.Ends = s.ends(v)
 	v.Expires = s.idleEnd(v, now)
@@ -167,6 +169,11 @@ func (s *Service) open(ctx context.Context, a account, c Credentials, fresh stri
 		if n == 0 {
 			return errWrong()
 		}
+		if c.finish == nil { // a factor may have been added since the password was checked
+			if have, err := countFactors(ctx, tx, a.ID); err != nil || have > 0 {
+				return orElse(err, errBeginAgain())
+			}
+		}
 		if len(before) > 0 {
 			if err := endSessions(ctx, tx, "digest IN "+db.In(len(before)), before...); err != nil {
 				return err
@@ -174,7 +181,8 @@ func (s *Service) open(ctx context.Context, a account, c Credentials, fresh stri
 		}
 		if err := tx.Insert(ctx, "user_session", db.Row{
 			"id": v.ID, "digest": digest, "account": v.User, "instance": v.Instance, "created": db.Micros(now), "seen": db.Micros(now),
-			"expires": db.Micros(v.Expires), "ends": db.Micros(v.Ends), "remember": v.Remember, "address": v.Address, "agent": v.Agent,
+			"expires": db.Micros(v.Expires), "ends": db.Micros(v.Ends), "remember": v.Remember, "address": v.Address,
+			"agent":  v.Agent,
 			"proven": db.Micros(now), "two_factors": v.TwoFactors, "version": v.Version,
 		}); err != nil {
 			return fmt.Errorf("make the session: %w", err)
@@ -195,15 +203,24 @@ func (s *Service) open(ctx context.Context, a account, c Credentials, fresh stri
 	return v, token, nil
 }
 
-// ends is when a session ends however busy it is.
+// ends is when a session ends however busy it is: as was said when it began, or earlier where the settings are stricter
+// now.
 func (s *Service) ends(v Session) time.Time {
-	if !v.Ends.IsZero() {
+	end := v.Created.Add(SessionMax)
+	if v.Remember {
+		end = v.Created.Add(s.o.RememberAge)
+	}
+	if !v.Ends.IsZero() && v.Ends.Before(end) {
 		return v.Ends
 	}
-	if v.Remember {
-		return v.Created.Add(s.o.RememberAge)
-	}
-	return v.Created.Add(sessionMax)
+	return end
+}
+
+// over reports whether a session has ended, for want of use or by age. Older versions told a shorter idle time from
+// a longer one by Expires alone.
+func (s *Service) over(v Session, now time.Time) bool {
+	return !now.Before(v.Expires) || !now.Before(s.ends(v)) ||
+		!v.Remember && !v.Ends.IsZero() && now.Sub(v.Seen) >= s.o.SessionTimeout
 }
 
 // idleEnd is when a session that is used now ends without further use. One that the person asked to keep waits for its
@@ -238,7 +255,7 @@ func (s *Service) Authenticate(ctx context.Context, token string) (stoa.Actor, S
 		return stoa.Actor{}, Session{}, err
 	}
 	now := s.o.Now()
-	if !now.Before(v.Expires) || !now.Before(s.ends(v)) {
+	if s.over(v, now) {
 		return stoa.Actor{}, Session{}, errSignedOut()
 	}
 	actor, err := s.actor(ctx, v.User)
@@ -248,7 +265,7 @@ func (s *Service) Authenticate(ctx context.Context, token string) (stoa.Actor, S
 	if err != nil {
 		return stoa.Actor{}, Session{}, err
 	}
-	if actor.Operator && now.Sub(v.Created) >= sessionMax {
+	if actor.Operator && now.Sub(v.Created) >= SessionMax {
 		return stoa.Actor{}, Session{}, errSignedOut()
 	}
 	actor.Session, actor.Proven = v.ID, v.Proven
@@ -321,6 +338,8 @@ func (s *Service) actor(ctx context.Context, id stoa.ID) (stoa.Actor, error) {
 			User:     id,
 			Name:     a.FullName(),
 			Instance: a.Instance,
+			Locale:   a.Locale,
+			TimeZone: a.TimeZone,
 			Admin:    admin != 0 && slices.Contains(held, admin),
 		}
 		if actor.Operator, err = s.operates(ctx, s.db, a.User, actor.Admin); err != nil {
@@ -335,6 +354,15 @@ func (s *Service) actor(ctx context.Context, id stoa.ID) (stoa.Actor, error) {
 		actor.Roles = slices.Compact(actor.Roles)
 		return actor, nil
 	})
+}
+
+// Acting gives what a person may do now, for work that goes on after the request in which they asked for it: an actor
+// without a session. NotFound says that the account is locked or gone. Only for the person and for the portal itself.
+func (s *Service) Acting(ctx context.Context, id stoa.ID) (stoa.Actor, error) {
+	if actor := stoa.ActorFrom(ctx); !actor.System && actor.User != id || id == 0 {
+		return stoa.Actor{}, stoa.NotFound("user", id)
+	}
+	return s.actor(ctx, id)
 }
 
 // SignOut ends the session of a token. A token that has ended already is no error.
@@ -361,7 +389,7 @@ func (s *Service) Sessions(ctx context.Context, user stoa.ID) ([]Session, error)
 	now := s.o.Now()
 	list, err := db.All(ctx, s.db, scanSession, sessionColumns+
 		" WHERE account = ? AND expires > ? ORDER BY seen DESC, id LIMIT 500", user, db.Micros(now))
-	return slices.DeleteFunc(list, func(v Session) bool { return !now.Before(s.ends(v)) }), err
+	return slices.DeleteFunc(list, func(v Session) bool { return s.over(v, now) }), err
 }
 
 // EndSession ends one session. It is for the user whose session it is and for who manages the
@@ -462,7 +490,7 @@ func (s *Service) Sweep(ctx context.Context) error {
 		if _, err := tx.Exec(ctx, "DELETE FROM user_challenge WHERE expires <= ?", db.Micros(now)); err != nil {
 			return fmt.Errorf("sweep challenges: %w", err)
 		}
-		if _, err := tx.Exec(ctx, "DELETE FROM user_attempt WHERE since <= ?", db.Micros(now.Add(-s.o.ThrottleWindow))); err != nil {
+		if err := s.tries.Sweep(ctx, tx); err != nil {
 			return fmt.Errorf("sweep tries: %w", err)
 		}
 		return nil

@@ -14,9 +14,11 @@ import (
 	"github.com/stoa-portal/stoa/access"
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/db/dbtest"
+	"github.com/stoa-portal/stoa/throttle"
 )
 
 func TestSignIn_GivesASessionUntilSignOut(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		n := newNode(t, d)
 		boss := admin(t, n)
@@ -44,6 +46,7 @@ func TestSignIn_GivesASessionUntilSignOut(t *testing.T) {
 }
 
 func TestSignIn_TokenIsNotInTheDatabase(t *testing.T) {
+	t.Parallel()
 	n := newNode(t, dbtest.New(t))
 	admin(t, n)
 	token := n.signIn(t, "test", passphrase)
@@ -60,6 +63,7 @@ func TestSignIn_TokenIsNotInTheDatabase(t *testing.T) {
 }
 
 func TestSessions_SlideAndEnd(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		n := newNode(t, d)
 		admin(t, n)
@@ -90,7 +94,8 @@ func TestSessions_SlideAndEnd(t *testing.T) {
 			t.Fatal(err)
 		}
 		var left int
-		if err := n.db.QueryRow(context.Background(), "SELECT (SELECT count(*) FROM user_session) + (SELECT count(*) FROM user_attempt)").Scan(&left); err != nil ||
+		if err := n.db.QueryRow(context.Background(), "SELECT (SELECT count(*) FROM user_session) + (SELECT count(*) "+
+			"FROM user_attempt)").Scan(&left); err != nil ||
 			left != 0 {
 			t.Errorf("%d rows are left after the sweep (%v)", left, err)
 		}
@@ -99,6 +104,7 @@ func TestSessions_SlideAndEnd(t *testing.T) {
 }
 
 func TestSessions_ListAndEndOwnOnly(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		n := newNode(t, d)
 		admin(t, n)
@@ -128,6 +134,7 @@ func TestSessions_ListAndEndOwnOnly(t *testing.T) {
 }
 
 func TestAuthenticate_ForgedTokens(t *testing.T) {
+	t.Parallel()
 	n := newNode(t, dbtest.New(t))
 	admin(t, n)
 	good := n.signIn(t, "test", passphrase)
@@ -157,6 +164,7 @@ func TestAuthenticate_ForgedTokens(t *testing.T) {
 }
 
 func TestSignIn_SameWorkForAllFailures(t *testing.T) {
+	t.Parallel()
 	n := newNode(t, dbtest.New(t))
 	admin(t, n)
 	ann := person(t, n, "ann")
@@ -169,11 +177,13 @@ func TestSignIn_SameWorkForAllFailures(t *testing.T) {
 	}
 	message := ""
 	for i, c := range []struct{ what, login, password string }{
-		{"wrong password", "test", "not the right one"}, {"unknown name", "nobody", passphrase}, {"unknown address", "nobody@example.com", passphrase},
-		{"locked", "ann", passphrase}, {"no password yet", "new", ""}, {"no password yet, some given", "new", passphrase}, {"nothing", "", ""},
+		{"wrong password", "test", "not the right one"}, {"unknown name", "nobody", passphrase},
+		{"unknown address", "nobody@example.com", passphrase},
+		{"locked", "ann", passphrase}, {"no password yet", "new", ""}, {"no password yet, some given", "new", passphrase},
+		{"nothing", "", ""},
 		{"too long", "test", strings.Repeat("x", 5000)}, {"no text", "\xff\x00", passphrase},
 	} {
-		before := n.hash.runs.Load()
+		before := n.passwords.Runs()
 		cr := credentials(c.login, c.password)
 		cr.Address = netip.AddrFrom4([4]byte{198, 51, 100, byte(i)})
 		_, token, err := n.SignIn(context.Background(), cr, instance)
@@ -187,13 +197,14 @@ func TestSignIn_SameWorkForAllFailures(t *testing.T) {
 		if err.Error() != message {
 			t.Errorf("%s: says %q, others %q", c.what, err, message)
 		}
-		if made := n.hash.runs.Load() - before; made != 1 {
+		if made := n.passwords.Runs() - before; made != 1 {
 			t.Errorf("%s: %d hashes, want 1", c.what, made)
 		}
 	}
 }
 
 func TestSignIn_ThrottlesAccounts(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		n := newNode(t, d)
 		admin(t, n)
@@ -223,10 +234,10 @@ func TestSignIn_ThrottlesAccounts(t *testing.T) {
 			_, _, err := n.SignIn(context.Background(), credentials(other, "wrong wrong wrong"), instance)
 			wantKind(t, other+" while the other login is throttled", err, stoa.KindUnauthorized)
 		}
-		before := n.hash.runs.Load()
+		before := n.passwords.Runs()
 		_, _, err := n.SignIn(context.Background(), credentials(" ANN", passphrase), instance)
 		wantKind(t, "right password in another spelling of the login while throttled", err, stoa.KindTooMany)
-		if n.hash.runs.Load() != before {
+		if n.passwords.Runs() != before {
 			t.Error("a throttled sign-in still hashes")
 		}
 		n.clock.pass(16 * time.Minute)
@@ -235,6 +246,7 @@ func TestSignIn_ThrottlesAccounts(t *testing.T) {
 }
 
 func TestSignIn_ThrottlesAddresses(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		n := newNode(t, d)
 		admin(t, n)
@@ -263,12 +275,13 @@ func TestSignIn_ThrottlesAddresses(t *testing.T) {
 }
 
 func TestSignIn_ThrottleHoldsForTriesAtTheSameTime(t *testing.T) {
+	t.Parallel()
 	for _, e := range dbtest.Engines() {
 		t.Run(string(e), func(t *testing.T) {
 			a, b := two(t, e)
 			admin(t, a)
 			var wg sync.WaitGroup
-			before := a.hash.runs.Load() + b.hash.runs.Load()
+			before := a.passwords.Runs() + b.passwords.Runs()
 			for i := range 12 {
 				n := []*node{a, b}[i%2]
 				wg.Go(func() {
@@ -280,7 +293,7 @@ func TestSignIn_ThrottleHoldsForTriesAtTheSameTime(t *testing.T) {
 				})
 			}
 			wg.Wait()
-			if made := a.hash.runs.Load() + b.hash.runs.Load() - before; made != 3 {
+			if made := a.passwords.Runs() + b.passwords.Runs() - before; made != 3 {
 				t.Errorf("%d guesses were looked at, want 3", made)
 			}
 		})
@@ -288,6 +301,7 @@ func TestSignIn_ThrottleHoldsForTriesAtTheSameTime(t *testing.T) {
 }
 
 func TestSignIn_TriesAndSuccessesAtTheSameTimeDoNotFail(t *testing.T) {
+	t.Parallel()
 	for _, e := range dbtest.Engines() {
 		t.Run(string(e), func(t *testing.T) {
 			a, b := two(t, e)
@@ -296,7 +310,7 @@ func TestSignIn_TriesAndSuccessesAtTheSameTimeDoNotFail(t *testing.T) {
 				n := []*node{a, b}[i%2]
 				wg.Go(func() {
 					for range 40 {
-						err := n.try(context.Background(), limit{"test:who", 1000})
+						err := n.tries.Try(context.Background(), throttle.Limit{Subject: "test:who", Max: 1000})
 						if err == nil {
 							err = n.db.Write(context.Background(), func(ctx context.Context, tx *db.Tx) error {
 								return succeeded(ctx, tx, tried{own: "test:who", shared: []string{"test:from"}})
@@ -315,6 +329,7 @@ func TestSignIn_TriesAndSuccessesAtTheSameTimeDoNotFail(t *testing.T) {
 }
 
 func TestTwoNodes_SessionsAndRolesHoldOnBoth(t *testing.T) {
+	t.Parallel()
 	for _, e := range dbtest.Engines() {
 		t.Run(string(e), func(t *testing.T) {
 			a, b := two(t, e)

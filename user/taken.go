@@ -31,6 +31,9 @@ func (s *Service) lockAgain(ctx context.Context, tx *db.Tx, u User) error {
 	if _, err := tx.Exec(ctx, "DELETE FROM user_link WHERE account = ?", u.ID); err != nil {
 		return err
 	}
+	if err := dropChallenges(ctx, tx, u.ID); err != nil {
+		return err
+	}
 	tx.Changed("user", u.ID, u.Instance, u.Version+1)
 	if err := s.keepOneAdmin(ctx, tx, u.Instance); err != nil {
 		return err

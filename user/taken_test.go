@@ -56,8 +56,9 @@ func (n *node) repeat(t *testing.T, what string, again []func(ctx context.Contex
 	}
 }
 
-// Coherence rule 33: whatever takes something away says so, and does it again when it was lost.
+// Rule 33: whatever takes something away says so, and does it again when it was lost.
 func TestTakesAway_LostChangesAreDoneAgain_Rule33(t *testing.T) {
+	t.Parallel()
 	type world struct {
 		*node
 		boss, me, mine context.Context // an administrator, the person, and the person's other session
@@ -128,8 +129,8 @@ func TestTakesAway_LostChangesAreDoneAgain_Rule33(t *testing.T) {
 			_, err := w.UpdateGroup(w.boss, g)
 			return err
 		}, []func(*world) bool{holds}},
-		{"delete a group", func(w *world) error { return w.DeleteGroup(w.boss, w.group.ID) }, []func(*world) bool{holds}},
-		{"delete a role", func(w *world) error { return w.access.DeleteRole(w.boss, w.role) }, []func(*world) bool{holds}},
+		{"delete a group", func(w *world) error { return w.TrashGroup(w.boss, w.group.ID) }, []func(*world) bool{holds}},
+		{"delete a role", func(w *world) error { return w.access.TrashRole(w.boss, w.role) }, []func(*world) bool{holds}},
 	}
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		n := newNode(t, d)
@@ -175,6 +176,7 @@ func TestTakesAway_LostChangesAreDoneAgain_Rule33(t *testing.T) {
 }
 
 func TestTakesAway_WhatGivesDoesNotWait(t *testing.T) {
+	t.Parallel()
 	n := newNode(t, dbtest.New(t))
 	admin(t, n)
 	boss := n.as(t, n.signIn(t, "test", passphrase))

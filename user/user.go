@@ -20,7 +20,9 @@ import (
 	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/mail"
+	"github.com/stoa-portal/stoa/passhash"
 	"github.com/stoa-portal/stoa/secret"
+	"github.com/stoa-portal/stoa/throttle"
 )
 
 // The states of an account.
@@ -65,12 +67,13 @@ type Options struct {
 
 // Service keeps users, groups and sessions. It is safe for concurrent use; Close ends it.
 type Service struct {
-	o       Options
-	db      *db.DB
-	access  *access.Service
-	secrets *secret.Service
-	log     *slog.Logger
-	hash    *hasher
+	o         Options
+	db        *db.DB
+	access    *access.Service
+	secrets   *secret.Service
+	log       *slog.Logger
+	passwords *passhash.Hasher
+	tries     *throttle.Service
 
 	sessions *cache.Region[Session]
 	actors   *cache.Region[stoa.Actor]
@@ -114,12 +117,14 @@ func New(o Options) (*Service, error) {
 	setDefault(&o.MinPassword, 12)
 	setDefault(&o.HashMemory, 19456)
 	setDefault(&o.HashParallel, 4)
-	if o.MinPassword > maxPassword || o.HashMemory > maxHashMemory {
-		return nil, fmt.Errorf("user: Options.MinPassword is at most %d and Options.HashMemory at most %d", maxPassword, maxHashMemory)
+	if o.MinPassword > passhash.Max || o.HashMemory > passhash.MaxMemory {
+		return nil, fmt.Errorf("user: Options.MinPassword is at most %d and Options.HashMemory at most %d", passhash.Max,
+			passhash.MaxMemory)
 	}
 	s := &Service{
 		o: o, db: o.DB, access: o.Access, secrets: o.Secrets, log: o.Logger.With("component", "user"),
-		hash: newHasher(o.HashMemory, o.HashParallel),
+		passwords: passhash.New(o.HashMemory, o.HashParallel),
+		tries:     throttle.New(o.DB, o.ThrottleWindow, o.Now),
 		sessions: cache.NewRegion(o.Cache, cache.RegionOptions{Name: "session", MaxBytes: 16 << 20}, func(v Session) int {
 			return 160 + len(v.Agent)
 		}),
@@ -339,7 +344,8 @@ func (s *Service) keepOneAdmin(ctx context.Context, tx *db.Tx, instance stoa.ID)
 		return fmt.Errorf("count the administrators: %w", err)
 	}
 	if n == 0 {
-		return stoa.Conflict("this would leave nobody who administers the portal: make somebody else an administrator first")
+		return stoa.Conflict("this would leave the portal without an administrator: make another account an " +
+			"administrator first")
 	}
 	return nil
 }
@@ -353,11 +359,37 @@ func (s *Service) lockAdminRole(ctx context.Context, tx *db.Tx, instance stoa.ID
 	return role, nil
 }
 
+// countAdmins gives how many active accounts hold the role, directly or by a group: 0, 1, or 2 for two and more.
 func countAdmins(ctx context.Context, q db.Queryer, role stoa.ID) (int, error) {
-	var n int
-	err := q.QueryRow(ctx, `SELECT count(*) FROM user_account a WHERE a.status = ? AND (
-a.id IN (SELECT h.holder FROM access_holder h WHERE h.role = ?)
-OR a.id IN (SELECT m.account FROM user_member m JOIN access_holder h ON h.holder = m.usergroup WHERE h.role = ?))`,
-		StatusActive, role, role).Scan(&n)
-	return n, err
+	found, err := db.All(ctx, q, scanID, "SELECT a.id FROM access_holder h JOIN user_account a ON a.id = h.holder "+
+		"WHERE h.role = ? AND a.status = ? LIMIT 2", role, StatusActive)
+	if err != nil || len(found) == 2 {
+		return len(found), err
+	}
+	groups, err := groupsHolding(ctx, q, role)
+	if err != nil {
+		return 0, err
+	}
+	for _, g := range groups {
+		members, err := db.All(ctx, q, scanID, "SELECT m.account FROM user_member m JOIN user_account a ON a.id = m.account "+
+			"WHERE m.usergroup = ? AND a.status = ? LIMIT 2", g, StatusActive)
+		if err != nil {
+			return 0, err
+		}
+		for _, id := range members {
+			if !slices.Contains(found, id) {
+				found = append(found, id)
+			}
+		}
+		if len(found) >= 2 {
+			return 2, nil
+		}
+	}
+	return len(found), nil
+}
+
+// groupsHolding gives the user groups that hold a role.
+func groupsHolding(ctx context.Context, q db.Queryer, role stoa.ID) ([]stoa.ID, error) {
+	return db.All(ctx, q, scanID,
+		"SELECT g.id FROM user_group g JOIN access_holder h ON h.holder = g.id WHERE h.role = ? ORDER BY g.id", role)
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/stoa-portal/stoa/httpd"
 	"github.com/stoa-portal/stoa/look"
 	"github.com/stoa-portal/stoa/page"
+	"github.com/stoa-portal/stoa/portal"
 	"github.com/stoa-portal/stoa/render"
 	"github.com/stoa-portal/stoa/server/servertest"
 	"github.com/stoa-portal/stoa/site"
@@ -35,7 +36,7 @@ import (
 )
 
 // chain is the handler of a node as its server runs it, with an article of about 20 kB at /w/tide, a page with
-// six widgets at /quay, and the token of somebody's session.
+// six widgets at /quay, and the token of an editor's session.
 func chain(t testing.TB) (s *httpd.Server, token string) {
 	t.Helper()
 	d := dbtest.New(t)
@@ -173,7 +174,10 @@ func chain(t testing.TB) (s *httpd.Server, token string) {
 	)
 	must(err)
 	t.Cleanup(theme.Close)
-	h, err := web.New(web.Options{Cache: c, Access: acc, Users: users, Sites: sites, Pages: pages, Content: articles,
+	asks, err := portal.New(portal.Options{Access: acc, Cache: c, Sites: sites, Users: users})
+	must(err)
+	h, err := web.New(web.Options{Portal: asks, Cache: c, Access: acc, Users: users, Sites: sites, Pages: pages,
+		Content:  articles,
 		Taxonomy: terms, Files: files, Render: theme, Assets: assets,
 		Identity: func(context.Context) (string, error) { return "bench", nil }})
 	must(err)

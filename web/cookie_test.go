@@ -56,6 +56,7 @@ func (c cookies) secure(t *testing.T, n *servertest.Node, method, path string, f
 }
 
 func TestCookies_OverHTTPSAreOfThisHostOnly(t *testing.T) {
+	t.Parallel()
 	a, b := behindTLS(t)
 	jar := cookies{}
 	want(t, jar.secure(t, a, "POST", "/sign-in", signIn("/account")), http.StatusSeeOther)
@@ -75,12 +76,14 @@ func TestCookies_OverHTTPSAreOfThisHostOnly(t *testing.T) {
 	// Signing in again ends the session of the browser; signing out ends what is there.
 	old := jar["__Host-stoa_session"]
 	want(t, jar.secure(t, b, "POST", "/sign-in", signIn("/account")), http.StatusSeeOther)
-	if got := (cookies{"__Host-stoa_session": old}).secure(t, a, "GET", "/account", nil); got.Status != http.StatusSeeOther {
+	if got := (cookies{"__Host-stoa_session": old}).secure(t, a, "GET", "/account",
+		nil); got.Status != http.StatusSeeOther {
 		t.Errorf("the older session of the browser goes on: %d", got.Status)
 	}
 	last := jar["__Host-stoa_session"]
 	want(t, jar.secure(t, a, "POST", "/sign-out", url.Values{}), http.StatusSeeOther)
-	if got := (cookies{"__Host-stoa_session": last}).secure(t, b, "GET", "/account", nil); got.Status != http.StatusSeeOther {
+	if got := (cookies{"__Host-stoa_session": last}).secure(t, b, "GET", "/account",
+		nil); got.Status != http.StatusSeeOther {
 		t.Errorf("the session goes on after signing out: %d", got.Status)
 	}
 	if jar["__Host-stoa_session"] != "" || jar["__Host-stoa_known"] == "" {
@@ -90,6 +93,7 @@ func TestCookies_OverHTTPSAreOfThisHostOnly(t *testing.T) {
 
 // A node of the version before gives and takes the bare name, and its sessions know no end.
 func TestCookies_OfANodeOfTheVersionBeforeCount(t *testing.T) {
+	t.Parallel()
 	a, b := behindTLS(t)
 	jar := cookies{}
 	want(t, jar.secure(t, a, "POST", "/sign-in", signIn("/account")), http.StatusSeeOther)
@@ -120,6 +124,7 @@ func exec(t *testing.T, n *servertest.Node, query string) {
 }
 
 func TestSignIn_KnownBrowserIsNotLockedOut(t *testing.T) {
+	t.Parallel()
 	nodes := servertest.Start(t, 2)
 	nodes[0].SignIn(t)
 	want(t, nodes[0].Post(t, "/sign-out", url.Values{}), http.StatusSeeOther)
@@ -134,12 +139,15 @@ func TestSignIn_KnownBrowserIsNotLockedOut(t *testing.T) {
 }
 
 func TestProtocolHTTPS_NothingSignsInInTheClear(t *testing.T) {
+	t.Parallel()
 	g := servertest.NewGroup(t, dbtest.SQLite)
 	n := g.Join(map[string]string{"web.server.protocol": "https", "web.server.trusted.proxies": "127.0.0.1"})
 	client := n.Guest(t)
 	address := strings.Replace(n.URL, "https://", "http://", 1)
-	for _, header := range [][]string{nil, {"X-Forwarded-For", "203.0.113.5", "X-Forwarded-Proto", "https"}} { // the second is not believed
-		for path, form := range map[string]url.Values{"/sign-in": signIn("/"), "/account/reset": {"token": {"x"}, "new": {"x"}, "again": {"x"}}} {
+	// the second is not believed
+	for _, header := range [][]string{nil, {"X-Forwarded-For", "203.0.113.5", "X-Forwarded-Proto", "https"}} {
+		for path, form := range map[string]url.Values{"/sign-in": signIn("/"),
+			"/account/reset": {"token": {"x"}, "new": {"x"}, "again": {"x"}}} {
 			got := servertest.Do(t, client.Client, "POST", address+path, strings.NewReader(form.Encode()),
 				append([]string{"Content-Type", "application/x-www-form-urlencoded"}, header...)...)
 			status := http.StatusPermanentRedirect

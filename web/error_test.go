@@ -1,22 +1,25 @@
 package web
 
 import (
+	"html/template"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 
+	"github.com/stoa-portal/stoa/lang"
 	"github.com/stoa-portal/stoa/look"
 )
 
 // While nothing of the site can be found out, visitors are told so in the language of their browser, and nothing of what
 // is wrong inside; the link to try again leads nowhere else.
 func TestErrorPage_WithoutASite(t *testing.T) {
-	tmpl, err := screens(look.New())
+	t.Parallel()
+	tmpl, err := screens(look.New(), lang.In("en"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &Handler{tmpl: tmpl}
+	h := &Handler{tmpl: func(*lang.Words) *template.Template { return tmpl }}
 	page := func(method, address, language string) string {
 		r := httptest.NewRequest(method, "http://example.com"+address, nil)
 		r.Header.Set("Accept-Language", language)
@@ -50,11 +53,12 @@ func TestErrorPage_WithoutASite(t *testing.T) {
 
 // What an editor wrote comes back with the page that says that it could not be saved, so that it can be sent again.
 func TestErrorPage_KeepsWhatAnEditorWrote(t *testing.T) {
-	tmpl, err := screens(look.New())
+	t.Parallel()
+	tmpl, err := screens(look.New(), lang.In("en"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &Handler{tmpl: tmpl}
+	h := &Handler{tmpl: func(*lang.Words) *template.Template { return tmpl }}
 	type change func(r *http.Request)
 	header := func(name, value string) change { return func(r *http.Request) { r.Header.Set(name, value) } }
 	none := func(*http.Request) {}

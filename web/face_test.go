@@ -17,6 +17,7 @@ import (
 )
 
 func TestFace_HomePageHasOneAddress(t *testing.T) {
+	t.Parallel()
 	n := servertest.Start(t, 1)[0]
 	for _, path := range []string{"/", "/home"} {
 		want(t, n.Get(t, path), 200, `<link rel="canonical" href="`+n.URL+`/">`)
@@ -27,6 +28,7 @@ func TestFace_HomePageHasOneAddress(t *testing.T) {
 }
 
 func TestFace_SiteMapNamesLanguagesAndLeavesOutWhatSearchShallNot(t *testing.T) {
+	t.Parallel()
 	n := servertest.Start(t, 1)[0]
 	german(t, n)
 	write(t, n, content.Draft{Slug: "tide", Kind: content.KindPost, Text: map[stoa.Locale]content.Text{"en-US": {Title: "Tide", Body: "<p>x</p>"}, "de": {Title: "Flut", Body: "<p>x</p>"}}})
@@ -42,6 +44,7 @@ func TestFace_SiteMapNamesLanguagesAndLeavesOutWhatSearchShallNot(t *testing.T) 
 }
 
 func TestFace_OtherSitesAndLanguagesHaveTheirFeed(t *testing.T) {
+	t.Parallel()
 	n := servertest.Start(t, 1)[0]
 	german(t, n)
 	st, err := n.Sites.CreateSite(servertest.System(), site.Site{Instance: n.Site(t).Instance, Slug: "harbour", Name: "Harbour", Locale: "en-US", Home: site.HomePosts})
@@ -74,6 +77,7 @@ func TestFace_OtherSitesAndLanguagesHaveTheirFeed(t *testing.T) {
 }
 
 func TestFace_ArticleShowsItsImageOnce(t *testing.T) {
+	t.Parallel()
 	n := servertest.Start(t, 1)[0]
 	var b bytes.Buffer
 	if err := png.Encode(&b, image.NewGray(image.Rect(0, 0, 700, 350))); err != nil {
@@ -103,6 +107,7 @@ func TestFace_ArticleShowsItsImageOnce(t *testing.T) {
 }
 
 func TestFace_DatesAndErrorsSpeakTheLanguageOfThePage(t *testing.T) {
+	t.Parallel()
 	n := servertest.Start(t, 1)[0]
 	german(t, n)
 	write(t, n, content.Draft{Slug: "tide", Kind: content.KindPost, Published: time.Date(2026, 3, 9, 12, 0, 0, 0, time.UTC),
@@ -115,6 +120,7 @@ func TestFace_DatesAndErrorsSpeakTheLanguageOfThePage(t *testing.T) {
 }
 
 func TestAccount_NamesBrowsersAndTheLengthOfPasswords(t *testing.T) {
+	t.Parallel()
 	n := servertest.Start(t, 1)[0]
 	n.Post(t, "/sign-in", signIn("/account"), "User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
 	want(t, n.Get(t, "/account"), 200, "Firefox on Linux", "This one", "At least 12 characters")

@@ -26,6 +26,7 @@ func (h *Handler) factorRoutes() map[string]httpd.HandlerFunc {
 		"POST /sign-in/passkey/ask": h.askPasskey,
 		"POST /sign-in/passkey":     h.passkeySignIn,
 		"GET /sign-in/ticket":       h.ticket,
+		"GET " + signedInPath:       h.signedIn,
 
 		"GET /account/factors":              h.factorsPage,
 		"POST /account/factors/passkey/ask": h.askNewPasskey,
@@ -55,7 +56,7 @@ func onlyFactors(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/account/factors", http.StatusSeeOther)
 		return
 	}
-	httpd.Error(w, r, &stoa.Error{Kind: stoa.KindForbidden, Message: lang.Word("factors.required")})
+	httpd.Error(w, r, &stoa.Error{Kind: stoa.KindForbidden, Message: lang.From(r.Context()).Word("factors.required")})
 }
 
 func randomText() string {
@@ -65,15 +66,15 @@ func randomText() string {
 }
 
 type secondForm struct {
-	peopleForm
+	accountForm
 	Second user.SecondStep
 	Keys   passkeys
 }
 
 // askSecond shows the second step of a sign-in.
 func (h *Handler) askSecond(w http.ResponseWriter, r *http.Request, step user.SecondStep, next string) error {
-	return h.framed(w, r, http.StatusOK, lang.Word("factors.second-title"), "second.html",
-		secondForm{peopleForm: peopleForm{Next: next}, Second: step, Keys: h.passkeys(r)})
+	return h.framed(w, r, http.StatusOK, lang.From(r.Context()).Word("factors.second-title"), "second.html",
+		secondForm{accountForm: accountForm{Next: next}, Second: step, Keys: h.passkeys(r)})
 }
 
 // second takes the code of the second step.
@@ -88,20 +89,20 @@ func (h *Handler) second(w http.ResponseWriter, r *http.Request) error {
 		return signInOff()
 	}
 	next, step := nextPath(r.PostForm.Get("next")), r.PostForm.Get("step")
-	session, token, err := h.opt.Users.FinishSignIn(r.Context(), h.browser(r), visitOf(r).instance.ID, step,
+	session, token, err := h.opt.Users.FinishSignIn(r.Context(), h.browser(r), visitOf(r).Instance.ID, step,
 		r.PostForm.Get("code"))
 	if stoa.Is(err, stoa.KindUnauthorized) {
-		return h.failed(w, r, err, "Sign in", "sign-in.html", peopleForm{Next: next, Keys: h.passkeys(r)})
+		return h.failed(w, r, err, "Sign in", "sign-in.html", accountForm{Next: next, Keys: h.passkeys(r)})
 	}
 	if err != nil {
 		return h.failedWith(
 			w,
 			r,
 			err,
-			lang.Word("factors.second-title"),
+			lang.From(r.Context()).Word("factors.second-title"),
 			"second.html",
 			secondForm{
-				peopleForm{Next: next, Error: message(err)},
+				accountForm{Next: next, Error: message(r, err)},
 				user.SecondStep{Token: step, Codes: true, Passkey: r.PostForm.Get("passkey") != ""},
 				h.passkeys(r),
 			},
@@ -112,7 +113,8 @@ func (h *Handler) second(w http.ResponseWriter, r *http.Request) error {
 
 // failedWith shows a form again with its error, or gives back an error that no form can explain.
 func (h *Handler) failedWith(w http.ResponseWriter, r *http.Request, err error, title, name string, data any) error {
-	status := map[stoa.Kind]int{stoa.KindInvalid: 422, stoa.KindUnauthorized: 401, stoa.KindTooMany: 429, stoa.KindConflict: 409}[stoa.KindOf(err)]
+	status := map[stoa.Kind]int{stoa.KindInvalid: 422, stoa.KindUnauthorized: 401, stoa.KindTooMany: 429,
+		stoa.KindConflict: 409}[stoa.KindOf(err)]
 	if status == 0 {
 		return err
 	}
@@ -125,7 +127,7 @@ func (h *Handler) failedWith(w http.ResponseWriter, r *http.Request, err error, 
 
 // factorsView is the section "Ways to sign in".
 type factorsView struct {
-	peopleForm
+	accountForm
 	Factors  user.Factors
 	Keys     passkeys
 	Required bool          // the session is good for nothing else yet
@@ -137,7 +139,7 @@ type factorsView struct {
 
 func (h *Handler) factorsView(r *http.Request) (v factorsView, err error) {
 	v.Factors, err = h.opt.Users.Factors(r.Context())
-	v.Keys, v.Required = h.passkeys(r), visitOf(r).session.Limited
+	v.Keys, v.Required = h.passkeys(r), visitOf(r).Session.Limited
 	return v, err
 }
 
@@ -149,7 +151,7 @@ func (h *Handler) showFactors(w http.ResponseWriter, r *http.Request, status int
 	if change != nil {
 		change(&v)
 	}
-	return h.framed(w, r, status, lang.Word("factors.title"), "factors.html", v)
+	return h.framed(w, r, status, lang.From(r.Context()).Word("factors.title"), "factors.html", v)
 }
 
 func (h *Handler) factorsPage(w http.ResponseWriter, r *http.Request) error {
@@ -162,7 +164,7 @@ func (h *Handler) failedFactor(w http.ResponseWriter, r *http.Request, err error
 	if status == 0 {
 		return err
 	}
-	return h.showFactors(w, r, status, func(v *factorsView) { v.Error = message(err) })
+	return h.showFactors(w, r, status, func(v *factorsView) { v.Error = message(r, err) })
 }
 
 func (h *Handler) askNewPasskey(w http.ResponseWriter, r *http.Request) error {
@@ -191,12 +193,18 @@ func (h *Handler) addPasskey(w http.ResponseWriter, r *http.Request) error {
 // added shows the recovery codes that came with a factor, once.
 func (h *Handler) added(w http.ResponseWriter, r *http.Request, codes []string) error {
 	return h.showFactors(w, r, http.StatusOK, func(v *factorsView) {
-		v.Notice, v.Codes, v.Required = lang.Word("factors.added"), codes, false
+		v.Notice, v.Codes, v.Required = lang.From(r.Context()).Word("factors.added"), codes, false
+		if len(codes) > 0 { // the first one
+			v.Notice = lang.From(r.Context()).Word("factors.added-first")
+		}
 	})
 }
 
 func (h *Handler) offerApp(w http.ResponseWriter, r *http.Request) error {
-	seed, err := h.opt.Users.OfferSeed(r.Context(), visitOf(r).site.Name)
+	if err := onlySecure(r); err != nil {
+		return err
+	}
+	seed, err := h.opt.Users.OfferSeed(r.Context(), visitOf(r).Site.Name)
 	if err != nil {
 		return err
 	}
@@ -205,7 +213,7 @@ func (h *Handler) offerApp(w http.ResponseWriter, r *http.Request) error {
 
 func (h *Handler) showSeed(w http.ResponseWriter, r *http.Request, status int, seed user.NewSeed,
 	name, problem string) error {
-	picture, err := qrPicture(seed.Address)
+	picture, err := qrPicture(seed.Address, lang.From(r.Context()).Word("factors.picture"))
 	if err != nil {
 		return err
 	}
@@ -217,12 +225,15 @@ func (h *Handler) addApp(w http.ResponseWriter, r *http.Request) error {
 	if err := form(r); err != nil {
 		return err
 	}
+	if err := onlySecure(r); err != nil {
+		return err
+	}
 	step, name := r.PostForm.Get("step"), r.PostForm.Get("name")
 	codes, err := h.opt.Users.AddCodes(r.Context(), step, name, r.PostForm.Get("code"))
 	if stoa.Is(err, stoa.KindInvalid) {
-		seed, again := h.opt.Users.OfferedSeed(r.Context(), visitOf(r).site.Name, step)
+		seed, again := h.opt.Users.OfferedSeed(r.Context(), visitOf(r).Site.Name, step)
 		if again == nil {
-			return h.showSeed(w, r, http.StatusUnprocessableEntity, seed, name, message(err))
+			return h.showSeed(w, r, http.StatusUnprocessableEntity, seed, name, message(r, err))
 		}
 	}
 	if err != nil {
@@ -232,6 +243,9 @@ func (h *Handler) addApp(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (h *Handler) newCodes(w http.ResponseWriter, r *http.Request) error {
+	if err := onlySecure(r); err != nil {
+		return err
+	}
 	codes, err := h.opt.Users.NewCodes(r.Context())
 	if err != nil {
 		return h.failedFactor(w, r, err)
@@ -251,8 +265,9 @@ func (h *Handler) removeFactor(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// qrPicture draws a QR code as SVG, black on white with the quiet zone of four modules that the standard wants.
-func qrPicture(text string) (template.HTML, error) {
+// qrPicture draws a QR code as SVG, black on white with the quiet zone of four modules that the standard wants;
+// label says what it is to those who do not see it.
+func qrPicture(text, label string) (template.HTML, error) {
 	code, err := qr.Encode(text, qr.M)
 	if err != nil {
 		return "", err
@@ -261,11 +276,8 @@ func qrPicture(text string) (template.HTML, error) {
 	size := strconv.Itoa(code.Size + 2*quiet)
 	var b strings.Builder
 	b.WriteString(`<svg class="qr" viewBox="0 0 ` + size + ` ` + size + `" role="img" aria-label="` +
-		template.HTMLEscapeString(
-			lang.Word(
-				"factors.picture",
-			),
-		) + `" shape-rendering="crispEdges"><path fill="#fff" d="M0 0h` + size + `v` + size + `H0z"/><path fill="#000" d="`)
+		template.HTMLEscapeString(label) + `" shape-rendering="crispEdges"><path fill="#fff" d="M0 0h` + size + `v` + size +
+		`H0z"/><path fill="#000" d="`)
 	for y := range code.Size {
 		for x := range code.Size {
 			if code.Black(x, y) {
@@ -278,7 +290,7 @@ func qrPicture(text string) (template.HTML, error) {
 }
 
 type confirmView struct {
-	peopleForm
+	accountForm
 	Message string
 	Factors user.Factors
 	Keys    passkeys
@@ -289,21 +301,21 @@ type confirmView struct {
 // showConfirm asks who is there before something dangerous, and keeps what was sent; false: it cannot ask.
 func (h *Handler) showConfirm(w http.ResponseWriter, r *http.Request, status int, text string) bool {
 	v := visitOf(r)
-	if v == nil || !v.signedIn {
+	if v == nil || !v.SignedIn {
 		return false
 	}
 	have, err := h.opt.Users.Factors(r.Context())
 	if err != nil {
 		return false
 	}
-	view := confirmView{Message: sentence(text), Factors: have, Keys: h.passkeys(r)}
+	view := confirmView{Message: lang.Sentence(text), Factors: have, Keys: h.passkeys(r)}
 	switch {
 	case r.Method == http.MethodPost:
 		view.Kept = keptFields(r)
 	default:
 		view.To = nextPath(r.URL.RequestURI())
 	}
-	return h.framed(w, r, status, lang.Word("factors.confirm-title"), "confirm.html", view) == nil
+	return h.framed(w, r, status, lang.From(r.Context()).Word("factors.confirm-title"), "confirm.html", view) == nil
 }
 
 // confirmPage asks who is there and goes on to a screen.
@@ -312,7 +324,7 @@ func (h *Handler) confirmPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return h.framed(w, r, http.StatusOK, lang.Word("factors.confirm-title"), "confirm.html",
+	return h.framed(w, r, http.StatusOK, lang.From(r.Context()).Word("factors.confirm-title"), "confirm.html",
 		confirmView{Factors: have, Keys: h.passkeys(r), To: nextPath(r.URL.Query().Get("next"))})
 }
 
@@ -331,8 +343,8 @@ func (h *Handler) prove(w http.ResponseWriter, r *http.Request) error {
 	}
 	if err != nil {
 		have, _ := h.opt.Users.Factors(r.Context())
-		return h.failedWith(w, r, err, lang.Word("factors.confirm-title"), "confirm.html",
-			confirmView{peopleForm: peopleForm{Error: message(err)}, Factors: have, Keys: h.passkeys(r)})
+		return h.failedWith(w, r, err, lang.From(r.Context()).Word("factors.confirm-title"), "confirm.html",
+			confirmView{accountForm: accountForm{Error: message(r, err)}, Factors: have, Keys: h.passkeys(r)})
 	}
 	return h.proved(w, r)
 }
@@ -343,7 +355,8 @@ func (h *Handler) proved(w http.ResponseWriter, r *http.Request) error {
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	}
-	return h.showFactors(w, r, http.StatusOK, func(v *factorsView) { v.Notice = lang.Word("factors.confirmed") })
+	return h.showFactors(w, r, http.StatusOK,
+		func(v *factorsView) { v.Notice = lang.From(r.Context()).Word("factors.confirmed") })
 }
 
 func (h *Handler) askProof(w http.ResponseWriter, r *http.Request) error {

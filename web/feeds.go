@@ -14,15 +14,16 @@ import (
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/content"
 	"github.com/stoa-portal/stoa/httpd"
+	"github.com/stoa-portal/stoa/lang"
 	"github.com/stoa-portal/stoa/page"
 	"github.com/stoa-portal/stoa/render"
 	"github.com/stoa-portal/stoa/site"
-	"github.com/stoa-portal/stoa/widget"
 )
 
 const (
-	// maxSitemap is how many addresses a file of a site map may have by its protocol.
-	maxSitemap = 50_000
+	// maxSitemap is how many addresses a file of the pages has: fewer than the protocol allows (50,000), so that it is
+	// small enough to be kept.
+	maxSitemap = 5_000
 	sitemapNS  = "http://www.sitemaps.org/schemas/sitemap/0.9"
 )
 
@@ -100,7 +101,7 @@ func mapSize(st site.Site) int { return max(1, 10_000/max(1, len(st.Locales))) }
 // of a piece of the articles. There is no other piece than the index names.
 func (h *Handler) sitemap(ctx context.Context, v *visit, name, origin string) ([]byte, error) {
 	base := origin + v.root()
-	starts, err := h.opt.Content.MapStarts(ctx, v.site, mapSize(v.site))
+	starts, err := h.opt.Content.MapStarts(ctx, v.Site, mapSize(v.Site))
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +112,7 @@ func (h *Handler) sitemap(ctx context.Context, v *visit, name, origin string) ([
 				Loc string `xml:"loc"`
 			}{base + "/sitemap-" + name + ".xml"})
 		}
-		pages := sitemapSet{site: v.site, base: base}
+		pages := sitemapSet{site: v.Site, base: base}
 		if err := h.mapPages(ctx, v, &pages); err != nil {
 			return nil, err
 		}
@@ -123,11 +124,11 @@ func (h *Handler) sitemap(ctx context.Context, v *visit, name, origin string) ([
 		}
 		return marshalXML(index)
 	}
-	set := sitemapSet{NS: sitemapNS, XHTML: "http://www.w3.org/1999/xhtml", site: v.site, base: base}
+	set := sitemapSet{NS: sitemapNS, XHTML: "http://www.w3.org/1999/xhtml", site: v.Site, base: base}
 	digits, ofPages := strings.CutPrefix(name, "pages-")
 	number, err := strconv.Atoi(digits)
 	if err != nil || number < 1 || digits != strconv.Itoa(number) || !ofPages && number > len(starts) {
-		return nil, stoa.NotFound("page", v.path)
+		return nil, stoa.NotFound("page", v.Path)
 	}
 	if ofPages {
 		if err := h.mapPages(ctx, v, &set); err != nil {
@@ -135,12 +136,12 @@ func (h *Handler) sitemap(ctx context.Context, v *visit, name, origin string) ([
 		}
 		from := (number - 1) * maxSitemap
 		if from >= len(set.URLs) {
-			return nil, stoa.NotFound("page", v.path)
+			return nil, stoa.NotFound("page", v.Path)
 		}
 		set.URLs = set.URLs[from:min(from+maxSitemap, len(set.URLs))]
 		return marshalXML(set)
 	}
-	places, err := h.opt.Content.MapPiece(ctx, v.site, starts[number-1], mapSize(v.site), len(v.site.Locales) > 1)
+	places, err := h.opt.Content.MapPiece(ctx, v.Site, starts[number-1], mapSize(v.Site), len(v.Site.Locales) > 1)
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +153,7 @@ func (h *Handler) sitemap(ctx context.Context, v *visit, name, origin string) ([
 
 // mapPages lists the pages of the tree, the home page under "/".
 func (h *Handler) mapPages(ctx context.Context, v *visit, set *sitemapSet) error {
-	nodes, err := h.opt.Pages.Visible(ctx, v.site.ID)
+	nodes, err := h.opt.Pages.Visible(ctx, v.Site.ID)
 	if err != nil {
 		return err
 	}
@@ -160,7 +161,7 @@ func (h *Handler) mapPages(ctx context.Context, v *visit, set *sitemapSet) error
 	if err != nil && !stoa.Is(err, stoa.KindNotFound) && !stoa.Is(err, stoa.KindUnauthorized) {
 		return err
 	}
-	if v.site.Home == site.HomePosts {
+	if v.Site.Home == site.HomePosts {
 		set.add("/", time.Time{}, func(stoa.Locale) bool { return true })
 	}
 	var walk func(list []page.Node)
@@ -193,16 +194,18 @@ const pagesPerList = 500
 
 // allPages lists the pages of the site for people: where a navigation leads that shows only some.
 func (h *Handler) allPages(ctx context.Context, v *visit, in *render.Input, number int) error {
-	nodes, err := h.opt.Pages.Visible(ctx, v.site.ID)
+	nodes, err := h.opt.Pages.Visible(ctx, v.Site.ID)
 	if err != nil {
 		return err
 	}
 	in.Page = nil
-	var all []link
+	var all []page.Link
 	var walk func(list []page.Node)
 	walk = func(list []page.Node) {
 		for _, n := range list {
-			all = append(all, link{n.In(v.locale, v.site.Locale), page.AddressOf(n, v.prefix)})
+			title, of := n.Find(v.Locale, v.Site.Locale)
+			all = append(all,
+				page.Link{Title: title, Lang: lang.Other(of, v.Locale), URL: page.AddressOf(n, v.Prefix)})
 			walk(n.Children)
 		}
 	}
@@ -213,20 +216,20 @@ func (h *Handler) allPages(ctx context.Context, v *visit, in *render.Input, numb
 	}
 	data := struct {
 		listView
-		Links []link
+		Links []page.Link
 	}{Links: all[(number-1)*pagesPerList : min(number*pagesPerList, len(all))]}
 	data.page(v, number, last)
-	in.Title, in.NoIndex = widget.Word(v.locale, "All pages"), true
+	in.Title, in.NoIndex = v.word("All pages"), true
 	in.Content, err = h.inner(v, "all-pages.html", data)
 	return err
 }
 
 // root is what stands before addresses of the site without a language.
 func (v *visit) root() string {
-	if v.locale == v.site.Locale {
-		return v.prefix
+	if v.Locale == v.Site.Locale {
+		return v.Prefix
 	}
-	return strings.TrimSuffix(v.prefix, "/"+string(v.locale))
+	return strings.TrimSuffix(v.Prefix, "/"+string(v.Locale))
 }
 
 type atomLink struct {
@@ -264,8 +267,8 @@ type atomFeed struct {
 // the article and a name of the whole installation that is kept in its database. So they are the same on every node,
 // at every host name, and after a rename (4.2.6).
 func (h *Handler) feed(ctx context.Context, v *visit, origin string) ([]byte, error) {
-	base := origin + v.prefix
-	found, err := h.opt.Content.LiveList(ctx, v.site, content.Filter{Kind: content.KindPost, Page: 1, PerPage: 20})
+	base := origin + v.Prefix
+	found, err := h.opt.Content.LiveList(ctx, v.Site, content.Filter{Kind: content.KindPost, Page: 1, PerPage: 20})
 	if err != nil {
 		return nil, err
 	}
@@ -273,15 +276,15 @@ func (h *Handler) feed(ctx context.Context, v *visit, origin string) ([]byte, er
 	if err != nil {
 		return nil, err
 	}
-	feed := atomFeed{NS: "http://www.w3.org/2005/Atom", Lang: string(v.locale), Title: v.site.Name,
-		ID:      urn(space, "feed/"+v.site.ID.String()+"/"+string(v.locale)),
-		Updated: newestOf(found.Items, v.site.Created).UTC().Format(time.RFC3339),
+	feed := atomFeed{NS: "http://www.w3.org/2005/Atom", Lang: string(v.Locale), Title: v.Site.Name,
+		ID:      urn(space, "feed/"+v.Site.ID.String()+"/"+string(v.Locale)),
+		Updated: newestOf(found.Items, v.Site.Created).UTC().Format(time.RFC3339),
 		Links:   []atomLink{{base + "/feed.atom", "self"}, {base + "/", ""}}}
 	for _, a := range found.Items {
-		t := a.In(v.locale)
+		t := a.In(v.Locale)
 		author := a.AuthorName
 		if author == "" {
-			author = v.site.Name
+			author = v.Site.Name
 		}
 		feed.Entries = append(feed.Entries, atomEntry{Title: t.Title, ID: urn(space, "article/"+a.ID.String()),
 			Published: a.Published.UTC().Format(time.RFC3339), Updated: a.Modified.UTC().Format(time.RFC3339),

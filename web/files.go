@@ -1,11 +1,13 @@
 package web
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/asset"
 	"github.com/stoa-portal/stoa/httpd"
 )
 
@@ -23,11 +25,14 @@ func (h *Handler) file(w http.ResponseWriter, r *http.Request) error {
 	}
 	key := r.PathValue("key")
 	body, f, err := h.opt.Files.Open(ctx, key, width)
+	if errors.Is(err, asset.ErrTrashed) {
+		return httpd.Status(http.StatusGone, err)
+	}
 	if err != nil {
 		return err
 	}
 	defer body.Close()
-	if f.Instance != v.instance.ID {
+	if f.Instance != v.Instance.ID {
 		return stoa.NotFound("file", f.Name) // the portal itself may see it, but not at this host
 	}
 	path, err := h.opt.Files.Path(ctx, f)

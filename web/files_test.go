@@ -26,6 +26,7 @@ func upload(t *testing.T, n *servertest.Node, name string, body io.Reader) (docu
 }
 
 func TestFile_AnswersOnEveryNodeWithRangesAndTags(t *testing.T) {
+	t.Parallel()
 	nodes := servertest.Start(t, 2)
 	_, address := upload(t, nodes[0], "notes of May.txt", strings.NewReader("0123456789"))
 	nodes[1].Poll(t)
@@ -60,6 +61,7 @@ func TestFile_AnswersOnEveryNodeWithRangesAndTags(t *testing.T) {
 }
 
 func TestFile_PicturesComeInWidths(t *testing.T) {
+	t.Parallel()
 	n := servertest.Start(t, 1)[0]
 	var b bytes.Buffer
 	if err := png.Encode(&b, image.NewGray(image.Rect(0, 0, 700, 350))); err != nil {
@@ -82,6 +84,7 @@ func TestFile_PicturesComeInWidths(t *testing.T) {
 }
 
 func TestFile_PrivateSiteIsForThoseWhoMayViewIt(t *testing.T) {
+	t.Parallel()
 	n := servertest.Start(t, 1)[0]
 	_, address := upload(t, n, "secret.txt", strings.NewReader("hidden words"))
 	st := n.Site(t)
@@ -108,6 +111,7 @@ func TestFile_PrivateSiteIsForThoseWhoMayViewIt(t *testing.T) {
 }
 
 func TestHostile_FilesActNowhere(t *testing.T) {
+	t.Parallel()
 	n := servertest.Start(t, 1)[0]
 	for name, body := range map[string]string{
 		"a.html": "<html><script>alert(1)</script>", "a.png": "<!DOCTYPE html><script>alert(1)</script>", "a.svg": "<svg><script>alert(1)</script></svg>", "a.xml": `<?xml version="1.0"?><a/>`,

@@ -20,9 +20,9 @@ type keptForm struct {
 }
 
 // kept gives the form of r when an answer with this status means that an editor's text would be lost: the database is
-// away (503) or takes less at once than was sent (413), or the session has ended (401); nil for anything else. Scripts, which take no page, and uploads are not
-// kept. Passwords never are; they are asked for again, since an article that lost its password on the way would be open
-// to all.
+// away (503) or takes less at once than was sent (413), or the session has ended (401); nil for anything else.
+// Scripts, which take no page, and uploads are not kept. Passwords never are; they are asked for again, since an
+// article that lost its password on the way would be open to all.
 //
 // No page of another origin may fill this one, for its button sends the form with the editor's rights and as a form of
 // this origin. httpd refuses such requests before they come here, except from origins that the settings trust.
@@ -89,7 +89,8 @@ func (f *keptForm) message() string {
 		return "What you have written is kept on this page. Sign in in another window, then send it again here."
 	}
 	if f.TooLarge {
-		return "What you have written is kept on this page. Go back and shorten it, or ask the operator to let the database " +
+		return "What you have written is kept on this page. Go back and shorten it, or ask the operator to let the " +
+			"database " +
 			"take more at once."
 	}
 	return "What you have written is kept on this page. Leave it open, and send it again in a moment."

@@ -10,8 +10,9 @@ import (
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/httpd"
+	"github.com/stoa-portal/stoa/lang"
+	"github.com/stoa-portal/stoa/portal"
 	"github.com/stoa-portal/stoa/render"
-	"github.com/stoa-portal/stoa/widget"
 )
 
 const (
@@ -48,8 +49,8 @@ func lastSegment(path string) (before, last string, ok bool) {
 
 // machine makes what machines read, which is the same for all who ask. ok is false when v leads to something else.
 func (h *Handler) machine(ctx context.Context, v *visit, origin string) (c *httpd.Cached, ok bool, err error) {
-	kind, name := machineFile(v.path)
-	if before, _, _ := lastSegment(v.path); before != "" {
+	kind, name := machineFile(v.Path)
+	if before, _, _ := lastSegment(v.Path); before != "" {
 		return nil, false, nil // below a page
 	}
 	switch kind {
@@ -105,7 +106,7 @@ type missed struct {
 // missing answers a guest for an address under which there is nothing: with where it leads, or with the one page that
 // says so, which is made once for a site in a language, not once for an address. It reports whether it could.
 func (h *Handler) missing(ctx context.Context, w http.ResponseWriter, r *http.Request, key string) bool {
-	if !wantsPage(r) || behind(r) != nil { // what this guest has just made may be there on another node
+	if !wantsPage(r) || portal.StalenessOf(r) != nil { // what this guest has just made may be there on another node
 		return false
 	}
 	if strings.Contains(r.URL.Path, "/w/") { // the text of a page leads there, for those who may see it
@@ -119,22 +120,27 @@ func (h *Handler) missing(ctx context.Context, w http.ResponseWriter, r *http.Re
 		if _, err := h.answer(ctx, v, pageNumber(r), httpd.Origin(r)); !stoa.Is(err, stoa.KindNotFound) {
 			return missed{}, err // there is something by now
 		}
-		to, ok, err := h.opt.Pages.Redirect(ctx, v.site.ID, v.path)
+		to, ok, err := h.opt.Pages.Redirect(ctx, v.Site.ID, v.Path)
 		if err != nil {
 			return missed{}, err
 		}
 		if ok {
 			return missed{To: v.address(to)}, nil
 		}
+		if to, ok := h.termAt(ctx, v); ok {
+			return missed{To: v.address(to)}, nil
+		}
 		if to, ok := h.typed(ctx, v, r); ok {
 			return missed{To: to}, nil
 		}
-		kind := "404|"
-		if v.path == "/" {
-			kind = "404/|" // a site that has no page yet says so at its home
+		if h.gone(ctx, v) {
+			return missed{}, nil // which is told by another status
 		}
-		return missed{Key: "\x00" + kind + httpd.Host(r) + "|" + httpd.Origin(r) + "|" + v.prefix + "|" +
-			string(v.locale)}, nil
+		kind := "404"
+		if v.Path == "/" {
+			kind = "404/" // a site that has no page yet says so at its home
+		}
+		return missed{Key: keyOf(kind, httpd.Host(r), httpd.Origin(r), v.Prefix, string(v.Locale))}, nil
 	})
 	switch {
 	case err != nil || m == missed{}:
@@ -159,20 +165,8 @@ func (h *Handler) missing(ctx context.Context, w http.ResponseWriter, r *http.Re
 
 // guest finds out what a guest asks for. What is read on the way is what the answer depends on.
 func (h *Handler) guest(ctx context.Context, r *http.Request) (*visit, context.Context, error) {
-	v := &visit{}
-	var err error
-	if v.instance, v.site, err = h.opt.Sites.Resolve(ctx, httpd.Host(r)); err != nil {
-		return nil, ctx, err
-	}
-	guest, err := h.opt.Access.GuestActor(ctx, v.instance.ID)
-	if err != nil {
-		return nil, ctx, err
-	}
-	ctx = stoa.WithActor(ctx, guest)
-	if err := h.split(ctx, v, r.URL.Path); err != nil {
-		return nil, ctx, err
-	}
-	return v, stoa.WithLocale(ctx, v.locale), nil
+	found, ctx, err := h.opt.Portal.Guest(ctx, r)
+	return &visit{Visit: found}, ctx, err
 }
 
 // answer makes the answer for a guest.
@@ -191,21 +185,21 @@ func (h *Handler) answer(ctx context.Context, v *visit, number int, origin strin
 func (h *Handler) notFound(ctx context.Context, v *visit) (*httpd.Cached, error) {
 	home := *v
 	title, message := errorWords(http.StatusNotFound, "")
-	data := map[string]any{"Status": http.StatusNotFound, "Title": title, "Message": sentence(message), "Again": "",
+	data := map[string]any{"Status": http.StatusNotFound, "Title": title, "Message": lang.Sentence(message), "Again": "",
 		"Kept": (*keptForm)(nil)}
 	if h.begin(ctx, v, data) {
 		title = data["Title"].(string)
 	}
-	home.path = "/"
+	home.Path = "/"
 	body, err := h.inner(&home, "error.html", data)
 	if err != nil {
 		return nil, err
 	}
-	out, err := h.opt.Render.Page(ctx, render.Input{Instance: v.instance, Site: v.site, Locale: v.locale,
-		Prefix: v.prefix,
+	out, err := h.opt.Render.Page(ctx, render.Input{Instance: v.Instance, Site: v.Site, Locale: v.Locale,
+		Prefix: v.Prefix,
 		Actor: stoa.ActorFrom(
 			ctx,
-		), Path: home.path, Title: widget.Word(v.locale, title), Content: body, NoIndex: true, Screen: true})
+		), Path: home.Path, Title: v.word(title), Content: body, NoIndex: true, Screen: true})
 	if err != nil {
 		return nil, err
 	}
@@ -214,10 +208,10 @@ func (h *Handler) notFound(ctx context.Context, v *visit) (*httpd.Cached, error)
 
 // serve sends an answer of the page cache, marked when it may be old.
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, c *httpd.Cached, info cache.Info) {
-	if late := behind(r); late != nil {
-		age, ok := late.age()
+	if stale := portal.StalenessOf(r); stale != nil {
+		age, ok := stale.Age()
 		if !ok {
-			httpd.Error(w, r, late.err)
+			httpd.Error(w, r, stale.Err)
 			return
 		}
 		info.Stale = max(info.Stale, age)

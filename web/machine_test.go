@@ -41,53 +41,56 @@ func idsOf(body string) (out []string) {
 }
 
 func TestFeed_IdsAreTheSameOnEveryNodeHostAndAfterARename(t *testing.T) {
-	nodes := servertest.Start(t, 2)
-	n := nodes[0]
-	write(t, n, content.Draft{Slug: "tide", Kind: content.KindPost, Text: text("Tide", "<p>x</p>")})
-	for _, n := range nodes {
-		n.Poll(t)
-	}
-	before := n.Guest(t).Get(t, "/feed.atom")
-	want(t, before, 200, "Tide")
-	ids := idsOf(before.Body)
-	if len(ids) < 2 || !strings.HasPrefix(ids[0], "urn:uuid:") || ids[0] == ids[1] {
-		t.Fatalf("the feed has the ids %v", ids)
-	}
-	same := func(what string, got servertest.Answer) {
-		t.Helper()
-		if now := idsOf(got.Body); fmt.Sprint(now) != fmt.Sprint(ids) {
-			t.Errorf("%s: the ids are %v; they were %v", what, now, ids)
+	t.Parallel()
+	onEngines(t, 2, func(t *testing.T, nodes []*servertest.Node) {
+		n := nodes[0]
+		write(t, n, content.Draft{Slug: "tide", Kind: content.KindPost, Text: text("Tide", "<p>x</p>")})
+		for _, n := range nodes {
+			n.Poll(t)
 		}
-	}
-	same("on another node", nodes[1].Guest(t).Get(t, "/feed.atom"))
-	same("at another host name", n.Guest(t).Get(t, "/feed.atom", "Host", "b.example"))
-	if again := n.Guest(t).Get(t, "/feed.atom", "If-None-Match",
-		before.Header.Get("Etag")); again.Status != http.StatusNotModified {
-		t.Errorf("a feed that did not change is answered with %d", again.Status)
-	}
-	found, err := n.Content.LiveBySlug(servertest.System(), n.Site(t), "tide")
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, err := n.Content.Get(servertest.System(), found.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := n.Content.Save(servertest.System(), a.ID, content.Draft{Slug: "flood", Text: a.Text},
-		a.Version); err != nil {
-		t.Fatal(err)
-	}
-	n.Poll(t)
-	renamed := n.Guest(t).Get(t, "/feed.atom")
-	want(t, renamed, 200, "/w/flood")
-	same("after a rename", renamed)
-	if strings.Join(regexp.MustCompile(`<updated>[^<]+`).FindAllString(renamed.Body, -1), "") !=
-		strings.Join(regexp.MustCompile(`<updated>[^<]+`).FindAllString(before.Body, -1), "") {
-		t.Error("a draft that no visitor saw made the feed newer")
-	}
+		before := n.Guest(t).Get(t, "/feed.atom")
+		want(t, before, 200, "Tide")
+		ids := idsOf(before.Body)
+		if len(ids) < 2 || !strings.HasPrefix(ids[0], "urn:uuid:") || ids[0] == ids[1] {
+			t.Fatalf("the feed has the ids %v", ids)
+		}
+		same := func(what string, got servertest.Answer) {
+			t.Helper()
+			if now := idsOf(got.Body); fmt.Sprint(now) != fmt.Sprint(ids) {
+				t.Errorf("%s: the ids are %v; they were %v", what, now, ids)
+			}
+		}
+		same("on another node", nodes[1].Guest(t).Get(t, "/feed.atom"))
+		same("at another host name", n.Guest(t).Get(t, "/feed.atom", "Host", "b.example"))
+		if again := n.Guest(t).Get(t, "/feed.atom", "If-None-Match",
+			before.Header.Get("Etag")); again.Status != http.StatusNotModified {
+			t.Errorf("a feed that did not change is answered with %d", again.Status)
+		}
+		found, err := n.Content.LiveBySlug(servertest.System(), n.Site(t), "tide")
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := n.Content.Get(servertest.System(), found.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := n.Content.Save(servertest.System(), a.ID, content.Draft{Slug: "flood", Text: a.Text},
+			a.Version); err != nil {
+			t.Fatal(err)
+		}
+		n.Poll(t)
+		renamed := n.Guest(t).Get(t, "/feed.atom")
+		want(t, renamed, 200, "/w/flood")
+		same("after a rename", renamed)
+		if strings.Join(regexp.MustCompile(`<updated>[^<]+`).FindAllString(renamed.Body, -1), "") !=
+			strings.Join(regexp.MustCompile(`<updated>[^<]+`).FindAllString(before.Body, -1), "") {
+			t.Error("a draft that no visitor saw made the feed newer")
+		}
+	})
 }
 
 func TestSiteMap_IsNotMadeAgainForADraftAndHasWhatIsPublished(t *testing.T) {
+	t.Parallel()
 	n := servertest.Start(t, 1)[0]
 	guest := n.Guest(t)
 	want(t, guest.Get(t, "/sitemap.xml"), 200, "<loc>"+n.URL+"/sitemap-pages-1.xml</loc>",
@@ -127,6 +130,7 @@ func TestSiteMap_IsNotMadeAgainForADraftAndHasWhatIsPublished(t *testing.T) {
 }
 
 func TestSiteMap_OfManyPostsNamesEachOnceInFilesThatAreSmallEnough(t *testing.T) {
+	t.Parallel()
 	n := servertest.Start(t, 1)[0]
 	const posts = 25_000
 	fill(t, n, posts)
@@ -163,8 +167,10 @@ func TestSiteMap_OfManyPostsNamesEachOnceInFilesThatAreSmallEnough(t *testing.T)
 	if len(seen) < posts {
 		t.Errorf("the files name %d addresses; there are %d posts", len(seen), posts)
 	}
-	if made := figures(t, n, "site-map").Loads; int64(made) > 4+again.Load() {
-		t.Errorf("%d loads for the index and %d files", made, len(files))
+	// A load whose value a change overtook, or that failed on a busy machine, is made once more.
+	made := figures(t, n, "site-map")
+	if extra := made.Refused + made.Invalidations + made.LoadErrors; made.Loads > 4+extra+uint64(again.Load()) {
+		t.Errorf("%d loads for the index and %d files: %+v", made.Loads, len(files), made)
 	}
 }
 
@@ -205,6 +211,7 @@ func fill(t *testing.T, n *servertest.Node, posts int) {
 }
 
 func TestMissing_OnePageForAllAddressesAndNoRoomForThoseWhoGuess(t *testing.T) {
+	t.Parallel()
 	n := servertest.Start(t, 1)[0]
 	guest := n.Guest(t)
 	first := guest.Get(t, "/no/such/page")
@@ -236,6 +243,7 @@ func TestMissing_OnePageForAllAddressesAndNoRoomForThoseWhoGuess(t *testing.T) {
 }
 
 func TestHead_IsAnsweredLikeGetWithoutABody(t *testing.T) {
+	t.Parallel()
 	n := servertest.Start(t, 1)[0]
 	for _, path := range []string{"/", "/feed.atom", "/sitemap.xml", "/sitemap-1.xml", "/no/such/page", "/robots.txt",
 		"/sign-in"} {
@@ -257,6 +265,7 @@ func TestHead_IsAnsweredLikeGetWithoutABody(t *testing.T) {
 }
 
 func TestNavigation_OfManyTopPagesShowsSomeAndLeadsToAll(t *testing.T) {
+	t.Parallel()
 	n := servertest.Start(t, 1)[0]
 	st := n.Site(t)
 	const pages = 1200

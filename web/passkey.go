@@ -27,68 +27,72 @@ type passkeys struct {
 	Elsewhere bool   // on the main host, to which /sign-in/elsewhere leads
 	Host      string // the main host
 	Reason    string // why they are not offered, in words; empty when they are
-	origin    string // scheme, host and port of the main host, as far as this request tells
+	origin    string // scheme, host and port of the main host
+	back      string // the same of the host where the visitor is
 }
 
-// passkeys finds out what is offered to the visitor.
+// passkeys finds out what is offered to the visitor. Of the request it believes no more than the host, and that only
+// where the caller has found it to be the portal's: scheme and port are those of the settings.
 func (h *Handler) passkeys(r *http.Request) passkeys {
-	host, err := h.mainHost(r.Context(), visitOf(r).instance)
+	host, err := h.mainHost(r.Context(), visitOf(r).Instance)
 	if err != nil {
 		if !stoa.Is(err, stoa.KindUnavailable) && !errors.Is(err, context.Canceled) {
 			h.opt.Logger.WarnContext(r.Context(), "which host passkeys belong to cannot be found out", "error", err)
 		}
-		return passkeys{Reason: lang.Word("factors.host-unknown")}
+		return passkeys{Reason: lang.From(r.Context()).Word("factors.host-unknown")}
 	}
-	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); host == "" || err == nil {
-		return passkeys{Reason: lang.Word("factors.needs-name")}
+	visited := httpd.Host(r)
+	_, err = netip.ParseAddr(strings.Trim(host, "[]"))
+	if host == "" || err == nil || host == "localhost" && !isLoopback(visited) {
+		return passkeys{Reason: lang.From(r.Context()).Word("factors.needs-name"), back: httpd.SettledAt(r, visited)}
 	}
-	p := passkeys{Host: host, Here: httpd.Host(r) == host}
-	u, err := url.Parse(httpd.Origin(r))
-	if err != nil {
-		return passkeys{Reason: lang.Word("factors.host-unknown")}
+	p := passkeys{Host: host, Here: visited == host, origin: httpd.SettledAt(r, host),
+		back: httpd.SettledAt(r, visited)}
+	if host == "localhost" && httpd.ClientIP(r).IsLoopback() {
+		// A portal without a name, asked by its own machine: there any port may lead to it, and cookies go to all.
+		p.origin, p.back = visitedAt(r, host), visitedAt(r, visited)
 	}
-	if u.Host = host; httpd.Host(r) == host || host == "localhost" {
-		u.Host = hostPort(host, httpd.Port(r), u.Scheme == "https")
-	} else if port := portOf(httpd.Origin(r)); port != 0 {
-		u.Host = hostPort(host, port, u.Scheme == "https")
+	switch {
+	case host != "localhost" && (!httpd.Secure(r) || !strings.HasPrefix(p.origin, "https://")):
+		p.Here, p.Reason = false, lang.From(r.Context()).Word("factors.needs-https", host)
+	case p.Here && !mayBe(r, p.origin):
+		p.Here, p.Reason = false, lang.From(r.Context()).Word("factors.needs-origin", p.origin)
+	case !p.Here:
+		p.Elsewhere = true
 	}
-	p.origin = u.Scheme + "://" + u.Host
-	if u.Scheme != "https" && host != "localhost" {
-		return passkeys{Host: host, Reason: lang.Word("factors.needs-https", host)}
-	}
-	p.Elsewhere = !p.Here
 	return p
 }
 
-func portOf(origin string) int {
+// mayBe reports whether the browser that sends the request may be at the origin: a proxy need not tell the port.
+func mayBe(r *http.Request, origin string) bool {
 	u, err := url.Parse(origin)
-	if err != nil {
-		return 0
+	if err != nil || u.Scheme != httpd.Scheme(r) {
+		return false
 	}
-	port, err := strconv.Atoi(u.Port())
-	if err != nil {
-		return 0
+	standard := "80"
+	if u.Scheme == "https" {
+		standard = "443"
 	}
-	return port
+	at := strconv.Itoa(httpd.Port(r))
+	return at == standard || at == u.Port()
 }
 
-func hostPort(host string, port int, https bool) string {
+// isLoopback reports whether a host of a request is this very machine.
+func isLoopback(host string) bool {
+	ip, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+// visitedAt is where the request says that its browser is, with the host given.
+func visitedAt(r *http.Request, host string) string {
 	if strings.Contains(host, ":") {
 		host = "[" + host + "]"
 	}
-	if port == 0 || https && port == 443 || !https && port == 80 {
-		return host
+	port, secure := httpd.Port(r), httpd.Secure(r)
+	if secure && port != 443 || !secure && port != 80 {
+		host += ":" + strconv.Itoa(port)
 	}
-	return host + ":" + strconv.Itoa(port)
-}
-
-// visited is the origin under which the browser knows this host.
-func visited(r *http.Request) string {
-	scheme := "http"
-	if httpd.Secure(r) {
-		scheme = "https"
-	}
-	return scheme + "://" + hostPort(httpd.Host(r), httpd.Port(r), scheme == "https")
+	return httpd.Scheme(r) + "://" + host
 }
 
 // mainHost is the host that the passkeys of the instance belong to: web.server.host for the default instance;
@@ -117,33 +121,35 @@ func (h *Handler) mainHost(ctx context.Context, inst site.Instance) (string, err
 	return name, nil
 }
 
-// party is the portal as the authenticators of the main host know it. It refuses elsewhere.
+// party is the portal as the authenticators of the main host know it. It refuses elsewhere, and what came in the clear
+// where HTTPS alone is set.
 func (h *Handler) party(r *http.Request) (user.Party, error) {
+	if err := onlySecure(r); err != nil {
+		return user.Party{}, err
+	}
 	p := h.passkeys(r)
 	if !p.Here || p.Reason != "" {
 		reason := p.Reason
 		if reason == "" {
-			reason = lang.Word("factors.only-at", p.Host)
+			reason = lang.From(r.Context()).Word("factors.only-at", p.Host)
 		}
 		return user.Party{}, &stoa.Error{Kind: stoa.KindConflict, Message: reason}
 	}
-	origins := []string{p.origin}
-	if v := visited(r); v != p.origin && (strings.HasPrefix(v, "https://") || p.Host == "localhost") {
-		origins = append(origins, v)
-	}
-	return user.Party{Host: p.Host, Name: visitOf(r).instance.Name, Origins: origins}, nil
+	return user.Party{Host: p.Host, Name: visitOf(r).Instance.Name, Origins: []string{p.origin}}, nil
 }
 
 // ownOrigin reports whether the host of the request is one of this instance that leads to a site, or this very
 // machine: only there a sign-in of the main host goes on. The requester chooses the header Host.
 func (h *Handler) ownOrigin(r *http.Request) (bool, error) {
 	host := httpd.Host(r)
-	if host == "localhost" || slices.Contains(h.opt.OwnHosts, host) ||
-		h.opt.PublicHost != "" && host == h.opt.PublicHost {
+	if isLoopback(host) {
+		return httpd.ClientIP(r).IsLoopback(), nil // others have a localhost of their own
+	}
+	if slices.Contains(h.opt.OwnHosts, host) || h.opt.PublicHost != "" && host == h.opt.PublicHost {
 		return true, nil
 	}
-	if ip, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
-		return ip.IsLoopback(), nil
+	if _, err := netip.ParseAddr(host); err == nil {
+		return false, nil
 	}
 	return h.opt.Sites.KnownHost(r.Context(), host) // Resolve led the same name to this instance
 }
@@ -152,6 +158,9 @@ func (h *Handler) ownOrigin(r *http.Request) (bool, error) {
 func (h *Handler) elsewhere(w http.ResponseWriter, r *http.Request) error {
 	if h.opt.SignInDisabled {
 		return signInOff()
+	}
+	if err := onlySecure(r); err != nil {
+		return err
 	}
 	p, next := h.passkeys(r), nextPath(r.URL.Query().Get("next"))
 	if !p.Elsewhere {
@@ -169,9 +178,9 @@ func (h *Handler) elsewhere(w http.ResponseWriter, r *http.Request) error {
 	secret := randomText()
 	token, err := h.opt.Users.LeaveFor(
 		r.Context(),
-		visitOf(r).instance.ID,
+		visitOf(r).Instance.ID,
 		user.Away{
-			Origin:   visited(r),
+			Origin:   p.back,
 			Next:     next,
 			Remember: r.URL.Query().Get("remember") != "" && !h.opt.NoRemember,
 		},
@@ -181,7 +190,7 @@ func (h *Handler) elsewhere(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	http.SetCookie(w, h.cookie(r, awayCookie, secret, h.opt.Now().Add(10*time.Minute)))
+	http.SetCookie(w, h.opt.Portal.Cookie(r, awayCookie, secret, h.opt.Now().Add(10*time.Minute)))
 	w.Header().Set("Referrer-Policy", "no-referrer")
 	w.Header().Set("Cache-Control", "no-store")
 	http.Redirect(w, r, p.origin+"/sign-in/passkey?"+url.Values{"away": {token}}.Encode(), http.StatusSeeOther)
@@ -189,7 +198,7 @@ func (h *Handler) elsewhere(w http.ResponseWriter, r *http.Request) error {
 }
 
 type passkeyForm struct {
-	peopleForm
+	accountForm
 	Away string // token of a visitor who came from another host
 	To   string // that host, or the address that the page goes on to
 	Keys passkeys
@@ -198,7 +207,7 @@ type passkeyForm struct {
 // passkeyForm is the page on the main host for a person who came from another one.
 func (h *Handler) passkeyForm(w http.ResponseWriter, r *http.Request) error {
 	token := r.URL.Query().Get("away")
-	to, ok, err := h.opt.Users.ComesFrom(r.Context(), visitOf(r).instance.ID, token)
+	to, ok, err := h.opt.Users.ComesFrom(r.Context(), visitOf(r).Instance.ID, token)
 	if err != nil {
 		return err
 	}
@@ -208,11 +217,11 @@ func (h *Handler) passkeyForm(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header().Set("Referrer-Policy", "no-referrer")
 	_, host, _ := strings.Cut(to.Origin, "://")
-	return h.framed(w, r, http.StatusOK, lang.Word("factors.passkey-sign-in"), "passkey-away.html",
+	return h.framed(w, r, http.StatusOK, lang.From(r.Context()).Word("factors.passkey-sign-in"), "passkey-away.html",
 		passkeyForm{Away: token, To: host, Keys: h.passkeys(r)})
 }
 
-// askPasskey gives a browser the question for a passkey of anybody.
+// askPasskey gives a browser the question for a passkey of any account.
 func (h *Handler) askPasskey(w http.ResponseWriter, r *http.Request) error {
 	if h.opt.SignInDisabled {
 		return signInOff()
@@ -221,7 +230,7 @@ func (h *Handler) askPasskey(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return question(w)(h.opt.Users.AskPasskey(r.Context(), p, visitOf(r).instance.ID, h.browser(r)))
+	return question(w)(h.opt.Users.AskPasskey(r.Context(), p, visitOf(r).Instance.ID, h.browser(r)))
 }
 
 // question answers a script with the JSON of WebAuthn.
@@ -242,30 +251,33 @@ func (h *Handler) passkeySignIn(w http.ResponseWriter, r *http.Request) error {
 	if err := form(r); err != nil {
 		return err
 	}
+	if err := onlySecure(r); err != nil {
+		return err
+	}
 	if h.opt.SignInDisabled {
 		return signInOff()
 	}
 	v, next, answer := visitOf(r), nextPath(r.PostForm.Get("next")), []byte(r.PostForm.Get("answer"))
-	again := passkeyForm{peopleForm: peopleForm{Next: next}, Keys: h.passkeys(r)}
+	again := passkeyForm{accountForm: accountForm{Next: next}, Keys: h.passkeys(r)}
 	p, err := h.party(r)
 	if err != nil {
 		return err
 	}
 	if away := r.PostForm.Get("away"); away != "" {
-		to, ticket, err := h.opt.Users.TicketWithPasskey(r.Context(), p, v.instance.ID, away, answer)
+		to, ticket, err := h.opt.Users.TicketWithPasskey(r.Context(), p, v.Instance.ID, away, answer)
 		if err != nil {
-			again.Error = message(err)
-			return h.failedWith(w, r, err, lang.Word("factors.passkey-sign-in"), "passkey-away.html", again)
+			again.Error = message(r, err)
+			return h.failedWith(w, r, err, lang.From(r.Context()).Word("factors.passkey-sign-in"), "passkey-away.html", again)
 		}
 		w.Header().Set("Referrer-Policy", "no-referrer")
-		return h.framed(w, r, http.StatusOK, lang.Word("factors.passkey-sign-in"), "passkey-back.html",
+		return h.framed(w, r, http.StatusOK, lang.From(r.Context()).Word("factors.passkey-sign-in"), "passkey-back.html",
 			passkeyForm{To: to.Origin + "/sign-in/ticket?" + url.Values{"ticket": {ticket}}.Encode()})
 	}
 	c := h.browser(r)
 	c.Remember = r.PostForm.Get("remember") != "" && !h.opt.NoRemember
-	session, token, err := h.opt.Users.SignInWithPasskey(r.Context(), p, v.instance.ID, c, answer)
+	session, token, err := h.opt.Users.SignInWithPasskey(r.Context(), p, v.Instance.ID, c, answer)
 	if err != nil {
-		return h.failed(w, r, err, "Sign in", "sign-in.html", peopleForm{Next: next, Keys: again.Keys})
+		return h.failed(w, r, err, "Sign in", "sign-in.html", accountForm{Next: next, Keys: again.Keys})
 	}
 	return h.enter(w, r, session, token, next)
 }
@@ -275,12 +287,15 @@ func (h *Handler) ticket(w http.ResponseWriter, r *http.Request) error {
 	if h.opt.SignInDisabled {
 		return signInOff()
 	}
-	session, token, next, err := h.opt.Users.SignInWithTicket(r.Context(), visitOf(r).instance.ID, visited(r),
-		h.valueOf(r, awayCookie), r.URL.Query().Get("ticket"), h.browser(r))
-	if err != nil {
-		return h.failed(w, r, err, "Sign in", "sign-in.html", peopleForm{Next: "/", Keys: h.passkeys(r)})
+	if err := onlySecure(r); err != nil {
+		return err
 	}
-	http.SetCookie(w, h.cookie(r, awayCookie, "", time.Time{}))
+	session, token, next, err := h.opt.Users.SignInWithTicket(r.Context(), visitOf(r).Instance.ID, h.passkeys(r).back,
+		h.opt.Portal.ValueOf(r, awayCookie), r.URL.Query().Get("ticket"), h.browser(r))
+	if err != nil {
+		return h.failed(w, r, err, "Sign in", "sign-in.html", accountForm{Next: "/", Keys: h.passkeys(r)})
+	}
+	http.SetCookie(w, h.opt.Portal.Cookie(r, awayCookie, "", time.Time{}))
 	w.Header().Set("Referrer-Policy", "no-referrer")
 	return h.enter(w, r, session, token, nextPath(next))
 }
@@ -291,18 +306,18 @@ func signInOff() error {
 
 // browser is what a request tells of who signs in.
 func (h *Handler) browser(r *http.Request) user.Credentials {
-	before, _ := h.tokens(r)
+	before, _ := h.opt.Portal.Tokens(r)
 	return user.Credentials{
 		Address: httpd.ClientIP(r),
 		Agent:   r.UserAgent(),
-		Known:   h.valueOf(r, knownCookie),
+		Known:   h.opt.Portal.ValueOf(r, knownCookie),
 		Before:  before,
 	}
 }
 
 // enter gives the browser its new session and goes on.
 func (h *Handler) enter(w http.ResponseWriter, r *http.Request, s user.Session, token, next string) error {
-	h.giveSession(w, r, token, s)
+	h.opt.Portal.GiveSession(w, r, token, s)
 	h.giveKnown(w, r, s.User)
 	w.Header().Set("Cache-Control", "no-store")
 	http.Redirect(w, r, next, http.StatusSeeOther)

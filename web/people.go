@@ -6,16 +6,14 @@ import (
 	"fmt"
 	"math"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/httpd"
+	"github.com/stoa-portal/stoa/lang"
 	"github.com/stoa-portal/stoa/user"
 )
 
@@ -38,7 +36,7 @@ func nextPath(s string) string {
 	return s
 }
 
-type peopleForm struct {
+type accountForm struct {
 	Title, Error, Field, Notice string
 	Login, Next, Token, Email   string
 	Remembers                   bool
@@ -46,13 +44,13 @@ type peopleForm struct {
 	Keys                        passkeys
 }
 
-func (h *Handler) failed(w http.ResponseWriter, r *http.Request, err error, title, name string, f peopleForm) error {
+func (h *Handler) failed(w http.ResponseWriter, r *http.Request, err error, title, name string, f accountForm) error {
 	kind := stoa.KindOf(err)
 	status := map[stoa.Kind]int{stoa.KindInvalid: 422, stoa.KindUnauthorized: 401, stoa.KindTooMany: 429, stoa.KindNotFound: 404, stoa.KindConflict: 409}[kind]
 	if status == 0 {
 		return err
 	}
-	f.Error = message(err)
+	f.Error = message(r, err)
 	waitFor(w, err)
 	return h.ask(w, r, status, title, name, f)
 }
@@ -66,7 +64,7 @@ func waitFor(w http.ResponseWriter, err error) {
 }
 
 // ask shows a form for people.
-func (h *Handler) ask(w http.ResponseWriter, r *http.Request, status int, title, name string, f peopleForm) error {
+func (h *Handler) ask(w http.ResponseWriter, r *http.Request, status int, title, name string, f accountForm) error {
 	if name == "sign-in.html" && f.Keys.Host == "" {
 		f.Keys = h.passkeys(r)
 	}
@@ -75,34 +73,22 @@ func (h *Handler) ask(w http.ResponseWriter, r *http.Request, status int, title,
 }
 
 // message is the part of an error that may be shown.
-func message(err error) string {
+func message(r *http.Request, err error) string {
+	words := lang.From(r.Context())
 	var e *stoa.Error
 	if errors.As(err, &e) && e.Message != "" {
-		return sentence(e.Message)
+		return lang.Sentence(words.Error(e))
 	}
-	return "Something went wrong."
-}
-
-// sentence gives words that were written to stand in the middle of a line their capital and full stop.
-func sentence(s string) string {
-	first, size := utf8.DecodeRuneInString(s)
-	if size == 0 {
-		return ""
-	}
-	s = string(unicode.ToUpper(first)) + s[size:]
-	if strings.HasSuffix(s, ".") {
-		return s
-	}
-	return s + "."
+	return words.Word("Something went wrong.")
 }
 
 func (h *Handler) signInForm(w http.ResponseWriter, r *http.Request) error {
 	next := nextPath(r.URL.Query().Get("next"))
-	if visitOf(r).signedIn {
+	if visitOf(r).SignedIn {
 		http.Redirect(w, r, next, http.StatusSeeOther)
 		return nil
 	}
-	return h.ask(w, r, http.StatusOK, "Sign in", "sign-in.html", peopleForm{Next: next})
+	return h.ask(w, r, http.StatusOK, "Sign in", "sign-in.html", accountForm{Next: next})
 }
 
 func (h *Handler) signIn(w http.ResponseWriter, r *http.Request) error {
@@ -113,7 +99,7 @@ func (h *Handler) signIn(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	v := visitOf(r)
-	before, _ := h.tokens(r)
+	before, _ := h.opt.Portal.Tokens(r)
 	remember := r.PostForm.Get("remember") != "" && !h.opt.NoRemember
 	next := nextPath(r.PostForm.Get("next"))
 	if h.opt.SignInDisabled {
@@ -123,40 +109,40 @@ func (h *Handler) signIn(w http.ResponseWriter, r *http.Request) error {
 			stoa.Unauthorized("signing in is off just now: the operator has switched it off"),
 			"Sign in",
 			"sign-in.html",
-			peopleForm{Login: r.PostForm.Get("login"), Next: next},
+			accountForm{Login: r.PostForm.Get("login"), Next: next},
 		)
 	}
 	session, token, err := h.opt.Users.SignIn(
 		r.Context(),
 		user.Credentials{Login: r.PostForm.Get("login"), Password: r.PostForm.Get("password"),
 			Remember: remember, Address: httpd.ClientIP(r), Agent: r.UserAgent(),
-			Known: h.valueOf(r, knownCookie), Before: before},
-		v.instance.ID,
+			Known: h.opt.Portal.ValueOf(r, knownCookie), Before: before},
+		v.Instance.ID,
 	)
 	if step := new(user.SecondStep); errors.As(err, &step) {
 		return h.askSecond(w, r, *step, next)
 	}
 	if err != nil {
-		return h.failed(w, r, err, "Sign in", "sign-in.html", peopleForm{Login: r.PostForm.Get("login"), Next: next})
+		return h.failed(w, r, err, "Sign in", "sign-in.html", accountForm{Login: r.PostForm.Get("login"), Next: next})
 	}
 	return h.enter(w, r, session, token, next)
 }
 
 func (h *Handler) signOut(w http.ResponseWriter, r *http.Request) error {
-	tokens, _ := h.tokens(r)
+	tokens, _ := h.opt.Portal.Tokens(r)
 	for _, token := range tokens {
 		if err := h.opt.Users.SignOut(r.Context(), token); err != nil && !stoa.Is(err, stoa.KindUnauthorized) &&
 			!stoa.Is(err, stoa.KindNotFound) {
 			return err
 		}
 	}
-	h.dropSession(w, r)
+	h.opt.Portal.DropSession(w, r)
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 	return nil
 }
 
 type accountView struct {
-	peopleForm
+	accountForm
 	User     user.User
 	Sessions []sessionView
 	Ways     factorsView
@@ -187,14 +173,14 @@ func (h *Handler) showAccount(w http.ResponseWriter, r *http.Request, status int
 		return err
 	}
 	view := accountView{
-		peopleForm: peopleForm{Error: problem, Notice: notice, MinPassword: h.opt.Users.MinPassword()},
-		User:       u,
+		accountForm: accountForm{Error: problem, Notice: notice, MinPassword: h.opt.Users.MinPassword()},
+		User:        u,
 	}
 	if view.Ways, err = h.factorsView(r); err != nil {
 		return err
 	}
 	for _, s := range sessions {
-		view.Sessions = append(view.Sessions, sessionView{s, browserName(s.Agent), s.ID == visitOf(r).session.ID})
+		view.Sessions = append(view.Sessions, sessionView{s, browserName(s.Agent), s.ID == visitOf(r).Session.ID})
 	}
 	return h.framed(w, r, status, "My account", "account.html", view)
 }
@@ -216,7 +202,7 @@ func (h *Handler) changePassword(w http.ResponseWriter, r *http.Request) error {
 	err := h.opt.Users.SetPassword(r.Context(), actor.User, r.PostForm.Get("old"), r.PostForm.Get("new"))
 	switch stoa.KindOf(err) {
 	case stoa.KindInvalid, stoa.KindUnauthorized, stoa.KindForbidden, stoa.KindTooMany:
-		return h.showAccount(w, r, http.StatusUnprocessableEntity, message(err), "")
+		return h.showAccount(w, r, http.StatusUnprocessableEntity, message(r, err), "")
 	}
 	if err != nil {
 		return err
@@ -243,7 +229,7 @@ func (h *Handler) setupForm(w http.ResponseWriter, r *http.Request) error {
 		http.StatusOK,
 		"Set your password",
 		"password.html",
-		peopleForm{Title: "Set your password", Token: r.URL.Query().Get("token"), Next: "/account/setup"},
+		accountForm{Title: "Set your password", Token: r.URL.Query().Get("token"), Next: "/account/setup"},
 	)
 }
 
@@ -254,7 +240,7 @@ func (h *Handler) resetForm(w http.ResponseWriter, r *http.Request) error {
 		http.StatusOK,
 		"Set a new password",
 		"password.html",
-		peopleForm{Title: "Set a new password", Token: r.URL.Query().Get("token"), Next: "/account/reset"},
+		accountForm{Title: "Set a new password", Token: r.URL.Query().Get("token"), Next: "/account/reset"},
 	)
 }
 
@@ -278,7 +264,7 @@ func (h *Handler) takePassword(
 	if err := onlySecure(r); err != nil {
 		return err
 	}
-	f := peopleForm{Title: title, Token: r.PostForm.Get("token"), Next: action}
+	f := accountForm{Title: title, Token: r.PostForm.Get("token"), Next: action}
 	if r.PostForm.Get("new") != r.PostForm.Get("again") {
 		f.Error = "The two passwords are not the same."
 		return h.ask(w, r, http.StatusUnprocessableEntity, title, "password.html", f)
@@ -292,24 +278,30 @@ func (h *Handler) takePassword(
 		http.StatusOK,
 		"Sign in",
 		"sign-in.html",
-		peopleForm{Next: "/control/", Notice: "Your password is set. Sign in with it."},
+		accountForm{Next: "/control/", Notice: "Your password is set. Sign in with it."},
 	)
 }
 
 func (h *Handler) forgotForm(w http.ResponseWriter, r *http.Request) error {
-	return h.ask(w, r, http.StatusOK, "Forgot your password?", "forgot.html", peopleForm{})
+	return h.ask(w, r, http.StatusOK, "Forgot your password?", "forgot.html", accountForm{})
 }
 
 // mailOrigin is the beginning of links in mail. The requester of a link chooses the Host header, and with
 // it where the link of another person would lead; so only a host is taken that the operator named, and scheme and port
-// are those of the settings.
+// are those of the settings. This very machine is a place for the portal's own people only while it has no other name.
 func (h *Handler) mailOrigin(r *http.Request) (string, error) {
-	host := httpd.Host(r)
-	if h.opt.PublicHost != "" || host == "localhost" || slices.Contains(h.opt.OwnHosts, host) {
-		return httpd.SettledOrigin(r), nil
+	main, err := h.mainHost(r.Context(), visitOf(r).Instance)
+	if err != nil {
+		return "", err
 	}
-	if ip, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil && ip.IsLoopback() {
+	host := httpd.Host(r)
+	switch {
+	case main != "" && main == h.opt.PublicHost:
 		return httpd.SettledOrigin(r), nil
+	case isLoopback(host) && main != "" && main != "localhost":
+		return httpd.SettledAt(r, main), nil
+	case isLoopback(host) || slices.Contains(h.opt.OwnHosts, host):
+		return httpd.SettledAt(r, host), nil
 	}
 	known, err := h.opt.Sites.KnownHost(r.Context(), host)
 	if err != nil {
@@ -317,14 +309,16 @@ func (h *Handler) mailOrigin(r *http.Request) (string, error) {
 	}
 	if !known {
 		return "", fmt.Errorf(
-			"no link is mailed for the host %q, which nobody named: set web.server.host, list it in virtual.hosts.valid.hosts, or make it a host of a site",
+			"no link is mailed for the host %q, which no setting and no site names: set web.server.host, list it in "+
+				"virtual.hosts.valid.hosts, or make it a host of a site",
 			host,
 		)
 	}
-	return httpd.SettledOrigin(r), nil
+	return httpd.SettledAt(r, host), nil
 }
 
-// forgot answers the same whether or not there is such an account, so that nobody learns who has one.
+// forgot answers the same whether or not there is such an account, so that a visitor does not learn which addresses
+// have one.
 func (h *Handler) forgot(w http.ResponseWriter, r *http.Request) error {
 	if err := form(r); err != nil {
 		return err
@@ -332,12 +326,12 @@ func (h *Handler) forgot(w http.ResponseWriter, r *http.Request) error {
 	v := visitOf(r)
 	origin, err := h.mailOrigin(r)
 	if err == nil {
-		err = h.opt.Users.RequestReset(r.Context(), v.instance.ID, r.PostForm.Get("email"), origin)
+		err = h.opt.Users.RequestReset(r.Context(), v.Instance.ID, r.PostForm.Get("email"), origin)
 	}
 	switch stoa.KindOf(err) {
 	case stoa.KindTooMany, stoa.KindInvalid:
 		if err != nil {
-			return h.failed(w, r, err, "Forgot your password?", "forgot.html", peopleForm{Email: r.PostForm.Get("email")})
+			return h.failed(w, r, err, "Forgot your password?", "forgot.html", accountForm{Email: r.PostForm.Get("email")})
 		}
 	}
 	if err != nil && !stoa.Is(err, stoa.KindNotFound) {
@@ -349,6 +343,6 @@ func (h *Handler) forgot(w http.ResponseWriter, r *http.Request) error {
 		http.StatusOK,
 		"Look into your mail",
 		"forgot.html",
-		peopleForm{Notice: "If there is an account with this address, a link is on its way."},
+		accountForm{Notice: "If there is an account with this address, a link is on its way."},
 	)
 }

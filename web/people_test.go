@@ -17,6 +17,7 @@ func signIn(next string) url.Values {
 }
 
 func TestSignIn_WrongPasswordKeepsTheLogin(t *testing.T) {
+	t.Parallel()
 	n := servertest.Start(t, 1)[0]
 	form := signIn("/account")
 	form.Set("password", "wrong")
@@ -34,6 +35,7 @@ func TestSignIn_WrongPasswordKeepsTheLogin(t *testing.T) {
 }
 
 func TestSignIn_CookieIsHttpOnlyAndLax(t *testing.T) {
+	t.Parallel()
 	n := servertest.Start(t, 1)[0]
 	got := n.Post(t, "/sign-in", signIn("/account"))
 	cookie := got.Header.Get("Set-Cookie")
@@ -46,6 +48,7 @@ func TestSignIn_CookieIsHttpOnlyAndLax(t *testing.T) {
 }
 
 func TestSignIn_NextLeadsNowhereElse(t *testing.T) {
+	t.Parallel()
 	n := servertest.Start(t, 1)[0]
 	for _, next := range []string{"//evil.test", "https://evil.test/", `/\evil.test`, "javascript:alert(1)", "", "evil", "/\tx"} {
 		if got := n.Guest(t).Post(t, "/sign-in", signIn(next)); got.Status != 303 || got.Header.Get("Location") != "/" {
@@ -55,6 +58,7 @@ func TestSignIn_NextLeadsNowhereElse(t *testing.T) {
 }
 
 func TestAccount_IsForWhoIsSignedIn(t *testing.T) {
+	t.Parallel()
 	n := servertest.Start(t, 1)[0]
 	if got := n.Get(t, "/account"); got.Status != 303 || got.Header.Get("Location") != "/sign-in?next=%2Faccount" {
 		t.Errorf("a guest: %d to %q", got.Status, got.Header.Get("Location"))
@@ -77,6 +81,7 @@ func TestAccount_IsForWhoIsSignedIn(t *testing.T) {
 var endForm = regexp.MustCompile(`action="(/account/sessions/[0-9]+/end)"`)
 
 func TestAccount_AnotherSessionCanBeEnded(t *testing.T) {
+	t.Parallel()
 	n := servertest.Start(t, 1)[0]
 	n.SignIn(t)
 	other := n.Guest(t)
@@ -100,6 +105,7 @@ func TestAccount_AnotherSessionCanBeEnded(t *testing.T) {
 }
 
 func TestForgot_AnswersTheSameForEveryAddress(t *testing.T) {
+	t.Parallel()
 	n := servertest.Start(t, 1)[0]
 	known := n.Post(t, "/account/forgot", url.Values{"email": {servertest.AdminLogin}})
 	unknown := n.Guest(t).Post(t, "/account/forgot", url.Values{"email": {"nobody@example.com"}})
@@ -141,6 +147,7 @@ func TestForgot_AStrangersHostHeaderIsNotMailed(t *testing.T) {
 }
 
 func TestSignIn_SwitchedOffLetsNobodyIn(t *testing.T) {
+	t.Parallel()
 	g := servertest.NewGroup(t, dbtest.SQLite)
 	n := g.Join(map[string]string{"auth.login.disabled": "true"})
 	got := n.Post(t, "/sign-in", signIn("/account"))

@@ -7,9 +7,7 @@ import (
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
 	"github.com/stoa-portal/stoa/content"
-	"github.com/stoa-portal/stoa/lang"
 	"github.com/stoa-portal/stoa/render"
-	"github.com/stoa-portal/stoa/widget"
 )
 
 // preview shows the draft of an article as visitors would see it, with a row above that says so and leads to the
@@ -33,26 +31,26 @@ func (h *Handler) preview(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if a.Instance != v.instance.ID {
+	if a.Instance != v.Instance.ID {
 		return stoa.NotFound("preview", id)
 	}
-	if a.Site != v.site.ID {
+	if a.Site != v.Site.ID {
 		st, err := h.opt.Sites.Site(ctx, a.Site)
 		if err != nil {
 			return err
 		}
-		v.site, v.locale, v.prefix = st, st.Locale, "/web/"+st.Slug
+		v.Site, v.Locale, v.Prefix = st, st.Locale, "/web/"+st.Slug
 	}
-	if l, err := stoa.ParseLocale(query.Get("lang")); err == nil && l != v.site.Locale && v.site.Has(l) {
-		v.locale, v.prefix = l, v.prefix+"/"+string(l)
+	if l, err := stoa.ParseLocale(query.Get("lang")); err == nil && l != v.Site.Locale && v.Site.Has(l) {
+		v.Locale, v.Prefix = l, v.Prefix+"/"+string(l)
 	}
-	ctx = stoa.WithLocale(ctx, v.locale)
+	ctx = stoa.WithLocale(ctx, v.Locale)
 	if a.Published.IsZero() {
 		a.Published = h.opt.Now()
 	}
-	v.path = content.Address(a.Slug)
-	in := render.Input{Instance: v.instance, Site: v.site, Locale: v.locale, Prefix: v.prefix,
-		Actor: stoa.ActorFrom(ctx), Path: v.path, NoIndex: true}
+	v.Path = content.Address(a.Slug)
+	in := render.Input{Instance: v.Instance, Site: v.Site, Locale: v.Locale, Prefix: v.Prefix,
+		Actor: stoa.ActorFrom(ctx), Path: v.Path, NoIndex: true}
 	if err := h.article(ctx, v, &in, a); err != nil {
 		return err
 	}
@@ -67,7 +65,6 @@ func (h *Handler) preview(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (h *Handler) previewBar(r *http.Request, v *visit, a content.Article, live bool) *render.Bar {
-	word := func(english string) string { return widget.Word(v.locale, english) }
 	to := func(shown string) string {
 		q := url.Values{}
 		for _, name := range []string{"key", "lang"} {
@@ -80,18 +77,18 @@ func (h *Handler) previewBar(r *http.Request, v *visit, a content.Article, live 
 		}
 		return (&url.URL{Path: r.URL.Path, RawQuery: q.Encode()}).String()
 	}
-	b := &render.Bar{Label: word("Preview"), Note: word("Preview of a draft")}
+	b := &render.Bar{Label: v.word("Preview"), Note: v.word("Preview of a draft")}
 	if live {
-		b.Note = word("As visitors see it")
+		b.Note = v.word("As visitors see it")
 	}
 	if a.Live > 0 {
-		b.Links = []render.BarLink{{Title: word("Draft"), URL: to(""), Current: !live},
-			{Title: word("Published"), URL: to("published"), Current: live}}
+		b.Links = []render.BarLink{{Title: v.word("Draft"), URL: to(""), Current: !live},
+			{Title: v.word("Published"), URL: to("published"), Current: live}}
 	}
 	ctx := r.Context()
-	if v.signedIn && h.opt.Access.Can(ctx, access.Edit, v.site.Path()) &&
+	if v.SignedIn && h.opt.Access.Can(ctx, access.Edit, v.Site.Path()) &&
 		h.opt.Content.May(ctx, access.Edit, a) == nil {
-		b.End = []render.BarLink{{Title: lang.Word("bar.edit"), Icon: "edit",
+		b.End = []render.BarLink{{Title: v.word("bar.edit"), Icon: "edit",
 			URL: "/control/content/" + a.ID.String() + "?site=" + a.Site.String()}}
 	}
 	return b

@@ -17,14 +17,14 @@ func (h *Handler) style(w http.ResponseWriter, r *http.Request) error {
 		return stoa.NotFound("style sheet", r.PathValue("site"))
 	}
 	v := visitOf(r)
-	st := v.site // its sign-in page is open to all, and so is how that looks
+	st := v.Site // its sign-in page is open to all, and so is how that looks
 	if st.ID != id {
 		if st, err = h.opt.Sites.Site(r.Context(), id); err != nil {
 			return err
 		}
 	}
 	sheet := st.Appearance.Style()
-	if st.Instance != v.instance.ID || sheet == "" {
+	if st.Instance != v.Instance.ID || sheet == "" {
 		return stoa.NotFound("style sheet", id)
 	}
 	hash := site.StyleHash(sheet)

@@ -25,12 +25,15 @@ func (h *Handler) typed(ctx context.Context, v *visit, r *http.Request) (to stri
 		}
 	}
 	lower := *v
-	if lower.path = strings.ToLower(v.path); lower.path == v.path {
+	if lower.Path = strings.ToLower(v.Path); lower.Path == v.Path {
 		return "", false
+	}
+	if kind, _ := machineFile(lower.Path); kind != "" && strings.LastIndexByte(lower.Path, '/') == 0 {
+		return v.Prefix + escapePath(lower.Path), true // made once, for who asks there, and not for each way to write it
 	}
 	_, err := h.answer(ctx, &lower, pageNumber(r), httpd.Origin(r))
 	if err != nil && !stoa.Is(err, stoa.KindUnauthorized) {
 		return "", false
 	}
-	return v.prefix + escapePath(lower.path), true
+	return v.Prefix + escapePath(lower.Path), true
 }

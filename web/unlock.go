@@ -10,12 +10,12 @@ import (
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/httpd"
+	"github.com/stoa-portal/stoa/portal"
 )
 
-// openCookie begins the names of the cookies that hold what Unlock gave: "stoa_open_" + kind + "_" + id.
+// The names of the cookies that hold what Unlock gave are portal.OpenCookie + kind + "_" + id.
 // The value is a signature of the thing and of what changes with its password, by a key of the portal: who can read
 // the row of the page cannot make it.
-const openCookie = "stoa_open_"
 
 // maxOpen is how many such cookies a browser keeps, so that the request header stays small.
 const maxOpen = 20
@@ -25,12 +25,12 @@ const unlockPurpose = "page-password"
 
 // keysOf gives what the visitor has unlocked, by "kind_id"; nil when nothing.
 func keysOf(r *http.Request) map[string]string {
-	if !strings.Contains(r.Header.Get("Cookie"), openCookie) {
+	if !strings.Contains(r.Header.Get("Cookie"), portal.OpenCookie) {
 		return nil
 	}
 	keys := map[string]string{}
 	for _, c := range r.Cookies() {
-		if name, ok := strings.CutPrefix(c.Name, openCookie); ok && len(c.Value) <= 128 && len(keys) < 2*maxOpen {
+		if name, ok := strings.CutPrefix(c.Name, portal.OpenCookie); ok && len(c.Value) <= 128 && len(keys) < 2*maxOpen {
 			keys[name] = c.Value
 		}
 	}
@@ -68,11 +68,11 @@ func (h *Handler) verifier(ctx context.Context) func(msg, sig []byte) bool {
 
 // unlockTo is the address that a password form in the middle of the current page is sent to.
 func unlockTo(v *visit, kind string, id stoa.ID) string {
-	return "/unlock?" + url.Values{"kind": {kind}, "id": {id.String()}, "next": {escapePath(v.prefix + v.path)}}.Encode()
+	return "/unlock?" + url.Values{"kind": {kind}, "id": {id.String()}, "next": {escapePath(v.Prefix + v.Path)}}.Encode()
 }
 
 type unlockForm struct {
-	peopleForm
+	accountForm
 	Action string
 }
 
@@ -95,7 +95,8 @@ func (h *Handler) unlock(w http.ResponseWriter, r *http.Request) error {
 	default:
 		return stoa.Invalid("kind", "%.40q cannot be unlocked: page or article is expected", kind)
 	}
-	again := unlockForm{peopleForm: peopleForm{Next: next}, Action: "/unlock?" + url.Values{"kind": {kind}, "id": {id.String()}, "next": {next}}.Encode()}
+	again := unlockForm{accountForm: accountForm{Next: next}, Action: "/unlock?" +
+		url.Values{"kind": {kind}, "id": {id.String()}, "next": {next}}.Encode()}
 	name := kind + "_" + id.String()
 	right, err := h.opt.Users.TryUnlock(r.Context(), name)
 	if stoa.Is(err, stoa.KindTooMany) {
@@ -133,7 +134,8 @@ func (h *Handler) unlock(w http.ResponseWriter, r *http.Request) error {
 // keep gives the browser the key until it is closed, and takes others away when it has many.
 func (h *Handler) keep(w http.ResponseWriter, r *http.Request, name, key string) {
 	set := func(name, value string, age int) {
-		http.SetCookie(w, &http.Cookie{Name: openCookie + name, Value: value, Path: "/", MaxAge: age, HttpOnly: true, Secure: httpd.Secure(r), SameSite: http.SameSiteLaxMode})
+		http.SetCookie(w, &http.Cookie{Name: portal.OpenCookie + name, Value: value, Path: "/", MaxAge: age, HttpOnly: true,
+			Secure: httpd.Secure(r), SameSite: http.SameSiteLaxMode})
 	}
 	others := keysOf(r)
 	delete(others, name)

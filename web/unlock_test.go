@@ -44,6 +44,7 @@ func protected(t *testing.T, n *servertest.Node) map[string]string {
 }
 
 func TestUnlock_RightPasswordOpensForThisVisitorOnly(t *testing.T) {
+	t.Parallel()
 	n := servertest.Start(t, 1)[0]
 	for words, path := range protected(t, n) {
 		before := n.Get(t, path)
@@ -73,6 +74,7 @@ func TestUnlock_RightPasswordOpensForThisVisitorOnly(t *testing.T) {
 }
 
 func TestUnlock_WrongPasswordShowsTheFormAgain(t *testing.T) {
+	t.Parallel()
 	n := servertest.Start(t, 1)[0]
 	for words, path := range protected(t, n) {
 		got := n.Post(t, formOf(t, n.Get(t, path)), password("wrong"))
@@ -94,6 +96,7 @@ func TestUnlock_WrongPasswordShowsTheFormAgain(t *testing.T) {
 }
 
 func TestUnlock_NewPasswordClosesAgain(t *testing.T) {
+	t.Parallel()
 	n := servertest.Start(t, 1)[0]
 	old, renewed := "sesame", "poppy"
 	a := write(t, n, content.Draft{Slug: "cave", Kind: "post", Password: &old, Text: text("The cave", "<p>forty thieves</p>")})
@@ -108,6 +111,7 @@ func TestUnlock_NewPasswordClosesAgain(t *testing.T) {
 }
 
 func TestUnlock_TriesAreLimitedAndRightOnesAreFree(t *testing.T) {
+	t.Parallel()
 	n := servertest.Start(t, 1)[0]
 	protected(t, n)
 	action := formOf(t, n.Get(t, "/w/cave"))
@@ -133,6 +137,7 @@ func TestUnlock_TriesAreLimitedAndRightOnesAreFree(t *testing.T) {
 }
 
 func TestUnlock_HostileForms(t *testing.T) {
+	t.Parallel()
 	n := servertest.Start(t, 1)[0]
 	protected(t, n)
 	u, err := url.Parse(formOf(t, n.Get(t, "/w/cave")))
@@ -160,6 +165,7 @@ func TestUnlock_HostileForms(t *testing.T) {
 
 // What stands in the row of a page or an article, and everything that is made of it alone, opens nothing.
 func TestUnlock_CookieIsSignedForAllNodesAndNotMadeOfTheRow(t *testing.T) {
+	t.Parallel()
 	nodes := servertest.Start(t, 2)
 	a, b := nodes[0], nodes[1]
 	paths := protected(t, a)
@@ -205,6 +211,7 @@ func TestUnlock_CookieIsSignedForAllNodesAndNotMadeOfTheRow(t *testing.T) {
 }
 
 func TestUnlock_TriesCountOnAllNodesTogether(t *testing.T) {
+	t.Parallel()
 	nodes := servertest.Start(t, 2)
 	protected(t, nodes[0])
 	nodes[1].Poll(t)

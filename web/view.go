@@ -14,10 +14,11 @@ import (
 	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/content"
 	"github.com/stoa-portal/stoa/httpd"
+	"github.com/stoa-portal/stoa/lang"
 	"github.com/stoa-portal/stoa/page"
+	"github.com/stoa-portal/stoa/portal"
 	"github.com/stoa-portal/stoa/render"
 	"github.com/stoa-portal/stoa/site"
-	"github.com/stoa-portal/stoa/widget"
 )
 
 // perPage is how many entries a list shows.
@@ -37,33 +38,35 @@ func (h *Handler) view(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// anonymous reports whether the request is of a guest whose answer others may get as well.
-func anonymous(r *http.Request) bool {
-	c := r.Header["Cookie"]
-	for _, v := range c {
-		if strings.Contains(v, sessionCookie+"=") || strings.Contains(v, openCookie) {
-			return false
-		}
-	}
-	return true
-}
-
 // pageKey names an answer in the page cache: all that it depends on. The host chooses the site, also
 // where links of all sites are told to begin with one origin.
 func pageKey(r *http.Request) string {
-	if number := pageNumber(r); number > 1 {
-		if kind, _ := machineFile(r.URL.Path); kind == "" { // what machines read has no further pages
-			return httpd.Host(r) + "|" + httpd.Origin(r) + "|" + r.URL.Path + "|" + strconv.Itoa(number)
-		}
-	}
-	return httpd.Host(r) + "|" + httpd.Origin(r) + "|" + r.URL.Path
+	return keyOf(strconv.Itoa(pageNumber(r)), httpd.Host(r), httpd.Origin(r), r.URL.Path)
 }
 
-// warm answers guests from the page cache before the routes are looked at, which would cost as much as
+// keyOf joins parts to a key that no other parts give: each tells its length, so that nothing in it, which a visitor
+// may have chosen, is taken for the end of it.
+func keyOf(parts ...string) string {
+	n := 0
+	for _, p := range parts {
+		n += len(p) + 6
+	}
+	var b strings.Builder
+	b.Grow(n)
+	for _, p := range parts {
+		b.WriteString(strconv.Itoa(len(p)))
+		b.WriteByte(' ')
+		b.WriteString(p)
+	}
+	return b.String()
+}
+
+// serveCached answers guests from the page cache before the routes are looked at, which would cost as much as
 // all the rest. Only visitor fills that cache, so what is in it was not routed elsewhere.
-func (h *Handler) warm(next http.Handler) http.Handler {
+func (h *Handler) serveCached(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if (r.Method == http.MethodGet || r.Method == http.MethodHead) && anonymous(r) && !carries(r) && !asks(r) {
+		if (r.Method == http.MethodGet || r.Method == http.MethodHead) && portal.Anonymous(r) && !portal.Carries(r) &&
+			!asks(r) {
 			key := pageKey(r)
 			c, _, ok := h.pages.Peek(key)
 			if !ok && wantsPage(r) {
@@ -93,11 +96,11 @@ func asks(r *http.Request) bool {
 // guest is are found out inside the load, so that their changes drop the page as well.
 func (h *Handler) visitor(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if asks(r) && behind(r) == nil && h.oldAddress(w, r) {
+		if asks(r) && portal.StalenessOf(r) == nil && h.oldAddress(w, r) {
 			return
 		}
 		kind, _ := machineFile(r.URL.Path)
-		if kind == "" && !anonymous(r) {
+		if kind == "" && !portal.Anonymous(r) {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -120,7 +123,7 @@ func (h *Handler) visitor(next http.Handler) http.Handler {
 			httpd.Error(w, r, stoa.Unavailable(err, "this could not be made in time: try again in a moment"))
 		case stoa.Is(err, stoa.KindUnavailable) || kind != "" && !stoa.Is(err, stoa.KindNotFound):
 			httpd.Error(w, r, err) // whatever asks the database again makes the visitor wait for it again
-		case stoa.Is(err, stoa.KindNotFound) && anonymous(r) && h.missing(ctx, w, r, key):
+		case stoa.Is(err, stoa.KindNotFound) && portal.Anonymous(r) && h.missing(ctx, w, r, key):
 		default:
 			next.ServeHTTP(w, r) // shows what is wrong
 		}
@@ -131,16 +134,11 @@ func (h *Handler) visitor(next http.Handler) http.Handler {
 // path of such an address is one that still shows something.
 func (h *Handler) oldAddress(w http.ResponseWriter, r *http.Request) bool {
 	ctx := cache.StaleOK(h.opt.Cache.Arrived(r.Context()))
-	v := &visit{}
-	var err error
-	if v.instance, v.site, err = h.opt.Sites.Resolve(ctx, httpd.Host(r)); err != nil {
+	v, ctx, err := h.guest(ctx, r)
+	if err != nil {
 		return false
 	}
-	guest, err := h.opt.Access.GuestActor(ctx, v.instance.ID)
-	if err != nil || h.split(stoa.WithActor(ctx, guest), v, r.URL.Path) != nil {
-		return false
-	}
-	to, ok, err := h.opt.Pages.RedirectOfQuery(ctx, v.site.ID, v.path, r.URL.Query())
+	to, ok, err := h.opt.Pages.RedirectOfQuery(ctx, v.Site.ID, v.Path, r.URL.Query())
 	if err != nil || !ok {
 		return false
 	}
@@ -151,14 +149,17 @@ func (h *Handler) oldAddress(w http.ResponseWriter, r *http.Request) bool {
 // address is where the target of an old address lies for the visit.
 func (v *visit) address(to string) string {
 	if strings.HasPrefix(to, "/") {
-		return v.prefix + to
+		return v.Prefix + to
 	}
 	return to
 }
 
-// pageNumber is the page of a list that is asked for, 1 for everything odd.
+// pageNumber is the page of a list that is asked for, 1 for everything odd. What machines read has no further pages.
 func pageNumber(r *http.Request) int {
 	if r.URL.RawQuery == "" {
+		return 1
+	}
+	if kind, _ := machineFile(r.URL.Path); kind != "" {
 		return 1
 	}
 	if n, err := strconv.Atoi(r.URL.Query().Get("page")); err == nil && n > 1 && n <= 10000 {
@@ -178,15 +179,21 @@ func (h *Handler) moved(w http.ResponseWriter, r *http.Request, err error) error
 		http.Redirect(w, r, to, http.StatusMovedPermanently)
 		return nil
 	}
-	to, ok, redirectErr := h.opt.Pages.RedirectOfQuery(r.Context(), v.site.ID, v.path, r.URL.Query())
+	to, ok, redirectErr := h.opt.Pages.RedirectOfQuery(r.Context(), v.Site.ID, v.Path, r.URL.Query())
 	if redirectErr == nil && !ok {
-		to, ok, redirectErr = h.opt.Pages.Redirect(r.Context(), v.site.ID, v.path)
+		to, ok, redirectErr = h.opt.Pages.Redirect(r.Context(), v.Site.ID, v.Path)
+	}
+	if redirectErr == nil && !ok {
+		to, ok = h.termAt(r.Context(), v)
 	}
 	if redirectErr == nil && !ok {
 		if to, ok := h.typed(r.Context(), v, r); ok {
 			http.Redirect(w, r, to, http.StatusMovedPermanently)
 			return nil
 		}
+	}
+	if redirectErr == nil && !ok && h.gone(r.Context(), v) {
+		return httpd.Status(http.StatusGone, err)
 	}
 	if redirectErr != nil || !ok {
 		return err
@@ -195,17 +202,43 @@ func (h *Handler) moved(w http.ResponseWriter, r *http.Request, err error) error
 	return nil
 }
 
+// termAt says where a category or a tag is now that had the address before, as a path of the site.
+func (h *Handler) termAt(ctx context.Context, v *visit) (to string, ok bool) {
+	kind, slug, _ := strings.Cut(strings.Trim(v.Path, "/"), "/")
+	var now string
+	switch {
+	case slug == "":
+		return "", false
+	case kind == "tags":
+		t, err := h.opt.Taxonomy.TagBySlug(ctx, v.Site.ID, slug)
+		now, ok = t.Slug, err == nil
+	case kind == "categories":
+		c, err := h.opt.Taxonomy.CategoryBySlug(ctx, v.Site.ID, slug)
+		now, ok = c.Slug, err == nil
+	}
+	return escapePath("/" + kind + "/" + now), ok && now != slug
+}
+
+// gone reports whether what was at the address is in the recycle bin; where that cannot be found out it is missing.
+func (h *Handler) gone(ctx context.Context, v *visit) bool {
+	if h.opt.Trash == nil {
+		return false
+	}
+	is, err := h.opt.Trash.Gone(ctx, v.Site.ID, "/"+strings.Trim(v.Path, "/"))
+	return err == nil && is
+}
+
 // pageOf gives the address of the page whose text the path names as an article: it is found through its page only.
 func (h *Handler) pageOf(ctx context.Context, v *visit) (string, bool) {
-	slug, ok := strings.CutPrefix(v.path, "/w/")
+	slug, ok := strings.CutPrefix(v.Path, "/w/")
 	if !ok || slug == "" {
 		return "", false
 	}
-	id, err := h.opt.Content.TextOfPage(ctx, v.site.ID, strings.Trim(slug, "/"))
+	id, err := h.opt.Content.TextOfPage(ctx, v.Site.ID, strings.Trim(slug, "/"))
 	if err != nil {
 		return "", false
 	}
-	n, err := h.opt.Pages.OfArticle(ctx, v.site.ID, id)
+	n, err := h.opt.Pages.OfArticle(ctx, v.Site.ID, id)
 	if err != nil {
 		return "", false
 	}
@@ -213,45 +246,52 @@ func (h *Handler) pageOf(ctx context.Context, v *visit) (string, bool) {
 	if home, err := h.home(ctx, v); err == nil && home.ID == n.ID {
 		path = "/"
 	}
-	return v.prefix + escapePath(path), true
+	return v.Prefix + escapePath(path), true
 }
 
 // compose makes the body for a path. It runs inside the page cache's load for guests, so everything it
 // reads through caches becomes a tag of the page.
 func (h *Handler) compose(ctx context.Context, v *visit, number int, origin string) ([]byte, error) {
-	in := render.Input{Instance: v.instance, Site: v.site, Locale: v.locale, Prefix: v.prefix, Actor: stoa.ActorFrom(ctx), Path: v.path, Origin: origin}
+	in := render.Input{Instance: v.Instance, Site: v.Site, Locale: v.Locale, Prefix: v.Prefix, Actor: stoa.ActorFrom(ctx),
+		Path: v.Path, Origin: origin}
 	if number > 1 {
 		in.Query = url.Values{"page": {strconv.Itoa(number)}}
 	}
-	kind, slug, _ := strings.Cut(strings.Trim(v.path, "/"), "/")
+	kind, slug, _ := strings.Cut(strings.Trim(v.Path, "/"), "/")
 	var err error
 	switch {
 	case kind == "w" && slug != "":
 		var a content.Article
-		if a, err = h.opt.Content.LiveBySlug(ctx, v.site, slug); err == nil {
+		if a, err = h.opt.Content.LiveBySlug(ctx, v.Site, slug); err == nil {
 			err = h.article(ctx, v, &in, a)
 		}
 	case kind == "tags" && slug != "":
-		t, tagErr := h.opt.Taxonomy.TagBySlug(ctx, v.site.ID, slug)
-		if err = tagErr; err == nil {
+		t, tagErr := h.opt.Taxonomy.TagBySlug(ctx, v.Site.ID, slug)
+		if err = tagErr; err == nil && t.Slug != slug {
+			err = stoa.NotFound("tag", slug) // termAt leads on
+		}
+		if err == nil {
 			err = h.list(ctx, v, &in, number, t.Name, content.Filter{Tag: t.ID})
 		}
 	case kind == "categories" && slug != "":
-		c, catErr := h.opt.Taxonomy.CategoryBySlug(ctx, v.site.ID, slug)
-		if err = catErr; err == nil {
+		c, catErr := h.opt.Taxonomy.CategoryBySlug(ctx, v.Site.ID, slug)
+		if err = catErr; err == nil && c.Slug != slug {
+			err = stoa.NotFound("category", slug)
+		}
+		if err == nil {
 			err = h.list(ctx, v, &in, number, c.Name, content.Filter{Category: c.ID})
 		}
-	case v.path == "/" && v.site.Home == site.HomePosts:
+	case v.Path == "/" && v.Site.Home == site.HomePosts:
 		err = h.list(ctx, v, &in, number, "", content.Filter{Kind: "post"})
 	default:
-		if err = h.page(ctx, v, &in); stoa.Is(err, stoa.KindNotFound) && v.path == page.AllPages {
+		if err = h.page(ctx, v, &in); stoa.Is(err, stoa.KindNotFound) && v.Path == page.AllPages {
 			err = h.allPages(ctx, v, &in, number)
 		}
 	}
 	if err != nil {
 		return nil, err
 	}
-	if v.signedIn {
+	if v.SignedIn {
 		in.Bar = h.bar(ctx, v, in.Page)
 	}
 	out, err := h.opt.Render.Page(ctx, in)
@@ -269,23 +309,23 @@ func (h *Handler) compose(ctx context.Context, v *visit, number int, origin stri
 // home gives the page that "/" shows: the one of the site's settings, or the first. It is NotFound when the
 // site shows its posts there.
 func (h *Handler) home(ctx context.Context, v *visit) (page.Page, error) {
-	switch v.site.Home {
+	switch v.Site.Home {
 	case "":
-		return h.opt.Pages.First(ctx, v.site.ID)
+		return h.opt.Pages.First(ctx, v.Site.ID)
 	case site.HomePosts:
 		return page.Page{}, stoa.NotFound("page", "/")
 	}
-	return h.opt.Pages.ByPath(ctx, v.site.ID, v.site.Home)
+	return h.opt.Pages.ByPath(ctx, v.Site.ID, v.Site.Home)
 }
 
 // page fills the input with the page of the tree that has the path.
 func (h *Handler) page(ctx context.Context, v *visit, in *render.Input) error {
 	var p page.Page
 	var err error
-	if v.path == "/" {
+	if v.Path == "/" {
 		p, err = h.home(ctx, v)
 	} else {
-		p, err = h.opt.Pages.ByPath(ctx, v.site.ID, v.path)
+		p, err = h.opt.Pages.ByPath(ctx, v.Site.ID, v.Path)
 	}
 	if err != nil {
 		return err
@@ -298,13 +338,13 @@ func (h *Handler) page(ctx context.Context, v *visit, in *render.Input) error {
 		in.UnlockTo, in.Unlocked = unlockTo(v, "page", p.ID), v.opens(p.ID, p.Unlock)
 	}
 	locked := p.Protected && !in.Unlocked
-	in.Title = p.In(v.locale, v.site.Locale)
+	in.Title = p.In(v.Locale, v.Site.Locale)
 	if p.Type == page.TypeArticle && !locked {
 		id, err := stoa.ParseID(p.Target)
 		if err != nil {
-			return stoa.NotFound("page", v.path)
+			return stoa.NotFound("page", v.Path)
 		}
-		a, err := h.opt.Content.LiveOn(ctx, v.site.ID, p.ID, id)
+		a, err := h.opt.Content.LiveOn(ctx, v.Site.ID, p.ID, id)
 		if err != nil {
 			return err
 		}
@@ -319,7 +359,8 @@ type articleView struct {
 	Title      string
 	Body       template.HTML
 	Image, Alt string
-	Lang       string // when the text is not in the language of the page
+	Mark       template.HTMLAttr // when the text is not in the language of the page
+	Unmark     template.HTMLAttr // of what is in the language of the page again
 	Link       string
 	Categories []link
 	Tags       []link
@@ -333,27 +374,28 @@ type link struct{ Title, URL string }
 
 // viewOf gives what lists show of an article, with its image about as wide as width in pixels.
 func (h *Handler) viewOf(ctx context.Context, v *visit, a content.Article, width int) (articleView, error) {
-	out := articleView{Article: a, Link: v.prefix + escapePath(content.Address(a.Slug)), IsPage: a.Kind == content.KindPage, Locked: a.Locked}
-	text, lang := a.Find(v.locale)
+	out := articleView{Article: a, Link: v.Prefix + escapePath(content.Address(a.Slug)),
+		IsPage: a.Kind == content.KindPage, Locked: a.Locked}
+	text, of := a.Find(v.Locale)
 	out.Text, out.Title, out.Summary = text, text.Title, text.Teaser
 	if out.Title == "" {
-		out.Title = widget.Word(v.locale, "Untitled")
+		out.Title = v.word("Untitled")
 	}
-	if lang.Language() != v.locale.Language() {
-		out.Lang = string(lang)
+	if out.Mark = lang.Mark(lang.Other(of, v.Locale)); out.Mark != "" {
+		out.Unmark = lang.Mark(v.Locale)
 	}
 	if !a.Locked {
-		out.Image, out.Alt = h.opt.Content.ImageOf(ctx, v.site, a.Image, width)
+		out.Image, out.Alt = h.opt.Content.ImageOf(ctx, v.Site, a.Image, width)
 	}
 	terms, err := h.opt.Taxonomy.Of(ctx, "article", a.ID, a.Site)
 	if err != nil {
 		return out, err
 	}
 	for _, c := range terms.Categories {
-		out.Categories = append(out.Categories, link{c.Name, v.prefix + "/categories/" + url.PathEscape(c.Slug)})
+		out.Categories = append(out.Categories, link{c.Name, v.Prefix + "/categories/" + url.PathEscape(c.Slug)})
 	}
 	for _, t := range terms.Tags {
-		out.Tags = append(out.Tags, link{t.Name, v.prefix + "/tags/" + url.PathEscape(t.Slug)})
+		out.Tags = append(out.Tags, link{t.Name, v.Prefix + "/tags/" + url.PathEscape(t.Slug)})
 	}
 	return out, nil
 }
@@ -407,9 +449,9 @@ type pageLink struct {
 func (l *listView) page(v *visit, number, last int) {
 	address := func(n int) string {
 		if n <= 1 {
-			return v.prefix + v.path
+			return v.Prefix + v.Path
 		}
-		return fmt.Sprintf("%s%s?page=%d", v.prefix, v.path, n)
+		return fmt.Sprintf("%s%s?page=%d", v.Prefix, v.Path, n)
 	}
 	for n := max(1, number-3); n <= min(last, number+3) && last > 1; n++ {
 		l.Pages = append(l.Pages, pageLink{n, address(n), n == number})
@@ -424,15 +466,15 @@ func (l *listView) page(v *visit, number, last int) {
 
 func (h *Handler) list(ctx context.Context, v *visit, in *render.Input, number int, title string, f content.Filter) error {
 	f.Page, f.PerPage = number, perPage
-	found, err := h.opt.Content.LiveList(ctx, v.site, f)
+	found, err := h.opt.Content.LiveList(ctx, v.Site, f)
 	if err != nil {
 		return err
 	}
-	last := max(1, (found.Total+perPage-1)/perPage)
+	last := found.Pages()
 	if number > last {
 		return stoa.NotFound("page", number)
 	}
-	data := listView{Title: title, Site: v.site.Name}
+	data := listView{Title: title, Site: v.Site.Name}
 	for _, a := range found.Items {
 		view, err := h.viewOf(ctx, v, a, 640)
 		if err != nil {
@@ -443,7 +485,7 @@ func (h *Handler) list(ctx context.Context, v *visit, in *render.Input, number i
 	data.page(v, number, last)
 	in.Title = title
 	if title == "" {
-		in.Title = v.site.Name
+		in.Title = v.Site.Name
 	}
 	in.Content, err = h.inner(v, "list.html", data)
 	return err

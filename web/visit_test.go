@@ -80,6 +80,7 @@ func cached(n *servertest.Node) (entries, hits int64) {
 }
 
 func TestGuest_SecondVisitIsAHitOfThePageCache(t *testing.T) {
+	t.Parallel()
 	n := servertest.Start(t, 1)[0]
 	first := n.Get(t, "/")
 	want(t, first, 200, "Welcome to Stoa")
@@ -111,6 +112,7 @@ func TestGuest_SecondVisitIsAHitOfThePageCache(t *testing.T) {
 }
 
 func TestGuest_OtherLanguageHasItsOwnAddressAndNamesTheOthers(t *testing.T) {
+	t.Parallel()
 	n := servertest.Start(t, 1)[0]
 	german(t, n)
 	write(t, n, content.Draft{Slug: "tide", Kind: "post", Text: map[stoa.Locale]content.Text{"en-US": {Title: "High tide", Body: "<p>Noon</p>"}, "de": {Title: "Hochwasser", Body: "<p>Mittag</p>"}}})
@@ -128,7 +130,40 @@ func TestGuest_OtherLanguageHasItsOwnAddressAndNamesTheOthers(t *testing.T) {
 	want(t, n.Get(t, "/fr/w/tide"), 404) // not a language of the site
 }
 
+// A text that is not there in the language of the page says which language it is in and how it runs; what stands around
+// it is in the language of the page.
+func TestGuest_TextsInAnotherLanguageAreMarked(t *testing.T) {
+	n := servertest.Start(t, 1)[0]
+	st := n.Site(t)
+	st.Locales = []stoa.Locale{"en-US", "ar"}
+	if _, err := n.Sites.UpdateSite(servertest.System(), st); err != nil {
+		t.Fatal(err)
+	}
+	write(t, n, content.Draft{Slug: "tide", Kind: "post",
+		Text: map[stoa.Locale]content.Text{"en-US": {Title: "High tide", Body: "<p>Noon</p>"}}})
+	write(t, n, content.Draft{Slug: "port", Kind: "post", Text: map[stoa.Locale]content.Text{"en-US": {Title: "Port",
+		Body: "<p>x</p>"}, "ar": {Title: "الميناء", Body: "<p>سفن</p>"}}})
+	_, err := n.Pages.Create(servertest.System(), st, page.NewPage{Slug: "news", Position: -1, Publish: true,
+		Title: map[stoa.Locale]string{"en-US": "News"}, Layout: page.Single(page.Placed{Widget: "content-list",
+			Settings: map[string]string{"kind": "post", "style": "titles"}}, page.Placed{Widget: "content-list"})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.Poll(t)
+	const mark = ` lang="en-US" dir="ltr"`
+	got := n.Get(t, "/ar/w/tide")
+	want(t, got, 200, `<html lang="ar" dir="rtl">`, `<article class="article"`+mark+`>`,
+		`<p class="meta" lang="ar" dir="rtl">`)
+	got = n.Get(t, "/ar/w/port")
+	want(t, got, 200, `<html lang="ar" dir="rtl">`, `<article class="article">`)
+	got = n.Get(t, "/ar/news")
+	want(t, got, 200, `<h1 class="page-title"`+mark+`>News</h1>`, `<a href="/ar/w/tide"`+mark+`>High tide</a>`,
+		`<a href="/ar/w/port">الميناء</a>`, `<article class="post-item"`+mark+`>`, `<p class="meta" lang="ar" dir="rtl">`)
+	without(t, n.Get(t, "/news"), `<h1 class="page-title"`+mark, `"`+mark+`>High tide`)
+}
+
 func TestGuest_OldAddressLeadsToTheNewOne(t *testing.T) {
+	t.Parallel()
 	n := servertest.Start(t, 1)[0]
 	german(t, n)
 	st := n.Site(t)
@@ -151,6 +186,7 @@ func TestGuest_OldAddressLeadsToTheNewOne(t *testing.T) {
 }
 
 func TestGuest_ListsHavePages(t *testing.T) {
+	t.Parallel()
 	n := servertest.Start(t, 1)[0]
 	for i := 1; i <= 12; i++ { // with the welcome article they fill two pages
 		write(t, n, content.Draft{Slug: fmt.Sprintf("post-%d", i), Kind: "post", Text: text(fmt.Sprintf("Entry number %d.", i), "<p>Words</p>")})
@@ -181,6 +217,7 @@ func TestGuest_ListsHavePages(t *testing.T) {
 }
 
 func TestGuest_FeedAndSiteMapAreWellFormedAndLeaveOutWhatIsHidden(t *testing.T) {
+	t.Parallel()
 	n := servertest.Start(t, 1)[0]
 	secret := "open sesame"
 	write(t, n, content.Draft{Slug: "locked", Kind: "post", Password: &secret, Text: text("A locked door", "<p>inner words</p>")})
@@ -205,6 +242,7 @@ func TestGuest_FeedAndSiteMapAreWellFormedAndLeaveOutWhatIsHidden(t *testing.T) 
 }
 
 func TestGuest_MissingPageHasTheFaceOfTheSite(t *testing.T) {
+	t.Parallel()
 	n := servertest.Start(t, 1)[0]
 	for _, path := range []string{"/no/such/page", "/w/none", "/w/", "/tags/none", "/categories/none", "/web/none/", "/web/none", "/web/", "/en"} {
 		got := n.Get(t, path)
@@ -217,6 +255,7 @@ func TestGuest_MissingPageHasTheFaceOfTheSite(t *testing.T) {
 }
 
 func TestHostile_PathsAreAnsweredWithoutHarm(t *testing.T) {
+	t.Parallel()
 	n := servertest.Start(t, 1)[0]
 	for _, path := range []string{
 		"/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/w/..%2f..%2fetc", "/w/%00", "/%ff%fe", "/w/%ff", "/web/guest/../x",
@@ -257,6 +296,7 @@ func at(t *testing.T, n *servertest.Node, host string) servertest.Answer {
 }
 
 func TestGuest_HostOfASiteIsAnsweredWithoutAWordInTheProperties(t *testing.T) {
+	t.Parallel()
 	n := servertest.NewGroup(t, dbtest.SQLite).Join(map[string]string{"virtual.hosts.valid.hosts": "localhost"})
 	st, err := n.Sites.CreateSite(servertest.System(), site.Site{Instance: n.Site(t).Instance, Slug: "intra", Name: "Intranet", Locale: "en", Home: "posts"})
 	if err != nil {
@@ -276,6 +316,7 @@ func TestGuest_HostOfASiteIsAnsweredWithoutAWordInTheProperties(t *testing.T) {
 }
 
 func TestGuest_DefaultSiteIsTheOneOfTheProperty(t *testing.T) {
+	t.Parallel()
 	g := servertest.NewGroup(t, dbtest.SQLite)
 	n := g.Join(map[string]string{"virtual.hosts.default.site.name": "Town Hall", "locales.enabled": "de_DE,en_US"})
 	if st := n.Site(t); st.Slug != "town-hall" || len(st.Locales) != 2 || !st.Has("de-DE") {
@@ -297,6 +338,7 @@ func TestGuest_DefaultSiteIsTheOneOfTheProperty(t *testing.T) {
 }
 
 func TestGuest_SitesBehindOneOriginDoNotShareTheirPages(t *testing.T) {
+	t.Parallel()
 	n := servertest.NewGroup(t, dbtest.SQLite).Join(map[string]string{"web.server.host": "public.test", "virtual.hosts.valid.hosts": "localhost,intra.test"})
 	st, err := n.Sites.CreateSite(servertest.System(), site.Site{Instance: n.Site(t).Instance, Slug: "intra", Name: "Intranet", Locale: "en", Home: "posts"})
 	if err == nil {
@@ -311,5 +353,27 @@ func TestGuest_SitesBehindOneOriginDoNotShareTheirPages(t *testing.T) {
 		got := at(t, n, "intra.test")
 		want(t, got, 200, "Intranet", "http://public.test/")
 		without(t, got, "Welcome to Stoa")
+	}
+}
+
+// An address that looks like the key of another one has an answer of its own, whichever is asked for first.
+func TestPageCache_AddressesDoNotTakeThePlaceOfOthers(t *testing.T) {
+	t.Parallel()
+	nodes := servertest.Start(t, 2)
+	a := nodes[0]
+	_, err := a.Pages.Create(servertest.System(), a.Site(t), page.NewPage{Slug: "docs", Publish: true, Position: -1,
+		Title: map[stoa.Locale]string{"en-US": "Docs"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range nodes {
+		n.Poll(t)
+		guest := n.Guest(t)
+		for _, wrong := range []string{"/%7C2", "/docs%7C2", "/docs%7C3"} {
+			want(t, guest.Get(t, wrong), 404)
+		}
+		for _, right := range []string{"/?page=2", "/docs?page=2", "/docs?page=3", "/docs"} {
+			want(t, guest.Get(t, right), 200)
+		}
 	}
 }

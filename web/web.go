@@ -15,21 +15,21 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/asset"
 	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/cache"
-	"github.com/stoa-portal/stoa/change"
 	"github.com/stoa-portal/stoa/content"
 	"github.com/stoa-portal/stoa/document"
 	"github.com/stoa-portal/stoa/httpd"
 	"github.com/stoa-portal/stoa/lang"
 	"github.com/stoa-portal/stoa/look"
 	"github.com/stoa-portal/stoa/page"
+	"github.com/stoa-portal/stoa/portal"
 	"github.com/stoa-portal/stoa/render"
 	"github.com/stoa-portal/stoa/secret"
 	"github.com/stoa-portal/stoa/site"
 	"github.com/stoa-portal/stoa/taxonomy"
 	"github.com/stoa-portal/stoa/user"
-	"github.com/stoa-portal/stoa/widget"
 )
 
 //go:embed templates/*.html
@@ -37,6 +37,7 @@ var templates embed.FS
 
 // Options are what the visitors' side needs.
 type Options struct {
+	Portal         *portal.Portal // who asks
 	Cache          *cache.Cache
 	Access         *access.Service
 	Users          *user.Service
@@ -46,27 +47,24 @@ type Options struct {
 	Content        *content.Service
 	Taxonomy       *taxonomy.Service
 	Files          *document.Service
+	Trash          *asset.Service // knows what was removed; nil: all that is missing is 404
 	Render         *render.Service
 	Assets         *look.Assets
-	Audit          *audit.Log  // nil: wrong passwords of pages are not noted
-	Log            *change.Log // nil: nobody is told where his writes are
+	Audit          *audit.Log // nil: wrong passwords of pages are not noted
 	Logger         *slog.Logger
 	SignInDisabled bool     // auth.login.disabled
-	NoRemember     bool     // company.security.auto.login=false: nobody is offered to stay signed in
+	NoRemember     bool     // company.security.auto.login=false: no person is offered to stay signed in
 	PublicHost     string   // web.server.host; empty when the host of the request stands in links
 	OwnHosts       []string // names in virtual.hosts.valid.hosts, without patterns
-	CookieDomain   string
 	// Identity gives the name of this installation that never changes, which ids in feeds are made of.
-	Identity       func(ctx context.Context) (string, error)
-	Older          func() bool      // reports whether nodes of the version before are beside; nil = none
-	ReadYourWrites time.Duration    // how long browsers name their writes; 0 = they are not told to
-	Now            func() time.Time // decides how long wrong passwords count; nil = time.Now
+	Identity func(ctx context.Context) (string, error)
+	Now      func() time.Time // decides how long wrong passwords count; nil = time.Now
 }
 
 // Handler answers visitors.
 type Handler struct {
 	opt        Options
-	tmpl       *template.Template
+	tmpl       func(*lang.Words) *template.Template
 	pages      *cache.Region[*httpd.Cached]
 	maps       *cache.Region[*httpd.Cached] // files of site maps, which are large
 	misses     *cache.Region[missed]
@@ -76,10 +74,11 @@ type Handler struct {
 
 // New makes the handler.
 func New(o Options) (*Handler, error) {
-	if o.Cache == nil || o.Users == nil || o.Sites == nil || o.Pages == nil || o.Content == nil || o.Render == nil ||
+	if o.Portal == nil || o.Cache == nil || o.Users == nil || o.Sites == nil || o.Pages == nil || o.Content == nil ||
+		o.Render == nil ||
 		o.Assets == nil || o.Files == nil || o.Identity == nil {
 		return nil,
-			errors.New("web: Cache, Users, Sites, Pages, Content, Files, Render, Assets and Identity are required")
+			errors.New("web: Portal, Cache, Users, Sites, Pages, Content, Files, Render, Assets and Identity are required")
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -87,7 +86,9 @@ func New(o Options) (*Handler, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	t, err := screens(o.Assets)
+	// As requests carry host names.
+	o.PublicHost = strings.Trim(strings.TrimSuffix(strings.ToLower(o.PublicHost), "."), "[]")
+	t, err := lang.Each(func(w *lang.Words) (*template.Template, error) { return screens(o.Assets, w) })
 	if err != nil {
 		return nil, fmt.Errorf("web: templates: %w", err)
 	}
@@ -103,40 +104,32 @@ func New(o Options) (*Handler, error) {
 		mapping: make(chan struct{}, 1), mapWaiting: make(chan struct{}, maxMapWaiters)}, nil
 }
 
-// screens reads the package's own templates.
-func screens(a *look.Assets) (*template.Template, error) {
+// screens reads the package's own templates, whose words are those of one language.
+func screens(a *look.Assets, words *lang.Words) (*template.Template, error) {
 	return template.New("").Funcs(template.FuncMap{
 		"icon":  a.Icon,
 		"asset": a.URL,
-		"word":  lang.Word,
+		"word":  words.Word,
 		"iso":   func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	}).ParseFS(templates, "templates/*.html")
 }
 
 // visit is what is known about a request once host, language and person are.
 type visit struct {
-	instance site.Instance
-	site     site.Site
-	locale   stoa.Locale
-	path     string // below site and language, "/" at least
-	prefix   string // what stands before path in links: "", "/de", "/web/intranet", "/web/intranet/de"
-	session  user.Session
-	signedIn bool
-	verify   func(msg, sig []byte) bool
-	article  *content.Article  // the one that is shown, once it is found
-	keys     map[string]string // what the visitor has unlocked; never set while a page for the cache is made
+	portal.Visit
+	verify  func(msg, sig []byte) bool
+	article *content.Article  // the one that is shown, once it is found
+	keys    map[string]string // what the visitor has unlocked; never set while a page for the cache is made
 }
 
 type visitKey struct{}
 
+// word gives one of the portal's own words in the language of the visit.
+func (v *visit) word(key string, args ...any) string { return lang.In(v.Locale).Word(key, args...) }
+
 func visitOf(r *http.Request) *visit {
 	v, _ := r.Context().Value(visitKey{}).(*visit)
 	return v
-}
-
-// SiteOf gives the instance and site that the host of the request leads to.
-func (h *Handler) SiteOf(r *http.Request) (site.Instance, site.Site, error) {
-	return h.opt.Sites.Resolve(r.Context(), httpd.Host(r))
 }
 
 // Routes is the site map of the portal: the visitors' addresses and those that mounts add. The second value gives all
@@ -173,77 +166,29 @@ func (h *Handler) Routes(mounts ...func(mux httpd.Registrar)) (http.Handler, []s
 	for _, pattern := range []string{"GET /control", "GET /control/", "POST /control/"} {
 		mux.Handle(pattern, h.identify(inner))
 	}
-	return h.warm(h.follow(httpd.Compress(mux))), append(mux.Patterns(), inner.Patterns()...)
+	return h.serveCached(h.opt.Portal.CatchUp(httpd.Compress(mux))), append(mux.Patterns(), inner.Patterns()...)
 }
 
 // identify finds out which site is asked for and who asks, and puts both into the context.
 func (h *Handler) identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if late := behind(r); late != nil {
-			httpd.Error(w, r, late.err)
+		if stale := portal.StalenessOf(r); stale != nil {
+			httpd.Error(w, r, stale.Err)
 			return
 		}
-		v := &visit{keys: keysOf(r), verify: h.verifier(r.Context())}
-		ctx := h.opt.Cache.Arrived(r.Context())
-		tokens, bare := h.tokens(r)
-		if len(tokens) == 0 {
-			ctx = cache.StaleOK(ctx)
-		}
-		var err error
-		if v.instance, v.site, err = h.opt.Sites.Resolve(ctx, httpd.Host(r)); err != nil {
-			httpd.Error(w, r, err)
-			return
-		}
-		actor := stoa.Actor{}
-		if len(tokens) > 0 {
-			actor, v.session, v.signedIn, err = h.authenticate(w, r.WithContext(ctx), v.instance.ID, tokens[0], bare)
-			if err != nil {
-				httpd.Error(w, r, err)
-				return
-			}
-		}
-		if !v.signedIn {
-			if actor, err = h.opt.Access.GuestActor(ctx, v.instance.ID); err != nil {
-				httpd.Error(w, r, err)
-				return
-			}
-		}
-		ctx = stoa.WithActor(ctx, actor)
-		if err := h.split(ctx, v, r.URL.Path); err != nil {
+		found, ctx, err := h.opt.Portal.Identify(w, r)
+		if err != nil {
 			httpd.Error(w, r.WithContext(ctx), err)
 			return
 		}
-		ctx = context.WithValue(stoa.WithLocale(ctx, v.locale), visitKey{}, v)
-		if v.session.Limited && !forFactors(r.URL.Path) {
+		v := &visit{Visit: found, keys: keysOf(r), verify: h.verifier(r.Context())}
+		ctx = context.WithValue(ctx, visitKey{}, v)
+		if v.Session.Limited && !forFactors(r.URL.Path) {
 			onlyFactors(w, r.WithContext(ctx))
 			return
 		}
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
-}
-
-// split takes /web/<site> and the language off the front of a path.
-func (h *Handler) split(ctx context.Context, v *visit, path string) error {
-	v.path = path
-	if rest, ok := strings.CutPrefix(path, "/web/"); ok {
-		slug, rest, _ := strings.Cut(rest, "/")
-		st, err := h.opt.Sites.BySlug(ctx, v.instance.ID, slug)
-		if err != nil {
-			return err
-		}
-		if st.ID != v.site.ID {
-			v.prefix = "/web/" + slug
-		}
-		v.site, v.path = st, "/"+rest
-	}
-	v.locale = v.site.Locale
-	first, rest, _ := strings.Cut(strings.TrimPrefix(v.path, "/"), "/")
-	if len(first) >= 2 && len(first) <= 10 {
-		if l, err := stoa.ParseLocale(first); err == nil && l != v.site.Locale && v.site.Has(l) && string(l) == first {
-			v.locale, v.prefix, v.path = l, v.prefix+"/"+first, "/"+rest
-		}
-	}
-	return nil
 }
 
 // screen is what the package's own templates are given: their data, and the words and dates of the visit.
@@ -256,22 +201,25 @@ type screen struct {
 }
 
 // Word gives one of the portal's own words in the language of the visit.
-func (s screen) Word(english string) string { return widget.Word(s.locale, english) }
+func (s screen) Word(english string, args ...any) string {
+	return lang.In(s.locale).Word(english, args...)
+}
 
 // Language and RTL are what the element html says of the page.
 func (s screen) Language() string { return s.locale.Language() }
 func (s screen) RTL() bool        { return s.locale.RTL() }
 
 // Day writes the day of a time, Moment with hours and minutes, in the time zone of the instance.
-func (s screen) Day(t time.Time) string { return widget.Date(s.locale, t.In(s.zone)) }
+func (s screen) Day(t time.Time) string { return lang.Date(s.locale, t.In(s.zone)) }
 
 // Moment writes a time to the minute.
-func (s screen) Moment(t time.Time) string { return s.Day(t) + ", " + t.In(s.zone).Format("15:04") }
+func (s screen) Moment(t time.Time) string { return lang.Moment(s.locale, t.In(s.zone)) }
 
 // inner runs one of the package's own templates, whose result stands in the middle of the theme.
 func (h *Handler) inner(v *visit, name string, data any) (template.HTML, error) {
 	var b strings.Builder
-	if err := h.tmpl.ExecuteTemplate(&b, name, screen{View: data, Home: v.prefix + "/", locale: v.locale, zone: v.instance.Zone()}); err != nil {
+	if err := h.tmpl(lang.In(v.Locale)).ExecuteTemplate(&b, name,
+		screen{View: data, Home: v.Prefix + "/", locale: v.Locale, zone: v.Instance.Zone()}); err != nil {
 		return "", fmt.Errorf("web: template %s: %w", name, err)
 	}
 	return template.HTML(b.String()), nil
@@ -284,8 +232,11 @@ func (h *Handler) framed(w http.ResponseWriter, r *http.Request, status int, tit
 	if err != nil {
 		return err
 	}
-	out, err := h.opt.Render.Page(r.Context(), render.Input{Instance: v.instance, Site: v.site, Locale: v.locale, Prefix: v.prefix, Actor: stoa.ActorFrom(r.Context()),
-		Query: r.URL.Query(), Path: v.path, Title: widget.Word(v.locale, title), Content: body, NoIndex: true, Screen: true})
+	out, err := h.opt.Render.Page(r.Context(),
+		render.Input{Instance: v.Instance, Site: v.Site, Locale: v.Locale, Prefix: v.Prefix,
+			Actor: stoa.ActorFrom(r.Context()),
+			Query: r.URL.Query(), Path: v.Path, Title: v.word(title), Content: body, NoIndex: true, Screen: true,
+			Bare: inPlace(r)})
 	if err != nil {
 		return err
 	}
@@ -314,11 +265,12 @@ func (h *Handler) ErrorPage(w http.ResponseWriter, r *http.Request, status int, 
 	if form != nil {
 		title, message = form.title(), form.message()
 	}
-	data := map[string]any{"Status": status, "Title": title, "Message": sentence(message), "Again": "", "Kept": form}
+	data := map[string]any{"Status": status, "Title": title, "Message": lang.Sentence(message), "Again": "", "Kept": form}
 	if retry && r.Method == http.MethodGet {
 		data["Again"] = nextPath(r.URL.RequestURI())
 	}
-	locale := spoken(r)
+	// where the site cannot be found, that is all there is
+	locale := lang.Accepted(r.Header.Get("Accept-Language")).Locale()
 	if v := visitOf(r); v != nil {
 		if status == http.StatusNotFound && r.Method == http.MethodGet && h.begin(r.Context(), v, data) {
 			title = data["Title"].(string)
@@ -326,19 +278,21 @@ func (h *Handler) ErrorPage(w http.ResponseWriter, r *http.Request, status int, 
 		if err := h.framed(w, r, status, title, "error.html", data); err == nil {
 			return
 		}
-		locale = v.locale
+		locale = v.Locale
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_ = h.tmpl.ExecuteTemplate(w, "plain-error.html", screen{View: data, Home: "/", locale: locale}) // a visitor who went away does not want it
+	// a visitor who went away does not want it
+	_ = h.tmpl(lang.In(locale)).ExecuteTemplate(w, "plain-error.html", screen{View: data, Home: "/", locale: locale})
 }
 
 // errorWords are the title of an error and what is said of it, in English.
 func errorWords(status int, message string) (title, said string) {
-	titles := map[int]string{404: "This page does not exist", 403: "This page is not open to you",
+	titles := map[int]string{404: "This page does not exist", 410: "This page has been removed",
+		403: "This page is not open to you",
 		500: "Something went wrong", 503: "The portal cannot answer just now",
-		429: "Too many tries", 409: "Somebody else was first", 413: "That was too large",
+		429: "Too many tries", 409: "Another person was first", 413: "That was too large",
 		422: "Something in the form is not right", 401: "Please sign in"}
 	title = titles[status]
 	if title == "" {
@@ -347,19 +301,10 @@ func errorWords(status int, message string) (title, said string) {
 	switch status { // what was looked for inside, and which part is away, is of no use to a visitor
 	case http.StatusNotFound:
 		message = "It may have been moved or taken away, or the address has a typing error."
+	case http.StatusGone:
+		message = "What was here is there no more."
 	case http.StatusServiceUnavailable:
 		message = "Please try again in a moment."
 	}
 	return title, message
-}
-
-// spoken is the language that the browser asks for first: where the site cannot be found, that is all there is.
-func spoken(r *http.Request) stoa.Locale {
-	first, _, _ := strings.Cut(r.Header.Get("Accept-Language"), ",")
-	first, _, _ = strings.Cut(first, ";")
-	l, err := stoa.ParseLocale(strings.TrimSpace(first))
-	if err != nil || !widget.Speaks(l) {
-		return "en"
-	}
-	return l
 }

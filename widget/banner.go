@@ -3,7 +3,6 @@ package widget
 import (
 	"context"
 	"html/template"
-	"net/url"
 )
 
 // banner is the large beginning of a page: a title, a few words and one thing to do.
@@ -17,7 +16,8 @@ func (banner) Type() Type {
 			{Key: "heading", Label: "Heading", Kind: "text"},
 			{Key: "text", Label: "Text", Kind: "textarea"},
 			{Key: "label", Label: "Words on the button", Kind: "text"},
-			{Key: "link", Label: "Where the button leads", Kind: "text", Help: "A path such as /about, or an address with https://. Empty: no button."},
+			{Key: "link", Label: "Where the button leads", Kind: "link", Help: "A path such as /about, or an address with " +
+				"https://. Empty: no button."},
 		}}
 }
 
@@ -27,13 +27,8 @@ func (w banner) Render(_ context.Context, r Request) (Result, error) {
 	if data.Title == "" {
 		return Result{}, nil
 	}
-	if u, err := url.Parse(r.Settings["link"]); err == nil && data.Label != "" {
-		switch {
-		case u.Scheme == "https" && u.Host != "":
-			data.Link = u.String()
-		case u.Scheme == "" && u.Host == "" && len(u.Path) > 0 && u.Path[0] == '/':
-			data.Link = r.Base + u.String()
-		}
+	if href, ok := r.Link(r.Settings["link"]); ok && data.Label != "" {
+		data.Link = href
 	}
 	return render(w.view, data)
 }

@@ -8,6 +8,7 @@ import (
 )
 
 func TestBanner_EscapesAndLeadsOnlyToSafePlaces(t *testing.T) {
+	t.Parallel()
 	w, ok := New(Builtin(richtext.New())...).Get("banner")
 	if !ok {
 		t.Fatal("there is no banner")

@@ -6,18 +6,21 @@ import (
 	"strings"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/lang"
 	"github.com/stoa-portal/stoa/richtext"
 )
 
 // Builtin gives the widgets of this package.
 func Builtin(policy *richtext.Policy) []Widget {
-	return []Widget{htmlWidget{policy}, languages{newView(languageView)}, signIn{newView(signInView)}, banner{newView(bannerView)}}
+	return []Widget{htmlWidget{policy}, languages{newView(languageView)}, signIn{newView(signInView)},
+		banner{newView(bannerView)}, button{newView(buttonView)}}
 }
 
 type htmlWidget struct{ policy *richtext.Policy }
 
 func (htmlWidget) Type() Type {
-	return Type{Name: "html", Title: "HTML", Icon: "code", Description: "Text and markup of your own, cleaned of scripts.",
+	return Type{Name: "html", Title: "Text", Icon: "paragraph",
+		Description: "Text with headings, lists, tables, links and pictures.",
 		Fields: []Field{
 			{Key: "title", Label: "Title", Kind: "text"},
 			{Key: "html", Label: "Content", Kind: "html", Help: "Scripts, forms and styles are taken out."},
@@ -74,15 +77,7 @@ func (w signIn) Render(_ context.Context, r Request) (Result, error) {
 func (r Request) Word(english string) string { return Word(r.Locale, english) }
 
 // Word gives one of the portal's own words in the language of the locale, English when it has none.
-func Word(l stoa.Locale, english string) string {
-	if v, ok := words[l.Language()][english]; ok {
-		return v
-	}
-	return english
-}
-
-// Speaks reports whether Word knows the language.
-func Speaks(l stoa.Locale) bool { return l.Language() == "en" || words[l.Language()] != nil }
+func Word(l stoa.Locale, english string) string { return lang.In(l).Word(english) }
 
 func newView(text string) *template.Template {
 	return template.Must(template.New("view").Parse(text))

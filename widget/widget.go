@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/lang"
 	"github.com/stoa-portal/stoa/site"
 )
 
@@ -49,17 +50,25 @@ func (t Type) Default() map[string]string {
 // Field is one setting in the form of a widget.
 type Field struct {
 	Key, Label string
-	Kind       string // text, textarea, html, select, bool, number, article, category, menu, page
-	Options    []Option
-	Default    string
-	Help       string
+	// Kind is text, textarea, html, select, bool, number, article, category, menu or page; link for an address that
+	// Request.Link reads; image and video for the address of a file; gallery for a list of document.Picture as JSON.
+	Kind    string
+	Options []Option
+	Default string
+	Help    string
 }
 
 // Option is a choice of a select field.
 type Option struct{ Value, Label string }
 
 // Link is an address with words.
-type Link struct{ Title, URL string }
+type Link struct {
+	Title, URL string
+	Lang       stoa.Locale // that the title is in, when that is another than that of the page; else empty
+}
+
+// Mark gives the attributes of an element that shows the title.
+func (l Link) Mark() template.HTMLAttr { return lang.Mark(l.Lang) }
 
 // Alternate is the page in another language.
 type Alternate struct {
@@ -74,9 +83,13 @@ type PageInfo struct {
 	ID         stoa.ID
 	Path       string // the page's friendly address without base
 	Title      string
-	Ancestors  []Link // the topmost first, without the page itself
+	Lang       stoa.Locale // that the title is in, when that is another than that of the page; else empty
+	Ancestors  []Link      // the topmost first, without the page itself
 	Alternates []Alternate
 }
+
+// Mark gives the attributes of an element that shows the title.
+func (p PageInfo) Mark() template.HTMLAttr { return lang.Mark(p.Lang) }
 
 // Request is what a widget renders for.
 type Request struct {
@@ -90,10 +103,19 @@ type Request struct {
 	Actor    stoa.Actor
 	Edit     bool          // in the page editor
 	ID       string        // of the placed widget, unique on the page
+	Column   int           // how wide its column is, of 12; 0: not known
 	SignIn   string        // address of the sign-in page
 	SignOut  string        // address that ends the session by POST; empty: no button
 	Account  string        // address of the actor's account page; empty: no link
 	CSRF     template.HTML // hidden fields that forms sent by POST need
+}
+
+// Day writes the day of t in the language and the time zone of the page.
+func (r Request) Day(t time.Time) string {
+	if r.Zone != nil {
+		t = t.In(r.Zone)
+	}
+	return lang.Date(r.Locale, t)
 }
 
 // Setting gives a setting, or the default when it is empty.
@@ -102,6 +124,39 @@ func (r Request) Setting(name, fallback string) string {
 		return v
 	}
 	return fallback
+}
+
+// Link reads where something leads: a path of the site ("/about"), of a file or of the control panel, a place in the
+// page ("#tides"), an address with https:// or http://, or one of mail or telephone. Everything else is refused. Paths
+// of the site get the base before them.
+func (r Request) Link(raw string) (href string, ok bool) {
+	u, err := url.Parse(strings.TrimSpace(raw))
+	if err != nil || u.User != nil {
+		return "", false
+	}
+	switch u.Scheme {
+	case "https", "http":
+		return u.String(), u.Host != "" && u.Opaque == ""
+	case "mailto", "tel":
+		return u.String(), u.Opaque != ""
+	case "":
+	default:
+		return "", false
+	}
+	switch {
+	case u.Host != "" || u.Opaque != "":
+		return "", false
+	case u.Path == "" && u.RawQuery == "":
+		return u.String(), u.Fragment != ""
+	case !strings.HasPrefix(u.Path, "/") || strings.HasPrefix(u.Path, "//"):
+		return "", false
+	}
+	for _, own := range []string{"/documents/", "/control/"} { // which have no language
+		if strings.HasPrefix(u.Path, own) {
+			return u.String(), true
+		}
+	}
+	return r.Base + u.String(), true
 }
 
 // Result is what a widget made.

@@ -9,6 +9,7 @@ import (
 )
 
 func TestNew_DuplicateNamePanics(t *testing.T) {
+	t.Parallel()
 	defer func() {
 		if recover() == nil {
 			t.Error("two widgets of one name were accepted")
@@ -18,12 +19,13 @@ func TestNew_DuplicateNamePanics(t *testing.T) {
 }
 
 func TestCatalogue_ListsByTitle(t *testing.T) {
+	t.Parallel()
 	c := New(Builtin(richtext.New())...)
 	var names []string
 	for _, typ := range c.Types() {
 		names = append(names, typ.Name)
 	}
-	if got := strings.Join(names, " "); got != "banner html language-selector sign-in" {
+	if got := strings.Join(names, " "); got != "banner button language-selector sign-in html" {
 		t.Errorf("the order is %s", got)
 	}
 	if _, ok := c.Get("nothing"); ok {
@@ -45,6 +47,7 @@ func get(t *testing.T, name string, r Request) Result {
 }
 
 func TestHTML_TakesScriptsOut(t *testing.T) {
+	t.Parallel()
 	res := get(t, "html", Request{Settings: map[string]string{"html": `<p onclick="x">Fine</p><script>bad()</script><a href="javascript:bad()">y</a>`}})
 	if s := string(res.HTML); strings.Contains(s, "bad") || strings.Contains(s, "onclick") || !strings.Contains(s, "Fine") {
 		t.Errorf("the output is %s", s)
@@ -55,6 +58,7 @@ func TestHTML_TakesScriptsOut(t *testing.T) {
 }
 
 func TestSignIn_ShowsWhoIsSignedInAndIsNotKept(t *testing.T) {
+	t.Parallel()
 	guest := get(t, "sign-in", Request{SignIn: "/sign-in", Locale: "de"})
 	if s := string(guest.HTML); !strings.Contains(s, `href="/sign-in"`) || !strings.Contains(s, "Anmelden") || guest.NoStore {
 		t.Errorf("guests get %s, NoStore %v", s, guest.NoStore)
@@ -67,6 +71,7 @@ func TestSignIn_ShowsWhoIsSignedInAndIsNotKept(t *testing.T) {
 }
 
 func TestLanguages_NeedTwo(t *testing.T) {
+	t.Parallel()
 	one := []Alternate{{Locale: "en", Name: "English", URL: "/", Current: true}}
 	if res := get(t, "language-selector", Request{Page: PageInfo{Alternates: one}}); res.HTML != "" {
 		t.Errorf("one language gives %s", res.HTML)
@@ -78,6 +83,7 @@ func TestLanguages_NeedTwo(t *testing.T) {
 }
 
 func TestWord_FallsBackToEnglish(t *testing.T) {
+	t.Parallel()
 	if got := Word("de-AT", "Home"); got != "Startseite" {
 		t.Errorf("German: %q", got)
 	}

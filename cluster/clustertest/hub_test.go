@@ -29,7 +29,7 @@ func (i *inbox) list() []int {
 
 func (i *inbox) waitFor(t *testing.T, ok func([]int) bool) []int {
 	t.Helper()
-	deadline := time.After(time.Minute)
+	deadline := time.After(5 * time.Minute)
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -72,6 +72,7 @@ func run(t *testing.T, seed uint64, f clustertest.Faults) []int {
 }
 
 func TestHub_LosesAndDoublesFromTheSeed(t *testing.T) {
+	t.Parallel()
 	f := clustertest.Faults{Drop: 0.3, Duplicate: 0.3}
 	one, same, other := run(t, 1, f), run(t, 1, f), run(t, 2, f)
 	if fmt.Sprint(one) != fmt.Sprint(same) || fmt.Sprint(one) == fmt.Sprint(other) {
@@ -83,6 +84,7 @@ func TestHub_LosesAndDoublesFromTheSeed(t *testing.T) {
 }
 
 func TestHub_DelaysMakeMessagesOvertake(t *testing.T) {
+	t.Parallel()
 	got := run(t, 1, clustertest.Faults{Delay: 5 * time.Millisecond})
 	if len(got) != 100 || slices.IsSorted(got) {
 		t.Fatalf("%v", got)
@@ -90,6 +92,7 @@ func TestHub_DelaysMakeMessagesOvertake(t *testing.T) {
 }
 
 func TestHub_PartitionLosesAndFreezeHolds(t *testing.T) {
+	t.Parallel()
 	hub := clustertest.NewHub(1)
 	a, b, c := hub.Join("a"), hub.Join("b"), hub.Join("c")
 	var inA, inB, inC inbox

@@ -66,6 +66,7 @@ func (r *resident) follow(t *testing.T, d nats.Discovery) {
 }
 
 func TestFollow_RowsStaticListAndDNS(t *testing.T) {
+	t.Parallel()
 	for name, discover := range map[string]func(other *resident) nats.Discovery{
 		"rows":   func(*resident) nats.Discovery { return nats.Discovery{} },
 		"static": func(o *resident) nats.Discovery { return nats.Discovery{Static: []string{o.Address()}} },
@@ -81,8 +82,9 @@ func TestFollow_RowsStaticListAndDNS(t *testing.T) {
 	}
 }
 
-// A hundred rows of nodes that died without a word: they are dialled in vain and keep nobody waiting.
+// A hundred rows of nodes that died without a word: they are dialled in vain and keep no node waiting.
 func TestFollow_RowsOfTheDeadAreNoHindrance(t *testing.T) {
+	t.Parallel()
 	d := dbtest.Nodes(t, dbtest.SQLite, 2)
 	err := d[0].Control(t.Context(), func(tx *db.Tx) error {
 		for i := range 100 {

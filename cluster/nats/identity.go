@@ -17,7 +17,7 @@ import (
 )
 
 // Identity is the key pair of one process life. Its fingerprint goes into the node's row, and that is
-// all the proof there is: whoever can write a row into this very database is a member, and nobody else.
+// all the proof there is: a process that can write a row into this very database is a member, and no other.
 type Identity struct {
 	fingerprint string
 	cert        tls.Certificate
@@ -25,8 +25,8 @@ type Identity struct {
 
 // Row is what stands in the node's row of the database: the fingerprint and, as a second factor, what only
 // a node that knows the secret can make of it. Both ends of a connection look for it in their own database, so
-// neither a row nor the secret alone lets a stranger in. It is made in a slow way, so that a reader of the database
-// who guesses the secret needs as much time and memory for each guess as for one of a password.
+// neither a row nor the secret alone lets an unknown peer in. It is made in a slow way, so that a reader of the
+// database who guesses the secret needs as much time and memory for each guess as for one of a password.
 func (id *Identity) Row(secret, cluster string) string {
 	return slowRow(id.fingerprint, rowKey(secret, cluster))
 }

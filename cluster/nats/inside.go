@@ -64,7 +64,7 @@ type Link struct {
 	mu     sync.Mutex // one reload at a time
 	routes []string
 	known  []string
-	// Until then every Refresh closes connections of strangers: one may just have been let in when its row
+	// Until then every Refresh closes connections of unknown peers: one may just have been let in when its row
 	// was removed.
 	expelUntil time.Time
 }
@@ -74,7 +74,7 @@ const serverPrefix = "stoa-"
 // handshakeLimit bounds a handshake, in which the database may be asked for the peer's row.
 const handshakeLimit = 3 * time.Second
 
-// Listen starts the message server. Nobody is let in before Meet.
+// Listen starts the message server. No peer is let in before Meet.
 func Listen(o Options) (*Link, error) {
 	if o.Identity == nil || o.Cluster == "" || o.Name == "" {
 		return nil, errors.New("nats: Options.Identity, Cluster and Name are required")
@@ -132,7 +132,8 @@ func (l *Link) start(port int) error {
 			},
 		},
 		TLSHandshakeFirst: true,
-		Host:              "127.0.0.1", Port: -1, NoSigs: true, NoLog: true, NoSystemAccount: false, MaxPending: pendingBytes, WriteDeadline: 5 * time.Second,
+		Host:              "127.0.0.1", Port: -1, NoSigs: true, NoLog: true, NoSystemAccount: false,
+		MaxPending: pendingBytes, WriteDeadline: 5 * time.Second,
 		Username: "stoa", Password: rand.Text(),
 		Cluster: server.ClusterOpts{
 			Name: l.o.Cluster, Host: l.o.Listen, Port: port, TLSConfig: l.tls(), TLSTimeout: handshakeLimit.Seconds(), AuthTimeout: 2 * handshakeLimit.Seconds(),
@@ -184,7 +185,7 @@ func (l *Link) join() error {
 	return nil
 }
 
-// tls lets in who has a row: both ends show a certificate that nobody signed, and look for its
+// tls lets in who has a row: both ends show a certificate that no authority signed, and look for its
 // fingerprint in their own database.
 func (l *Link) tls() *tls.Config {
 	return &tls.Config{
@@ -206,7 +207,8 @@ func (l *Link) tls() *tls.Config {
 			// While versions roll, rows have the form that binaries from before look for.
 			if !p.Trusts(ctx, slowRow(fp, l.rowKey)) && !p.Trusts(ctx, formerRow(fp, l.o.Secret, l.o.Cluster)) {
 				return fmt.Errorf(
-					"no living node of this database has the certificate %s… and the same cluster.link.auth.value: it belongs to a stranger, to another cluster or to a copy of this database",
+					"no living node of this database has the certificate %s… and the same cluster.link.auth.value: it belongs to "+
+						"a stranger, to another cluster or to a copy of this database",
 					fp[:16],
 				)
 			}

@@ -73,7 +73,7 @@ func (l *serverLog) count(key string) (repeated int, show bool) {
 	if r != nil {
 		repeated = r.since
 	}
-	if l.refused == nil || len(l.refused) > 1000 { // a stranger with many addresses must not fill the memory
+	if l.refused == nil || len(l.refused) > 1000 { // an unknown peer with many addresses must not fill the memory
 		l.refused = map[string]*refusal{}
 	}
 	l.refused[key] = &refusal{at: now}

@@ -144,7 +144,7 @@ func meet(t *testing.T, n int) (*rows, []*member) {
 
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.After(time.Minute)
+	deadline := time.After(5 * time.Minute)
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for !ok() {
@@ -157,6 +157,7 @@ func until(t *testing.T, what string, ok func() bool) {
 }
 
 func TestLink_IsATransport(t *testing.T) {
+	t.Parallel()
 	clustertest.Transport(t, func(t *testing.T, n int) []cluster.Transport {
 		_, all := meet(t, n)
 		out := make([]cluster.Transport, n)
@@ -167,9 +168,10 @@ func TestLink_IsATransport(t *testing.T) {
 	})
 }
 
-// A node with a certificate of its own but without a row: a stranger, another cluster's node, or a node
+// A node with a certificate of its own but without a row: an unknown peer, another cluster's node, or a node
 // of a copy of the database, whose rows name the members but which no member's database names.
-func TestLink_StrangerGetsNothing(t *testing.T) {
+func TestLink_UnknownPeerGetsNothing(t *testing.T) {
+	t.Parallel()
 	r, all := meet(t, 2)
 	heard := make(chan string, 10_000)
 	for _, subject := range []string{cluster.SubjectHints, "call"} {
@@ -179,20 +181,21 @@ func TestLink_StrangerGetsNothing(t *testing.T) {
 		}
 		defer stop()
 	}
-	stranger := listen(t, "9", nil)
-	if err := stranger.Meet(r.peers()); err != nil { // it believes in the members
+	unknownPeer := listen(t, "9", nil)
+	if err := unknownPeer.Meet(r.peers()); err != nil { // it believes in the members
 		t.Fatal(err)
 	}
 	until(t, "the refusal in the log", func() bool {
-		return strings.Contains(all[0].log.String(), "no living node of this database has the certificate "+stranger.fp[:16])
+		return strings.Contains(all[0].log.String(),
+			"no living node of this database has the certificate "+unknownPeer.fp[:16])
 	})
 	// Where two dialled each other at once, both connections may have been given up: they dial again.
 	until(t, "the members to have each other", func() bool { return all[0].Routes() == 1 && all[1].Routes() == 1 })
-	if stranger.Routes() != 0 {
-		t.Fatalf("the stranger has %d routes", stranger.Routes())
+	if unknownPeer.Routes() != 0 {
+		t.Fatalf("the unknown peer has %d routes", unknownPeer.Routes())
 	}
 	for _, subject := range []string{cluster.SubjectHints, "call"} {
-		if err := stranger.Publish(context.Background(), subject, []byte("hostile")); err != nil {
+		if err := unknownPeer.Publish(context.Background(), subject, []byte("hostile")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -204,12 +207,13 @@ func TestLink_StrangerGetsNothing(t *testing.T) {
 	})
 	for len(heard) > 0 {
 		if got := <-heard; got != "friendly" {
-			t.Errorf("heard %q of a stranger", got)
+			t.Errorf("heard %q of an unknown peer", got)
 		}
 	}
 }
 
 func TestLink_RowRemovedIsExpelled(t *testing.T) {
+	t.Parallel()
 	r, all := meet(t, 3)
 	r.remove(all[2].fp)
 	for _, m := range all[:2] {
@@ -237,6 +241,7 @@ func TestLink_RowRemovedIsExpelled(t *testing.T) {
 }
 
 func TestLink_SecondFactorAndClusterName(t *testing.T) {
+	t.Parallel()
 	for name, change := range map[string]func(*nats.Options){
 		"another secret":  func(o *nats.Options) { o.Secret = "wrong" },
 		"no secret":       func(o *nats.Options) { o.Secret = "" },
@@ -274,6 +279,7 @@ func twoMeet(t *testing.T, r *rows, a, b, x *member) {
 }
 
 func TestListen_TakesTheNextFreePort(t *testing.T) {
+	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -295,6 +301,7 @@ func TestListen_TakesTheNextFreePort(t *testing.T) {
 
 // Many big messages of all members at once: what is published is received, in order of each sender.
 func TestLink_BurstArrivesWhole(t *testing.T) {
+	t.Parallel()
 	_, all := meet(t, 3)
 	const count, size = 5000, 1000
 	var mu sync.Mutex
@@ -311,7 +318,7 @@ func TestLink_BurstArrivesWhole(t *testing.T) {
 		}
 		defer stop()
 	}
-	warm(t, all)
+	meshed(t, all)
 	var wg sync.WaitGroup
 	for i, m := range all {
 		wg.Go(func() {
@@ -341,8 +348,8 @@ func TestLink_BurstArrivesWhole(t *testing.T) {
 	}
 }
 
-// warm waits until every member hears every other: interest travels after the route is up.
-func warm(t *testing.T, all []*member) {
+// meshed waits until every member hears every other: interest travels after the route is up.
+func meshed(t *testing.T, all []*member) {
 	t.Helper()
 	var mu sync.Mutex
 	heard := map[[2]int]bool{}
@@ -357,7 +364,7 @@ func warm(t *testing.T, all []*member) {
 		}
 		defer stop()
 	}
-	until(t, "everybody to hear everybody", func() bool {
+	until(t, "each member to hear all others", func() bool {
 		for i, m := range all {
 			if err := m.Publish(context.Background(), cluster.SubjectHints+".warm", []byte{byte(i)}); err != nil {
 				t.Fatal(err)

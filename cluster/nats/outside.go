@@ -26,7 +26,7 @@ type OutsideOptions struct {
 }
 
 // ErrNoSecret says why nodes cannot call each other over a message server outside without a secret:
-// whoever may use that server could call them as well.
+// any client of that server could call them as well.
 const ErrNoSecret = "nodes do not call each other over a message server outside without cluster.link.auth.value; set it to the same secret on all nodes"
 
 // Connect uses a message server outside. The first connection must succeed; later ones are repeated.

@@ -12,7 +12,7 @@ import (
 	"github.com/stoa-portal/stoa/cluster/nats"
 )
 
-// outside starts a message server that belongs to nobody.
+// outside starts a message server that belongs to no node.
 func outside(t *testing.T) string {
 	t.Helper()
 	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true})
@@ -38,6 +38,7 @@ func connect(t *testing.T, url, cluster, secret string) *nats.Transport {
 }
 
 func TestOutside_IsATransport(t *testing.T) {
+	t.Parallel()
 	for name, secret := range map[string]string{"sealed": "hunter2", "open": ""} {
 		t.Run(name, func(t *testing.T) {
 			clustertest.Transport(t, func(t *testing.T, n int) []cluster.Transport {
@@ -54,6 +55,7 @@ func TestOutside_IsATransport(t *testing.T) {
 
 // Others may use the same server: another cluster, and one who knows the cluster's name but not the secret.
 func TestOutside_ForgedMessagesAndOtherClustersAreIgnored(t *testing.T) {
+	t.Parallel()
 	url := outside(t)
 	a, b := connect(t, url, "c", "hunter2"), connect(t, url, "c", "hunter2")
 	other, thief := connect(t, url, "d", "hunter2"), connect(t, url, "c", "guess")
@@ -82,7 +84,8 @@ func TestOutside_ForgedMessagesAndOtherClustersAreIgnored(t *testing.T) {
 }
 
 func TestOutside_NobodyThereIsAnError(t *testing.T) {
+	t.Parallel()
 	if _, err := nats.Connect(nats.OutsideOptions{URLs: []string{"nats://127.0.0.1:1"}, Cluster: "c"}); err == nil {
-		t.Error("connected to nobody")
+		t.Error("connected to no server")
 	}
 }

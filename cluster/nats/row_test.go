@@ -16,6 +16,7 @@ import (
 
 // A reader of the database shall not find in the rows what is made of the secret by one fast computation.
 func TestRow_IsNotWhatAFastGuessFinds(t *testing.T) {
+	t.Parallel()
 	id, err := nats.NewIdentity()
 	if err != nil {
 		t.Fatal(err)
@@ -34,6 +35,7 @@ func TestRow_IsNotWhatAFastGuessFinds(t *testing.T) {
 
 // Rows of binaries from before, and those written while such are beside, are known as well.
 func TestLink_MeetsNodesWhoseRowsHaveTheFormerForm(t *testing.T) {
+	t.Parallel()
 	const secret = "a secret of all nodes"
 	r := &rows{nodes: map[string]string{}}
 	var identity *nats.Identity
@@ -64,7 +66,8 @@ func listeningPorts(t *testing.T) (ports []int) {
 	return ports
 }
 
-func TestListen_TellsStrangersNothing(t *testing.T) {
+// It stays by itself: a port that another test listens on may be one that was free a moment ago.
+func TestListen_TellsUnknownPeersNothing(t *testing.T) {
 	before := map[int]bool{}
 	for _, p := range listeningPorts(t) {
 		before[p] = true
@@ -88,12 +91,13 @@ func TestListen_TellsStrangersNothing(t *testing.T) {
 		_ = c.Close()
 		for _, word := range []string{"INFO", "test-cluster", "version"} {
 			if bytes.Contains(got, []byte(word)) {
-				t.Errorf("port %d tells a stranger %q", port, got)
+				t.Errorf("port %d tells an unknown peer %q", port, got)
 			}
 		}
-		if c, err := tls.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), &tls.Config{InsecureSkipVerify: true}); err == nil {
+		if c, err := tls.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)),
+			&tls.Config{InsecureSkipVerify: true}); err == nil {
 			_ = c.Close()
-			t.Errorf("port %d takes a connection of a stranger", port)
+			t.Errorf("port %d takes a connection of an unknown peer", port)
 		}
 	}
 	if asked == 0 {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// plan is what kind of world it is.
+// plan is what kind of simulation it is.
 type plan struct {
 	nodes         int
 	trust         bool   // hints count as applied
@@ -23,8 +23,8 @@ type plan struct {
 	faults          []string
 }
 
-// draw makes the plan of a world: calm ones and wild ones, with few kinds of faults or all.
-func (w *World) draw() plan {
+// draw makes the plan of a simulation: calm ones and wild ones, with few kinds of faults or all.
+func (w *Simulation) draw() plan {
 	p := plan{
 		nodes: 2 + w.rand.IntN(3), ring: pick(w, []int{2, 16, 256}), places: pick(w, []int{2, 16}), bytes: pick(w, []int64{2000, 1 << 16}),
 		visits: w.between(40*time.Millisecond, 150*time.Millisecond), edits: w.between(150*time.Millisecond, 900*time.Millisecond),
@@ -48,7 +48,7 @@ func (w *World) draw() plan {
 }
 
 // latency is how long a statement or its answer is on its way.
-func (w *World) latency() time.Duration {
+func (w *Simulation) latency() time.Duration {
 	if w.plan.slow > 0 && w.chance(w.plan.slow) {
 		return w.between(time.Millisecond, w.plan.slowest)
 	}
@@ -56,7 +56,7 @@ func (w *World) latency() time.Duration {
 }
 
 // misbehave does one harm, and later the next.
-func (w *World) misbehave() {
+func (w *Simulation) misbehave() {
 	if w.now() > active || len(w.plan.faults) == 0 {
 		return
 	}
@@ -104,7 +104,7 @@ func (n *node) mend() {
 
 // failOver promotes the standby. Some nodes notice at once; the others are on the side of the old
 // primary, which answers reads until it is demoted.
-func (w *World) failOver() {
+func (w *Simulation) failOver() {
 	if slices.ContainsFunc(w.nodes, func(n *node) bool { return n.up && n.server != w.primary }) {
 		return
 	}
@@ -123,7 +123,7 @@ func (w *World) failOver() {
 }
 
 // heal ends all faults.
-func (w *World) heal() {
+func (w *Simulation) heal() {
 	w.tracef("everything is healed")
 	w.plan.drop, w.plan.slow, w.plan.faults = 0, 0, nil
 	clear(w.sides)
@@ -141,7 +141,7 @@ func (w *World) heal() {
 
 // examine looks at the end: everything that was acknowledged is there, once, nothing that was refused
 // is, one node is the master, and every node shows what the database has.
-func (w *World) examine() {
+func (w *Simulation) examine() {
 	d := w.primary.data
 	for id := range w.ledger.saves + 1 {
 		acknowledged, told := w.ledger.done[id]

@@ -135,7 +135,7 @@ func (n *node) claim(sent time.Duration) {
 }
 
 // reign puts a new holder into the lease. An epoch that is won twice lets old fences hold again.
-func (w *World) reign(d *data, want cluster.LeaseRow) {
+func (w *Simulation) reign(d *data, want cluster.LeaseRow) {
 	if want.Epoch <= d.lease.Epoch {
 		w.failf("epoch %d is won by %d after epoch %d of %d: what was begun under the old one can still take effect",
 			want.Epoch, want.Holder, d.lease.Epoch, d.lease.Holder)
@@ -219,7 +219,7 @@ func (n *node) work(epoch int64) {
 }
 
 // effect is what fenced work does to the database.
-func (w *World) effect(d *data, fire int, holder, epoch int64) {
+func (w *Simulation) effect(d *data, fire int, holder, epoch int64) {
 	w.stats.Effects++
 	if d.fires[fire] {
 		w.failf("the fire time %d takes effect a second time", fire)
@@ -230,7 +230,7 @@ func (w *World) effect(d *data, fire int, holder, epoch int64) {
 	d.fires[fire] = true
 }
 
-// sweep is Node.Sweep, and Log.Bury for those it declares dead.
+// sweep is Node.Sweep, and Log.WriteTombstones for those it declares dead.
 func (n *node) sweep(epoch int64) {
 	for _, m := range n.roster.Members() {
 		if m.Self || m.Live || m.State != "up" {
@@ -263,14 +263,14 @@ func (n *node) sweep(epoch int64) {
 		}, func(err error) {
 			if err == nil {
 				n.w.tracef("%s declares %s, writer %d, dead", n, m.Name, m.Writer)
-				n.bury(m.Writer)
+				n.writeTombstones(m.Writer)
 			}
 		})
 	}
 }
 
-// bury is Log.Bury.
-func (n *node) bury(writer int64) {
+// writeTombstones is Log.WriteTombstones.
+func (n *node) writeTombstones(writer int64) {
 	var gaps []uint64
 	var head uint64
 	n.call(n.session(), func(t *tx, reply func(error)) {
@@ -281,12 +281,12 @@ func (n *node) bury(writer int64) {
 		t.commit(reply)
 	}, func(err error) {
 		if err == nil && head != 0 {
-			n.buryEach(writer, gaps, gaps, head)
+			n.writeEach(writer, gaps, gaps, head)
 		}
 	})
 }
 
-func (n *node) buryEach(writer int64, gaps, left []uint64, head uint64) {
+func (n *node) writeEach(writer int64, gaps, left []uint64, head uint64) {
 	if len(left) == 0 {
 		n.call(n.session(), func(t *tx, reply func(error)) {
 			t.write(func(d *data) {
@@ -302,7 +302,7 @@ func (n *node) buryEach(writer int64, gaps, left []uint64, head uint64) {
 	}
 	n.entomb(change.Row{Writer: writer, N: left[0], Low: gaps[0]}, func(_ bool, err error) {
 		if err == nil {
-			n.buryEach(writer, gaps, left[1:], head)
+			n.writeEach(writer, gaps, left[1:], head)
 		}
 	})
 }

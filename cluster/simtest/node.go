@@ -14,7 +14,7 @@ import (
 
 // node is a machine on which one process life follows another.
 type node struct {
-	w      *World
+	w      *Simulation
 	index  int
 	life   int // counts the processes; 0 = none yet
 	up     bool
@@ -50,8 +50,8 @@ type node struct {
 	next    []func(error) // wait for the poll after the present one
 }
 
-// lives says whether the process is still there: what a killed one did in its last instant is in no order, and is seen by
-// no client.
+// lives says whether the process is still there: what a killed one did in its last instant is in no order, and is
+// seen by no client.
 func (n *node) lives(life int) bool { return n.joined && n.life == life }
 
 // clock is CLOCK_BOOTTIME of this machine: it goes on while the node is frozen.
@@ -155,7 +155,7 @@ func (n *node) caches() {
 	)
 }
 
-// gate gives cache.Options.Woken: who has waited goes on when the world says so.
+// gate gives cache.Options.Woken: who has waited goes on when the simulation says so.
 func (n *node) gate() func(context.Context) {
 	w, ended := n.w, make(chan struct{})
 	n.ended = ended

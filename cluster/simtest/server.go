@@ -93,18 +93,18 @@ func (d *data) append(rows []change.Row, at time.Duration) {
 }
 
 var (
-	errEnded   = errors.New("the session was ended")
-	errTimeout = errors.New("the server did not answer in time")
-	errGone    = errors.New("the server is gone")
-	errHistory = errors.New("another incarnation")
-	errFenced  = errors.New("fenced")
-	errBuried  = errors.New("duplicate: a tombstone stands there")
+	errEnded     = errors.New("the session was ended")
+	errTimeout   = errors.New("the server did not answer in time")
+	errGone      = errors.New("the server is gone")
+	errHistory   = errors.New("another incarnation")
+	errFenced    = errors.New("fenced")
+	errTombstone = errors.New("duplicate: a tombstone stands there")
 )
 
 // server is one database server. Its statements run at one instant each, at READ COMMITTED; rows that a
 // transaction has written are locked until it ends.
 type server struct {
-	w       *World
+	w       *Simulation
 	name    string
 	data    *data
 	locks   map[string]*lock
@@ -143,7 +143,7 @@ type tx struct {
 	broken     func() // tells the client that the session ended
 }
 
-func newServer(w *World, name string, d *data) *server {
+func newServer(w *Simulation, name string, d *data) *server {
 	return &server{w: w, name: name, data: d, locks: map[string]*lock{}}
 }
 

@@ -14,8 +14,8 @@ import (
 )
 
 var (
-	seed  = flag.Uint64("seed", 0, "run the world of this seed alone and tell everything that happens in it")
-	seeds = flag.Uint64("seeds", 300, "how many worlds to run")
+	seed  = flag.Uint64("seed", 0, "run the simulation of this seed alone and tell everything that happens in it")
+	seeds = flag.Uint64("seeds", 300, "how many simulations to run")
 	first = flag.Uint64("first", 1, "the seed of the first of them")
 )
 
@@ -50,11 +50,11 @@ func TestWorld_KeepsThePromisesUnderAllFaults(t *testing.T) {
 			})
 		}
 	})
-	t.Logf("%d worlds: %+v", n, total)
+	t.Logf("%d simulations: %+v", n, total)
 	if n >= 100 && !t.Failed() {
 		for name, count := range total.All() {
 			if count < int(n)/20 {
-				t.Errorf("%s happened %d times in %d worlds: nothing was tested by it", name, count, n)
+				t.Errorf("%s happened %d times in %d simulations: nothing was tested by it", name, count, n)
 			}
 		}
 	}

@@ -98,7 +98,7 @@ func (f *flags) backup(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	s, err := server.New(ctx, server.Options{Config: own, Command: true, Logger: warnings()})
+	s, err := server.New(ctx, server.Options{Config: own, Stores: stores(), Command: true, Logger: warnings()})
 	if err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ begins anew when it is repeated.`,
 			if args[0] != "-" {
 				_ = in.Close() // was not read
 			}
-			h, e, err := server.Restore(ctx, cfg, args[0], url, password, warnings(), steps(os.Stderr))
+			h, e, err := server.Restore(ctx, cfg, stores(), args[0], url, password, warnings(), steps(os.Stderr))
 			if err != nil {
 				return err
 			}

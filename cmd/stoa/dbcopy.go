@@ -41,7 +41,7 @@ as long as nothing was written at the new place.`,
 			if err := mustBePortal(ctx, cfg); err != nil {
 				return err
 			}
-			o.Progress = steps(os.Stderr)
+			o.Progress, o.Stores = steps(os.Stderr), stores()
 			text, err := server.CopyDatabase(ctx, cfg, o, warnings())
 			if err != nil {
 				return err

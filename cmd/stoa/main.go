@@ -109,8 +109,10 @@ func command() *cobra.Command {
 		importCommand(&f),
 		migrateCommand(&f),
 		clusterCommand(&f),
+		followCommand(&f),
 		dbCommand(&f),
 		generateCommand(&f),
+		healthCommand(&f),
 		licensesCommand(),
 		&cobra.Command{
 			Use:   "version",
@@ -169,7 +171,7 @@ func serveNode(f *flags) error {
 	log := slog.New(handler)
 	ctx, stop := interruptible()
 	defer stop()
-	s, err := server.New(ctx, server.Options{Config: c, Logger: log, Level: level})
+	s, err := server.New(ctx, server.Options{Config: c, Stores: stores(), Logger: log, Level: level})
 	if err != nil {
 		return err
 	}
@@ -307,6 +309,7 @@ func askNode(
 			ctx,
 			server.Options{
 				Config:  own,
+				Stores:  stores(),
 				Command: true,
 				Logger:  slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 			},

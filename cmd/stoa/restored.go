@@ -45,6 +45,7 @@ func historyCommand(f *flags, o server.RestoredOptions, name, short, long string
 				return err
 			}
 			out := c.OutOrStdout()
+			o.Stores = stores()
 			o.Logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 			o.Consent = func(plan string) bool {
 				fmt.Fprint(out, plan)

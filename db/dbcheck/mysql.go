@@ -83,10 +83,6 @@ func (l *look) mysql(ctx context.Context) error {
 			"%s %s is too old: %s is needed at least", h.Product, h.Version, least)
 	}
 	l.findings(mysqlLosses(v))
-	if v["autocommit"] == "OFF" {
-		l.add("autocommit", Critical, "autocommit = ON below [mysqld] in my.cnf, and SET GLOBAL autocommit = ON;",
-			"autocommit is off at the server: statements outside of a transaction never end and hold locks")
-	}
 	status, err := pairs(ctx, l.q, "SHOW GLOBAL STATUS")
 	if err != nil {
 		return err
@@ -101,6 +97,9 @@ func (l *look) mysql(ctx context.Context) error {
 		if f, wrong := charset(l.Database(), set); wrong {
 			l.findings([]Finding{f})
 		}
+	}
+	if err := l.tables(ctx); err != nil {
+		return err
 	}
 	if l.Database() == "" {
 		l.add("database", Critical,

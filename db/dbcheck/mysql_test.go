@@ -50,7 +50,7 @@ func TestRun_MariaDBAsHostersSetItUp(t *testing.T) {
 		"GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP ON `lp\\_rtal`.* TO stoa@'%'",
 		"GRANT SELECT, INSERT ON `lp%`.* TO stoa@'%'")
 	r := check(t, at(s.url("stoa", "stoa", "lportal")))
-	want(t, r, "flush-log", "doublewrite", "flush-method", "packet", "connections", "idle-timeout", "autocommit",
+	want(t, r, "flush-log", "doublewrite", "flush-method", "packet", "connections", "idle-timeout",
 		"binlog-format", "encoding", "privileges", "trigger")
 	for _, f := range r.Findings {
 		if f.Fix == "" {

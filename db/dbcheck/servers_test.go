@@ -187,7 +187,7 @@ func postgresURL(port int) func(user, password, database string) string {
 	}
 }
 
-// startPostgres starts a new server with the settings; the administrator is "boss" and anybody is let in. A
+// startPostgres starts a new server with the settings; the administrator is "boss" and any client is let in. A
 // server that is given follows the other one.
 func startPostgres(t *testing.T, primary *server, settings ...string) *server {
 	t.Helper()

@@ -11,25 +11,21 @@ import (
 	"github.com/stoa-portal/stoa/db"
 )
 
-// AtStart gives what is worth a line in the log when a node starts: settings that lose saves, the character set, too
-// few connections for a pool of that size for this node and each that lives. A PostgreSQL database that is not in
-// UTF-8 is an Invalid error: the node is not to start on it. Other errors say that the server could not be asked.
+// AtStart gives what is worth a line in the log when a node starts: settings that lose saves, the character set of the
+// database and of its tables, too few connections for a pool of that size for this node and each that lives. A
+// PostgreSQL database that is not in UTF-8 is an Invalid error: the node is not to start on it. Other errors say that
+// the server could not be asked.
 func AtStart(ctx context.Context, d *db.DB, pool int) ([]Finding, error) {
 	var out []Finding
 	limit := 0
+	if err := Encoding(ctx, d); err != nil {
+		return nil, err
+	}
 	switch d.Dialect() {
 	case db.Postgres:
 		v, err := rowPairs(ctx, d, postgresSettings)
 		if err != nil {
 			return nil, err
-		}
-		if e := v["server_encoding"]; e != "UTF8" {
-			var name string
-			if err := d.QueryRow(ctx, "SELECT current_database()").Scan(&name); err != nil {
-				return nil, err
-			}
-			return nil, stoa.Invalid("jdbc.default.url",
-				"%s; make one with ENCODING 'UTF8' (%s)", encodingSentence(name, e), encodingFix)
 		}
 		out = postgresLosses(v)
 		limit = postgresLimit(v)
@@ -46,6 +42,11 @@ func AtStart(ctx context.Context, d *db.DB, pool int) ([]Finding, error) {
 		if f, wrong := charset(name.String, set.String); wrong {
 			out = append(out, f)
 		}
+		tables, err := Tables(ctx, d)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, tables...)
 		limit = int(number(v["max_connections"]))
 	default:
 		return nil, nil
@@ -57,6 +58,21 @@ func AtStart(ctx context.Context, d *db.DB, pool int) ([]Finding, error) {
 			Fix: "raise max_connections of the server, or lower jdbc.default.maximumPoolSize"})
 	}
 	return out, nil
+}
+
+// Encoding refuses, with an Invalid error, a PostgreSQL database that is not in UTF-8, before any caller makes tables
+// or to write texts there. MariaDB and MySQL have a character set for each table: see Tables.
+func Encoding(ctx context.Context, d *db.DB) error {
+	if d.Dialect() != db.Postgres {
+		return nil
+	}
+	var name, encoding string
+	err := d.QueryRow(ctx, "SELECT current_database(), current_setting('server_encoding')").Scan(&name, &encoding)
+	if err != nil || encoding == "UTF8" {
+		return err
+	}
+	return stoa.Invalid("jdbc.default.url",
+		"%s; make one with ENCODING 'UTF8' (%s)", encodingSentence(name, encoding), encodingFix)
 }
 
 func rowPairs(ctx context.Context, q db.Queryer, query string) (map[string]string, error) {

@@ -298,8 +298,12 @@ func copyMariaDB(ctx context.Context, t testing.TB, serverURL string) (string, e
 		}
 		defer conn.Close()
 		var got sql.NullInt64
-		if err := conn.QueryRowContext(ctx, "SELECT GET_LOCK('stoa_template', 100)").Scan(&got); err != nil || got.Int64 != 1 {
-			return fmt.Errorf("wait for the template: %v %v", got, err)
+		err = conn.QueryRowContext(ctx, "SELECT GET_LOCK('stoa_template', 100)").Scan(&got)
+		if err != nil {
+			return fmt.Errorf("wait for the template: %w", err)
+		}
+		if got.Int64 != 1 {
+			return errors.New("wait for the template: another test kept it for 100 s")
 		}
 		defer func() { _, _ = conn.ExecContext(context.WithoutCancel(ctx), "SELECT RELEASE_LOCK('stoa_template')") }()
 		var n int

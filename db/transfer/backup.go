@@ -40,7 +40,7 @@ func Backup(ctx context.Context, o BackupOptions, w io.Writer) (end End, err err
 	note := row{ID: newID(), Kind: kindBackup, State: stateRunning, Started: db.Micros(started),
 		Beat: db.Micros(started)}
 	if err := o.DB.Control(ctx, func(tx *db.Tx) error {
-		// Those of processes that died are of no use to anyone.
+		// Those of processes that died are of no use.
 		if _, err := tx.Exec(ctx, "DELETE FROM db_transfer WHERE kind = ? AND beat < ?", kindBackup,
 			db.Micros(started.Add(-24*time.Hour))); err != nil {
 			return err

@@ -49,6 +49,7 @@ func addFile(t testing.TB, d *db.DB, store filestore.Store, id int64, content st
 func content(i int) string { return strings.Repeat(fmt.Sprint("bytes of file ", i, "\n"), i*3000) }
 
 func TestBackup_WithWritersRestoresOnAnotherEngine(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, from, to *db.DB) {
 		ctx := context.Background()
 		seed(t, from, 2000)
@@ -161,6 +162,7 @@ func emptyLike(t *testing.T, d *db.DB) *db.DB {
 }
 
 func TestRestore_CutStreamIsRefusedAndTheNextOneBeginsAnew(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, to *db.DB) {
 		ctx := context.Background()
 		from, store, other := dbtest.New(t), newStore(t), newStore(t)
@@ -208,6 +210,7 @@ func TestRestore_CutStreamIsRefusedAndTheNextOneBeginsAnew(t *testing.T) {
 }
 
 func TestRestore_FileStoreThatHoldsFilesIsRefused(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	from, store, to := dbtest.New(t), newStore(t), dbtest.New(t)
 	seed(t, from, 10)
@@ -227,6 +230,7 @@ func TestRestore_FileStoreThatHoldsFilesIsRefused(t *testing.T) {
 }
 
 func TestBackup_MissingFileIsNamed(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	from, store := dbtest.New(t), newStore(t)
 	addFile(t, from, store, 1, "one")
@@ -244,6 +248,7 @@ func TestBackup_MissingFileIsNamed(t *testing.T) {
 }
 
 func TestBackup_SlowReaderSeesOneMoment(t *testing.T) {
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, from *db.DB) {
 		ctx := context.Background()
 		seed(t, from, 3000)

@@ -12,6 +12,7 @@ import (
 )
 
 func TestCopy_WithWritersNothingIsLostAndNothingDoubled(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, from, to *db.DB) {
 		seed(t, from, 3000)
 		w := write(t, from, 4, 2000)
@@ -65,6 +66,7 @@ func TestCopy_WithWritersNothingIsLostAndNothingDoubled(t *testing.T) {
 }
 
 func TestCopy_CutOffGoesOnWhereItWas(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, from, to *db.DB) {
 		seed(t, from, 2000)
 		w := write(t, from, 2, 1000)
@@ -117,6 +119,7 @@ func TestCopy_CutOffGoesOnWhereItWas(t *testing.T) {
 }
 
 func TestCopy_FullTargetIsRefused(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, from, to *db.DB) {
 		seed(t, from, 10)
 		if err := to.Write(context.Background(), func(ctx context.Context, tx *db.Tx) error {
@@ -137,6 +140,7 @@ func TestCopy_FullTargetIsRefused(t *testing.T) {
 }
 
 func TestCopy_AbortLeavesBothAsTheyWere(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, from, to *db.DB) {
 		seed(t, from, 500)
 		for _, last := range []bool{false, true} {
@@ -174,6 +178,7 @@ func TestCopy_AbortLeavesBothAsTheyWere(t *testing.T) {
 }
 
 func TestCopy_UndoOnlyWhileTheTargetIsUntouched(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, from, to *db.DB) {
 		ctx := context.Background()
 		seed(t, from, 300)
@@ -215,6 +220,7 @@ func TestCopy_UndoOnlyWhileTheTargetIsUntouched(t *testing.T) {
 }
 
 func TestCopy_ReadOnlyNeedsNoTriggers(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, from, to *db.DB) {
 		seed(t, from, 1000)
 		got, err := transfer.Copy(context.Background(), transfer.CopyOptions{Source: from, Target: to, ReadOnly: true})
@@ -233,7 +239,7 @@ func TestCopy_ReadOnlyNeedsNoTriggers(t *testing.T) {
 
 func waitFor(t testing.TB, what string, done func() bool) {
 	t.Helper()
-	deadline := time.After(time.Minute)
+	deadline := time.After(5 * time.Minute)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for !done() {
@@ -246,6 +252,7 @@ func waitFor(t testing.TB, what string, done func() bool) {
 }
 
 func TestCopy_OpenTransactionAtTheEndIsNotLost(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, from, to *db.DB) {
 		waiting := map[db.Dialect]string{
 			db.Postgres: "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory' AND database = " +

@@ -100,7 +100,8 @@ func seed(t testing.TB, d *db.DB, n int) {
 			return err
 		}
 		for _, table := range []string{"secret_sign", "secret_seal"} {
-			if err := tx.Insert(ctx, table, db.Row{"purpose": "test", "number": 1, "made": 1, "wrap": "", "value": "x"}); err != nil {
+			if err := tx.Insert(ctx, table, db.Row{"purpose": "test", "number": 1, "made": 1, "wrap": "",
+				"value": "x"}); err != nil {
 				return err
 			}
 		}

@@ -18,12 +18,14 @@ import (
 type RestoreOptions struct {
 	// Above is the newest incarnation that anything besides the backup knows, such as the home of a node: the new
 	// one gets a greater number, so that nodes follow it.
-	Above    int64
-	DB       *db.DB
-	Store    filestore.Store
-	From     string // what people know the backup by
-	Progress Progress
-	Logger   *slog.Logger
+	Above int64
+	DB    *db.DB
+	Store filestore.Store
+	// StoreInside makes Store once the database has its tables, where it lies in the database itself; nil: it is made.
+	StoreInside func(ctx context.Context) error
+	From        string // what people know the backup by
+	Progress    Progress
+	Logger      *slog.Logger
 }
 
 // Restore fills an empty database, of any engine, and an empty file store from a backup. What is not empty is a
@@ -63,6 +65,9 @@ type restore struct {
 	stop   func()
 }
 
+// filesSchema is the migration that gave files a place in the database.
+const filesSchema = 115
+
 // holdsRestore reports whether the database has a restore that has not ended: then the file store may hold what
 // that has brought.
 func (b *restore) holdsRestore(ctx context.Context) (bool, error) {
@@ -87,14 +92,32 @@ func (b *restore) begin(ctx context.Context, h Header) error {
 	}
 	if held, err := b.holdsRestore(ctx); err != nil {
 		return err
-	} else if !held { // before anything is made: a refusal leaves the database as it was
+	} else if !held && b.o.StoreInside == nil { // before anything is made: a refusal leaves the database as it was
 		if err := b.emptyStore(ctx); err != nil {
 			return err
 		}
 	}
 	b.o.DB.ForgetHistory() // what an attempt before this one made there counts for nothing
+	if b.o.StoreInside != nil && h.Schema < filesSchema {
+		return stoa.Invalid("backup", "the backup has schema %d, which has no place for files in the database: restore it "+
+			"into a folder (dl.store.impl), and back it up once a node has run", h.Schema)
+	}
+	held, err := b.holdsRestore(ctx)
+	if err != nil {
+		return err
+	}
 	if err := b.o.DB.MigrateTo(ctx, h.Schema); err != nil {
 		return err
+	}
+	if b.o.StoreInside != nil {
+		if err := b.o.StoreInside(ctx); err != nil {
+			return err
+		}
+		if !held {
+			if err := b.emptyStore(ctx); err != nil {
+				return err
+			}
+		}
 	}
 	at, err := schemaNumber(ctx, b.o.DB)
 	if err != nil {

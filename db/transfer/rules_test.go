@@ -19,15 +19,20 @@ import (
 // The author of a new table decides here whether it goes along with a portal that moves, or belongs to the life of a
 // process (then it also stands in leftOut).
 func TestTables_EachIsDecided(t *testing.T) {
+	t.Parallel()
 	goes := strings.Fields(
-		`access_grant access_grant_mark access_holder access_role audit_event cluster_event cluster_fact content_article content_text
+		`access_grant access_grant_mark access_holder access_role asset_entry asset_fill asset_link asset_word
+		audit_event cluster_event cluster_fact content_article content_text
 		content_version db_counter db_history document_file document_folder document_orphan importer_item importer_source job_order job_run job_schedule page_menu
 		page_page page_redirect page_tree page_version site_host site_instance site_site taxonomy_assigned
-		secret_seal secret_sign taxonomy_category taxonomy_tag user_account user_factor user_group user_link user_member
-		user_recovery user_session content_autosave`,
+		asset_trash access_trashed taxonomy_trashed bulk_action bulk_portion bulk_refusal
+		secret_seal secret_sign taxonomy_category taxonomy_old taxonomy_tag user_account user_factor user_group user_link
+		user_member
+		user_recovery user_session content_autosave autosave_form`,
 	)
 	stays := strings.Fields(`change_log change_reader change_writer cluster_lease cluster_node db_incarnation
-		db_migration db_migration_lock db_migration_step db_schema db_transfer db_transfer_part job_local job_node lock_held
+		db_migration db_migration_lock db_migration_step file_store file_head file_chunk file_upload db_schema db_transfer
+		db_transfer_part follow_follower follow_task job_local job_node lock_held
 		user_attempt user_challenge`)
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		query := "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()"
@@ -63,6 +68,7 @@ func TestTables_EachIsDecided(t *testing.T) {
 
 // A schema is read alike from all engines: the stream of one fits the other.
 func TestReadSchema_EnginesAgree(t *testing.T) {
+	t.Parallel()
 	var first []transfer.Table
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		got, err := transfer.ReadSchema(context.Background(), d, d.Dialect())
@@ -80,6 +86,7 @@ func TestReadSchema_EnginesAgree(t *testing.T) {
 
 // Rows that are hard to tell apart have one checksum on all engines, and different ones from each other.
 func TestSums_EnginesAgreeAndNothingLooksAlike(t *testing.T) {
+	t.Parallel()
 	sums := map[string]map[string]transfer.Sum{}
 	for _, e := range dbtest.Engines() {
 		t.Run(string(e), func(t *testing.T) {
@@ -122,6 +129,7 @@ func TestSums_EnginesAgreeAndNothingLooksAlike(t *testing.T) {
 
 // TestCopy_WithoutTriggerPrivilegeSaysHowLong has a user of MariaDB who may do everything but make triggers.
 func TestCopy_WithoutTriggerPrivilegeSaysHowLong(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	address := dbtest.URL(t, dbtest.MariaDB)
 	u, err := url.Parse(address)

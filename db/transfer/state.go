@@ -65,18 +65,10 @@ func (r row) save(ctx context.Context, tx *db.Tx) error {
 	if err != nil {
 		return err
 	}
-	r.Peer = shorten(r.Peer, 255)
+	r.Peer = stoa.Clip(r.Peer, 255)
 	return tx.Upsert(ctx, "db_transfer", []string{"id"}, db.Row{
 		"id": r.ID, "kind": r.Kind, "state": r.State, "peer": r.Peer,
 		"started": r.Started, "beat": r.Beat, "detail": string(raw)})
-}
-
-// shorten keeps what fits into a column of that many bytes.
-func shorten(s string, most int) string {
-	if len(s) > most {
-		s = strings.ToValidUTF8(s[:most], "")
-	}
-	return s
 }
 
 // alive keeps saying that a transfer runs, in the database of its row, until the function it gives is called.
@@ -167,14 +159,14 @@ func tableHas(ctx context.Context, q db.Queryer, d db.Dialect, table, column str
 
 // mark says that the portal was moved to address, and gives the token of the incarnation before.
 func mark(ctx context.Context, tx *db.Tx, address string) (token string, err error) {
-	address = shorten(address, 240)
+	address = stoa.Clip(address, 240)
 	has, err := incarnationHas(ctx, tx, tx.Dialect(), "token")
 	if err != nil {
 		return "", err
 	}
 	if has {
 		// The column has 190 bytes; the whole address stands in the fact.
-		short := shorten(db.MovedPrefix+address, 190)
+		short := stoa.Clip(db.MovedPrefix+address, 190)
 		if err := tx.QueryRow(ctx, "SELECT token FROM db_incarnation WHERE id = 1").Scan(&token); err != nil &&
 			!db.IsNoRows(err) {
 			return "", err

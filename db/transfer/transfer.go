@@ -42,7 +42,8 @@ func leftOut() []string {
 	return []string{
 		"db_schema", "db_migration", "db_migration_lock", "db_migration_step", "db_incarnation",
 		"db_transfer", "db_transfer_part", captureTable, stopTable,
-		"change_log", "change_writer", "change_reader",
+		"change_log", "change_writer", "change_reader", "follow_follower", "follow_task",
+		"file_store", "file_head", "file_chunk", "file_upload", // files go with the files, whatever store has them
 		"cluster_node", "cluster_lease",
 		"lock_held", "user_attempt", "user_challenge", "job_node", "job_local",
 	}
@@ -94,6 +95,15 @@ func schemaNumber(ctx context.Context, q db.Queryer) (version int64, err error) 
 }
 
 // firstNotEmpty names a table of data that has rows; "" when none has.
+// Filled gives a table of the database that has rows of a portal, empty when none has.
+func Filled(ctx context.Context, d *db.DB) (table string, err error) {
+	tables, err := ReadSchema(ctx, d, d.Dialect())
+	if err != nil {
+		return "", err
+	}
+	return firstNotEmpty(ctx, d, tables)
+}
+
 func firstNotEmpty(ctx context.Context, q db.Queryer, tables []Table) (string, error) {
 	for _, t := range dataTables(tables) {
 		var one int

@@ -1,6 +1,7 @@
 // Package generate fills a portal with made-up sites, pages, articles, people and files: for trying out,
 // measuring and demonstrating. What it makes comes from a seed: the same seed gives the same content on every
-// database. Everything goes through the services of the domain, so it is as valid as what people make. The main
+// database. Everything goes through the services of the domain, so it is as valid as what people make,
+// and has its entries among the assets. The main
 // type is Writer.
 package generate
 
@@ -11,6 +12,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -111,8 +113,8 @@ func (r Report) String() string {
 		r.Sites, r.Pages, r.Articles, r.People, r.Files, r.Took.Round(10*time.Millisecond), rate, before)
 }
 
-// batch is how many articles are written in one transaction: a run that is cut off repeats at most these.
-const batch = 50
+// batch is how many articles or people are written in one transaction: a run that is cut off repeats at most these.
+const batch = 200
 
 // pageBatch is the same for pages, which wait for each other.
 const pageBatch = 20
@@ -125,6 +127,7 @@ type run struct {
 	sites  []home
 	people []stoa.ID
 	known  map[string]stoa.ID // site/kind/key → thing
+	mu     sync.Mutex         // guards report and what steps gather
 	report Report
 	done   atomic.Int64
 	total  int
@@ -204,8 +207,11 @@ func mark(siteID stoa.ID, kind, key string) string { return siteID.String() + "/
 
 // note writes down in the transaction that something is made.
 func (r *run) note(ctx context.Context, tx *db.Tx, siteID stoa.ID, kind, key string, thing stoa.ID) error {
-	return tx.Insert(ctx, "importer_item",
-		db.Row{"site": siteID, "source": r.source, "kind": kind, "source_key": key, "thing": thing})
+	return tx.Insert(ctx, "importer_item", r.noteRow(siteID, kind, key, thing))
+}
+
+func (r *run) noteRow(siteID stoa.ID, kind, key string, thing stoa.ID) db.Row {
+	return db.Row{"site": siteID, "source": r.source, "kind": kind, "source_key": key, "thing": thing}
 }
 
 // own is how everything of this package is named.

@@ -10,6 +10,7 @@ import (
 )
 
 func TestNumbers_RefusesWhatCannotBeMade(t *testing.T) {
+	t.Parallel()
 	good := Numbers{Sites: 1, Articles: 10, Files: 1, Size: 10}
 	if err := good.Check(); err != nil {
 		t.Error(err)
@@ -29,6 +30,7 @@ func TestNumbers_RefusesWhatCannotBeMade(t *testing.T) {
 }
 
 func TestDraft_DependsOnSeedAndNumberAlone(t *testing.T) {
+	t.Parallel()
 	sites := []home{{categories: []stoa.ID{1, 2, 3}, tags: []stoa.ID{4, 5, 6}}}
 	with := func(seed uint64) *run { return &run{opt: Options{Numbers: Numbers{Seed: seed}}, sites: sites} }
 	a, b := with(7), with(7)
@@ -47,6 +49,7 @@ func TestDraft_DependsOnSeedAndNumberAlone(t *testing.T) {
 }
 
 func TestFile_IsAboutAsLargeAsAskedFor(t *testing.T) {
+	t.Parallel()
 	const size = 50_000
 	r := &run{opt: Options{Numbers: Numbers{Seed: 7, Size: size}}}
 	for i, ending := range []string{".txt", ".png"} {

@@ -13,7 +13,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/stoa-portal/stoa"
@@ -113,57 +112,57 @@ func (r *run) makePeople(ctx context.Context) error {
 		return err
 	}
 	r.people = make([]stoa.ID, r.opt.People)
-	for i := range r.people {
-		key := strconv.Itoa(i)
-		if id := r.known[mark(0, "person", key)]; id != 0 {
-			r.people[i] = id
-			r.report.Before++
-			r.tell(1)
-			continue
+	return r.batches(ctx, r.opt.People, func(ctx context.Context, from, to int) error {
+		var todo []int
+		var people []user.User
+		for i := from; i < to; i++ {
+			if r.people[i] = r.known[mark(0, "person", strconv.Itoa(i))]; r.people[i] == 0 {
+				todo, people = append(todo, i), append(people, r.person(i, role))
+			}
 		}
-		words := newWords(r.dice("person", i))
-		u := user.User{
-			Instance:   r.opt.Instance.ID,
-			FirstName:  words.pick(firstNames),
-			LastName:   words.pick(lastNames),
-			ScreenName: fmt.Sprintf("%s%d.%d", own, r.opt.Seed, i+1),
-			Locale:     languages()[words.IntN(3)],
+		if len(todo) > 0 {
+			var made []user.User
+			err := r.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) (err error) {
+				if made, err = r.Users.CreateAll(ctx, tx, r.opt.Instance.ID, people); err != nil {
+					return err
+				}
+				notes := make([]db.Row, len(todo))
+				for n, i := range todo {
+					notes[n] = r.noteRow(0, "person", strconv.Itoa(i), made[n].ID)
+				}
+				return tx.InsertAll(ctx, "importer_item", notes)
+			})
+			if err != nil {
+				return err
+			}
+			for n, i := range todo {
+				r.people[i] = made[n].ID
+			}
+			r.breathe(ctx)
 		}
-		u.Email = u.ScreenName + "@example.com"
-		if words.IntN(10) == 0 {
-			u.Roles = []stoa.ID{role}
-		}
-		made, err := r.Users.Create(ctx, u, "")
-		if stoa.Is(err, stoa.KindConflict) { // a run that was cut off between the account and its note
-			made, err = r.person(ctx, u)
-		}
-		if err != nil {
-			return err
-		}
-		err = r.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
-			return r.note(ctx, tx, 0, "person", key, made.ID)
-		})
-		if err != nil {
-			return err
-		}
-		r.people[i] = made.ID
-		r.report.People++
-		r.tell(1)
-	}
-	return nil
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.report.People += len(todo)
+		r.report.Before += to - from - len(todo)
+		r.tell(to - from)
+		return nil
+	})
 }
 
-func (r *run) person(ctx context.Context, u user.User) (user.User, error) {
-	found, err := r.Users.List(ctx, u.Instance, user.Filter{Login: u.Email, Limit: 2})
-	if err != nil {
-		return user.User{}, err
+// person is the account of a number.
+func (r *run) person(i int, editors stoa.ID) user.User {
+	words := newWords(r.dice("person", i))
+	u := user.User{
+		FirstName:  words.pick(firstNames),
+		LastName:   words.pick(lastNames),
+		ScreenName: fmt.Sprintf("%s%d.%d", own, r.opt.Seed, i+1),
+		Locale:     languages()[words.IntN(3)],
 	}
-	i := slices.IndexFunc(found.Items, func(have user.User) bool { return have.Email == u.Email })
-	if i < 0 {
-		return user.User{}, stoa.Conflict(
-			"the screen name %s belongs to an account that was not generated: give another seed", u.ScreenName)
+	u.Email = u.ScreenName + "@example.com"
+	if words.IntN(10) == 0 {
+		u.Roles = []stoa.ID{editors}
 	}
-	return found.Items[i], nil
+	return u
 }
 
 // editors is the role that may publish on the generated sites and nowhere else.
@@ -203,13 +202,12 @@ func (r *run) editors(ctx context.Context) (stoa.ID, error) {
 func (r *run) makeArticles(ctx context.Context) error {
 	begun := time.Now()
 	defer func() { r.report.ArticleTime = time.Since(begun) }()
-	var mu sync.Mutex
 	second := map[int]stoa.ID{} // articles that get a second version
 	err := r.batches(ctx, r.opt.Articles, func(ctx context.Context, from, to int) error {
 		key := strconv.Itoa(from)
 		if r.known[mark(0, "articles", key)] != 0 {
-			mu.Lock()
-			defer mu.Unlock()
+			r.mu.Lock()
+			defer r.mu.Unlock()
 			for i := (from + revised - 1) / revised * revised; i < to; i += revised {
 				second[i] = r.known[mark(0, "article", strconv.Itoa(i))]
 			}
@@ -217,29 +215,41 @@ func (r *run) makeArticles(ctx context.Context) error {
 			r.tell(to - from)
 			return nil
 		}
+		bySite := map[int][]int{} // numbers, by the place of the site
+		for i := from; i < to; i++ {
+			bySite[i%len(r.sites)] = append(bySite[i%len(r.sites)], i)
+		}
+		drafts, err := r.drafts(ctx, from, to)
+		if err != nil {
+			return err
+		}
 		made := map[int]stoa.ID{}
-		err := r.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
-			clear(made)
-			for i := from; i < to; i++ {
-				id, err := r.article(ctx, tx, i)
-				if err != nil {
-					return fmt.Errorf("article %d: %w", i+1, err)
+		err = r.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+			notes := []db.Row{r.noteRow(0, "articles", key, 1)}
+			for at, numbers := range bySite {
+				list := make([]content.NewArticle, len(numbers))
+				for n, i := range numbers {
+					list[n] = drafts[i-from]
 				}
-				if i%revised == 0 {
-					made[i] = id
-					if err := r.note(ctx, tx, 0, "article", strconv.Itoa(i), id); err != nil {
-						return err
+				ids, err := r.Content.CreateAll(ctx, tx, r.sites[at].Site, list)
+				if err != nil {
+					return fmt.Errorf("articles %d to %d: %w", from+1, to, err)
+				}
+				for n, i := range numbers {
+					if i%revised == 0 {
+						made[i] = ids[n]
+						notes = append(notes, r.noteRow(0, "article", strconv.Itoa(i), ids[n]))
 					}
 				}
 			}
-			return r.note(ctx, tx, 0, "articles", key, 1)
+			return tx.InsertAll(ctx, "importer_item", notes)
 		})
 		if err != nil {
 			return err
 		}
 		r.breathe(ctx)
-		mu.Lock()
-		defer mu.Unlock()
+		r.mu.Lock()
+		defer r.mu.Unlock()
 		for i, id := range made {
 			second[i] = id
 		}
@@ -307,20 +317,24 @@ func appendNew(list []stoa.ID, id stoa.ID) []stoa.ID {
 // few gives small numbers more often than great ones, as people use terms.
 func few(r *rand.Rand, n int) int { return int(math.Pow(r.Float64(), 2) * float64(n)) }
 
-// article writes one: of a hundred, 80 are published, 3 scheduled, the rest are drafts.
-func (r *run) article(ctx context.Context, tx *db.Tx, i int) (stoa.ID, error) {
-	d, w := r.draft(i, "article")
-	a, err := r.Content.CreateTx(ctx, tx, r.home(i).Site, d)
-	if err != nil {
-		return 0, err
+// drafts gives the articles of some numbers, clean, so that no transaction waits for that: of a hundred, 80 are
+// published, 3 scheduled, the rest are drafts.
+func (r *run) drafts(ctx context.Context, from, to int) ([]content.NewArticle, error) {
+	out := make([]content.NewArticle, 0, to-from)
+	for i := from; i < to; i++ {
+		d, w := r.draft(i, "article")
+		d, err := r.Content.Prepare(ctx, d)
+		if err != nil {
+			return nil, fmt.Errorf("article %d: %w", i+1, err)
+		}
+		n := w.IntN(100)
+		a := content.NewArticle{Draft: d, Show: n < 83}
+		if n >= 80 {
+			a.At = faraway
+		}
+		out = append(out, a)
 	}
-	switch n := w.IntN(100); {
-	case n < 80:
-		err = r.Content.PublishTx(ctx, tx, a.ID, a.Version, time.Time{})
-	case n < 83:
-		err = r.Content.PublishTx(ctx, tx, a.ID, a.Version, faraway)
-	}
-	return a.ID, err
+	return out, nil
 }
 
 // revise gives an article a second version; half of them are shown. It does what an earlier run left to do.

@@ -27,7 +27,7 @@ func (r *run) prepareAuthors(ctx context.Context) error {
 			continue
 		}
 		p := person{
-			name:    cut(strings.Join(strings.Fields(a.Name), " "), 180),
+			name:    stoa.Clip(strings.Join(strings.Fields(a.Name), " "), 180),
 			account: r.known["author/"+sourceKey(a.Login)],
 		}
 		r.people[a.Login] = p
@@ -38,12 +38,12 @@ func (r *run) prepareAuthors(ctx context.Context) error {
 			Instance:   r.site.Instance,
 			ScreenName: screenName(a.Login),
 			Email:      strings.ToLower(strings.TrimSpace(a.Email)),
-			FirstName:  clipTo(a.FirstName, 100),
-			LastName:   clipTo(a.LastName, 100),
+			FirstName:  stoa.Clip(a.FirstName, 100),
+			LastName:   stoa.Clip(a.LastName, 100),
 			Status:     user.StatusLocked,
 		}
 		if u.FirstName == "" && u.LastName == "" {
-			u.FirstName = clipTo(a.Name, 100)
+			u.FirstName = stoa.Clip(a.Name, 100)
 		}
 		have, err := r.accountWith(ctx, u)
 		if err != nil {
@@ -56,7 +56,7 @@ func (r *run) prepareAuthors(ctx context.Context) error {
 		if have == 0 {
 			err = r.Users.CheckNew(ctx, u)
 			if stoa.Is(err, stoa.KindConflict) || err == nil && names[u.ScreenName] { // another has the screen name
-				u.ScreenName = cut(u.ScreenName, 60) + "-wordpress"
+				u.ScreenName = stoa.Clip(u.ScreenName, 60) + "-wordpress"
 				err = r.Users.CheckNew(ctx, u)
 			}
 			if err == nil && names[u.ScreenName] {
@@ -67,7 +67,7 @@ func (r *run) prepareAuthors(ctx context.Context) error {
 			}
 			if err != nil {
 				r.report.Warnings = append(r.report.Warnings, Warning{Line: a.Line, Weight: Missing,
-					Message: fmt.Sprintf("the author %q got no account: %s", cut(a.Login, 60), sentence(err))})
+					Message: fmt.Sprintf("the author %q got no account: %s", stoa.Clip(a.Login, 60), sentence(err))})
 				continue
 			}
 			byMail[u.Email], names[u.ScreenName] = a.Login, true
@@ -107,11 +107,11 @@ func (r *run) authors(ctx context.Context) error {
 		if refusal(err) {
 			r.report.Authors--
 			r.report.Warnings = append(r.report.Warnings, Warning{Line: a.Line, Weight: Missing,
-				Message: fmt.Sprintf("the author %q got no account: %s", cut(a.Login, 60), sentence(err))})
+				Message: fmt.Sprintf("the author %q got no account: %s", stoa.Clip(a.Login, 60), sentence(err))})
 			continue
 		}
 		if err != nil {
-			return fmt.Errorf("author in line %d (%q): %w", a.Line, cut(a.Login, 60), err)
+			return fmt.Errorf("author in line %d (%q): %w", a.Line, stoa.Clip(a.Login, 60), err)
 		}
 		if err := r.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
 			return r.note(ctx, tx, "author", sourceKey(a.Login), u.ID)
@@ -131,5 +131,5 @@ func screenName(login string) string {
 		}
 		return '-'
 	}, strings.ToLower(login))
-	return cut(s, 75)
+	return stoa.Clip(s, 75)
 }

@@ -157,7 +157,8 @@ func (s pieces) join(d *drawing) string {
 	return out.String()
 }
 
-// bare reports whether what follows a heading is one or more parts that were left out, up to the next heading or the end.
+// bare reports whether what follows a heading is one or more parts that were left out, up to the next heading or the
+// end.
 func bare(rest pieces) bool {
 	lost := false
 	for _, p := range rest {

@@ -20,6 +20,7 @@ func testRenderer() Renderer {
 }
 
 func TestBlocks_Rendering(t *testing.T) {
+	t.Parallel()
 	frame, _ := richtext.Embed("https://youtu.be/abc")
 	const imgA = `<figure class="wp-block-image"><a href="/a.jpg"><img src="/a.jpg" alt="A" class="wp-image-1"></a><figcaption>cap <em>a</em></figcaption></figure>`
 	for _, tc := range []struct{ name, in, want string }{
@@ -84,6 +85,7 @@ func TestBlocks_Rendering(t *testing.T) {
 }
 
 func TestBlocks_ReportCountsEverything(t *testing.T) {
+	t.Parallel()
 	in := `<!-- wp:query {"a":{"b":"--\u003e"}} --><div><!-- wp:post-template --><!-- wp:post-title /--><!-- /wp:post-template --><!-- wp:paragraph --><p>x</p><!-- /wp:paragraph --></div><!-- /wp:query -->
 <!-- wp:core/paragraph --><p>y</p><!-- /wp:core/paragraph -->
 <!-- wp:shortcode /--><!-- wp:acme/thing {"x":} /-->
@@ -112,6 +114,7 @@ func TestBlocks_ReportCountsEverything(t *testing.T) {
 }
 
 func TestPlan_HTMLUsesTheExport(t *testing.T) {
+	t.Parallel()
 	e := readFile(t, "small.xml")
 	p := e.Plan()
 	h, r := p.HTML(findItem(t, e, 201))
@@ -130,6 +133,7 @@ func TestPlan_HTMLUsesTheExport(t *testing.T) {
 }
 
 func TestRealExport_NoBlockIsLost(t *testing.T) {
+	t.Parallel()
 	e := realExport(t)
 	p := e.Plan()
 	policy := richtext.New()

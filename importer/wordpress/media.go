@@ -120,7 +120,7 @@ func (r *run) prepareMedia(ctx context.Context) error {
 	}
 	for _, it := range r.plan.Media {
 		if err := r.look(ctx, it); err != nil {
-			return fmt.Errorf("file %d in line %d (%s): %w", it.ID, it.Line, cut(it.AttachmentURL, 200), err)
+			return fmt.Errorf("file %d in line %d (%s): %w", it.ID, it.Line, stoa.Clip(it.AttachmentURL, 200), err)
 		}
 	}
 	return nil
@@ -164,7 +164,7 @@ func (r *run) look(ctx context.Context, it *Item) error {
 		problem = sentence(err)
 	}
 	r.report.MediaMissing++
-	r.warn(Missing, it, "the file %s was not brought over: %s", cut(it.AttachmentURL, 200), problem)
+	r.warn(Missing, it, "the file %s was not brought over: %s", stoa.Clip(it.AttachmentURL, 200), problem)
 	return nil
 }
 
@@ -205,10 +205,10 @@ func (r *run) media(ctx context.Context) error {
 			r.report.MediaFound--
 			r.report.MediaNew--
 			r.report.MediaMissing++
-			r.warn(Missing, b.item, "the file %s was not brought over: %s", cut(b.item.AttachmentURL, 200), sentence(err))
+			r.warn(Missing, b.item, "the file %s was not brought over: %s", stoa.Clip(b.item.AttachmentURL, 200), sentence(err))
 			r.forget(b.item)
 		} else if err != nil {
-			return fmt.Errorf("file %d in line %d (%s): %w", b.item.ID, b.item.Line, cut(b.item.AttachmentURL, 200), err)
+			return fmt.Errorf("file %d in line %d (%s): %w", b.item.ID, b.item.Line, stoa.Clip(b.item.AttachmentURL, 200), err)
 		} else {
 			r.show(b.item, f)
 		}
@@ -234,7 +234,7 @@ func (r *run) upload(ctx context.Context, b bringing) (document.File, error) {
 	return r.Files.Upload(
 		ctx,
 		r.site,
-		document.Upload{Name: path.Base(b.path), Body: src, Alt: cut(b.item.file().Alt, 500),
+		document.Upload{Name: path.Base(b.path), Body: src, Alt: stoa.Clip(b.item.file().Alt, 500),
 			SourceURL: b.item.AttachmentURL, Also: func(ctx context.Context, tx *db.Tx, f document.File) error {
 				return r.note(ctx, tx, "file", b.item.key, f.ID)
 			}},

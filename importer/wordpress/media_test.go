@@ -126,6 +126,7 @@ func (p *portal) keys(t *testing.T) int {
 }
 
 func TestMedia_ComesOnceAndTextsShowIt(t *testing.T) {
+	t.Parallel()
 	p := newPortal(t)
 	dir := filepath.Join("testdata", "media")
 	dry := p.run(t, dir, true)
@@ -184,6 +185,7 @@ func TestMedia_ComesOnceAndTextsShowIt(t *testing.T) {
 }
 
 func TestMedia_FolderThatIsNotThere(t *testing.T) {
+	t.Parallel()
 	p := newPortal(t)
 	in, err := os.Open(filepath.Join("testdata", "small.xml"))
 	must(t, err)
@@ -197,6 +199,7 @@ func TestMedia_FolderThatIsNotThere(t *testing.T) {
 }
 
 func TestFind_PlaceBeforeNameAndNeverOutside(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	for _, p := range []string{"2024/05/a.jpg", "2023/01/a.jpg", "wp-content/uploads/2024/06/b.jpg", "c.JPG", "2020/01/d.jpg", "2021/01/d.jpg"} {
 		must(t, os.MkdirAll(filepath.Join(dir, filepath.Dir(p)), 0o700))
@@ -224,6 +227,7 @@ func TestFind_PlaceBeforeNameAndNeverOutside(t *testing.T) {
 }
 
 func TestRewrite_AddressesOfEveryForm(t *testing.T) {
+	t.Parallel()
 	wide := document.File{Name: "a.jpg", Key: "aaaa", Type: "image/jpeg", Width: 2560, Height: 1440}
 	cut := document.File{Name: "b-300x200.jpg", Key: "bbbb", Type: "image/jpeg", Width: 300, Height: 200}
 	big := document.File{Name: "c-scaled.jpg", Key: "cccc", Type: "image/jpeg", Width: 2560, Height: 1440}
@@ -255,6 +259,7 @@ func TestRewrite_AddressesOfEveryForm(t *testing.T) {
 
 // TestMedia_BadFileIsReported brings a folder in which one file is not what it seems.
 func TestMedia_BadFileIsReported(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	var good bytes.Buffer
 	must(t, jpeg.Encode(&good, image.NewGray(image.Rect(0, 0, 9, 9)), nil))
@@ -273,6 +278,7 @@ func TestMedia_BadFileIsReported(t *testing.T) {
 
 // TestMedia_LaterRunShowsTheFilesItBrings leaves the folder out first, as people do.
 func TestMedia_LaterRunShowsTheFilesItBrings(t *testing.T) {
+	t.Parallel()
 	p := newPortal(t)
 	if first := p.run(t, "", false); first.New == 0 || first.MediaFound != 0 {
 		t.Fatalf("%d posts and pages, %d files", first.New, first.MediaFound)
@@ -303,6 +309,7 @@ func TestMedia_LaterRunShowsTheFilesItBrings(t *testing.T) {
 }
 
 func TestNamesFile_LeavesOutAddressesOfItems(t *testing.T) {
+	t.Parallel()
 	for place, want := range map[string]bool{"old.example/wp-content/uploads/2024/a.jpg": true, "blog.files.example/2013/03/a.JPG": true,
 		"old.example/": false, "old.example": false, "old.example/about": false, "": false} {
 		if got := namesFile(place); got != want {
@@ -312,6 +319,7 @@ func TestNamesFile_LeavesOutAddressesOfItems(t *testing.T) {
 }
 
 func TestAuthors_GetLockedAccountsOnce(t *testing.T) {
+	t.Parallel()
 	p := newPortal(t)
 	people, err := user.New(user.Options{DB: p.DB, Cache: p.cache, Access: p.access})
 	must(t, err)

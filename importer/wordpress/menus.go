@@ -8,7 +8,6 @@ import (
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/page"
-	"github.com/stoa-portal/stoa/taxonomy"
 )
 
 // menuDepth is how deep menus may be nested (page.Menu); deeper entries follow the last one that fits.
@@ -51,7 +50,7 @@ func (r *run) prepareMenus(context.Context) error {
 			}
 			continue
 		}
-		p.slug = page.Slugify(taxonomy.Slug(clipTo(m.Slug, 100)))
+		p.slug = cmp.Or(stoa.Slug(m.Slug, 100), "untitled")
 		if first {
 			p.slug = "main" // the theme shows this one in the header
 		}
@@ -72,7 +71,7 @@ func (r *run) prepareMenus(context.Context) error {
 }
 
 func (r *run) menuName(m *NavMenu) string {
-	return cmp.Or(shorten(plain(m.Name), 120), clipTo(m.Slug, 120), "Menu")
+	return cmp.Or(shorten(plain(m.Name), 120), stoa.Clip(m.Slug, 120), "Menu")
 }
 
 func (r *run) writeMenus(ctx context.Context) error {
@@ -141,7 +140,8 @@ func (r *run) items(entries []*MenuEntry, depth int, check bool) []page.Item {
 		switch a := p.article; {
 		case a != nil && (to == "" || a.path == "" && status(a.item) != StatusPublish):
 			if check {
-				r.warn(Changed, e.Item, "the menu entry %q was left out: what it leads to is not published", clip(e.Label, 60))
+				r.warn(Changed, e.Item, "the menu entry %q was left out: what it leads to is not published",
+					stoa.Short(e.Label, 60))
 			}
 			out = append(out, below...)
 			continue
@@ -154,7 +154,8 @@ func (r *run) items(entries []*MenuEntry, depth int, check bool) []page.Item {
 		}
 		if it.URL != "" && page.CheckRedirect("/-", it.URL) != nil {
 			if check {
-				r.warn(Changed, e.Item, "the menu entry %q leads nowhere: %q is no address", clip(e.Label, 60), clip(it.URL, 60))
+				r.warn(Changed, e.Item, "the menu entry %q leads nowhere: %q is no address", stoa.Short(e.Label, 60),
+					stoa.Short(it.URL, 60))
 			}
 			it.URL = ""
 		}

@@ -119,7 +119,7 @@ func (p *parser) document() error {
 			continue
 		}
 		if seen {
-			return p.invalid("there is a second document <%s> after the end of the export", clip(se.Name.Local, 40))
+			return p.invalid("there is a second document <%s> after the end of the export", stoa.Short(se.Name.Local, 40))
 		}
 		seen = true
 		if err := p.root(se); err != nil {
@@ -145,7 +145,8 @@ func (p *parser) root(se xml.StartElement) error {
 	case "feed":
 		return stoa.Invalid("file", "this is an Atom feed, not a WordPress export: use Tools → Export in WordPress and give the .xml file")
 	default:
-		return stoa.Invalid("file", "this is not a WordPress export: its outermost element is <%s>, <rss> is expected", clip(se.Name.Local, 40))
+		return stoa.Invalid("file", "this is not a WordPress export: its outermost element is <%s>, <rss> is expected",
+			stoa.Short(se.Name.Local, 40))
 	}
 	return p.each(func(se xml.StartElement, line int) error {
 		if se.Name.Local != "channel" {
@@ -262,7 +263,7 @@ func (p *parser) channelElement(se xml.StartElement, line int) error {
 			return err
 		}
 		if !strings.HasPrefix(e.Version, "1.") {
-			return p.invalid("the export is of version %q; versions 1.0 to 1.2 can be read", clip(e.Version, 20))
+			return p.invalid("the export is of version %q; versions 1.0 to 1.2 can be read", stoa.Short(e.Version, 20))
 		}
 		return nil
 	case "wp:base_blog_url":

@@ -84,7 +84,8 @@ func (in *input) decode(br *bufio.Reader, label string, skip int) error {
 	}
 	dec, err := charset.NewReaderLabel(label, br)
 	if err != nil {
-		return stoa.Invalid("file", "the file says it is written in %q, which is not a known encoding: save it as UTF-8", clip(label, 40))
+		return stoa.Invalid("file", "the file says it is written in %q, which is not a known encoding: save it as UTF-8",
+			stoa.Short(label, 40))
 	}
 	in.src = bufio.NewReaderSize(dec, 64<<10)
 	return nil
@@ -157,14 +158,4 @@ func (in *input) note(first *int) {
 	if *first == 0 {
 		*first = in.line
 	}
-}
-
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n] + "…"
 }

@@ -84,7 +84,7 @@ func (p *parser) item(line int) error {
 	}
 	if it.Type == "" {
 		it.Type = TypePost
-		p.warn(line, it.ID, "the item %q says no type; it is taken for a post", clip(it.Title, 80))
+		p.warn(line, it.ID, "the item %q says no type; it is taken for a post", stoa.Short(it.Title, 80))
 	}
 	if it.Status == "" {
 		it.Status = StatusPublish
@@ -112,7 +112,7 @@ func (p *parser) moment(it *Item, gmt, local, pubDate string) time.Time {
 		return t.UTC()
 	}
 	if it.Status == StatusPublish && (it.Type == TypePost || it.Type == TypePage) {
-		p.warn(it.Line, it.ID, "%q has no date that can be read (%q)", clip(it.Title, 80), clip(gmt, 40))
+		p.warn(it.Line, it.ID, "%q has no date that can be read (%q)", stoa.Short(it.Title, 80), stoa.Short(gmt, 40))
 	}
 	return time.Time{}
 }
@@ -262,7 +262,7 @@ func (p *parser) finish() {
 			continue
 		}
 		if _, dup := exact[a.Login]; dup {
-			p.warn(a.Line, 0, "the author %q is listed twice; the first counts", clip(a.Login, 60))
+			p.warn(a.Line, 0, "the author %q is listed twice; the first counts", stoa.Short(a.Login, 60))
 			continue
 		}
 		exact[a.Login] = a.Login
@@ -280,15 +280,15 @@ func (p *parser) finish() {
 			it.Author = it.Creator
 		case loose[plainLogin(it.Creator)] != "":
 			it.Author = loose[plainLogin(it.Creator)]
-			p.warn(it.Line, it.ID, "the creator is written %q; taken for the author %q", clip(it.Creator, 60), it.Author)
+			p.warn(it.Line, it.ID, "the creator is written %q; taken for the author %q", stoa.Short(it.Creator, 60), it.Author)
 		case plainLogin(it.Creator) == "":
-			p.warn(it.Line, it.ID, "the creator %q is no login; the item has no author", clip(it.Creator, 60))
+			p.warn(it.Line, it.ID, "the creator %q is no login; the item has no author", stoa.Short(it.Creator, 60))
 		default:
 			a := Author{Login: it.Creator, Name: it.Creator, Implied: true, Line: it.Line}
 			e.Authors = append(e.Authors, a)
 			exact[a.Login], loose[plainLogin(a.Login)] = a.Login, a.Login
 			it.Author = a.Login
-			p.warn(it.Line, it.ID, "the creator %q is not among the listed authors; added", clip(it.Creator, 60))
+			p.warn(it.Line, it.ID, "the creator %q is not among the listed authors; added", stoa.Short(it.Creator, 60))
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/richtext"
 )
 
@@ -62,7 +63,7 @@ func (b *planner) menus() {
 				}
 			}
 			order = append(order, slug)
-			b.warn(s.Item, "the menu %q is not listed in the export; it is made from its entries", clip(slug, 60))
+			b.warn(s.Item, "the menu %q is not listed in the export; it is made from its entries", stoa.Short(slug, 60))
 		}
 		members[slug] = append(members[slug], i)
 	}
@@ -105,12 +106,13 @@ func (b *planner) menu(steps []int) []*MenuEntry {
 		up, steps := parent[e.Item.ID], 0
 		for up != 0 && entries[up] == nil && steps <= maxLevels { // over skipped entries
 			if _, known := parent[up]; !known {
-				b.warn(e.Item, "the menu entry %q hangs on entry %d, which is not in its menu; it goes to the top", clip(e.Label, 60), up)
+				b.warn(e.Item, "the menu entry %q hangs on entry %d, which is not in its menu; it goes to the top",
+					stoa.Short(e.Label, 60), up)
 			}
 			up, steps = parent[up], steps+1
 		}
 		if up != 0 && (entries[up] == nil || inCircle(e.Item.ID, parent)) {
-			b.warn(e.Item, "the menu entry %q hangs on itself; it goes to the top", clip(e.Label, 60))
+			b.warn(e.Item, "the menu entry %q hangs on itself; it goes to the top", stoa.Short(e.Label, 60))
 			parent[e.Item.ID], up = 0, 0
 		}
 		if up == 0 {
@@ -154,20 +156,20 @@ func (b *planner) entry(it *Item) (e *MenuEntry, reason string) {
 		}
 	case "post_type":
 		if e.Target = b.p.byID[id]; e.Target == nil {
-			return nil, fmt.Sprintf("its target, %s %d, is not in the export", clip(object, 40), id)
+			return nil, fmt.Sprintf("its target, %s %d, is not in the export", stoa.Short(object, 40), id)
 		}
 		if e.Label == "" {
 			e.Label = e.Target.Title
 		}
 	case "taxonomy":
 		if e.Term = b.term(object, id); e.Term == nil {
-			return nil, fmt.Sprintf("its target, %s %d, is not in the export", clip(object, 40), id)
+			return nil, fmt.Sprintf("its target, %s %d, is not in the export", stoa.Short(object, 40), id)
 		}
 		if e.Label == "" {
 			e.Label = e.Term.Name
 		}
 	default:
-		return nil, fmt.Sprintf("it leads to something of the kind %q, for which there is no place", clip(kind, 40))
+		return nil, fmt.Sprintf("it leads to something of the kind %q, for which there is no place", stoa.Short(kind, 40))
 	}
 	if e.Label == "" {
 		return nil, "it has neither a label nor a target with a title"

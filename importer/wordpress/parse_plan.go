@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/stoa-portal/stoa"
 )
 
 // Action is what becomes of an item.
@@ -206,7 +208,7 @@ func (b *planner) step(it *Item) Step {
 	case "oembed_cache", "user_request":
 		return Step{it, Skip, "a record WordPress keeps for itself"}
 	}
-	return Step{it, Skip, fmt.Sprintf("of the type “%s”, which belongs to a plugin", clip(it.Type, 40))}
+	return Step{it, Skip, fmt.Sprintf("of the type “%s”, which belongs to a plugin", stoa.Short(it.Type, 40))}
 }
 
 func (b *planner) keep(it *Item) {
@@ -223,12 +225,13 @@ func (b *planner) article(it *Item) {
 		b.tree = append(b.tree, it)
 	}
 	if it.ID == 0 {
-		b.warn(it, "%q has no id; nothing can refer to it", clip(it.Title, 80))
+		b.warn(it, "%q has no id; nothing can refer to it", stoa.Short(it.Title, 80))
 	}
 	switch it.Status {
 	case StatusPublish, StatusFuture, StatusDraft, StatusPending, StatusPrivate:
 	default:
-		b.changed(it, "%q has the unknown state %q; it is taken for a draft", clip(it.Title, 80), clip(it.Status, 40))
+		b.changed(it, "%q has the unknown state %q; it is taken for a draft", stoa.Short(it.Title, 80),
+			stoa.Short(it.Status, 40))
 	}
 	for _, c := range it.Comments {
 		b.p.Comments.Total++
@@ -263,12 +266,12 @@ func (b *planner) pages() {
 			b.changed(
 				n.Item,
 				"the parent of the page %q, item %d, is not imported; the page is at the top until it comes",
-				clip(n.Item.Title, 80),
+				stoa.Short(n.Item.Title, 80),
 				n.Item.Parent,
 			)
 		}
 		if parent != nil && circular(n, nodes, broken) {
-			b.changed(n.Item, "the page %q is below itself; it goes to the top", clip(n.Item.Title, 80))
+			b.changed(n.Item, "the page %q is below itself; it goes to the top", stoa.Short(n.Item.Title, 80))
 			broken[n] = true // and with it the circle, for the others in it
 			parent = nil
 		}

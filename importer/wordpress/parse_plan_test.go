@@ -10,6 +10,7 @@ import (
 )
 
 func TestPlan_AccountsForEveryItem(t *testing.T) {
+	t.Parallel()
 	e := readFile(t, "small.xml")
 	checkPlan(t, e)
 	p := e.Plan()
@@ -72,6 +73,7 @@ func outlineMenu(list []*MenuEntry, depth int) string {
 }
 
 func TestPlan_TreesOfPagesAndMenus(t *testing.T) {
+	t.Parallel()
 	e := readFile(t, "small.xml")
 	p := e.Plan()
 	if got, want := outlinePages(p.Pages, 0), "about\n team wide.php\n  anna\nκαλημέρα\nplan\n"; got != want {
@@ -97,6 +99,7 @@ func TestPlan_TreesOfPagesAndMenus(t *testing.T) {
 }
 
 func TestPlan_MenuOfTheBlockEditor(t *testing.T) {
+	t.Parallel()
 	p := readFile(t, "small-https.xml").Plan()
 	if len(p.Menus) != 1 || p.Menus[0].Name != "Navigation" {
 		t.Fatalf("menus are %+v", p.Menus)
@@ -108,6 +111,7 @@ func TestPlan_MenuOfTheBlockEditor(t *testing.T) {
 }
 
 func TestPlan_OldAddresses(t *testing.T) {
+	t.Parallel()
 	p := readFile(t, "small.xml").Plan()
 	got := map[string]string{}
 	for _, a := range p.Addresses {
@@ -136,6 +140,7 @@ func TestPlan_OldAddresses(t *testing.T) {
 }
 
 func TestPlan_CirclesAreBroken(t *testing.T) {
+	t.Parallel()
 	page := func(id, parent int64) Item {
 		return Item{ID: id, Parent: parent, Type: TypePage, Status: StatusPublish, Title: fmt.Sprint(id), Slug: fmt.Sprint(id)}
 	}
@@ -180,6 +185,7 @@ func realExport(t *testing.T) *Export {
 }
 
 func TestRealExport_ExactCounts(t *testing.T) {
+	t.Parallel()
 	e := realExport(t)
 	if len(e.Items) != 186 || len(e.Authors) != 2 || len(e.Categories) != 68 || len(e.Tags) != 114 || len(e.Terms) != 6 {
 		t.Errorf("%d items, %d authors, %d categories, %d tags, %d terms", len(e.Items), len(e.Authors), len(e.Categories), len(e.Tags), len(e.Terms))
@@ -234,6 +240,7 @@ func TestRealExport_ExactCounts(t *testing.T) {
 }
 
 func TestRealExport_PagesThreeDeepAndGreekAddresses(t *testing.T) {
+	t.Parallel()
 	p := realExport(t).Plan()
 	got := outlinePages(p.Pages, 0)
 	for _, want := range []string{"level-1\n level-2\n  level-3\n  level-3a\n  level-3b\n level-2a\n level-2b\n", "greek\n επίπεδο-2\n  επίπεδο-3\n"} {

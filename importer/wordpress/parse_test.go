@@ -38,6 +38,7 @@ func findItem(t *testing.T, e *Export, id int64) *Item {
 }
 
 func TestRead_SmallExport(t *testing.T) {
+	t.Parallel()
 	e := readFile(t, "small.xml")
 	if e.Version != "1.2" || e.Site.Title != "Harbour Notes" || e.Site.BaseURL != "https://harbour.example" || e.Site.Language != "en-GB" {
 		t.Errorf("site is %q %+v", e.Version, e.Site)
@@ -99,6 +100,7 @@ func lineOf(t *testing.T, name, text string) int {
 }
 
 func TestRead_HTTPSNamespacesOfVersion11(t *testing.T) {
+	t.Parallel()
 	e := readFile(t, "small-https.xml")
 	if e.Version != "1.1" || e.Site.Title != "Pier & Quay" || len(e.Items) != 3 {
 		t.Fatalf("%q %+v, %d items", e.Version, e.Site, len(e.Items))
@@ -126,6 +128,7 @@ const (
 )
 
 func TestRead_BrokenFilesAreRefusedWithPlace(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct{ name, in, want string }{
 		{"cut off", head + "<item><title>x</title>", "line 3, column 23"},
 		{"mismatch", head + "<item>\n<title>x</item>" + tail, "line 4"},
@@ -162,6 +165,7 @@ func TestRead_BrokenFilesAreRefusedWithPlace(t *testing.T) {
 }
 
 func TestRead_ToleratesBadBytesAndNamesTheLine(t *testing.T) {
+	t.Parallel()
 	in := head + "<item><title>a\x00b\x08</title>\n<content:encoded>x\xff\xfey</content:encoded><wp:post_id>1</wp:post_id></item>" + tail
 	e, err := Read(strings.NewReader(in), Limits{})
 	if err != nil {
@@ -182,6 +186,7 @@ func TestRead_ToleratesBadBytesAndNamesTheLine(t *testing.T) {
 }
 
 func TestRead_OtherEncodings(t *testing.T) {
+	t.Parallel()
 	body := strings.Replace(head, "UTF-8", "ISO-8859-1", 1) + "<title>Gr\xfc\xdfe</title>" + tail
 	e, err := Read(strings.NewReader(body), Limits{})
 	if err != nil || e.Site.Title != "Grüße" {
@@ -203,6 +208,7 @@ func TestRead_OtherEncodings(t *testing.T) {
 }
 
 func TestRead_Limits(t *testing.T) {
+	t.Parallel()
 	item := "<item><title>" + strings.Repeat("x", 100) + "</title></item>"
 	for name, l := range map[string]Limits{"bytes": {Bytes: 300}, "items": {Items: 2}, "field": {Field: 50}} {
 		e, err := Read(strings.NewReader(head+item+item+item+tail), l)
@@ -217,6 +223,7 @@ type failing struct{}
 func (failing) Read([]byte) (int, error) { return 0, errors.New("disk gone") }
 
 func TestRead_ReaderFailureIsNotTheFilesFault(t *testing.T) {
+	t.Parallel()
 	_, err := Read(failing{}, Limits{})
 	if err == nil || stoa.KindOf(err) != stoa.KindInternal || !strings.Contains(err.Error(), "disk gone") {
 		t.Errorf("error is %v", err)

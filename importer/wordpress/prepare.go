@@ -13,7 +13,6 @@ import (
 	"github.com/stoa-portal/stoa/content"
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/page"
-	"github.com/stoa-portal/stoa/taxonomy"
 )
 
 // A run has two halves. The first reads: it decides about every item, asks the domain about everything that it could
@@ -100,7 +99,7 @@ func (r *run) prepare(ctx context.Context, e *Export) error {
 
 // load reads what earlier runs wrote.
 func (r *run) load(ctx context.Context, e *Export) error {
-	r.source, r.known = cut(e.Site.BaseURL, 190), map[string]stoa.ID{}
+	r.source, r.known = stoa.Clip(e.Site.BaseURL, 190), map[string]stoa.ID{}
 	sources, err := db.All(ctx, r.DB, func(row db.Scanner) (s string, err error) { return s, row.Scan(&s) },
 		"SELECT DISTINCT source FROM importer_item WHERE site = ? ORDER BY source", r.site.ID)
 	if err != nil {
@@ -250,27 +249,28 @@ func (r *run) prepareArticles(context.Context) error {
 			continue
 		}
 		if a.title != it.Title && it.Title != "" {
-			r.warn(Changed, it, "the title %q is longer than %d bytes and was shortened", clip(it.Title, 60), content.MaxTitle)
+			r.warn(Changed, it, "the title %q is longer than %d bytes and was shortened", stoa.Short(it.Title, 60),
+				content.MaxTitle)
 		}
 		if summary := plain(it.Excerpt); len(summary) > content.MaxSummary {
 			r.warn(
 				Changed,
 				it,
 				"the excerpt of %q is longer than %d bytes and was shortened",
-				clip(it.Title, 60),
+				stoa.Short(it.Title, 60),
 				content.MaxSummary,
 			)
 		}
 		for what, n := range map[string]int{"categories": len(it.Categories()), "tags": len(it.Tags())} {
 			if n > maxTerms {
-				r.warn(Changed, it, "%q has %d %s; the first %d were kept", clip(it.Title, 60), n, what, maxTerms)
+				r.warn(Changed, it, "%q has %d %s; the first %d were kept", stoa.Short(it.Title, 60), n, what, maxTerms)
 			}
 		}
 		if len(it.Password) > 255 {
-			r.warn(Changed, it, "the password of %q is longer than 255 bytes: it is a draft now", clip(it.Title, 60))
+			r.warn(Changed, it, "the password of %q is longer than 255 bytes: it is a draft now", stoa.Short(it.Title, 60))
 		}
 		if a.widgets = r.plan.widgets(it); len(a.widgets) > 0 {
-			r.warn(Changed, it, "the page %q showed lists of posts: widgets show them now", clip(it.Title, 60))
+			r.warn(Changed, it, "the page %q showed lists of posts: widgets show them now", stoa.Short(it.Title, 60))
 			r.count(it, &r.report.New)
 			continue
 		}
@@ -278,7 +278,7 @@ func (r *run) prepareArticles(context.Context) error {
 		d.Slug = "check"
 		if _, err := r.Content.CheckDraft(r.site, d); refusal(err) {
 			a.skip = true
-			r.warn(Missing, it, "%q was not brought over: %s", clip(it.Title, 60), sentence(err))
+			r.warn(Missing, it, "%q was not brought over: %s", stoa.Short(it.Title, 60), sentence(err))
 			r.count(it, &r.report.Refused)
 			continue
 		} else if err != nil {
@@ -298,14 +298,14 @@ func (r *run) count(it *Item, n *int) {
 	}
 }
 
+// slugOf is the address of an article, category or tag with these words.
+func slugOf(words string) string { return cmp.Or(stoa.Slug(words, maxArticleSlug), "untitled") }
+
 // claimSlug gives a new article the address that it had, with the number of its item behind when that is taken. The
 // texts of pages, which are reached through their page, have names of their own, and never take that of a post.
 func (r *run) claimSlug(a *article) {
 	want := a.item.Slug
-	base := taxonomy.Slug(cmp.Or(want, a.title))
-	if len(base) > maxArticleSlug {
-		base = strings.Trim(clipTo(base, maxArticleSlug), "-")
-	}
+	base := slugOf(cmp.Or(want, a.title))
 	if a.kind == content.KindPage {
 		base += "-page"
 	}
@@ -317,14 +317,14 @@ func (r *run) claimSlug(a *article) {
 		slug = base + "-" + strconv.Itoa(n)
 	}
 	r.stock.slugs[slug], a.slug = true, slug
-	if a.kind == content.KindPost && want != "" && slug != want && taxonomy.Slug(want) != slug {
+	if a.kind == content.KindPost && want != "" && slug != want && slugOf(want) != slug {
 		r.warn(
 			Changed,
 			a.item,
 			"%q is at /w/%s: its address %q was taken or cannot be one",
-			clip(a.item.Title, 60),
+			stoa.Short(a.item.Title, 60),
 			slug,
-			clip(want, 60),
+			stoa.Short(want, 60),
 		)
 	}
 }
@@ -385,7 +385,8 @@ func (r *run) placed(a *article) {
 	}
 	to := a.up.path + "/" + n.Slug
 	if r.stock.paths[to] || a.up.depth+1+height(n) >= page.MaxDepth {
-		r.warn(Changed, a.item, "the page %q stays at the top: it does not fit below %s", clip(a.item.Title, 60), a.up.path)
+		r.warn(Changed, a.item, "the page %q stays at the top: it does not fit below %s", stoa.Short(a.item.Title, 60),
+			a.up.path)
 		return
 	}
 	r.stock.paths[to] = true
@@ -404,7 +405,7 @@ func height(n page.Node) int {
 // claimPath gives a new page the nearest place and address that the domain takes.
 func (r *run) claimPath(ctx context.Context, a *article) error {
 	want := a.item.Slug
-	slug := cmp.Or(want, page.Slugify(a.title), "page")
+	slug := cmp.Or(want, stoa.Slug(a.title, maxPageSlug), "page")
 	wished := a.up
 	for try := 0; try < 5*page.MaxDepth; try++ {
 		prefix, depth := "", 0
@@ -422,7 +423,7 @@ func (r *run) claimPath(ctx context.Context, a *article) error {
 					Changed,
 					a.item,
 					"the page %q is deeper than %d levels and went up, to %s",
-					clip(a.item.Title, 60),
+					stoa.Short(a.item.Title, 60),
 					page.MaxDepth,
 					a.path,
 				)
@@ -434,15 +435,15 @@ func (r *run) claimPath(ctx context.Context, a *article) error {
 			a.up = a.up.up
 		case field == "template" && a.template != "":
 			a.template = "" // the old theme's file, under a name that no template can have
-		case field == "slug" && page.Slugify(slug) != slug && page.Slugify(slug) != "":
-			slug = strings.Trim(clipTo(page.Slugify(slug), maxPageSlug), "-")
+		case field == "slug" && !slices.Contains([]string{"", slug}, stoa.Slug(slug, maxPageSlug)):
+			slug = stoa.Slug(slug, maxPageSlug)
 		case field == "slug" && prefix == "" && !strings.HasSuffix(slug, "-page"):
 			slug += "-page"
 		default:
 			a.skip = true
 			r.report.New--
 			r.report.Refused++
-			r.warn(Missing, a.item, "the page %q was not brought over: %s", clip(a.item.Title, 60), sentence(err))
+			r.warn(Missing, a.item, "the page %q was not brought over: %s", stoa.Short(a.item.Title, 60), sentence(err))
 			return nil
 		}
 	}
@@ -453,7 +454,7 @@ func (r *run) claimPath(ctx context.Context, a *article) error {
 func (r *run) claimFree(a *article, prefix, slug string) {
 	free := slug
 	for n := 2; r.stock.paths[prefix+"/"+free]; n++ {
-		free = clipTo(slug, maxPageSlug) + "-" + strconv.Itoa(n)
+		free = stoa.Clip(slug, maxPageSlug) + "-" + strconv.Itoa(n)
 	}
 	a.pageSlug, a.path = free, prefix+"/"+free
 	r.stock.paths[a.path] = true
@@ -465,9 +466,9 @@ func (r *run) claimFree(a *article, prefix, slug string) {
 			Changed,
 			a.item,
 			"the page %q is at %s: its address %q was taken, or belongs to the portal",
-			clip(a.item.Title, 60),
+			stoa.Short(a.item.Title, 60),
 			a.path,
-			clip(want, 60),
+			stoa.Short(want, 60),
 		)
 	}
 }
@@ -498,9 +499,9 @@ func (r *run) prepareTerms(context.Context) error {
 			have.name = shorten(strings.Join(strings.Fields(cmp.Or(t.Name, t.Slug)), " "), 190)
 			if have.name != t.Name && len(t.Name) > 190 {
 				r.report.Warnings = append(r.report.Warnings, Warning{Line: t.Line, Weight: Changed,
-					Message: fmt.Sprintf("the name of %s is longer than 190 bytes and was shortened", clip(t.Name, 60))})
+					Message: fmt.Sprintf("the name of %s is longer than 190 bytes and was shortened", stoa.Short(t.Name, 60))})
 			}
-			base := strings.Trim(clipTo(taxonomy.Slug(cmp.Or(t.Slug, have.name)), maxArticleSlug), "-")
+			base := slugOf(cmp.Or(t.Slug, have.name))
 			have.slug = base
 			for n := 2; r.claimed[t.Taxonomy+"/"+have.slug]; n++ {
 				have.slug = base + "-" + strconv.Itoa(n)

@@ -157,11 +157,3 @@ func (r Report) warnings(verbose bool) string {
 	}
 	return b.String()
 }
-
-// cut shortens a text to n bytes without breaking a letter.
-func cut(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	return strings.ToValidUTF8(s[:n], "")
-}

@@ -95,7 +95,7 @@ func (r *run) speak() {
 				Changed,
 				nil,
 				"the language %q of the export is not known: the site keeps %s",
-				clip(r.export.Site.Language, 40),
+				stoa.Short(r.export.Site.Language, 40),
 				r.site.Locale,
 			)
 		}

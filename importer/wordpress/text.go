@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/richtext"
 )
 
@@ -24,18 +25,7 @@ func shorten(s string, n int) string {
 	if len(s) <= n {
 		return s
 	}
-	return strings.TrimSpace(clipTo(s, n-len("…"))) + "…"
-}
-
-// clipTo cuts a text to n bytes at most, at a letter.
-func clipTo(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n]
+	return strings.TrimSpace(stoa.Clip(s, n-len("…"))) + "…"
 }
 
 // sourceKey is the form in which the key of something is kept: one that is too long ends with its hash, so that two
@@ -46,7 +36,7 @@ func sourceKey(s string) string {
 		return s
 	}
 	sum := sha256.Sum256([]byte(s))
-	return clipTo(strings.ToValidUTF8(s, ""), most-33) + "#" + hex.EncodeToString(sum[:16])
+	return stoa.Clip(strings.ToValidUTF8(s, ""), most-33) + "#" + hex.EncodeToString(sum[:16])
 }
 
 // fingerprint is a number that stands for a text in a column for ids; never 0.

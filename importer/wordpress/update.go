@@ -67,19 +67,19 @@ func (r *run) drawn(a *article, found drawn) {
 			Changed,
 			a.item,
 			"%q has %s to the old site for which nothing was brought over",
-			clip(a.item.Title, 60),
+			stoa.Short(a.item.Title, 60),
 			some(found.left, "link"),
 		)
 	}
 	if n := len(found.blocks.MissingMedia); n > 0 {
-		r.warn(Missing, a.item, "%q shows %s that the export does not name", clip(a.item.Title, 60), some(n, "file"))
+		r.warn(Missing, a.item, "%q shows %s that the export does not name", stoa.Short(a.item.Title, 60), some(n, "file"))
 	}
 	if n := len(found.blocks.NoEquivalent); n > 0 {
 		r.warn(
 			Missing,
 			a.item,
 			"%q had parts that WordPress fills when a page is shown, such as lists of posts; they were left out",
-			clip(a.item.Title, 60),
+			stoa.Short(a.item.Title, 60),
 		)
 	}
 	if n := len(found.blocks.Unknown); n > 0 {
@@ -87,7 +87,7 @@ func (r *run) drawn(a *article, found drawn) {
 			Missing,
 			a.item,
 			"%q has %s of plugins in the text, as they stand",
-			clip(a.item.Title, 60),
+			stoa.Short(a.item.Title, 60),
 			some(n, "shortcode"),
 		)
 	}

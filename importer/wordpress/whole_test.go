@@ -81,6 +81,7 @@ func richMedia(t *testing.T) string {
 }
 
 func TestWrite_StoppedRunEndsAsOneThatWasNot(t *testing.T) {
+	t.Parallel()
 	head, items := rich()
 	src, dir := wx(head, items...), richMedia(t)
 	whole := newPortal(t)
@@ -115,6 +116,7 @@ func TestWrite_StoppedRunEndsAsOneThatWasNot(t *testing.T) {
 }
 
 func TestWrite_SeveralFilesEndAsOne(t *testing.T) {
+	t.Parallel()
 	head, items := rich()
 	dir := richMedia(t)
 	whole := newPortal(t)
@@ -162,6 +164,7 @@ func movedAddresses(dump, want string) string {
 
 // TestWrite_DryRunTellsWhatTheRunDoes brings generated exports into sites that have something already.
 func TestWrite_DryRunTellsWhatTheRunDoes(t *testing.T) {
+	t.Parallel()
 	seeds := uint64(8)
 	if testing.Short() {
 		seeds = 2
@@ -285,6 +288,7 @@ func total(m map[string]int) (n int) {
 
 // TestWrite_PicturesOfEveryKindComeFromHere brings texts and files in one run, in two, and in three.
 func TestWrite_PicturesOfEveryKindComeFromHere(t *testing.T) {
+	t.Parallel()
 	const up = oldSite + "/wp-content/uploads/2020/01/"
 	body := `<!-- wp:cover --><div class="wp-block-cover" style="background-image:url(` + up +
 		`a.png)"><div class="wp-block-cover__inner-container"><p>On it</p></div></div><!-- /wp:cover -->` +
@@ -318,11 +322,13 @@ func TestWrite_PicturesOfEveryKindComeFromHere(t *testing.T) {
 }
 
 func TestWrite_PageOfListsBecomesWidgets(t *testing.T) {
+	t.Parallel()
 	p := newPortal(t)
 	news, mixed := pageItem(1, 0, "news", "News"), pageItem(2, 0, "mixed", "Mixed")
 	news.body = `<!-- wp:group --><div class="wp-block-group"><!-- wp:heading --><h2>Last &amp; least</h2><!-- /wp:heading -->` +
 		`<!-- wp:latest-posts {"postsToShow":3} /--></div><!-- /wp:group --><!-- wp:query {"query":{"perPage":7,"postType":"post"}} -->` +
-		`<div class="wp-block-query"><!-- wp:post-template --><!-- wp:post-title /--><!-- /wp:post-template --></div><!-- /wp:query -->`
+		`<div class="wp-block-query"><!-- wp:post-template --><!-- wp:post-title /--><!-- /wp:post-template --></div><!-- /wp:query -->` +
+		`<!-- wp:heading --><h2>Way</h2><!-- /wp:heading --><!-- wp:page-list /--><!-- wp:calendar /--><!-- wp:loginout /-->`
 	mixed.body = `<!-- wp:paragraph --><p>Words</p><!-- /wp:paragraph --><!-- wp:latest-posts /-->`
 	src := wx("", news, mixed, pageItem(3, 1, "below", "Below"), menuItem(9, "top", "", "post_type", "page", 1, ""))
 	r := p.mustBring(t, src, WriteOptions{})
@@ -341,7 +347,8 @@ func TestWrite_PageOfListsBecomesWidgets(t *testing.T) {
 	var got []string
 	n.Layout.Each(func(w page.Placed) { got = append(got, fmt.Sprint(w.Widget, w.Settings)) })
 	if want := []string{"content-listmap[count:3 kind:post style:titles title:Last & least]",
-		"content-listmap[count:7 kind:post paging:true style:list]"}; !slices.Equal(got, want) {
+		"content-listmap[count:7 kind:post paging:true style:list]",
+		"navigationmap[source:tree title:Way]", "sign-inmap[]"}; !slices.Equal(got, want) {
 		t.Errorf("the page shows %q, want %q", got, want)
 	}
 	if !strings.Contains(r.String(), `the page "News" showed lists of posts`) ||
@@ -353,8 +360,10 @@ func TestWrite_PageOfListsBecomesWidgets(t *testing.T) {
 	}
 }
 
-// TestWrite_TextsAreFitToBeShown looks at columns, buttons, linked pictures without a text and parts that are filled later.
+// TestWrite_TextsAreFitToBeShown looks at columns, buttons, linked pictures without a text and parts that are filled
+// later.
 func TestWrite_TextsAreFitToBeShown(t *testing.T) {
+	t.Parallel()
 	p := newPortal(t)
 	image := attachment(5, 0, "harbour-at-dawn-1024x683.jpg")
 	image.excerpt = "At &amp; after dawn"
@@ -391,6 +400,7 @@ func TestWrite_TextsAreFitToBeShown(t *testing.T) {
 }
 
 func TestWrite_AllOfItOnEveryDatabase(t *testing.T) {
+	t.Parallel()
 	head, items := rich()
 	want := ""
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
@@ -408,6 +418,7 @@ func TestWrite_AllOfItOnEveryDatabase(t *testing.T) {
 }
 
 func TestWrite_DryRunOfASiteThatIsStillToBeMade(t *testing.T) {
+	t.Parallel()
 	p := newPortal(t)
 	head, items := rich()
 	dry, err := p.bringInto(

@@ -8,8 +8,9 @@ import (
 	"github.com/stoa-portal/stoa/richtext"
 )
 
-// widgets gives the widgets of a page that has nothing of its own to show but lists of posts, which WordPress fills when
-// the page is shown; nil for all other pages. A heading above a list becomes its title.
+// widgets gives the widgets of a page that has nothing of its own to show but lists of posts or pages and the way to
+// sign in, which WordPress fills when the page is shown; nil for all other pages. A heading above one becomes its
+// title.
 func (p *Plan) widgets(it *Item) []page.Placed {
 	if it.Type != TypePage || it.Password != "" || !strings.Contains(it.Content, "<!-- wp:") {
 		return nil
@@ -37,6 +38,15 @@ func (p *Plan) widgets(it *Item) []page.Placed {
 					out = append(out, page.Placed{Widget: "content-list", Settings: list})
 				}
 				title = ""
+			case (x.name == "page-list" || x.name == "loginout") && len(out) < 20:
+				w := page.Placed{Widget: "navigation", Settings: map[string]string{"source": "tree"}}
+				if x.name == "loginout" {
+					w = page.Placed{Widget: "sign-in", Settings: map[string]string{}}
+				}
+				if title != "" {
+					w.Settings["title"] = shorten(title, 190)
+				}
+				out, title = append(out, w), ""
 			default:
 				walk(x)
 			}
@@ -46,8 +56,8 @@ func (p *Plan) widgets(it *Item) []page.Placed {
 	return out
 }
 
-// list gives the settings of the Content List that shows what the block showed; false when it showed something else than
-// posts.
+// list gives the settings of the Content List that shows what the block showed; false when it showed something else
+// than posts.
 func (b *block) list() (map[string]string, bool) {
 	out := map[string]string{"kind": "post", "style": "list"}
 	many := b.attrs["postsToShow"]

@@ -35,8 +35,8 @@ type Writer struct {
 type WriteOptions struct {
 	Site     site.Site
 	HomePage string // slug of the imported page that becomes the home; empty: the list of posts
-	// MediaDir is the folder with the files of the old site's library, such as a copy of wp-content/uploads; empty: none are
-	// brought over.
+	// MediaDir is the folder with the files of the old site's library, such as a copy of wp-content/uploads; empty: none
+	// are brought over.
 	MediaDir string
 	DryRun   bool // write nothing
 	Progress func(done, total int)
@@ -183,7 +183,8 @@ func (r *run) writeTerms(ctx context.Context) error {
 
 // writeCategory makes a category, or completes one that was made from its mention at an item.
 func (r *run) writeCategory(ctx context.Context, tx *db.Tx, t, up *term) error {
-	c := taxonomy.Category{ID: t.id, Site: r.site.ID, Slug: t.slug, Name: t.name, Description: t.Description}
+	c := taxonomy.Category{ID: t.id, Site: r.site.ID, Slug: t.slug, Name: t.name,
+		Description: shorten(t.Description, taxonomy.MaxDescription)}
 	if up != nil && !up.gone && up != t {
 		c.Parent = up.id
 	}
@@ -260,7 +261,7 @@ func status(it *Item) string {
 func (r *run) ready(ctx context.Context, a *article) (err error) {
 	d, _ := r.draft(a, true)
 	if a.draft, err = r.Content.Prepare(ctx, d); err != nil {
-		return fmt.Errorf("item %d in line %d (%q): %w", a.item.ID, a.item.Line, cut(a.item.Title, 60), err)
+		return fmt.Errorf("item %d in line %d (%q): %w", a.item.ID, a.item.Line, stoa.Clip(a.item.Title, 60), err)
 	}
 	return nil
 }
@@ -299,7 +300,7 @@ func (r *run) refused(a *article, err error) {
 	a.skip = true
 	r.report.New--
 	r.report.Refused++
-	r.warn(Missing, a.item, "%q was not brought over: %s", clip(a.item.Title, 60), sentence(err))
+	r.warn(Missing, a.item, "%q was not brought over: %s", stoa.Short(a.item.Title, 60), sentence(err))
 }
 
 func (r *run) writePosts(ctx context.Context) error {
@@ -336,7 +337,7 @@ func (r *run) savePosts(ctx context.Context, list []*article) error {
 	return r.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
 		for _, a := range list {
 			if err := r.save(ctx, tx, a); err != nil {
-				return fmt.Errorf("item %d in line %d (%q): %w", a.item.ID, a.item.Line, cut(a.item.Title, 60), err)
+				return fmt.Errorf("item %d in line %d (%q): %w", a.item.ID, a.item.Line, stoa.Clip(a.item.Title, 60), err)
 			}
 		}
 		return nil
@@ -395,7 +396,7 @@ func (r *run) writePages(ctx context.Context) error {
 		if refusal(err) {
 			r.refused(a, err)
 		} else if err != nil {
-			return fmt.Errorf("page %d in line %d (%q): %w", a.item.ID, a.item.Line, cut(a.item.Title, 60), err)
+			return fmt.Errorf("page %d in line %d (%q): %w", a.item.ID, a.item.Line, stoa.Clip(a.item.Title, 60), err)
 		}
 	}
 	return nil
@@ -438,7 +439,7 @@ func (r *run) movePages(ctx context.Context) error {
 		}
 		if refusal(err) {
 			r.report.Moved--
-			r.warn(Changed, a.item, "the page %q stays at the top: %s", clip(a.item.Title, 60), sentence(err))
+			r.warn(Changed, a.item, "the page %q stays at the top: %s", stoa.Short(a.item.Title, 60), sentence(err))
 		} else if err != nil {
 			return err
 		}

@@ -40,7 +40,8 @@ func wx(head string, items ...wxItem) string {
 	b.WriteString(
 		`<?xml version="1.0" encoding="UTF-8"?><rss version="2.0" xmlns:excerpt="http://wordpress.org/export/1.2/excerpt/"
 xmlns:content="http://purl.org/rss/1.0/modules/content/" xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:wp="http://wordpress.org/export/1.2/"><channel>
-<title>Old &amp;amp; site</title><link>` + oldSite + `</link><description>It&amp;#8217;s old</description><language>en-US</language>
+<title>Old &amp;amp; site</title><link>` + oldSite +
+			`</link><description>It&amp;#8217;s old</description><language>en-US</language>
 <wp:wxr_version>1.2</wp:wxr_version><wp:base_blog_url>` + oldSite + `</wp:base_blog_url>` + head,
 	)
 	for _, it := range items {
@@ -288,12 +289,12 @@ func difference(a, b string) string {
 	la, lb := strings.Split(a, "\n"), strings.Split(b, "\n")
 	for _, l := range la {
 		if !slices.Contains(lb, l) {
-			fmt.Fprintf(&out, "- %s\n", clip(l, 400))
+			fmt.Fprintf(&out, "- %s\n", stoa.Short(l, 400))
 		}
 	}
 	for _, l := range lb {
 		if !slices.Contains(la, l) {
-			fmt.Fprintf(&out, "+ %s\n", clip(l, 400))
+			fmt.Fprintf(&out, "+ %s\n", stoa.Short(l, 400))
 		}
 	}
 	return out.String()

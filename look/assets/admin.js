@@ -5,14 +5,11 @@
   var icons = new URL("icons.svg", document.currentScript.src).pathname;
   root.classList.add("js");
 
-  var words = {
-    cancel: "Cancel", close: "Close", confirm: "Confirm", typeName: "Type “{name}” to confirm.",
-    one: "1 selected", many: "{n} selected", saved: "All changes saved", unsaved: "Unsaved changes",
-    copied: "Copied", failed: "The server could not be reached. Try again in a moment.", done: "Done"
-  };
-  try { Object.assign(words, JSON.parse(body.dataset.words || "{}")); } catch (e) { console.warn("data-words is not JSON", e); }
+  // The words come from the page, in the language of the person: <template id="words" data-words="JSON">.
+  var words = {}, given = document.getElementById("words");
+  try { words = JSON.parse(given ? given.dataset.words : "{}"); } catch (e) { console.warn("data-words is not JSON", e); }
   function word(name, values) {
-    return words[name].replace(/\{(\w+)\}/g, function (all, key) { return values && key in values ? values[key] : all; });
+    return (words[name] || "").replace(/\{(\w+)\}/g, function (all, key) { return values && key in values ? values[key] : all; });
   }
   function make(tag, attrs) {
     var el = document.createElement(tag);
@@ -44,7 +41,7 @@
     var button = make("button", { type: "button", class: "button button--quiet button--icon button--small", "aria-label": word("close") }, icon("close"));
     button.addEventListener("click", function () { item.remove(); });
     item.append(button);
-    if (kind === "bad" || kind === "warn") return; // trouble stays until it was read
+    if (kind === "bad" || kind === "warn" || item.dataset.stays !== undefined) return; // trouble stays until it was read
     var timer, start = function () { timer = setTimeout(function () { item.remove(); }, 6000); };
     item.addEventListener("mouseenter", function () { clearTimeout(timer); });
     item.addEventListener("mouseleave", start);
@@ -195,7 +192,10 @@
   function showBulk(form) {
     var picks = Array.from(form.querySelectorAll("[data-pick]")), n = picks.filter(function (p) { return p.checked; }).length;
     form.querySelectorAll(".bulk").forEach(function (bar) { bar.classList.toggle("is-shown", n > 0); });
-    form.querySelectorAll("[data-bulk-count]").forEach(function (el) { el.textContent = n === 1 ? word("one") : word("many", { n: n.toLocaleString(root.lang || undefined) }); });
+    var rest = form.querySelector("[data-pick-rest]"), chosen = n;
+    if (rest && n < picks.length) rest.checked = false;
+    if (rest && rest.checked) chosen = Number(rest.dataset.pickRest); // with what is on other pages
+    form.querySelectorAll("[data-bulk-count]").forEach(function (el) { el.textContent = !chosen ? "" : chosen === 1 ? word("one") : word("many", { n: chosen.toLocaleString(root.lang || undefined) }); });
     form.querySelectorAll("[data-pick-all]").forEach(function (all) { all.checked = n > 0 && n === picks.length; all.indeterminate = n > 0 && n < picks.length; });
   }
   document.addEventListener("click", function (e) {
@@ -211,9 +211,9 @@
   });
   document.addEventListener("change", function (e) {
     var el;
-    if ((el = closest(e, "[data-pick-all]"))) {
+    if ((el = closest(e, "[data-pick-all], [data-pick-rest]"))) {
       var form = el.closest("[data-bulk]");
-      form.querySelectorAll("[data-pick]").forEach(function (p) { p.checked = el.checked; });
+      if (el.checked || el.dataset.pickAll !== undefined) form.querySelectorAll("[data-pick]").forEach(function (p) { p.checked = el.checked; });
       return showBulk(form);
     }
     if ((el = closest(e, "[data-pick]")) && el.closest("[data-bulk]")) return showBulk(el.closest("[data-bulk]"));
@@ -243,17 +243,6 @@
     try { Object.keys(localStorage).forEach(function (k) { if (k.startsWith("stoa.autosave.")) localStorage.removeItem(k); }); } catch (err) { /* storage blocked: there is nothing */ }
   });
   body.addEventListener("htmx:afterRequest", function (e) { if (e.detail.successful && e.target.matches("form[data-dirty]")) mark(e.target, false); });
-
-  // ---- Addresses made from titles ----------------------------------------------------------------
-  document.addEventListener("input", function (e) {
-    if (e.target.dataset.slugFrom !== undefined) e.target.dataset.slugOwn = e.target.value ? "yes" : "";
-    document.querySelectorAll("[data-slug-from]").forEach(function (slug) {
-      var from = document.querySelector(slug.dataset.slugFrom);
-      if (from !== e.target || slug.dataset.slugOwn || slug.defaultValue) return;
-      slug.value = from.value.replace(/ß/g, "ss").replace(/[äÄ]/g, "ae").replace(/[öÖ]/g, "oe").replace(/[üÜ]/g, "ue").normalize("NFKD").replace(/[\u0300-\u036f]/g, "")
-        .toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-+|-+$/g, "").slice(0, 120);
-    });
-  });
 
   // ---- Lists that people order and extend --------------------------------------------------------
   function changed(el) { var form = el.closest("form"); if (form) form.dispatchEvent(new Event("change", { bubbles: true })); var d = el.closest("form[data-dirty]"); if (d) mark(d, true); }
@@ -351,7 +340,7 @@
     request.upload.addEventListener("progress", function (e) {
       if (!e.lengthComputable) return;
       bar.value = e.loaded / e.total;
-      part.textContent = Math.floor(100 * e.loaded / e.total) + " %";
+      part.textContent = (Math.floor(100 * e.loaded / e.total) / 100).toLocaleString(root.lang || undefined, { style: "percent" });
       if (e.loaded === e.total) bar.removeAttribute("value"); // all is sent, and the server at work
     });
     request.addEventListener("abort", end);
@@ -369,6 +358,7 @@
     });
     request.open("POST", form.action);
     request.responseType = "document";
+    if (body.dataset.person) request.setRequestHeader("Stoa-Person", body.dataset.person);
     request.send(data);
   }
 
@@ -422,6 +412,31 @@
   }
   setInterval(function () { if (!document.hidden) document.querySelectorAll("time[data-relative]").forEach(showTime); }, 30000);
 
+  // A button that publishes says when: the field has the wall clock of the person, whose zone the account names.
+  function schedule(button) {
+    var field = document.getElementById(button.dataset.schedule), plain = button.textContent;
+    if (!field) return;
+    function show() {
+      var at = new Date(field.value + "Z"), now = new Date().toLocaleString("sv-SE", { timeZone: zone }).replace(" ", "T");
+      var text = plain;
+      if (field.value > now && !isNaN(at)) text = button.dataset.later.replace("{time}", at.toLocaleString(locale, { dateStyle: "medium", timeStyle: "short", timeZone: "UTC" }));
+      button.textContent = text;
+    }
+    field.addEventListener("input", show);
+    document.addEventListener("stoa:restored", show);
+    show();
+  }
+
+  // What a choice makes needless is out of sight: data-when="NAME VALUE".
+  function when(el) {
+    var parts = el.dataset.when.split(" "), form = el.closest("form"), field = form && form.elements[parts[0]];
+    if (!field) return;
+    function show() { el.hidden = field.value !== parts[1] && !el.querySelector("[aria-invalid=true]"); }
+    form.addEventListener("change", show);
+    form.addEventListener("stoa:restored", show);
+    show();
+  }
+
   function showClock(el) {
     var at = new Date(el.getAttribute("datetime"));
     if (!isNaN(at)) { el.textContent = at.toLocaleTimeString(locale, { hour12: false, timeZone: zone }); el.title = exact.format(at); }
@@ -447,7 +462,7 @@
     var wait = Number(box.dataset.refresh) * 1000, timer;
     function look() {
       clearTimeout(timer);
-      if (!box.isConnected) return;
+      if (!box.isConnected || !box.dataset.refresh) return; // it says itself that nothing new comes
       fetch(location.href, { headers: { "Stoa-Refresh": "1" }, credentials: "same-origin", signal: AbortSignal.timeout(10000) }).then(function (r) {
         if (!r.ok || r.redirected) throw new Error("HTTP " + r.status);
         return r.text();
@@ -504,6 +519,8 @@
     each("time[data-relative]", showTime);
     each("time[data-clock]", showClock);
     each("[data-tabs]", tabs);
+    each("[data-schedule]", schedule);
+    each("[data-when]", when);
     each("[data-bulk]", showBulk);
     each("[data-progress]", follow);
     each("[data-refresh]", function (el) { if (el.ownerDocument === document) keepNew(el); });
@@ -513,8 +530,11 @@
   }
   enhance(document);
   showTheme();
+  // Where the rail is longer than the window, the screen that is open is in sight.
+  var rail = document.querySelector(".rail__nav"), here = rail && rail.querySelector("[aria-current]");
+  if (here) rail.scrollTop = Math.max(0, here.offsetTop - rail.offsetTop + here.offsetHeight * 2 - rail.clientHeight);
   body.addEventListener("htmx:load", function (e) { if (e.detail.elt !== body) enhance(e.detail.elt); });
   document.querySelectorAll(".errors[tabindex]").forEach(function (el) { el.focus(); });
 
-  window.stoa = { toast: toast, ask: ask, enhance: enhance, icon: icon, markDirty: mark };
+  window.stoa = { word: word, toast: toast, ask: ask, enhance: enhance, icon: icon, markDirty: mark, forget: function () { dirty.clear(); } };
 })();

@@ -16,6 +16,7 @@
     });
     data.set("article", set.autosaveArticle);
     data.set("lang", set.autosaveLang);
+    data.set("_person", person);
     return data;
   }
   function keep(data) {
@@ -45,6 +46,7 @@
     busy = true;
     last = Date.now();
     post(data).then(function (r) {
+      if (r.type === "opaqueredirect" || r.status === 401) window.stoa.ended();
       if (unsure(r)) return missed(data);
       reached = true;
       if (r.ok) {
@@ -80,6 +82,8 @@
   addEventListener("pageshow", function (e) { if (e.persisted) { ended = false; plan(); } });
   document.addEventListener("visibilitychange", function () { if (document.hidden) send(); });
   addEventListener("online", send);
+  document.addEventListener("stoa:signed-in", send);
+  document.addEventListener("stoa:other", function () { ended = true; clearTimeout(timer); });
   addEventListener("pagehide", function () {
     if (ended || typed === confirmed) return;
     var data = written();

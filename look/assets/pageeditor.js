@@ -7,10 +7,10 @@
   var base = "/control/pages/" + root.dataset.page, frame = root.querySelector("iframe"), side = root.querySelector("[data-settings]");
   var form = root.querySelector("[data-publish]"), state = root.querySelector("[data-state]"), outline = root.querySelector("[data-outline]");
   var kinds = JSON.parse(root.dataset.kinds), layout = JSON.parse(root.dataset.layout), draft = Number(root.dataset.draft);
-  var selected = "", undone = [], done = [], queue = Promise.resolve(), waiting = 0, broken = false, shown = "", dragged = null, column = "", dressed = null;
+  var selected = "", undone = [], done = [], queue = Promise.resolve(), waiting = 0, broken = false, gone = false, shown = "", dragged = null, target = null, moving = null, column = "", dressed = null;
   var lock = window.stoa.lock; // absent where editors are not told of each other
   var narrow = window.matchMedia("(max-width: 64rem)"); // the panels lie over the page then
-  var icon = window.stoa.icon;
+  var icon = window.stoa.icon, words = root.querySelector("template[data-words]").dataset;
 
   function each(list, fn) { Array.prototype.forEach.call(list, fn); }
   function make(doc, tag, attrs, text) {
@@ -38,6 +38,9 @@
     return all;
   }
   function nameOf(w) { return (kinds[w.widget] || [w.widget])[0]; }
+  function nameAt(el) { var kind = kinds[el.dataset.widget]; return kind ? kind[0] : el.dataset.widgetName; }
+  // filled puts a value into a sentence of the catalogue.
+  function filled(sentence, value) { return sentence.replace("{}", function () { return value; }); }
   function iconOf(w) { return (kinds[w.widget] || ["", "widget"])[1] || "widget"; }
 
   // ---- State and saving --------------------------------------------------------------------------
@@ -50,13 +53,13 @@
     root.querySelector("[data-do=undo]").disabled = !done.length;
     root.querySelector("[data-do=redo]").disabled = !undone.length;
   }
-  function stop(message) { // somebody else was faster, or this person may not any more: nothing else can be saved
+  function stop(message) { // another person was faster, or this one may not any more: nothing else can be saved
     broken = true;
-    say("Not saved", "bad");
+    say(words.notSaved, "bad");
     window.stoa.toast(message, "bad");
     var box = document.querySelector(".toasts .toast:last-child > div");
     if (!box) return;
-    var again = make(document, "button", { type: "button", class: "button button--small" }, "Load again");
+    var again = make(document, "button", { type: "button", class: "button button--small" }, words.load);
     again.addEventListener("click", function () { location.reload(); });
     box.append(document.createElement("br"), again);
   }
@@ -65,24 +68,26 @@
     waiting++;
     var job = queue.then(function () {
       if (broken) return null;
-      if (lock && !lock.mine()) { say("Not saved", "bad"); return null; }
-      say("Saving", "busy");
+      if (lock && !lock.mine()) { say(words.notSaved, "bad"); return null; }
       var before = layout;
       var body = typeof order === "function" ? order() : order;
       if (!body) return null;
-      return fetch(base + "/draft", { method: "POST", headers: { "Content-Type": "application/json", Accept: "application/json" }, credentials: "same-origin", redirect: "manual",
-        body: JSON.stringify(Object.assign({ index: -1 }, body, { draftVersion: draft, lock: root.dataset.lockId })) }).then(function (r) {
-        if (r.type === "opaqueredirect") { stop("You are signed out. Sign in again in another window, then load this page again."); return null; }
+      say(words.saving, "busy");
+      return window.stoa.call(base + "/draft", { method: "POST", headers: { "Content-Type": "application/json", Accept: "application/json" },
+        body: JSON.stringify(Object.assign({ index: -1 }, body, { refused: undefined, tried: undefined, draftVersion: draft, lock: root.dataset.lockId })) }).then(function (r) {
+        if (r.type === "opaqueredirect") { say(words.notSaved, "bad"); window.stoa.ended(); return null; }
         return r.json().then(function (a) { return { status: r.status, answer: a }; }, function () { return { status: r.status, answer: {} }; });
       }).then(function (got) {
         if (!got) return null;
-        if (got.status === 409 && got.answer.field === "lock" && lock) { say("Not saved", "bad"); lock.ask(); return null; }
+        if (got.status === 409 && got.answer.field === "lock" && lock) { say(words.notSaved, "bad"); lock.ask(); return null; }
         if (got.status === 409 || got.status === 403) { stop(got.answer.message); return null; }
         if (got.status !== 200) {
-          say("Not saved", "bad");
+          say(words.notSaved, "bad");
           var about = got.answer.field && fieldInput(got.answer.field);
-          var text = got.answer.message || "The change could not be saved. Try again in a moment.";
-          if (about) wrong(about, text); else window.stoa.toast(text, "bad");
+          var text = got.answer.message || words.failed;
+          if (got.status < 500) body.refused = [got.answer.field || "", text];
+          if (about) wrong(about, text); else if (!body.tried) window.stoa.toast(text, "bad");
+          body.tried = true;
           return null;
         }
         draft = got.answer.draftVersion;
@@ -92,13 +97,14 @@
         if (remember === "undo") undone.push(before);
         else if (remember !== "redo") undone = [];
         if (done.length > 100) done.shift();
-        say("Saved " + new Date().toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit" }));
+        say(filled(words.saved, new Date().toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit" })));
         markDraft();
         buttons();
         return got.answer;
       }, function () {
-        say("Not saved", "bad");
-        window.stoa.toast("The server could not be reached. Try again in a moment.", "bad");
+        say(words.notSaved, "bad");
+        if (!body.tried) window.stoa.toast(words.unreached, "bad");
+        body.tried = true;
         return null;
       });
     });
@@ -108,7 +114,7 @@
   function markDraft() {
     each([root, side.querySelector("template").content], function (where) { each(where.querySelectorAll("[data-discard]"), function (el) { el.hidden = false; }); });
     var pill = root.querySelector("[data-pill] .pill");
-    if (pill && pill.textContent === "Published") { pill.textContent = "Published, with a draft"; pill.className = "pill pill--info"; }
+    if (pill && pill.classList.contains("pill--ok")) { pill.textContent = words.publishedDraft; pill.className = "pill pill--info"; }
   }
   // change sends an order and shows what came of it.
   function change(order, keep) {
@@ -136,7 +142,7 @@
   function element(id) { var d = page(); return d && id ? d.querySelector('[data-widget-id="' + CSS.escape(id) + '"], [data-section-id="' + CSS.escape(id) + '"]') : null; }
 
   function refresh(focus) {
-    return fetch(base + "/canvas", { credentials: "same-origin", redirect: "manual" }).then(function (r) {
+    return window.stoa.call(base + "/canvas").then(function (r) {
       if (!r.ok) throw new Error("HTTP " + r.status);
       return r.text();
     }).then(function (html) {
@@ -145,7 +151,7 @@
       main.replaceChildren.apply(main, Array.from(page().importNode(next, true).childNodes));
       dress();
       show(focus);
-    }).catch(function () { window.stoa.toast("The page could not be shown again. Load this page again.", "bad"); });
+    }).catch(function () { window.stoa.toast(words.unshown, "bad"); });
   }
 
   // dress makes the page something to work with: covers over widgets, words in empty columns.
@@ -164,12 +170,12 @@
       w.draggable = true;
       each(w.querySelectorAll("a, button, input, select, textarea, iframe, summary, [tabindex]"), function (el) { el.tabIndex = -1; });
       w.setAttribute("role", "group");
-      w.setAttribute("aria-label", w.dataset.widgetName);
+      w.setAttribute("aria-label", nameAt(w));
       w.append(make(d, "div", { class: "widget-cover" }));
     });
     if (!sections().length) {
       var blank = make(d, "div", { class: "canvas-column is-empty", "data-column": "" });
-      blank.append(make(d, "span", {}, "This page is empty. Drag a widget here, or click one in the palette."));
+      blank.append(make(d, "span", {}, words.empty));
       main.append(blank);
     }
     drawOutline();
@@ -193,17 +199,17 @@
       c.classList.toggle("canvas-only", on && !selected);
       if (c.classList.contains("is-empty") && c.dataset.column && text) {
         c.setAttribute("aria-pressed", String(on));
-        text.textContent = on ? "Chosen: click a widget in the palette to put it here" : "Drop a widget here, or choose this column and click one in the palette";
+        text.textContent = on ? words.chosen : words.choose;
       }
     });
     each(outline.querySelectorAll("[data-id]"), function (b) { if (b.dataset.id === selected) b.setAttribute("aria-current", "true"); else b.removeAttribute("aria-current"); });
     if (el && el.dataset.widgetId) {
       column = place(selected) ? place(selected).address : column;
       el.classList.add("is-selected");
-      var bar = make(d, "div", { class: "canvas-toolbar", role: "toolbar", "aria-label": el.dataset.widgetName });
-      bar.append(make(d, "span", { class: "canvas-toolbar__name" }, el.dataset.widgetName),
-        tool(d, "arrow-up", "Move up", function () { nudge(-1); }), tool(d, "arrow-down", "Move down", function () { nudge(1); }),
-        tool(d, "settings", "Configure", configure), tool(d, "trash", "Remove", remove));
+      var bar = make(d, "div", { class: "canvas-toolbar", role: "toolbar", "aria-label": nameAt(el) });
+      bar.append(make(d, "span", { class: "canvas-toolbar__name" }, nameAt(el)),
+        tool(d, "drag", words.move, beginMove), tool(d, "arrow-up", words.up, function () { nudge(-1); }), tool(d, "arrow-down", words.down, function () { nudge(1); }),
+        tool(d, "settings", words.configure, configure), tool(d, "trash", words.remove, remove));
       if (el.getBoundingClientRect().top + d.defaultView.scrollY < 48) bar.classList.add("canvas-toolbar--below");
       el.prepend(bar);
       if (focus) el.focus({ preventScroll: false });
@@ -214,6 +220,7 @@
     settings();
   }
   function select(id, focus) {
+    endMove(false);
     if (id === selected) { if (focus && element(id)) element(id).focus(); return; }
     selected = id;
     show(focus);
@@ -248,7 +255,10 @@
   }
   function addWidget(name) {
     if (narrow.matches) panel("palette", false);
-    change({ op: "add", widget: name, column: columns().some(function (c) { return c.address === column; }) ? column : "" });
+    change(function () {
+      var at = aim();
+      return { op: "add", widget: name, column: at.address, index: at.index };
+    });
   }
 
   function key(e) {
@@ -258,6 +268,13 @@
     if (mod && k === "z" && !e.shiftKey) { e.preventDefault(); undo(); return; }
     if (mod && (k === "y" || k === "z")) { e.preventDefault(); redo(); return; }
     if (mod) return;
+    if (moving) {
+      var go = { ArrowUp: -1, ArrowLeft: -1, ArrowDown: 1, ArrowRight: 1 }[e.key];
+      if (go) { e.preventDefault(); stepMove(go); }
+      if (e.key === "Enter" || e.key === " ") { e.preventDefault(); endMove(true); }
+      if (e.key === "Escape" || e.key === "Tab") { e.preventDefault(); endMove(false); }
+      return;
+    }
     if (e.key === "Escape") { if (selected) { e.preventDefault(); select(""); } return; }
     var on = page().activeElement, widget = on && on.dataset && on.dataset.widgetId;
     var empty = on && on.dataset && on.dataset.column !== undefined;
@@ -266,72 +283,134 @@
     if (!widget) return;
     if ((e.key === "Enter" || e.key === " ") && widget !== selected) { e.preventDefault(); select(widget); return; }
     if (widget !== selected) return;
-    var act = { ArrowUp: function () { nudge(-1); }, ArrowDown: function () { nudge(1); }, ArrowLeft: function () { sideways(-1); }, ArrowRight: function () { sideways(1); }, Enter: configure, Delete: remove, Backspace: remove }[e.key];
+    var act = { ArrowUp: function () { nudge(-1); }, ArrowDown: function () { nudge(1); }, ArrowLeft: function () { sideways(-1); }, ArrowRight: function () { sideways(1); }, Enter: configure, Delete: remove, Backspace: remove, m: beginMove, M: beginMove }[e.key];
     if (act) { e.preventDefault(); act(); }
   }
   function choose(address) { column = address; selected = ""; show(); }
 
   // ---- Dragging ----------------------------------------------------------------------------------
-  function zones() {
-    var d = page();
-    if (!dragged) return;
-    d.body.classList.add("is-dragging");
-    root.classList.add("is-dragging");
-    each(d.querySelectorAll("[data-column]"), function (c) {
-      var parts = Array.from(c.querySelectorAll(":scope > [data-widget-id]"));
-      if (c.classList.replace("is-empty", "was-empty")) c.firstElementChild.hidden = true;
-      parts.forEach(function (w, i) { w.before(make(d, "div", { class: "drop-zone", "data-index": i }, "Drop here")); });
-      c.append(make(d, "div", { class: "drop-zone", "data-index": parts.length }, "Drop here"));
-    });
+  // Where something can be put is shown by one line that lies over the page, so that nothing of the page moves.
+  function places(c) { // of a column: a line before each widget and one at the end, in pixels of the page in the middle
+    var d = page(), box = c.getBoundingClientRect(), parts = Array.from(c.querySelectorAll(":scope > [data-widget-id]"));
+    var rects = parts.map(function (w) { return w.getBoundingClientRect(); }), out = [], x = d.defaultView.scrollX, y = d.defaultView.scrollY;
+    for (var i = 0; i <= parts.length; i++) {
+      var before = rects[i - 1], after = rects[i];
+      var at = before && after ? (before.bottom + after.top) / 2 : before ? before.bottom + 6 : after ? after.top - 6 : box.top + box.height / 2;
+      out.push({ address: c.dataset.column, index: i, left: box.left + x, top: at + y, width: box.width });
+    }
+    return out;
+  }
+  function allPlaces() { return Array.from(page().querySelectorAll("[data-column]")).flatMap(places); }
+  function drawLine(at, text) {
+    var d = page(), line = d.querySelector(".drop-line");
+    if (!at) { if (line) line.remove(); return; }
+    if (!line) {
+      line = make(d, "div", { class: "drop-line", "aria-hidden": "true" });
+      d.body.append(line);
+    }
+    line.replaceChildren.apply(line, text ? [make(d, "span", {}, text)] : []);
+    line.dataset.place = at.address + ":" + at.index;
+    line.style.left = at.left + "px";
+    line.style.top = at.top + "px";
+    line.style.width = at.width + "px";
   }
   function endDrag() {
     var d = page();
-    dragged = null;
+    dragged = target = null;
     root.classList.remove("is-dragging");
     d.body.classList.remove("is-dragging");
-    each(d.querySelectorAll(".drop-zone"), function (z) { z.remove(); });
-    each(d.querySelectorAll(".was-empty"), function (c) { c.classList.replace("was-empty", "is-empty"); c.firstElementChild.hidden = false; });
+    drawLine(null);
     each(document.querySelectorAll(".palette-item.is-dragged"), function (b) { b.classList.remove("is-dragged"); });
     each(d.querySelectorAll(".is-dragged"), function (b) { b.classList.remove("is-dragged"); });
   }
   function begin(e, what, el) {
+    endMove(false);
     dragged = what;
     e.dataTransfer.effectAllowed = what.add ? "copy" : "move";
     e.dataTransfer.setData("text/plain", what.add || what.move);
     el.classList.add("is-dragged");
-    setTimeout(zones, 0); // changing the page inside dragstart would end the drag in some browsers
+    root.classList.add("is-dragging");
+    setTimeout(function () { if (dragged) page().body.classList.add("is-dragging"); }, 0); // changing the page inside dragstart would end the drag in some browsers
   }
-  // nearest gives the drop zone that is meant: the one under the pointer, or the closest in the column.
+  // nearest gives the place that is meant: in the column under the pointer, or in the closest one, the line that is closest.
   function nearest(e) {
-    var hit = e.target.closest ? e.target : e.target.parentElement, zone = hit && hit.closest(".drop-zone"), col = hit && hit.closest("[data-column]");
-    if (zone || !col) return zone;
-    var best = null, far = Infinity;
-    each(col.querySelectorAll(".drop-zone"), function (z) {
-      var r = z.getBoundingClientRect(), off = Math.abs(r.top + r.height / 2 - e.clientY);
-      if (off < far) { far = off; best = z; }
+    var hit = e.target.closest ? e.target : e.target.parentElement, col = hit && hit.closest("[data-column]"), far = Infinity, best = null;
+    if (!col) each(page().querySelectorAll("[data-column]"), function (c) {
+      var r = c.getBoundingClientRect(), off = Math.hypot(Math.max(r.left - e.clientX, 0, e.clientX - r.right), Math.max(r.top - e.clientY, 0, e.clientY - r.bottom));
+      if (off < far) { far = off; col = c; }
+    });
+    if (!col) return null;
+    far = Infinity;
+    places(col).forEach(function (p) {
+      var off = Math.abs(p.top - page().defaultView.scrollY - e.clientY);
+      if (off < far) { far = off; best = p; }
     });
     return best;
   }
   function over(e) {
     if (!dragged) return;
-    var zone = nearest(e);
-    each(page().querySelectorAll(".drop-zone.is-over"), function (z) { if (z !== zone) z.classList.remove("is-over"); });
-    if (!zone) return;
     e.preventDefault();
-    zone.classList.add("is-over");
+    target = nearest(e);
+    drawLine(target, words.drop);
   }
   function drop(e) {
     if (!dragged) return;
     e.preventDefault();
-    var zone = nearest(e), what = dragged;
-    if (!zone) { endDrag(); return; }
-    var address = zone.closest("[data-column]").dataset.column, at = Number(zone.dataset.index);
+    var what = dragged, at = nearest(e) || target;
     endDrag();
-    if (what.add) { change({ op: "add", widget: what.add, column: address, index: at }); return; }
-    var p = place(what.move);
-    if (!p) return;
-    if (p.address === address && at > p.index) at--; // it leaves its place first
-    if (p.address !== address || at !== p.index) change({ op: "move", id: what.move, column: address, index: at });
+    if (at) put(what, at);
+  }
+  // put adds or moves a widget to a place.
+  function put(what, at) {
+    if (what.add) { change({ op: "add", widget: what.add, column: at.address, index: at.index }); return; }
+    change(function () {
+      var p = place(what.move), index = at.index;
+      if (!p) return null;
+      if (p.address === at.address && index > p.index) index--; // it leaves its place first
+      return p.address !== at.address || index !== p.index ? { op: "move", id: what.move, column: at.address, index: index } : null;
+    });
+  }
+
+  // ---- Moving by keyboard: the same line goes from place to place --------------------------------------
+  function beginMove() {
+    var p = place(selected), list = allPlaces();
+    if (!p || moving) return;
+    moving = { id: selected, at: list.findIndex(function (x) { return x.address === p.address && x.index === p.index; }), was: Array.from(state.childNodes), bad: state.classList.contains("is-bad") };
+    page().body.classList.add("is-dragging");
+    element(selected).focus();
+    say(words.moving, "busy");
+    stepMove(0);
+  }
+  function stepMove(by) {
+    var list = allPlaces(), p = place(moving.id);
+    if (!p || !list.length) { endMove(false); return; }
+    moving.at = Math.min(Math.max(moving.at + by, 0), list.length - 1);
+    var own = list[moving.at].address === p.address && list[moving.at].index === p.index + 1; // the same place as before it
+    if (own && by && moving.at + by >= 0 && moving.at + by < list.length) moving.at += by;
+    drawLine(list[moving.at], words.drop);
+    page().querySelector(".drop-line").scrollIntoView({ block: "nearest" });
+  }
+  function endMove(take) {
+    if (!moving) return;
+    var was = moving, at = allPlaces()[was.at];
+    moving = null;
+    page().body.classList.remove("is-dragging");
+    drawLine(null);
+    state.classList.toggle("is-bad", was.bad);
+    state.replaceChildren.apply(state, was.was);
+    if (take && at) put({ move: was.id }, at);
+  }
+  // Where a click in the palette puts a widget: below the selected one, or at the end of the chosen column.
+  function aim() {
+    var p = place(selected), all = columns();
+    if (p) return { address: p.address, index: p.index + 1 };
+    var c = all.find(function (x) { return x.address === column; });
+    return c ? { address: c.address, index: c.count } : { address: "", index: -1 };
+  }
+  function showAim(on) {
+    if (dragged || moving) return;
+    var at = aim();
+    drawLine(on && allPlaces().find(function (x) { return x.address === at.address && x.index === at.index; }));
   }
 
   // ---- Outline -----------------------------------------------------------------------------------
@@ -344,7 +423,7 @@
       return li;
     }
     sections().forEach(function (s, i) {
-      var li = item(s.id, "Section " + (i + 1), s.columns.length > 1 ? "columns" : "layout"), list = make(document, "ul");
+      var li = item(s.id, filled(words.section, i + 1), s.columns.length > 1 ? "columns" : "layout"), list = make(document, "ul");
       s.columns.forEach(function (c) { widgets(c).forEach(function (w) { list.append(item(w.id, (w.settings && w.settings.title) || nameOf(w), iconOf(w))); }); });
       if (list.children.length) li.append(list);
       outline.append(li);
@@ -374,7 +453,7 @@
     each(Array.from(side.children), function (el) { if (el !== blank) el.remove(); });
     if (!selected) { side.append(blank.content.cloneNode(true)); return; }
     var wanted = selected;
-    queue.then(function () { return fetch(base + "/part?id=" + encodeURIComponent(wanted), { credentials: "same-origin", redirect: "manual" }); }).then(function (r) {
+    queue.then(function () { return window.stoa.call(base + "/part?id=" + encodeURIComponent(wanted)); }).then(function (r) {
       if (!r.ok) throw new Error("HTTP " + r.status);
       return r.text();
     }).then(function (html) {
@@ -384,7 +463,10 @@
       each(Array.from(doc.body.children), function (el) { side.append(document.importNode(el, true)); });
       window.stoa.enhance(side);
       if (window.stoaEditor) window.stoaEditor.enhanceAll(side);
-    }).catch(function () { if (shown === wanted) { shown = ""; window.stoa.toast("The settings could not be shown. Select the widget again.", "bad"); } });
+      each(side.querySelectorAll("input:not([type]), textarea"), function (el) { el.dir = "auto"; }); // of the language of the page, not of the panel
+      if (window.stoaPicker) window.stoaPicker.enhanceAll(side);
+      each(side.querySelectorAll("form[data-part]"), putBack);
+    }).catch(function () { if (shown === wanted) { shown = ""; window.stoa.toast(words.noSettings, "bad"); } });
   }
   var timer = 0, pending = null;
   function values(f) {
@@ -398,7 +480,7 @@
   function later(f, wait) {
     clearTimeout(timer);
     pending = f;
-    say("Not saved yet", "busy");
+    say(words.notYet, "busy");
     timer = setTimeout(flush, wait);
   }
   function flush() {
@@ -407,8 +489,43 @@
     pending = null;
     if (!f) return;
     each(f.querySelectorAll("[aria-invalid]"), right);
-    if (f.dataset.partSection !== undefined) change({ op: "section-style", id: f.dataset.part, style: f.elements.style.value }, true);
-    else change(values(f), true);
+    offer(f.dataset.partSection !== undefined ? { op: "section-style", id: f.dataset.part, style: f.elements.style.value } : values(f));
+  }
+  // What is typed stays here until the server has it: it is offered again, put back into its form, and asked about on leaving.
+  var unsaved = new Map(), later10 = 0;
+  function offer(order) {
+    unsaved.set(order.id, order);
+    send(function () {
+      if (unsaved.get(order.id) !== order) return null; // typed on since
+      if (place(order.id) || sectionAt(order.id) >= 0) return order;
+      unsaved.delete(order.id);
+      return null;
+    }).then(function (a) {
+      if (a && unsaved.get(order.id) === order) unsaved.delete(order.id);
+      if (a) refresh();
+      if (unsaved.size && !later10 && !broken) later10 = setTimeout(offerAgain, 10000);
+    });
+  }
+  function offerAgain() {
+    clearTimeout(later10);
+    later10 = 0;
+    if (broken || lock && !lock.mine()) return;
+    unsaved.forEach(function (order) { if (!order.refused) offer(order); });
+  }
+  addEventListener("online", offerAgain);
+  document.addEventListener("stoa:signed-in", offerAgain);
+  function putBack(f) {
+    var order = unsaved.get(f.dataset.part);
+    if (!order) return;
+    each(f.elements, function (el) {
+      var name = el.name.indexOf("s.") === 0 ? el.name.slice(2) : "";
+      if (el.name === "hidden" && order.hidden !== undefined) el.checked = order.hidden;
+      else if (el.name === "style" && order.style !== undefined) el.value = order.style;
+      else if (!name || !(name in order.settings)) return;
+      else if (el.type === "checkbox") el.checked = order.settings[name] === "true";
+      else { el.value = order.settings[name]; el.dispatchEvent(new Event("editor:set")); }
+    });
+    if (order.refused) { var el = fieldInput(order.refused[0]); if (el) wrong(el, order.refused[1]); }
   }
   side.addEventListener("input", function (e) {
     var f = e.target.closest("form[data-part]");
@@ -419,6 +536,25 @@
     if (f && e.target.name) later(f, 50);
   });
   side.addEventListener("submit", function (e) { e.preventDefault(); flush(); });
+
+  // ---- Widths ------------------------------------------------------------------------------------
+  // The page in the middle is as wide as on the device, and made smaller to fit. What lies over it keeps its size.
+  var stage = root.querySelector(".stage"), room = root.querySelector(".editor__canvas"), scaleView = root.querySelector("[data-scale]");
+  function fit() {
+    var on = root.querySelector("[data-width][aria-pressed=true]"), style = getComputedStyle(room);
+    var wide = room.clientWidth - parseFloat(style.paddingInlineStart) - parseFloat(style.paddingInlineEnd);
+    var width = narrow.matches || !on ? wide : Number(on.dataset.width), k = Math.min(1, wide / width);
+    var high = Math.max(320, room.getBoundingClientRect().bottom - stage.getBoundingClientRect().top - room.scrollTop - parseFloat(style.paddingBlockEnd));
+    if (on && Number(on.dataset.high) && !narrow.matches) high = Math.min(high, Number(on.dataset.high) * k);
+    stage.style.width = Math.floor(width * k) + "px";
+    stage.style.height = Math.floor(high) + "px";
+    frame.style.width = width + "px";
+    frame.style.height = Math.ceil(high / k) + "px";
+    frame.style.transform = k < 1 ? "scale(" + k + ")" : "none";
+    if (scaleView) scaleView.textContent = width + " px" + (k < 1 ? " · " + new Intl.NumberFormat(document.documentElement.lang, { style: "percent" }).format(k) : "");
+    if (page() && page().documentElement) page().documentElement.style.setProperty("--zoom", String(1 / k));
+  }
+  new ResizeObserver(fit).observe(room);
 
   // ---- Buttons -----------------------------------------------------------------------------------
   function panel(name, open) {
@@ -434,8 +570,8 @@
     else if (b.dataset.section) change({ op: "section-add", widths: b.dataset.section.split(",").map(Number) });
     else if (b.dataset.id) select(b.dataset.id, true);
     else if (b.dataset.width) {
-      var stage = root.querySelector(".stage");
-      each(root.querySelectorAll("[data-width]"), function (x) { x.setAttribute("aria-pressed", String(x === b)); stage.classList.toggle("stage--" + x.dataset.width, x === b); });
+      each(root.querySelectorAll("[data-width]"), function (x) { x.setAttribute("aria-pressed", String(x === b)); });
+      fit();
     } else {
       var at = sectionAt(selected);
       var act = { undo: undo, redo: redo, remove: remove, deselect: function () { if (narrow.matches) panel("settings", false); select(""); },
@@ -449,22 +585,46 @@
     if (b) begin(e, { add: b.dataset.add }, b);
   });
   root.addEventListener("dragend", endDrag);
+  var find = root.querySelector("[data-palette-search]"), none = root.querySelector("[data-palette-none]");
+  find.addEventListener("input", function () { // in names and descriptions; Enter takes the first
+    var parts = find.value.toLocaleLowerCase().split(/\s+/).filter(Boolean), left = 0;
+    each(root.querySelectorAll("[data-palette] [data-add]"), function (b) {
+      var text = (b.textContent + " " + b.title).toLocaleLowerCase(), fits = parts.every(function (p) { return text.includes(p); });
+      b.parentElement.hidden = !fits;
+      if (fits) left++;
+    });
+    none.textContent = left ? "" : none.dataset.said;
+  });
+  find.addEventListener("keydown", function (e) {
+    var first = root.querySelector("[data-palette] li:not([hidden]) [data-add]");
+    if (e.key === "Enter" && find.value && first) { e.preventDefault(); addWidget(first.dataset.add); }
+    if (e.key === "Escape" && find.value) { e.stopPropagation(); find.value = ""; find.dispatchEvent(new Event("input")); }
+  });
+  ["focusin", "mouseover"].forEach(function (kind) { root.addEventListener(kind, function (e) { if (e.target.closest("[data-add]")) showAim(true); }); });
+  ["focusout", "mouseout"].forEach(function (kind) { root.addEventListener(kind, function (e) { if (e.target.closest("[data-add]")) showAim(false); }); });
   document.addEventListener("keydown", key);
   // Publishing takes what is saved: it waits for what is on its way.
   form.addEventListener("submit", function (e) {
     flush();
     if (broken) { e.preventDefault(); return; }
-    if (!waiting) return;
+    if (!waiting) {
+      if (!unsaved.size || !e.submitter || e.submitter.value !== "publish") return;
+      e.preventDefault();
+      window.stoa.toast(root.dataset.unsaved, "warn");
+      offerAgain();
+      return;
+    }
     e.preventDefault();
     var by = e.submitter;
     queue.then(function () { if (!broken) form.requestSubmit(by); });
   });
-  window.addEventListener("beforeunload", function (e) { if (pending || waiting) { flush(); e.preventDefault(); } });
+  window.addEventListener("beforeunload", function (e) { if (!gone && (pending || waiting || unsaved.size)) { flush(); e.preventDefault(); } });
 
   function begun() {
     var d = page();
     if (!d || d === dressed || !d.querySelector("main")) return;
     dressed = d; // the script and the frame may both come first
+    fit();
     d.addEventListener("keydown", key);
     d.addEventListener("click", function (e) {
       var t = e.target.closest ? e.target : e.target.parentElement;
@@ -490,7 +650,13 @@
     panel("palette", false);
     panel("settings", false);
     each(form.querySelectorAll("button"), function (b) { b.disabled = true; });
-    say("Only to read", "bad");
+    say(words.reads, "bad");
+  });
+  document.addEventListener("stoa:other", function () { // another person signed in: nothing of this window is sent any more
+    broken = gone = true;
+    pending = null;
+    unsaved.clear();
+    clearTimeout(timer);
   });
   frame.addEventListener("load", begun);
   if (frame.contentDocument && frame.contentDocument.readyState === "complete" && frame.contentDocument.querySelector("main")) begun();

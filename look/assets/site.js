@@ -21,6 +21,16 @@
     return svg;
   }
 
+  // What other hosts have is loaded when the visitor asks for it; without scripts the button leads there.
+  document.addEventListener("click", function (e) {
+    var link = e.target.closest && e.target.closest("[data-embed] a"), box = link && link.closest("[data-embed]");
+    if (!box || e.defaultPrevented || e.metaKey || e.ctrlKey || e.shiftKey) return;
+    e.preventDefault();
+    box.replaceChildren(box.querySelector("template").content.cloneNode(true));
+    box.firstElementChild.tabIndex = -1;
+    box.firstElementChild.focus();
+  });
+
   // An image that cannot load becomes a quiet box with its description.
   function missing(img) {
     if (img.dataset.missing || img.closest("[contenteditable]")) return;

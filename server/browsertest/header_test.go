@@ -46,10 +46,12 @@ func TestHeader_OneRowThatDoesNotShift(t *testing.T) {
 	b := open(t, n.URL)
 	b.signIn(t)
 	b.visit(t, "/control/settings", 1440)
-	b.do(t, "add languages", chromedp.SendKeys(chromedp.CSS(`[name="locales"]`), ", de, fr"),
+	b.do(t, "add languages", chromedp.Click(chromedp.CSS(`[name="locales"][value="de"]`)),
+		chromedp.Click(chromedp.CSS(`[name="locales"][value="fr"]`)),
 		chromedp.Click(chromedp.CSS(".save-bar .button--primary")), chromedp.WaitVisible(chromedp.CSS(".toast")))
 	long := "Rindfleischetikettierungsüberwachungsaufgabenübertragungsgesetz"
-	for _, title := range []string{"Departments", "Publications", "Events and news", "The harbour", "How to find us", "Frequently asked", long} {
+	for _, title := range []string{"Departments", "Publications", "Events and news", "The harbour", "How to find us",
+		"Frequently asked", long} {
 		b.visit(t, "/control/pages/new", 1440)
 		b.do(
 			t,

@@ -27,6 +27,8 @@ func TestKept_EditorSendsAgainAfterSigningIn(t *testing.T) {
 	if !done {
 		t.Fatal("not signed out")
 	}
+	// As if the session ended between the question who is there and the form: no dialog can help then.
+	eval[bool](t, b, `window.fetch = () => Promise.resolve(new Response("", {status: 503})), true`)
 	b.do(t, "publish", chromedp.Click(chromedp.CSS(`button[name="do"][value="publish"]`)),
 		chromedp.WaitVisible(chromedp.CSS(".error-page .button--primary")))
 	for _, width := range []int64{1440, 390} {

@@ -18,10 +18,12 @@ func (b *browser) authenticator(t *testing.T) {
 	if _, err := chromedp.Call(b.ctx, webauthn.Enable, webauthn.EnableParams{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := chromedp.Call(b.ctx, webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{Options: &webauthn.VirtualAuthenticatorOptions{
-		Protocol: webauthn.AuthenticatorProtocolCtap2, Transport: webauthn.AuthenticatorTransportInternal, HasResidentKey: true,
-		HasUserVerification: true, IsUserVerified: true, AutomaticPresenceSimulation: true,
-	}}); err != nil {
+	if _, err := chromedp.Call(b.ctx, webauthn.AddVirtualAuthenticator,
+		webauthn.AddVirtualAuthenticatorParams{Options: &webauthn.VirtualAuthenticatorOptions{
+			Protocol: webauthn.AuthenticatorProtocolCtap2, Transport: webauthn.AuthenticatorTransportInternal,
+			HasResidentKey:      true,
+			HasUserVerification: true, IsUserVerified: true, AutomaticPresenceSimulation: true,
+		}}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -75,7 +77,8 @@ func TestPasskey_AddedOnOneNodeUsedOnTheOther(t *testing.T) {
 
 	// The password alone is not enough any more.
 	guest := nodes[0].Guest(t)
-	if got := guest.Post(t, "/sign-in", map[string][]string{"login": {servertest.AdminLogin}, "password": {servertest.AdminPassword}}); !strings.Contains(
+	if got := guest.Post(t, "/sign-in", map[string][]string{"login": {servertest.AdminLogin},
+		"password": {servertest.AdminPassword}}); !strings.Contains(
 		got.Body,
 		"One more step",
 	) {

@@ -95,7 +95,8 @@ func expectReady(ctx context.Context, w *world, args []string) error {
 		if err != nil {
 			return err
 		}
-		if err := await(ctx, limit-watch.Since(begun), func(ctx context.Context) error { return w.ready(ctx, n) }); err != nil {
+		if err := await(ctx, limit-watch.Since(begun),
+			func(ctx context.Context) error { return w.ready(ctx, n) }); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
@@ -256,7 +257,12 @@ func counted(ctx context.Context, w *world, args []string) error {
 	if err != nil {
 		return err
 	}
-	series := fmt.Sprintf("stoa_cache_total{region=%q,what=%q} ", args[2], args[3])
+	counter, label, more := strings.Cut(args[3], ",")
+	if more {
+		name, value, _ := strings.Cut(label, "=")
+		label = fmt.Sprintf(",%s=%q", name, value)
+	}
+	series := fmt.Sprintf("stoa_cache_%s{region=%q%s} ", counter, args[2], label)
 	before, now := w.counts[args[0]+series], 0
 	err = await(ctx, 5*time.Second, func(ctx context.Context) error {
 		status, body, err := w.ask(ctx, n.host.Addr, "/metrics")

@@ -45,9 +45,12 @@ func base() string {
 const dirPrefix = "stoa-lab-"
 
 // labDir makes the folder of a run, and removes those of runs that were ended by force. Without root or a
-// tool it skips the test, loudly.
+// tool it skips the test, loudly; so it does when all packages are tested and none asked for the lab.
 func labDir(t *testing.T) string {
 	t.Helper()
+	if os.Getenv("STOA_TEST_LAB") == "" && flag.Lookup("test.run").Value.String() == "" {
+		t.Skip("SKIPPED: the lab takes many minutes: make lab plays it, as does a test of it that is named with -run")
+	}
 	if missing := machine.Missing(); len(missing) > 0 {
 		text := "SKIPPED: the lab (real processes, networks and faults) was left out, for want of " + strings.Join(missing, ", ")
 		if os.Getenv("STOA_TEST_REQUIRE") == "1" && os.Geteuid() == 0 {

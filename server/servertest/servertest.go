@@ -61,6 +61,12 @@ type Group struct {
 	// Cut hold. An SQLite file has no server, so there they hold messages only.
 	Breakable bool
 
+	// Stores are file stores beside those of package server, for nodes that join.
+	Stores server.Stores
+
+	// Watch is told of every statement of nodes that join.
+	Watch func(query string, args []any)
+
 	confirm time.Duration // server.Options.ConfirmLimit
 	t       testing.TB
 	hub     *clustertest.Hub
@@ -91,8 +97,15 @@ func StartOn(t testing.TB, e dbtest.Engine, n int) []*Node {
 // NewGroup makes the database and the folder of files, without nodes.
 func NewGroup(t testing.TB, e dbtest.Engine) *Group {
 	t.Helper()
+	return NewGroupAt(t, e, dbtest.URL(t, e))
+}
+
+// NewGroupAt is NewGroup on a database that is there: it outlives the nodes.
+func NewGroupAt(t testing.TB, e dbtest.Engine, address string) *Group {
+	t.Helper()
 	dir := t.TempDir()
-	return &Group{t: t, hub: clustertest.NewHub(1), engine: e, address: dbtest.URL(t, e), files: filepath.Join(dir, "files"), dir: dir}
+	return &Group{t: t, hub: clustertest.NewHub(1), engine: e, address: address, files: filepath.Join(dir, "files"),
+		dir: dir}
 }
 
 // Config gives the configuration of one more node; flags are properties that beat those of the group.
@@ -146,7 +159,8 @@ func (g *Group) Join(flags map[string]string) *Node {
 	}
 	level := new(slog.LevelVar)
 	level.Set(slog.LevelWarn)
-	s, err := server.New(ctx, server.Options{Config: c, Transport: transport, NoSync: true, ConfirmLimit: g.confirm, Level: level,
+	s, err := server.New(ctx, server.Options{Config: c, Transport: transport, NoSync: true, ConfirmLimit: g.confirm,
+		Level: level, Watch: g.Watch, Stores: g.Stores,
 		Logger: slog.New(slog.NewTextHandler(testLog{g.t}, &slog.HandlerOptions{Level: level}))})
 	if err != nil {
 		g.t.Fatalf("servertest: start a node: %v", err)

@@ -22,6 +22,7 @@ type bed struct {
 	dir, self, stoa string
 	profile         string // folder; empty: none
 	rounds          int
+	fail            float64 // by what factor a goal must be missed to fail; 0: never
 	quick           bool
 	postgres, maria string // addresses of the servers; empty: not there
 	haproxy, wrk    string

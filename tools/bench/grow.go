@@ -87,12 +87,15 @@ func fillPosts(ctx context.Context, home string, posts int) (err error) {
 			sql  string
 			args []any
 		}{
-			{"INSERT INTO content_article (id, instance, site, slug, kind, status, author, author_name, published, publish_at, " +
+			{"INSERT INTO content_article (id, instance, site, slug, kind, status, author, author_name, published, " +
+				"publish_at, " +
 				"expire_at, sticky, password, titles, created, modified, modified_by, number, live, pending, version) " + numbers +
-				"SELECT ? + i, s.instance, s.id, 'post-' || i, 'post', 'published', 0, 'Bench', ? + i, 0, 0, false, '', 'post ' || i, ?, ?, " +
+				"SELECT ? + i, s.instance, s.id, 'post-' || i, 'post', 'published', 0, 'Bench', ? + i, 0, 0, false, '', 'post " +
+				"' || i, ?, ?, " +
 				"0, 1, 1, 0, 1 FROM n, (SELECT id, instance FROM site_site ORDER BY id LIMIT 1) s", []any{posts, from,
 				now, now, now}},
-			{"INSERT INTO content_version (article, number, default_locale, image, made, made_by, made_by_name, note) " + numbers +
+			{"INSERT INTO content_version (article, number, default_locale, image, made, made_by, made_by_name, note) " +
+				numbers +
 				"SELECT ? + i, 1, 'en-US', '', ?, 0, '', '' FROM n", []any{posts, from, now}},
 			{"INSERT INTO content_text (article, number, locale, title, summary, teaser, body) " + numbers +
 				"SELECT ? + i, 1, 'en-US', 'Post ' || i, '', '', '<p>Text</p>' FROM n", []any{posts, from}},
@@ -269,7 +272,8 @@ func (g *grown) markdown() string {
 	var b strings.Builder
 	b.WriteString(
 		"\n## What grows with a site\n\nA site map is read whole, its index and all its files, first when none was made, " +
-			"then again.\n\n| Posts | Files | Addresses | Made | For each address | Again | Memory (RSS) |\n|---:|---:|---:|---:|---:|---:|---:|\n",
+			"then again.\n\n| Posts | Files | Addresses | Made | For each address | Again | Memory (RSS) " +
+			"|\n|---:|---:|---:|---:|---:|---:|---:|\n",
 	)
 	for _, m := range g.maps {
 		fmt.Fprintf(&b, "| %s | %d | %s | %.0f ms | %.1f µs | %.0f ms | %.0f MB |\n", thousands(m.posts), m.files,
@@ -285,7 +289,8 @@ func (g *grown) markdown() string {
 		connections, ratio, spread)
 	fmt.Fprintf(
 		&b,
-		"Four editors save short articles through the control panel (SQLite): p50 %.1f ms, p99 %.1f ms. While another saves an "+
+		"Four editors save short articles through the control panel (SQLite): p50 %.1f ms, p99 %.1f ms. While another "+
+			"saves an "+
 			"article of %s bytes, the limit, again and again (p50 %.0f ms, the slowest %.0f ms): p50 %.1f ms, p99 %.1f ms.\n",
 		quantile(g.quiet, 0.5),
 		quantile(g.quiet, 0.99),

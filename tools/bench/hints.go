@@ -127,9 +127,12 @@ func measureHints(ctx context.Context, b *bed) (s section, err error) {
 	}
 	s.text = fmt.Sprintf(
 		"All three members send %s messages each, as fast as they can, and a round ends when every member has all of them. "+
-			"A hint announces a transaction of %d rows, each of which is looked for in the caches of every node: on the one that sends before its hint goes, as after a commit, and on the others when it comes. "+
-			"Hints travel together, up to 64 KiB in a message, as the log sends them when there are many; JGroups bundles as much. They are made before the time begins. "+
-			"Stoa's links are encrypted, those of JGroups are not, and JGroups only counts what arrives, as Stoa does in the second line.%s\n\n%s",
+			"A hint announces a transaction of %d rows, each of which is looked for in the caches of every node: on the one "+
+			"that sends before its hint goes, as after a commit, and on the others when it comes. "+
+			"Hints travel together, up to 64 KiB in a message, as the log sends them when there are many; JGroups bundles "+
+			"as much. They are made before the time begins. "+
+			"Stoa's links are encrypted, those of JGroups are not, and JGroups only counts what arrives, as Stoa does in "+
+			"the second line.%s\n\n%s",
 		thousands(n),
 		len(changesFor(0, hintBytes)),
 		b.jgroups.is(),

@@ -2,7 +2,8 @@
 // same bytes, and times its first start and an import. It writes a table for docs/benchmarks.md.
 // "bench cluster" measures three nodes, for docs/benchmarks-cluster.md; "bench member" is one of the
 // processes that it starts. "bench database" measures what lies between the portal and its database, for
-// docs/benchmarks-database.md.
+// docs/benchmarks-database.md. "bench files" measures file stores, for docs/benchmarks-files.md. "bench scale"
+// measures whether a portal stays fast when it grows.
 package main
 
 import (
@@ -14,6 +15,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -25,6 +27,10 @@ func main() {
 		err = runCluster(os.Args[2:])
 	case "database":
 		err = runDatabase(os.Args[2:])
+	case "files":
+		err = runFiles(os.Args[2:])
+	case "scale":
+		err = runScale(os.Args[2:])
 	case "member":
 		err = runMember(os.Args[2:])
 	default:
@@ -85,6 +91,11 @@ func run() error {
 	fmt.Print(text)
 	if s.out == "" {
 		return nil
+	}
+	if before, err := os.ReadFile(s.out); err == nil { // what "bench scale" has written stays
+		if i := strings.Index(string(before), "\n## A portal that has grown\n"); i >= 0 {
+			text += string(before)[i:]
+		}
 	}
 	return os.WriteFile(s.out, []byte(text), 0o644)
 }

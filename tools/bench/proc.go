@@ -283,7 +283,8 @@ var benchLine = regexp.MustCompile(`(?m)^BenchmarkGuest_CachedPage\S*\s+\d+\s+([
 
 // handlerAllocs runs the benchmark of package web.
 func handlerAllocs(ctx context.Context) (allocs int, ns float64, err error) {
-	out, err := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", "^BenchmarkGuest_CachedPage$", "-benchmem", "./web").
+	out, err := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", "^BenchmarkGuest_CachedPage$", "-benchmem",
+		"./web").
 		CombinedOutput()
 	if err != nil {
 		return 0, 0, fmt.Errorf("benchmark of web: %w\n%s", err, out)

@@ -94,7 +94,8 @@ func measureCalls(ctx context.Context, b *bed) (s section, err error) {
 	}
 	s.text = fmt.Sprintf(
 		"One member calls a method of the others that gives its argument of %s bytes back, and waits for the answers. "+
-			"Stoa's questions and answers are JSON over encrypted links; those of JGroups are Java's serialization in the clear, out of band and not bundled. Goals count by p50.%s\n\n%s",
+			"Stoa's questions and answers are JSON over encrypted links; those of JGroups are Java's serialization in the "+
+			"clear, out of band and not bundled. Goals count by p50.%s\n\n%s",
 		thousands(hintBytes),
 		b.jgroups.is(),
 		table(rows...),

@@ -1,8 +1,8 @@
 // Command notices writes cmd/stoa/notices.txt: the licence of everything that goes into the program, as
 // "stoa licenses" prints it. It fails when a module has no licence that it knows, so that a person looks.
 //
-//	go run ./tools/notices           write the file
-//	go run ./tools/notices -check    fail when the file is not what it would write
+//	make notices           write the file
+//	bin/notices -check     fail when the file is not what it would write
 package main
 
 import (

@@ -5,25 +5,33 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
+	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
 
 // A test that fails for being late says nothing of the product. So some run while other processes keep the
 // processors busy: all of the tiers unit, worlds and mutant with -load, and without it a seventh of the unit
-// packages, another each day.
+// packages, another each day. Of the package whose tests take longer than all others' it is a seventh of its tests.
 const (
-	dailyLoad = 8 // processes that do nothing but count
+	dailyLoad = 5 // processes that do nothing but count; on two processors a test gets a third to a half of one
 	slowness  = 5 // how much longer a package may take beside them
 )
 
-// loaded returns the packages whose day it is to be tested on a busy machine, and the others.
-func loaded(pkgs []string, day time.Time) (busy, calm []string) {
-	pkgs = slices.Sorted(slices.Values(pkgs))
+// sevenths is the folder of the package that is not tested whole on a busy machine.
+const sevenths = "server"
+
+// loaded returns those of a list whose day it is to be tested on a busy machine, and the others.
+func loaded(all []string, day time.Time) (busy, calm []string) {
+	all = slices.Sorted(slices.Values(all))
 	turn := int(day.Unix()/(24*60*60)) % 7
-	for i, p := range pkgs {
+	for i, p := range all {
 		if i%7 == turn {
 			busy = append(busy, p)
 		} else {
@@ -32,6 +40,31 @@ func loaded(pkgs []string, day time.Time) (busy, calm []string) {
 	}
 	return busy, calm
 }
+
+// testFunc finds the tests that a file declares.
+var testFunc = regexp.MustCompile(`(?m)^func (Test\w*)\(t \*testing\.T\)`)
+
+// testsOf names the tests that are declared in a folder.
+func testsOf(folder string) ([]string, error) {
+	files, err := filepath.Glob(filepath.Join(folder, "*_test.go"))
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range testFunc.FindAllSubmatch(b, -1) {
+			out = append(out, string(m[1]))
+		}
+	}
+	return out, nil
+}
+
+// only is the pattern of -run and -skip for these tests.
+func only(tests []string) string { return "^(" + strings.Join(tests, "|") + ")$" }
 
 // busy are processes that use all that a processor gives them.
 type busy []*exec.Cmd
@@ -67,17 +100,51 @@ func runUnit(ctx context.Context, r *tierRun) counts {
 	if err != nil {
 		return r.rep.failf("%v", err)
 	}
-	busy, calm := loaded(pkgs, time.Now())
-	var total counts
-	if len(calm) > 0 {
-		total = r.runGoTest(ctx, calm)
+	today := time.Now()
+	others := slices.DeleteFunc(slices.Clone(pkgs), func(p string) bool { return shortName(p) == sevenths })
+	busy, calm := loaded(others, today)
+	var tests []string // of the other package, on a busy machine
+	if len(others) < len(pkgs) {
+		all, err := testsOf(sevenths)
+		if err != nil {
+			return r.rep.failf("%v", err)
+		}
+		tests, _ = loaded(all, today)
 	}
-	if len(busy) == 0 || ctx.Err() != nil {
+	total := r.calm(ctx, calm, tests)
+	if ctx.Err() != nil {
 		return total
 	}
 	own := *r
 	own.opts.load = dailyLoad
-	return total.plus(own.underLoad(ctx, func(ctx context.Context) counts { return own.runGoTest(ctx, busy) }))
+	return total.plus(own.underLoad(ctx, func(ctx context.Context) (n counts) {
+		if len(busy) > 0 {
+			n = own.runGoTest(ctx, busy)
+		}
+		if len(tests) > 0 && ctx.Err() == nil {
+			own.opts.run = only(tests)
+			n = n.plus(own.runGoTest(ctx, []string{modulePath + "/" + sevenths}))
+		}
+		return n
+	}))
+}
+
+// calm tests packages, and beside them the one that takes longer than they all, without the tests that it has on a
+// busy machine; with no such tests it is not asked for.
+func (r *tierRun) calm(ctx context.Context, pkgs, without []string) (total counts) {
+	var wg sync.WaitGroup
+	var long counts
+	others := *r
+	if len(without) > 0 {
+		own := *r
+		own.opts.skip, others.opts.parallel = only(without), max(parallelism(r.opts)-1, 1)
+		wg.Go(func() { long = own.runGoTest(ctx, []string{modulePath + "/" + sevenths}) })
+	}
+	if len(pkgs) > 0 {
+		total = others.runGoTest(ctx, pkgs)
+	}
+	wg.Wait()
+	return total.plus(long)
 }
 
 // busily makes a tier heed -load.

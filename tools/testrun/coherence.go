@@ -51,7 +51,11 @@ func runMutant(ctx context.Context, r *tierRun) counts {
 	if r.narrowed(folder) {
 		return counts{}
 	}
-	args := []string{"run", "./" + folder}
+	program, err := r.buildTool(ctx, "mutants")
+	if err != nil {
+		return r.rep.failf("%v", err)
+	}
+	args := []string{program}
 	if r.opts.lab {
 		args = append(args, "-lab")
 	}
@@ -62,7 +66,7 @@ func runMutant(ctx context.Context, r *tierRun) counts {
 	default:
 		args = append(args, strings.Fields(r.opts.mutants)...)
 	}
-	out, err := r.goCommand(ctx, args...).CombinedOutput()
+	out, err := r.command(ctx, args...).CombinedOutput()
 	var total counts
 	for _, story := range stories(string(out)) {
 		verdict, rest, _ := strings.Cut(story, " ")

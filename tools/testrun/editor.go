@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"time"
 )
 
 // The rich-text editor is a file that was built once. A copy of its sources, built again from the lock
@@ -18,15 +17,9 @@ import (
 const (
 	editorSource = "tools/editor"
 	editorBuilt  = "look/assets/vendor"
-	editorDay    = time.Wednesday // npm fetches some megabytes, so once a week is enough
 )
 
 var editorFiles = [...]string{"editor.js", "editor.LICENSES.txt"}
-
-// editorsTurn says whether the editor is built again in this run.
-func editorsTurn(o options) bool {
-	return o.turns == "all" || o.turns == "today" && time.Now().UTC().Weekday() == editorDay
-}
 
 func haveNode() bool {
 	_, err := exec.LookPath("npm")
@@ -35,8 +28,8 @@ func haveNode() bool {
 
 // checkEditor builds the editor in a folder of its own and compares, byte for byte.
 func (r *tierRun) checkEditor(ctx context.Context) error {
-	if !editorsTurn(r.opts) {
-		return fmt.Errorf("%w: its day is %s, or -turns all", errLeftOut, editorDay)
+	if err := r.itsDay(editorDay); err != nil {
+		return err
 	}
 	if _, err := os.Stat(editorSource); err != nil {
 		return fmt.Errorf("%w: there is no %s", errLeftOut, editorSource)

@@ -60,8 +60,33 @@ func newCollector(out *printer, rep *report, verbose bool) *collector {
 		pkgs: map[string]*pkgState{}, builds: map[string][]string{}, printed: map[string]bool{}}
 }
 
-// runGoTest tests pkgs and prints as it goes.
+// runGoTest tests pkgs, which may be of several modules, and prints as it goes.
 func (r *tierRun) runGoTest(ctx context.Context, pkgs []string) counts {
+	var total counts
+	for dir, own := range byModule(pkgs) {
+		total = total.plus(r.testModule(ctx, dir, own))
+	}
+	return total
+}
+
+// longest are the folders whose tests take minutes, the longest first.
+var longest = [...]string{"server", "job", "web", "importer/wordpress", "follow", "user", "change", "asset", "cluster"}
+
+// longestFirst orders packages so that a long one is not begun when all others have ended. The rest keeps its order.
+func longestFirst(pkgs []string) []string {
+	weight := func(pkg string) int {
+		for i, folder := range longest {
+			if strings.HasSuffix(pkg, "/"+folder) {
+				return i
+			}
+		}
+		return len(longest)
+	}
+	return slices.SortedStableFunc(slices.Values(pkgs), func(a, b string) int { return weight(a) - weight(b) })
+}
+
+// testModule tests packages of the module in dir.
+func (r *tierRun) testModule(ctx context.Context, dir string, pkgs []string) counts {
 	args := []string{"test", "-json", "-shuffle=on", "-timeout=" + max(r.opts.timeout, r.tier.timeout).String(),
 		fmt.Sprintf("-p=%d", parallelism(r.opts)), fmt.Sprintf("-count=%d", r.opts.count)}
 	race := r.race()
@@ -72,11 +97,18 @@ func (r *tierRun) runGoTest(ctx context.Context, pkgs []string) counts {
 	if r.opts.run != "" {
 		args = append(args, "-run", r.opts.run)
 	}
-	args = append(args, pkgs...)
+	if r.opts.skip != "" {
+		args = append(args, "-skip", r.opts.skip)
+	}
+	args = append(args, longestFirst(pkgs)...)
 	if r.tier.name == "lab" {
 		args = append(args, "-args", "-turns="+r.opts.turns)
 	}
 	cmd := r.goCommand(ctx, args...)
+	cmd.Dir = dir
+	if r.tier.name == "lab" {
+		cmd.Env = append(cmd.Env, "STOA_TEST_LAB=1") // go test ./... leaves it out
+	}
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		return r.rep.failf("go test: %v", err)

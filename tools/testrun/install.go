@@ -34,8 +34,15 @@ func needs(o options) []need {
 		{"database clusters for the lab", clusterPackages, haveClusters},
 		{"a pooler and Galera", []string{"pgbouncer", "galera-4"}, haveDatabaseKin},
 	}
-	if editorsTurn(o) {
+	if o.turn(editorDay) || o.turn(azureDay) {
 		all = append(all, need{"Node and npm", []string{"nodejs", "npm"}, haveNode})
+	}
+	if o.turn(alertsDay) {
+		all = append(all, need{"promtool", []string{"prometheus"}, func() bool { return firstProgram("promtool") != "" }})
+	}
+	if o.turn(releaseDay) {
+		all = append(all, need{"rpm, to look into packages", []string{"rpm"},
+			func() bool { return firstProgram("rpm") != "" }})
 	}
 	return all
 }

@@ -34,6 +34,7 @@ type options struct {
 	tiers     string
 	packages  string
 	run       string
+	skip      string // tests that another part of the run has
 	mutants   string
 	turns     string
 	envFile   string
@@ -62,7 +63,8 @@ func realMain(args []string, stdout, stderr io.Writer) int {
 	fs.StringVar(&o.run, "run", "", "run only the tests this regular expression matches")
 	fs.StringVar(&o.mutants, "mutants", "", "mutants that the tier mutant plants: names separated by spaces, or all; empty plants the one of the day")
 	fs.BoolVar(&o.lab, "lab", false, "stories of the lab, too, must catch the mutants; for root")
-	fs.StringVar(&o.turns, "turns", "today", "of the lab's stories that have a day of a week: today, all or none")
+	fs.StringVar(&o.turns, "turns", "today", "of the lab's stories and the checks that have a day of a week: "+
+		"today, all or none")
 	fs.StringVar(&o.envFile, "env-file", "", "with services: write the export lines to this file, too")
 	fs.IntVar(&o.parallel, "p", 0, "packages built and tested at a time; 0 chooses by processors and memory")
 	fs.IntVar(&o.load, "load", 0, "processes that keep the processors busy beside the tiers unit, worlds and mutant; "+

@@ -116,13 +116,20 @@ func (e *environment) start(ctx context.Context) {
 			return "", errors.New("no chromium program; package chromium")
 		}},
 		{"the version before", envBefore, e.buildBefore},
+		{"an S3 server", envS3, e.startS3},
+		{"a server for Google Cloud Storage", envGCS, e.startGCS},
+		{"a server for Azure Blob", envAzure, e.startAzure},
 	} {
-		if s.env == envBefore && !wantsBefore(e.opts) {
+		if s.env == envBefore && !wantsBefore(e.opts) || s.env == envS3 && !wantsS3(e.opts) ||
+			(s.env == envGCS || s.env == envAzure) && !wantsClouds(e.opts) {
 			continue
 		}
 		if v := os.Getenv(s.env); v != "" {
 			e.add(s.env, v) // the caller brings a server
 			continue
+		}
+		if s.env == envGCS && !e.opts.turn(gcsDay) || s.env == envAzure && !e.opts.turn(azureDay) {
+			continue // its tests say that they are left out
 		}
 		wg.Go(func() {
 			v, err := s.start(ctx)

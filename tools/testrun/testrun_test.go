@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -94,8 +96,8 @@ func TestRun_PassesWhenAllPass(t *testing.T) {
 	program(t, map[string]string{"a/a_test.go": "package a\n\nimport \"testing\"\n\nfunc TestA(t *testing.T) {}\n"})
 	var out, stderr bytes.Buffer
 	code := realMain([]string{"-no-race", "-no-install"}, &out, &stderr)
-	// three checks, one list of modules, one test
-	if got, want := lastLine(out.String()), "4 passed, 0 failed, 0 skipped"; code != 0 || got != want {
+	// two checks of the code, two of the lists of modules, one test
+	if got, want := lastLine(out.String()), "5 passed, 0 failed, 0 skipped"; code != 0 || got != want {
 		t.Errorf("exit code %d and %q, want 0 and %q; output:\n%s", code, got, want, out.String())
 	}
 }
@@ -276,6 +278,27 @@ func TestLoaded_EachPackageHasItsDay(t *testing.T) {
 		if seen[p] != 1 {
 			t.Errorf("%s has %d days of seven", p, seen[p])
 		}
+	}
+}
+
+// What the busy half of the long package runs and what the calm half leaves out are the same tests, and all are known.
+func TestTestsOf_FindsWhatGoRuns(t *testing.T) {
+	folder := t.TempDir()
+	text := "package x\n\nfunc TestA(t *testing.T) {}\nfunc TestMain(m *testing.M) {}\nfunc TestB_c(t *testing.T) {\n}\n" +
+		"func helper(t *testing.T) {}\nfunc BenchmarkA(b *testing.B) {}\n"
+	if err := os.WriteFile(filepath.Join(folder, "a_test.go"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got, err := testsOf(folder)
+	if err != nil || !slices.Equal(got, []string{"TestA", "TestB_c"}) {
+		t.Errorf("%q, %v", got, err)
+	}
+	if p := regexp.MustCompile(only(got)); !p.MatchString("TestB_c") || p.MatchString("TestB_cd") {
+		t.Errorf("%s matches others", p)
+	}
+	all, err := testsOf(filepath.Join("..", "..", sevenths))
+	if err != nil || len(all) < 100 {
+		t.Errorf("%d tests in %s, %v", len(all), sevenths, err)
 	}
 }
 

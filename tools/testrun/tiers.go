@@ -42,8 +42,10 @@ type tierRun struct {
 // exactly one test tier: the first below whose owns says so, else "unit".
 func tiers() []tier {
 	return []tier{
-		{name: "vet", what: "formatting, go vet, the editor from its lock file on its day", budget: time.Minute, run: runVet},
-		{name: "unit", what: "all packages, with the race detector", budget: 6 * time.Minute, services: true, run: runUnit},
+		{name: "vet", what: "formatting, go vet, staticcheck; linters, editor, release, alerts and growth on their days",
+			budget: 2 * time.Minute, run: runVet},
+		{name: "unit", what: "all packages, with the race detector", budget: 6 * time.Minute, services: true,
+			timeout: 40 * time.Minute, run: runUnit},
 		{
 			name:   "worlds",
 			what:   "ten thousand simulated clusters, others each day",
@@ -129,33 +131,45 @@ func (r *tierRun) goTest(ctx context.Context, name string) counts {
 // list returns the packages of the tier among those asked for. The first use
 // fetches modules, and networks fail: it tries three times.
 func (r *tierRun) list(ctx context.Context, name string) ([]string, error) {
-	args := append([]string{"list"}, strings.Fields(r.opts.packages)...)
-	var text string
-	for try := 0; ; try++ {
-		var stderr bytes.Buffer
-		cmd := r.goCommand(ctx, args...)
-		cmd.Stderr = &stderr
-		b, err := cmd.Output()
-		if err == nil {
-			text = string(b)
-			break
-		}
-		if try == 2 || ctx.Err() != nil {
-			return nil, fmt.Errorf("go list: %w\n%s", err, tail(stderr.String(), 20))
-		}
-	}
 	var pkgs []string
-	for p := range strings.FieldsSeq(text) {
-		if tierOf(p) == name {
-			pkgs = append(pkgs, p)
+	for _, m := range modulesOf(r.opts.packages) {
+		text, err := r.goTries(ctx, m.dir, append([]string{"list"}, m.packages...)...)
+		if err != nil {
+			return nil, err
+		}
+		for p := range strings.FieldsSeq(text) {
+			if tierOf(p) == name {
+				pkgs = append(pkgs, p)
+			}
 		}
 	}
 	return pkgs, nil
 }
 
+// goTries runs a go command that may fetch modules in a folder, three times at most, and gives what it prints.
+func (r *tierRun) goTries(ctx context.Context, dir string, args ...string) (string, error) {
+	var text string
+	return text, try(ctx, func() error {
+		var stderr bytes.Buffer
+		cmd := r.goCommand(ctx, args...)
+		cmd.Dir, cmd.Stderr = dir, &stderr
+		b, err := cmd.Output()
+		if err != nil {
+			return fmt.Errorf("go %s: %w\n%s", args[0], err, tail(stderr.String(), 20))
+		}
+		text = string(b)
+		return nil
+	})
+}
+
 // goCommand prepares a go command in the environment of the tests.
 func (r *tierRun) goCommand(ctx context.Context, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, "go", args...)
+	return r.command(ctx, append([]string{"go"}, args...)...)
+}
+
+// command prepares any command in the environment of the tests.
+func (r *tierRun) command(ctx context.Context, argv ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Env = r.env.environ()
 	cmd.SysProcAttr = attributes(nil, syscall.SIGKILL)
 	groupCancel(cmd)
@@ -182,10 +196,17 @@ func runVet(ctx context.Context, r *tierRun) counts {
 		run  func(context.Context) error
 	}{
 		{"modules", r.fetchModules},
+		{"go.mod and go.sum", r.checkTidy},
 		{"gofmt", r.checkFormat},
 		{"go vet", r.checkVet},
+		{"staticcheck", r.checkStaticcheck},
+		{"golangci-lint", r.checkLint},
+		{"known vulnerabilities", r.checkVulnerabilities},
 		{"licences of what is linked", r.checkNotices},
 		{"the editor from its lock file", r.checkEditor},
+		{"alert rules", r.checkAlerts},
+		{"a release", r.checkRelease},
+		{"a portal that has grown", r.checkGrowth},
 	} {
 		if ctx.Err() != nil {
 			return total
@@ -209,20 +230,22 @@ func runVet(ctx context.Context, r *tierRun) counts {
 // fetchModules brings every module the packages and their tests import into
 // the module cache, trying three times.
 func (r *tierRun) fetchModules(ctx context.Context) error {
-	var err error
-	for range 3 {
-		var stderr bytes.Buffer
-		cmd := r.goCommand(ctx, "list", "-deps", "-test", "./...")
-		cmd.Stderr = &stderr
-		if err = cmd.Run(); err == nil {
-			return nil
-		}
-		err = fmt.Errorf("go list: %w\n%s", err, tail(stderr.String(), 20))
-		if ctx.Err() != nil {
-			break
+	for _, m := range modulesOf(everything) {
+		if _, err := r.goTries(ctx, m.dir, "list", "-deps", "-test", everything); err != nil {
+			return err
 		}
 	}
-	return err
+	return nil
+}
+
+// checkTidy holds the lists of modules to what the code imports: the tools' one names all that the product's does.
+func (r *tierRun) checkTidy(ctx context.Context) error {
+	for _, m := range modulesOf(everything) {
+		if _, err := r.goTries(ctx, m.dir, "mod", "tidy", "-diff"); err != nil {
+			return fmt.Errorf("run \"make tidy\" and commit go.mod and go.sum of both modules: %w", err)
+		}
+	}
+	return nil
 }
 
 func (r *tierRun) checkFormat(ctx context.Context) error {
@@ -240,11 +263,12 @@ func (r *tierRun) checkFormat(ctx context.Context) error {
 }
 
 func (r *tierRun) checkVet(ctx context.Context) error {
-	var b bytes.Buffer
-	cmd := r.goCommand(ctx, append(append([]string{"vet"}, r.race()...), strings.Fields(r.opts.packages)...)...)
-	cmd.Stdout, cmd.Stderr = &b, &b
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("%w\n%s", err, tail(b.String(), 60))
+	for _, m := range modulesOf(r.opts.packages) {
+		cmd := r.goCommand(ctx, slices.Concat([]string{"vet"}, r.race(), m.packages)...)
+		cmd.Dir = m.dir
+		if text, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("%w\n%s", err, tail(string(text), 60))
+		}
 	}
 	return nil
 }
@@ -254,9 +278,10 @@ func (r *tierRun) checkNotices(ctx context.Context) error {
 	if _, err := os.Stat("tools/notices"); err != nil {
 		return fmt.Errorf("%w: there is no tools/notices", errLeftOut)
 	}
-	text, err := r.goCommand(ctx, "run", "./tools/notices", "-check").CombinedOutput()
+	program, err := r.buildTool(ctx, "notices")
 	if err != nil {
-		return fmt.Errorf("%w\n%s", err, tail(string(text), 20))
+		return err
 	}
-	return nil
+	_, err = output(ctx, nil, ".", program, "-check")
+	return err
 }

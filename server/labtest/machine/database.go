@@ -272,7 +272,8 @@ func (d *Database) postgres() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	settings := []string{"listen_addresses=" + d.Host.Addr, "port=5432", "unix_socket_directories=", "fsync=off", "log_lock_waits=on",
+	settings := []string{"listen_addresses=" + d.Host.Addr, "port=5432", "unix_socket_directories=", "fsync=off",
+		"log_lock_waits=on",
 		"max_connections=300", "shared_buffers=64MB", "wal_level=replica", "max_wal_senders=8", "max_wal_size=256MB",
 		"timezone=UTC", "log_min_messages=warning"}
 	switch {

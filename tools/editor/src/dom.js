@@ -27,7 +27,7 @@ export const english = {
   toolbar: 'Formatting', style: 'Style', paragraph: 'Paragraph', heading2: 'Heading', heading3: 'Subheading', heading4: 'Small heading',
   bold: 'Bold', italic: 'Italic', strike: 'Struck through', code: 'Code', link: 'Link', bulletList: 'Bullet list', orderedList: 'Numbered list',
   blockquote: 'Quotation', codeBlock: 'Code block', table: 'Table', image: 'Image', rule: 'Dividing line', clear: 'Remove formatting', undo: 'Undo', redo: 'Redo', source: 'HTML source',
-  address: 'Address', newTab: 'Open in a new tab', apply: 'Apply', remove: 'Remove', cancel: 'Cancel', close: 'Close', insert: 'Insert',
+  address: 'Address', linkSearch: 'Search, or type an address', linkNone: 'Nothing found', linkFound: 'Pages, articles and files', newTab: 'Open in a new tab', apply: 'Apply', remove: 'Remove', cancel: 'Cancel', close: 'Close', insert: 'Insert',
   alt: 'Alternative text', altHelp: 'Says what the image shows to those who cannot see it. Empty if it only decorates.', caption: 'Caption', addCaption: 'Caption', position: 'Position',
   alignnone: 'In the text', alignleft: 'Left', aligncenter: 'Centre', alignright: 'Right', alignwide: 'Wide', alignfull: 'Full width',
   upload: 'Upload from this computer', choose: 'Or choose from the files of this site', search: 'Search', nothing: 'No images found.', more: 'More', uploading: 'Uploading',

@@ -44,6 +44,7 @@ function enhance(textarea) {
   const options = {
     words, id, insertFigure, form: textarea.form,
     uploadURL: textarea.dataset.uploadUrl || '', imagesURL: textarea.dataset.imagesUrl || '',
+    linksURL: textarea.dataset.linksUrl || document.body.dataset.linksUrl || '',
     inSource: () => inSource, toggleSource,
   }
   const takeFiles = (files, at) => {
@@ -66,6 +67,9 @@ function enhance(textarea) {
     editable: !textarea.disabled && !textarea.readOnly,
     editorProps: {
       attributes,
+      // The bars lie over the text: what is typed stays clear of them.
+      scrollThreshold: { top: 8, right: 0, bottom: 64, left: 0 },
+      scrollMargin: { top: 16, right: 0, bottom: 72, left: 0 },
       transformPastedHTML: cleanPaste,
       handlePaste(view, event) {
         const data = event.clipboardData
@@ -86,7 +90,11 @@ function enhance(textarea) {
       },
     },
     onUpdate: ({ editor }) => write(serialize(editor.state.doc)),
-    onTransaction: () => { if (toolbar) toolbar.update() },
+    onTransaction: ({ transaction }) => {
+      if (!toolbar) return
+      toolbar.update()
+      if (transaction.selectionSet || transaction.docChanged) toolbar.reveal()
+    },
     onFocus: () => box.classList.add('is-focused'),
     onBlur: () => box.classList.remove('is-focused'),
   })
@@ -108,6 +116,8 @@ function enhance(textarea) {
   textarea.before(box)
   // The bar for tables, images and links stands below, so that the text does not jump when it comes and goes.
   box.append(toolbar.el, surface, textarea, toolbar.context)
+  const saves = textarea.form && textarea.form.querySelector('.save-bar')
+  if (saves) toolbar.standOn(saves)
   textarea.classList.add('rte-source')
   textarea.setAttribute('spellcheck', 'false')
   textarea.hidden = true

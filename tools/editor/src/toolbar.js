@@ -1,6 +1,7 @@
 // The toolbar and the bars that appear for what the cursor is in.
 import { icon, make } from './dom.js'
 import { openImageDialog } from './images.js'
+import { LinkPicker } from './links.js'
 
 const mac = /Mac|iP(hone|ad)/.test(navigator.platform)
 const key = combo => combo.replace('Mod', mac ? '⌘' : 'Ctrl')
@@ -100,6 +101,27 @@ export class Toolbar {
     this.context.setAttribute('role', 'group')
     this.context.setAttribute('aria-label', label)
     this.context.hidden = false
+    this.reveal()
+  }
+
+  // standOn keeps the bar above the one that saves, which is higher on a phone and when it has something to say.
+  standOn(bar) {
+    const place = () => { this.context.style.insetBlockEnd = `${bar.offsetHeight}px` }
+    new ResizeObserver(place).observe(bar)
+    place()
+  }
+
+  // reveal scrolls what is written out from under the bars, which lie over the text.
+  reveal() {
+    requestAnimationFrame(() => {
+      const { view, state } = this.editor
+      if (!view.hasFocus() || this.context.hidden || this.options.inSource()) return
+      const caret = view.coordsAtPos(state.selection.head), bottom = this.context.getBoundingClientRect().top, top = this.el.getBoundingClientRect().bottom
+      const box = view.dom.parentElement.getBoundingClientRect()
+      if (caret.bottom < box.top || caret.top > box.bottom) return // scrolled away within the text
+      const by = caret.bottom > bottom - 8 ? caret.bottom - bottom + 16 : caret.top < top + 4 ? caret.top - top - 12 : 0
+      if (by) window.scrollBy(0, by)
+    })
   }
 
   small(name, symbol, act, danger) {
@@ -189,24 +211,26 @@ export class Toolbar {
   openLink() {
     const e = this.editor, w = this.options.words, attrs = e.getAttributes('link')
     this.linking = true
-    const input = make('input', { class: 'input rte-input', type: 'text', inputmode: 'url', 'aria-label': w.address, placeholder: 'https://…', value: attrs.href || '' })
+    const input = make('input', { class: 'input rte-input', type: 'text', 'aria-label': w.address, placeholder: this.options.linksURL ? w.linkSearch : 'https://…', value: attrs.href || '' })
+    const picker = this.options.linksURL ? new LinkPicker(input, this.options) : null
     const tab = make('input', { type: 'checkbox', checked: attrs.target === '_blank' })
-    const done = () => { this.linking = false; this.contextAt = ''; e.commands.focus(); this.update() }
+    const done = () => { if (picker) picker.close(); this.linking = false; this.contextAt = ''; e.commands.focus(); this.update() }
     const apply = () => {
       let href = input.value.trim()
       if (/^[\w-]+(\.[\w-]+)+([/?#].*)?$/.test(href)) href = 'https://' + href
       if (/^[^\s@/:]+@[^\s@/]+\.[^\s@/]+$/.test(href)) href = 'mailto:' + href
       const chain = e.chain().extendMarkRange('link')
       if (!href || /^\s*(javascript|data|vbscript):/i.test(href)) chain.unsetMark('link').run()
-      else if (e.state.selection.empty && !attrs.href) e.chain().insertContent({ type: 'text', text: href, marks: [{ type: 'link', attrs: { href, target: tab.checked ? '_blank' : null, rel: tab.checked ? 'noopener' : null } }] }).run()
+      else if (e.state.selection.empty && !attrs.href) e.chain().insertContent({ type: 'text', text: (picker && picker.titleOf(href)) || href, marks: [{ type: 'link', attrs: { href, target: tab.checked ? '_blank' : null, rel: tab.checked ? 'noopener' : null } }] }).run()
       else chain.setMark('link', { href, target: tab.checked ? '_blank' : null, rel: tab.checked ? 'noopener' : null }).run()
       done()
     }
     input.addEventListener('keydown', ev => {
+      if (picker && picker.keydown(ev)) return
       if (ev.key === 'Enter') { ev.preventDefault(); apply() }
       if (ev.key === 'Escape') { ev.preventDefault(); ev.stopPropagation(); done() }
     })
-    this.bar(w.link, input, make('label', { class: 'check' }, tab, make('span', { text: w.newTab })),
+    this.bar(w.link, picker && picker.el, input, make('label', { class: 'check' }, tab, make('span', { text: w.newTab })),
       make('button', { type: 'button', class: 'button button--small button--primary', text: w.apply, onclick: apply }),
       attrs.href && make('button', { type: 'button', class: 'button button--small', text: w.remove, onclick: () => { e.chain().extendMarkRange('link').unsetMark('link').run(); done() } }),
       make('button', { type: 'button', class: 'button button--quiet button--small', text: w.cancel, onclick: done }))

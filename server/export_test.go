@@ -1,0 +1,6 @@
+package server
+
+import "context"
+
+// LookAtTables is what a node does once a minute.
+func (s *Server) LookAtTables(ctx context.Context) { s.lookAtTables(ctx) }
