@@ -99,6 +99,7 @@ func (s *Service) Keep(ctx context.Context, f Form) error {
 		return stoa.TooLarge("the form is too long to be kept: at most %d bytes are", MaxData)
 	}
 	err = s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+		tx.Repeatable()
 		now := db.Micros(tx.Now())
 		made, err := tx.InsertIgnore(ctx, "autosave_form", db.Row{"person": actor.User, "tab": f.Tab,
 			"instance": actor.Instance, "form": f.Screen, "data": string(data), "saved": now, "closed": false})
@@ -174,6 +175,7 @@ func (s *Service) Close(ctx context.Context, tab string) error {
 		return err
 	}
 	err = s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+		tx.Repeatable()
 		now := db.Micros(tx.Now())
 		// Inserted first: whichever of two requests is first, on any node, the other one finds the row.
 		made, err := tx.InsertIgnore(ctx, "autosave_form", db.Row{"person": actor.User, "tab": tab,

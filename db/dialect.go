@@ -85,10 +85,11 @@ func (d Dialect) SkipLocked() string {
 	return " FOR UPDATE SKIP LOCKED"
 }
 
-// upsert builds INSERT that turns into an UPDATE of the columns that are not keys.
-func (d Dialect) upsert(table string, keys, columns []string) string {
+// upsert builds INSERT of a number of rows that turns into an UPDATE of the columns that are not keys.
+func (d Dialect) upsert(table string, keys, columns []string, rows int) string {
 	var b strings.Builder
 	d.insert(&b, "INSERT INTO ", table, columns)
+	b.WriteString(strings.Repeat(", "+In(len(columns)), rows-1))
 	key := map[string]bool{}
 	for _, k := range keys {
 		key[k] = true

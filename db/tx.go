@@ -71,6 +71,7 @@ type Tx struct {
 	idLast  int64
 	token   string
 	last    func(ctx context.Context, tx *Tx) error
+	repeats bool
 }
 
 // Row is a row to write, by column.
@@ -120,6 +121,11 @@ func (tx *Tx) AfterCommit(fn func()) { tx.after = append(tx.after, fn) }
 // Fence registers the last statement of the transaction: it runs after the change log was appended and
 // its error rolls everything back. Leases use it (rule 24).
 func (tx *Tx) Fence(fn func(ctx context.Context, tx *Tx) error) { tx.last = fn }
+
+// Repeatable says that doing this transaction twice leaves the same behind as doing it once. One that changes nothing
+// that is in the change log has no row there that would tell what became of a COMMIT whose answer was lost: it is done
+// again then, where its writer would be told that nothing is known.
+func (tx *Tx) Repeatable() { tx.repeats = true }
 
 // Dialect tells which engine the transaction runs on.
 func (tx *Tx) Dialect() Dialect { return tx.db.dialect }
@@ -171,7 +177,7 @@ func (tx *Tx) Insert(ctx context.Context, table string, row Row) error {
 	return err
 }
 
-// The limits of one statement of InsertAll: what every engine takes, and what a node should hold at once.
+// The limits of one statement of InsertAll and UpsertAll: what every engine takes, and what a node should hold at once.
 const (
 	mostRows, mostArguments = 500, 9000
 	mostBytes               = 1 << 20 // of texts
@@ -179,6 +185,22 @@ const (
 
 // InsertAll writes rows that all have the columns of the first, many of them in one statement.
 func (tx *Tx) InsertAll(ctx context.Context, table string, rows []Row) error {
+	return tx.all(ctx, table, rows, func(cols []string, n int) string {
+		return "INSERT INTO " + table + " (" + join(cols) + ") VALUES " + In(len(cols)) +
+			strings.Repeat(", "+In(len(cols)), n-1)
+	})
+}
+
+// UpsertAll writes rows, or updates those with the same keys, many of them in one statement. All have the columns of
+// the first, and no two of them the same keys.
+func (tx *Tx) UpsertAll(ctx context.Context, table string, keys []string, rows []Row) error {
+	return tx.all(ctx, table, rows, func(cols []string, n int) string {
+		return tx.db.dialect.upsert(table, keys, cols, n)
+	})
+}
+
+// all runs statements for rows, each for as many as a statement may have.
+func (tx *Tx) all(ctx context.Context, table string, rows []Row, query func(cols []string, n int) string) error {
 	for len(rows) > 0 {
 		cols, args := rows[0].split()
 		most, size, n := max(1, min(mostRows, mostArguments/max(1, len(cols)))), textBytes(args), 1
@@ -192,9 +214,7 @@ func (tx *Tx) InsertAll(ctx context.Context, table string, rows []Row) error {
 			}
 			args = append(args, more...)
 		}
-		q := "INSERT INTO " + table + " (" + join(cols) + ") VALUES " + In(len(cols)) +
-			strings.Repeat(", "+In(len(cols)), n-1)
-		if _, err := tx.Exec(ctx, q, args...); err != nil {
+		if _, err := tx.Exec(ctx, query(cols, n), args...); err != nil {
 			return err
 		}
 		rows = rows[n:]
@@ -232,7 +252,7 @@ func (tx *Tx) InsertOrLock(ctx context.Context, table string, keys []string, row
 // Upsert writes a row, or updates the one with the same keys.
 func (tx *Tx) Upsert(ctx context.Context, table string, keys []string, row Row) error {
 	cols, args := row.split()
-	_, err := tx.Exec(ctx, tx.db.dialect.upsert(table, keys, cols), args...)
+	_, err := tx.Exec(ctx, tx.db.dialect.upsert(table, keys, cols, 1), args...)
 	return err
 }
 
@@ -261,7 +281,7 @@ func join(cols []string) string {
 // Write runs fn in a transaction on the write source and commits it together with the rows of the
 // change log. When the database asks for a repetition (deadlock, serialization, fail-over before the
 // commit) fn runs again from the start, so it must have no effect outside the transaction. An unknown
-// outcome of COMMIT is settled before Write returns.
+// outcome of COMMIT is settled before Write returns; see Repeatable for a transaction without such rows.
 func (d *DB) Write(ctx context.Context, fn func(ctx context.Context, tx *Tx) error) error {
 	if InWrite(ctx) {
 		return errors.New("db: Write inside Write: pass the transaction on")
@@ -370,7 +390,7 @@ func (d *DB) writeOnce(ctx context.Context, fn func(ctx context.Context, tx *Tx)
 			return isTransient(err), err
 		}
 		if !numbered {
-			return false, unknownOutcome(err)
+			return tx.repeats, unknownOutcome(err)
 		}
 		committed, settleErr := d.settle(ctx, n)
 		if settleErr != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/change"
+	"github.com/stoa-portal/stoa/cluster"
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/db/dbtest"
 	"github.com/stoa-portal/stoa/follow"
@@ -302,5 +303,75 @@ func TestFollow_OneWithItsOwnPlaceReadsAgainWhatAFailoverTookOffItsList(t *testi
 		a.start(k.follower(w))
 		w.save(w.d, 5)
 		w.eventually("it goes on", func() bool { return k.shows(w) })
+	})
+}
+
+// Where a whole batch takes longer than the lease lasts, smaller ones are tried: else nothing ever would be done.
+func TestFollow_ABatchThatLosesTheLeaseIsMadeSmaller(t *testing.T) {
+	t.Parallel()
+	worlds(t, dbtest.Engines(), func(t *testing.T, w *world) {
+		var slow lossy
+		f := w.mirror()
+		apply := f.Apply
+		f.Apply = func(ctx context.Context, b follow.Batch) error {
+			if len(b.Changes) > 10 {
+				slow.lose()
+			}
+			return apply(ctx, b)
+		}
+		a := w.join("a", f, func(o *follow.Options) {
+			lease := o.Lease
+			o.Lease = func(name string) follow.Lease { return slow.of(lease(name)) }
+		})
+		w.eventually("it has begun", func() bool { s := w.status(a); return s.Name != "" && s.Looking == "" })
+		err := w.d.Write(t.Context(), func(ctx context.Context, tx *db.Tx) error {
+			var rows []db.Row
+			for i := range 150 {
+				tx.Changed("thing", key(i+1), 7, 1)
+				rows = append(rows, db.Row{"id": i + 1, "version": 1, "scope": 7})
+			}
+			return tx.InsertAll(ctx, "test_thing", rows)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.eventually("all of it is done", w.mirrored)
+		a.Stop()
+		w.judge()
+	})
+}
+
+// lossy is a lease that is lost on demand and won again at once.
+type lossy struct {
+	follow.Lease
+	mu     sync.Mutex
+	cancel context.CancelCauseFunc
+}
+
+func (l *lossy) of(lease follow.Lease) follow.Lease {
+	l.Lease = lease
+	return l
+}
+
+func (l *lossy) lose() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.cancel(cluster.ErrFenced)
+}
+
+func (l *lossy) Run(ctx context.Context, fn func(ctx context.Context, fence cluster.Fence) error) error {
+	return l.Lease.Run(ctx, func(ctx context.Context, fence cluster.Fence) error {
+		for {
+			inner, cancel := context.WithCancelCause(ctx)
+			l.mu.Lock()
+			l.cancel = cancel
+			l.mu.Unlock()
+			err := fn(inner, fence)
+			lost := inner.Err() != nil
+			cancel(nil)
+			if !lost || ctx.Err() != nil {
+				return err
+			}
+		}
 	})
 }

@@ -157,7 +157,7 @@ func (w *worker) retry(ctx context.Context) (more bool, err error) {
 	if !w.isDue() {
 		return false, nil
 	}
-	list, err := w.pending(ctx, false, w.s.o.Batch)
+	list, err := w.pending(ctx, false, w.batch())
 	if err != nil || len(list) == 0 {
 		return false, err
 	}
@@ -257,40 +257,62 @@ func changesOf(list []task) (out []Change) {
 // put writes tasks. A scope that is being looked at is looked at anew afterwards; a thing that failed and is changed
 // again has all its tries again.
 func (w *worker) put(ctx context.Context, tx *db.Tx, list []task) error {
+	at, rows := map[key]int{}, []db.Row(nil)
 	for _, t := range list {
 		if t.ID == 0 && t.tries == 0 && t.message == "" {
-			begun := " AND progress <> ''" // one that was not begun will see it
-			if t.reason == Asked {
-				begun = "" // by another node, while the first portion may be at work
-			}
-			const this = " WHERE name = ? AND kind = ? AND thing = 0 AND scope = ? AND failed = ?"
-			if _, err := tx.Exec(ctx, "UPDATE follow_task SET anew = ?"+this+begun,
-				true, w.name, t.Kind, t.Scope, false); err != nil {
-				return fmt.Errorf("note what the follower has to do: %w", err)
-			}
-			var done int
-			err := tx.QueryRow(ctx, "SELECT COUNT(*) FROM follow_task"+this, w.name, t.Kind, t.Scope, false).Scan(&done)
+			listed, err := w.lookAnew(ctx, tx, t)
 			if err != nil {
-				return fmt.Errorf("note what the follower has to do: %w", err)
+				return err
 			}
-			if done > 0 {
+			if listed {
 				continue
 			}
 		}
-		since := t.since
-		if since == 0 {
-			since = db.Micros(tx.Now())
+		if i, found := at[t.key()]; found {
+			rows[i] = w.row(tx, t)
+			continue
 		}
-		err := tx.Upsert(ctx, "follow_task", []string{"name", "kind", "thing", "scope"}, db.Row{"name": w.name,
-			"kind": t.Kind, "thing": t.ID, "scope": t.Scope, "version": t.Version, "writer": t.writer, "n": int64(t.n),
-			"part": t.part, "joined": int64(t.joined), "reason": string(t.reason), "progress": t.progress,
-			"anew": t.anew, "tries": t.tries, "due": w.due(t, tx.Now()), "failed": t.failed, "since": since,
-			"message": t.message})
-		if err != nil {
-			return fmt.Errorf("note what the follower has to do: %w", err)
-		}
+		at[t.key()] = len(rows)
+		rows = append(rows, w.row(tx, t))
+	}
+	// Many in one statement: of a big transaction they are thousands, and the lease is not renewed meanwhile on SQLite.
+	if err := tx.UpsertAll(ctx, "follow_task", []string{"name", "kind", "thing", "scope"}, rows); err != nil {
+		return fmt.Errorf("note what the follower has to do: %w", err)
 	}
 	return nil
+}
+
+// lookAnew lets a scope that is on the list be looked at once more; false: it is not on the list.
+func (w *worker) lookAnew(ctx context.Context, tx *db.Tx, t task) (listed bool, err error) {
+	begun := " AND progress <> ''" // one that was not begun will see it
+	if t.reason == Asked {
+		begun = "" // by another node, while the first portion may be at work
+	}
+	const this = " WHERE name = ? AND kind = ? AND thing = 0 AND scope = ? AND failed = ?"
+	if _, err := tx.Exec(ctx, "UPDATE follow_task SET anew = ?"+this+begun,
+		true, w.name, t.Kind, t.Scope, false); err != nil {
+		return false, fmt.Errorf("note what the follower has to do: %w", err)
+	}
+	var n int
+	err = tx.QueryRow(ctx, "SELECT COUNT(*) FROM follow_task"+this, w.name, t.Kind, t.Scope, false).Scan(&n)
+	if err != nil {
+		return false, fmt.Errorf("note what the follower has to do: %w", err)
+	}
+	return n > 0, nil
+}
+
+// row is the task as the table has it.
+func (w *worker) row(tx *db.Tx, t task) db.Row {
+	since := t.since
+	if since == 0 {
+		since = db.Micros(tx.Now())
+	}
+	return db.Row{
+		"name": w.name, "kind": t.Kind, "thing": t.ID, "scope": t.Scope,
+		"version": t.Version, "writer": t.writer, "n": int64(t.n), "part": t.part, "joined": int64(t.joined),
+		"reason": string(t.reason), "progress": t.progress, "anew": t.anew,
+		"tries": t.tries, "due": w.due(t, tx.Now()), "failed": t.failed, "since": since, "message": t.message,
+	}
 }
 
 // drop takes things off the list.

@@ -57,6 +57,7 @@ type worker struct {
 	beyond      time.Time // since when the database lacks what was read
 	lacks       string    // the history in which it does
 	behind      bool      // the newest read said so
+	halved      int       // how often the lease was lost in the middle of a batch, so that the next ones are smaller
 }
 
 // seen is what a status shows of a worker.
@@ -106,6 +107,9 @@ func (w *worker) run(ctx context.Context, fence cluster.Fence) error {
 	failing, said := false, int64(0)
 	for tries := 0; ; {
 		more, err := w.step(ctx)
+		if errors.Is(err, cluster.ErrFenced) || errors.Is(context.Cause(ctx), cluster.ErrFenced) {
+			w.halved++
+		}
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -132,11 +136,19 @@ func (w *worker) run(ctx context.Context, fence cluster.Fence) error {
 			failing = false
 		}
 		tries = 0
-		if !more && !w.wait(ctx) {
+		if more {
+			continue
+		}
+		w.halved = 0
+		if !w.wait(ctx) {
 			return nil
 		}
 	}
 }
+
+// batch is how many things are done at once. Where a whole batch takes longer than the lease lasts, the lease is lost
+// each time before it is done, and without smaller ones nothing ever would be.
+func (w *worker) batch() int { return max(1, w.s.o.Batch>>w.halved) }
 
 func (w *worker) running(is bool) {
 	w.seen.mu.Lock()
@@ -239,7 +251,7 @@ func (w *worker) readOn(ctx context.Context) (more bool, err error) {
 	if w.tasks.waiting >= mostWaiting {
 		return false, nil
 	}
-	read, err := w.s.o.Log.After(ctx, w.place, w.from, 2*w.s.o.Batch)
+	read, err := w.s.o.Log.After(ctx, w.place, w.from, 2*w.batch())
 	if errors.Is(err, change.ErrBehind) {
 		if !w.behind { // the place in memory may name a writer that was forgotten since it was loaded
 			w.behind, w.loaded = true, false
@@ -261,8 +273,8 @@ func (w *worker) readOn(ctx context.Context) (more bool, err error) {
 	}
 	changes, folded := w.fold(changes)
 	late := append(scopes, folded...)
-	if len(changes) > w.s.o.Batch { // of a big transaction: they are done one batch after the other
-		late, changes = append(late, tasksOf(changes[w.s.o.Batch:], Told)...), changes[:w.s.o.Batch]
+	if most := w.batch(); len(changes) > most { // of a big transaction: they are done one batch after the other
+		late, changes = append(late, tasksOf(changes[most:], Told)...), changes[:most]
 	}
 	err = w.commit(ctx, move{to: read.Place, add: late, changes: changes})
 	var failed *failure

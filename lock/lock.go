@@ -295,6 +295,7 @@ func (s *Service) take(
 	}
 	var st State
 	err = s.o.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+		tx.Repeatable()
 		for range 3 { // two windows may both find no row
 			v, found, err := s.read(ctx, tx, t, tx.Dialect().ForUpdate())
 			if err != nil {
@@ -390,6 +391,7 @@ func (s *Service) Release(ctx context.Context, kind string, id stoa.ID, token st
 		return stoa.Unauthorized("sign in to edit %s", access.This(clip(kind)))
 	}
 	err := s.o.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+		tx.Repeatable()
 		v, found, err := s.read(ctx, tx, Thing{Kind: kind, ID: id}, tx.Dialect().ForUpdate())
 		if err != nil || !found || v.token != token || v.Owner != actor.User || v.releasedBy != "" {
 			return err

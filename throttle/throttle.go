@@ -57,6 +57,7 @@ func New(d *db.DB, window time.Duration, now func() time.Time) *Service {
 func (s *Service) Try(ctx context.Context, limits ...Limit) error {
 	slices.SortFunc(limits, func(a, b Limit) int { return strings.Compare(a.Subject, b.Subject) })
 	return s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+		tx.Repeatable() // but for a try that is counted twice, which is better than a person who is told nothing
 		now := s.now()
 		start := db.Micros(now.Add(-s.window))
 		for _, l := range limits {

@@ -372,6 +372,7 @@ func (s *Service) SignOut(ctx context.Context, token string) error {
 		return nil
 	}
 	return s.db.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+		tx.Repeatable()
 		if err := endSessions(ctx, tx, "digest = ?", digest); err != nil || len(tx.Changes()) == 0 {
 			return err
 		}

@@ -107,7 +107,8 @@ func (l *Link) lose() {
 	}
 }
 
-func (l *Link) broken() bool {
+// Broken reports whether an answer was lost, so that nothing can be reached until Mend.
+func (l *Link) Broken() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.lost
@@ -135,7 +136,7 @@ func (l *Link) accept() {
 func (l *Link) connect(client net.Conn) {
 	defer client.Close()
 	l.pass()
-	if l.broken() {
+	if l.Broken() {
 		return
 	}
 	server, err := net.Dial("tcp", l.server)
