@@ -274,8 +274,8 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		Refused: s.Audit.Refused, Logger: s.log}); err != nil {
 		return err
 	}
-	if err := s.Bulk.Register(slices.Concat(s.Content.BulkActions(), s.Files.BulkActions(),
-		s.Assets.BulkActions())...); err != nil {
+	if err := s.Bulk.Register(slices.Concat(s.Content.BulkActions(), s.Pages.BulkActions(),
+		s.Files.BulkActions(), s.Assets.BulkActions())...); err != nil {
 		return err
 	}
 	if err := s.registerJobs(); err != nil {
