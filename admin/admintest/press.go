@@ -226,7 +226,7 @@ func (s *screen) values(button *html.Node) url.Values {
 		}
 		switch {
 		case n.Data == "textarea":
-			out.Add(name, strings.TrimPrefix(raw(n), "\n"))
+			out.Add(name, raw(n))
 		case n.Data == "select":
 			for _, o := range chosen(n) {
 				out.Add(name, o)
