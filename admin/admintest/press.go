@@ -118,7 +118,7 @@ func (w *World) Without(what string, a Answer, words ...string) {
 }
 
 // Press sends a form of a screen as a browser does when the button is pressed: all that the screen has filled in, with
-// the pairs of names and values in place of that. The button is named by its text; where several have it, the address
+// the pairs of names and values in place of that. The button is named by its text or label; where several have it, the address
 // that it sends to stands before, as "/control/pages/bulk Delete". A name that the form does not have, or a value that
 // cannot be chosen there, fails.
 func (w *World) Press(actor stoa.Actor, a Answer, button string, pairs ...string) Answer {
@@ -135,7 +135,7 @@ func (w *World) Press(actor stoa.Actor, a Answer, button string, pairs ...string
 	}
 	var found []*html.Node
 	for _, b := range s.buttons {
-		if text(b) == label && (where == "" || pathOf(s.target(b, a.At)) == where) {
+		if called(b) == label && (where == "" || pathOf(s.target(b, a.At)) == where) {
 			found = append(found, b)
 		}
 	}
@@ -321,6 +321,14 @@ func raw(n *html.Node) string {
 }
 
 func text(n *html.Node) string { return strings.Join(strings.Fields(raw(n)), " ") }
+
+// called is what a button is called: its text, or for one that has a picture only its label.
+func called(button *html.Node) string {
+	if t := text(button); t != "" {
+		return t
+	}
+	return attr(button, "aria-label")
+}
 
 func pathOf(address string) string {
 	p, _, _ := strings.Cut(address, "?")
