@@ -250,7 +250,11 @@ func (w *World) Build() {
 		Content: w.Content, Taxonomy: w.Taxonomy, Render: theme, Catalogue: catalogue, Assets: looks, Audit: w.Audit}))
 	Must(t, files.Add(p, files.Options{Access: w.Access, Assets: w.Assets, Files: w.Files, Bulk: w.Bulk, Audit: w.Audit}))
 	Must(t, people.Add(p, people.Options{Access: w.Access, Sites: w.Sites, Users: w.Users}))
-	Must(t, sites.Add(p, sites.Options{Access: w.Access, Sites: w.Sites, Pages: w.Pages, Render: theme}))
+	Must(t, sites.Add(p, sites.Options{Access: w.Access, Sites: w.Sites, Pages: w.Pages, Render: theme,
+		CreateInstance: func(ctx context.Context, d site.Defaults) (string, error) {
+			_, _, err := w.Sites.CreateInstance(ctx, d)
+			return "/account/reset?token=made-by-the-test", err
+		}}))
 	Must(t, operate.Add(p, operate.Options{Sites: w.Sites, Jobs: w.Jobs, Locks: w.Locks, Log: w.Log, Audit: w.Audit,
 		Nodes: w.Nodes,
 		NodeNames: func(context.Context) (map[int64]string, error) {
