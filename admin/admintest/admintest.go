@@ -121,7 +121,7 @@ func On(t *testing.T, d *db.DB, nodes operate.Nodes) *World {
 	Must(t, err)
 	w.Content, err = content.New(content.Options{DB: d, Cache: c, Access: w.Access, Taxonomy: w.Taxonomy, Assets: w.Assets})
 	Must(t, err)
-	w.Pages, err = page.New(page.Options{DB: d, Cache: c, Access: w.Access, Sites: w.Sites})
+	w.Pages, err = page.New(page.Options{DB: d, Cache: c, Access: w.Access, Sites: w.Sites, Assets: w.Assets})
 	Must(t, err)
 	w.Store = t.TempDir()
 	store := filestoretest.Dir(t, w.Store)

@@ -2,6 +2,7 @@ package admintest
 
 import (
 	"bytes"
+	"cmp"
 	"io"
 	"mime/multipart"
 	"net/http"
@@ -156,7 +157,7 @@ func (w *World) Press(actor stoa.Actor, a Answer, button string, pairs ...string
 		values.Add(name, value)
 	}
 	target := s.target(found[0], a.At)
-	if strings.EqualFold(attr(s.form(found[0]), "method"), "post") {
+	if strings.EqualFold(cmp.Or(attr(found[0], "formmethod"), attr(s.form(found[0]), "method")), "post") {
 		return w.ask(actor, http.MethodPost, target, "application/x-www-form-urlencoded", strings.NewReader(values.Encode()))
 	}
 	return w.Get(actor, pathOf(target)+"?"+values.Encode())
