@@ -196,6 +196,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	}
 
 	// Files: a store that is not the cluster's store, or cannot be used, keeps the node from being ready.
+	s.files.tokens.every = cmp.Or(o.TokenEvery, tokenEvery)
 	if err := s.openFiles(ctx, o.NoSync); err != nil {
 		return err
 	}
