@@ -29,6 +29,9 @@ type Sift struct {
 	// Otherwise reports that the area shows something else for a search, such as a tree where nothing is filtered;
 	// then nothing is read. nil: it never does.
 	Otherwise func(query string) bool
+	// All gives what the area shows then, on all its pages, for Ticked. It is wanted beside Otherwise where things can
+	// be ticked.
+	All func(query string) ([]stoa.ID, error)
 }
 
 // Choice is a value of a filter in the address, in words, and what it chooses. The first one chooses everything.
@@ -85,9 +88,12 @@ func (h *Panel) Matching(q *Request, s Sift) (f asset.Filter, ok bool, err error
 // Ticked gives the things that were ticked in a list, or all of the list that the form was sent from.
 func (h *Panel) Ticked(q *Request, s Sift) (ids []stoa.ID, err error) {
 	if q.PostForm.Get("all") == "on" {
-		f, ok, err := h.Matching(q, s) // the address of the form has the filter of the list
-		if err != nil || !ok {
+		e, f, none, err := h.asked(q, s) // the address of the form has the filter of the list
+		switch {
+		case err != nil || none:
 			return nil, err
+		case s.otherwise(q, e, f):
+			return s.All(e.Query)
 		}
 		all, err := s.Assets.Matching(q.Context(), q.Site, f)
 		for _, t := range all {
@@ -148,6 +154,12 @@ func (h *Panel) asked(q *Request, s Sift) (e Entries, f asset.Filter, none bool,
 	return e, f, none, err
 }
 
+// otherwise reports that the area shows something else than a list of entries, as nothing but words is asked for.
+func (s Sift) otherwise(q *Request, e Entries, f asset.Filter) bool {
+	sifted := e.Filtered || e.Open || q.URL.Query().Get("sort") != "" || f.After != "" || f.Before != ""
+	return !sifted && s.Otherwise != nil && s.Otherwise(e.Query)
+}
+
 // Entries reads what the address asks for of a list.
 func (h *Panel) Entries(q *Request, s Sift) (Entries, error) {
 	in := q.URL.Query()
@@ -155,9 +167,18 @@ func (h *Panel) Entries(q *Request, s Sift) (Entries, error) {
 	if err != nil {
 		return e, err
 	}
-	sifted := e.Filtered || e.Open || in.Get("sort") != "" || f.After != "" || f.Before != ""
+	kept := url.Values{}
+	for key, list := range in {
+		switch key {
+		case "after", "before", "page", "done", "undo":
+		default:
+			kept[key] = list
+		}
+	}
+	e.asked = kept.Encode()
+	e.Otherwise = s.otherwise(q, e, f)
 	e.Filtered = e.Filtered || e.Query != "" || e.Open
-	if e.Otherwise = !sifted && s.Otherwise != nil && s.Otherwise(e.Query); e.Otherwise || none {
+	if e.Otherwise || none {
 		return e, nil
 	}
 	l, err := h.readEntries(q, s, &e, f)
@@ -170,15 +191,6 @@ func (h *Panel) Entries(q *Request, s Sift) (Entries, error) {
 		return e, err
 	}
 	e.Items = l.Items
-	kept := url.Values{}
-	for key, list := range in {
-		switch key {
-		case "after", "before", "page", "done", "undo":
-		default:
-			kept[key] = list
-		}
-	}
-	e.asked = kept.Encode()
 	to := func(name, place string) string {
 		v := maps.Clone(kept)
 		if place != "" {

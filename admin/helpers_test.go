@@ -8,26 +8,15 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
-	"github.com/stoa-portal/stoa/admin"
-	assetscreens "github.com/stoa-portal/stoa/admin/assets"
-	bulkscreens "github.com/stoa-portal/stoa/admin/bulk"
-	"github.com/stoa-portal/stoa/admin/contents"
-	"github.com/stoa-portal/stoa/admin/files"
-	"github.com/stoa-portal/stoa/admin/operate"
-	"github.com/stoa-portal/stoa/admin/pages"
-	"github.com/stoa-portal/stoa/admin/people"
-	"github.com/stoa-portal/stoa/admin/sites"
-	"github.com/stoa-portal/stoa/admin/trash"
+	"github.com/stoa-portal/stoa/admin/admintest"
 	"github.com/stoa-portal/stoa/asset"
 	"github.com/stoa-portal/stoa/audit"
-	"github.com/stoa-portal/stoa/autosave"
 	"github.com/stoa-portal/stoa/bulk"
 	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/change"
@@ -35,30 +24,20 @@ import (
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/db/dbtest"
 	"github.com/stoa-portal/stoa/document"
-	"github.com/stoa-portal/stoa/filestore/filestoretest"
 	"github.com/stoa-portal/stoa/job"
 	"github.com/stoa-portal/stoa/lock"
-	"github.com/stoa-portal/stoa/look"
 	"github.com/stoa-portal/stoa/page"
-	"github.com/stoa-portal/stoa/render"
 	"github.com/stoa-portal/stoa/site"
 	"github.com/stoa-portal/stoa/taxonomy"
 	"github.com/stoa-portal/stoa/user"
-	"github.com/stoa-portal/stoa/widget"
 )
 
-const secret = "correct horse battery"
-
-// alone is the only node there is.
-type alone struct{}
-
-func (alone) IsMaster() bool     { return true }
-func (alone) Writer() int64      { return 1 }
-func (alone) Alive(w int64) bool { return w == 1 }
+const secret = admintest.Secret
 
 // world is a portal with a control panel, real services and a person for each kind of permission.
 type world struct {
 	t        *testing.T
+	portal   *admintest.World
 	mux      *http.ServeMux
 	access   *access.Service
 	users    *user.Service
@@ -93,167 +72,20 @@ func newWorld(t *testing.T) *world {
 
 func newWorldOn(t *testing.T, d *db.DB) *world {
 	t.Helper()
-	c, err := cache.New(cache.Options{Proof: cache.Boottime, InTransaction: db.InWrite})
-	must(t, err)
-	t.Cleanup(c.Close)
-	log, err := change.Open(context.Background(), change.Options{DB: d, Apply: func(rows []change.Row) {
-		var list []cache.Change
-		for _, r := range rows {
-			list = append(list, cache.Change{Kind: r.Kind, ID: int64(r.ID), Scope: int64(r.Scope)})
-		}
-		c.Invalidate(list, nil)
-	}})
-	must(t, err)
-	t.Cleanup(func() { must(t, log.Close(context.Background())) })
-	w := &world{t: t, nodes: newNodes()}
-	w.audit, err = audit.New(audit.Options{DB: d, Node: func() string { return "node-1" }})
-	must(t, err)
-	d.SetAuditor(w.audit)
-	w.access, err = access.New(access.Options{DB: d, Cache: c, InstanceOf: site.InstanceOf})
-	must(t, err)
-	w.sites, err = site.New(site.Options{DB: d, Cache: c, Access: w.access})
-	must(t, err)
-	w.users, err = user.New(user.Options{DB: d, Cache: c, Access: w.access, HashMemory: 64, Audit: w.audit})
-	must(t, err)
-	t.Cleanup(func() { must(t, w.users.Close()) })
-	w.tax, err = taxonomy.New(taxonomy.Options{DB: d, Cache: c, Access: w.access})
-	must(t, err)
-	w.assets, err = asset.New(asset.Options{DB: d, Access: w.access, Cache: c})
-	must(t, err)
-	w.content, err = content.New(content.Options{DB: d, Cache: c, Access: w.access, Taxonomy: w.tax, Assets: w.assets})
-	must(t, err)
-	w.pages, err = page.New(page.Options{DB: d, Cache: c, Access: w.access, Sites: w.sites})
-	must(t, err)
-	w.store = t.TempDir()
-	store := filestoretest.Dir(t, w.store)
-	w.files, err = document.New(document.Options{DB: d, Cache: c, Access: w.access, Store: store})
-	must(t, err)
-	must(t, w.assets.Register(w.content.AssetType(), w.files.AssetType(), w.pages.AssetType()))
-	must(t, w.assets.RegisterBin(w.files.BinKind(), w.pages.MenuBin(), w.pages.RedirectBin(), w.tax.CategoryBin(),
-		w.tax.TagBin(), w.access.BinKind(), w.users.BinKind()))
-	w.jobs, err = job.New(job.Options{DB: d, Leader: alone{}, Node: "node-1", Poll: 5 * time.Millisecond})
-	must(t, err)
-	t.Cleanup(w.jobs.Stop)
-	must(t, w.jobs.Register(w.content.Job()))
-	w.bulk, err = bulk.New(bulk.Options{DB: d, Jobs: w.jobs, Actor: w.users.Acting})
-	must(t, err)
-	must(t, w.bulk.Register(w.content.BulkActions()...))
-	must(t, w.bulk.Register(w.files.BulkActions()...))
-	must(t, w.bulk.Register(w.assets.BulkActions()...))
-	must(t, w.jobs.Register(w.bulk.Job()))
-	w.db = d
-	w.locks, err = lock.New(
-		lock.Options{DB: d, Access: w.access, Path: func(ctx context.Context, kind string, id stoa.ID) (access.Path, error) {
-			if kind == lock.Page {
-				p, err := w.pages.Get(ctx, id)
-				if err != nil {
-					return nil, err
-				}
-				return w.pages.Path(ctx, p)
-			}
-			a, err := w.content.Get(ctx, id)
-			return a.Path(), err
-		}},
-	)
-	must(t, err)
-
-	system := stoa.WithActor(context.Background(), stoa.SystemActor())
-	w.instance, w.site, _, err = w.sites.EnsureDefault(
-		system,
-		site.Defaults{WebID: "stoa.example", Name: "Stoa", SiteSlug: "guest", SiteName: "Quay & Sons",
-			MailDomain: "example.com", TimeZone: "Europe/Vienna", Locale: "en", Locales: []stoa.Locale{"en", "de"}},
-	)
-	must(t, err)
-	roles, err := w.access.RoleIDs(system, w.instance.ID)
-	must(t, err)
-	authors, err := w.access.CreateRole(system, access.Role{Instance: w.instance.ID, Name: "Author"})
-	must(t, err)
-	must(t, w.access.SetGrants(system, w.site.Path(), []access.Grant{{Role: authors.ID, Action: access.Edit}}))
-	person := func(name string, role stoa.ID, admin bool) stoa.Actor {
-		var held []stoa.ID
-		if role != 0 {
-			held = append(held, role)
-		}
-		u, err := w.users.Create(
-			system,
-			user.User{
-				Instance:   w.instance.ID,
-				ScreenName: name,
-				Email:      name + "@example.com",
-				FirstName:  name,
-				LastName:   "Brandt",
-				Roles:      held,
-			},
-			secret,
-		)
-		must(t, err)
-		held = append(held, roles[access.RoleUser], roles[access.RoleGuest]) // which everybody has
-		slices.Sort(held)
-		return stoa.Actor{
-			User:     u.ID,
-			Name:     u.FullName(),
-			Instance: w.instance.ID,
-			Roles:    held,
-			Admin:    admin,
-			Operator: admin,
-			Proven:   time.Now(),
-		}
-	}
-	w.admin = person("ada", roles[access.RoleAdministrator], true)
-	w.editor = person("ed", roles[access.RoleEditor], false)
-	w.author = person("tom", authors.ID, false)
-	w.member = person("nina", 0, false)
-
-	w.cache, w.log = c, log
-	w.build()
-	return w
+	n := newNodes()
+	p := admintest.On(t, d, n)
+	return &world{t: t, portal: p, mux: p.Mux, access: p.Access, users: p.Users, sites: p.Sites, pages: p.Pages,
+		content: p.Content, assets: p.Assets, tax: p.Taxonomy, instance: p.Instance, site: p.Site, admin: p.Admin,
+		editor: p.Editor, author: p.Author, member: p.Member, files: p.Files, store: p.Store, jobs: p.Jobs, bulk: p.Bulk,
+		locks: p.Locks, cache: p.Cache, log: p.Log, db: p.DB, nodes: n, audit: p.Audit}
 }
 
-// build makes the control panel on the services of the world.
+// build makes the control panel again on the services of the world.
 func (w *world) build() {
-	t := w.t
-	t.Helper()
-	assets, catalogue := look.New(), widget.New(slices.Concat(page.Widgets(w.pages), content.Widgets(w.content),
-		document.Widgets(w.files))...)
-	theme, err := render.New(render.Options{Pages: w.pages, Catalogue: catalogue, Assets: assets})
-	must(t, err)
-	t.Cleanup(theme.Close)
-	p, err := admin.New(admin.Options{Access: w.access, Sites: w.sites, Assets: assets, Locks: w.locks, Audit: w.audit,
-		Picture: w.files.Image, Typed: autosave.New(w.db, nil),
-		SiteOf: func(*http.Request) (site.Instance, site.Site, error) {
-			st, err := w.sites.Site(as(stoa.SystemActor()), w.site.ID)
-			return w.instance, st, err
-		}})
-	must(t, err)
-	must(t, contents.Add(p, contents.Options{Access: w.access, Assets: w.assets, Content: w.content, Taxonomy: w.tax,
-		Bulk: w.bulk}))
-	must(t, assetscreens.Add(p, assetscreens.Options{Access: w.access, Assets: w.assets, Now: w.now}))
-	must(t, trash.Add(p, trash.Options{Access: w.access, Assets: w.assets, Bulk: w.bulk, Sites: w.sites,
-		Age: 30 * 24 * time.Hour}))
-	must(t, bulkscreens.Add(p, bulkscreens.Options{Access: w.access, Assets: w.assets, Bulk: w.bulk}))
-	must(t, pages.Add(p, pages.Options{Access: w.access, Entries: w.assets, Pages: w.pages, Content: w.content,
-		Taxonomy: w.tax, Render: theme, Catalogue: catalogue, Assets: assets, Audit: w.audit}))
-	must(t, files.Add(p, files.Options{Access: w.access, Assets: w.assets, Files: w.files, Bulk: w.bulk, Audit: w.audit}))
-	must(t, people.Add(p, people.Options{Access: w.access, Sites: w.sites, Users: w.users}))
-	must(t, sites.Add(p, sites.Options{Access: w.access, Sites: w.sites, Pages: w.pages, Render: theme}))
-	must(t, operate.Add(p, operate.Options{Sites: w.sites, Jobs: w.jobs, Locks: w.locks, Log: w.log, Audit: w.audit,
-		Nodes: w.nodes,
-		NodeNames: func(context.Context) (map[int64]string, error) {
-			return map[int64]string{w.log.Writer(): "node-1"}, nil
-		},
-		Properties: func(context.Context) ([]operate.Property, error) {
-			return []operate.Property{
-				{Name: "session.timeout", Value: "45m", Default: "30m", Source: "stoa.properties:3",
-					Help: "How long a session lasts."},
-				{Name: "web.server.port", Value: "8080", Default: "8080", Source: "default"},
-			}, nil
-		},
-		Caches: func(context.Context) ([]cache.RegionStats, error) {
-			return append(w.cache.Stats(),
-				cache.RegionStats{Name: "shared", Mode: "copy", Offered: 12, Accepted: 3456, Declined: 7}), nil
-		}}))
-	w.mux = http.NewServeMux()
-	p.Mount(w.mux)
+	w.t.Helper()
+	w.portal.Now, w.portal.Locks, w.portal.Assets = w.now, w.locks, w.assets
+	w.portal.Build()
+	w.mux = w.portal.Mux
 }
 
 func must(t *testing.T, err error) {

@@ -20,8 +20,8 @@ func TestUserForm_KeepsALanguageAndAZoneThatNoListHas(t *testing.T) {
 	w.want("the form", a, http.StatusOK, `<option value="ca-ES-valencia" selected>`,
 		`<option value="GMT&#43;05:45" selected>`, `<option value="de">Deutsch – de</option>`,
 		`<optgroup label="Europe">`, `<option value="Europe/Vienna">Vienna</option>`)
-	form := append(a.shown(), "version", w.version(a), "screenName", u.ScreenName, "email", u.Email, "first_name",
-		"Renamed", "last_name", u.LastName, "status", "active", "locale", "ca-ES-valencia", "timeZone", "GMT+05:45")
+	form := append(a.shown(), "version", w.version(a), "screenName", u.ScreenName, "email", u.Email, "firstName",
+		"Renamed", "lastName", u.LastName, "status", "active", "locale", "ca-ES-valencia", "timeZone", "GMT+05:45")
 	w.want("save", w.post(w.admin, at, form...), http.StatusSeeOther)
 	if u, err = w.users.Get(as(w.admin), u.ID); err != nil || u.FirstName != "Renamed" || u.Locale != "ca-ES-valencia" ||
 		u.TimeZone != "GMT+05:45" {

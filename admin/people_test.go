@@ -30,7 +30,7 @@ func TestUsers_CreateEditRolesPasswordDelete(t *testing.T) {
 		"ida",
 		"email",
 		"not an address",
-		"first_name",
+		"firstName",
 		"<b>Ida</b>",
 		"roles",
 		editor,
@@ -65,9 +65,9 @@ func TestUsers_CreateEditRolesPasswordDelete(t *testing.T) {
 		"ida",
 		"email",
 		"ida@example.com",
-		"first_name",
+		"firstName",
 		"Ida",
-		"last_name",
+		"lastName",
 		"Berg",
 		"roles",
 		editor,
@@ -92,14 +92,14 @@ func TestUsers_CreateEditRolesPasswordDelete(t *testing.T) {
 	opened := w.version(a)
 	form := append(
 		[]string{"version", opened},
-		append(a.shown(), "screenName", "ida", "email", "ida@example.com", "first_name", "Ida", "status", "active")...)
-	w.want("save without roles", w.post(w.admin, at, append(form, "last_name", "Berger")...), http.StatusSeeOther)
+		append(a.shown(), "screenName", "ida", "email", "ida@example.com", "firstName", "Ida", "status", "active")...)
+	w.want("save without roles", w.post(w.admin, at, append(form, "lastName", "Berger")...), http.StatusSeeOther)
 	u, err := w.users.Get(as(w.admin), id)
 	must(t, err)
 	if u.LastName != "Berger" || len(u.Roles) != 0 {
 		t.Errorf("saved %q with the roles %v", u.LastName, u.Roles)
 	}
-	a = w.post(w.admin, at, append(form, "last_name", "Bergson")...)
+	a = w.post(w.admin, at, append(form, "lastName", "Bergson")...)
 	w.want(
 		"stale",
 		a,
@@ -110,7 +110,7 @@ func TestUsers_CreateEditRolesPasswordDelete(t *testing.T) {
 	)
 	w.want(
 		"save again on purpose",
-		w.post(w.admin, at, append([]string{"version", w.version(a)}, append(form[2:], "last_name", "Bergson")...)...),
+		w.post(w.admin, at, append([]string{"version", w.version(a)}, append(form[2:], "lastName", "Bergson")...)...),
 		http.StatusSeeOther,
 	)
 
@@ -341,8 +341,8 @@ func TestUserRoles_OneThatWasTakenAwayDoesNotComeBackFromAnOldForm(t *testing.T)
 	old := w.get(w.admin, at)
 	must(t, w.users.ChangeRoles(as(w.admin), w.editor.User, nil, []stoa.ID{editor}))
 	form := func(a answer) []string {
-		return append(a.shown(), "version", w.version(a), "screenName", "ed", "email", "ed@example.com", "first_name", "ed",
-			"last_name", "Brandt", "status", "active", "roles", author.String())
+		return append(a.shown(), "version", w.version(a), "screenName", "ed", "email", "ed@example.com", "firstName", "ed",
+			"lastName", "Brandt", "status", "active", "roles", author.String())
 	}
 	late := w.post(w.admin, at, append(form(old), "roles", editor.String())...)
 	w.want("an old form", late, http.StatusConflict, "Another person changed this", `value="`+author.String()+`" checked`)

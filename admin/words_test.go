@@ -86,7 +86,8 @@ var shown = []string{"Title", "Label", "Help", "Purpose", "Text", "Note", "Ask",
 func TestScreens_HaveNoWordsOfTheirOwn(t *testing.T) {
 	t.Parallel()
 	err := filepath.WalkDir(".", func(p string, d fs.DirEntry, err error) error {
-		if err != nil || filepath.Ext(p) != ".go" || strings.HasSuffix(p, "_test.go") || slices.Contains(inEnglish, p) {
+		if err != nil || filepath.Ext(p) != ".go" || strings.HasSuffix(p, "_test.go") || slices.Contains(inEnglish, p) ||
+			filepath.Dir(p) == "admintest" {
 			return err
 		}
 		set := token.NewFileSet()

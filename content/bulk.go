@@ -36,7 +36,10 @@ func (s *Service) Bulk(ctx context.Context, do string, ids []stoa.ID) error {
 	ids = slices.Clone(ids)
 	slices.Sort(ids) // in the same order as others, so that they wait for each other and not in a ring
 	ids = slices.Compact(ids)
-	if len(ids) > MaxBulk {
+	switch {
+	case len(ids) == 0:
+		return stoa.Invalid("id", "choose at least one article")
+	case len(ids) > MaxBulk:
 		return stoa.Invalid("id", "at most %d articles can be chosen at once; %d are", MaxBulk, len(ids))
 	}
 	return s.o.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {

@@ -52,7 +52,10 @@ func (s *Service) all(ctx context.Context, ids []stoa.ID, do func(context.Contex
 	ids = slices.Clone(ids)
 	slices.Sort(ids) // in the same order as others, so that they wait for each other and not in a ring
 	ids = slices.Compact(ids)
-	if len(ids) > MaxBulk {
+	switch {
+	case len(ids) == 0:
+		return stoa.Invalid("id", "choose at least one file")
+	case len(ids) > MaxBulk:
 		return stoa.Invalid("id", "at most %d files can be moved or deleted at once; %d are chosen", MaxBulk, len(ids))
 	}
 	return s.opt.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {

@@ -298,7 +298,10 @@ func (s *Service) Update(ctx context.Context, f File) (File, error) {
 	if len(f.Alt) > maxAlt {
 		return File{}, stoa.Invalid("alt", "the description is %d bytes long; at most %d are allowed", len(f.Alt), maxAlt)
 	}
-	have.Name, have.Alt, have.Version = CleanName(f.Name), strings.TrimSpace(f.Alt), f.Version+1
+	if have.Name, err = chosenName(f.Name); err != nil {
+		return File{}, err
+	}
+	have.Alt, have.Version = strings.TrimSpace(f.Alt), f.Version+1
 	err = s.opt.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
 		n, err := tx.Affected(
 			ctx,

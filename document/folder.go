@@ -190,12 +190,13 @@ func (s *Service) Folder(ctx context.Context, st site.Site, id stoa.ID) (Folder,
 // use what is in it at the new place, and with it a fresh sign-in when Restricted changes. A stale version is a
 // Conflict, a place within itself Invalid.
 func (s *Service) SaveFolder(ctx context.Context, st site.Site, f Folder) (Folder, error) {
-	if f.Name = CleanName(f.Name); f.Name == "file" {
-		return Folder{}, stoa.Invalid("name", "a name of 1 to %d bytes is expected", maxName)
+	var err error
+	if f.Name, err = chosenName(f.Name); err != nil {
+		return Folder{}, err
 	}
 	f.Site = st.ID
 	given := f
-	err := s.opt.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
+	err = s.opt.DB.Write(ctx, func(ctx context.Context, tx *db.Tx) error {
 		f = given // this may run again
 		all, err := loadFolders(ctx, tx, st.ID, tx.Dialect().ForUpdate())
 		if err != nil {

@@ -239,6 +239,15 @@ func CleanName(s string) string {
 	return s
 }
 
+// chosenName is CleanName for a name that a person has typed: one that leaves nothing or is cut off is refused.
+func chosenName(s string) (string, error) {
+	name := CleanName(s)
+	if s = strings.TrimSpace(s); len(s) > maxName || name == "file" && s != name {
+		return "", stoa.Invalid("name", "a name of 1 to %d bytes is expected", maxName)
+	}
+	return name, nil
+}
+
 const typeSVG = "image/svg+xml"
 
 // sniff finds the type of a file from its first bytes. Where they leave it open, the ending of the name

@@ -111,6 +111,17 @@ func (s *Service) moveTx(ctx context.Context, tx *db.Tx, st site.Site, id, paren
 	if err := s.lockTree(ctx, tx, st.ID); err != nil {
 		return err
 	}
+	t, err := loadTree(ctx, tx, st.ID)
+	if err != nil {
+		return err
+	}
+	return s.moveIn(ctx, tx, st, t, id, parent, position, version)
+}
+
+// moveIn is moveTx in a tree that is locked and read.
+func (s *Service) moveIn(ctx context.Context, tx *db.Tx, st site.Site, t *tree, id, parent stoa.ID, position int,
+	version int64,
+) error {
 	p, err := read(ctx, tx, id)
 	if err != nil {
 		return err
@@ -125,7 +136,7 @@ func (s *Service) moveTx(ctx context.Context, tx *db.Tx, st site.Site, id, paren
 	if slices.Contains(to.ids, id) {
 		return stoa.Invalid("parent", "a page cannot be moved below itself")
 	}
-	if err := s.mayMove(ctx, tx, st, p, to); err != nil {
+	if err := s.mayMove(ctx, st, t, p, to); err != nil {
 		return err
 	}
 	order, err := siblings(ctx, tx, st.ID, parent)
@@ -161,15 +172,11 @@ func (s *Service) moveTx(ctx context.Context, tx *db.Tx, st site.Site, id, paren
 	if parent != p.Parent { // who was let in by what is granted above it may not be any more
 		tx.TakesAway(nil)
 	}
-	return s.repath(ctx, tx, p, to.prefix+"/"+p.Slug, to.depth+1)
+	return s.repathIn(ctx, tx, t, p, to.prefix+"/"+p.Slug, to.depth+1)
 }
 
 // mayMove asks whether the actor may put the page p to the place to.
-func (s *Service) mayMove(ctx context.Context, tx *db.Tx, st site.Site, p Page, to spot) error {
-	t, err := loadTree(ctx, tx, p.Site)
-	if err != nil {
-		return err
-	}
+func (s *Service) mayMove(ctx context.Context, st site.Site, t *tree, p Page, to spot) error {
 	self := access.Resource{Kind: "page", ID: p.ID, Own: p.Restricted}
 	from := s.pathOf(t, t.nodes[p.ID], st.Path())
 	need := access.Edit
@@ -212,6 +219,14 @@ func (s *Service) repath(ctx context.Context, tx *db.Tx, p Page, path string, de
 	t, err := loadTree(ctx, tx, p.Site)
 	if err != nil {
 		return err
+	}
+	return s.repathIn(ctx, tx, t, p, path, depth)
+}
+
+// repathIn is repath in a tree that is read already.
+func (s *Service) repathIn(ctx context.Context, tx *db.Tx, t *tree, p Page, path string, depth int) error {
+	if p.Path == path {
+		return nil
 	}
 	var walk func(id stoa.ID, path string, depth int) error
 	walk = func(id stoa.ID, path string, depth int) error {

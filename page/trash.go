@@ -42,13 +42,22 @@ func (s *Service) Trash(ctx context.Context, id stoa.ID, version int64) error {
 		if err != nil {
 			return err
 		}
-		for _, id := range t.under(id) {
-			if err := s.mayRemove(ctx, s.pathOf(t, t.nodes[id], st.Path())); err != nil {
-				return err
-			}
-		}
-		return s.hide(ctx, tx, st, t, now, asset.Trash{})
+		return s.removeIn(ctx, tx, st, t, now)
 	})
+}
+
+// removeIn puts a page of the tree and those below it into the recycle bin, if the actor may remove each of them.
+func (s *Service) removeIn(ctx context.Context, tx *db.Tx, st site.Site, t *tree, p Page) error {
+	for _, id := range t.under(p.ID) {
+		err := s.mayRemove(ctx, s.pathOf(t, t.nodes[id], st.Path()))
+		if id != p.ID && (stoa.Is(err, stoa.KindForbidden) || stoa.Is(err, stoa.KindNotFound)) {
+			return refusal(err, stoa.Forbidden("there is a page below this one that you may not delete"))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return s.hide(ctx, tx, st, t, p, asset.Trash{})
 }
 
 // under gives the page and all below it, each after the one it is below.

@@ -196,6 +196,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	}
 
 	// Files: a store that is not the cluster's store, or cannot be used, keeps the node from being ready.
+	s.files.tokens.every = cmp.Or(o.TokenEvery, tokenEvery)
 	if err := s.openFiles(ctx, o.NoSync); err != nil {
 		return err
 	}
@@ -274,8 +275,8 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		Refused: s.Audit.Refused, Logger: s.log}); err != nil {
 		return err
 	}
-	if err := s.Bulk.Register(slices.Concat(s.Content.BulkActions(), s.Files.BulkActions(),
-		s.Assets.BulkActions())...); err != nil {
+	if err := s.Bulk.Register(slices.Concat(s.Content.BulkActions(), s.Pages.BulkActions(),
+		s.Files.BulkActions(), s.Assets.BulkActions())...); err != nil {
 		return err
 	}
 	if err := s.registerJobs(); err != nil {

@@ -116,6 +116,7 @@ func TestDatabaseStore_CopiesWithTheDatabase(t *testing.T) {
 
 // A version before took the folder whatever dl.store.impl said.
 func TestDatabaseStore_AHomeWhoseFilesLieInTheFolderGoesOnThere(t *testing.T) {
+	t.Parallel()
 	g, dir := servertest.NewGroup(t, dbtest.SQLite), t.TempDir()
 	folder := filepath.Join(dir, "files")
 	before := g.Join(map[string]string{rootProperty: folder})

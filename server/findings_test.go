@@ -373,6 +373,7 @@ func TestLook_SaysThatADatabaseIsEmptyOrNotThere(t *testing.T) {
 
 // A process that holds its socket and says nothing does not hang a command.
 func TestControl_AFrozenNodeIsNamed(t *testing.T) {
+	t.Parallel()
 	home := t.TempDir()
 	if err := os.Mkdir(filepath.Join(home, "run"), 0o700); err != nil {
 		t.Fatal(err)

@@ -134,8 +134,8 @@ func TestConfirm_NothingOfAFormIsSavedBefore(t *testing.T) {
 		ok(t, err)
 		r, err := a.Access.CreateRole(sys, access.Role{Instance: st.Instance, Name: "Keepers"})
 		ok(t, err)
-		held := url.Values{"screenName": {me.ScreenName}, "email": {me.Email}, "first_name": {"Renamed"},
-			"last_name": {me.LastName}, "status": {user.StatusActive}, "roles": {r.ID.String()}}
+		held := url.Values{"screenName": {me.ScreenName}, "email": {me.Email}, "firstName": {"Renamed"},
+			"lastName": {me.LastName}, "status": {user.StatusActive}, "roles": {r.ID.String()}}
 		for _, id := range me.Roles {
 			held.Add("roles", id.String())
 		}

@@ -39,7 +39,7 @@ func (s *Server) panel(asks *portal.Portal, theme *render.Service, catalogue *wi
 		trash.Add(p, trash.Options{Access: s.Access, Assets: s.Assets, Bulk: s.Bulk, Sites: s.Sites,
 			Age: s.cfg.Trash.MaxAge}),
 		bulk.Add(p, bulk.Options{Access: s.Access, Assets: s.Assets, Bulk: s.Bulk}),
-		pages.Add(p, pages.Options{Access: s.Access, Entries: s.Assets, Pages: s.Pages, Content: s.Content,
+		pages.Add(p, pages.Options{Access: s.Access, Entries: s.Assets, Pages: s.Pages, Bulk: s.Bulk, Content: s.Content,
 			Taxonomy: s.Taxonomy, Render: theme, Catalogue: catalogue, Assets: assets, Audit: s.Audit}),
 		filescreens.Add(p, filescreens.Options{Access: s.Access, Assets: s.Assets, Files: s.Files, Bulk: s.Bulk,
 			Audit:     s.Audit,

@@ -161,6 +161,13 @@ func (u *useCases) pages() {
 	_, _ = s.MenuBySlug(ctx, st.ID, m.Slug)
 	_, _ = s.Menus(ctx, st.ID)
 	u.must(s.TrashMenu(ctx, m.ID, m.Version))
+	both := []stoa.ID{b.ID, c.ID}
+	u.must(s.UnpublishAll(ctx, both))
+	u.must(s.PublishAll(ctx, both))
+	u.must(s.MoveAll(ctx, both, 0))
+	d := create("jura", a.ID)
+	_, err := s.TrashAll(ctx, []stoa.ID{d.ID})
+	u.must(err)
 	b = must[page.Page](t)(s.Get(ctx, b.ID))
 	_ = s.Trash(ctx, b.ID, b.Version)
 	c = must[page.Page](t)(s.Get(ctx, c.ID))

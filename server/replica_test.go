@@ -54,7 +54,7 @@ func TestReplica_ListsOfThePanel(t *testing.T) {
 	for i := range 3 {
 		name := fmt.Sprintf("kim%d", i)
 		a := one.Post(t, "/control/users/new", url.Values{"screenName": {name}, "email": {name + "@example.org"},
-			"first_name": {"Kim"}, "last_name": {"Li"}})
+			"firstName": {"Kim"}, "lastName": {"Li"}})
 		if a.Status >= 400 {
 			t.Fatalf("a new user: %d\n%s", a.Status, a.Body)
 		}

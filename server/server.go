@@ -54,6 +54,8 @@ type Options struct {
 	ConfirmLimit time.Duration
 	// Watch is for tests: db.Options.Watch of the source that is written to.
 	Watch func(query string, args []any)
+	// TokenEvery is for tests: after how long a node writes another token into the file store; 0 = half a minute.
+	TokenEvery time.Duration
 }
 
 // Server is one running node. Its parts are exported for the commands and the tests.

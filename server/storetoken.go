@@ -33,6 +33,8 @@ type storeToken struct {
 
 // tokens is what a node knows of them.
 type tokens struct {
+	every time.Duration // at most once in that time one is written
+
 	mu     sync.Mutex
 	own    storeToken
 	swept  bool
@@ -52,7 +54,7 @@ func (s *Server) writeToken(ctx context.Context) {
 	if !swept {
 		s.sweepTokens(ctx)
 	}
-	if ended || s.storeOfDatabase() || time.Since(old.made) < tokenEvery || !s.others() {
+	if ended || s.storeOfDatabase() || time.Since(old.made) < t.every || !s.others() {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, tokenWait)

@@ -17,6 +17,7 @@ import (
 func TestFileStore_NodesWithCopiesOfOneFolderAreNamed(t *testing.T) {
 	t.Parallel()
 	g := servertest.NewGroup(t, dbtest.SQLite)
+	g.TokenEvery = 2 * time.Second
 	folder, other := filepath.Join(t.TempDir(), "files"), filepath.Join(t.TempDir(), "files")
 	a := g.Join(map[string]string{"dl.store.file.system.root.dir": folder})
 	if err := os.CopyFS(other, os.DirFS(folder)); err != nil {
@@ -42,7 +43,7 @@ func TestFileStore_NodesWithCopiesOfOneFolderAreNamed(t *testing.T) {
 	apart := func(n *servertest.Node, want ...string) {
 		t.Helper()
 		slices.Sort(want)
-		deadline := time.After(4 * time.Minute) // a second token comes half a minute after the first
+		deadline := time.After(4 * time.Minute)
 		tick := time.NewTicker(200 * time.Millisecond)
 		defer tick.Stop()
 		for {

@@ -173,6 +173,7 @@ func binnedKinds() []binned {
 
 // Rule 33: what went to the recycle bin, or was deleted from it for good, does so again when a fail-over lost that.
 func TestTrash_WhatAFailOverLostIsDoneAgain_Rule33(t *testing.T) {
+	t.Parallel()
 	onEngines(t, 2, func(t *testing.T, nodes []*servertest.Node) {
 		a, b, sys, st := nodes[0], nodes[1], servertest.System(), nodes[0].Site(t)
 		kinds := map[string]bool{}

@@ -152,8 +152,8 @@ func seesPerson(t *testing.T, nodes []*servertest.Node) {
 	form := url.Values{
 		"screenName": {u.ScreenName},
 		"email":      {u.Email},
-		"first_name": {"Ada"},
-		"last_name":  {"Byron"},
+		"firstName":  {"Ada"},
+		"lastName":   {"Byron"},
 		"status":     {"active"},
 	}
 	was := ","

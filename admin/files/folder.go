@@ -230,7 +230,13 @@ func (h *screens) moveFile(q *admin.Request) error {
 	if err == nil {
 		return q.Done("/control/files/"+f.ID.String(), "saved")
 	}
-	if !m.Fail(err) {
+	if stoa.Is(err, stoa.KindConflict) {
+		newest, formErr := h.moveForm(q, f)
+		if formErr != nil {
+			return formErr
+		}
+		m.Stale(newest)
+	} else if !m.Fail(err) {
 		return err
 	}
 	return h.showFile(q, f, fileForm(q, f), m)

@@ -12,6 +12,7 @@ import (
 	"github.com/stoa-portal/stoa/admin"
 	"github.com/stoa-portal/stoa/asset"
 	"github.com/stoa-portal/stoa/audit"
+	"github.com/stoa-portal/stoa/bulk"
 	"github.com/stoa-portal/stoa/content"
 	"github.com/stoa-portal/stoa/lock"
 	"github.com/stoa-portal/stoa/look"
@@ -29,6 +30,7 @@ type Options struct {
 	Access    *access.Service
 	Entries   *asset.Service
 	Pages     *page.Service
+	Bulk      *bulk.Service
 	Content   *content.Service
 	Taxonomy  *taxonomy.Service
 	Render    *render.Service   // shows pages in the page editor
@@ -45,8 +47,9 @@ type screens struct {
 
 // Add makes the area a part of the panel.
 func Add(p *admin.Panel, o Options) error {
-	if o.Access == nil || o.Entries == nil || o.Pages == nil || o.Render == nil || o.Catalogue == nil || o.Assets == nil {
-		return errors.New("pages: Options.Access, Entries, Pages, Render, Catalogue and Assets are required")
+	if o.Access == nil || o.Entries == nil || o.Pages == nil || o.Bulk == nil || o.Render == nil || o.Catalogue == nil ||
+		o.Assets == nil {
+		return errors.New("pages: Options.Access, Entries, Pages, Bulk, Render, Catalogue and Assets are required")
 	}
 	h := &screens{p, o}
 	return h.Add(admin.Area{

@@ -17,6 +17,8 @@ import (
 
 func (h *screens) mountPages(r *admin.Routes) {
 	r.Get("/control/pages", admin.SignedIn, h.pages)
+	r.Post("/control/pages/bulk", admin.SignedIn, h.pagesBulk)
+	r.Get("/control/pages/choose", admin.SignedIn, h.choosePage)
 	r.Get("/control/pages/new", admin.EditSite, h.newPage)
 	r.Post("/control/pages/new", admin.EditSite, h.newPage)
 	// Permission may be granted on a single page, so each of these asks for it there.
@@ -70,17 +72,26 @@ func (h *screens) editablePages(q *admin.Request) ([]pageRow, error) {
 // pagesView is what the list of pages shows: the tree, or in no tree what a filter has found.
 type pagesView struct {
 	admin.Entries
-	Rows []pageRow
-	Tree admin.Listing
+	Rows      []pageRow
+	Tree      admin.Listing
+	Publishes bool
+	Choose    string // where the page to move others below is looked for
 }
 
-// pages lists the pages of the site: as a tree, also when an address is looked for, which begins with a slash; else
-// those that the filter finds, with the titles that begin with the words.
-func (h *screens) pages(q *admin.Request) error {
-	var v pagesView
-	var err error
-	v.Entries, err = h.Entries(q, admin.Sift{Assets: h.o.Entries, Kind: "page", Label: q.Word("pages.filter"),
+// sift is what the list of pages can be filtered by.
+func (h *screens) sift(q *admin.Request) admin.Sift {
+	return admin.Sift{Assets: h.o.Entries, Kind: "page", Label: q.Word("pages.filter"),
 		Otherwise: func(query string) bool { return query == "" || strings.HasPrefix(query, "/") },
+		All: func(query string) (ids []stoa.ID, err error) {
+			rows, err := h.editablePages(q)
+			words := admin.Listing{Query: query}
+			for _, r := range rows {
+				if words.Finds(r.Path) {
+					ids = append(ids, r.ID)
+				}
+			}
+			return ids, err
+		},
 		States: []admin.Choice{
 			{Label: q.Word("pages.all-states")},
 			{Value: "published", Label: q.Word("pages.published"), Status: []asset.Status{asset.Live}},
@@ -91,7 +102,15 @@ func (h *screens) pages(q *admin.Request) error {
 			{Value: page.TypeWidgets, Label: q.Word("pages.type.widgets"), Form: page.TypeWidgets},
 			{Value: page.TypeArticle, Label: q.Word("pages.article"), Form: page.TypeArticle},
 			{Value: page.TypeLink, Label: q.Word("pages.link"), Form: page.TypeLink},
-		}})
+		}}
+}
+
+// pages lists the pages of the site: as a tree, also when an address is looked for, which begins with a slash; else
+// those that the filter finds, with the titles that begin with the words.
+func (h *screens) pages(q *admin.Request) error {
+	var v pagesView
+	var err error
+	v.Entries, err = h.Entries(q, h.sift(q))
 	if err != nil {
 		return err
 	}
@@ -121,6 +140,8 @@ func (h *screens) pages(q *admin.Request) error {
 	for i, e := range h.Editors(q, lock.Page, ids[:min(len(ids), 200)]) {
 		v.Rows[slices.Index(ids, i)].Editing = e
 	}
+	v.Publishes = h.Publishes(q.Context(), q.Site.Path())
+	v.Choose = "/control/pages/choose?site=" + q.Site.ID.String()
 	var actions []admin.Link
 	if err := h.Permit(q, admin.EditSite); err == nil {
 		actions = []admin.Link{{Title: q.Word("pages.new"), URL: "/control/pages/new", Icon: "plus", Primary: true}}

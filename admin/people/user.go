@@ -89,8 +89,8 @@ func (h *screens) userForm(q *admin.Request, u user.User) (*admin.Form, error) {
 		{Name: "screenName", Label: q.Word("people.screen-name"), Kind: "text", Value: u.ScreenName, Autofill: "off",
 			Help: q.Word("people.screen-name.help")},
 		{Name: "email", Label: q.Word("people.email"), Kind: "email", Value: u.Email, Autofill: "off"},
-		{Name: "first_name", Label: q.Word("people.first-name"), Kind: "text", Value: u.FirstName, Optional: true},
-		{Name: "last_name", Label: q.Word("people.last-name"), Kind: "text", Value: u.LastName, Optional: true},
+		{Name: "firstName", Label: q.Word("people.first-name"), Kind: "text", Value: u.FirstName, Optional: true},
+		{Name: "lastName", Label: q.Word("people.last-name"), Kind: "text", Value: u.LastName, Optional: true},
 		q.Language(admin.Field{Name: "locale", Label: q.Word("people.language"), Value: string(u.Locale)},
 			q.Word("people.language.none")),
 		q.TimeZone(admin.Field{Name: "timeZone", Label: q.Word("people.zone"), Value: u.TimeZone},
@@ -119,7 +119,7 @@ func (h *screens) userForm(q *admin.Request, u user.User) (*admin.Form, error) {
 // fillUser puts what the form says into u.
 func fillUser(f *admin.Form, u *user.User) {
 	u.ScreenName, u.Email = f.Text("screenName"), f.Text("email")
-	u.FirstName, u.LastName = f.Text("first_name"), f.Text("last_name")
+	u.FirstName, u.LastName = f.Text("firstName"), f.Text("lastName")
 	u.Locale, u.TimeZone, u.Roles = stoa.Locale(f.Text("locale")), f.Text("timeZone"), f.IDs("roles")
 	if f.Has("groups") {
 		u.Groups = f.IDs("groups")

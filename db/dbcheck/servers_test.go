@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/stoa-portal/stoa/db"
+	"github.com/stoa-portal/stoa/db/dbtest"
 )
 
 // The servers of these tests are set badly on purpose, so each test starts its own: on loopback, in a temporary
@@ -35,6 +36,7 @@ type server struct {
 // program finds a server program, or leaves the test out; with STOA_TEST_REQUIRE=1 its absence is a failure.
 func program(t *testing.T, what string, patterns ...string) string {
 	t.Helper()
+	dbtest.OwnServers(t)
 	for _, p := range patterns {
 		if found, _ := filepath.Glob(p); len(found) > 0 {
 			return found[len(found)-1]

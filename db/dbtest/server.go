@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"flag"
 	"fmt"
 	"net"
 	"os"
@@ -43,9 +44,10 @@ type Server struct {
 }
 
 // StartServer starts a server and stops it with the test. Where its programs are missing the test is skipped;
-// with STOA_TEST_REQUIRE=1 it fails.
+// with STOA_TEST_REQUIRE=1 it fails. See OwnServers.
 func StartServer(t testing.TB, e Engine, o ServerOptions) *Server {
 	t.Helper()
+	OwnServers(t)
 	s := &Server{Engine: e, Dir: serverDir(t, account(e)), t: t}
 	if e == Postgres && o.Of != nil {
 		bin := filepath.Dir(Program(t, "initdb", "/usr/lib/postgresql/*/bin/initdb"))
@@ -240,6 +242,17 @@ func serverDir(t testing.TB, account string) string {
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	give(t, dir, account)
 	return dir
+}
+
+// OwnServers leaves out a test that starts servers of its own when all packages are tested without services: then no
+// server is wanted, and starting dozens of them takes longer than all the rest. With services (make test, CI), and for
+// a test that is named with -run, they start.
+func OwnServers(t testing.TB) {
+	t.Helper()
+	if os.Getenv("STOA_TEST_POSTGRES")+os.Getenv("STOA_TEST_MARIADB")+os.Getenv("STOA_TEST_REQUIRE") == "" &&
+		flag.Lookup("test.run").Value.String() == "" {
+		t.Skip("SKIPPED: it starts database servers: make test plays it, as does -run with its name")
+	}
 }
 
 // Program finds a program by its name or a pattern of paths; without it the test is skipped.

@@ -64,6 +64,9 @@ type Group struct {
 	// Stores are file stores beside those of package server, for nodes that join.
 	Stores server.Stores
 
+	// TokenEvery is after how long nodes that join write another token into the file store; 0 = half a minute.
+	TokenEvery time.Duration
+
 	// Watch is told of every statement of nodes that join.
 	Watch func(query string, args []any)
 
@@ -160,7 +163,7 @@ func (g *Group) Join(flags map[string]string) *Node {
 	level := new(slog.LevelVar)
 	level.Set(slog.LevelWarn)
 	s, err := server.New(ctx, server.Options{Config: c, Transport: transport, NoSync: true, ConfirmLimit: g.confirm,
-		Level: level, Watch: g.Watch, Stores: g.Stores,
+		Level: level, Watch: g.Watch, Stores: g.Stores, TokenEvery: g.TokenEvery,
 		Logger: slog.New(slog.NewTextHandler(testLog{g.t}, &slog.HandlerOptions{Level: level}))})
 	if err != nil {
 		g.t.Fatalf("servertest: start a node: %v", err)
