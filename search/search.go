@@ -123,7 +123,7 @@ type Query struct {
 // Result is an answer.
 type Result struct {
 	Hits   []Hit
-	Total  int // of all pages; exact up to 10,000
+	Total  int  // of all pages; exact up to 10,000
 	More   bool // Total is 10,000 and there are more
 	Facets map[Facet][]Count
 	Next   string // Query.After of the next page; "" when this is the last one
