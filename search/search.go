@@ -7,6 +7,8 @@ package search
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/stoa-portal/stoa"
@@ -35,6 +37,29 @@ type Document struct {
 	// Digest is of all that the index has of the document: two documents with the same digest are found by the same
 	// questions. The index gives it back, so that index and rows can be compared. Set by Sign.
 	Digest string
+}
+
+// In gives the text in a language: the one asked for, another form of it, or the first by name.
+func (d Document) In(l stoa.Locale) Text {
+	t, _ := d.Find(l)
+	return t
+}
+
+// Find is In that also tells which language it found.
+func (d Document) Find(l stoa.Locale) (Text, stoa.Locale) {
+	if t, ok := d.Texts[l]; ok {
+		return t, l
+	}
+	have := slices.Sorted(maps.Keys(d.Texts))
+	for _, k := range have {
+		if l != "" && k.Language() == l.Language() {
+			return d.Texts[k], k
+		}
+	}
+	if len(have) == 0 {
+		return Text{}, ""
+	}
+	return d.Texts[have[0]], have[0]
 }
 
 // Text is what can be found in one language.
