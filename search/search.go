@@ -186,6 +186,8 @@ type Engine interface {
 	Known(ctx context.Context, instance stoa.ID, keys []Key) ([]Known, error)
 	// Walk gives what the index has of a kind in the order of ids, from the one after, at most limit.
 	Walk(ctx context.Context, instance stoa.ID, kind string, after stoa.ID, limit int) ([]Known, error)
+	// ACLs gives those that documents of the instance have, in any order; some may be of none any more.
+	ACLs(ctx context.Context, instance stoa.ID) ([]string, error)
 	// Status tells how the index is.
 	Status(ctx context.Context) (Status, error)
 	// Close ends its use.
