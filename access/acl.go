@@ -12,8 +12,8 @@ import (
 
 // ACLs gives for each path the words that say who may view its first thing: the part of the path on which something
 // is granted, or that has grants of its own. Things that the same people may view have the same words, as a rule, so an
-// index can be narrowed by them: ParseACL makes a path of them that Check answers as it would for the thing. They are read
-// from q, and are others once a thing on the path gets its first grant, loses its last one, or is moved.
+// index can be narrowed by them: ParseACL makes a path of them that Check answers as it would for the thing. They are
+// read from q, and are others once a thing on the path gets its first grant, loses its last one, or is moved.
 func ACLs(ctx context.Context, q db.Queryer, paths []Path) ([]string, error) {
 	byKind := map[string][]stoa.ID{}
 	for _, p := range paths {
@@ -45,10 +45,8 @@ func ACLs(ctx context.Context, q db.Queryer, paths []Path) ([]string, error) {
 		var b strings.Builder
 		own := false
 		for _, r := range p {
-			if !anchor(r) && !r.Own && (own || !granted[Resource{Kind: r.Kind, ID: r.ID}]) {
-				continue
-			}
-			if own && !anchor(r) { // nothing above it reaches the thing
+			// Above what has grants of its own nothing reaches the thing.
+			if !anchor(r) && (own || !r.Own && !granted[Resource{Kind: r.Kind, ID: r.ID}]) {
 				continue
 			}
 			if b.Len() > 0 {

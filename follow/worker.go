@@ -65,8 +65,9 @@ type seen struct {
 	mu      sync.Mutex
 	running bool
 	failed  int
-	since   time.Time // when it could not go on for the first time in a row
-	err     error     // why
+	since   time.Time       // when it could not go on for the first time in a row
+	err     error           // why
+	settle  []chan struct{} // closed once a step that begins after they were put here leaves nothing to read
 }
 
 func newWorker(s *Service, f Follower) *worker {
@@ -105,7 +106,9 @@ func (w *worker) run(ctx context.Context, fence cluster.Fence) error {
 	w.running(true)
 	defer w.running(false)
 	failing, said := false, int64(0)
+	var settling []chan struct{}
 	for tries := 0; ; {
+		settling = append(settling, w.settling()...)
 		more, err := w.step(ctx)
 		if errors.Is(err, cluster.ErrFenced) || errors.Is(context.Cause(ctx), cluster.ErrFenced) {
 			w.halved++
@@ -140,10 +143,23 @@ func (w *worker) run(ctx context.Context, fence cluster.Fence) error {
 			continue
 		}
 		w.halved = 0
+		for _, c := range settling {
+			close(c)
+		}
+		settling = nil
 		if !w.wait(ctx) {
 			return nil
 		}
 	}
+}
+
+// settling gives those who wait for what was committed before the step that comes now.
+func (w *worker) settling() []chan struct{} {
+	w.seen.mu.Lock()
+	defer w.seen.mu.Unlock()
+	list := w.seen.settle
+	w.seen.settle = nil
+	return list
 }
 
 // batch is how many things are done at once. Where a whole batch takes longer than the lease lasts, the lease is lost

@@ -1,8 +1,8 @@
 // Package search finds what visitors and editors look for. What can be found are documents that the owners of content
 // make of their committed rows; an Engine keeps them in an index: embedded, of each node, or on a search server that
 // all nodes share. The index holds what decides who may see a thing, so that hits, numbers and facets are those of the
-// person who asks; owners are asked again before a hit is shown. It keeps no text that could be shown: what is shown of a hit
-// is made of the rows as they are then.
+// person who asks; owners are asked again before a hit is shown. It keeps no text that could be shown: what is shown of
+// a hit is made of the rows as they are then.
 package search
 
 import (
@@ -174,9 +174,9 @@ type Count struct {
 // are safe for concurrent use. An error of kind Unavailable says that the index cannot be reached or is not ready;
 // Invalid, that a Query.After is of no result.
 type Engine interface {
-	// Apply makes the index have the documents, each of a Key at most once; what it has with a higher Version stays. After
-	// it has returned nil, a Search that begins finds them where refresh is true, and soon otherwise. token, where not nil, is kept
-	// in the same moment as the documents.
+	// Apply makes the index have the documents, each of a Key at most once; what it has with a higher Version stays.
+	// After it has returned nil, a Search that begins finds them where refresh is true, and soon otherwise. token, where
+	// not nil, is kept in the same moment as the documents.
 	Apply(ctx context.Context, docs []Document, token []byte, refresh bool) error
 	// Token gives the token that was kept last, nil when there is none.
 	Token(ctx context.Context) ([]byte, error)

@@ -56,13 +56,14 @@ func New(o Options) (*Service, error) {
 	}
 	log := cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
 	return &Service{o: o, log: log.With("component", "search"),
-		allowed: cache.NewRegion(o.Cache, cache.RegionOptions{Name: "search-acl", MaxBytes: 4 << 20}, func(list []string) int {
-			n := 48
-			for _, s := range list {
-				n += 16 + len(s)
-			}
-			return n
-		})}, nil
+		allowed: cache.NewRegion(o.Cache, cache.RegionOptions{Name: "search-acl", MaxBytes: 4 << 20},
+			func(list []string) int {
+				n := 48
+				for _, s := range list {
+					n += 16 + len(s)
+				}
+				return n
+			})}, nil
 }
 
 // Engine is what keeps the index.

@@ -30,8 +30,8 @@ func (s *Service) Proof() ProofStatus {
 	return s.proof.status
 }
 
-// Prove compares the next portion of index and rows, and mends what differs. The log was followed before, so a difference
-// is one that nobody would ever have mended.
+// Prove compares the next portion of index and rows, and mends what differs. The log was followed before, so a
+// difference is one that nobody would ever have mended.
 func (s *Service) Prove(ctx context.Context) error {
 	types := s.types()
 	if len(types) == 0 {

@@ -51,8 +51,8 @@ type Found struct {
 	Changed time.Time
 }
 
-// Search answers a question about the instance: of what the actor may view, and nothing else takes part in numbers. A site
-// of another instance is NotFound.
+// Search answers a question about the instance: of what the actor may view, and nothing else takes part in numbers. A
+// site of another instance is NotFound.
 func (s *Service) Search(ctx context.Context, instance stoa.ID, ask Question) (Answer, error) {
 	a := Answer{Words: search.Parse(ask.Typed)}
 	q := search.Query{
@@ -90,8 +90,8 @@ func (s *Service) Search(ctx context.Context, instance stoa.ID, ask Question) (A
 	return a, err
 }
 
-// show makes of hits what is shown of them. What has changed since it was indexed, so that the actor may not view it, is
-// left out.
+// show makes of hits what is shown of them. What has changed since it was indexed, so that the actor may not view it,
+// is left out.
 func (s *Service) show(
 	ctx context.Context, hits []search.Hit, l stoa.Locale, words search.Words,
 ) ([]Found, error) {
