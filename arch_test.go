@@ -65,7 +65,7 @@ var house = map[string]layer{
 
 // drivers are the packages with a dependency that only server should carry.
 var drivers = []string{
-	"cluster/nats", "filestore/s3store", "filestore/dbstore", "filestore/bucket", "search/opensearch", "search/bleve",
+	"cluster/nats", "filestore/s3store", "filestore/dbstore", "filestore/bucket", "search/remote", "search/embedded",
 }
 
 // sharedByAnyone may be imported by every package that is not test code.
