@@ -1,0 +1,290 @@
+package server_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/asset"
+	"github.com/stoa-portal/stoa/asset/index"
+	"github.com/stoa-portal/stoa/content"
+	"github.com/stoa-portal/stoa/document"
+	"github.com/stoa-portal/stoa/page"
+	"github.com/stoa-portal/stoa/search"
+	"github.com/stoa-portal/stoa/server/servertest"
+)
+
+// find gives what the actor of ctx finds on a node: kinds and titles, in no order.
+func find(t *testing.T, n *servertest.Node, ctx context.Context, typed string) []string {
+	t.Helper()
+	st := n.Site(t)
+	found, err := n.Search.Search(ctx, st.Instance, index.Question{Typed: typed, Site: st.ID, Locale: st.Locale,
+		Size: 50, Facets: search.Facets()})
+	ok(t, err)
+	if found.Total != len(found.Hits) {
+		t.Errorf("%q: %d are said to be found, %d are shown", typed, found.Total, len(found.Hits))
+	}
+	kinds := 0
+	for _, c := range found.Facets[search.FacetKind] {
+		kinds += c.N
+	}
+	if kinds != found.Total {
+		t.Errorf("%q: the kinds say %d, the total %d", typed, kinds, found.Total)
+	}
+	out := []string{}
+	for _, h := range found.Hits {
+		out = append(out, h.Kind+" "+h.Title.String())
+	}
+	slices.Sort(out)
+	return out
+}
+
+// finds waits until the actor finds just this.
+func finds(t *testing.T, n *servertest.Node, ctx context.Context, typed string, want ...string) {
+	t.Helper()
+	slices.Sort(want)
+	var got []string
+	defer func() {
+		if !slices.Equal(got, want) {
+			t.Logf("%q finds %q, want %q", typed, got, want)
+		}
+	}()
+	eventually(t, "search for "+typed, func() bool {
+		got = find(t, n, ctx, typed)
+		return slices.Equal(got, want)
+	})
+}
+
+func guestOf(t *testing.T, n *servertest.Node) context.Context {
+	t.Helper()
+	guest, err := n.Access.GuestActor(servertest.System(), n.Site(t).Instance)
+	ok(t, err)
+	return stoa.WithActor(t.Context(), guest)
+}
+
+func publish(t *testing.T, n *servertest.Node, d content.Draft) content.Article {
+	t.Helper()
+	sys := servertest.System()
+	a, err := n.Content.Create(sys, n.Site(t), d)
+	ok(t, err)
+	a, err = n.Content.Publish(sys, a.ID, a.Version, time.Time{})
+	ok(t, err)
+	return a
+}
+
+func words(l stoa.Locale, title, body string) map[stoa.Locale]content.Text {
+	return map[stoa.Locale]content.Text{l: {Title: title, Body: body}}
+}
+
+func TestSearch_WhatIsSavedOnOneNodeIsFoundOnAllUntilItIsGone(t *testing.T) {
+	t.Parallel()
+	nodes := servertest.Start(t, 2)
+	a, b := nodes[0], nodes[1]
+	sys, st := servertest.System(), a.Site(t)
+	guest := guestOf(t, b)
+	one := publish(t, a, content.Draft{Slug: "tides", Tags: nil,
+		Text: words(st.Locale, "Tides of the Wadden Sea", "<h2>Gezeiten</h2><p>Twice a day the water leaves.</p>")})
+	_, err := a.Content.Create(sys, st, content.Draft{Slug: "draft", Text: words(st.Locale, "Wadden draft", "<p>Not yet</p>")})
+	ok(t, err)
+	f, err := a.Files.Upload(sys, st, document.Upload{Name: "wadden-map.txt", Body: strings.NewReader("x"), Size: 1})
+	ok(t, err)
+	for _, n := range nodes {
+		finds(t, n, guest, "wadden", "article Tides of the Wadden Sea", "file wadden-map.txt")
+		finds(t, n, guest, "gezeiten", "article Tides of the Wadden Sea")
+		finds(t, n, guest, "leave", "article Tides of the Wadden Sea")
+		finds(t, n, guest, "nonesuch")
+	}
+	// What was found by its old words is found by the new ones.
+	d := content.Draft{Slug: "tides", Text: words(st.Locale, "Currents", "<p>Something else</p>")}
+	saved, err := b.Content.Save(sys, one.ID, d, one.Version)
+	ok(t, err)
+	finds(t, a, guest, "tides", "article Tides of the Wadden Sea") // a draft is no change
+	_, err = b.Content.Publish(sys, one.ID, saved.Version, time.Time{})
+	ok(t, err)
+	for _, n := range nodes {
+		finds(t, n, guest, "tides")
+		finds(t, n, guest, "currents", "article Currents")
+	}
+	ok(t, a.Content.Trash(sys, one.ID))
+	ok(t, b.Files.Trash(sys, f.ID))
+	for _, n := range nodes {
+		finds(t, n, guest, "currents")
+		finds(t, n, guest, "wadden")
+	}
+	_, err = a.Assets.Restore(sys, []asset.Ref{{Kind: "article", ID: one.ID}})
+	ok(t, err)
+	finds(t, b, guest, "currents", "article Currents")
+	ok(t, a.Content.Trash(sys, one.ID))
+	ok(t, a.Assets.Purge(sys, []asset.Ref{{Kind: "article", ID: one.ID}, {Kind: "file", ID: f.ID}}))
+	for _, n := range nodes {
+		finds(t, n, guest, "currents")
+	}
+}
+
+func TestSearch_FindsForEachPersonWhatThatPersonMayView(t *testing.T) {
+	t.Parallel()
+	nodes := servertest.Start(t, 2)
+	a, b := nodes[0], nodes[1]
+	sys, st := servertest.System(), a.Site(t)
+	role, err := a.Access.CreateRole(sys, access.Role{Instance: st.Instance, Name: "Board"})
+	ok(t, err)
+	guest, member := guestOf(t, b), person(t, b, "Ada", role.ID)
+	shut, err := a.Pages.Create(sys, st, page.NewPage{Slug: "board", Title: map[stoa.Locale]string{st.Locale: "Ledger board"},
+		Position: -1, Publish: true, Restricted: true})
+	ok(t, err)
+	_, err = a.Pages.Create(sys, st, page.NewPage{Slug: "minutes", Parent: shut.ID, Position: -1, Publish: true,
+		Title: map[stoa.Locale]string{st.Locale: "Ledger minutes"}})
+	ok(t, err)
+	_, err = a.Pages.Create(sys, st, page.NewPage{Slug: "open", Position: -1, Publish: true,
+		Title: map[stoa.Locale]string{st.Locale: "Ledger for all"}})
+	ok(t, err)
+	folder, err := a.Files.SaveFolder(sys, st, document.Folder{Name: "Board", Restricted: true})
+	ok(t, err)
+	_, err = a.Files.Upload(sys, st, document.Upload{Name: "ledger.txt", Body: strings.NewReader("x"), Size: 1,
+		Folder: folder.ID})
+	ok(t, err)
+	finds(t, b, guest, "ledger", "page Ledger for all")
+	finds(t, b, member, "ledger", "page Ledger for all")
+	path, err := a.Pages.Path(sys, shut)
+	ok(t, err)
+	ok(t, a.Access.SetGrants(sys, path, []access.Grant{{Role: role.ID, Action: access.View}}))
+	finds(t, b, member, "ledger", "page Ledger for all", "page Ledger board", "page Ledger minutes")
+	finds(t, b, guest, "ledger", "page Ledger for all")
+	if got := find(t, a, guest, "minutes board"); len(got) > 0 {
+		t.Errorf("a guest finds %q", got)
+	}
+	ok(t, a.Access.SetGrants(sys, path, nil)) // taken away
+	finds(t, b, member, "ledger", "page Ledger for all")
+	// Grants end where a page has its own: without them the one below is everyone's again.
+	now, err := a.Pages.Get(sys, shut.ID)
+	ok(t, err)
+	now.Restricted = false
+	_, err = a.Pages.Update(sys, now)
+	ok(t, err)
+	finds(t, b, guest, "ledger", "page Ledger for all", "page Ledger board", "page Ledger minutes")
+	open, err := a.Files.Folder(sys, st, folder.ID)
+	ok(t, err)
+	open.Restricted = false
+	_, err = a.Files.SaveFolder(sys, st, open)
+	ok(t, err)
+	finds(t, b, guest, "ledger", "page Ledger for all", "page Ledger board", "page Ledger minutes", "file ledger.txt")
+	// Somebody of another instance finds nothing, and a site of another one is not there.
+	stranger := stoa.WithActor(t.Context(), stoa.Actor{User: 7, Instance: st.Instance + 1, Roles: []stoa.ID{role.ID}})
+	if got := find(t, b, stranger, "ledger"); len(got) > 0 {
+		t.Errorf("a person of another instance finds %q", got)
+	}
+	_, err = b.Search.Search(guest, st.Instance+1, index.Question{Typed: "ledger", Site: st.ID})
+	refused(t, "a site of another instance", err, stoa.KindNotFound)
+}
+
+func TestSearch_PagesAreFoundByTheTextThatTheyShow(t *testing.T) {
+	t.Parallel()
+	nodes := servertest.Start(t, 2)
+	a, b := nodes[0], nodes[1]
+	sys, st := servertest.System(), a.Site(t)
+	guest := guestOf(t, b)
+	_, text := textPage(t, a, "lighthouse", page.NewPage{})
+	textPage(t, a, "vault", page.NewPage{Password: "sesame"})
+	shown := publish(t, a, content.Draft{Slug: "shown", Text: words(st.Locale, "Shown elsewhere", "<p>Periwinkle</p>")})
+	_, err := a.Pages.Create(sys, st, page.NewPage{Slug: "widgets", Position: -1, Publish: true,
+		Title: map[stoa.Locale]string{st.Locale: "Widgets"}, Layout: page.Single(
+			page.Placed{Widget: "html", Settings: map[string]string{"html": "<h2>Barnacle</h2><p>Limpet</p>"}},
+			page.Placed{Widget: "html", Hidden: true, Settings: map[string]string{"html": "<p>Cuttlefish</p>"}},
+			page.Placed{Widget: "web-content", Settings: map[string]string{"article": shown.ID.String()}})})
+	ok(t, err)
+	finds(t, b, guest, "words of lighthouse", "page Page lighthouse")
+	finds(t, b, guest, "limpet", "page Widgets")
+	finds(t, b, guest, "barnacle", "page Widgets")
+	finds(t, b, guest, "cuttlefish")
+	finds(t, b, guest, "periwinkle", "page Widgets", "article Shown elsewhere")
+	finds(t, b, guest, `"page vault"`, "page Page vault")
+	finds(t, b, guest, `"words of vault"`) // behind a password
+	saved, err := a.Content.Save(sys, text.ID, content.Draft{Slug: text.Slug, Kind: content.KindPage,
+		Text: words(st.Locale, "Text", "<p>Kittiwake</p>")}, text.Version)
+	ok(t, err)
+	_, err = a.Content.Publish(sys, text.ID, saved.Version, time.Time{})
+	ok(t, err)
+	finds(t, b, guest, "kittiwake", "page Page lighthouse")
+}
+
+// Whatever an index has that is not as the rows are is found by comparing, and mended.
+func TestSearch_ComparingMendsAnIndexThatIsWrong(t *testing.T) {
+	t.Parallel()
+	n := servertest.Start(t, 1)[0]
+	sys, st := servertest.System(), n.Site(t)
+	guest := guestOf(t, n)
+	one := publish(t, n, content.Draft{Slug: "one", Text: words(st.Locale, "Kelp", "<p>Laminaria</p>")})
+	finds(t, n, guest, "kelp", "article Kelp")
+	ghost := search.Document{Kind: "article", ID: one.ID + 1_000_000, Instance: st.Instance, Site: st.ID,
+		ACL: "site:" + st.ID.String() + "/instance:" + st.Instance.String(), Modified: time.Now(),
+		Texts: map[stoa.Locale]search.Text{st.Locale: {Title: "Ghost"}}}
+	ghost.Sign()
+	ok(t, n.Search.Engine().Apply(sys, []search.Document{ghost,
+		{Kind: "article", ID: one.ID, Instance: st.Instance, Gone: true}}, nil, true))
+	eventually(t, "both are mended", func() bool {
+		ok(t, n.Search.Prove(sys))
+		return n.Search.Proof().Differed >= 2
+	})
+	finds(t, n, guest, "kelp", "article Kelp")
+	known, err := n.Search.Engine().Known(sys, st.Instance, []search.Key{ghost.Key()})
+	if ok(t, err); len(known) > 0 {
+		t.Errorf("the index still has %v", known)
+	}
+	eventually(t, "everything was compared", func() bool {
+		ok(t, n.Search.Prove(sys))
+		return !n.Search.Proof().Pass.IsZero()
+	})
+}
+
+func TestSearch_PageForVisitors(t *testing.T) {
+	t.Parallel()
+	nodes := servertest.Start(t, 2)
+	a, b := nodes[0], nodes[1]
+	st := a.Site(t)
+	publish(t, a, content.Draft{Slug: "a", Text: words(st.Locale, `Dune <grass> & "marram"`, "<p>Ammophila holds the dune.</p>")})
+	for i := range 12 {
+		publish(t, a, content.Draft{Slug: "n" + stoa.ID(i+1).String(),
+			Text: words(st.Locale, "Number "+stoa.ID(i+1).String(), "<p>one of the dozen</p>")})
+	}
+	finds(t, b, guestOf(t, b), "ammophila", `article Dune <grass> & "marram"`)
+	guest := b.Guest(t)
+	mustSee(t, guest.Get(t, "/search"), http.StatusOK, "What are you looking for?", `name="q"`)
+	mustSee(t, guest.Get(t, "/search?q=ammophila"), http.StatusOK, "1 result", "Dune &lt;grass&gt; &amp;",
+		"<mark>Ammophila</mark>", `href="/w/a"`, `content="noindex"`)
+	mustSee(t, guest.Get(t, "/search?q=zzzz"), http.StatusOK, "0 results", "Nothing was found.")
+	mustSee(t, guest.Get(t, "/search?q=ammophyla"), http.StatusOK, "1 result")
+	finds12 := guest.Get(t, "/search?q=dozen")
+	mustSee(t, finds12, http.StatusOK, "12 results", "Next")
+	_, rest, _ := strings.Cut(finds12.Body, `rel="next nofollow" href="`)
+	next, _, _ := strings.Cut(rest, `"`)
+	second := guest.Get(t, strings.ReplaceAll(next, "&amp;", "&"))
+	mustSee(t, second, http.StatusOK, "12 results", "First page")
+	if n := strings.Count(second.Body, `class="search__hit"`); n != 2 {
+		t.Errorf("the second page has %d results, want 2", n)
+	}
+	for _, q := range []string{"q=dozen&kind=page", "q=dozen&kind=nonsense", "q=dozen&month=x", "q=dozen&after=%00%ff",
+		"q=dozen&sort=%22", "q=%00", "q=%ff%fe", "q=" + strings.Repeat("a", 3000), "q=*%3A*", "q=%22", "q=-", "q=-dozen",
+		"kind=article", "q=" + url.QueryEscape(`<script>alert(1)</script>`)} {
+		got := guest.Get(t, "/search?"+q)
+		if got.Status != http.StatusOK && got.Status != http.StatusSeeOther || strings.Contains(got.Body, "<script>alert") {
+			t.Errorf("%s: %d", q, got.Status)
+		}
+	}
+	var list []struct{ Title, Kind, URL string }
+	answer := guest.Get(t, "/search/suggest?q=du")
+	ok(t, json.Unmarshal([]byte(answer.Body), &list))
+	if len(list) != 1 || list[0].Title != `Dune <grass> & "marram"` || list[0].URL != "/w/a" || list[0].Kind != "Article" {
+		t.Errorf("suggested is %+v", list)
+	}
+	// Without its index a node still serves everything else, and says what is away.
+	ok(t, b.Search.Engine().Close())
+	mustSee(t, guest.Get(t, "/search?q=ammophila"), http.StatusServiceUnavailable, "The search cannot answer just now.")
+	mustSee(t, guest.Get(t, "/w/a"), http.StatusOK, "Ammophila")
+}
