@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/admin/operate"
 	"github.com/stoa-portal/stoa/asset/index"
 	"github.com/stoa-portal/stoa/search/embedded"
 )
@@ -87,4 +88,12 @@ func (m searchMetrics) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(documents, prometheus.GaugeValue, float64(st.Documents))
 		ch <- prometheus.MustNewConstMetric(bytes, prometheus.GaugeValue, float64(st.Bytes))
 	}
+}
+
+// searchScreen is what the control panel shows of the indexes; nil in a command.
+func (s *Server) searchScreen() *operate.Search {
+	if s.Search == nil {
+		return nil
+	}
+	return &operate.Search{Status: s.Search.Status, Follow: s.Follow, Prefix: searchFollower + "@"}
 }
