@@ -54,53 +54,74 @@ func shownTexts(ctx context.Context, q db.Queryer, ids []stoa.ID, but string) ([
 	if err != nil {
 		return nil, err
 	}
-	out := make([]search.Document, len(rows))
+	out, at := make([]search.Document, len(rows)), map[stoa.ID]int{}
 	for i, a := range rows {
-		if err := a.fill(ctx, q, a.Live); err != nil {
-			return nil, err
+		at[a.ID] = i
+		out[i] = search.Document{Kind: kindArticle, ID: a.ID, Instance: a.Instance, Site: a.Site, ACL: acls[i],
+			Author: a.Author, Created: a.Created, Modified: a.Published, Texts: map[stoa.Locale]search.Text{}}
+		if a.Published.IsZero() {
+			out[i].Modified = a.Created
 		}
-		a.lock()
-		d := search.Document{Kind: kindArticle, ID: a.ID, Instance: a.Instance, Site: a.Site, ACL: acls[i],
-			Author: a.Author, Created: a.Created, Modified: a.Modified, Texts: map[stoa.Locale]search.Text{}}
-		if !a.Published.IsZero() {
-			d.Modified = a.Published
-		}
-		names, err := termsOf(ctx, q, &d)
-		if err != nil {
-			return nil, err
-		}
-		for l, t := range a.Text {
-			body := richtext.Read(t.Body)
-			d.Texts[l] = search.Text{Title: t.Title, Headings: body.Headings,
-				Body: strings.TrimSpace(t.Summary + " " + body.Text), Terms: names}
-		}
-		out[i] = d
 	}
-	return out, nil
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	names, err := termsOf(ctx, q, out, at)
+	if err != nil {
+		return nil, err
+	}
+	return out, db.Each(ctx, q, func(r db.Scanner) error {
+		var id stoa.ID
+		var l stoa.Locale
+		var t Text
+		if err := r.Scan(&id, &l, &t.Title, &t.Summary, &t.Body); err != nil {
+			return err
+		}
+		i, ok := at[id]
+		if !ok {
+			return nil
+		}
+		found := search.Text{Title: t.Title, Terms: strings.Join(names[id], " ")}
+		if !rows[i].Protected {
+			body := richtext.Read(t.Body)
+			found.Headings, found.Body = body.Headings, strings.TrimSpace(t.Summary+" "+body.Text)
+		}
+		out[i].Texts[l] = found
+		return nil
+	}, `SELECT t.article, t.locale, t.title, t.summary, t.body FROM content_article a JOIN content_text t
+		ON t.article = a.id AND t.number = a.live WHERE a.id IN `+db.In(len(ids)), db.Args(ids)...)
 }
 
-// termsOf adds the tags and categories of an article and gives their names.
-func termsOf(ctx context.Context, q db.Queryer, d *search.Document) (string, error) {
-	var names []string
-	err := db.Each(ctx, q, func(r db.Scanner) error {
-		var slug, name string
-		err := r.Scan(&slug, &name)
-		d.Tags, names = append(d.Tags, slug), append(names, name)
-		return err
-	}, `SELECT t.slug, t.name FROM taxonomy_assigned a JOIN taxonomy_tag t ON t.id = a.term
-		WHERE a.kind = 'article' AND a.thing = ? AND a.term_kind = 'tag' ORDER BY t.name`, d.ID)
-	if err != nil {
-		return "", err
+// termsOf adds the tags and categories of articles and gives their names.
+func termsOf(
+	ctx context.Context, q db.Queryer, docs []search.Document, at map[stoa.ID]int,
+) (map[stoa.ID][]string, error) {
+	ids := make([]stoa.ID, len(docs))
+	for i, d := range docs {
+		ids[i] = d.ID
 	}
-	err = db.Each(ctx, q, func(r db.Scanner) error {
+	names := map[stoa.ID][]string{}
+	err := db.Each(ctx, q, func(r db.Scanner) error {
 		var id stoa.ID
-		var name string
-		err := r.Scan(&id, &name)
-		d.Categories, names = append(d.Categories, id), append(names, name)
+		var slug, name string
+		err := r.Scan(&id, &slug, &name)
+		docs[at[id]].Tags, names[id] = append(docs[at[id]].Tags, slug), append(names[id], name)
 		return err
-	}, `SELECT c.id, c.name FROM taxonomy_assigned a JOIN taxonomy_category c ON c.id = a.term
-		WHERE a.kind = 'article' AND a.thing = ? AND a.term_kind = 'category' ORDER BY c.name`, d.ID)
-	return strings.Join(names, " "), err
+	}, `SELECT a.thing, t.slug, t.name FROM taxonomy_assigned a JOIN taxonomy_tag t ON t.id = a.term
+		WHERE a.kind = 'article' AND a.term_kind = 'tag' AND a.thing IN `+db.In(len(ids))+" ORDER BY a.thing, t.name, t.id",
+		db.Args(ids)...)
+	if err != nil {
+		return nil, err
+	}
+	return names, db.Each(ctx, q, func(r db.Scanner) error {
+		var id, category stoa.ID
+		var name string
+		err := r.Scan(&id, &category, &name)
+		docs[at[id]].Categories, names[id] = append(docs[at[id]].Categories, category), append(names[id], name)
+		return err
+	}, `SELECT a.thing, c.id, c.name FROM taxonomy_assigned a JOIN taxonomy_category c ON c.id = a.term
+		WHERE a.kind = 'article' AND a.term_kind = 'category' AND a.thing IN `+db.In(len(ids))+
+		" ORDER BY a.thing, c.name, c.id", db.Args(ids)...)
 }
 
 // searchAfter gives the articles that are found otherwise after a change of something else, from the one after, at
