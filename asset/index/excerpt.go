@@ -5,6 +5,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/search"
 )
@@ -57,11 +59,21 @@ func wordsOf(text string) (out []word) {
 	return out
 }
 
+// plain is a word without case and accents.
+func plain(s string) string {
+	return stoa.Fold(strings.Map(func(r rune) rune {
+		if unicode.Is(unicode.Mn, r) {
+			return -1
+		}
+		return r
+	}, norm.NFD.String(s)))
+}
+
 // sought are the words of a question as they are compared with those of a text.
 func sought(w search.Words) (out []string) {
 	for _, part := range append(append([]string(nil), w.Terms...), w.Phrases...) {
 		for _, at := range wordsOf(part) {
-			out = append(out, stoa.Fold(part[at.from:at.to]))
+			out = append(out, plain(part[at.from:at.to]))
 		}
 	}
 	return out
@@ -70,7 +82,7 @@ func sought(w search.Words) (out []string) {
 // alike reports whether a word of a text is one that was searched for, or begins as that does: forms of a word differ
 // at their end.
 func alike(text string, want []string) bool {
-	text = stoa.Fold(text)
+	text = plain(text)
 	for _, w := range want {
 		if text == w {
 			return true
@@ -124,7 +136,7 @@ func excerpt(text string, w search.Words) Excerpt {
 			if h.to-first.from > excerptLength-beforeHit {
 				break
 			}
-			seen[stoa.Fold(text[h.from:h.to])] = true
+			seen[plain(text[h.from:h.to])] = true
 		}
 		if len(seen) > bestScore {
 			best, bestScore = first.from, len(seen)
@@ -147,6 +159,12 @@ func excerpt(text string, w search.Words) Excerpt {
 		if at.from >= from && at.to-from > excerptLength {
 			to = at.from
 			break
+		}
+	}
+	if to == from { // one word without an end
+		to = min(len(text), from+excerptLength)
+		for to < len(text) && !utf8.RuneStart(text[to]) {
+			to++
 		}
 	}
 	out := mark(strings.TrimSpace(text[from:to]), w)
