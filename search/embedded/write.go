@@ -162,6 +162,29 @@ func (x *Index) Walk(ctx context.Context, instance stoa.ID, kind string, after s
 	return list, err
 }
 
+// ACLs implements search.Engine.
+func (x *Index) ACLs(ctx context.Context, instance stoa.ID) (list []string, err error) {
+	err = x.reading(ctx, func(ctx context.Context, r *scorch.IndexSnapshot) error {
+		prefix := aclTerm(instance, "")
+		have, err := r.FieldDictPrefix(fieldACL, []byte(prefix))
+		if err != nil {
+			return err
+		}
+		defer have.Close()
+		for {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			e, err := have.Next()
+			if err != nil || e == nil {
+				return err
+			}
+			list = append(list, e.Term[len(prefix):])
+		}
+	})
+	return list, err
+}
+
 // Status implements search.Engine.
 func (x *Index) Status(ctx context.Context) (s search.Status, err error) {
 	s = search.Status{Engine: "embedded", Address: x.dir}

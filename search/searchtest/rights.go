@@ -17,6 +17,7 @@ func rights() map[string]func(*bench) {
 		"Sites":              sites,
 		"InsteadKeepsQuiet":  insteadQuiet,
 		"ACLIsNoPattern":     aclNoPattern,
+		"TheACLsThereAre":    theACLs,
 	}
 }
 
@@ -183,4 +184,20 @@ func aclNoPattern(b *bench) {
 		b.nothing(counted(as(ask("granite"), acl)))
 	}
 	b.wants(as(ask("granite"), "page:4"), 2)
+}
+
+// theACLs are at least those that documents have, and none of another instance or of nothing.
+func theACLs(b *bench) {
+	other := withACL(doc(3, "slate", ""), "site:other")
+	other.Instance = instance + 1
+	b.put(withACL(doc(1, "granite", ""), "page:42!/site:7/instance:1"), withACL(doc(2, "marble", ""), "site:7/instance:1"),
+		other)
+	got, err := b.engine.ACLs(b.Context(), instance)
+	if err != nil {
+		b.Fatal(err)
+	}
+	slices.Sort(got)
+	if want := []string{"page:42!/site:7/instance:1", "site:7/instance:1"}; !slices.Equal(got, want) {
+		b.Errorf("the ACLs are %q, want %q", got, want)
+	}
 }
