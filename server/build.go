@@ -13,7 +13,6 @@ import (
 	"github.com/stoa-portal/stoa/access"
 	"github.com/stoa-portal/stoa/admin/operate"
 	"github.com/stoa-portal/stoa/asset"
-	"github.com/stoa-portal/stoa/asset/index"
 	"github.com/stoa-portal/stoa/autosave"
 	"github.com/stoa-portal/stoa/bulk"
 	"github.com/stoa-portal/stoa/cache"
@@ -302,8 +301,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	if c.Web.DisplayNode {
 		node = s.address
 	}
-	catalogue := widget.New(slices.Concat(page.Widgets(s.Pages), content.Widgets(s.Content), document.Widgets(s.Files),
-		index.Widgets())...)
+	catalogue := widget.New(slices.Concat(page.Widgets(s.Pages), content.Widgets(s.Content), document.Widgets(s.Files))...)
 	theme, err := render.New(
 		render.Options{
 			Pages:     s.Pages,

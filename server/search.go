@@ -25,9 +25,12 @@ func (s *Server) openSearch() error {
 	if s.command {
 		return nil
 	}
-	engine, err := embedded.Open(embedded.Options{Dir: filepath.Join(s.cfg.Home, "search"), Logger: s.log})
+	engine, err := embedded.Open(embedded.Options{Dir: filepath.Join(s.cfg.Home, "search")})
 	if err != nil {
 		return err
+	}
+	if lost := engine.Lost(); lost != nil {
+		s.log.Warn("the index of the search is made anew", "folder", s.cfg.Home, "reason", lost)
 	}
 	s.onStop("search", func(context.Context) error { return engine.Close() })
 	s.Search, err = index.New(index.Options{DB: s.DB, Engine: engine, Assets: s.Assets, Access: s.Access, Sites: s.Sites,
@@ -50,9 +53,28 @@ func (s *Server) settleSearch(ctx context.Context) error {
 func (s *Server) proveSearch(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(stoa.WithActor(ctx, stoa.SystemActor()), time.Minute)
 	defer cancel()
-	if err := s.Search.Prove(ctx); err != nil && ctx.Err() == nil {
-		s.log.Debug("the index of the search could not be compared", "error", err)
+	err := s.Search.Prove(ctx)
+	if err == nil || ctx.Err() != nil {
+		return
 	}
+	var damaged *embedded.Damaged
+	if engine, ok := s.Search.Engine().(*embedded.Index); ok && errors.As(err, &damaged) {
+		s.log.Error("the index of the search is damaged; it is made anew", "error", err)
+		if err = replaceIndex(engine); err == nil {
+			return
+		}
+	}
+	s.log.Warn("the index of the search could not be compared with the content", "error", err)
+}
+
+// replaceIndex puts an empty index in the place of one that cannot be read. It has no place in the change log, so its
+// follower begins at the beginning.
+func replaceIndex(damaged *embedded.Index) error {
+	anew, err := damaged.Beside()
+	if err != nil {
+		return err
+	}
+	return damaged.Replace(anew)
 }
 
 // searchMetrics shows how the index of this node is.

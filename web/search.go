@@ -106,7 +106,7 @@ func (a asked) question(v *visit) index.Question {
 		}
 	}
 	switch order := search.Order(a.order); order {
-	case search.Bysearch.newest, search.Bysearch.oldest:
+	case search.ByNewest, search.ByOldest:
 		ask.Order = order
 	}
 	return ask

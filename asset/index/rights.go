@@ -65,6 +65,9 @@ func (s *Service) may(ctx context.Context, q *search.Query) error {
 	if err != nil {
 		return err
 	}
+	if len(have.list) == 0 {
+		return nil
+	}
 	var key strings.Builder
 	key.WriteString(q.Instance.String() + "/" + actor.Instance.String() + "/" + strconv.FormatInt(have.generation, 36))
 	roles := slices.Clone(actor.Roles)

@@ -171,6 +171,18 @@ func (c *collector) run(f *found) error {
 			c.facets[field][string(term)] = &one
 		}
 	}
+	score := func(doc int) float64 {
+		if f.all {
+			return c.newer(modified)
+		}
+		return float64(f.score[doc]) * c.newer(modified)
+	}
+	if doc, there := c.anchor(f); there {
+		if err := times.VisitDocValues(index.NewIndexInternalID(nil, uint64(doc)), readTime); err != nil {
+			return err
+		}
+		c.after.score, c.after.modified = score(doc), modified
+	}
 	since, until := int64(math.MinInt64), int64(math.MaxInt64)
 	if !c.q.Since.IsZero() {
 		since = second(c.q.Since)
@@ -206,15 +218,25 @@ func (c *collector) run(f *found) error {
 			return nil
 		}
 		c.total++
-		score := 1.0
-		if !f.all {
-			score = float64(f.score[doc])
-		}
 		if c.keep > 0 {
-			c.offer(&hit{doc: doc, score: score * c.newer(modified), modified: modified})
+			c.offer(&hit{doc: doc, score: score(doc), modified: modified})
 		}
 		return c.err
 	})
+}
+
+// anchor is the document that the page before ended with, where it is still found. What has been written since weighs
+// words otherwise: the page goes on after the document, not after the number that it had.
+func (c *collector) anchor(f *found) (doc int, there bool) {
+	if c.after == nil || c.after.name == "" {
+		return 0, false
+	}
+	id, err := c.r.InternalID(c.after.name)
+	if err != nil || id == nil {
+		return 0, false
+	}
+	n := int(id.Value())
+	return n, f.docs.has(n)
 }
 
 // second is the first full second that is not before t: what is modified is kept to the second.

@@ -11,6 +11,7 @@ import (
 func paging() map[string]func(*bench) {
 	return map[string]func(*bench){
 		"EachOnce":           eachOnce,
+		"WritingInBetween":   writingInBetween,
 		"DamagedAfter":       damagedAfter,
 		"SizeNothing":        sizeNothing,
 		"BeyondTenThousand":  beyond,
@@ -44,6 +45,34 @@ func eachOnce(b *bench) {
 			q := as(ask(typed), open)
 			q.Size, q.Order = 37, order
 			b.pages(q, n)
+		}
+	}
+}
+
+// writingInBetween makes words weigh less with each page, and things newer: what was there all the time is on some page.
+func writingInBetween(b *bench) {
+	for i := range 30 {
+		b.put(doc(stoa.ID(i+1), "granite", strings.Repeat("and more ", i)))
+	}
+	q := as(ask("granite"), open)
+	q.Size = 7
+	seen := map[search.Key]int{}
+	for page := 0; ; page++ {
+		r := b.search(q)
+		for _, h := range r.Hits {
+			seen[h.Key]++
+		}
+		if q.After = r.Next; r.Next == "" {
+			break
+		}
+		q.Now = q.Now.AddDate(0, 1, 0)
+		for i := range 20 {
+			b.put(doc(stoa.ID(1000+20*page+i), "slate", "no such stone"))
+		}
+	}
+	for i := range 30 {
+		if n := seen[key(stoa.ID(i+1))]; n != 1 {
+			b.Errorf("document %d is on %d pages", i+1, n)
 		}
 	}
 }
