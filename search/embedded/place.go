@@ -54,6 +54,9 @@ func openPlace(path string, wait time.Duration) (*place, error) {
 	if _, err := os.Stat(filepath.Join(path, rootFile)); err != nil {
 		return nil, err
 	}
+	if err := checkNote(path); err != nil {
+		return nil, err
+	}
 	p, err := openAny(path, wait)
 	if err != nil {
 		return nil, err
@@ -224,6 +227,9 @@ func (p *place) reader() (*scorch.IndexSnapshot, error) {
 func (p *place) close() error {
 	err := p.bleve.Close()
 	p.queue.Close()
+	if err == nil {
+		note(p.path)
+	}
 	return err
 }
 
