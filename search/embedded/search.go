@@ -18,7 +18,7 @@ func (x *Index) Search(ctx context.Context, q search.Query) (res search.Result, 
 		return search.Result{}, err
 	}
 	err = x.reading(ctx, func(ctx context.Context, r *scorch.IndexSnapshot) error {
-		a := &asked{view: newView(ctx, r), q: q, languages: x.languages}
+		a := &asked{view: newView(ctx, r), q: q, languages: x.languages, columns: &x.at.columns}
 		res, err = a.answer(after)
 		return err
 	})
@@ -33,6 +33,7 @@ type asked struct {
 	*view
 	q         search.Query
 	languages *languages
+	columns   *columnCache
 
 	seen   set // what may be seen by who asks
 	fields []textField
