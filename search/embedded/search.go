@@ -90,7 +90,8 @@ func (a *asked) visible() (set, error) {
 	return s, nil
 }
 
-// allowed adds the documents of the acls. Of many acls most have no document: the index's own are looked through instead.
+// allowed adds the documents of the acls. Of many acls most have no document: the index's own are looked through
+// instead.
 func (a *asked) allowed(s set) error {
 	const many = 64
 	terms := make(map[string]bool, len(a.q.ACLs))
