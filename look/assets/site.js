@@ -199,21 +199,23 @@
     }
     function choose(i) {
       at = i;
+      if (i >= 0) { // what comes late must not take the choice away
+        clearTimeout(timer);
+        if (asking) asking.abort();
+      }
       Array.prototype.forEach.call(list.children, function (li, k) { li.setAttribute("aria-selected", String(k === i)); });
       if (i < 0) input.removeAttribute("aria-activedescendant");
       else input.setAttribute("aria-activedescendant", list.children[i].id);
     }
     function show(found) {
       list.replaceChildren.apply(list, found.map(function (f, k) {
-        var li = document.createElement("li"), a = document.createElement("a"), kind = document.createElement("span");
+        var li = document.createElement("li"), kind = document.createElement("span");
         li.id = list.id + "-" + k;
         li.setAttribute("role", "option");
-        a.href = f.url;
-        a.tabIndex = -1;
-        a.textContent = f.title;
+        li.dataset.url = f.url;
+        li.textContent = f.title;
         kind.textContent = f.kind;
-        a.appendChild(kind);
-        li.appendChild(a);
+        li.appendChild(kind);
         return li;
       }));
       list.hidden = !found.length;
@@ -239,9 +241,19 @@
       if (e.key === "ArrowDown") choose(at + 1 < n ? at + 1 : -1);
       else if (e.key === "ArrowUp") choose(at < 0 ? n - 1 : at - 1);
       else if (e.key === "Escape") { close(); e.stopPropagation(); }
-      else if (e.key === "Enter" && at >= 0) location.href = list.children[at].firstChild.href;
       else return;
       e.preventDefault();
+    });
+    form.addEventListener("submit", function (e) { // by Enter, with a suggestion chosen
+      if (at < 0 || list.hidden) return;
+      e.preventDefault();
+      location.href = list.children[at].dataset.url;
+    });
+    form.addEventListener("mousedown", function (e) { if (!list.contains(e.target)) choose(-1); });
+    list.addEventListener("mousedown", function (e) { e.preventDefault(); }); // the field keeps the focus
+    list.addEventListener("click", function (e) {
+      var li = e.target.closest("li");
+      if (li) location.href = li.dataset.url;
     });
     form.addEventListener("focusout", function (e) { if (!form.contains(e.relatedTarget)) setTimeout(close, 150); });
   });
