@@ -20,6 +20,7 @@ import (
 	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/recycle"
+	"github.com/stoa-portal/stoa/search"
 	"github.com/stoa-portal/stoa/site"
 )
 
@@ -125,6 +126,23 @@ type Type struct {
 	Purge   func(ctx context.Context, tx *db.Tx, id stoa.ID) error
 	Places  func(ctx context.Context, site, instance stoa.ID) ([]Spot, error)
 	Sites   bool
+	// Found says how the things are searched for; nil: they are not.
+	Found *Found
+}
+
+// Found says how things of a kind are searched for by their text.
+type Found struct {
+	// Documents gives the things that visitors may see, some of them at least, as the index has them: of those that
+	// are asked for, without the others, in any order. It reads committed rows from q and asks for no permission.
+	Documents func(ctx context.Context, q db.Queryer, ids []stoa.ID) ([]search.Document, error)
+	// Changes are the kinds of change after which a thing may be found otherwise: its own, and those of other things
+	// whose change After tells.
+	Changes []string
+	// After gives the things that are found otherwise after a change of a kind that is not the type's own, or of what
+	// lies below a thing, in the order of their ids: from the one after, at most limit.
+	After func(ctx context.Context, q db.Queryer, change string, id, after stoa.ID, limit int) ([]stoa.ID, error)
+	// Address is the path of the thing within its site. It asks for no permission.
+	Address func(ctx context.Context, q db.Queryer, e Entry) (string, error)
 }
 
 // Options are what a Service needs. DB and Access are required.

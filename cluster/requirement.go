@@ -112,7 +112,11 @@ func (s Status) Requirements() []Requirement {
 		link.is(Met, "On, between all nodes.")
 	}
 	search := Requirement{Name: "A separate search server"}
-	search.is(NotYet, "This version has no search, so no node needs a server for it.")
+	if known == 1 {
+		search.is(ForOne, "The node searches an index of its own, in its home.")
+	} else {
+		search.is(NotYet, "Each node searches an index of its own, which follows the same change log. This version knows no search server.")
+	}
 	applications := Requirement{Name: "The same applications on each node"}
 	applications.is(NotYet, "This version runs no applications, so none can differ.")
 	return []Requirement{database, files, search, link, applications}

@@ -14,7 +14,7 @@ func Regions() []string {
 		"menu", "missing", "page", "page-cache", "page-draft", "page-path", "page-tree", "page-visible", "redirect",
 		"redirect-parameters",
 		"role",
-		"secret", "session", "site", "site-map", "tag-slug", "terms", "trash",
+		"search-acl", "secret", "session", "site", "site-map", "tag-slug", "terms", "trash",
 	}
 }
 

@@ -18,6 +18,7 @@ func (s *Service) AssetType() asset.Type {
 		May: s.mayEntry, Every: s.mayEvery,
 		Screen: func(e asset.Entry) string { return "/content/" + e.ID.String() },
 		Links:  readLinks, Find: findArticles, Restore: s.restoreTx, Purge: s.purgeTx, Sites: true,
+		Found: found(),
 	}
 }
 

@@ -23,7 +23,7 @@ func (s *Service) AssetType() asset.Type {
 			Parent: "e.folder", Titles: "LOWER(e.name)", Status: map[asset.Status]string{asset.Live: "1 = 1"}},
 		Screen: func(e asset.Entry) string { return "/files/" + e.ID.String() },
 		Find:   findFiles, Restore: s.restoreTx, Purge: s.purgeTx,
-		Places: s.places, Sites: true,
+		Places: s.places, Sites: true, Found: found(),
 	}
 }
 

@@ -251,6 +251,29 @@ func (s *Service) Stop() {
 	s.wg.Wait()
 }
 
+// Settle waits until a follower of this node has done what was committed before the call, as far as it can be done:
+// what fails is on its list. It returns the error of ctx when that takes longer, and NotFound for a name that this node
+// does not run.
+func (s *Service) Settle(ctx context.Context, name string) error {
+	for _, w := range s.all() {
+		if w.f.Name != name {
+			continue
+		}
+		done := make(chan struct{})
+		w.seen.mu.Lock()
+		w.seen.settle = append(w.seen.settle, done)
+		w.seen.mu.Unlock()
+		wake(w.news)
+		select {
+		case <-done:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return stoa.NotFound("follower", name)
+}
+
 // ordersKind is the kind of change that makes the followers look at their lists: an operator has changed one.
 const ordersKind = "follow"
 

@@ -67,8 +67,9 @@ type seen struct {
 	mu      sync.Mutex
 	running bool
 	failed  int
-	since   time.Time // when it could not go on for the first time in a row
-	err     error     // why
+	since   time.Time       // when it could not go on for the first time in a row
+	err     error           // why
+	settle  []chan struct{} // closed once a step that begins after they were put here leaves nothing to read
 }
 
 func newWorker(s *Service, f Follower) *worker {
@@ -107,7 +108,9 @@ func (w *worker) run(ctx context.Context, fence cluster.Fence) error {
 	w.running(true)
 	defer w.running(false)
 	failing, said := false, int64(0)
+	var settling []chan struct{}
 	for tries := 0; ; {
+		settling = append(settling, w.settling()...)
 		began := time.Now()
 		more, err := w.step(ctx)
 		switch took := time.Since(began); {
@@ -142,10 +145,26 @@ func (w *worker) run(ctx context.Context, fence cluster.Fence) error {
 			failing = false
 		}
 		tries = 0
-		if !more && !w.wait(ctx) {
+		if more {
+			continue
+		}
+		for _, c := range settling {
+			close(c)
+		}
+		settling = nil
+		if !w.wait(ctx) {
 			return nil
 		}
 	}
+}
+
+// settling gives those who wait for what was committed before the step that comes now.
+func (w *worker) settling() []chan struct{} {
+	w.seen.mu.Lock()
+	defer w.seen.mu.Unlock()
+	list := w.seen.settle
+	w.seen.settle = nil
+	return list
 }
 
 // batch is how many things are done at once. Where a whole batch takes longer than the lease lasts, the lease is lost

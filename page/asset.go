@@ -23,7 +23,7 @@ func (s *Service) AssetType() asset.Type {
 			Status: map[asset.Status]string{asset.Live: "e.published", asset.Draft: "NOT e.published"}},
 		Screen: func(e asset.Entry) string { return "/pages/" + e.ID.String() },
 		Links:  readLinks, Find: s.findPages, Restore: s.restoreTx, Purge: s.purgeTx,
-		Places: s.places,
+		Places: s.places, Found: s.found(),
 	}
 }
 

@@ -142,6 +142,7 @@ type Options struct {
 	Assets *asset.Service
 	// Article asks whether the actor may make a page of the site show an article; nil: any article.
 	Article func(ctx context.Context, site, article stoa.ID) error
+	Texts   Texts // of the articles that pages show, for the search; nil: pages are found by their own words
 }
 
 // Service is the pages, menus and redirects of all sites. It is safe for concurrent use.
@@ -153,6 +154,7 @@ type Service struct {
 	reserved   map[string]bool
 	assets     *asset.Service
 	article    func(ctx context.Context, site, article stoa.ID) error
+	texts      Texts
 	trees      *cache.Region[*tree]
 	seen       *cache.Region[[]Node]           // what guests see of a site
 	drafts     *cache.Region[map[stoa.ID]bool] // pages with a draft, by site
@@ -206,7 +208,7 @@ func New(o Options) (*Service, error) {
 		o.Reserved = Reserved()
 	}
 	s := &Service{d: o.DB, access: o.Access, sites: o.Sites, log: o.Logger.With("component", "page"),
-		assets: o.Assets, article: o.Article, reserved: map[string]bool{}, passwords: passhash.NewShared(o.DB, passhash.Page)}
+		assets: o.Assets, article: o.Article, texts: o.Texts, reserved: map[string]bool{}, passwords: passhash.NewShared(o.DB, passhash.Page)}
 	for _, r := range o.Reserved {
 		s.reserved[r] = true
 	}

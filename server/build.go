@@ -29,6 +29,7 @@ import (
 	"github.com/stoa-portal/stoa/page"
 	"github.com/stoa-portal/stoa/portal"
 	"github.com/stoa-portal/stoa/render"
+	"github.com/stoa-portal/stoa/search"
 	"github.com/stoa-portal/stoa/secret"
 	"github.com/stoa-portal/stoa/site"
 	"github.com/stoa-portal/stoa/taxonomy"
@@ -230,6 +231,9 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	if s.Pages, err = page.New(page.Options{
 		DB: s.DB, Cache: s.Cache, Access: s.Access, Sites: s.Sites, Assets: s.Assets, Logger: s.log,
 		Article: func(ctx context.Context, site, id stoa.ID) error { return s.Content.MayShow(ctx, site, id) },
+		Texts: func(ctx context.Context, q db.Queryer, ids []stoa.ID) (map[stoa.ID]search.Document, error) {
+			return s.Content.Texts(ctx, q, ids)
+		},
 	}); err != nil {
 		return err
 	}
@@ -282,6 +286,9 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	if err := s.registerJobs(); err != nil {
 		return err
 	}
+	if err := s.openSearch(); err != nil {
+		return err
+	}
 	if err := s.openFollowers(); err != nil {
 		return err
 	}
@@ -302,6 +309,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 			Catalogue: catalogue,
 			Assets:    assets,
 			Node:      node,
+			Search:    "/search",
 			Logger:    s.log.With("component", "render"),
 		},
 	)
@@ -316,7 +324,8 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	}
 	visitors, err := web.New(web.Options{
 		Portal: asks, Cache: s.Cache, Access: s.Access, Users: s.Users, Secrets: s.Secrets, Sites: s.Sites,
-		Pages: s.Pages, Content: s.Content, Taxonomy: s.Taxonomy, Files: s.Files, Trash: s.Assets, Render: theme,
+		Pages: s.Pages, Content: s.Content, Taxonomy: s.Taxonomy, Files: s.Files, Trash: s.Assets, Search: s.Search,
+		Render: theme,
 		Assets: assets,
 		Logger: s.log.With("component", "web"), Audit: s.Audit, PublicHost: c.Web.Host,
 		SignInDisabled: c.Session.LoginDisabled, NoRemember: !c.Session.AutoLogin, OwnHosts: c.Hosts.Valid,
@@ -363,6 +372,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	}
 	if !s.command {
 		s.Follow.Start(s.ctx)
+		s.every(proveEvery, s.proveSearch)
 	}
 	s.onStop("followers", func(context.Context) error { s.Follow.Stop(); return nil })
 	s.onStop("jobs", func(context.Context) error { s.Jobs.Stop(); return nil })

@@ -28,7 +28,10 @@ func (s *Server) openFollowers() (err error) {
 
 // addFollowers lists those that there are.
 func (s *Server) addFollowers() error {
-	return s.Follow.Add(s.assetFollower())
+	if err := s.Follow.Add(s.assetFollower()); err != nil || s.Search == nil {
+		return err
+	}
+	return s.Follow.Add(s.Search.Follower())
 }
 
 // assetGather is how long what is changed is gathered before its entries are looked at.

@@ -30,6 +30,9 @@ func (s *Server) newRegistry() *prometheus.Registry {
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		build, newCacheMetrics(s.Cache), newClusterMetrics(s), newDatabaseMetrics(s.DB, s.replicas),
 		s.runs.ended, s.runs.took, newJobMetrics(s.Jobs), s.spread, assetMetrics{s.Assets}, fileMetrics{&s.files})
+	if s.Search != nil {
+		r.MustRegister(searchMetrics{s.Search})
+	}
 	return r
 }
 

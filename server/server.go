@@ -19,6 +19,7 @@ import (
 
 	"github.com/stoa-portal/stoa/access"
 	"github.com/stoa-portal/stoa/asset"
+	"github.com/stoa-portal/stoa/asset/index"
 	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/bulk"
 	"github.com/stoa-portal/stoa/cache"
@@ -77,6 +78,7 @@ type Server struct {
 	Files    *document.Service
 	Jobs     *job.Service
 	Follow   *follow.Service // followers of the change log
+	Search   *index.Service  // nil in a command
 	Calls    *cluster.Calls
 	Locks    *lock.Service
 	Events   *cluster.EventLog // takes what happens to the cluster and stays until it has been read

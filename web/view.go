@@ -28,6 +28,9 @@ const perPage = 10
 // addresses. It is for people who are signed in or have unlocked something; other guests come to it only when
 // something went wrong.
 func (h *Handler) view(w http.ResponseWriter, r *http.Request) error {
+	if done, err := h.searches(w, r); done {
+		return err
+	}
 	body, err := h.compose(r.Context(), visitOf(r), pageNumber(r), httpd.Origin(r))
 	if err != nil {
 		return h.moved(w, r, err)
@@ -100,7 +103,7 @@ func (h *Handler) visitor(next http.Handler) http.Handler {
 			return
 		}
 		kind, _ := machineFile(r.URL.Path)
-		if kind == "" && !portal.Anonymous(r) {
+		if kind == "" && !portal.Anonymous(r) || h.opt.Search != nil && forSearch(r.URL.Path) {
 			next.ServeHTTP(w, r)
 			return
 		}

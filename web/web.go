@@ -16,6 +16,7 @@ import (
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
 	"github.com/stoa-portal/stoa/asset"
+	"github.com/stoa-portal/stoa/asset/index"
 	"github.com/stoa-portal/stoa/audit"
 	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/content"
@@ -48,6 +49,7 @@ type Options struct {
 	Taxonomy       *taxonomy.Service
 	Files          *document.Service
 	Trash          *asset.Service // knows what was removed; nil: all that is missing is 404
+	Search         *index.Service // nil: there is no search
 	Render         *render.Service
 	Assets         *look.Assets
 	Audit          *audit.Log // nil: wrong passwords of pages are not noted
@@ -70,6 +72,7 @@ type Handler struct {
 	misses     *cache.Region[missed]
 	mapping    chan struct{} // full while a file of a site map is made
 	mapWaiting chan struct{}
+	searching  chan struct{} // has a place for each guest whose search runs
 }
 
 // New makes the handler.
@@ -101,7 +104,8 @@ func New(o Options) (*Handler, error) {
 		misses: cache.NewRegion(o.Cache, cache.RegionOptions{Name: "missing", StaleForGuests: true,
 			MaxBytes: maxMissing},
 			func(m missed) int { return 150 + len(m.To) + len(m.Key) }),
-		mapping: make(chan struct{}, 1), mapWaiting: make(chan struct{}, maxMapWaiters)}, nil
+		mapping: make(chan struct{}, 1), mapWaiting: make(chan struct{}, maxMapWaiters),
+		searching: make(chan struct{}, searchPlaces)}, nil
 }
 
 // screens reads the package's own templates, whose words are those of one language.

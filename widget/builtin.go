@@ -13,7 +13,8 @@ import (
 // Builtin gives the widgets of this package.
 func Builtin(policy *richtext.Policy) []Widget {
 	return []Widget{htmlWidget{policy}, languages{newView(languageView)}, signIn{newView(signInView)},
-		banner{newView(bannerView)}, button{newView(buttonView)}}
+		banner{newView(bannerView)}, button{newView(buttonView)},
+		searchBar{newView(searchBarView)}}
 }
 
 type htmlWidget struct{ policy *richtext.Policy }

@@ -25,7 +25,7 @@ func TestCatalogue_ListsByTitle(t *testing.T) {
 	for _, typ := range c.Types() {
 		names = append(names, typ.Name)
 	}
-	if got := strings.Join(names, " "); got != "banner button language-selector sign-in html" {
+	if got := strings.Join(names, " "); got != "banner button language-selector search-bar sign-in html" {
 		t.Errorf("the order is %s", got)
 	}
 	if _, ok := c.Get("nothing"); ok {

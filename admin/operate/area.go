@@ -34,6 +34,7 @@ type Options struct {
 	NodeNames  func(ctx context.Context) (map[int64]string, error)
 	Properties func(context.Context) ([]Property, error)
 	Caches     func(context.Context) ([]cache.RegionStats, error)
+	Search     *Search
 	Now        func() time.Time // nil: time.Now
 }
 
@@ -76,6 +77,10 @@ func Add(p *admin.Panel, o Options) error {
 				r.Post("/control/locks", admin.ManageInstance, h.breakLocks)
 			}
 			h.mountSystem(r)
+			if h.o.Search != nil {
+				r.Get("/control/search", admin.Operate, h.search)
+				r.Post("/control/search", admin.Operate, h.rebuildSearch)
+			}
 			if h.o.Audit != nil {
 				h.mountAudit(r)
 			}
@@ -126,6 +131,9 @@ func (h *screens) operateRail(q *admin.Request) (out []admin.RailLink) {
 		{operates && h.o.Nodes != nil, admin.RailLink{
 			Group: admin.GroupConfiguration, Order: 20, Title: q.Word("operate.log"),
 			URL: "/control/log", Icon: "filter"}},
+		{operates && h.o.Search != nil, admin.RailLink{
+			Group: admin.GroupConfiguration, Order: 25, Title: q.Word("operate.search"),
+			URL: "/control/search", Icon: "search"}},
 		{q.Actor.Admin && h.o.Audit != nil, admin.RailLink{
 			Group: admin.GroupConfiguration, Order: 30, Title: q.Word("audit.title"),
 			URL: "/control/audit", Icon: "history"}},

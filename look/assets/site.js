@@ -175,4 +175,86 @@
     }, { passive: true });
   }
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", ready); else ready();
+
+  // Suggestions while somebody types into a search field: titles of what is there, reached by keys as well.
+  document.querySelectorAll('form[role="search"]').forEach(function (form, n) {
+    var input = form.querySelector('input[type="search"]'), list = document.createElement("ul");
+    if (!input || !window.fetch) return;
+    var timer, asking, at = -1;
+    list.className = "search-suggest";
+    list.id = "search-suggest-" + n;
+    list.hidden = true;
+    list.setAttribute("role", "listbox");
+    list.setAttribute("aria-label", input.getAttribute("placeholder") || "");
+    form.appendChild(list);
+    [["role", "combobox"], ["aria-autocomplete", "list"], ["aria-expanded", "false"], ["aria-controls", list.id], ["autocomplete", "off"]]
+      .forEach(function (a) { input.setAttribute(a[0], a[1]); });
+
+    function close() {
+      clearTimeout(timer);
+      if (asking) asking.abort();
+      list.hidden = true;
+      input.setAttribute("aria-expanded", "false");
+      choose(-1);
+    }
+    function choose(i) {
+      at = i;
+      if (i >= 0) { // what comes late must not take the choice away
+        clearTimeout(timer);
+        if (asking) asking.abort();
+      }
+      Array.prototype.forEach.call(list.children, function (li, k) { li.setAttribute("aria-selected", String(k === i)); });
+      if (i < 0) input.removeAttribute("aria-activedescendant");
+      else input.setAttribute("aria-activedescendant", list.children[i].id);
+    }
+    function show(found) {
+      list.replaceChildren.apply(list, found.map(function (f, k) {
+        var li = document.createElement("li"), kind = document.createElement("span");
+        li.id = list.id + "-" + k;
+        li.setAttribute("role", "option");
+        li.dataset.url = f.url;
+        li.textContent = f.title;
+        kind.textContent = f.kind;
+        li.appendChild(kind);
+        return li;
+      }));
+      list.hidden = !found.length;
+      input.setAttribute("aria-expanded", String(!!found.length));
+      choose(-1);
+    }
+    function ask() {
+      if (asking) asking.abort();
+      asking = new AbortController();
+      fetch(form.getAttribute("action") + "/suggest?q=" + encodeURIComponent(input.value), { signal: asking.signal, credentials: "same-origin" })
+        .then(function (r) { return r.ok ? r.json() : []; })
+        .then(function (found) { if (document.activeElement === input) show(found); })
+        .catch(function () { /* asked again, or no network: the form still works */ });
+    }
+    input.addEventListener("input", function () {
+      clearTimeout(timer);
+      if (input.value.trim().length < 2) { close(); return; }
+      timer = setTimeout(ask, 120);
+    });
+    input.addEventListener("keydown", function (e) {
+      if (list.hidden) return;
+      var n = list.children.length;
+      if (e.key === "ArrowDown") choose(at + 1 < n ? at + 1 : -1);
+      else if (e.key === "ArrowUp") choose(at < 0 ? n - 1 : at - 1);
+      else if (e.key === "Escape") { close(); e.stopPropagation(); }
+      else return;
+      e.preventDefault();
+    });
+    form.addEventListener("submit", function (e) { // by Enter, with a suggestion chosen
+      if (at < 0 || list.hidden) return;
+      e.preventDefault();
+      location.href = list.children[at].dataset.url;
+    });
+    form.addEventListener("mousedown", function (e) { if (!list.contains(e.target)) choose(-1); });
+    list.addEventListener("mousedown", function (e) { e.preventDefault(); }); // the field keeps the focus
+    list.addEventListener("click", function (e) {
+      var li = e.target.closest("li");
+      if (li) location.href = li.dataset.url;
+    });
+    form.addEventListener("focusout", function (e) { if (!form.contains(e.relatedTarget)) setTimeout(close, 150); });
+  });
 })();

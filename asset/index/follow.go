@@ -1,0 +1,224 @@
+package index
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/asset"
+	"github.com/stoa-portal/stoa/change"
+	"github.com/stoa-portal/stoa/db"
+	"github.com/stoa-portal/stoa/follow"
+	"github.com/stoa-portal/stoa/search"
+)
+
+// Follower is what fills the index of this node: it has its place within the index.
+func (s *Service) Follower() follow.Follower {
+	var kinds []string
+	for _, t := range s.types() {
+		kinds = append(kinds, t.Found.Changes...)
+	}
+	slices.Sort(kinds)
+	return follow.Follower{Name: "search", Kinds: slices.Compact(kinds), Effect: follow.OwnPlace,
+		Apply: s.follow, Rebuild: s.rebuild, Token: s.o.Engine.Token}
+}
+
+// follow brings the index to the present state of what was changed.
+func (s *Service) follow(ctx context.Context, b follow.Batch) error {
+	instances, err := s.instances(ctx)
+	if err != nil {
+		return err
+	}
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	var docs []search.Document
+	for _, t := range s.types() {
+		var own []stoa.ID
+		for _, c := range b.Changes {
+			if c.Kind == t.Kind {
+				own = append(own, c.ID)
+			}
+		}
+		slices.Sort(own)
+		own = slices.Compact(own)
+		var moved []stoa.ID
+		for part := range slices.Chunk(own, portion) {
+			d, err := s.compare(ctx, t, part, instances)
+			if err != nil {
+				return err
+			}
+			docs, moved = append(docs, d.docs...), append(moved, d.moved...)
+		}
+		for _, id := range moved {
+			if docs, err = s.after(ctx, t, t.Kind, id, instances, docs); err != nil {
+				return err
+			}
+		}
+		for _, c := range b.Changes {
+			if c.Kind == t.Kind || !slices.Contains(t.Found.Changes, c.Kind) {
+				continue
+			}
+			if docs, err = s.after(ctx, t, c.Kind, c.ID, instances, docs); err != nil {
+				return err
+			}
+		}
+	}
+	return s.write(ctx, latest(docs), b.Token)
+}
+
+// after adds what differs of the things that are found otherwise after a change. What would be too much to hold is
+// written at once: it is written again if the batch is told again.
+func (s *Service) after(
+	ctx context.Context, t asset.Type, kind string, id stoa.ID, instances []stoa.ID, docs []search.Document,
+) ([]search.Document, error) {
+	if t.Found.After == nil {
+		return docs, nil
+	}
+	for last := stoa.ID(0); ; {
+		ids, err := t.Found.After(ctx, s.o.DB, kind, id, last, portion)
+		if err != nil {
+			return nil, fmt.Errorf("index: find what a change of %s %d touches: %w", kind, id, err)
+		}
+		if len(ids) == 0 {
+			return docs, nil
+		}
+		d, err := s.compare(ctx, t, ids, instances)
+		if err != nil {
+			return nil, err
+		}
+		if docs = append(docs, d.docs...); len(docs) > 4*portion {
+			if err := s.write(ctx, latest(docs), nil); err != nil {
+				return nil, err
+			}
+			docs = nil
+		}
+		last = ids[len(ids)-1]
+	}
+}
+
+// latest leaves of several documents of a thing in an instance the last one.
+func latest(docs []search.Document) []search.Document {
+	type place struct {
+		search.Key
+		instance stoa.ID
+	}
+	at := make(map[place]int, len(docs))
+	out := docs[:0:0]
+	for _, d := range docs {
+		p := place{d.Key(), d.Instance}
+		if i, ok := at[p]; ok {
+			out[i] = d
+			continue
+		}
+		at[p] = len(out)
+		out = append(out, d)
+	}
+	return out
+}
+
+// spot is where a portion of a rebuild begins: at the rows of a kind, or, later, at what the index has of it in an
+// instance.
+type spot struct {
+	kind     string
+	instance stoa.ID // 0: the rows
+	after    stoa.ID
+}
+
+func (p spot) String() string {
+	return fmt.Sprintf("%s %d %d", p.kind, p.instance, p.after)
+}
+
+func parseSpot(text string) (p spot, ok bool) {
+	parts := strings.Fields(text)
+	if len(parts) != 3 {
+		return spot{}, false
+	}
+	instance, err1 := strconv.ParseInt(parts[1], 10, 64)
+	after, err2 := strconv.ParseInt(parts[2], 10, 64)
+	return spot{parts[0], stoa.ID(instance), stoa.ID(after)}, err1 == nil && err2 == nil
+}
+
+// rebuild looks at the things of a scope: first at all that there are, then at all that the index has of them.
+func (s *Service) rebuild(ctx context.Context, p follow.Portion) (string, error) {
+	types := s.types()
+	if p.Kind != change.Everything {
+		types = slices.DeleteFunc(types, func(t asset.Type) bool { return !slices.Contains(t.Found.Changes, p.Kind) })
+	}
+	if len(types) == 0 {
+		return "", nil
+	}
+	at, ok := parseSpot(p.From)
+	i := slices.IndexFunc(types, func(t asset.Type) bool { return t.Kind == at.kind })
+	if !ok || i < 0 {
+		at, i = spot{kind: types[0].Kind}, 0
+	}
+	instances, err := s.instances(ctx)
+	if err != nil {
+		return "", err
+	}
+	scope := p.Scope
+	if p.Kind != types[i].Kind { // the scope of another kind
+		scope = 0
+	}
+	last, err := s.look(ctx, types[i], at, scope, instances)
+	if err != nil {
+		return "", err
+	}
+	if last != 0 {
+		at.after = last
+		return at.String(), nil
+	}
+	next := slices.IndexFunc(instances, func(id stoa.ID) bool { return id > at.instance })
+	switch {
+	case next >= 0 && scope == 0: // within a site, what is gone is named one by one
+		return spot{at.kind, instances[next], 0}.String(), nil
+	case i+1 < len(types):
+		return spot{kind: types[i+1].Kind}.String(), nil
+	}
+	return "", nil
+}
+
+// look compares a portion of a kind and writes what differs; last is 0 at the end.
+func (s *Service) look(
+	ctx context.Context, t asset.Type, at spot, scope stoa.ID, instances []stoa.ID,
+) (last stoa.ID, err error) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	ids, err := s.ids(ctx, t, at, scope)
+	if err != nil || len(ids) == 0 {
+		return 0, err
+	}
+	d, err := s.compare(ctx, t, ids, instances)
+	if err != nil {
+		return 0, err
+	}
+	return ids[len(ids)-1], s.write(ctx, d.docs, nil)
+}
+
+// ids gives the next things of a kind by their rows, or by what the index has.
+func (s *Service) ids(ctx context.Context, t asset.Type, at spot, scope stoa.ID) ([]stoa.ID, error) {
+	if at.instance == 0 {
+		where, args := "", []any{at.after}
+		if scope != 0 {
+			where, args = " AND site = ?", append(args, scope)
+		}
+		list, err := db.All(ctx, s.o.DB, func(r db.Scanner) (id stoa.ID, err error) { return id, r.Scan(&id) },
+			"SELECT id FROM "+t.Table+" WHERE id > ?"+where+" ORDER BY id LIMIT ?", append(args, portion)...)
+		if err != nil {
+			return nil, fmt.Errorf("index: list the things of the kind %s: %w", t.Kind, err)
+		}
+		return list, nil
+	}
+	known, err := s.o.Engine.Walk(ctx, at.instance, t.Kind, at.after, portion)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]stoa.ID, len(known))
+	for i, k := range known {
+		ids[i] = k.ID
+	}
+	return ids, nil
+}

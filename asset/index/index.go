@@ -1,0 +1,164 @@
+// Package index keeps the documents of a search engine as the rows of their owners are, and answers who searches: with
+// what they may see and nothing else. It is a follower of the change log, and compares index and rows all the time.
+package index
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/access"
+	"github.com/stoa-portal/stoa/asset"
+	"github.com/stoa-portal/stoa/cache"
+	"github.com/stoa-portal/stoa/db"
+	"github.com/stoa-portal/stoa/search"
+	"github.com/stoa-portal/stoa/site"
+)
+
+// Options are what a Service needs; all but Logger and Settle are required.
+type Options struct {
+	DB     *db.DB
+	Engine search.Engine
+	Assets *asset.Service
+	Access *access.Service
+	Sites  *site.Service
+	Cache  *cache.Cache
+	Logger *slog.Logger
+	// Settle waits until what was committed before the call is in the index; nil: no one waits.
+	Settle func(ctx context.Context) error
+}
+
+// Service keeps the index. It is safe for concurrent use.
+type Service struct {
+	o       Options
+	log     *slog.Logger
+	allowed *cache.Region[[]string]
+
+	// Whoever writes reads the rows under this lock, so that of two who write a thing the later one has read later.
+	writing sync.Mutex
+
+	acls       sync.Map // by instance: *words
+	generation atomic.Int64
+
+	proof proof
+}
+
+// New makes a Service. It fails when a required option is missing.
+func New(o Options) (*Service, error) {
+	if o.DB == nil || o.Engine == nil || o.Assets == nil || o.Access == nil || o.Sites == nil || o.Cache == nil {
+		return nil, errors.New("index: Options.DB, Engine, Assets, Access, Sites and Cache are required")
+	}
+	log := cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
+	return &Service{o: o, log: log.With("component", "search"),
+		allowed: cache.NewRegion(o.Cache, cache.RegionOptions{Name: "search-acl", MaxBytes: 4 << 20},
+			func(list []string) int {
+				n := 48
+				for _, s := range list {
+					n += 16 + len(s)
+				}
+				return n
+			})}, nil
+}
+
+// Engine is what keeps the index.
+func (s *Service) Engine() search.Engine { return s.o.Engine }
+
+// types are the kinds that are searched for.
+func (s *Service) types() []asset.Type {
+	return slices.DeleteFunc(slices.Clone(s.o.Assets.Types()), func(t asset.Type) bool { return t.Found == nil })
+}
+
+// portion is how many things are looked at at once: their texts are in memory meanwhile.
+const portion = 50
+
+// instances are those of the portal.
+func (s *Service) instances(ctx context.Context) ([]stoa.ID, error) {
+	list, err := db.All(ctx, s.o.DB, func(r db.Scanner) (id stoa.ID, err error) { return id, r.Scan(&id) },
+		"SELECT id FROM site_instance ORDER BY id")
+	if err != nil {
+		return nil, fmt.Errorf("index: read the instances: %w", err)
+	}
+	return list, nil
+}
+
+// difference is what has to be written so that the index has things as their rows are.
+type difference struct {
+	docs []search.Document
+	// moved are things that other people may see than the index knows, or that are new to it: what lies below them may
+	// be theirs, too.
+	moved []stoa.ID
+}
+
+// compare tells how the index differs from the rows of things of a kind. It is called with writing held.
+func (s *Service) compare(ctx context.Context, t asset.Type, ids, instances []stoa.ID) (difference, error) {
+	var d difference
+	list, err := t.Found.Documents(ctx, s.o.DB, ids)
+	if err != nil {
+		return d, fmt.Errorf("index: read things of the kind %s: %w", t.Kind, err)
+	}
+	now := make(map[stoa.ID]search.Document, len(list))
+	for _, doc := range list {
+		doc.Sign()
+		now[doc.ID] = doc
+	}
+	keys := make([]search.Key, len(ids))
+	for i, id := range ids {
+		keys[i] = search.Key{Kind: t.Kind, ID: id}
+	}
+	had := map[stoa.ID]search.Known{}
+	for _, instance := range instances {
+		known, err := s.o.Engine.Known(ctx, instance, keys)
+		if err != nil {
+			return d, err
+		}
+		for _, k := range known {
+			if doc, ok := now[k.ID]; ok && doc.Instance == instance {
+				had[k.ID] = k
+				continue
+			}
+			d.docs = append(d.docs, search.Document{Kind: t.Kind, ID: k.ID, Instance: instance, Gone: true})
+		}
+	}
+	for _, id := range ids {
+		doc, is := now[id]
+		k, was := had[id]
+		if is && (!was || doc.Digest != k.Digest) {
+			d.docs = append(d.docs, doc)
+		}
+		if !is || !was || doc.ACL != k.ACL {
+			d.moved = append(d.moved, id)
+		}
+	}
+	return d, nil
+}
+
+// write puts documents into the index, with the token at the end.
+func (s *Service) write(ctx context.Context, docs []search.Document, token []byte) error {
+	for ; len(docs) > 2*portion; docs = docs[2*portion:] {
+		if err := s.apply(ctx, docs[:2*portion], nil); err != nil {
+			return err
+		}
+	}
+	if len(docs) == 0 && token == nil {
+		return nil
+	}
+	return s.apply(ctx, docs, token)
+}
+
+func (s *Service) apply(ctx context.Context, docs []search.Document, token []byte) error {
+	if err := s.o.Engine.Apply(ctx, docs, token, true); err != nil {
+		return err
+	}
+	for _, d := range docs {
+		if !d.Gone {
+			s.learn(d.Instance, d.ACL)
+		}
+	}
+	return nil
+}

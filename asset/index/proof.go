@@ -1,0 +1,133 @@
+package index
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/search"
+)
+
+// proof is how far index and rows have been compared.
+type proof struct {
+	mu     sync.Mutex
+	at     spot
+	status ProofStatus
+}
+
+// ProofStatus is what comparing index and rows has found on this node.
+type ProofStatus struct {
+	Compared uint64    // things
+	Differed uint64    // of them were not in the index as their rows are, and have been mended
+	Pass     time.Time // when the newest comparison of everything ended; zero: none has yet
+}
+
+// Proof tells what comparing has found.
+func (s *Service) Proof() ProofStatus {
+	s.proof.mu.Lock()
+	defer s.proof.mu.Unlock()
+	return s.proof.status
+}
+
+// Prove compares the next portion of index and rows, and mends what differs. The log was followed before, so a
+// difference is one that nobody would ever have mended.
+func (s *Service) Prove(ctx context.Context) error {
+	types := s.types()
+	if len(types) == 0 {
+		return nil
+	}
+	instances, err := s.instances(ctx)
+	if err != nil {
+		return err
+	}
+	s.proof.mu.Lock()
+	at := s.proof.at
+	s.proof.mu.Unlock()
+	i := 0
+	for n, t := range types {
+		if t.Kind == at.kind {
+			i = n
+		}
+	}
+	at.kind = types[i].Kind
+	last, compared, differed, err := s.proveSome(ctx, i, at, instances)
+	if err != nil {
+		return err
+	}
+	s.proof.mu.Lock()
+	defer s.proof.mu.Unlock()
+	s.proof.status.Compared += compared
+	s.proof.status.Differed += differed
+	if last != 0 {
+		at.after = last
+		s.proof.at = at
+		return nil
+	}
+	for _, id := range instances {
+		if id > at.instance {
+			s.proof.at = spot{at.kind, id, 0}
+			return nil
+		}
+	}
+	s.proof.at = spot{kind: types[(i+1)%len(types)].Kind}
+	if i+1 == len(types) {
+		s.proof.status.Pass = time.Now()
+	}
+	return nil
+}
+
+func (s *Service) proveSome(
+	ctx context.Context, i int, at spot, instances []stoa.ID,
+) (last stoa.ID, compared, differed uint64, err error) {
+	t := s.types()[i]
+	ids, d, err := s.differing(ctx, i, at, instances)
+	if err != nil || len(ids) == 0 {
+		return 0, 0, 0, err
+	}
+	last, compared = ids[len(ids)-1], uint64(len(ids))
+	if len(d.docs) == 0 {
+		return last, compared, 0, nil
+	}
+	if s.o.Settle != nil {
+		if err := s.o.Settle(ctx); err != nil {
+			return 0, 0, 0, err
+		}
+	}
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if d, err = s.compare(ctx, t, ids, instances); err != nil || len(d.docs) == 0 {
+		return last, compared, 0, err
+	}
+	for _, doc := range d.docs {
+		s.log.Warn("the index of the search was not as the row is; it has been mended", "kind", doc.Kind, "id", doc.ID,
+			"gone", doc.Gone)
+	}
+	return last, compared, uint64(len(d.docs)), s.write(ctx, latest(d.docs), nil)
+}
+
+func (s *Service) differing(
+	ctx context.Context, i int, at spot, instances []stoa.ID,
+) ([]stoa.ID, difference, error) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	t := s.types()[i]
+	ids, err := s.ids(ctx, t, at, 0)
+	if err != nil || len(ids) == 0 {
+		return nil, difference{}, err
+	}
+	d, err := s.compare(ctx, t, ids, instances)
+	return ids, d, err
+}
+
+// Status is how the index is.
+type Status struct {
+	search.Status
+	Proof ProofStatus
+}
+
+// Status tells how the index of this node is.
+func (s *Service) Status(ctx context.Context) (Status, error) {
+	st, err := s.o.Engine.Status(ctx)
+	return Status{st, s.Proof()}, err
+}

@@ -1,0 +1,121 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/admin/operate"
+	"github.com/stoa-portal/stoa/asset/index"
+	"github.com/stoa-portal/stoa/search/embedded"
+)
+
+const (
+	searchFollower = "search"
+	proveEvery     = 5 * time.Second // between portions of comparing index and rows
+	settleLimit    = 2 * time.Second // that who has written waits for the index
+)
+
+// openSearch opens the index of this node, which its follower of the change log fills. A command needs none.
+func (s *Server) openSearch() error {
+	if s.command {
+		return nil
+	}
+	engine, err := embedded.Open(embedded.Options{Dir: filepath.Join(s.cfg.Home, "search")})
+	if err != nil {
+		return err
+	}
+	if lost := engine.Lost(); lost != nil {
+		s.log.Warn("the index of the search is made anew", "folder", s.cfg.Home, "reason", lost)
+	}
+	s.onStop("search", func(context.Context) error { return engine.Close() })
+	s.Search, err = index.New(index.Options{DB: s.DB, Engine: engine, Assets: s.Assets, Access: s.Access, Sites: s.Sites,
+		Cache: s.Cache, Logger: s.log, Settle: s.settleSearch})
+	return err
+}
+
+// settleSearch waits until the index has what was committed before, for a while: what takes longer is found later.
+func (s *Server) settleSearch(ctx context.Context) error {
+	limited, cancel := context.WithTimeout(ctx, settleLimit)
+	defer cancel()
+	err := s.Follow.Settle(limited, searchFollower)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return nil
+	}
+	return err
+}
+
+// proveSearch compares a portion of the index with the rows.
+func (s *Server) proveSearch(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(stoa.WithActor(ctx, stoa.SystemActor()), time.Minute)
+	defer cancel()
+	err := s.Search.Prove(ctx)
+	if err == nil || ctx.Err() != nil {
+		return
+	}
+	var damaged *embedded.Damaged
+	if engine, ok := s.Search.Engine().(*embedded.Index); ok && errors.As(err, &damaged) {
+		s.log.Error("the index of the search is damaged; it is made anew", "error", err)
+		if err = replaceIndex(engine); err == nil {
+			return
+		}
+	}
+	s.log.Warn("the index of the search could not be compared with the content", "error", err)
+}
+
+// replaceIndex puts an empty index in the place of one that cannot be read. It has no place in the change log, so its
+// follower begins at the beginning.
+func replaceIndex(damaged *embedded.Index) error {
+	anew, err := damaged.Beside()
+	if err != nil {
+		return err
+	}
+	return damaged.Replace(anew)
+}
+
+// searchMetrics shows how the index of this node is.
+type searchMetrics struct{ s *index.Service }
+
+func (searchMetrics) descs() (documents, bytes, compared, differed *prometheus.Desc) {
+	return prometheus.NewDesc("stoa_search_documents", "Documents in the index that this node searches.", nil, nil),
+		prometheus.NewDesc("stoa_search_index_bytes", "Size of the index that this node searches.", nil, nil),
+		prometheus.NewDesc("stoa_search_compared_total",
+			"Things that this node has compared with the index of the search.", nil, nil),
+		prometheus.NewDesc("stoa_search_mended_total",
+			"Things that were not in the index as their rows are, and have been mended.", nil, nil)
+}
+
+// Describe names every series.
+func (m searchMetrics) Describe(ch chan<- *prometheus.Desc) {
+	documents, bytes, compared, differed := m.descs()
+	ch <- documents
+	ch <- bytes
+	ch <- compared
+	ch <- differed
+}
+
+// Collect gives the present numbers; those of an index that cannot be reached are missing.
+func (m searchMetrics) Collect(ch chan<- prometheus.Metric) {
+	documents, bytes, compared, differed := m.descs()
+	proof := m.s.Proof()
+	ch <- prometheus.MustNewConstMetric(compared, prometheus.CounterValue, float64(proof.Compared))
+	ch <- prometheus.MustNewConstMetric(differed, prometheus.CounterValue, float64(proof.Differed))
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if st, err := m.s.Engine().Status(ctx); err == nil {
+		ch <- prometheus.MustNewConstMetric(documents, prometheus.GaugeValue, float64(st.Documents))
+		ch <- prometheus.MustNewConstMetric(bytes, prometheus.GaugeValue, float64(st.Bytes))
+	}
+}
+
+// searchScreen is what the control panel shows of the indexes; nil in a command.
+func (s *Server) searchScreen() *operate.Search {
+	if s.Search == nil {
+		return nil
+	}
+	return &operate.Search{Status: s.Search.Status, Follow: s.Follow, Prefix: searchFollower + "@"}
+}
