@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -356,6 +357,22 @@ func TestMove_CancelledItBringsBackWhatOnlyTheTargetHas(t *testing.T) {
 	}
 	if _, err := move(t, nodes[0], server.MoveFinish); !says(err, "nothing to finish") {
 		t.Errorf("finished too early: %v", err)
+	}
+	_, end, err := server.CheckedBackup(t.Context(), io.Discard, nil, func(w io.Writer) error {
+		_, err := server.ControlStream(t.Context(), nodes[1].Home, "backup/stream", server.ControlRequest{}, w)
+		return err
+	})
+	if err != nil || end.Files != int64(len(k.files)) {
+		t.Errorf("a backup during the move has %d files of %d, %v", end.Files, len(k.files), err)
+	}
+	c, err := config.Load(config.Options{Home: nodes[0].Home, WorkDir: t.TempDir(), Flags: map[string]string{
+		"jdbc.default.url": nodes[0].DB.Describe()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := server.CopyDatabase(t.Context(), c, server.CopyOrder{To: dbtest.URL(t, dbtest.SQLite)},
+		slog.New(slog.DiscardHandler)); !says(err, "being moved") {
+		t.Errorf("a copy of the database during the move: %v", err)
 	}
 	mustMove(t, nodes[1], server.MoveCancel)
 	inPhase(t, nodes[0], "none")
