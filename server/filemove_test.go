@@ -318,7 +318,7 @@ func halted(t *testing.T, g *servertest.Group, count int) (nodes []*servertest.N
 	mustMove(t, nodes[0], server.MoveStart)
 	inPhase(t, nodes[0], "copying")
 	eventually(t, "the status to say what it waits for", func() bool {
-		text, err := move(t, nodes[1], "")
+		text, err := move(t, nodes[count-1], "")
 		return err == nil && strings.Contains(text, "It waits:")
 	})
 	return nodes, k, source, target, func() {
@@ -608,4 +608,18 @@ func TestMove_ATransactionThatIsOpenAtTheSwitchNamesNothing(t *testing.T) {
 			haveRows(t, n, 1)
 		})
 	}
+}
+
+// The screen says in which step a move is, and what is to be done.
+func TestMove_TheScreenSaysHowFarItIs(t *testing.T) {
+	t.Parallel()
+	nodes, _, _, target, clear := halted(t, servertest.NewGroup(t, dbtest.SQLite), 1)
+	n := nodes[0]
+	n.SignIn(t)
+	mustSee(t, n.Get(t, "/control/store"), http.StatusOK, "New files go to the new store", target, "stoa files move --cancel")
+	clear()
+	inPhase(t, n, "switched")
+	mustSee(t, n.Get(t, "/control/store"), http.StatusOK, "All files are in the new store", "stoa files move --finish")
+	mustMove(t, n, server.MoveFinish)
+	mustSee(t, n.Get(t, "/control/store"), http.StatusOK, "The last move has ended", "dl.store.move.*")
 }

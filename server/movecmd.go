@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/admin/operate"
 	"github.com/stoa-portal/stoa/cluster"
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/db/transfer"
@@ -66,6 +67,17 @@ func (s *Server) MoveText(ctx context.Context, r ControlRequest) (string, error)
 	}
 	m, err := readMove(ctx, s.DB)
 	return m.String() + late, err
+}
+
+// FileMove says how far a move of the files is, for operators.
+func (s *Server) FileMove(ctx context.Context) (operate.FileMove, error) {
+	if err := stoa.ActorFrom(ctx).Operates("see where the files are"); err != nil {
+		return operate.FileMove{}, err
+	}
+	m, err := readMove(ctx, s.DB)
+	return operate.FileMove{Phase: m.Phase, Place: s.files.place().String(), Source: m.SourcePlace, Target: m.TargetPlace,
+		Back: m.Force != m.Target, Files: m.Files, Total: max(m.Files, m.Total), Size: m.Size, Damaged: m.Damaged,
+		Missing: m.Missing, Begun: m.Begun, Ended: m.Ended, Trouble: m.Trouble}, err
 }
 
 // String says how far the move is, and what is to be done.
