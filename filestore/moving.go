@@ -52,12 +52,13 @@ func (m *Moving) Set(w Way) {
 // Epoch is that of the way which is in force.
 func (m *Moving) Epoch() int64 { return m.way.Load().Epoch }
 
-// Put implements Store.
+// Put implements Store. Where the other store cannot tell whether it has the key, it counts as new: keys are random,
+// and a file that was derived from another one may be in both.
 func (m *Moving) Put(ctx context.Context, key string, r io.Reader, size int64) (Info, error) {
 	w := m.way.Load()
 	if w.Also != nil {
 		switch there, err := has(ctx, w.Also, key); {
-		case err != nil:
+		case err != nil && !stoa.Is(err, stoa.KindUnavailable):
 			return Info{}, err
 		case there:
 			return Info{}, taken(key)

@@ -107,8 +107,10 @@ func (m fileMove) step(ctx context.Context, tx *db.Tx, phase string, more db.Row
 		args = append(args, value)
 	}
 	if phase == moveCopying || phase == moveReturning {
-		set += ", epoch = epoch + 1"
-		if _, err := tx.Exec(ctx, "UPDATE file_epoch SET epoch = epoch + 1"); err != nil {
+		// No two steps have the same one, not even where a fail-over of the database has lost one of them.
+		epoch := m.Epoch + 1 + rand.Int64N(1<<40)
+		set, args = set+", epoch = ?", append(args, epoch)
+		if _, err := tx.Exec(ctx, "UPDATE file_epoch SET epoch = ?", epoch); err != nil {
 			return err
 		}
 	}
@@ -197,11 +199,12 @@ func (s *Server) lookAgain(ctx context.Context) {
 	}
 }
 
-// checkStores finds out whether the stores that are in use can be used.
+// checkStores finds out whether the stores that are needed can be used. Once all files are in the new store, the old one
+// is read where it is there, and keeps nobody from working when it is not.
 func (s *Server) checkStores(ctx context.Context) error {
 	f := &s.files
 	st := f.standing.Load()
-	if err := f.guards[st.force].Check(ctx); err != nil || st.other < 0 {
+	if err := f.guards[st.force].Check(ctx); err != nil || st.other < 0 || !st.move.copies() {
 		return err
 	}
 	return s.checkOther(ctx, st)

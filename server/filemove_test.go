@@ -167,6 +167,15 @@ func TestMove_UploadsGoOnAndNothingIsLost(t *testing.T) {
 			inPhase(t, b, "switched")
 			stop()
 			k.all(t, a, b)
+			if name == "to S3" { // the old one is read where it is there
+				without(t, folder, func() {
+					mustSee(t, a.Get(t, "/readyz"), http.StatusOK)
+					if err := k.upload(a, a.Site(t), "meanwhile.txt", "meanwhile"); err != nil {
+						t.Error(err)
+					}
+					k.all(t, a, b)
+				})
+			}
 			if held := sweeps(t, a); !strings.Contains(held, "move") {
 				t.Errorf("the sweep before the end: %q", held)
 			}
@@ -198,6 +207,18 @@ func TestMove_UploadsGoOnAndNothingIsLost(t *testing.T) {
 			neither := g.Join(inFolder(filepath.Join(t.TempDir(), "none")))
 			mustSee(t, neither.Get(t, "/readyz"), http.StatusServiceUnavailable, "file store")
 		})
+	}
+}
+
+// without does something while a folder is not there.
+func without(t *testing.T, folder string, do func()) {
+	t.Helper()
+	if err := os.Rename(folder, folder+".away"); err != nil {
+		t.Fatal(err)
+	}
+	do()
+	if err := os.Rename(folder+".away", folder); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -234,12 +255,12 @@ func TestMove_ATargetThatANodeDoesNotReachIsRefusedByName(t *testing.T) {
 	}
 	name := func(n *servertest.Node) string { return n.Node.Self().Name }
 
-	without := g.Join(own)
-	if _, err := move(t, without, server.MoveStart); !says(err, "dl.store.move.impl") {
+	lacking := g.Join(own)
+	if _, err := move(t, lacking, server.MoveStart); !says(err, "dl.store.move.impl") {
 		t.Errorf("on a node without a target: %v", err)
 	}
-	refused("nothing was begun", name(without)+":", "dl.store.move.* is not set")
-	if err := errors.Join(without.Drain(t.Context()), without.Stop(t.Context())); err != nil {
+	refused("nothing was begun", name(lacking)+":", "dl.store.move.* is not set")
+	if err := errors.Join(lacking.Drain(t.Context()), lacking.Stop(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 	store(t, other, "another")

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/stoa-portal/stoa"
@@ -248,38 +249,47 @@ func (c *mover) part(ctx context.Context, prefix string) (done bool, err error) 
 	return true, nil
 }
 
-// copy copies some files at the same time. What was copied is counted also when another one failed.
+// copy copies some files at the same time, and counts them when all are there.
 func (c *mover) copy(ctx context.Context, keys []string) error {
 	known, err := c.digests(ctx, keys)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var wg sync.WaitGroup
 	var mu sync.Mutex
-	var failed error
 	var files, size, damaged int64
+	err = atOnce(ctx, keys, func(ctx context.Context, key string) error {
+		got, err := c.one(ctx, key, known)
+		mu.Lock()
+		defer mu.Unlock()
+		if err == nil && !got.Gone {
+			size += got.Bytes
+		}
+		if err == nil && !got.Gone && !derived(key) {
+			files++
+		}
+		if got.Damaged {
+			damaged++
+		}
+		return err
+	})
+	if err == nil {
+		c.m.Files, c.m.Size, c.m.Damaged = c.m.Files+files, c.m.Size+size, c.m.Damaged+damaged
+	}
+	return err
+}
+
+// atOnce does something with some keys at the same time, until one fails.
+func atOnce(ctx context.Context, keys []string, do func(ctx context.Context, key string) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	next := make(chan string)
+	var wg sync.WaitGroup
 	for range moveAtOnce {
 		wg.Go(func() {
 			for key := range next {
-				got, err := c.one(ctx, key, known)
-				mu.Lock()
-				if err != nil && failed == nil {
-					failed = err
-					cancel()
+				if err := do(ctx, key); err != nil {
+					cancel(err)
 				}
-				if err == nil && !got.Gone {
-					size += got.Bytes
-				}
-				if err == nil && !got.Gone && !derived(key) {
-					files++
-				}
-				if got.Damaged {
-					damaged++
-				}
-				mu.Unlock()
 			}
 		})
 	}
@@ -291,13 +301,7 @@ func (c *mover) copy(ctx context.Context, keys []string) error {
 	}
 	close(next)
 	wg.Wait()
-	if failed == nil {
-		failed = ctx.Err()
-	}
-	if failed == nil {
-		c.m.Files, c.m.Size, c.m.Damaged = c.m.Files+files, c.m.Size+size, c.m.Damaged+damaged
-	}
-	return failed
+	return context.Cause(ctx)
 }
 
 func (c *mover) one(ctx context.Context, key string, known map[string]string) (filestore.Copied, error) {
@@ -346,21 +350,25 @@ func (c *mover) rows(ctx context.Context) (done bool, err error) {
 		if err != nil || len(keys) == 0 {
 			return err == nil, err
 		}
-		for _, key := range keys {
+		var missing atomic.Int64
+		if err := atOnce(ctx, keys, func(ctx context.Context, key string) error {
 			b, err := c.to.Open(ctx, key)
 			if err == nil {
-				err = b.Close()
-			} else if stoa.Is(err, stoa.KindNotFound) {
-				var got filestore.Copied
-				if got, err = c.one(ctx, key, nil); err == nil && got.Gone {
-					c.m.Missing++
-					c.s.log.Warn("the bytes of a file are in no store: they were lost before it was to be moved", "key", key)
-				}
+				return b.Close()
 			}
-			if err != nil {
-				return false, err
+			if !stoa.Is(err, stoa.KindNotFound) {
+				return err
 			}
+			got, err := c.one(ctx, key, nil)
+			if err == nil && got.Gone {
+				missing.Add(1)
+				c.s.log.Warn("the bytes of a file are in no store: they were lost before it was to be moved", "key", key)
+			}
+			return err
+		}); err != nil {
+			return false, err
 		}
+		c.m.Missing += missing.Load()
 		c.m.Place = rowsPlace + strconv.FormatInt(last, 10)
 		if over, err := c.note(ctx); err != nil || over {
 			return false, err
