@@ -59,6 +59,8 @@ func kindOf(name string) (kind, bool) {
 		return kind{unkept: "each order is noted with the name of its job"}, true
 	case "follow":
 		return kind{unkept: "each order for a follower is noted with its name"}, true
+	case "file-move":
+		return kind{unkept: "the commands that begin, finish and cancel a move of the files are noted"}, true
 	case "cluster-event":
 		return kind{unkept: "an event is a record itself; marking it as read is noted"}, true
 	}

@@ -42,6 +42,7 @@ const (
 	CodeStoreSettings    = "filestore.settings"
 	CodeStoreDamaged     = "filestore.damaged"
 	CodeStoreCache       = "filestore.cache"
+	CodeStoreMove        = "filestore.move"
 	CodeNodeNone         = "node.none"
 	CodeNodeDead         = "node.dead"
 	CodeNodeBack         = "node.back"

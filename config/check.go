@@ -15,7 +15,7 @@ const longestSession = 30 * 24 * time.Hour
 
 // finish checks what needs more than one value, and completes what follows from others.
 func (r *reader) finish(c *Config) {
-	for _, path := range []*string{&c.Files.Root, &c.Files.CacheDir, &c.Server.Certificate, &c.Server.Key,
+	for _, path := range []*string{&c.Files.Root, &c.Files.Move.Root, &c.Files.CacheDir, &c.Server.Certificate, &c.Server.Key,
 		&c.Secret.KeyFile,
 		&c.Cluster.NATSCredentials, &c.Cluster.NATSCA, &c.Cluster.NATSCertificate, &c.Cluster.NATSKey} {
 		if *path != "" && !filepath.IsAbs(*path) {
@@ -24,7 +24,8 @@ func (r *reader) finish(c *Config) {
 	}
 	r.inherit(c)
 	r.checkFiles(c)
-	r.checkStore(c)
+	r.checkStore(c, "dl.store.", &c.Files.FileStore)
+	r.checkStore(c, movePrefix, &c.Files.Move)
 	r.checkCluster(c)
 	r.checkProxies(c)
 	if n := utf8.RuneCountInString(c.Admin.Password); n > 0 && n < c.Passwords.MinLength {
@@ -45,42 +46,54 @@ func (r *reader) finish(c *Config) {
 }
 
 // checkStore asks for what the chosen file store cannot do without.
-func (r *reader) checkStore(c *Config) {
-	switch c.Files.Store { // the files of others need not be on this machine
-	case StoreGCS:
-		r.secretFile(c, "dl.store.gcs.service.account.key", &c.Files.GCS.Key)
-		r.secretFile(c, "dl.store.gcs.aes256.key", &c.Files.GCS.AES256)
-		r.plainPrefix("dl.store.gcs.prefix", c.Files.GCS.Prefix)
-	case StoreAzure:
-		r.secretFile(c, "dl.store.azure.connection.string", &c.Files.Azure.Connection)
-		r.secretFile(c, "dl.store.azure.account.key", &c.Files.Azure.Key)
-		r.plainPrefix("dl.store.azure.prefix", c.Files.Azure.Prefix)
+func (r *reader) checkStore(c *Config, prefix string, of *FileStore) {
+	if prefix == movePrefix && of.Store == StoreFileSystem && of.Root == "" {
+		r.wrong(prefix+"file.system.root.dir", "%simpl is %s, and no folder is named; set it", prefix, of.Store)
 	}
-	switch s3, azure := c.Files.S3, c.Files.Azure; c.Files.Store {
+	if prefix == movePrefix && of.Store == StoreFileSystem && of.Root == c.Files.Root &&
+		(c.Files.Store == StoreFileSystem || c.Files.Store == StoreAdvancedFileSystem) {
+		r.wrong(prefix+"file.system.root.dir", "%q is the folder of dl.store.file.system.root.dir, too; name another one",
+			clip(of.Root))
+	}
+	switch of.Store { // the files of others need not be on this machine
+	case StoreGCS:
+		r.secretFile(c, prefix+"gcs.service.account.key", &of.GCS.Key)
+		r.secretFile(c, prefix+"gcs.aes256.key", &of.GCS.AES256)
+		r.plainPrefix(prefix+"gcs.prefix", of.GCS.Prefix)
+	case StoreAzure:
+		r.secretFile(c, prefix+"azure.connection.string", &of.Azure.Connection)
+		r.secretFile(c, prefix+"azure.account.key", &of.Azure.Key)
+		r.plainPrefix(prefix+"azure.prefix", of.Azure.Prefix)
+	}
+	switch s3, azure := of.S3, of.Azure; of.Store {
 	case StoreS3:
-		r.mustName(s3.Bucket, "dl.store.s3.bucket.name", StoreS3, "bucket", "bucketName", s3PID)
+		r.mustName(s3.Bucket, prefix, "s3.bucket.name", StoreS3, "bucket", "bucketName", s3PID)
 		if (s3.AccessKey == "") != (s3.SecretKey == "") {
-			r.wrong("dl.store.s3.access.key", "of dl.store.s3.access.key and dl.store.s3.secret.key one is set and the other "+
-				"is not; set both, or none for the keys of the environment or of the instance's role")
+			r.wrong(prefix+"s3.access.key", "of %[1]ss3.access.key and %[1]ss3.secret.key one is set and the other "+
+				"is not; set both, or none for the keys of the environment or of the instance's role", prefix)
 		}
 	case StoreGCS:
-		r.mustName(c.Files.GCS.Bucket, "dl.store.gcs.bucket.name", StoreGCS, "bucket", "bucketName", gcsPID)
+		r.mustName(of.GCS.Bucket, prefix, "gcs.bucket.name", StoreGCS, "bucket", "bucketName", gcsPID)
 	case StoreAzure:
-		r.mustName(azure.Container, "dl.store.azure.container.name", StoreAzure, "container", "containerName", azurePID)
+		r.mustName(azure.Container, prefix, "azure.container.name", StoreAzure, "container", "containerName", azurePID)
 		if azure.Connection != "" && azure.Account+azure.Key+azure.Endpoint != "" {
-			r.wrong("dl.store.azure.connection.string", "dl.store.azure.account.name, dl.store.azure.account.key or "+
-				"dl.store.azure.endpoint is set beside it; set either")
+			r.wrong(prefix+"azure.connection.string", "%[1]sazure.account.name, %[1]sazure.account.key or "+
+				"%[1]sazure.endpoint is set beside it; set either", prefix)
 		}
 		if azure.Connection == "" && azure.Account == "" && azure.Key+azure.Endpoint != "" {
-			r.wrong("dl.store.azure.account.name", "it is not set, and its key or its address is; set it, too")
+			r.wrong(prefix+"azure.account.name", "it is not set, and its key or its address is; set it, too")
 		}
 	}
 }
 
 // mustName asks for the name of the place where the files are.
-func (r *reader) mustName(value, name, store, what, key, pid string) {
-	if value == "" {
-		r.wrong(name, "dl.store.impl is %s, and no %s is named; set %s, or %s in osgi/configs/%s.config", store, what, name,
+func (r *reader) mustName(value, prefix, name, store, what, key, pid string) {
+	switch name = prefix + name; {
+	case value != "":
+	case prefix == movePrefix: // which no .config file sets
+		r.wrong(name, "%simpl is %s, and no %s is named; set %s", prefix, store, what, name)
+	default:
+		r.wrong(name, "%simpl is %s, and no %s is named; set %s, or %s in osgi/configs/%s.config", prefix, store, what, name,
 			key, pid)
 	}
 }

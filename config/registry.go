@@ -45,7 +45,7 @@ func sections() []section {
 		sectionMail(),
 		sectionDatabase(), sectionReadWrite(), sectionSchema(), sectionCounter(), sectionCache(), sectionChange(),
 		sectionCluster(),
-		sectionFiles(), sectionJobs(), sectionLocks(), sectionTrash(), sectionAudit(), sectionLog(), sectionHealth(),
+		sectionFiles(), sectionMove(), sectionJobs(), sectionLocks(), sectionTrash(), sectionAudit(), sectionLog(), sectionHealth(),
 		sectionKnown(), sectionRest(),
 	}
 }

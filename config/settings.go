@@ -132,19 +132,25 @@ type Cluster struct {
 	autodetectSet bool // AutodetectAddress is not the default
 }
 
+// FileStore is where the bytes of documents are, and how that is reached.
+type FileStore struct {
+	Store string // one of those constants; empty in Files.Move: there is none
+	Root  string // absolute path of the store's folder
+	S3    S3
+	GCS   GCS
+	Azure Azure
+}
+
 // Files is the store of document bytes and the limits of documents and images.
 type Files struct {
-	Store             string // one of those constants
-	Root              string // absolute path of the store's folder
+	FileStore
+	Move              FileStore // to which the files are to be moved, or were moved
 	MaxFileBytes      int64
 	MaxImagePixels    int64 // width times height; larger pictures are kept but not scaled
 	ThumbnailsEnabled bool
 	OrphanAge         time.Duration
 	CacheBytes        int64  // of the copies on disk of a store that is no folder; 0: none
 	CacheDir          string // absolute path of their folder
-	S3                S3
-	GCS               GCS
-	Azure             Azure
 }
 
 // S3 is where the bucket of a file store in S3 is, and how it is reached.

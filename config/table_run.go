@@ -3,123 +3,12 @@ package config
 import (
 	"log/slog"
 	"net/netip"
-	"slices"
-	"strings"
 	"time"
 )
 
 func sectionFiles() section {
-	return section{Title: "Documents and images", Props: []property{
-		{Name: "dl.store.impl", Default: StoreFileSystem, Shared: true,
-			Doc: "Where the bytes of documents are kept: in a folder (both file system stores are the same one here), or with " +
-				"com.liferay.portal.store.db.DBStore in the database, or with com.liferay.portal.store.s3.S3Store (IBMS3Store is " +
-				"the same) in a bucket of S3 or of a server that speaks its protocol, with " +
-				"com.liferay.portal.store.gcs.GCSStore in a bucket of Google Cloud Storage, or with " +
-				"com.liferay.portal.store.azure.AzureStore in a container of Azure Blob. Nodes of a cluster need one that all " +
-				"of them reach.",
-			kind: into(fileStore(), func(c *Config) *string { return &c.Files.Store })},
-		{Name: "dl.store.file.system.root.dir", Default: "${liferay.home}/data/document_library",
-			Doc:  "Folder of the documents. A relative path starts at liferay.home.",
-			kind: into(someText(), func(c *Config) *string { return &c.Files.Root })},
-		{Name: "dl.store.s3.bucket.name", Default: "", Shared: true,
-			Doc:  "Bucket of the documents, with dl.store.impl=…S3Store. It has to be there.",
-			kind: into(text(), func(c *Config) *string { return &c.Files.S3.Bucket })},
-		{Name: "dl.store.s3.prefix", Default: "", Shared: true,
-			Doc:  "What all keys in the bucket begin with, when it also holds other things.",
-			kind: into(text(), func(c *Config) *string { return &c.Files.S3.Prefix })},
-		{Name: "dl.store.s3.endpoint", Default: "", Shared: true,
-			Doc: "Address of the S3 server, such as https://s3.example.com:9000; without a scheme it is HTTPS; empty means " +
-				"Amazon's in the region.",
-			kind: into(text(), func(c *Config) *string { return &c.Files.S3.Endpoint })},
-		{Name: "dl.store.s3.region", Default: "us-east-1", Shared: true,
-			Doc:  "Region of the bucket.",
-			kind: into(text(), func(c *Config) *string { return &c.Files.S3.Region })},
-		{Name: "dl.store.s3.access.key", Default: "", Shared: true,
-			Doc: "Access key of the account. While it and the secret are empty, those of the environment " +
-				"(AWS_ACCESS_KEY_ID), of ~/.aws/credentials or of the instance's role are used.",
-			kind: into(text(), func(c *Config) *string { return &c.Files.S3.AccessKey })},
-		{Name: "dl.store.s3.secret.key", Default: "", Secret: true, Shared: true,
-			Doc:  "Secret of the access key.",
-			kind: into(text(), func(c *Config) *string { return &c.Files.S3.SecretKey })},
-		{Name: "dl.store.s3.path.style", Default: "false", Shared: true,
-			Doc: "Whether the bucket is in the path of addresses and not in the host name, as most servers but Amazon's " +
-				"want it.",
-			kind: into(boolean(), func(c *Config) *bool { return &c.Files.S3.PathStyle })},
-		{Name: "dl.store.s3.storage.class", Default: "", Shared: true,
-			Doc:  "Storage class of new objects, such as STANDARD_IA; empty means that of the bucket.",
-			kind: into(text(), func(c *Config) *string { return &c.Files.S3.StorageClass })},
-		{Name: "dl.store.s3.connection.timeout", Default: "10000", Unit: "milliseconds",
-			Doc:  "Time to connect to the S3 server, and for it to begin an answer.",
-			kind: into(counted(time.Millisecond, 100, 600000), func(c *Config) *time.Duration { return &c.Files.S3.Timeout })},
-		{Name: "dl.store.s3.max.error.retry", Default: "5",
-			Doc:  "How often a request that failed on its way is sent again, with growing pauses.",
-			kind: into(whole(1, 20), func(c *Config) *int { return &c.Files.S3.Retries })},
-		{Name: "dl.store.s3.proxy", Default: "", Secret: true,
-			Doc: "HTTP proxy on the way to the S3 server, such as http://user:password@proxy:3128; empty means that of the " +
-				"environment.",
-			kind: into(text(), func(c *Config) *string { return &c.Files.S3.Proxy })},
-		{Name: "dl.store.gcs.bucket.name", Default: "", Shared: true,
-			Doc:  "Bucket of the documents, with dl.store.impl=…GCSStore. It has to be there.",
-			kind: into(text(), func(c *Config) *string { return &c.Files.GCS.Bucket })},
-		{Name: "dl.store.gcs.prefix", Default: "", Shared: true,
-			Doc:  "What all keys in the bucket begin with, when it also holds other things.",
-			kind: into(text(), func(c *Config) *string { return &c.Files.GCS.Prefix })},
-		{Name: "dl.store.gcs.service.account.key", Default: "", Secret: true, Shared: true,
-			Doc: "Key of a service account, the JSON that Google makes, or file:PATH for a file with it. While it is empty, " +
-				"Google's application default credentials are used: the file that GOOGLE_APPLICATION_CREDENTIALS names, that of " +
-				"gcloud, or the role of the instance.",
-			kind: into(text(), func(c *Config) *string { return &c.Files.GCS.Key })},
-		{Name: "dl.store.gcs.aes256.key", Default: "", Secret: true, Shared: true,
-			Doc: "Base64 of 32 bytes with which the service encrypts the objects, or file:PATH; empty means its own keys. " +
-				"Objects that were written with another key cannot be read.",
-			kind: into(text(), func(c *Config) *string { return &c.Files.GCS.AES256 })},
-		{Name: "dl.store.gcs.endpoint", Default: "", Shared: true,
-			Doc: "Address of the service, for private ones such as https://storage.example.com; empty means Google's. Over " +
-				"http:// no account is used, which is for servers of tests.",
-			kind: into(text(), func(c *Config) *string { return &c.Files.GCS.Endpoint })},
-		{Name: "dl.store.gcs.connection.timeout", Default: "10000", Unit: "milliseconds",
-			Doc:  "Time to connect to the service, and for it to begin an answer.",
-			kind: into(counted(time.Millisecond, 100, 600000), func(c *Config) *time.Duration { return &c.Files.GCS.Timeout })},
-		{Name: "dl.store.gcs.max.retry.attempts", Default: "5",
-			Doc:  "How often a request that failed on its way is sent again.",
-			kind: into(whole(1, 20), func(c *Config) *int { return &c.Files.GCS.Retries })},
-		{Name: "dl.store.gcs.initial.retry.delay", Default: "400", Unit: "milliseconds",
-			Doc:  "Longest pause before it is sent again for the first time; each further one may be twice as long.",
-			kind: into(counted(time.Millisecond, 1, 60000), func(c *Config) *time.Duration { return &c.Files.GCS.Delay })},
-		{Name: "dl.store.gcs.max.retry.delay", Default: "10000", Unit: "milliseconds",
-			Doc:  "Longest pause before any further one.",
-			kind: into(counted(time.Millisecond, 1, 600000), func(c *Config) *time.Duration { return &c.Files.GCS.MaxDelay })},
-		{Name: "dl.store.azure.container.name", Default: "", Shared: true,
-			Doc:  "Container of the documents, with dl.store.impl=…AzureStore. It has to be there.",
-			kind: into(text(), func(c *Config) *string { return &c.Files.Azure.Container })},
-		{Name: "dl.store.azure.prefix", Default: "", Shared: true,
-			Doc:  "What all keys in the container begin with, when it also holds other things.",
-			kind: into(text(), func(c *Config) *string { return &c.Files.Azure.Prefix })},
-		{Name: "dl.store.azure.connection.string", Default: "", Secret: true, Shared: true,
-			Doc: "Address and keys of the account in one text, as Azure shows it, or file:PATH for a file with it. While it " +
-				"and the account are empty, AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT and AZURE_STORAGE_KEY count.",
-			kind: into(text(), func(c *Config) *string { return &c.Files.Azure.Connection })},
-		{Name: "dl.store.azure.account.name", Default: "", Shared: true,
-			Doc:  "Storage account, instead of a connection string.",
-			kind: into(text(), func(c *Config) *string { return &c.Files.Azure.Account })},
-		{Name: "dl.store.azure.account.key", Default: "", Secret: true, Shared: true,
-			Doc: "Key of the account, or file:PATH for a file with it. While it is empty, the identity is used that the " +
-				"environment names (AZURE_TENANT_ID, AZURE_CLIENT_ID and their like), or that the machine has.",
-			kind: into(text(), func(c *Config) *string { return &c.Files.Azure.Key })},
-		{Name: "dl.store.azure.endpoint", Default: "", Shared: true,
-			Doc: "Address of the account, such as https://files.blob.core.windows.net, which is the default for one called " +
-				"files.",
-			kind: into(text(), func(c *Config) *string { return &c.Files.Azure.Endpoint })},
-		{Name: "dl.store.azure.encryption.scope", Default: "", Shared: true,
-			Doc:  "Encryption scope of new objects; empty means that of the container.",
-			kind: into(text(), func(c *Config) *string { return &c.Files.Azure.Scope })},
-		{Name: "dl.store.azure.connection.timeout", Default: "10000", Unit: "milliseconds",
-			Doc: "Time to connect to the service, and for it to begin an answer.",
-			kind: into(counted(time.Millisecond, 100, 600000),
-				func(c *Config) *time.Duration { return &c.Files.Azure.Timeout })},
-		{Name: "dl.store.azure.max.error.retry", Default: "5",
-			Doc:  "How often a request that failed on its way is sent again, with growing pauses.",
-			kind: into(whole(1, 20), func(c *Config) *int { return &c.Files.Azure.Retries })},
+	return section{Title: "Documents and images", Props: append(storeProperties("dl.store.",
+		func(c *Config) *FileStore { return &c.Files.FileStore }), []property{
 		{Name: "dl.store.cache.size", Default: "1GiB", Unit: "bytes",
 			Doc: "What copies of files on the disk of this node take at most, with a store that is no folder; 0 for none. A " +
 				"file of more than a quarter of that is not copied.",
@@ -144,40 +33,7 @@ func sectionFiles() section {
 				"All that are scaled at a time share 12 bytes for each of these pixels, 256 MiB at least; one that needs more " +
 				"comes as it is.",
 			kind: into(pixels(), func(c *Config) *int64 { return &c.Files.MaxImagePixels })},
-	}}
-}
-
-// fileStore takes the class name of a store, as releases from 6.0 on have written it.
-func fileStore() parser[string] {
-	older := func(names ...string) (out []string) {
-		for _, name := range names {
-			out = append(
-				out,
-				"com.liferay.portlet.documentlibrary.store."+name+"Store",
-				"com.liferay.documentlibrary.util."+name+"Hook",
-			)
-		}
-		return out
-	}
-	known := oneOfOrLater([]string{StoreFileSystem, StoreAdvancedFileSystem, StoreDatabase, StoreS3, StoreGCS,
-		StoreAzure}, append(
-		older("CMIS", "JCR"),
-		"com.liferay.portal.store.jcr.JCRStore",
-		"com.liferay.portal.store.cmis.CMISStore",
-	))
-	return parser[string]{known.want, func(raw string) (string, verdict, string) {
-		switch s := strings.TrimSpace(raw); {
-		case slices.Contains(older("FileSystem"), s):
-			return StoreFileSystem, fine, ""
-		case slices.Contains(older("AdvancedFileSystem"), s), s == StoreAdvancedFileSystem: // one layout for both
-			return StoreFileSystem, fine, ""
-		case slices.Contains(older("DB"), s):
-			return StoreDatabase, fine, ""
-		case slices.Contains(older("S3"), s), s == "com.liferay.portal.store.s3.IBMS3Store":
-			return StoreS3, fine, ""
-		}
-		return known.parse(raw)
-	}}
+	}...)}
 }
 
 func pixels() parser[int64] {

@@ -83,6 +83,9 @@ type Options struct {
 	Spare func(ctx context.Context) (oldest time.Time, running bool, err error)
 	// Incarnated, when not nil, tells Sweep when the newest incarnation of the database began (zero for the first).
 	Incarnated func(ctx context.Context) (time.Time, error)
+
+	// Moves, when not nil, says that the place of Store can change.
+	Moves Moves
 }
 
 // Service keeps the files of sites. It is safe for concurrent use.

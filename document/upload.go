@@ -93,13 +93,22 @@ func (s *Service) Upload(ctx context.Context, st site.Site, u Upload) (File, err
 		}
 		body, size = bytes.NewReader(clean), int64(len(clean))
 	}
-	history := s.opt.DB.Token()
+	history, epoch := s.opt.DB.Token(), s.epoch()
 	info, err := s.opt.Store.Put(ctx, storeKey(f.Key, 0), body, size)
 	if err != nil {
 		return File{}, fmt.Errorf("keep the file %q: %w", f.Name, err)
 	}
 	f.Size, f.Hash = info.Size, info.SHA256
-	if err := s.register(ctx, &f, history, u.Also); err != nil {
+	err = s.register(ctx, &f, history, epoch, u.Also)
+	for range moveTries {
+		if !errors.Is(err, ErrMoved) {
+			break
+		}
+		if epoch, err = s.opt.Moves.Bring(ctx, storeKey(f.Key, 0)); err == nil {
+			err = s.register(ctx, &f, history, epoch, u.Also)
+		}
+	}
+	if err != nil {
 		if db.IsUnknownOutcome(err) {
 			return File{}, err // the row may be there, and needs its bytes; without a row, Sweep finds them
 		}
@@ -113,8 +122,8 @@ func (s *Service) Upload(ctx context.Context, st site.Site, u Upload) (File, err
 }
 
 // register measures the kept bytes and writes the row. history is that of the database before the bytes were kept: in
-// another one, bytes that the database keeps may be lost.
-func (s *Service) register(ctx context.Context, f *File, history string,
+// another one, bytes that the database keeps may be lost. epoch is that of the store to which the bytes went.
+func (s *Service) register(ctx context.Context, f *File, history string, epoch int64,
 	also func(context.Context, *db.Tx, File) error) error {
 	if scalable(f.Type) || f.Type == "image/gif" {
 		if err := s.measure(ctx, f); err != nil {
@@ -158,10 +167,38 @@ func (s *Service) register(ctx context.Context, f *File, history string,
 		tx.Changed("file", f.ID, f.Site, f.Version)
 		audit.Note(tx, audit.Uploaded, f.thing())
 		if also != nil {
-			return also(ctx, tx, *f)
+			if err := also(ctx, tx, *f); err != nil {
+				return err
+			}
+		}
+		if s.opt.Moves != nil {
+			return s.opt.Moves.Fence(ctx, tx, epoch)
 		}
 		return nil
 	})
+}
+
+// Moves is what an upload needs to know of a file store whose place can change.
+type Moves interface {
+	// Epoch is raised whenever new bytes go to another place than before.
+	Epoch() int64
+	// Fence fails with ErrMoved when that has happened since the epoch, and keeps it from happening before tx ends.
+	Fence(ctx context.Context, tx *db.Tx, epoch int64) error
+	// Bring copies bytes that were put before to where new ones go now, and gives the epoch of that.
+	Bring(ctx context.Context, key string) (epoch int64, err error)
+}
+
+// ErrMoved says that the bytes of a file are not where new ones go any more.
+var ErrMoved = errors.New("the file store has another place by now")
+
+// moveTries is how often bytes are brought to where new ones go, which seldom changes.
+const moveTries = 3
+
+func (s *Service) epoch() int64 {
+	if s.opt.Moves == nil {
+		return 0
+	}
+	return s.opt.Moves.Epoch()
 }
 
 func (s *Service) measure(ctx context.Context, f *File) error {

@@ -43,7 +43,7 @@ func (s *Server) Backup(ctx context.Context, w io.Writer) (transfer.End, error) 
 	if to := s.DB.MovedTo(); to != "" {
 		return transfer.End{}, stoa.Conflict("the portal was moved to %s, so what is here is of the past: back that up", to)
 	}
-	end, err := transfer.Backup(ctx, transfer.BackupOptions{DB: s.DB, Store: s.files.guard, Files: fileColumns(),
+	end, err := transfer.Backup(ctx, transfer.BackupOptions{DB: s.DB, Store: s.files.moving, Files: fileColumns(),
 		Dir:    filepath.Join(s.cfg.Home, "data"),
 		Logger: s.log.With("component", "backup")}, w)
 	s.noted(ctx, err, audit.BackedUp, audit.Thing{})

@@ -455,6 +455,7 @@ func (s *Server) registerJobs() error {
 		s.Jobs.Register(autosave.New(s.DB, nil).Job()),
 		s.Jobs.Register(s.Locks.Job()),
 		s.Jobs.Register(s.sweepFiles()),
+		s.Jobs.Register(s.moveFiles()),
 		s.Jobs.Register(s.pruneAudit()),
 		s.Jobs.Register(
 			job.Job{

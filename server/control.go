@@ -35,6 +35,8 @@ type ControlRequest struct {
 	Follower string `json:"follower,omitempty"`
 	Order    string `json:"order,omitempty"` // failed, retry, discard, rebuild or forget; empty: list them
 
+	// files/move has an Order, too: start, finish or cancel; empty: say how far it is
+
 	// import/wordpress
 	File     string `json:"file,omitempty"`  // absolute path of the export
 	Media    string `json:"media,omitempty"` // absolute path of the folder with its files; may be empty
@@ -56,6 +58,7 @@ type ControlRequest struct {
 // acts reports whether the command changes something; those that only look have no row in the audit log.
 func (r ControlRequest) acts(name string) bool {
 	return name != "cluster/status" && (name != "follow" || r.Order != "" && r.Order != "failed") &&
+		(name != "files/move" || r.Order != "") &&
 		(name != "cluster/events" || r.Read != "") && !r.DryRun
 }
 
@@ -125,6 +128,7 @@ func (s *Server) listenControl(h *home) (func(context.Context) error, error) {
 		return s.EventsText(ctx, r.Limit)
 	}))
 	mux.HandleFunc("POST /follow", s.control(s.FollowText))
+	mux.HandleFunc("POST /files/move", s.control(s.MoveText))
 	mux.HandleFunc("POST /hello", func(http.ResponseWriter, *http.Request) {}) // is there life?
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second}
 	done := make(chan error, 1)

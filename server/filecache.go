@@ -18,16 +18,17 @@ import (
 // openFileCache puts a cache on the disk of this node in front of a file store that is no folder.
 func (s *Server) openFileCache(log *slog.Logger) (err error) {
 	c := s.cfg
-	if storeInFolder(s.cfg) || c.Files.CacheBytes == 0 || s.command {
+	to := c.MoveTarget()
+	if storeInFolder(c) && (to == nil || storeInFolder(to)) || c.Files.CacheBytes == 0 || s.command {
 		return nil
 	}
 	s.files.cache, err = diskcache.New(diskcache.Options{
-		Store: s.files.guard, Dir: c.Files.CacheDir, MaxBytes: c.Files.CacheBytes, Lock: db.LockFile, Logger: log,
+		Store: s.files.moving, Dir: c.Files.CacheDir, MaxBytes: c.Files.CacheBytes, Lock: db.LockFile, Logger: log,
 		Identity: func() string {
-			if s.files.folder.Load() { // on this disk, too
+			if s.files.onDisk() { // of this machine, or one that is as quick
 				return ""
 			}
-			return s.files.guard.Adopted()
+			return s.files.guard().Adopted()
 		},
 	})
 	if err != nil {
@@ -45,7 +46,7 @@ func (f *files) store() filestore.Store {
 	if f.cache != nil {
 		return f.cache
 	}
-	return f.guard
+	return f.moving
 }
 
 // cacheTrouble is the warning of a node that cannot copy files to its disk.
@@ -95,7 +96,7 @@ func (s *Server) noteDamaged(f document.File, d *filestore.Damaged) {
 		return
 	}
 	s.log.Error("a file in the file store is damaged", "file", f.Name, "id", f.ID.String(), "key", f.Key,
-		"place", s.files.guard, "reason", d.Error(), "fix", damagedMend)
+		"place", s.files.guard(), "reason", d.Error(), "fix", damagedMend)
 	s.Events.Add(cluster.Event{
 		Code: cluster.CodeStoreDamaged, Mend: damagedMend,
 		Data: map[string]string{"file": f.ID.String(), "site": f.Site.String(), "key": d.Want.Key, "wanted": d.Want.SHA256,

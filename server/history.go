@@ -87,7 +87,7 @@ func (s *Server) warnings() []cluster.Problem {
 	for _, p := range refused {
 		out = append(out, cluster.Problem(p))
 	}
-	out = append(append(out, s.wrongTables()...), s.folderChosen()...)
+	out = append(append(out, s.wrongTables()...), s.storeApart()...)
 	out = append(out, s.cacheTrouble()...)
 	return append(append(out, s.untrustedProxies()...), s.followerTroubles()...)
 }

@@ -230,6 +230,8 @@ func (s *Server) openCalls(l *link) error {
 		},
 	)
 	s.levels = cluster.NewMethod(s.Calls, "log.level", s.takeLevel)
+	s.stands = cluster.NewMethod(s.Calls, "files.stand", s.takeStand)
+	s.reaches = cluster.NewMethod(s.Calls, "files.reach", s.reachTarget)
 	s.probe, err = cluster.NewProbe(
 		cluster.ProbeOptions{Transport: l.transport, Members: s.Node, Clock: change.Boottime, Logger: s.log},
 	)

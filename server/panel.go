@@ -49,5 +49,5 @@ func (s *Server) panel(asks *portal.Portal, theme *render.Service, catalogue *wi
 			CreateInstance: s.CreateInstance}),
 		operate.Add(p, operate.Options{Sites: s.Sites, Jobs: s.Jobs, Locks: s.Locks, Log: s.Log, Audit: s.Audit, Nodes: s,
 			NodeNames:  func(ctx context.Context) (map[int64]string, error) { return cluster.Names(ctx, s.DB) },
-			Properties: s.properties, Caches: s.cacheStats, Search: s.searchScreen()}))
+			Properties: s.properties, Caches: s.cacheStats, Search: s.searchScreen(), Move: s.FileMove}))
 }

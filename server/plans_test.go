@@ -63,6 +63,8 @@ var small = map[string]string{
 	"access_trashed":    "grants and members of roles and groups in the recycle bin",
 	"taxonomy_old":      "addresses that terms have left, which are renamed by hand",
 	"file_store":        "one row",
+	"file_move":         "one row",
+	"file_epoch":        "sixteen rows",
 	"file_upload":       "uploads that go on or broke off within a day; swept",
 }
 

@@ -277,10 +277,21 @@ func incarnationsIn(ctx context.Context, store lister) (out []db.Token, err erro
 // keepHistory writes the incarnations that this node follows into the file store, for nodes that remember nothing.
 func (s *Server) keepHistory(ctx context.Context) error {
 	mine := s.DB.Histories()
-	if len(mine) == 0 || mine[len(mine)-1] == s.files.told || s.DB.Unproven() {
+	store := s.files.guard()
+	to := store.Adopted()
+	if len(mine) == 0 || mine[len(mine)-1] == s.files.told && to == s.files.toldTo || s.DB.Unproven() {
 		return nil
 	}
-	store := s.files.guard
+	if err := s.tellHistory(ctx, store); err != nil {
+		return err
+	}
+	s.files.told, s.files.toldTo = mine[len(mine)-1], to
+	return nil
+}
+
+// tellHistory writes the incarnations that this node follows into a store that lacks them.
+func (s *Server) tellHistory(ctx context.Context, store filestore.Store) error {
+	mine := s.DB.Histories()
 	there, err := incarnationsIn(ctx, store)
 	if err != nil {
 		return err
@@ -296,7 +307,6 @@ func (s *Server) keepHistory(ctx context.Context) error {
 			return err
 		}
 	}
-	s.files.told = mine[len(mine)-1]
 	return nil
 }
 

@@ -96,9 +96,11 @@ type Server struct {
 	await    cluster.Method[[]change.Position, bool]
 	status   cluster.Method[statusQuestion, cluster.Report]
 	levels   cluster.Method[levelOrder, bool]
-	level    *slog.LevelVar    // nil: cannot be changed
-	shared   config.Shared     // what nodes compare of the settings that must be the same on all of them
-	values   map[string]string // those settings as they may be shown
+	stands   cluster.Method[moveQuestion, moveAnswer] // whether nodes do their part in a move of the files
+	reaches  cluster.Method[moveQuestion, moveAnswer] // whether they reach the store to which files are to go
+	level    *slog.LevelVar                           // nil: cannot be changed
+	shared   config.Shared                            // what nodes compare of the settings that must be the same on all of them
+	values   map[string]string                        // those settings as they may be shown
 	stores   Stores
 	files    files
 	keyFile  *secret.File // nil without secret.key.file

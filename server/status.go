@@ -121,7 +121,7 @@ func (s *Server) Cluster(ctx context.Context) (cluster.Status, error) {
 	defer cancel()
 	detail := s.linkDetail()
 	a := cluster.Asked{Link: detail.Link, Channel: detail.Channel, Database: s.DB.Describe(),
-		Lonely: s.DB.Dialect() == db.SQLite, StoredIn: storeInDatabase(s.cfg) && !s.files.folder.Load()}
+		Lonely: s.DB.Dialect() == db.SQLite, StoredIn: s.storeOfDatabase()}
 	var wg sync.WaitGroup
 	wg.Go(func() { a.Events, a.Unread, a.Unseen = s.unread(ctx) })
 	a.Answers = s.status.All(ctx, statusQuestion{Moment: rand.Text(), Token: s.token()})

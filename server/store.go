@@ -83,38 +83,65 @@ func madeStore(ctx context.Context, d filestore.Driver, identity string) error {
 	return err
 }
 
-// chosenStore is the store of the settings, or the folder of files of this node where that is the one that the record
-// in the database names: a home whose files lie there because a version before did not know dl.store.impl goes on.
+// choice is a store that this node can reach.
+type choice struct {
+	filestore.Driver
+	from string // fromSettings, fromFolder or fromMove
+}
+
+const (
+	fromSettings = "dl.store"      // it is the one of dl.store.*
+	fromFolder   = "folder"        // dl.store.file.system.root.dir, which dl.store.impl does not name
+	fromMove     = "dl.store.move" // the one of dl.store.move.*
+)
+
+// chosenStore is that of several stores which has an identity, such as the one in the record of the database. A home
+// whose files lie in its folder because a version before did not know dl.store.impl goes on there, and a node whose
+// settings name a store that the files have left goes on in the one to which they were moved.
 type chosenStore struct {
-	filestore.Driver // of the settings
-	folder           filestore.Driver
-	now              atomic.Pointer[filestore.Driver]
+	filestore.Driver // the first choice
+	choices          []choice
+	now              atomic.Pointer[choice]
 }
 
-func (s *chosenStore) in() filestore.Driver {
-	if d := s.now.Load(); d != nil {
-		return *d
+func newChosenStore(choices ...choice) *chosenStore {
+	return &chosenStore{Driver: choices[0].Driver, choices: choices}
+}
+
+func (s *chosenStore) in() *choice {
+	if c := s.now.Load(); c != nil {
+		return c
 	}
-	return s.Driver
+	return &s.choices[0]
 }
 
-// choose looks which of the two has the identity. The folder is taken only when the store of the settings has answered
-// that it is another one, or none: one that is away for a moment stays chosen. changed says that it is another one than
-// before.
-func (s *chosenStore) choose(ctx context.Context, identity string) (folder, changed bool) {
-	pick := s.Driver
-	id, err := within(ctx, s.Driver.Identity)
+// choose looks which of the stores has the identity. The folder is taken only when the first choice has answered that it
+// is another one, or none: one that is away for a moment stays chosen. changed says that it is another one than before.
+func (s *chosenStore) choose(ctx context.Context, identity string) (changed bool) {
+	if len(s.choices) == 1 {
+		return false
+	}
+	pick, before := &s.choices[0], s.in()
+	id, err := within(ctx, pick.Identity)
 	f := filestore.FaultOf(err)
-	if err == nil && id != identity || stoa.Is(err, stoa.KindNotFound) || f != nil && f.Code == filestore.CodeMissing {
-		if id, err := within(ctx, s.folder.Identity); err == nil && id == identity {
-			pick = s.folder
+	if err != nil || id != identity {
+		other := err == nil || stoa.Is(err, stoa.KindNotFound) || f != nil && f.Code == filestore.CodeMissing
+		if !other && s.now.Load() != nil {
+			pick = before // what was known before
 		}
-	} else if err != nil && s.now.Load() != nil {
-		pick = s.in() // what was known before
+		for i := range s.choices[1:] {
+			c := &s.choices[1+i]
+			if !other && c.from == fromFolder {
+				continue
+			}
+			if id, err := within(ctx, c.Identity); err == nil && id == identity {
+				pick = c
+				break
+			}
+		}
 	}
-	before := s.in()
-	s.now.Store(&pick)
-	return pick == s.folder, pick != before
+	s.now.Store(pick)
+	return pick != before
 }
 
 // within asks a store that may hang, and gives up after a while.

@@ -12,6 +12,7 @@ import (
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/cluster"
 	"github.com/stoa-portal/stoa/filestore"
+	"github.com/stoa-portal/stoa/filestore/dbstore"
 )
 
 // The identity of a file store does not prove that two nodes have the same one: a folder that was copied has it, too.
@@ -60,7 +61,7 @@ func (s *Server) writeToken(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, tokenWait)
 	defer cancel()
 	next := storeToken{key: tokenPrefix + filestore.NewKey(), before: old.key, made: time.Now()}
-	if _, err := s.files.guard.Put(ctx, next.key, strings.NewReader(next.key), int64(len(next.key))); err != nil {
+	if err := putToken(ctx, s.files.guard(), next.key); err != nil {
 		s.log.DebugContext(ctx, "no token could be written into the file store", "error", err)
 		return
 	}
@@ -96,7 +97,7 @@ func (s *Server) sweepTokens(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, tokenWait)
 	defer cancel()
 	var left []string
-	err := s.files.guard.List(ctx, tokenPrefix, func(i filestore.Info) error {
+	err := s.files.guard().List(ctx, tokenPrefix, func(i filestore.Info) error {
 		if time.Since(i.Modified) > tokenAge {
 			left = append(left, i.Key)
 		}
@@ -113,14 +114,20 @@ func (s *Server) dropTokens(ctx context.Context, keys ...string) {
 		if key == "" {
 			continue
 		}
-		if err := s.files.guard.Delete(ctx, key); err != nil {
+		if err := s.files.guard().Delete(ctx, key); err != nil {
 			s.log.DebugContext(ctx, "a token stays in the file store", "key", key, "error", err)
 		}
 	}
 }
 
 // storeOfDatabase reports whether the files that are in force lie in the database, which is the same one for all nodes.
-func (s *Server) storeOfDatabase() bool { return storeInDatabase(s.cfg) && !s.files.folder.Load() }
+func (s *Server) storeOfDatabase() bool {
+	if !s.files.open() {
+		return storeInDatabase(s.cfg)
+	}
+	_, inside := s.files.place().Driver.(*dbstore.Store)
+	return inside
+}
 
 // others reports whether another node lives.
 func (s *Server) others() bool {
@@ -204,7 +211,12 @@ func (t *tokens) misses(writer int64, key string) string {
 
 // hasToken looks once.
 func (s *Server) hasToken(ctx context.Context, key string) (there bool, err error) {
-	f, err := s.files.guard.Open(ctx, key)
+	return tokenIn(ctx, s.files.guard(), key)
+}
+
+// tokenIn looks for a token in a store.
+func tokenIn(ctx context.Context, store filestore.Store, key string) (there bool, err error) {
+	f, err := store.Open(ctx, key)
 	if stoa.Is(err, stoa.KindNotFound) {
 		return false, nil
 	}
@@ -213,4 +225,10 @@ func (s *Server) hasToken(ctx context.Context, key string) (there bool, err erro
 	}
 	got, err := io.ReadAll(io.LimitReader(f, filestore.MaxKey))
 	return err == nil && string(got) == key, errors.Join(err, f.Close())
+}
+
+// putToken writes a token into a store.
+func putToken(ctx context.Context, store filestore.Store, key string) error {
+	_, err := store.Put(ctx, key, strings.NewReader(key), int64(len(key)))
+	return err
 }

@@ -116,6 +116,9 @@ func CopyDatabase(ctx context.Context, c *config.Config, o CopyOrder, log *slog.
 		return "The move was taken back: the portal runs on " + source.Describe() + " again, and nodes there go on.",
 			transfer.Undo(ctx, source, target, o.Progress)
 	}
+	if err := mayCopyFiles(ctx, c, source, o, log); err != nil {
+		return "", err
+	}
 	if err := copyFiles(ctx, c, source, target, o, log); err != nil {
 		return "", err
 	}
@@ -149,6 +152,16 @@ func fitTarget(ctx context.Context, target *db.DB) error {
 			"that is empty", target.Describe(), version, newest)
 	}
 	return target.Migrate(ctx)
+}
+
+// mayCopyFiles refuses a copy of a portal whose files are on their way to another store.
+func mayCopyFiles(ctx context.Context, c *config.Config, source *db.DB, o CopyOrder, log *slog.Logger) (err error) {
+	own, err := o.Stores.open(c, source, log, false)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeStore(own)) }()
+	return notMoving(ctx, source, own)
 }
 
 // copyFiles brings the files that the other store does not have yet into it, and with them the identity of the store:

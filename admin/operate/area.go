@@ -1,5 +1,5 @@
 // Package operate has the screens of those who run the portal: nodes, caches, change log, jobs, locks, properties, log
-// levels, audit log.
+// levels, audit log, file store.
 package operate
 
 import (
@@ -35,7 +35,8 @@ type Options struct {
 	Properties func(context.Context) ([]Property, error)
 	Caches     func(context.Context) ([]cache.RegionStats, error)
 	Search     *Search
-	Now        func() time.Time // nil: time.Now
+	Move       func(context.Context) (FileMove, error) // how far a move of the files is
+	Now        func() time.Time                        // nil: time.Now
 }
 
 // Property is one setting of the node as the screen of effective properties shows it.
@@ -128,6 +129,9 @@ func (h *screens) operateRail(q *admin.Request) (out []admin.RailLink) {
 		{operates && h.o.Properties != nil, admin.RailLink{
 			Group: admin.GroupConfiguration, Order: 10, Title: q.Word("operate.properties"),
 			URL: "/control/properties", Icon: "list"}},
+		{operates && h.o.Move != nil, admin.RailLink{
+			Group: admin.GroupCluster, Order: 60, Title: q.Word("operate.store"),
+			URL: "/control/store", Icon: "file"}},
 		{operates && h.o.Nodes != nil, admin.RailLink{
 			Group: admin.GroupConfiguration, Order: 20, Title: q.Word("operate.log"),
 			URL: "/control/log", Icon: "filter"}},

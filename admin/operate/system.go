@@ -23,6 +23,9 @@ func (h *screens) mountSystem(r *admin.Routes) {
 	if h.o.Log != nil {
 		r.Get("/control/changes", admin.Operate, h.changes)
 	}
+	if h.o.Move != nil {
+		r.Get("/control/store", admin.Operate, h.store)
+	}
 }
 
 // properties shows the settings in force on this node and where each comes from.

@@ -169,9 +169,48 @@ func TestServe_KilledNodesLoseNoFileThatWasAcknowledged(t *testing.T) {
 		t.Skip("STOA_TEST_POSTGRES names no server")
 	}
 	t.Run("database", func(t *testing.T) {
-		killedAmongUploads(t, map[string]string{"dl.store.impl": config.StoreDatabase})
+		killedAmongUploads(t, map[string]string{"dl.store.impl": config.StoreDatabase}, nil, nil)
 	})
-	t.Run("S3", func(t *testing.T) { killedAmongUploads(t, inBucket(t)) })
+	t.Run("S3", func(t *testing.T) { killedAmongUploads(t, inBucket(t), nil, nil) })
+	t.Run("while files move to S3", func(t *testing.T) {
+		folder := filepath.Join(t.TempDir(), "files")
+		properties := map[string]string{"dl.store.file.system.root.dir": folder}
+		for name, value := range inBucket(t) {
+			properties[strings.Replace(name, "dl.store.", "dl.store.move.", 1)] = value
+		}
+		killedAmongUploads(t, properties, func(nodes []*process) {
+			if out, err := nodes[0].filesMove(); err != nil {
+				t.Errorf("%v: %s", err, out)
+			}
+		}, func(nodes []*process) {
+			deadline := time.After(5 * time.Minute)
+			tick := time.NewTicker(200 * time.Millisecond)
+			defer tick.Stop()
+			for {
+				out, err := nodes[1].filesMove("--status")
+				if err == nil && strings.Contains(out, "All files are in") {
+					break
+				}
+				select {
+				case <-deadline:
+					t.Fatalf("%v: %s", err, out)
+				case <-tick.C:
+				}
+			}
+			if out, err := nodes[2].filesMove("--finish"); err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
+			if err := os.Rename(folder, folder+".gone"); err != nil {
+				t.Fatal(err)
+			}
+		})
+	})
+}
+
+// filesMove runs stoa files move for the node.
+func (p *process) filesMove(flags ...string) (string, error) {
+	out, err := exec.Command("stoa", append([]string{"files", "move", "--home", p.home}, flags...)...).CombinedOutput()
+	return string(out), err
 }
 
 // inBucket are the properties of nodes whose files lie in a new place of the real S3 server.
@@ -204,7 +243,9 @@ func inBucket(t *testing.T) map[string]string {
 		"dl.store.s3.access.key": u.User.Username(), "dl.store.s3.secret.key": secret, "dl.store.s3.path.style": "true"}
 }
 
-func killedAmongUploads(t *testing.T, properties map[string]string) {
+// killedAmongUploads kills nodes; before is called ahead of the first one, when a few files are there, and after once all
+// were sent.
+func killedAmongUploads(t *testing.T, properties map[string]string, before, after func(nodes []*process)) {
 	const files, workers = 200, 6
 	nodes := startCluster(t, properties)
 	c := servertest.NewClient(t)
@@ -256,6 +297,9 @@ func killedAmongUploads(t *testing.T, properties map[string]string) {
 		for acknowledged.Load() < int64(files*(i+1)/5) {
 			<-tick.C
 		}
+		if before != nil && i == 0 {
+			before(nodes)
+		}
 		if err := p.kill(); err != nil {
 			t.Error(err)
 		}
@@ -266,6 +310,9 @@ func killedAmongUploads(t *testing.T, properties map[string]string) {
 	t.Logf("%d uploads broke off", refused.Load())
 	if refused.Load() == 0 || acknowledged.Load() != files {
 		t.Errorf("%d files were acknowledged, and %d uploads broke off", acknowledged.Load(), refused.Load())
+	}
+	if after != nil {
+		after(nodes)
 	}
 	for _, p := range nodes {
 		p.await(t)

@@ -110,6 +110,7 @@ func command() *cobra.Command {
 		migrateCommand(&f),
 		clusterCommand(&f),
 		followCommand(&f),
+		filesCommand(&f),
 		dbCommand(&f),
 		generateCommand(&f),
 		healthCommand(&f),
@@ -294,7 +295,7 @@ func askNode(
 	ctx, stop := interruptible()
 	defer stop()
 	text, running, err := server.Control(ctx, c.Home, name, req)
-	if !running && err == nil && (strings.HasPrefix(name, "cluster/") || req.Login != "") {
+	if !running && err == nil && (strings.HasPrefix(name, "cluster/") || strings.HasPrefix(name, "files/") || req.Login != "") {
 		if err := mustBePortal(ctx, c); err != nil {
 			return "", err
 		}

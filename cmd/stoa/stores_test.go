@@ -136,13 +136,13 @@ func TestStores_WrongSettingsAreSaid(t *testing.T) {
 	t.Setenv("AZURE_STORAGE_CONNECTION_STRING", "")
 	t.Setenv("AZURE_STORAGE_ACCOUNT", "")
 	for name, c := range map[string]struct {
-		files config.Files
+		files config.FileStore
 		says  string
 	}{
-		config.StoreGCS:   {config.Files{GCS: config.GCS{Bucket: "b", Key: "no JSON"}}, "service account"},
-		config.StoreAzure: {config.Files{Azure: config.Azure{Container: "c"}}, "dl.store.azure.account.name"},
+		config.StoreGCS:   {config.FileStore{GCS: config.GCS{Bucket: "b", Key: "no JSON"}}, "service account"},
+		config.StoreAzure: {config.FileStore{Azure: config.Azure{Container: "c"}}, "dl.store.azure.account.name"},
 	} {
-		d, err := stores()[name](&config.Config{Files: c.files}, slog.New(slog.DiscardHandler))
+		d, err := stores()[name](&config.Config{Files: config.Files{FileStore: c.files}}, slog.New(slog.DiscardHandler))
 		if d != nil || !stoa.Is(err, stoa.KindInvalid) || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v, %v", name, d, err)
 		}

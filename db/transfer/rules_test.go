@@ -31,7 +31,8 @@ func TestTables_EachIsDecided(t *testing.T) {
 		user_recovery user_session content_autosave autosave_form`,
 	)
 	stays := strings.Fields(`change_log change_reader change_writer cluster_lease cluster_node db_incarnation
-		db_migration db_migration_lock db_migration_step file_store file_head file_chunk file_upload db_schema db_transfer
+		db_migration db_migration_lock db_migration_step file_store file_head file_chunk file_upload file_move file_epoch
+		db_schema db_transfer
 		db_transfer_part follow_follower follow_task job_local job_node lock_held
 		user_attempt user_challenge`)
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {

@@ -44,6 +44,7 @@ func leftOut() []string {
 		"db_transfer", "db_transfer_part", captureTable, stopTable,
 		"change_log", "change_writer", "change_reader", "follow_follower", "follow_task",
 		"file_store", "file_head", "file_chunk", "file_upload", // files go with the files, whatever store has them
+		"file_move", "file_epoch", // of the stores here; a portal that is being moved is not copied
 		"cluster_node", "cluster_lease",
 		"lock_held", "user_attempt", "user_challenge", "job_node", "job_local",
 	}
