@@ -65,7 +65,7 @@ var house = map[string]layer{
 
 // drivers are the packages with a dependency that only server should carry.
 var drivers = []string{
-	"cluster/nats", "filestore/s3store", "filestore/dbstore", "filestore/bucket", "search/opensearch", "search/bleve",
+	"cluster/nats", "filestore/s3store", "filestore/dbstore", "filestore/bucket", "search/remote", "search/embedded",
 }
 
 // sharedByAnyone may be imported by every package that is not test code.
@@ -97,6 +97,8 @@ var allowedModules = map[string][]string{
 	"filestore/bucket": {"gocloud.dev", "cloud.google.com/go/storage", "github.com/googleapis/gax-go/v2",
 		"golang.org/x/oauth2", "google.golang.org/api", "github.com/Azure/azure-sdk-for-go/sdk/azcore",
 		"github.com/Azure/azure-sdk-for-go/sdk/azidentity", "github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"},
+	"search/embedded": {"github.com/blevesearch/bleve/v2", "github.com/blevesearch/bleve_index_api",
+		"github.com/blevesearch/scorch_segment_api/v2", "go.etcd.io/bbolt"},
 	"passhash": {"golang.org/x/crypto"},
 	"user":     {"github.com/go-webauthn/webauthn"},
 	"mail":     {"github.com/wneessen/go-mail"},

@@ -53,7 +53,8 @@ func hostileWords(b *bench) {
 		`/gr.*/`, `/[/`, `[a TO z]`, `{`, `}`, `\`, `\"`, `granite\`, `<script>`, `' OR 1=1 --`, `_id:1`, `acl:site`, `--`, `-`,
 		`-"`, `-""`, `""`, `"" ""`, "\x00", "\xff\xfe", "🪨", "👩‍👩‍👧‍👦", "\u202e", "granite\u0000",
 		strings.Repeat("x", 200), strings.Repeat("字", 200), strings.Repeat("a ", 100), strings.Repeat(`"a b" `, 40),
-		strings.Repeat("-a ", 60), strings.Repeat("a\u0301", 100), "NaN", "null", strings.Repeat("abcdefgh ", 20), "%", "%%s", "${jndi:ldap://x}", "AND", "OR", "NOT", "TO",
+		strings.Repeat("-a ", 60), strings.Repeat("a\u0301", 100), "NaN", "null", strings.Repeat("abcdefgh ", 20), "%",
+		"%%s", "${jndi:ldap://x}", "AND", "OR", "NOT", "TO",
 	} {
 		for _, prefix := range []bool{false, true} {
 			q := counted(ask(typed))
