@@ -111,6 +111,8 @@ func (c *client) do(ctx context.Context, r request) (*answer, error) {
 		case err == nil:
 			h.works()
 			return a, nil
+		case errors.Is(ctx.Err(), context.DeadlineExceeded):
+			return nil, away(fmt.Errorf("%w: %w", ctx.Err(), err))
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
 		}

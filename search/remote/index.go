@@ -35,10 +35,16 @@ func (p *places) of(ctx context.Context, instance stoa.ID) (bool, error) {
 		return true, nil
 	}
 	there, err := p.engine.ours(ctx, p.engine.alias(instance))
-	if err == nil && there {
+	if err != nil || !there {
+		return there, err
+	}
+	// Somebody may be making it just now: then its parts start in a moment.
+	a, err := p.engine.client.do(ctx, request{method: http.MethodGet, path: "/_cluster/health/" + p.engine.alias(instance) +
+		"?wait_for_status=yellow&timeout=5s&filter_path=timed_out"})
+	if err == nil && a.status == http.StatusOK {
 		p.found(instance)
 	}
-	return there, err
+	return true, err
 }
 
 func (p *places) found(instance stoa.ID) {
@@ -66,8 +72,8 @@ func (p *places) make(ctx context.Context, instance stoa.ID) error {
 	if err := p.engine.create(ctx, name, alias); err != nil {
 		return err
 	}
-	p.found(instance)
-	return nil
+	_, err = p.of(ctx, instance)
+	return err
 }
 
 // ours reports whether there is an index behind an alias, and refuses one that somebody else made.

@@ -68,6 +68,9 @@ func (t trouble) text() string {
 	if t.Reason != "" {
 		s += ": " + t.Reason
 	}
+	if len(t.Cause) > 0 && t.Cause[0].Type != t.Type && t.Cause[0].Type != "" {
+		s += ": " + t.Cause[0].Type
+	}
 	if t.CausedBy != nil && t.CausedBy.Reason != "" && t.CausedBy.Reason != t.Reason {
 		s += ": " + t.CausedBy.Reason
 	}
@@ -85,6 +88,7 @@ const (
 		"(index.blocks.read_only_allow_delete) away; what was not written follows then by itself"
 	tellBusy = "it has more to do than it can take; what was not written follows by itself, and if this stays, it " +
 		"needs more memory or nodes"
+	tellTLS  = "speaks TLS: write https:// in search.server.hosts"
 	tellPort = "is that what answers HTTP on its port (9200 mostly), and is there a proxy between?"
 )
 
@@ -119,6 +123,9 @@ func (c *client) refused(a *answer) *refusal {
 		r.words = fmt.Sprintf("answers %d and sends on to another address: name that one in search.server.hosts", a.status)
 	case bytes.Contains(a.body, []byte("not a HTTP port")), bytes.Contains(a.body, []byte("not an HTTP port")):
 		r.words = "is its port for other servers (9300 mostly): name the one for HTTP (9200 mostly) in search.server.hosts"
+	case bytes.Contains(a.body, []byte("HTTP request to an HTTPS server")),
+		bytes.Contains(a.body, []byte("plain HTTP request was sent to HTTPS port")):
+		r.words = tellTLS
 	case t.Type == "" && t.Reason == "":
 		r.words = fmt.Sprintf("answers %d with what no search server says: %s", a.status, tellPort)
 	default:
@@ -147,7 +154,7 @@ func (c *client) unreachable(h *host, err error, patience time.Duration) *refusa
 	case errors.As(err, &record), strings.Contains(text, "server gave HTTP response to HTTPS client"):
 		r.words = "speaks HTTP without TLS: write http:// in search.server.hosts, or turn TLS on there"
 	case strings.Contains(text, `malformed HTTP response "\x15`):
-		r.words = "speaks TLS: write https:// in search.server.hosts"
+		r.words = tellTLS
 	case strings.Contains(text, "malformed HTTP"):
 		r.words = "answers with what is no HTTP: " + tellPort
 	case errors.As(err, &lookup):
