@@ -98,7 +98,7 @@ var allowedModules = map[string][]string{
 		"golang.org/x/oauth2", "google.golang.org/api", "github.com/Azure/azure-sdk-for-go/sdk/azcore",
 		"github.com/Azure/azure-sdk-for-go/sdk/azidentity", "github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"},
 	"search/embedded": {"github.com/blevesearch/bleve/v2", "github.com/blevesearch/bleve_index_api",
-		"github.com/blevesearch/scorch_segment_api/v2", "go.etcd.io/bbolt"},
+		"go.etcd.io/bbolt"},
 	"passhash": {"golang.org/x/crypto"},
 	"user":     {"github.com/go-webauthn/webauthn"},
 	"mail":     {"github.com/wneessen/go-mail"},

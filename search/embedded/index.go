@@ -177,7 +177,7 @@ func (x *Index) make() (*place, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make an empty search index: %w", err)
 	}
-	return openPlace(path, x.wait)
+	return makePlace(path, x.wait)
 }
 
 // point makes current name the place of the index. The name is in the folder, or the old one is, whatever happens.

@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"github.com/blevesearch/bleve/v2/index/scorch"
+	"github.com/blevesearch/bleve/v2/util"
 	index "github.com/blevesearch/bleve_index_api"
-	segment "github.com/blevesearch/scorch_segment_api/v2"
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -32,24 +32,65 @@ type place struct {
 // analysts is how many documents of a write are taken apart at the same time.
 const analysts = 2
 
-// openPlace opens the index of a folder, or makes it in an empty one. It returns errInUse, or another error when the
-// index cannot be used; then the folder is as before and free.
-func openPlace(path string, wait time.Duration) (p *place, err error) {
-	if err := checkRoot(filepath.Join(path, "root.bolt"), wait); err != nil {
+// madeKey is in each index from its first moment. Where it is missing, bleve could not load what is there and began
+// with nothing, which it only logs.
+const madeKey = "made"
+
+// makePlace makes an index in an empty folder.
+func makePlace(path string, wait time.Duration) (*place, error) {
+	p, err := openAny(path, wait)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.bleve.SetInternal([]byte(madeKey), []byte{form}); err != nil {
+		return nil, errors.Join(err, p.close())
+	}
+	return p, nil
+}
+
+// openPlace opens the index of a folder. It returns errInUse, or another error when the index cannot be used; then the
+// folder is free.
+func openPlace(path string, wait time.Duration) (*place, error) {
+	if _, err := os.Stat(filepath.Join(path, rootFile)); err != nil {
+		return nil, err
+	}
+	if err := checkNote(path); err != nil {
+		return nil, err
+	}
+	p, err := openAny(path, wait)
+	if err != nil {
+		return nil, err
+	}
+	r, err := p.reader()
+	if err != nil {
+		return nil, errors.Join(err, p.close())
+	}
+	made, err := r.GetInternal([]byte(madeKey))
+	if err = errors.Join(err, r.Close()); err == nil && made == nil {
+		err = errors.New("its segments cannot be read")
+	}
+	if err != nil {
+		return nil, errors.Join(err, p.close())
+	}
+	return p, nil
+}
+
+// rootFile names all the others.
+const rootFile = "root.bolt"
+
+func openAny(path string, wait time.Duration) (p *place, err error) {
+	if err := checkRoot(filepath.Join(path, rootFile), wait); err != nil {
 		return nil, err
 	}
 	p = &place{path: path, queue: index.NewAnalysisQueue(analysts)}
 	faults := debug.SetPanicOnFault(true)
 	defer debug.SetPanicOnFault(faults)
-	opened := false
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("%v", r)
+			letGo(p.bleve)
 		}
 		if err != nil {
-			if opened {
-				_ = p.bleve.Close()
-			}
 			p.queue.Close()
 			p = nil
 		}
@@ -67,8 +108,15 @@ func openPlace(path string, wait time.Duration) (p *place, err error) {
 		}
 		return p, err
 	}
-	opened = true
-	return p, p.check()
+	return p, nil
+}
+
+// letGo frees what an index holds whose opening made bleve panic, as far as bleve can.
+func letGo(x index.Index) {
+	defer func() { _ = recover() }()
+	if x != nil {
+		_ = x.Close()
+	}
 }
 
 // checkRoot reads the file that names all others, before bleve does: it trusts it.
@@ -99,31 +147,39 @@ func checkRoot(path string, wait time.Duration) (err error) {
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	return db.View(func(tx *bolt.Tx) error {
-		pages := info.Size() / int64(db.Info().PageSize)
 		if tx.Size() > info.Size() {
-			return fmt.Errorf("root.bolt has %d pages, and its tree is larger", pages)
+			return errors.New("root.bolt is cut off")
 		}
-		return nil
+		return checkNewest(tx, filepath.Dir(path))
 	})
 }
 
-// check compares the sums of all segments: bleve does not, and reads nonsense or dies of it later.
-func (p *place) check() error {
-	r, err := p.reader()
-	if err != nil {
-		return err
+// checkNewest compares the sums of all segments of the newest snapshot: bleve does not, and reads nonsense or dies of
+// it later. When one is missing it goes back to an older snapshot, and its next ones have the numbers of those that it
+// left: what it writes then is lost.
+func checkNewest(tx *bolt.Tx, dir string) error {
+	snapshots := tx.Bucket(util.BoltSnapshotsBucket)
+	if snapshots == nil {
+		return nil // nothing was ever written; the key that is missing tells
 	}
-	defer r.Close()
-	for _, s := range r.Segments() {
-		kept, ok := s.Segment().(segment.PersistedSegment)
-		if !ok {
-			continue
-		}
-		if err := checkSum(kept.Path()); err != nil {
-			return fmt.Errorf("%s: %w", filepath.Base(kept.Path()), err)
-		}
+	newest, _ := snapshots.Cursor().Last()
+	snapshot := snapshots.Bucket(newest)
+	if snapshot == nil {
+		return errors.New("root.bolt has no snapshot")
 	}
-	return nil
+	return snapshot.ForEachBucket(func(k []byte) error {
+		file := string(snapshot.Bucket(k).Get(util.BoltPathKey))
+		if file == "" {
+			return nil
+		}
+		if filepath.Base(file) != file {
+			return fmt.Errorf("root.bolt names the segment %q", file)
+		}
+		if err := checkSum(filepath.Join(dir, file)); err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+		return nil
+	})
 }
 
 // checkSum reads a segment, whose last four bytes are the sum of all before.
@@ -171,6 +227,9 @@ func (p *place) reader() (*scorch.IndexSnapshot, error) {
 func (p *place) close() error {
 	err := p.bleve.Close()
 	p.queue.Close()
+	if err == nil {
+		note(p.path)
+	}
 	return err
 }
 

@@ -221,7 +221,9 @@ type typed struct {
 	prefix bool // it is being typed
 	edits  int
 
-	exact int // documents that have it, as it is typed or by its stem, or that begin with it
+	exact  int      // documents that have it, as it is typed or by its stem, or that begin with it
+	near   []nearby // words that differ from it by mistakes, once they were looked for
+	looked bool
 }
 
 // typed takes the words of the question apart. Where all of them are fillers, none is.
