@@ -93,7 +93,7 @@ func sumOf(q search.Query, b []byte) []byte {
 // parseCursor reads what text wrote.
 func parseCursor(q search.Query) (c cursor, err error) {
 	wrong := func() (cursor, error) {
-		return c, stoa.Invalid("after", "this is no place in the results of this question: begin with the first page")
+		return c, stoa.Invalid("after", "this is not the end of a page of search results: start again from the first page")
 	}
 	if len(q.After) > longestText || strings.ContainsAny(q.After, "\r\n") {
 		return wrong()

@@ -31,7 +31,7 @@ func (r *refusal) Error() string {
 
 // away is what people are told, while the log has the reason.
 func away(err error) error {
-	return stoa.Unavailable(err, "search is away at the moment; everything else works, and it comes back by itself")
+	return stoa.Unavailable(err, "search is not available at the moment")
 }
 
 // trouble is the form in which servers say what is wrong.
