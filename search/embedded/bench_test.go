@@ -26,8 +26,8 @@ type corpus struct {
 
 func newCorpus() *corpus {
 	c := &corpus{rand: rand.New(rand.NewPCG(1, 2))}
-	syllables := strings.Fields("ba be bi co da de di fe fo ga ge ha he in ka ko la le li ma me mi mo na ne ni no pa pe ra re ri ro " +
-		"sa se si so ta te ti to un va ve vi wa we")
+	syllables := strings.Fields("ba be bi co da de di fe fo ga ge ha he in ka ko la le li ma me mi mo na ne ni no " +
+		"pa pe ra re ri ro sa se si so ta te ti to un va ve vi wa we")
 	seen := map[string]bool{}
 	for len(c.words) < 30_000 {
 		var b strings.Builder

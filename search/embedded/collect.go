@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"hash/crc32"
-	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -80,12 +79,11 @@ type collector struct {
 	err    error    // of reading a name
 
 	narrow map[search.Facet]set
-	counts map[search.Facet]map[string]*int
-	facets map[string]map[string]*int // counts by the names of fields
+	counts []*tally
 }
 
 func (a *asked) collect(f *found, after *cursor) (search.Result, error) {
-	c := &collector{asked: a, counts: map[search.Facet]map[string]*int{}, facets: map[string]map[string]*int{}}
+	c := &collector{asked: a}
 	if a.q.Size > 0 {
 		c.keep = min(a.q.Size, search.MaxSize) + 1
 	}
@@ -93,9 +91,8 @@ func (a *asked) collect(f *found, after *cursor) (search.Result, error) {
 		c.after = &hit{score: after.score, modified: after.modified, name: after.name}
 	}
 	for _, facet := range a.q.Facets {
-		if slices.Contains(search.Facets(), facet) {
-			c.counts[facet] = map[string]*int{}
-			c.facets[facetField(facet)] = c.counts[facet]
+		if slices.Contains(search.Facets(), facet) && !c.counted(facet) {
+			c.counts = append(c.counts, &tally{facet: facet, total: map[string]int{}})
 		}
 	}
 	c.recent = [3]int64{math.MaxInt64, math.MaxInt64, math.MaxInt64}
@@ -109,6 +106,10 @@ func (a *asked) collect(f *found, after *cursor) (search.Result, error) {
 		return search.Result{}, err
 	}
 	return c.result()
+}
+
+func (c *collector) counted(facet search.Facet) bool {
+	return slices.ContainsFunc(c.counts, func(t *tally) bool { return t.facet == facet })
 }
 
 // narrowed takes away what no number needs: documents that lack a value of a facet which is not counted. The other
@@ -128,7 +129,7 @@ func (c *collector) narrowed(docs set) error {
 				return err
 			}
 		}
-		if c.counts[facet] != nil {
+		if c.counted(facet) {
 			c.narrow[facet] = have
 		} else {
 			docs.and(have)
@@ -147,29 +148,11 @@ func (c *collector) lacking(doc int) (n int, facet search.Facet) {
 	return n, facet
 }
 
-// run looks at each document that was found.
+// run looks at each document that was found, segment by segment.
 func (c *collector) run(f *found) error {
-	times, err := c.r.DocValueReader([]string{fieldModified})
+	all, err := c.columns.of(c.r)
 	if err != nil {
 		return err
-	}
-	values, err := c.r.DocValueReader(slices.Sorted(maps.Keys(c.facets)))
-	if err != nil {
-		return err
-	}
-	var modified int64
-	readTime := func(_ string, term []byte) { modified = timeOf(term) }
-	alone := "" // the field of the only facet that is counted; "" when all are
-	count := func(field string, term []byte) {
-		if alone != "" && field != alone {
-			return
-		}
-		if n := c.facets[field][string(term)]; n != nil {
-			*n++
-		} else {
-			one := 1
-			c.facets[field][string(term)] = &one
-		}
 	}
 	since, until := int64(math.MinInt64), int64(math.MaxInt64)
 	if !c.q.Since.IsZero() {
@@ -178,28 +161,29 @@ func (c *collector) run(f *found) error {
 	if !c.q.Until.IsZero() {
 		until = second(c.q.Until)
 	}
-	id := make(index.IndexInternalID, 8)
-	return f.docs.each(func(doc int) error {
+	var cols *columns
+	start, end := 0, 0 // of the segment
+	err = f.docs.each(func(doc int) error {
 		if err := c.tick(); err != nil {
 			return err
 		}
+		if doc >= end {
+			for ; doc >= end; all = all[1:] {
+				cols = all[0]
+				start, end = end, end+len(cols.modified)
+			}
+			for _, t := range c.counts {
+				t.turn(cols)
+			}
+		}
 		lacks, facet := c.lacking(doc)
-		if lacks > 1 {
+		modified := cols.modified[doc-start]
+		if lacks > 1 || modified < since || modified >= until {
 			return nil
 		}
-		id.SetValue(uint64(doc))
-		if err := times.VisitDocValues(id, readTime); err != nil {
-			return err
-		}
-		if modified < since || modified >= until {
-			return nil
-		}
-		if alone = ""; lacks == 1 {
-			alone = facetField(facet)
-		}
-		if len(c.facets) > 0 {
-			if err := values.VisitDocValues(id, count); err != nil {
-				return err
+		for _, t := range c.counts {
+			if lacks == 0 || t.facet == facet {
+				t.count(doc - start)
 			}
 		}
 		if lacks > 0 {
@@ -215,6 +199,10 @@ func (c *collector) run(f *found) error {
 		}
 		return c.err
 	})
+	for _, t := range c.counts {
+		t.turn(nil)
+	}
+	return err
 }
 
 // second is the first full second that is not before t: what is modified is kept to the second.
@@ -302,15 +290,15 @@ func (c *collector) result() (search.Result, error) {
 	if len(c.counts) > 0 {
 		res.Facets = map[search.Facet][]search.Count{}
 	}
-	for facet, counts := range c.counts {
-		list := make([]search.Count, 0, len(counts))
-		for v, n := range counts {
-			list = append(list, search.Count{Value: v, N: *n})
+	for _, t := range c.counts {
+		list := make([]search.Count, 0, len(t.total))
+		for v, n := range t.total {
+			list = append(list, search.Count{Value: v, N: n})
 		}
 		slices.SortFunc(list, func(x, y search.Count) int {
 			return cmp.Or(cmp.Compare(y.N, x.N), strings.Compare(x.Value, y.Value))
 		})
-		res.Facets[facet] = slices.Clone(list[:min(len(list), search.MaxFacet)])
+		res.Facets[t.facet] = slices.Clone(list[:min(len(list), search.MaxFacet)])
 	}
 	return res, nil
 }

@@ -107,7 +107,7 @@ func timeOf(term []byte) int64 {
 
 const (
 	keyword   = index.IndexField | index.SkipFreqNorm
-	column    = keyword | index.DocValues
+	counted   = keyword | index.DocValues
 	asWritten = index.IndexField | index.IncludeTermVectors
 	asStems   = index.IndexField
 )
@@ -137,10 +137,10 @@ func (ls *languages) made(d search.Document) (*document.Document, error) {
 	if d.ACL != "" {
 		add(fieldACL, aclTerm(d.Instance, d.ACL), keyword)
 	}
-	add(fieldModified, timeTerm(d.Modified), column)
+	add(fieldModified, timeTerm(d.Modified), counted)
 	for f, values := range facetValues(d) {
 		for _, v := range values {
-			add(facetField(f), v, column)
+			add(facetField(f), v, counted)
 		}
 	}
 	ls.addTexts(doc, d.Texts)

@@ -222,8 +222,8 @@ func TestOpen_DamagedIsSetAside(t *testing.T) {
 	}
 }
 
-// TestOpen_NoiseInTheRootNeverKills turns bits of the file that names all others, which ends a process that reads it as it
-// is. What is opened all the same has token and documents of one moment.
+// TestOpen_NoiseInTheRootNeverKills turns bits of the file that names all others, which ends a process that reads it as
+// it is. What is opened all the same has token and documents of one moment.
 func TestOpen_NoiseInTheRootNeverKills(t *testing.T) {
 	t.Parallel()
 	from := made(t)

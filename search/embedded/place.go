@@ -27,6 +27,8 @@ type place struct {
 	bleve index.Index
 	queue *index.AnalysisQueue
 	write sync.Mutex // one write at a time: what is there is read before
+
+	columns columnCache
 }
 
 // analysts is how many documents of a write are taken apart at the same time.

@@ -32,8 +32,8 @@ const (
 	maxInsteadOf = 20  // words that are weighed to be offered
 )
 
-// scorer weighs one word after another. Where a document has the word, acc is above zero; where it has it with a mistake
-// only, below.
+// scorer weighs one word after another. Where a document has the word, acc is above zero; where it has it with a
+// mistake only, below.
 type scorer struct {
 	*asked
 	acc     []float32

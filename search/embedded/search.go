@@ -18,7 +18,7 @@ func (x *Index) Search(ctx context.Context, q search.Query) (res search.Result, 
 		return search.Result{}, err
 	}
 	err = x.reading(ctx, func(ctx context.Context, r *scorch.IndexSnapshot) error {
-		a := &asked{view: newView(ctx, r), q: q, languages: x.languages}
+		a := &asked{view: newView(ctx, r), q: q, languages: x.languages, columns: &x.at.columns}
 		res, err = a.answer(after)
 		return err
 	})
@@ -33,6 +33,7 @@ type asked struct {
 	*view
 	q         search.Query
 	languages *languages
+	columns   *columnCache
 
 	seen   set // what may be seen by who asks
 	fields []textField
@@ -89,7 +90,8 @@ func (a *asked) visible() (set, error) {
 	return s, nil
 }
 
-// allowed adds the documents of the acls. Of many acls most have no document: the index's own are looked through instead.
+// allowed adds the documents of the acls. Of many acls most have no document: the index's own are looked through
+// instead.
 func (a *asked) allowed(s set) error {
 	const many = 64
 	terms := make(map[string]bool, len(a.q.ACLs))

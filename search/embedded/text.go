@@ -38,8 +38,8 @@ import (
 const longest = 128
 
 // analyzerOf names the analyzer of a language, "" for one that has none: then its words are found as they are written.
-// Chinese, Japanese and Korean have none of their own, since the words of all languages are taken apart so that they are
-// found (pieces).
+// Chinese, Japanese and Korean have none of their own, since the words of all languages are taken apart so that they
+// are found (pieces).
 func analyzerOf(l stoa.Locale) string {
 	language, _, _ := strings.Cut(string(l), "-")
 	switch language {
@@ -75,12 +75,41 @@ func (ls *languages) stems(l stoa.Locale, text string) (words []string) {
 	if err != nil {
 		return nil
 	}
-	for _, t := range analyzer.Analyze([]byte(apart(stoa.CleanText(text), false))) {
+	for _, t := range analyzer.Analyze([]byte(withoutLong(apart(stoa.CleanText(text), false)))) {
 		if w := bare(string(t.Term)); w != "" && len(w) <= longest {
 			words = append(words, w)
 		}
 	}
 	return words
+}
+
+// withoutLong takes away what is longer than a word can be: some stemmers need a time for it that grows with the square
+// of its length.
+func withoutLong(text string) string {
+	inside := func(r rune) bool { return isWord(r) || unicode.IsMark(r) || r == '\'' || r == '’' }
+	var b strings.Builder
+	kept, start := 0, -1
+	cut := func(end int) {
+		if start >= 0 && end-start > longest {
+			b.WriteString(text[kept:start])
+			b.WriteByte(' ')
+			kept = end
+		}
+		start = -1
+	}
+	for i, r := range text {
+		switch {
+		case !inside(r):
+			cut(i)
+		case start < 0:
+			start = i
+		}
+	}
+	cut(len(text))
+	if kept == 0 {
+		return text
+	}
+	return b.String() + text[kept:]
 }
 
 // word is one of a text, as it is written and without accents; both in lower case.

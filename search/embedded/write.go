@@ -76,7 +76,7 @@ func about(r *scorch.IndexSnapshot, name string) (s stored, there bool, err erro
 	return s, true, err
 }
 
-// read calls fn with the index as it is at one moment.
+// reading calls fn with the index as it is at one moment.
 func (x *Index) reading(ctx context.Context, fn func(context.Context, *scorch.IndexSnapshot) error) error {
 	return x.use(ctx, func(ctx context.Context, p *place) error {
 		r, err := p.reader()

@@ -247,7 +247,8 @@ func fileNames(b *bench) {
 }
 
 func none(b *bench) {
-	b.put(doc(1, "granite", ""), doc(2, "", "basalt"), search.Document{Kind: "file", ID: 3, Instance: instance, ACL: open})
+	b.put(doc(1, "granite", ""), doc(2, "", "basalt"),
+		search.Document{Kind: "file", ID: 3, Instance: instance, ACL: open})
 	b.wants(ask(""), 1, 2, 3)
 	b.wants(ask("  \t * ?! "), 1, 2, 3) // no words
 	b.wants(as(ask(""), open), 1, 2, 3)
@@ -258,7 +259,8 @@ func codes(b *bench) {
 		doc(2, "E-1043 and E-1041", "codes of errors: E-1040, 1042 parts of group E"),
 		doc(3, "Rules", "see § 12.4(b) of the statutes about guests and what they may bring with them"),
 		doc(4, "§ 12.4(a) and § 12(b)", "12.4 c, b 12.4"),
-		doc(5, "Part AB12CD34", ""), doc(6, "Part AB12CD35", ""), doc(7, "Version 1.26.8", ""), doc(8, "Version 1.26.9", ""))
+		doc(5, "Part AB12CD34", ""), doc(6, "Part AB12CD35", ""),
+		doc(7, "Version 1.26.8", ""), doc(8, "Version 1.26.9", ""))
 	b.first(ask("E-1042"), 1)
 	b.first(ask("e-1042"), 1)
 	b.first(ask("§ 12.4(b)"), 3)
