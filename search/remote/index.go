@@ -38,13 +38,17 @@ func (p *places) of(ctx context.Context, instance stoa.ID) (bool, error) {
 	if err != nil || !there {
 		return there, err
 	}
-	// Somebody may be making it just now: then its parts start in a moment.
+	// Somebody may be making it just now: then it is there before its parts are, which makes it no worse than yellow
+	// for the server. It is waited for once; a search says so when it is away for longer.
 	a, err := p.engine.client.do(ctx, request{method: http.MethodGet, path: "/_cluster/health/" + p.engine.alias(instance) +
-		"?wait_for_status=yellow&timeout=5s&filter_path=timed_out"})
-	if err == nil && a.status == http.StatusOK {
+		"?wait_for_status=yellow&wait_for_active_shards=1&timeout=5s&filter_path=timed_out"})
+	if err != nil {
+		return false, err
+	}
+	if a.status == http.StatusOK || a.status == http.StatusRequestTimeout {
 		p.found(instance)
 	}
-	return true, err
+	return true, nil
 }
 
 func (p *places) found(instance stoa.ID) {
