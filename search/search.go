@@ -200,4 +200,5 @@ type Status struct {
 	Address   string // the folder, or the hosts
 	Documents int64
 	Bytes     int64
+	Notes     []string // what is not as it should be, in words for who runs it
 }

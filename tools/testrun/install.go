@@ -34,6 +34,9 @@ func needs(o options) []need {
 		{"database clusters for the lab", clusterPackages, haveClusters},
 		{"a pooler and Galera", []string{"pgbouncer", "galera-4"}, haveDatabaseKin},
 	}
+	if wantsSearch(o) {
+		all = append(all, need{"Java and Maven for search servers", []string{"default-jdk-headless", "maven"}, haveJava})
+	}
 	if o.turn(editorDay) || o.turn(azureDay) {
 		all = append(all, need{"Node and npm", []string{"nodejs", "npm"}, haveNode})
 	}

@@ -100,13 +100,16 @@ func sweepStale(base string) {
 	}
 }
 
+// service is what the tests use, and the variable that says where it is.
+type service struct {
+	name, env string
+	start     func(context.Context) (string, error)
+}
+
 // start brings up every service at once and records which are absent.
 func (e *environment) start(ctx context.Context) {
 	var wg sync.WaitGroup
-	for _, s := range []struct {
-		name, env string
-		start     func(context.Context) (string, error)
-	}{
+	all := []service{
 		{"PostgreSQL", envPostgres, e.startPostgres},
 		{"MariaDB", envMaria, e.startMaria},
 		{"Chromium", envChromium, func(context.Context) (string, error) {
@@ -119,7 +122,15 @@ func (e *environment) start(ctx context.Context) {
 		{"an S3 server", envS3, e.startS3},
 		{"a server for Google Cloud Storage", envGCS, e.startGCS},
 		{"a server for Azure Blob", envAzure, e.startAzure},
-	} {
+	}
+	if wantsSearch(e.opts) {
+		for _, s := range searchServers() {
+			if s.daily || e.opts.turn(s.day) || os.Getenv(s.env) != "" { // else its tests say that they are left out
+				all = append(all, service{s.name, s.env, func(ctx context.Context) (string, error) { return s.start(ctx, e) }})
+			}
+		}
+	}
+	for _, s := range all {
 		if s.env == envBefore && !wantsBefore(e.opts) || s.env == envS3 && !wantsS3(e.opts) ||
 			(s.env == envGCS || s.env == envAzure) && !wantsClouds(e.opts) {
 			continue

@@ -38,6 +38,9 @@ func program(t *testing.T, files map[string]string) {
 	t.Setenv(envMaria, "elsewhere")
 	t.Setenv(envChromium, "/bin/true")
 	t.Setenv(envBefore, "/bin/true")
+	for _, s := range searchServers() {
+		t.Setenv(s.env, "elsewhere")
+	}
 	t.Setenv("CI", "")
 	t.Setenv("GOFLAGS", "")
 }
