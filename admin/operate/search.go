@@ -14,9 +14,9 @@ import (
 
 // Search is what the screen of the search works on.
 type Search struct {
-	Status  func(ctx context.Context) (index.Status, error) // of the index of this node
-	Follow  *follow.Service
-	Prefix  string // of the names of the followers that fill the indexes
+	Status func(ctx context.Context) (index.Status, error) // of the index of this node
+	Follow *follow.Service
+	Prefix string // of the names of the followers that fill the indexes
 }
 
 // searchIndex is the index of a node as the screen shows it.

@@ -259,3 +259,60 @@ func loopback(address string) bool {
 	u, err := hostURL(address)
 	return err == nil && (u.Hostname() == "localhost" || u.Hostname() == "::1" || strings.HasPrefix(u.Hostname(), "127."))
 }
+
+// ACLs implements search.Engine.
+func (e *Engine) ACLs(ctx context.Context, instance stoa.ID) ([]string, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	there, err := e.places.of(ctx, instance)
+	if err != nil || !there {
+		return nil, err
+	}
+	if err := e.refresh(ctx, instance); err != nil {
+		return nil, err
+	}
+	var all []string
+	for after := ""; ; {
+		values := object{"size": mostWalked, "sources": []any{object{"acl": object{"terms": object{"field": "acl"}}}}}
+		if after != "" {
+			values["after"] = object{"acl": after}
+		}
+		a, err := e.client.do(ctx, request{
+			method: http.MethodPost, path: "/" + e.alias(instance) + "/_search?" + whole + "&filter_path=aggregations",
+			body: encode(object{
+				"size": 0, "track_total_hits": false,
+				"query": object{"bool": object{"filter": []any{object{"term": object{"gone": false}}}}},
+				"aggs":  object{"acls": object{"composite": values}},
+			}),
+		})
+		if err != nil {
+			return nil, err
+		}
+		var got struct {
+			Aggregations struct {
+				ACLs struct {
+					Buckets []struct {
+						Key struct {
+							ACL string `json:"acl"`
+						} `json:"key"`
+					} `json:"buckets"`
+				} `json:"acls"`
+			} `json:"aggregations"`
+		}
+		switch {
+		case a.status == http.StatusNotFound:
+			e.places.lost(instance)
+			return nil, nil
+		case a.status != http.StatusOK, json.Unmarshal(a.body, &got) != nil:
+			return nil, away(e.client.refused(a))
+		}
+		for _, b := range got.Aggregations.ACLs.Buckets {
+			all = append(all, b.Key.ACL)
+		}
+		if len(got.Aggregations.ACLs.Buckets) < mostWalked {
+			return all, nil
+		}
+		after = all[len(all)-1]
+	}
+}
