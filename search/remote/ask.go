@@ -66,7 +66,12 @@ func (e *Engine) Search(ctx context.Context, q search.Query) (search.Result, err
 	}
 	asked := e.words(ctx, q)
 	body := e.question(q, asked)
-	if after != nil {
+	switch before := seenBefore(q); {
+	case after == nil:
+	case q.Order == search.ByRelevance && before+q.Size <= mostWindow:
+		// What was written since weighs words otherwise, so the score of the last hit is no place to go on from.
+		body["from"] = before
+	default:
 		body["search_after"] = after
 	}
 	var got answered

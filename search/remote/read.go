@@ -15,6 +15,7 @@ import (
 const (
 	knownAtOnce = 1000
 	mostWalked  = 5000
+	mostWindow  = 10_000 // index.max_result_window of an index whose settings say nothing of it
 )
 
 // source is what an index keeps of a document as it was sent.
