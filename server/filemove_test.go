@@ -21,6 +21,7 @@ import (
 	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/db/dbtest"
 	"github.com/stoa-portal/stoa/document"
+	"github.com/stoa-portal/stoa/filestore/filestoretest"
 	"github.com/stoa-portal/stoa/server"
 	"github.com/stoa-portal/stoa/server/servertest"
 	"github.com/stoa-portal/stoa/site"
@@ -643,4 +644,61 @@ func TestMove_TheScreenSaysHowFarItIs(t *testing.T) {
 	mustSee(t, n.Get(t, "/control/store"), http.StatusOK, "All files are in the new store", "stoa files move --finish")
 	mustMove(t, n, server.MoveFinish)
 	mustSee(t, n.Get(t, "/control/store"), http.StatusOK, "The last move has ended", "dl.store.move.*")
+}
+
+// The server of the target is slow, refuses, and hangs in the middle of a move: that is said, and the move goes on by
+// itself.
+func TestMove_ATargetThatFailsInTheMiddleIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	next := inBucket(t, "unused")
+	relay := filestoretest.NewRelay(t, next["dl.store.s3.endpoint"])
+	flags := movingTo(inFolder(filepath.Join(t.TempDir(), "old")), with(next, "dl.store.s3.endpoint", relay.URL))
+	g := servertest.NewGroup(t, dbtest.SQLite)
+	a, b := g.Join(flags), g.Join(flags)
+	k := &kept{files: map[string]string{}}
+	for i := range 200 {
+		if err := k.upload(a, a.Site(t), fmt.Sprintf("before-%d.txt", i), fmt.Sprint("before ", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	slow := func(w http.ResponseWriter, r *http.Request, _ http.Handler) bool {
+		pause := time.NewTimer(30 * time.Millisecond)
+		defer pause.Stop()
+		select {
+		case <-pause.C:
+		case <-r.Context().Done():
+		}
+		return false
+	}
+	relay.Set(slow)
+	mustMove(t, a, server.MoveStart)
+	inPhase(t, b, "copying")
+	for _, fault := range []filestoretest.Disturb{filestoretest.Refuse(http.StatusServiceUnavailable),
+		filestoretest.AnswerNothing} {
+		relay.Set(fault)
+		for _, n := range []*servertest.Node{a, b} {
+			eventually(t, "the node to say that it cannot do its part", func() bool {
+				r := n.Get(t, "/readyz")
+				return r.Status == http.StatusServiceUnavailable && strings.Contains(r.Body, "files are being moved")
+			})
+		}
+		eventually(t, "the move to say what it waits for", func() bool {
+			_, trouble, err := a.MovePhase(t.Context())
+			return err == nil && trouble != ""
+		})
+		if phase, _, err := a.MovePhase(t.Context()); err != nil || phase != "copying" {
+			t.Fatalf("with a target that fails: %s, %v", phase, err)
+		}
+		relay.Set(slow)
+		eventually(t, "the move to go on", func() bool {
+			phase, trouble, err := a.MovePhase(t.Context())
+			return err == nil && (trouble == "" || phase == "switched")
+		})
+	}
+	inPhase(t, b, "switched")
+	mustMove(t, b, server.MoveFinish)
+	for _, n := range []*servertest.Node{a, b} {
+		eventually(t, "the node to be ready", func() bool { return n.Get(t, "/readyz").Status == http.StatusOK })
+	}
+	k.all(t, a, b)
 }

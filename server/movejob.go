@@ -50,7 +50,7 @@ func (s *Server) workOnMove(ctx context.Context, run job.Run) error {
 		if !m.copies() {
 			return nil
 		}
-		switch done, err := s.moveOn(ctx, run, m, until); {
+		switch err := s.moveOn(ctx, run, m, until); {
 		case errors.Is(err, job.ErrLost), ctx.Err() != nil:
 			return errors.Join(err, ctx.Err())
 		case err != nil && !errors.Is(err, errMoveOn):
@@ -65,8 +65,6 @@ func (s *Server) workOnMove(ctx context.Context, run job.Run) error {
 			if err := pause(ctx, movePause); err != nil {
 				return err
 			}
-		case err == nil && !done:
-			continue
 		}
 	}
 	return run.Commit(ctx, func(ctx context.Context, tx *db.Tx) error { return s.Jobs.Soon(ctx, tx, moveJobName) })
@@ -83,37 +81,37 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// moveOn does what the present step asks for. done says that the move has come into the next one.
-func (s *Server) moveOn(ctx context.Context, run job.Run, m fileMove, until time.Time) (done bool, err error) {
+// moveOn does what the present step asks for, until it is done or the time of the run is over.
+func (s *Server) moveOn(ctx context.Context, run job.Run, m fileMove, until time.Time) error {
 	if err := s.adoptStore(ctx); err != nil {
-		return false, err
+		return err
 	}
 	st := s.files.standing.Load()
 	if st.move.Version != m.Version {
-		return false, errMoveOn
+		return errMoveOn
 	}
 	if m.Phase == moveReading {
 		if err := s.allStand(ctx, m.Version); err != nil {
-			return false, err
+			return err
 		}
 		// From the commit on, new files go to the target; what is named by then is all that there is to be copied.
-		return true, s.nextStep(ctx, run, m, moveCopying)
+		return s.nextStep(ctx, run, m, moveCopying)
 	}
 	if err := s.checkStores(ctx); err != nil {
-		return false, err
+		return err
 	}
 	from, to := s.files.guards[st.force], s.files.guards[st.other] // the source is in force until the switch
 	if m.Phase == moveReturning {
 		from, to = to, from
 	}
 	c := &mover{s: s, run: run, m: m, from: from, to: to, until: until, noted: time.Now()}
-	if done, err = c.work(ctx); err != nil || !done {
-		return false, errors.Join(err, c.tell(ctx))
+	if done, err := c.work(ctx); err != nil || !done {
+		return errors.Join(err, c.tell(ctx))
 	}
 	if m.Phase == moveReturning {
-		return true, s.nextStep(ctx, run, c.m, moveNone)
+		return s.nextStep(ctx, run, c.m, moveNone)
 	}
-	return true, s.nextStep(ctx, run, c.m, moveSwitched)
+	return s.nextStep(ctx, run, c.m, moveSwitched)
 }
 
 // nextStep brings the move on, in a transaction that commits only while the run is this node's.
