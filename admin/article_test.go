@@ -224,6 +224,7 @@ func TestArticles_PublishScheduleUnpublish(t *testing.T) {
 
 // The form of an article is saved as a whole: what is wrong with its times leaves the text as it was, and no tag.
 func TestArticles_AFormThatIsRefusedInPartSavesNothing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	form := []string{"title", "News", "slug", "news", "kind", "article", "body", "<p>One</p>", "do", "publish", "tags",
 		"sea"}

@@ -46,6 +46,7 @@ func (w *world) article(title string, more ...func(*content.Draft)) content.Arti
 
 // The screens of lists are the same whether the owners' rows are read or the entries, for each person.
 func TestEntries_ScreensAreTheSameOfRowsAndOfEntries(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	a := w.article("Low tide")
 	for _, title := range []string{"Ebb and flow", "Ärger im Watt", "tide 10", "Tide 9"} {
@@ -116,6 +117,7 @@ func TestEntries_ScreensAreTheSameOfRowsAndOfEntries(t *testing.T) {
 }
 
 func TestEntries_ListsTellWhoEdits(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	a := w.article("Low tide")
 	_, err := w.locks.Open(as(w.editor), lock.Thing{Kind: lock.Article, ID: a.ID, Title: "Low tide"})
@@ -134,6 +136,7 @@ func TestEntries_ListsTellWhoEdits(t *testing.T) {
 }
 
 func TestCalendar_ShowsWhatIsScheduledInTheZoneOfThePerson(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	zone, err := time.LoadLocation("Europe/Vienna")
 	must(t, err)
@@ -170,6 +173,7 @@ func TestCalendar_ShowsWhatIsScheduledInTheZoneOfThePerson(t *testing.T) {
 }
 
 func TestActivity_TellsOfWhatThePersonMayEdit(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	a := w.article("Low tide")
 	_, err := w.content.Publish(as(w.editor), a.ID, a.Version, time.Time{})
@@ -190,6 +194,7 @@ func TestActivity_TellsOfWhatThePersonMayEdit(t *testing.T) {
 }
 
 func TestLinks_AreListedWhereTheyLeadNowhereAndWhereTheyLeadTo(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	target := w.article("Target")
 	from := w.article("Refers", func(d *content.Draft) {

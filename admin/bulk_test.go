@@ -38,7 +38,7 @@ func (w *world) over(who stoa.Actor, at string) bulk.Record {
 		w.t.Fatalf("the screen of an action is expected, not %q", at)
 	}
 	var r bulk.Record
-	dbtest.Await(w.t, time.Minute, func() error {
+	dbtest.Await(w.t, 5*time.Minute, func() error {
 		if r, err = w.bulk.Get(as(who), id); err == nil && r.Open() {
 			err = errors.New("it goes on")
 		}
@@ -48,6 +48,7 @@ func (w *world) over(who stoa.Actor, at string) bulk.Record {
 }
 
 func TestBulk_AllOfAListIsDoneInTheBackgroundAndWhatWasRefusedIsListed(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ids := w.fill(230)
 	w.write(w.editor, "Stone", "<p>Grey.</p>") // not in the list that is chosen
@@ -94,6 +95,7 @@ func TestBulk_AllOfAListIsDoneInTheBackgroundAndWhatWasRefusedIsListed(t *testin
 
 // The list goes on to the oldest action, and so does its filter.
 func TestBulk_TheListShowsAllActions(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	const all = 620
 	must(t, w.db.Write(as(stoa.SystemActor()), func(ctx context.Context, tx *db.Tx) error {
@@ -126,6 +128,7 @@ func TestBulk_TheListShowsAllActions(t *testing.T) {
 }
 
 func TestBulk_EmptiesAndRestoresTheRecycleBin(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	must(t, w.jobs.Start(context.Background()))
 	w.fill(205)

@@ -246,6 +246,7 @@ func TestLogLevel_ForOneNodeOrAll(t *testing.T) {
 // The screen stays new without a jump: what people have scrolled, focused or opened stays; without an answer
 // it says that it is old.
 func TestCluster_ScreenStaysNewInABrowser(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.nodes.set(3, nil)
 	ctx, base := w.browse(w.admin)

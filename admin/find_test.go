@@ -51,6 +51,7 @@ func TestFind_ManyLeadToTheList(t *testing.T) {
 }
 
 func TestLinks_OwnSiteFirstAndOnlyWhatTheActorMaySee(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.write(w.editor, "Harbour & ships", "<p>Ships.</p>")
 	p := w.harbour()

@@ -74,6 +74,7 @@ func TestCategories_AddNestDelete(t *testing.T) {
 }
 
 func TestTags_RenameMergeDelete(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.want("none", w.get(w.editor, "/control/tags"), http.StatusOK, "No tags yet")
 	one, err := w.tax.AddTag(as(w.admin), w.instance.ID, w.site.ID, "<b>Colour")

@@ -17,7 +17,7 @@ func (w *world) eventually(what, path string, words ...string) answer {
 	w.t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for end := time.Now().Add(time.Minute); ; <-tick.C {
+	for end := time.Now().Add(5 * time.Minute); ; <-tick.C {
 		a, missing := w.get(w.admin, path), ""
 		for _, word := range words {
 			if !strings.Contains(a.body, word) {
@@ -54,7 +54,7 @@ func TestJobs_ThreeKindsWithTheirRunsAndOrders(t *testing.T) {
 	}
 	// A node that begins refuses orders until it has read those of before.
 	a = w.post(w.admin, "/control/jobs/tidy/run", "from", "job")
-	for end := time.Now().Add(time.Minute); a.status == http.StatusServiceUnavailable && time.Now().Before(end); {
+	for end := time.Now().Add(5 * time.Minute); a.status == http.StatusServiceUnavailable && time.Now().Before(end); {
 		a = w.post(w.admin, "/control/jobs/tidy/run", "from", "job")
 	}
 	if a.location != "/control/jobs/tidy?done=started" {

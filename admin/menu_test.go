@@ -72,6 +72,7 @@ func TestMenus_CreateNestKeepLanguagesDelete(t *testing.T) {
 
 // Where no script runs the buttons send the form, and nothing is saved until its own button is pressed.
 func TestMenus_RowsMoveWithoutScript(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	var rows []string
 	for _, r := range [][2]string{{"0", "Fish"}, {"1", "Cod"}, {"1", "Eel"}, {"0", "Shells"}} {

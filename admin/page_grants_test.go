@@ -214,6 +214,7 @@ func TestRoleGrants_OnlyWhatChangedIsSaved(t *testing.T) {
 }
 
 func TestRoleGrants_WhatIsRefusedAtOnePlaceIsSavedAtNone(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	roles, err := w.access.RoleIDs(as(w.admin), w.instance.ID)
 	must(t, err)

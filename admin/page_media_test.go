@@ -27,6 +27,7 @@ func (w *world) media() (picture, video string) {
 }
 
 func TestPageEditor_SettingsOfMediaAreChosenAndChecked(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	d := w.draw(w.editor)
 	picture, video := w.media()
@@ -71,6 +72,7 @@ func TestPageEditor_SettingsOfMediaAreChosenAndChecked(t *testing.T) {
 }
 
 func TestPicker_ListsVideosAndArticlesOfTheirOwn(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.media()
 	for kind, slug := range map[string]string{content.KindPage: "text-of-a-page", content.KindArticle: "an-article"} {

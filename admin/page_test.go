@@ -38,6 +38,7 @@ func TestPages_NewOnesAreDrafts(t *testing.T) {
 // The form of a page is saved as a whole: what cannot be its place leaves the title, the password and what visitors
 // see.
 func TestPages_AFormThatIsRefusedInPartSavesNothing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	team := w.newPage(w.editor, "Team", "slug", "team")
 	id := w.idOf(team, "/control/pages/")

@@ -10,6 +10,7 @@ import (
 )
 
 func TestPageVersions_ListShowAndGoBackAsADraft(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	d := w.draw(w.editor)
 	text := func(s string) page.Layout {

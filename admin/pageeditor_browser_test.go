@@ -84,7 +84,7 @@ func (w *world) browse(actor stoa.Actor) (ctx context.Context, base string) {
 	if err := chromedp.Do(ctx, chromedp.Navigate("about:blank")); err != nil {
 		t.Fatalf("start %s: %v", bin, err)
 	}
-	ctx, timeout := context.WithTimeout(ctx, 2*time.Minute)
+	ctx, timeout := context.WithTimeout(ctx, 10*time.Minute)
 	t.Cleanup(timeout)
 	return ctx, server.URL
 }
@@ -94,7 +94,7 @@ func until(t *testing.T, ctx context.Context, what, js string) {
 	t.Helper()
 	wait := `new Promise((done, fail) => { const start = Date.now(); (function look() {
   let ok = false; try { const doc = document.querySelector("iframe")?.contentDocument; ok = !!(` + js + `); } catch (e) { ok = false; }
-  if (ok) done(true); else if (Date.now() - start > 15000) done(false); else setTimeout(look, 30); })(); })`
+  if (ok) done(true); else if (Date.now() - start > 300000) done(false); else setTimeout(look, 30); })(); })`
 	ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool](wait, chromedp.EvalAwaitPromise))
 	for i := 0; err != nil && i < 5 && ctx.Err() == nil; i++ { // the browser went on to another page meanwhile
 		ok, err = chromedp.Run(ctx, chromedp.Evaluate[bool](wait, chromedp.EvalAwaitPromise))
@@ -102,7 +102,7 @@ func until(t *testing.T, ctx context.Context, what, js string) {
 	must(t, err)
 	if !ok {
 		state, _ := chromedp.Run(ctx, chromedp.Evaluate[string](`document.querySelector("[data-state]")?.textContent + " | " + document.querySelector(".toasts").textContent + " | " + (document.querySelector("iframe")?.contentDocument || document).querySelector("main").innerHTML + " | " + seen.join()`))
-		t.Fatalf("%s: not after 15 s: %s\n%s", what, js, state)
+		t.Fatalf("%s: not after 5 min: %s\n%s", what, js, state)
 	}
 }
 
@@ -137,6 +137,7 @@ func (w *world) harbour() page.Page {
 }
 
 func TestPageEditor_InTheBrowser(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	p := w.harbour()
 	ctx, base := w.browse(w.editor)

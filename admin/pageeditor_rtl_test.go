@@ -30,6 +30,7 @@ func (w *world) quayInArabic() page.Page {
 // A page in Arabic runs from right to left in the page editor, whatever the direction of the editor; and the editor is
 // the mirror of itself when its own language runs so.
 func TestPageEditor_FromRightToLeft(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	p := w.quayInArabic()
 	ctx, base := w.browse(w.editor)

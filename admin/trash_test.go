@@ -90,6 +90,7 @@ func TestTrash_DeletedPagesAndFilesAreOfferedBack(t *testing.T) {
 }
 
 func TestTrash_IsSearchedByNameKindAndPerson(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for _, title := range []string{"Harbour master", "Quay"} {
 		at := w.write(w.editor, title, "<p>Ships.</p>")
@@ -138,6 +139,7 @@ func TestTrash_IsSearchedByNameKindAndPerson(t *testing.T) {
 }
 
 func TestTrash_WhatHasNoPlaceAnyMoreAsksForAnother(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ctx := as(stoa.SystemActor())
 	title := func(s string) map[stoa.Locale]string { return map[stoa.Locale]string{"en": s} }

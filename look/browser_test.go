@@ -112,7 +112,7 @@ func open(t *testing.T, pages map[string]string) *browser {
 	if err := chromedp.Do(ctx, chromedp.Navigate("about:blank")); err != nil {
 		t.Fatalf("start %s: %v", bin, err)
 	}
-	ctx, timeout := context.WithTimeout(ctx, 2*time.Minute)
+	ctx, timeout := context.WithTimeout(ctx, 10*time.Minute)
 	t.Cleanup(timeout)
 	b.ctx = ctx
 	return b
@@ -163,6 +163,7 @@ const roundTrip = `(() => { const t = document.querySelector("textarea"); return
 
 // What went in comes out, one block per line: the editor must not eat what an import or another author wrote.
 func TestEditor_KeepsMarkup(t *testing.T) {
+	t.Parallel()
 	keep := []string{
 		`<p class="has-drop-cap" id="start">One <strong>two</strong> <em>three</em> <s>four</s> <code>five</code> <u>six</u> <a href="/a" target="_blank" rel="noopener">seven</a><br>eight</p>`,
 		`<p>H<sub>2</sub>O, x<sup>2</sup>, <kbd>Ctrl</kbd>, <abbr title="World Wide Web">WWW</abbr>, <span class="has-inline-color">red</span>, <mark>found</mark>, <small>fine</small></p>`,
@@ -239,6 +240,7 @@ func sortAttributes(html string) string {
 }
 
 func TestEditor_UntouchedTextIsPostedUnchanged(t *testing.T) {
+	t.Parallel()
 	odd := `<p>kept   as is</P>  <custom-thing>x</custom-thing>`
 	a := New()
 	b := open(t, map[string]string{"/e": editorPage(a, odd)})
@@ -252,6 +254,7 @@ func TestEditor_UntouchedTextIsPostedUnchanged(t *testing.T) {
 }
 
 func TestEditor_TypingReachesTheForm(t *testing.T) {
+	t.Parallel()
 	a := New()
 	b := open(t, map[string]string{"/e": editorPage(a, "")})
 	b.do(t, chromedp.Navigate(b.url+"/e"), chromedp.WaitVisible(chromedp.CSS(".rte-text")),
@@ -288,6 +291,7 @@ func TestEditor_TypingReachesTheForm(t *testing.T) {
 }
 
 func TestEditor_ImagesAndLinks(t *testing.T) {
+	t.Parallel()
 	a := New()
 	b := open(t, map[string]string{"/e": editorPage(a, "<p>See the arcade</p>")})
 	wrong := filepath.Join(t.TempDir(), "notes.txt")
@@ -327,6 +331,7 @@ func TestEditor_ImagesAndLinks(t *testing.T) {
 }
 
 func TestEditor_PasteIsCleaned(t *testing.T) {
+	t.Parallel()
 	a := New()
 	b := open(t, map[string]string{"/e": editorPage(a, "")})
 	b.do(t, chromedp.Navigate(b.url+"/e"), chromedp.WaitVisible(chromedp.CSS(".rte-text")), chromedp.Focus(chromedp.CSS(".rte-text")))
@@ -348,6 +353,7 @@ func TestEditor_PasteIsCleaned(t *testing.T) {
 
 // Every page of the style guide: nothing refused, nothing thrown, nothing wider than the window.
 func TestStyleGuide_FitsAndKeepsThePolicy(t *testing.T) {
+	t.Parallel()
 	files, err := filepath.Glob("styleguide/*.html")
 	if err != nil || len(files) < 5 {
 		t.Fatalf("found %d pages of the style guide: %v", len(files), err)
@@ -367,6 +373,7 @@ func TestStyleGuide_FitsAndKeepsThePolicy(t *testing.T) {
 
 // The controls of a list: selection, menu, confirmation.
 func TestAdmin_ListControls(t *testing.T) {
+	t.Parallel()
 	b := open(t, nil)
 	b.do(t, chromedp.EmulateViewport(1440, 900), chromedp.Navigate(b.url+"/styleguide/panel-list.html"))
 	visible := func(sel string) bool {

@@ -9,6 +9,7 @@ import (
 
 // TestTheme_ColumnsAndButtonsKeepTheirWidths shows texts of WordPress as wide and as narrow as people have it.
 func TestTheme_ColumnsAndButtonsKeepTheirWidths(t *testing.T) {
+	t.Parallel()
 	a := New()
 	columns := func(classes ...string) (out string) {
 		for _, c := range classes {

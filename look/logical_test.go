@@ -16,6 +16,7 @@ var corners = regexp.MustCompile(`(?:^|[\s{;])(?:margin|padding|inset): *([^;}]+
 // Styles name the beginning and the end of a line, not left and right, so that they hold for Arabic and Hebrew as they
 // are.
 func TestStyles_HoldFromRightToLeft(t *testing.T) {
+	t.Parallel()
 	allowed := []string{
 		"17px center",             // of a background-position, which has no logical form; the twin with [dir="rtl"] stands below it
 		"alignleft", "alignright", // left and right are what the author asked for

@@ -13,6 +13,7 @@ import (
 // What Word, Google Docs and LibreOffice put on the clipboard becomes lists, headings below the title of the page and
 // words without styles: testdata/paste has what each of them writes, and what is kept of it.
 func TestEditor_PasteFromOfficePrograms(t *testing.T) {
+	t.Parallel()
 	files, err := filepath.Glob("testdata/paste/*.want.html")
 	if err != nil || len(files) != 3 {
 		t.Fatalf("found %d cases: %v", len(files), err)

@@ -11,7 +11,7 @@ import (
 
 // atOnce is how many of the tests run side by side without services. Most of them wait for nodes that wait for each
 // other, and need no processor for it; with services each has nodes on three databases.
-const atOnce = 6
+const atOnce = 10
 
 func TestMain(m *testing.M) {
 	flag.Parse()
