@@ -16,6 +16,7 @@ import (
 	"github.com/blevesearch/bleve/v2/util"
 	index "github.com/blevesearch/bleve_index_api"
 	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // errInUse says that another process has the index.
@@ -105,7 +106,7 @@ func openAny(path string, wait time.Duration) (p *place, err error) {
 		return p, err
 	}
 	if err := p.bleve.Open(); err != nil {
-		if errors.Is(err, bolt.ErrTimeout) {
+		if errors.Is(err, bolterrors.ErrTimeout) {
 			err = errInUse
 		}
 		return p, err
@@ -141,7 +142,7 @@ func checkRoot(path string, wait time.Duration) (err error) {
 		}
 	}()
 	db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: wait})
-	if errors.Is(err, bolt.ErrTimeout) {
+	if errors.Is(err, bolterrors.ErrTimeout) {
 		return errInUse
 	}
 	if err != nil {

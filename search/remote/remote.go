@@ -185,7 +185,6 @@ var errClosed = errors.New("the engine is closed")
 // about is what was learned of the server.
 type about struct {
 	mu      sync.Mutex
-	product string // "OpenSearch 2.19.6"
 	missing []string
 }
 
