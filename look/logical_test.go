@@ -33,7 +33,7 @@ func TestStyles_HoldFromRightToLeft(t *testing.T) {
 		}
 		return false
 	}
-	for _, name := range []string{"base.css", "theme.css", "screens.css", "bar.css", "admin.css", "editor.css",
+	for _, name := range []string{"base.css", "theme.css", "screens.css", "search.css", "bar.css", "admin.css", "editor.css",
 		"pageeditor.css", "factors.css", "media.css"} {
 		raw, err := embedded.ReadFile("assets/" + name)
 		if err != nil {

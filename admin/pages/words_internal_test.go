@@ -48,11 +48,12 @@ func TestTypes_AreTranslatedAndSortedInTheLanguage(t *testing.T) {
 	h := &screens{o: Options{Catalogue: widget.New(slices.Concat(page.Widgets(nil), content.Widgets(nil),
 		document.Widgets(nil))...)}}
 	for l, want := range map[stoa.Locale]string{
-		"en": "Banner, Breadcrumb, Button, Content List, Gallery, Image, Language Selector, Navigation Menu, Sign In, " +
+		"en": "Banner, Breadcrumb, Button, Content List, Gallery, Image, Language Selector, Navigation Menu, " +
+			"Search Bar, Sign In, " +
 			"Text, Video, " +
 			"Web Content Display",
 		"de": "Anmeldung, Banner, Bild, Brotkrumen-Navigation, Galerie, Inhaltsliste, Navigation, Schaltfläche, " +
-			"Sprachauswahl, " +
+			"Sprachauswahl, Suchfeld, " +
 			"Text, Video, Webinhalt anzeigen",
 	} {
 		var titles []string

@@ -3,6 +3,7 @@
   "use strict";
   var root = document.documentElement;
   var icons = new URL("icons.svg", document.currentScript.src).pathname;
+  var suggestStyle = new URL("search.css", document.currentScript.src).pathname;
   root.classList.add("js");
 
   // Who signs out leaves no text of the article editor in the browser.
@@ -223,6 +224,13 @@
       choose(-1);
     }
     function ask() {
+      if (!document.getElementById("search-style")) {
+        var style = document.createElement("link");
+        style.id = "search-style";
+        style.rel = "stylesheet";
+        style.href = suggestStyle;
+        document.head.appendChild(style);
+      }
       if (asking) asking.abort();
       asking = new AbortController();
       fetch(form.getAttribute("action") + "/suggest?q=" + encodeURIComponent(input.value), { signal: asking.signal, credentials: "same-origin" })
