@@ -154,6 +154,8 @@ var readsMany = map[string]string{
 	"f.type LIKE ? ESCAPE":                             untilFinished,
 	"FROM page_page WHERE site = ? AND draft <> ''":    "the tree of a site is kept whole",
 	"FROM page_page WHERE site = ? ORDER BY place, id": "the tree of a site is kept whole",
+	"SELECT id, parent FROM page_page WHERE site = (SELECT": "" +
+		"which pages lie below one whose grants have changed is found in its whole tree",
 	"SELECT id, place FROM page_page WHERE site = ? AND parent = ?": "" +
 		"pages beside each other: all copies are at the top",
 	"SELECT source FROM page_redirect WHERE site = ? AND source LIKE ?": "" +
