@@ -130,6 +130,9 @@ func haveJava() bool {
 	return err == nil && findJDK(11) != ""
 }
 
+// runs reports whether there is a Java for it, or Debian has one that can be installed.
+func (s searchServer) runs() bool { return s.jdk <= 17 || findJDK(s.jdk) != "" }
+
 // findJDK gives the folder of the oldest Java on this machine that is new enough, since that is the one the
 // server was tested with, "" for none.
 func findJDK(oldest int) string {
