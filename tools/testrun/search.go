@@ -77,7 +77,7 @@ func searchServers() []searchServer {
 		{name: "analysis-common", class: "org.opensearch.analysis.common.CommonAnalysisPlugin",
 			jars: []string{"analysis-common-"}},
 	}
-	three.name, three.env, three.day, three.jdk = "OpenSearch 3", "STOA_TEST_OPENSEARCH3", time.Thursday, 21
+	three.name, three.env, three.day, three.jdk = "OpenSearch 3", "STOA_TEST_OPENSEARCH3", time.Friday, 21
 	three.modules = []searchModule{
 		{name: "transport-netty4", class: "org.opensearch.transport.Netty4ModulePlugin", jars: netty},
 		{name: "analysis-common", class: "org.opensearch.analysis.common.CommonAnalysisModulePlugin",
