@@ -67,6 +67,7 @@ const (
 	CodeProxyUntrusted   = "proxy.untrusted"
 	CodeFollowFailed     = "follow.failed"
 	CodeFollowBehind     = "follow.behind"
+	CodeSearchIndex      = "search.index"
 )
 
 // severityOf gives what a code weighs. A code that is not known here comes from a Problem, which keeps a node from
@@ -79,7 +80,7 @@ func severityOf(code string) Severity {
 		CodeLinkOff, CodeLinkChannel, CodeLinkCut, CodeLinkLoopback, CodeHostLoopback, CodeSettingsDiffer,
 		CodeJobsDiffer, CodeClockOff, CodeEventsLost, CodeDatabaseCopy, CodeDatabaseTables, CodeStoreSettings,
 		CodeStoreCache, CodeProxyUntrusted,
-		CodeFollowFailed, CodeFollowBehind:
+		CodeFollowFailed, CodeFollowBehind, CodeSearchIndex:
 		return Warning
 	}
 	return Critical

@@ -85,7 +85,7 @@ func (s *Server) followerTroubles() (out []cluster.Problem) {
 				Mend: fmt.Sprintf("stoa follow failed %[1]s lists them; then stoa follow retry %[1]s, or discard",
 					t.Follower)})
 		}
-		if t.Stuck > behindAfter {
+		if t.Stuck > behindAfter && !isSearchFollower(t.Follower) { // searchTrouble says it sooner
 			out = append(out, cluster.Problem{Requirement: "followers", Code: cluster.CodeFollowBehind,
 				Message: fmt.Sprintf("the follower %s has not gone on for %s, and the change log is kept for it: %v",
 					t.Follower, t.Stuck.Round(time.Minute), t.Error),

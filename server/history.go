@@ -89,6 +89,7 @@ func (s *Server) warnings() []cluster.Problem {
 	}
 	out = append(append(out, s.wrongTables()...), s.storeApart()...)
 	out = append(out, s.cacheTrouble()...)
+	out = append(out, s.searchTrouble()...)
 	return append(append(out, s.untrustedProxies()...), s.followerTroubles()...)
 }
 

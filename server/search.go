@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -11,6 +12,7 @@ import (
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/admin/operate"
 	"github.com/stoa-portal/stoa/asset/index"
+	"github.com/stoa-portal/stoa/cluster"
 	"github.com/stoa-portal/stoa/search/embedded"
 )
 
@@ -54,7 +56,11 @@ func (s *Server) proveSearch(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(stoa.WithActor(ctx, stoa.SystemActor()), time.Minute)
 	defer cancel()
 	err := s.Search.Prove(ctx)
-	if err == nil || ctx.Err() != nil {
+	if err == nil {
+		s.searchFault.Store(nil)
+		return
+	}
+	if s.ctx.Err() != nil {
 		return
 	}
 	var damaged *embedded.Damaged
@@ -64,7 +70,35 @@ func (s *Server) proveSearch(ctx context.Context) {
 			return
 		}
 	}
-	s.log.Warn("the index of the search could not be compared with the content", "error", err)
+	if s.searchFault.Swap(&err) == nil {
+		s.log.Warn("the index of the search could not be compared with the content", "error", err)
+	}
+}
+
+func isSearchFollower(name string) bool { return strings.HasPrefix(name, searchFollower+"@") }
+
+// searchStuck is for how long the index of this node may not go on before it is a finding.
+const searchStuck = 30 * time.Second
+
+// searchTrouble is the warning of a node whose index cannot be read, or does not follow the change log.
+func (s *Server) searchTrouble() []cluster.Problem {
+	var why error
+	if fault := s.searchFault.Load(); fault != nil {
+		why = *fault
+	} else if followers := s.following.Load(); followers != nil {
+		for _, t := range followers.Troubles() {
+			if isSearchFollower(t.Follower) && t.Stuck > searchStuck {
+				why = t.Error
+			}
+		}
+	}
+	if why == nil {
+		return nil
+	}
+	text, _, _ := strings.Cut(why.Error(), "\n") // a damaged index adds where it was found
+	return []cluster.Problem{cluster.Problem{Requirement: "search", Code: cluster.CodeSearchIndex,
+		Mend: "free some space or mend the disk that the home is on; the index is made anew by itself"}.Saying(
+		"the index of the search is not as it should be: %s", text)}
 }
 
 // replaceIndex puts an empty index in the place of one that cannot be read. It has no place in the change log, so its

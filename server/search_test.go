@@ -289,4 +289,7 @@ func TestSearch_PageForVisitors(t *testing.T) {
 	ok(t, b.Search.Engine().Close())
 	mustSee(t, guest.Get(t, "/search?q=ammophila"), http.StatusServiceUnavailable, "The search cannot answer just now.")
 	mustSee(t, guest.Get(t, "/w/a"), http.StatusOK, "Ammophila")
+	eventually(t, "both nodes to say so", func() bool {
+		return strings.Contains(codes(t, a), "search.index") && strings.Contains(codes(t, b), "search.index")
+	})
 }

@@ -121,7 +121,8 @@ type Server struct {
 	command  bool
 	watch    func(query string, args []any)
 
-	following atomic.Pointer[follow.Service] // Follow, for those who may ask while the node starts
+	searchFault atomic.Pointer[error]          // why the index of the search cannot be compared
+	following   atomic.Pointer[follow.Service] // Follow, for those who may ask while the node starts
 
 	patterns []string // of the HTTP server
 
