@@ -258,6 +258,7 @@ func TestSearch_PageForVisitors(t *testing.T) {
 	mustSee(t, guest.Get(t, "/search"), http.StatusOK, "What are you looking for?", `name="q"`)
 	mustSee(t, guest.Get(t, "/search?q=ammophila"), http.StatusOK, "1 result", "Dune &lt;grass&gt; &amp;",
 		"<mark>Ammophila</mark>", `href="/w/a"`, `content="noindex"`)
+	mustSee(t, guest.Get(t, "/search?q=welcome"), http.StatusOK, `<a href="/">`) // the home page
 	mustSee(t, guest.Get(t, "/search?q=zzzz"), http.StatusOK, "0 results", "Nothing was found.")
 	mustSee(t, guest.Get(t, "/search?q=ammophyla"), http.StatusOK, "1 result")
 	finds12 := guest.Get(t, "/search?q=dozen")

@@ -160,7 +160,7 @@ func (h *Handler) search(w http.ResponseWriter, r *http.Request) error {
 		case err != nil:
 			return err
 		default:
-			h.fill(v, a, found, &data)
+			h.fill(r.Context(), v, a, found, &data)
 		}
 	}
 	status := http.StatusOK
@@ -172,11 +172,9 @@ func (h *Handler) search(w http.ResponseWriter, r *http.Request) error {
 }
 
 // fill makes of an answer what the page shows.
-func (h *Handler) fill(v *visit, a asked, found index.Answer, data *searchView) {
+func (h *Handler) fill(ctx context.Context, v *visit, a asked, found index.Answer, data *searchView) {
 	data.Total, data.More = found.Total, found.More
-	for _, f := range found.Hits {
-		data.Items = append(data.Items, h.foundOf(v, f))
-	}
+	data.Items = h.foundAll(ctx, v, found.Hits)
 	if found.Instead != "" {
 		data.Instead = found.Instead
 		data.InsteadURL = asked{typed: found.Instead}.url(v)
@@ -226,6 +224,18 @@ func (h *Handler) fill(v *visit, a asked, found index.Answer, data *searchView) 
 	}
 }
 
+// foundAll is what is shown of hits. The home page has one address, which is not that of its place in the tree.
+func (h *Handler) foundAll(ctx context.Context, v *visit, hits []index.Found) (out []foundView) {
+	home, err := h.home(ctx, v)
+	for _, f := range hits {
+		if err == nil && f.Kind == "page" && f.ID == home.ID {
+			f.Address = "/"
+		}
+		out = append(out, h.foundOf(v, f))
+	}
+	return out
+}
+
 func (h *Handler) foundOf(v *visit, f index.Found) foundView {
 	out := foundView{Kind: h.kindName(v, f.Kind), Title: f.Title, Text: f.Text, Changed: f.Changed,
 		Mark: lang.Mark(lang.Other(f.Locale, v.Locale)), Shown: f.Address}
@@ -272,8 +282,7 @@ func (h *Handler) suggest(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		for _, f := range found.Hits {
-			one := h.foundOf(v, f)
+		for _, one := range h.foundAll(r.Context(), v, found.Hits) {
 			list = append(list, suggestion{one.Title.String(), one.Kind, one.Link})
 		}
 	}
