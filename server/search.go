@@ -17,9 +17,8 @@ import (
 )
 
 const (
-	searchFollower = "search"
-	proveEvery     = 5 * time.Second // between portions of comparing index and rows
-	settleLimit    = 2 * time.Second // that who has written waits for the index
+	proveEvery  = 5 * time.Second // between portions of comparing index and rows
+	settleLimit = 2 * time.Second // that who has written waits for the index
 )
 
 // openSearch opens the index of this node, which its follower of the change log fills. A command needs none.
@@ -44,7 +43,7 @@ func (s *Server) openSearch() error {
 func (s *Server) settleSearch(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, settleLimit)
 	defer cancel()
-	err := s.Follow.Settle(limited, searchFollower)
+	err := s.Follow.Settle(limited, index.FollowerName)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		return nil
 	}
@@ -75,7 +74,7 @@ func (s *Server) proveSearch(ctx context.Context) {
 	}
 }
 
-func isSearchFollower(name string) bool { return strings.HasPrefix(name, searchFollower+"@") }
+func isSearchFollower(name string) bool { return strings.HasPrefix(name, index.FollowerName+"@") }
 
 // searchStuck is for how long the index of this node may not go on before it is a finding.
 const searchStuck = 30 * time.Second
@@ -151,5 +150,5 @@ func (s *Server) searchScreen() *operate.Search {
 	if s.Search == nil {
 		return nil
 	}
-	return &operate.Search{Status: s.Search.Status, Follow: s.Follow, Prefix: searchFollower + "@"}
+	return &operate.Search{Status: s.Search.Status, Follow: s.Follow, Prefix: index.FollowerName + "@"}
 }

@@ -15,6 +15,9 @@ import (
 	"github.com/stoa-portal/stoa/search"
 )
 
+// FollowerName is the name of the follower that fills an index; that of a node is added to it.
+const FollowerName = "search"
+
 // Follower is what fills the index of this node: it has its place within the index.
 func (s *Service) Follower() follow.Follower {
 	var kinds []string
@@ -22,7 +25,7 @@ func (s *Service) Follower() follow.Follower {
 		kinds = append(kinds, t.Found.Changes...)
 	}
 	slices.Sort(kinds)
-	return follow.Follower{Name: "search", Kinds: slices.Compact(kinds), Effect: follow.OwnPlace,
+	return follow.Follower{Name: FollowerName, Kinds: slices.Compact(kinds), Effect: follow.OwnPlace,
 		Apply: s.follow, Rebuild: s.rebuild, Token: s.o.Engine.Token}
 }
 
