@@ -18,21 +18,23 @@ import (
 // Field is an input of a form: what it asks, what is in it and what is wrong with that.
 type Field struct {
 	Name, Label, Help string
-	Kind              string // text, title, mono, email, password, datetime, number, textarea, editor, image, pick, gallery, select, check, checks, color
-	Value             string
-	Values            []string // checks: what is chosen
-	Options           []Option
-	Rows              int
-	Optional          bool
-	Prefix            string // shown in front of the input
-	SlugFrom          string // the input that an address is proposed from
-	Error             string
-	fault             *stoa.Error // what Error says, for other languages
-	Off               bool        // cannot be changed
-	Autofill          string      // autocomplete attribute
-	UploadURL         string      // editor and image: where pictures are sent; empty: none can be added
-	ImagesURL         string      // editor and image: where pictures are listed
-	Preview           string      // image: address of a small version of what is chosen
+	// Kind is one of text, title, mono, email, password, datetime, number, textarea, editor, image, pick, gallery,
+	// select, check, checks, color.
+	Kind      string
+	Value     string
+	Values    []string // checks: what is chosen
+	Options   []Option
+	Rows      int
+	Optional  bool
+	Prefix    string // shown in front of the input
+	SlugFrom  string // the input that an address is proposed from
+	Error     string
+	fault     *stoa.Error // what Error says, for other languages
+	Off       bool        // cannot be changed
+	Autofill  string      // autocomplete attribute
+	UploadURL string      // editor and image: where pictures are sent; empty: none can be added
+	ImagesURL string      // editor and image: where pictures are listed
+	Preview   string      // image: address of a small version of what is chosen
 	// Pick says what picker.js lets choose: for an image "address" makes the value its address instead of its key; for a
 	// pick it is "video", whose value is an address, or "article", whose value is an id.
 	Pick       string

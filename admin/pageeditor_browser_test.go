@@ -193,7 +193,8 @@ func TestPageEditor_InTheBrowser(t *testing.T) {
 	until(t, ctx, "Escape leaves it", `!doc.querySelector(".drop-line") &&
 		doc.querySelector("[data-column='top:0'] > [data-widget-id=crumbs]:last-child")`)
 	act(t, ctx, press("m", "")+press("ArrowUp", "")+press("ArrowUp", "")+press("Enter", ""))
-	until(t, ctx, "Enter takes it there", `doc.querySelector("[data-column='top:0'] > [data-widget-id=crumbs]:first-child.is-selected")`)
+	until(t, ctx, "Enter takes it there",
+		`doc.querySelector("[data-column='top:0'] > [data-widget-id=crumbs]:first-child.is-selected")`)
 
 	// A click in the palette adds below what is selected; the line says so before.
 	act(t, ctx, `document.querySelector("[data-add=html]").dispatchEvent(new MouseEvent("mouseover", { bubbles: true }));`)

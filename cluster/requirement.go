@@ -115,7 +115,8 @@ func (s Status) Requirements() []Requirement {
 	if known == 1 {
 		search.is(ForOne, "The node searches an index of its own, in its home.")
 	} else {
-		search.is(NotYet, "Each node searches an index of its own, which follows the same change log. This version knows no search server.")
+		search.is(NotYet, "Each node searches an index of its own, which follows the same change log. "+
+			"This version knows no search server.")
 	}
 	applications := Requirement{Name: "The same applications on each node"}
 	applications.is(NotYet, "This version runs no applications, so none can differ.")

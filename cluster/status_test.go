@@ -146,15 +146,21 @@ func TestRequirements_FollowFromTheAnswers(t *testing.T) {
 				a.Answers[i].Value.StoreToken = ""
 			}
 		}},
-		{"a node has not looked yet", "met, not known, not yet, met, not yet", func(a *Asked) { a.Answers[2].Value.StoreToken = "" }},
+		{"a node has not looked yet", "met, not known, not yet, met, not yet", func(a *Asked) {
+			a.Answers[2].Value.StoreToken = ""
+		}},
 		{"files in the database", "met, met, not yet, met, not yet", func(a *Asked) {
 			a.StoredIn = true
 			for i := range a.Answers {
 				a.Answers[i].Value.StoreToken = ""
 			}
 		}},
-		{"one node on a file", "one, one, one, one, not yet", func(a *Asked) { a.Members, a.Answers, a.Lonely, a.Link = a.Members[:1], a.Answers[:1], true, "off" }},
-		{"ready for a second", "met, one, one, met, not yet", func(a *Asked) { a.Members, a.Answers = a.Members[:1], a.Answers[:1] }},
+		{"one node on a file", "one, one, one, one, not yet", func(a *Asked) {
+			a.Members, a.Answers, a.Lonely, a.Link = a.Members[:1], a.Answers[:1], true, "off"
+		}},
+		{"ready for a second", "met, one, one, met, not yet", func(a *Asked) {
+			a.Members, a.Answers = a.Members[:1], a.Answers[:1]
+		}},
 		{"link off", "met, met, not yet, not met, not yet", func(a *Asked) { a.Link = "off" }},
 		{"another store", "met, not met, not yet, met, not yet", func(a *Asked) {
 			a.Answers[2].Value.Problems = []Problem{{Requirement: "file store", Message: "x", Mend: "y"}}

@@ -15,8 +15,8 @@ const longestSession = 30 * 24 * time.Hour
 
 // finish checks what needs more than one value, and completes what follows from others.
 func (r *reader) finish(c *Config) {
-	for _, path := range []*string{&c.Files.Root, &c.Files.Move.Root, &c.Files.CacheDir, &c.Server.Certificate, &c.Server.Key,
-		&c.Secret.KeyFile,
+	for _, path := range []*string{&c.Files.Root, &c.Files.Move.Root, &c.Files.CacheDir,
+		&c.Server.Certificate, &c.Server.Key, &c.Secret.KeyFile,
 		&c.Cluster.NATSCredentials, &c.Cluster.NATSCA, &c.Cluster.NATSCertificate, &c.Cluster.NATSKey} {
 		if *path != "" && !filepath.IsAbs(*path) {
 			*path = filepath.Join(c.Home, *path)

@@ -233,7 +233,8 @@ func TestLoad_ReferencesAreFilledIn(t *testing.T) {
 	c, err := ext(
 		t,
 		"a.b=${company.default.name} & "+
-			"co\ncompany.default.name=${x}-$${y}-${default.admin.screen.name}\nx=X\ndl.store.file.system.root.dir=${module.framework.base.dir}/${cluster.link.bind.addr[cluster-link-udp]}docs\n",
+			"co\ncompany.default.name=${x}-$${y}-${default.admin.screen.name}\nx=X\n"+
+			"dl.store.file.system.root.dir=${module.framework.base.dir}/${cluster.link.bind.addr[cluster-link-udp]}docs\n",
 	)
 	if err != nil {
 		t.Fatal(err)

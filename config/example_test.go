@@ -146,9 +146,12 @@ func TestPrint_WholeRowsForPrograms(t *testing.T) {
 func TestMaskURL_HidesPasswordsOnly(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
-		"https://files.blob.core.windows.net/c?sv=2024&sig=hunter2": "https://files.blob.core.windows.net/c?sv=2024&sig=********",
-		"jdbc:mysql://h:3306/db?user=root&password=x&useSSL=true":   "jdbc:mysql://h:3306/db?user=root&password=********&useSSL=true",
-		"jdbc:hsqldb:/d/l;hsqldb.lock_file=false;password=x":        "jdbc:hsqldb:/d/l;hsqldb.lock_file=false;password=********",
+		"https://files.blob.core.windows.net/c?sv=2024&sig=hunter2": "https://files.blob.core.windows.net/" +
+			"c?sv=2024&sig=********",
+		"jdbc:mysql://h:3306/db?user=root&password=x&useSSL=true": "jdbc:mysql://h:3306/db" +
+			"?user=root&password=********&useSSL=true",
+		"jdbc:hsqldb:/d/l;hsqldb.lock_file=false;password=x": "jdbc:hsqldb:/d/l" +
+			";hsqldb.lock_file=false;password=********",
 		"postgres://u:p@h/db":                            "postgres://u:********@h/db",
 		"postgres://u:p@q:z@h/db":                        "postgres://u:********@h/db",
 		"postgres://u:p/q@h/db":                          "postgres://u:********@h/db",

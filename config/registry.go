@@ -45,8 +45,8 @@ func sections() []section {
 		sectionMail(),
 		sectionDatabase(), sectionReadWrite(), sectionSchema(), sectionCounter(), sectionCache(), sectionChange(),
 		sectionCluster(),
-		sectionFiles(), sectionMove(), sectionJobs(), sectionLocks(), sectionTrash(), sectionAudit(), sectionLog(), sectionHealth(),
-		sectionKnown(), sectionRest(),
+		sectionFiles(), sectionMove(), sectionJobs(), sectionLocks(), sectionTrash(), sectionAudit(), sectionLog(),
+		sectionHealth(), sectionKnown(), sectionRest(),
 	}
 }
 

@@ -12,10 +12,11 @@ import (
 const (
 	StoreFileSystem         = "com.liferay.portal.store.file.system.FileSystemStore"         // folders as the library has them
 	StoreAdvancedFileSystem = "com.liferay.portal.store.file.system.AdvancedFileSystemStore" // folders nested so that none grows large
-	StoreS3                 = "com.liferay.portal.store.s3.S3Store"                          // in a bucket of S3 or what speaks its protocol
-	StoreGCS                = "com.liferay.portal.store.gcs.GCSStore"                        // in a bucket of Google
-	StoreAzure              = "com.liferay.portal.store.azure.AzureStore"                    // in a container of Azure
-	StoreDatabase           = "com.liferay.portal.store.db.DBStore"                          // in the database of the portal
+
+	StoreS3       = "com.liferay.portal.store.s3.S3Store"       // in a bucket of S3 or what speaks its protocol
+	StoreGCS      = "com.liferay.portal.store.gcs.GCSStore"     // in a bucket of Google
+	StoreAzure    = "com.liferay.portal.store.azure.AzureStore" // in a container of Azure
+	StoreDatabase = "com.liferay.portal.store.db.DBStore"       // in the database of the portal
 )
 
 // AutodetectDatabase is the value of Cluster.AutodetectAddress that means the host of the database.

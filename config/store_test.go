@@ -35,7 +35,8 @@ func TestMoveTarget_WhatIsMissingIsNamedWithItsPrefix(t *testing.T) {
 		"dl.store.move.impl=" + StoreGCS + "\ndl.store.move.gcs.prefix=a//b": "dl.store.move.gcs.prefix",
 		"dl.store.file.system.root.dir=/x\ndl.store.move.impl=" + StoreFileSystem + "\n" +
 			"dl.store.move.file.system.root.dir=/x": "name another one",
-		"dl.store.move.impl=" + StoreS3 + "\ndl.store.move.s3.bucket.name=b\ndl.store.move.s3.access.key=a": "of dl.store.move.s3.access.key and",
+		"dl.store.move.impl=" + StoreS3 + "\ndl.store.move.s3.bucket.name=b\n" +
+			"dl.store.move.s3.access.key=a": "of dl.store.move.s3.access.key and",
 	} {
 		if _, err := ext(t, settings); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", settings, err, want)

@@ -65,7 +65,8 @@ func TestSettings_AreReadBySomebody(t *testing.T) {
 			continue
 		}
 		for _, field := range reflect.VisibleFields(group.Type) {
-			if path := group.Name + "." + field.Name; field.IsExported() && !field.Anonymous && !mentioned[path] && !slices.Contains(notYet, group.Name+".*") {
+			if path := group.Name + "." + field.Name; field.IsExported() && !field.Anonymous && !mentioned[path] &&
+				!slices.Contains(notYet, group.Name+".*") {
 				unread[path] = true
 			}
 		}

@@ -116,7 +116,8 @@ type listData struct {
 
 type listItem struct {
 	Title, URL, Teaser, Image, Alt, Date, Day, Author string
-	Mark, Unmark                                      template.HTMLAttr // as for an article; Unmark is for what is in the page's language again
+	// Mark and Unmark are as for an article; Unmark is for what is in the page's language again.
+	Mark, Unmark template.HTMLAttr
 }
 
 func (lister) Type() widget.Type {

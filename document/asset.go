@@ -80,7 +80,8 @@ func readEntries(ctx context.Context, q db.Queryer, ids []stoa.ID) ([]asset.Entr
 		return e, err
 	}, `SELECT f.id, s.instance, f.site, f.folder, f.type, f.restricted, s.locale, f.name, f.created_by, f.created,
 		f.version FROM document_file f JOIN site_site s
-		ON s.id = CASE WHEN f.site < `+asset.HiddenSQL+` THEN f.site ELSE f.site - `+asset.HiddenSQL+` END WHERE f.id IN `+db.In(len(ids)), db.Args(ids)...)
+		ON s.id = CASE WHEN f.site < `+asset.HiddenSQL+` THEN f.site ELSE f.site - `+asset.HiddenSQL+` END
+		WHERE f.id IN `+db.In(len(ids)), db.Args(ids)...)
 }
 
 func (s *Service) mayEntry(ctx context.Context, a access.Action, e asset.Entry) error {

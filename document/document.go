@@ -338,7 +338,8 @@ const (
 	maxSource = 700 // column source
 )
 
-const selectFrom = `SELECT f.id, f.site, s.instance, f.file_key, f.name, f.type, f.size, f.width, f.height, f.alt, f.hash, f.source, f.created, f.created_by, f.version, f.folder, f.restricted
+const selectFrom = `SELECT f.id, f.site, s.instance, f.file_key, f.name, f.type, f.size, f.width, f.height, f.alt,
+	f.hash, f.source, f.created, f.created_by, f.version, f.folder, f.restricted
 	FROM document_file f`
 
 const selectFile = selectFrom + ` JOIN site_site s ON s.id = f.site`

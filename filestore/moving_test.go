@@ -140,7 +140,8 @@ func TestMoving_PutsInOneAndLooksInBoth(t *testing.T) {
 	if in := content(t, next, "document/both") + content(t, old, "document/both"); in != "nonenone" {
 		t.Errorf("what was deleted is in %q", in)
 	}
-	if epoch, err := m.Bring(t.Context(), "document/a"); err != nil || epoch != 2 || content(t, next, "document/a") != "of old" {
+	if epoch, err := m.Bring(t.Context(), "document/a"); err != nil || epoch != 2 ||
+		content(t, next, "document/a") != "of old" {
 		t.Errorf("what was put before: %d, %v", epoch, err)
 	}
 	if _, err := m.Bring(t.Context(), "document/none"); !stoa.Is(err, stoa.KindUnavailable) {

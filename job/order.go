@@ -62,8 +62,8 @@ func (s *Service) apply(ctx context.Context, _ time.Time) error {
 	return nil
 }
 
-// deaf reports whether this node runs jobs and has not read the orders yet: one that is given now could be taken for one
-// from before it began.
+// deaf reports whether this node runs jobs and has not read the orders yet: one that is given now could be taken for
+// one from before it began.
 func (s *Service) deaf() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

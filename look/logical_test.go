@@ -7,8 +7,8 @@ import (
 )
 
 // physical finds what stands on the left or on the right whatever the direction of the text is.
-var physical = regexp.MustCompile(`(?:^|[\s{;])((?:margin|padding|border|scroll-margin)-(?:left|right)[a-z-]*|left|right|` +
-	`float: *(?:left|right)|text-align: *(?:left|right)|border-(?:top|bottom)-(?:left|right)-radius)\b[^;}]*`)
+var physical = regexp.MustCompile(`(?:^|[\s{;])((?:margin|padding|border|scroll-margin)-(?:left|right)[a-z-]*|left|` +
+	`right|float: *(?:left|right)|text-align: *(?:left|right)|border-(?:top|bottom)-(?:left|right)-radius)\b[^;}]*`)
 
 // corners finds the four sides of a box, of which the second and the fourth differ.
 var corners = regexp.MustCompile(`(?:^|[\s{;])(?:margin|padding|inset): *([^;}]+)`)
@@ -18,7 +18,8 @@ var corners = regexp.MustCompile(`(?:^|[\s{;])(?:margin|padding|inset): *([^;}]+
 func TestStyles_HoldFromRightToLeft(t *testing.T) {
 	t.Parallel()
 	allowed := []string{
-		"17px center",             // of a background-position, which has no logical form; the twin with [dir="rtl"] stands below it
+		// of a background-position, which has no logical form; the twin with [dir="rtl"] stands below it
+		"17px center",
 		"alignleft", "alignright", // left and right are what the author asked for
 		"transform", "-102%", "102%", // of the drawer, with its twin
 		"float: left", "float: right", // of the two classes above
@@ -33,8 +34,8 @@ func TestStyles_HoldFromRightToLeft(t *testing.T) {
 		}
 		return false
 	}
-	for _, name := range []string{"base.css", "theme.css", "screens.css", "search.css", "bar.css", "admin.css", "editor.css",
-		"pageeditor.css", "factors.css", "media.css"} {
+	for _, name := range []string{"base.css", "theme.css", "screens.css", "search.css", "bar.css", "admin.css",
+		"editor.css", "pageeditor.css", "factors.css", "media.css"} {
 		raw, err := embedded.ReadFile("assets/" + name)
 		if err != nil {
 			t.Fatal(err)

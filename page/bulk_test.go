@@ -207,7 +207,8 @@ func TestBulk_PagesOfAnotherInstanceAreNotThere(t *testing.T) {
 		_, other, err := w.sites.CreateInstance(system, site.Defaults{WebID: "other.example", HostName: "other.example",
 			Name: "Other", SiteName: "Guest", SiteSlug: "guest", Locale: "en", TimeZone: "UTC"})
 		must(t, err)
-		merger, err := w.Create(system, w.st, NewPage{Slug: "merger", Title: map[stoa.Locale]string{"en": "M"}, Publish: true})
+		merger, err := w.Create(system, w.st, NewPage{Slug: "merger", Title: map[stoa.Locale]string{"en": "M"},
+			Publish: true})
 		must(t, err)
 		own, err := w.Create(system, other, NewPage{Slug: "own", Title: map[stoa.Locale]string{"en": "O"}})
 		must(t, err)

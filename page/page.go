@@ -208,7 +208,8 @@ func New(o Options) (*Service, error) {
 		o.Reserved = Reserved()
 	}
 	s := &Service{d: o.DB, access: o.Access, sites: o.Sites, log: o.Logger.With("component", "page"),
-		assets: o.Assets, article: o.Article, texts: o.Texts, reserved: map[string]bool{}, passwords: passhash.NewShared(o.DB, passhash.Page)}
+		assets: o.Assets, article: o.Article, texts: o.Texts, reserved: map[string]bool{},
+		passwords: passhash.NewShared(o.DB, passhash.Page)}
 	for _, r := range o.Reserved {
 		s.reserved[r] = true
 	}

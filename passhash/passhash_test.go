@@ -79,7 +79,8 @@ var written = map[string]string{
 	"$argon2id$v=19$m=64,t=2,p=1$MDEyMzQ1Njc4OWFiY2RlZg$gAwJW5vx5itn2V9KHlEUjyUCrpDYgKyQf0gMaHGx1h4":           phrase,
 	"a2id1$MDEyMzQ1Njc4OWFiY2RlZrBUVU0bAHkh34QYG3sOVFUtpek34BUyFcxaPYa49LpU":                                   phrase,
 	"200000$30313233343536373839616263646566$7f2c954f85f5934bde900ac77e9dfba6f55a39244eb24496bbac967f5ef3a251": phrase,
-	"a2id1$MDEyMzQ1Njc4OWFiY2RlZgjgrt5tJpD0t1kjWaSS15VAwltxO3uXs+dJia9tzAgE":                                   "Schlüssel",
+
+	"a2id1$MDEyMzQ1Njc4OWFiY2RlZgjgrt5tJpD0t1kjWaSS15VAwltxO3uXs+dJia9tzAgE": "Schlüssel",
 }
 
 func TestCheck_ReadsWhatVersionsBeforeWrote(t *testing.T) {

@@ -14,8 +14,8 @@ type Words struct {
 	Not     []string // after a minus: words and phrases that must not be there
 }
 
-// Parse takes apart what somebody typed: words, "phrases" and -excluded ones, which may be phrases. It never fails: what
-// has no meaning counts as words. Text beyond MaxWords and words beyond MaxTerms are left out.
+// Parse takes apart what somebody typed: words, "phrases" and -excluded ones, which may be phrases. It never fails:
+// what has no meaning counts as words. Text beyond MaxWords and words beyond MaxTerms are left out.
 func Parse(typed string) Words {
 	typed = stoa.CleanText(typed)
 	if r := []rune(typed); len(r) > MaxWords {

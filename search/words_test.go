@@ -52,7 +52,8 @@ func TestParse(t *testing.T) {
 
 func TestEditsAndNeeded(t *testing.T) {
 	t.Parallel()
-	for word, want := range map[string]int{"": 0, "cat": 0, "tide": 1, "harbour": 1, "lighthouse": 2, "E1042": 0, "Straße": 1} {
+	for word, want := range map[string]int{"": 0, "cat": 0, "tide": 1, "harbour": 1, "lighthouse": 2, "E1042": 0,
+		"Straße": 1} {
 		if got := search.Edits(word); got != want {
 			t.Errorf("Edits(%q) = %d, want %d", word, got, want)
 		}

@@ -89,8 +89,8 @@ func readMove(ctx context.Context, q db.Queryer) (m fileMove, err error) {
 	err = q.QueryRow(ctx, `SELECT COALESCE((SELECT value FROM cluster_fact WHERE name = ?), ''), version, epoch, phase,
 		source, source_place, target, target_place, place, files, size, total, damaged, missing, begun, ended, trouble
 		FROM file_move WHERE id = 1`, storeFact).
-		Scan(&m.Force, &m.Version, &m.Epoch, &m.Phase, &m.Source, &m.SourcePlace, &m.Target, &m.TargetPlace, &m.Place, &m.Files,
-			&m.Size, &m.Total, &m.Damaged, &m.Missing, &begun, &ended, &m.Trouble)
+		Scan(&m.Force, &m.Version, &m.Epoch, &m.Phase, &m.Source, &m.SourcePlace, &m.Target, &m.TargetPlace, &m.Place,
+			&m.Files, &m.Size, &m.Total, &m.Damaged, &m.Missing, &begun, &ended, &m.Trouble)
 	m.Begun, m.Ended = db.Time(begun), db.Time(ended)
 	return m, err
 }
@@ -199,8 +199,8 @@ func (s *Server) lookAgain(ctx context.Context) {
 	}
 }
 
-// checkStores finds out whether the stores that are needed can be used. Once all files are in the new store, the old one
-// is read where it is there, and keeps nobody from working when it is not.
+// checkStores finds out whether the stores that are needed can be used. Once all files are in the new store, the old
+// one is read where it is there, and keeps nobody from working when it is not.
 func (s *Server) checkStores(ctx context.Context) error {
 	f := &s.files
 	st := f.standing.Load()

@@ -290,7 +290,8 @@ func TestMove_ATargetWithFilesOfOthersIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	own := filepath.Join(dir, "files")
-	for name, target := range map[string]string{"belongs to another portal": filepath.Join(dir, "others"), "already": "link"} {
+	for name, target := range map[string]string{"belongs to another portal": filepath.Join(dir, "others"),
+		"already": "link"} {
 		if target == "link" {
 			target = filepath.Join(dir, target)
 			if err := os.Symlink(own, target); err != nil {
@@ -319,7 +320,8 @@ func halted(t *testing.T, g *servertest.Group, count int) (nodes []*servertest.N
 	}
 	k = &kept{files: map[string]string{}}
 	for i := range 200 {
-		if err := k.upload(nodes[0], nodes[0].Site(t), fmt.Sprintf("before-%d.txt", i), fmt.Sprint("before ", i)); err != nil {
+		if err := k.upload(nodes[0], nodes[0].Site(t), fmt.Sprintf("before-%d.txt", i),
+			fmt.Sprint("before ", i)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -638,7 +640,8 @@ func TestMove_TheScreenSaysHowFarItIs(t *testing.T) {
 	nodes, _, _, target, clear := halted(t, servertest.NewGroup(t, dbtest.SQLite), 1)
 	n := nodes[0]
 	n.SignIn(t)
-	mustSee(t, n.Get(t, "/control/store"), http.StatusOK, "New files go to the new store", target, "stoa files move --cancel")
+	mustSee(t, n.Get(t, "/control/store"), http.StatusOK, "New files go to the new store", target,
+		"stoa files move --cancel")
 	clear()
 	inPhase(t, n, "switched")
 	mustSee(t, n.Get(t, "/control/store"), http.StatusOK, "All files are in the new store", "stoa files move --finish")

@@ -154,8 +154,8 @@ func (s *Server) openFiles(ctx context.Context, noSync bool) error {
 	return nil
 }
 
-// openStores opens every file store that the settings of this node name. The first guard is made for that of dl.store.*,
-// the second one for that of dl.store.move.*; each takes the other's where the database says so.
+// openStores opens every file store that the settings of this node name. The first guard is made for that of
+// dl.store.*, the second one for that of dl.store.move.*; each takes the other's where the database says so.
 func (s *Server) openStores(log *slog.Logger, noSync bool) (opened []filestore.Driver, err error) {
 	main, err := s.stores.open(s.cfg, s.DB, log, noSync)
 	if err != nil {
@@ -299,8 +299,8 @@ func (s *Server) storeApart() []cluster.Problem {
 	switch c := s.files.place(); c.from {
 	case fromFolder:
 		p.Mend = inFolderMend
-		return []cluster.Problem{p.Saying("dl.store.impl names %s, and the files of this portal lie in %s: that folder is used",
-			s.cfg.Files.Store, s.cfg.Files.Root)}
+		return []cluster.Problem{p.Saying("dl.store.impl names %s, and the files of this portal lie in %s: that folder is "+
+			"used", s.cfg.Files.Store, s.cfg.Files.Root)}
 	case fromMove:
 		if st := s.files.standing.Load(); st != nil && st.move.copies() {
 			return nil // the move has not come to its end: the settings say where the files will be

@@ -92,7 +92,8 @@ func (m fileMove) String() string {
 			m.Damaged)
 	}
 	if m.Missing > 0 {
-		fmt.Fprintf(&b, "\nThe bytes of %d files are in no store: they were lost before the move. The log names them.", m.Missing)
+		fmt.Fprintf(&b, "\nThe bytes of %d files are in no store: they were lost before the move. "+
+			"The log names them.", m.Missing)
 	}
 	if m.Trouble != "" {
 		fmt.Fprintf(&b, "\nIt waits: %s.", m.Trouble)
@@ -107,13 +108,15 @@ func (m fileMove) now() string {
 		return fmt.Sprintf("The files of %s are to be moved to %s: all nodes are asked to look for files in both.",
 			m.SourcePlace, m.TargetPlace)
 	case moveCopying:
-		return fmt.Sprintf("New files go to %s, and what %s has is copied there. Both are needed.", m.TargetPlace, m.SourcePlace)
+		return fmt.Sprintf("New files go to %s, and what %s has is copied there. Both are needed.", m.TargetPlace,
+			m.SourcePlace)
 	case moveReturning:
 		return fmt.Sprintf("The move was cancelled: new files go to %s, and what %s has of them is copied back. Both are "+
 			"needed.", m.SourcePlace, m.TargetPlace)
 	case moveSwitched:
-		return fmt.Sprintf("All files are in %s now; %s is still read. When nothing is missing, end the move with stoa files "+
-			"move --finish, and then make the lines dl.store.move.* of each node its dl.store.*.", m.TargetPlace, m.SourcePlace)
+		return fmt.Sprintf("All files are in %s now; %s is still read. When nothing is missing, end the move with stoa "+
+			"files move --finish, and then make the lines dl.store.move.* of each node its dl.store.*.",
+			m.TargetPlace, m.SourcePlace)
 	}
 	if m.Ended.IsZero() {
 		return "No files are being moved."
@@ -234,7 +237,8 @@ func (s *Server) mayTake(ctx context.Context, target *filestore.Guard) error {
 		found := errors.New("there is one")
 		err := target.List(ctx, fileColumns()[0].Prefix, func(filestore.Info) error { return found })
 		if errors.Is(err, found) {
-			return stoa.Conflict("%s holds files that this portal has not put there; name an empty store in dl.store.move.*", target)
+			return stoa.Conflict("%s holds files that this portal has not put there; name an empty store in "+
+				"dl.store.move.*", target)
 		}
 		if err != nil {
 			return err
@@ -303,7 +307,8 @@ func (s *Server) reachTarget(ctx context.Context, from cluster.Member, q moveQue
 	defer func() { _ = target.Close(context.WithoutCancel(ctx)) }()
 	there, err := tokenIn(ctx, target, q.Token)
 	if err == nil && !there {
-		return moveAnswer{Why: "what " + from.Name + " has written into the store is not in the one of this node: they are two"}, nil
+		return moveAnswer{Why: "what " + from.Name + " has written into the store is not in the one of " +
+			"this node: they are two"}, nil
 	}
 	a.Token = tokenPrefix + filestore.NewKey()
 	if err == nil && !from.Self {
@@ -343,8 +348,8 @@ func (s *Server) cancelMove(ctx context.Context) (late string, err error) {
 	case moveReturning:
 		return "", stoa.Conflict("the move is being taken back already")
 	case moveSwitched:
-		return "", stoa.Conflict("the files are in %s already: finish the move, exchange dl.store.* and dl.store.move.*, and move "+
-			"them back", m.TargetPlace)
+		return "", stoa.Conflict("the files are in %s already: finish the move, exchange dl.store.* and dl.store.move.*, "+
+			"and move them back", m.TargetPlace)
 	}
 	return "", stoa.Conflict("there is no move to cancel")
 }

@@ -22,8 +22,8 @@ import (
 	"github.com/stoa-portal/stoa/server/servertest"
 )
 
-// found gives what the actor of ctx finds on a node: kinds and titles, in order, and what is said of their number. While
-// the index is behind, a hit that is no more is counted and not shown.
+// found gives what the actor of ctx finds on a node: kinds and titles, in order, and what is said of their number.
+// While the index is behind, a hit that is no more is counted and not shown.
 func found(t *testing.T, n *servertest.Node, ctx context.Context, typed string) (list []string, total, kinds int) {
 	t.Helper()
 	st := n.Site(t)
@@ -81,7 +81,8 @@ func TestSearch_WhatIsSavedOnOneNodeIsFoundOnAllUntilItIsGone(t *testing.T) {
 	guest := guestOf(t, b)
 	one := publishDraft(t, a, content.Draft{Slug: "tides", Tags: nil,
 		Text: textIn(st.Locale, "Tides of the Wadden Sea", "<h2>Gezeiten</h2><p>Twice a day the water leaves.</p>")})
-	_, err := a.Content.Create(sys, st, content.Draft{Slug: "draft", Text: textIn(st.Locale, "Wadden draft", "<p>Not yet</p>")})
+	_, err := a.Content.Create(sys, st, content.Draft{Slug: "draft",
+		Text: textIn(st.Locale, "Wadden draft", "<p>Not yet</p>")})
 	ok(t, err)
 	f, err := a.Files.Upload(sys, st, document.Upload{Name: "wadden-map.txt", Body: strings.NewReader("x"), Size: 1})
 	ok(t, err)
@@ -126,8 +127,8 @@ func TestSearch_FindsForEachPersonWhatThatPersonMayView(t *testing.T) {
 	role, err := a.Access.CreateRole(sys, access.Role{Instance: st.Instance, Name: "Board"})
 	ok(t, err)
 	guest, member := guestOf(t, b), person(t, b, "Ada", role.ID)
-	shut, err := a.Pages.Create(sys, st, page.NewPage{Slug: "board", Title: map[stoa.Locale]string{st.Locale: "Ledger board"},
-		Position: -1, Publish: true, Restricted: true})
+	shut, err := a.Pages.Create(sys, st, page.NewPage{Slug: "board",
+		Title: map[stoa.Locale]string{st.Locale: "Ledger board"}, Position: -1, Publish: true, Restricted: true})
 	ok(t, err)
 	_, err = a.Pages.Create(sys, st, page.NewPage{Slug: "minutes", Parent: shut.ID, Position: -1, Publish: true,
 		Title: map[stoa.Locale]string{st.Locale: "Ledger minutes"}})
@@ -186,7 +187,8 @@ func TestSearch_PagesAreFoundByTheTextThatTheyShow(t *testing.T) {
 	guest := guestOf(t, b)
 	_, text := textPage(t, a, "lighthouse", page.NewPage{})
 	textPage(t, a, "vault", page.NewPage{Password: "sesame"})
-	shown := publishDraft(t, a, content.Draft{Slug: "shown", Text: textIn(st.Locale, "Shown elsewhere", "<p>Periwinkle</p>")})
+	shown := publishDraft(t, a, content.Draft{Slug: "shown",
+		Text: textIn(st.Locale, "Shown elsewhere", "<p>Periwinkle</p>")})
 	_, err := a.Pages.Create(sys, st, page.NewPage{Slug: "widgets", Position: -1, Publish: true,
 		Title: map[stoa.Locale]string{st.Locale: "Widgets"}, Layout: page.Single(
 			page.Placed{Widget: "html", Settings: map[string]string{"html": "<h2>Barnacle</h2><p>Limpet</p>"}},
@@ -248,7 +250,8 @@ func TestSearch_PageForVisitors(t *testing.T) {
 	nodes := servertest.Start(t, 2)
 	a, b := nodes[0], nodes[1]
 	st := a.Site(t)
-	publishDraft(t, a, content.Draft{Slug: "a", Text: textIn(st.Locale, `Dune <grass> & "marram"`, "<p>Ammophila holds the dune.</p>")})
+	publishDraft(t, a, content.Draft{Slug: "a",
+		Text: textIn(st.Locale, `Dune <grass> & "marram"`, "<p>Ammophila holds the dune.</p>")})
 	for i := range 12 {
 		publishDraft(t, a, content.Draft{Slug: "n" + stoa.ID(i+1).String(),
 			Text: textIn(st.Locale, "Number "+stoa.ID(i+1).String(), "<p>one of the dozen</p>")})

@@ -99,7 +99,7 @@ type Server struct {
 	stands   cluster.Method[moveQuestion, moveAnswer] // whether nodes do their part in a move of the files
 	reaches  cluster.Method[moveQuestion, moveAnswer] // whether they reach the store to which files are to go
 	level    *slog.LevelVar                           // nil: cannot be changed
-	shared   config.Shared                            // what nodes compare of the settings that must be the same on all of them
+	shared   config.Shared                            // what nodes compare of the settings that must be the same on all
 	values   map[string]string                        // those settings as they may be shown
 	stores   Stores
 	files    files

@@ -115,8 +115,9 @@ func (s *chosenStore) in() *choice {
 	return &s.choices[0]
 }
 
-// choose looks which of the stores has the identity. The folder is taken only when the first choice has answered that it
-// is another one, or none: one that is away for a moment stays chosen. changed says that it is another one than before.
+// choose looks which of the stores has the identity. The folder is taken only when the first choice has answered that
+// it is another one, or none: one that is away for a moment stays chosen. changed says that it is another one than
+// before.
 func (s *chosenStore) choose(ctx context.Context, identity string) (changed bool) {
 	if len(s.choices) == 1 {
 		return false

@@ -15,7 +15,8 @@ func TestErrors_AreInOneLanguageFromEndToEnd(t *testing.T) {
 	_, low := Appearance{Dark: Colours{Accent: "#333"}}.Checked()
 	for want, err := range map[string]error{
 		`"http://a.example" ist kein Hostname (er enthält ein Schema): erwartet wird einer wie www.example.org`: host,
-		`Zeile 2: @import kann hier nicht verwendet werden: eine Website hat ein einziges Stylesheet`:           checkCSS("p {}\n@import 'x';"),
+		`Zeile 2: @import kann hier nicht verwendet werden: ` +
+			`eine Website hat ein einziges Stylesheet`: checkCSS("p {}\n@import 'x';"),
 		`Zeile 1: '}' schließt nichts`: checkCSS("}"),
 		`Links und Schaltflächen in #333333 auf dem Grund #141517 haben bei den dunklen Farben einen Kontrast von 1,44:1; ` +
 			`erwartet wird mindestens 4,5:1, damit alle sie lesen können`: low,

@@ -287,7 +287,8 @@ func (s *Service) holding(ctx context.Context, role stoa.ID) (where string, args
 		return "", nil, err
 	}
 	for part := range slices.Chunk(groups, mostHolders) {
-		members, err := db.All(ctx, q, scanID, "SELECT account FROM user_member WHERE usergroup IN "+db.In(len(part))+" LIMIT ?",
+		members, err := db.All(ctx, q, scanID,
+			"SELECT account FROM user_member WHERE usergroup IN "+db.In(len(part))+" LIMIT ?",
 			append(db.Args(part), mostHolders+1)...)
 		if err != nil {
 			return "", nil, err

@@ -189,7 +189,9 @@ func (h *Handler) fill(ctx context.Context, v *visit, a asked, found index.Answe
 		next.after = found.Next
 		data.Next = next.url(v)
 	}
-	for _, o := range []struct{ order, word string }{{"", "search.relevant"}, {"newest", "search.newest"}, {"oldest", "search.oldest"}} {
+	for _, o := range []struct{ order, word string }{
+		{"", "search.relevant"}, {"newest", "search.newest"}, {"oldest", "search.oldest"},
+	} {
 		to := first
 		to.order = o.order
 		data.Orders = append(data.Orders, choiceView{Title: v.word(o.word), URL: to.url(v), Current: a.order == o.order})

@@ -8,7 +8,8 @@ import (
 // button is one thing to do, as a link that looks like a button.
 type button struct{ view *template.Template }
 
-const buttonView = `<p class="button-row{{if .Centre}} button-row--centre{{end}}"><a class="button{{if .Main}} button--primary{{end}}"` +
+const buttonView = `<p class="button-row{{if .Centre}} button-row--centre{{end}}">` +
+	`<a class="button{{if .Main}} button--primary{{end}}"` +
 	` href="{{.Link}}">{{.Label}}</a></p>`
 
 func (button) Type() Type {

@@ -119,7 +119,8 @@ func On(t *testing.T, d *db.DB, nodes operate.Nodes) *World {
 	Must(t, err)
 	w.Assets, err = asset.New(asset.Options{DB: d, Access: w.Access, Cache: c})
 	Must(t, err)
-	w.Content, err = content.New(content.Options{DB: d, Cache: c, Access: w.Access, Taxonomy: w.Taxonomy, Assets: w.Assets})
+	w.Content, err = content.New(content.Options{DB: d, Cache: c, Access: w.Access, Taxonomy: w.Taxonomy,
+		Assets: w.Assets})
 	Must(t, err)
 	w.Pages, err = page.New(page.Options{DB: d, Cache: c, Access: w.Access, Sites: w.Sites, Assets: w.Assets})
 	Must(t, err)
@@ -150,8 +151,9 @@ func (w *World) register() {
 	Must(t, w.Bulk.Register(slices.Concat(w.Content.BulkActions(), w.Pages.BulkActions(), w.Files.BulkActions(),
 		w.Assets.BulkActions())...))
 	Must(t, w.Jobs.Register(w.Bulk.Job()))
-	w.Locks, err = lock.New(
-		lock.Options{DB: w.DB, Access: w.Access, Path: func(ctx context.Context, kind string, id stoa.ID) (access.Path, error) {
+	w.Locks, err = lock.New(lock.Options{
+		DB: w.DB, Access: w.Access,
+		Path: func(ctx context.Context, kind string, id stoa.ID) (access.Path, error) {
 			if kind == lock.Page {
 				p, err := w.Pages.Get(ctx, id)
 				if err != nil {
@@ -161,8 +163,8 @@ func (w *World) register() {
 			}
 			a, err := w.Content.Get(ctx, id)
 			return a.Path(), err
-		}},
-	)
+		},
+	})
 	Must(t, err)
 }
 

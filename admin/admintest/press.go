@@ -119,9 +119,9 @@ func (w *World) Without(what string, a Answer, words ...string) {
 }
 
 // Press sends a form of a screen as a browser does when the button is pressed: all that the screen has filled in, with
-// the pairs of names and values in place of that. The button is named by its text or label; where several have it, the address
-// that it sends to stands before, as "/control/pages/bulk Delete". A name that the form does not have, or a value that
-// cannot be chosen there, fails.
+// the pairs of names and values in place of that. The button is named by its text or label; where several have it, the
+// address that it sends to stands before, as "/control/pages/bulk Delete". A name that the form does not have, or a
+// value that cannot be chosen there, fails.
 func (w *World) Press(actor stoa.Actor, a Answer, button string, pairs ...string) Answer {
 	w.T.Helper()
 	if a.Status != http.StatusOK && a.Status < 400 {

@@ -63,7 +63,8 @@ func TestFile_TheFormSavesOrSaysWhatIsWrong(t *testing.T) {
 
 	// Another person saved since the form was opened: what was typed stays, and pressing again is a decision.
 	late := w.Press(w.Editor, opened, "Save", "name", "late.png", "alt", "Late")
-	w.Want("stale", late, http.StatusConflict, `value="late.png"`, "\nLate</textarea>", "Saved by another person: “quay.png”")
+	w.Want("stale", late, http.StatusConflict, `value="late.png"`, "\nLate</textarea>",
+		"Saved by another person: “quay.png”")
 	is(w, f.ID, "quay.png", "A quay", 0)
 	w.Want("decided", w.Press(w.Editor, late, "Save"), http.StatusSeeOther)
 	is(w, f.ID, "late.png", "Late", 0)
@@ -71,8 +72,8 @@ func TestFile_TheFormSavesOrSaysWhatIsWrong(t *testing.T) {
 	now := w.Get(w.Editor, at)
 	long := strings.Repeat("a", 2001)
 	wrong := w.Press(w.Editor, now, "Save", "name", "other.png", "alt", long)
-	w.Want("a description that is too long", wrong, http.StatusUnprocessableEntity, `id="f-alt-error"`, `value="other.png"`,
-		long)
+	w.Want("a description that is too long", wrong, http.StatusUnprocessableEntity, `id="f-alt-error"`,
+		`value="other.png"`, long)
 	for _, name := range []string{"", "   ", "...", strings.Repeat("n", 191)} {
 		wrong = w.Press(w.Editor, now, "Save", "name", name, "alt", "Kept")
 		w.Want("the name "+name, wrong, http.StatusUnprocessableEntity, `id="f-name-error"`, "\nKept</textarea>",
@@ -117,8 +118,8 @@ func TestFile_IsMovedOrSaysWhatIsWrong(t *testing.T) {
 	w.Want("with grants of its own, by an editor", move(w.Editor, "0", "restricted"), http.StatusForbidden)
 	w.Want("by a member", w.Press(w.Member, now, "Save where it lies", to(board.ID)...), http.StatusForbidden)
 	is(w, f.ID, "pier.png", "", 0)
-	w.Want("with grants of its own", w.Press(w.Manager(), w.Get(w.Manager(), at), "Save where it lies", "restricted", "on"),
-		http.StatusSeeOther)
+	w.Want("with grants of its own",
+		w.Press(w.Manager(), w.Get(w.Manager(), at), "Save where it lies", "restricted", "on"), http.StatusSeeOther)
 	w.Want("it is for others now", w.Get(w.Editor, at), http.StatusNotFound)
 }
 
@@ -197,7 +198,8 @@ func TestGrants_OfFilesAndFoldersAreForManagers(t *testing.T) {
 	manager := w.Manager()
 	w.Want("before", w.Get(w.Author, at), http.StatusNotFound)
 	screen := w.Get(manager, in+"/permissions")
-	w.Want("nonsense", w.Post(manager, in+"/permissions", "was-"+author, "none.0", author, "rule"), http.StatusUnprocessableEntity)
+	w.Want("nonsense", w.Post(manager, in+"/permissions", "was-"+author, "none.0", author, "rule"),
+		http.StatusUnprocessableEntity)
 	w.Want("by an editor", w.Press(w.Editor, screen, "Save", author, "view"), http.StatusNotFound)
 	w.Want("granted on the folder", w.Press(manager, screen, "Save", author, "view"), http.StatusSeeOther)
 	w.Want("it reaches the file", w.Get(w.Author, at), http.StatusOK, f.Name)
@@ -277,7 +279,8 @@ func TestFiles_SeveralAreChosenOrNothingIsDone(t *testing.T) {
 	is(w, b.ID, "b.png", "", board.ID)
 	for _, do := range []string{"move", "delete"} {
 		got := w.Post(w.Editor, list+"/bulk", append(both, "id", hidden.ID.String(), "do", do, "to", "0")...)
-		if got.Status != http.StatusNotFound && got.Status != http.StatusForbidden || strings.Contains(got.Body, "hidden.png") {
+		if got.Status != http.StatusNotFound && got.Status != http.StatusForbidden ||
+			strings.Contains(got.Body, "hidden.png") {
 			t.Errorf("%s with one for others: %d\n%s", do, got.Status, got.Main())
 		}
 		w.Want(do+" by a member", w.Post(w.Member, list+"/bulk", append(both, "do", do, "to", "0")...), http.StatusForbidden)

@@ -81,7 +81,8 @@ func TestPages_SeveralArePublishedMovedAndDeletedAtOnce(t *testing.T) {
 			"Choose at least one page")
 	}
 	// One goes with the page above it: the notice brings back what is in the bin.
-	a = w.Press(w.Editor, screen, list+"/bulk Delete", "id", team.ID.String(), "id", quay.ID.String(), "id", about.ID.String())
+	a = w.Press(w.Editor, screen, list+"/bulk Delete", "id", team.ID.String(), "id", quay.ID.String(),
+		"id", about.ID.String())
 	screen = w.Follow(w.Editor, a)
 	w.Want("deleted", screen, http.StatusOK, "No pages yet")
 	tree(w, w.Editor)
@@ -241,7 +242,8 @@ func TestPages_ProposesWhereToMoveThem(t *testing.T) {
 	w := admintest.New(t)
 	about := made(w, "about", 0, true)
 	made(w, "team", about.ID, false)
-	w.Want("the field", w.Get(w.Editor, list), http.StatusOK, `data-choose="/control/pages/choose?site=`+w.Site.ID.String())
+	w.Want("the field", w.Get(w.Editor, list), http.StatusOK,
+		`data-choose="/control/pages/choose?site=`+w.Site.ID.String())
 	a := w.Get(w.Editor, "/control/pages/choose?site="+w.Site.ID.String()+"&q=TEA")
 	w.Want("by title", a, http.StatusOK, `{"items":[{"value":"/about/team","label":"TEAM"}]}`)
 	w.Want("the top", w.Get(w.Editor, "/control/pages/choose?q=top"), http.StatusOK, `{"value":"/","label":"Top level"}`)

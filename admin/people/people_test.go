@@ -56,8 +56,8 @@ func TestUser_IsMadeOrTheFormSaysWhatIsWrong(t *testing.T) {
 		out[slices.Index(out, name)+1] = value
 		return out
 	}
-	for name, value := range map[string]string{"screenName": "ida berg", "email": "ida", "firstName": strings.Repeat("i", 121),
-		"lastName": strings.Repeat("b", 121), "password": "short"} {
+	for name, value := range map[string]string{"screenName": "ida berg", "email": "ida",
+		"firstName": strings.Repeat("i", 121), "lastName": strings.Repeat("b", 121), "password": "short"} {
 		a := w.Press(w.manager, form, "Save", but(name, value)...)
 		w.Want(name, a, http.StatusUnprocessableEntity, `id="f-`+name+`-error"`, `value="`+editor+`" checked`,
 			`value="de" selected`, `value="Europe/Vienna" selected`)
@@ -102,7 +102,8 @@ func TestUser_IsChangedOrTheFormSaysWhatIsWrong(t *testing.T) {
 	admintest.Must(t, err)
 	author, editor := w.roles["Author"], w.roles[access.RoleEditor]
 	opened := w.Get(w.manager, at)
-	w.Want("saved", w.Press(w.manager, opened, "Save", "roles", author.String(), "roles", second.ID.String(), "lastName", "Berger"), http.StatusSeeOther)
+	w.Want("saved", w.Press(w.manager, opened, "Save", "roles", author.String(), "roles", second.ID.String(),
+		"lastName", "Berger"), http.StatusSeeOther)
 	late := w.Press(w.manager, opened, "Save", "lastName", "Bergson", "roles", editor.String())
 	w.Want("stale", late, http.StatusConflict, `value="Bergson"`, "Saved by another person: “Berger”")
 	if u := w.account(w.Author.User); u.LastName != "Berger" || !same(u.Roles, author, second.ID) {

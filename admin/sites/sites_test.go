@@ -54,7 +54,8 @@ func TestSettings_AreSavedOrTheFormSaysWhatIsWrong(t *testing.T) {
 		t.Errorf("saved %+v", st)
 	}
 	late := w.Press(who, opened, "Save", "name", "Late", "tagline", "Late too")
-	w.Want("stale", late, http.StatusConflict, `value="Late"`, `value="Late too"`, "Saved by another person: “Pier &amp; Co”")
+	w.Want("stale", late, http.StatusConflict, `value="Late"`, `value="Late too"`,
+		"Saved by another person: “Pier &amp; Co”")
 	if now(w).Version != st.Version {
 		t.Error("an old form was saved")
 	}
@@ -154,8 +155,8 @@ func TestAppearance_IsSavedOrTheFormSaysWhatIsWrong(t *testing.T) {
 	const at = "/control/appearance"
 	who := w.Manager()
 	opened := w.Get(who, at)
-	w.Want("saved", w.Press(who, opened, "Save", "light.accent", "#1F4E79", "text", site.FaceSerif, "css", "main { margin: 0 }"),
-		http.StatusSeeOther)
+	w.Want("saved", w.Press(who, opened, "Save", "light.accent", "#1F4E79", "text", site.FaceSerif,
+		"css", "main { margin: 0 }"), http.StatusSeeOther)
 	a := now(w).Appearance
 	if a.Light.Accent != "#1f4e79" || a.Text != site.FaceSerif || a.CSS != "main { margin: 0 }" || a.HideSearch {
 		t.Errorf("saved %+v", a)
@@ -263,7 +264,8 @@ func TestInstanceHosts_AreAddedAndRemovedByOperators(t *testing.T) {
 		w.Want(name+" adds", w.Press(who, screen, "Add", "hosts", "mine.example"), http.StatusForbidden)
 		w.Want(name+" removes", w.Post(who, at+"/remove", "host", "shop.example"), http.StatusForbidden)
 	}
-	if a := w.Post(stranger, at, "hosts", "mine.example"); a.Status != http.StatusForbidden && a.Status != http.StatusNotFound {
+	if a := w.Post(stranger, at, "hosts", "mine.example"); a.Status != http.StatusForbidden &&
+		a.Status != http.StatusNotFound {
 		t.Errorf("its own administrator adds a host: %d", a.Status)
 	}
 	w.Want("removed of the wrong instance", w.Post(w.Admin, "/control/instances/"+w.Instance.ID.String()+

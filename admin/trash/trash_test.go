@@ -119,7 +119,8 @@ func TestTrash_RestoresElsewhere(t *testing.T) {
 		return []string{"thing", ref, "place", "1", "to", w.Site.ID.String(), "parent", id.String()}
 	}
 	w.Want("to no folder", w.Post(w.Editor, bin+"/restore", to(4711)...), http.StatusUnprocessableEntity)
-	if a := w.Post(w.Editor, bin+"/restore", to(shut.ID)...); a.Status != http.StatusForbidden && a.Status != http.StatusNotFound {
+	if a := w.Post(w.Editor, bin+"/restore", to(shut.ID)...); a.Status != http.StatusForbidden &&
+		a.Status != http.StatusNotFound {
 		t.Errorf("to a folder for others: %d", a.Status)
 	}
 	w.Want("by a member", w.Press(w.Member, asked, here, "parent", folder.ID.String()), http.StatusForbidden)

@@ -16,7 +16,8 @@ func filesCommand(f *flags) *cobra.Command {
 		Use:   "move",
 		Short: "Move the files of the running portal to another store",
 		Args:  cobra.NoArgs,
-		Long: `Brings the files of the running portal to the store of dl.store.move.*, which every node needs in its settings and
+		Long: `Brings the files of the running portal to the store of dl.store.move.*, which every node needs in its ` +
+			`settings and
 has to reach: new files go there at once, what there is already is copied and compared, by one node after the other if
 need be, and then all nodes use that store. The store of before is read until stoa files move --finish.`,
 		RunE: func(*cobra.Command, []string) error {
@@ -37,7 +38,8 @@ need be, and then all nodes use that store. The store of before is read until st
 		},
 	}
 	move.Flags().BoolVar(&status, "status", false, "say how far it is, and what is to be done")
-	move.Flags().BoolVar(&cancel, "cancel", false, "take it back before all files are there: what only the target has is copied back")
+	move.Flags().BoolVar(&cancel, "cancel", false, "take it back before all files are there: "+
+		"what only the target has is copied back")
 	move.Flags().BoolVar(&finish, "finish", false, "end it: the store of before is needed no more")
 	cmd.AddCommand(move)
 	return cmd

@@ -243,8 +243,8 @@ func inBucket(t *testing.T) map[string]string {
 		"dl.store.s3.access.key": u.User.Username(), "dl.store.s3.secret.key": secret, "dl.store.s3.path.style": "true"}
 }
 
-// killedAmongUploads kills nodes; before is called ahead of the first one, when a few files are there, and after once all
-// were sent.
+// killedAmongUploads kills nodes; before is called ahead of the first one, when a few files are there, and after once
+// all were sent.
 func killedAmongUploads(t *testing.T, properties map[string]string, before, after func(nodes []*process)) {
 	const files, workers = 200, 6
 	nodes := startCluster(t, properties)

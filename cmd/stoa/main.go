@@ -295,7 +295,8 @@ func askNode(
 	ctx, stop := interruptible()
 	defer stop()
 	text, running, err := server.Control(ctx, c.Home, name, req)
-	if !running && err == nil && (strings.HasPrefix(name, "cluster/") || strings.HasPrefix(name, "files/") || req.Login != "") {
+	if !running && err == nil &&
+		(strings.HasPrefix(name, "cluster/") || strings.HasPrefix(name, "files/") || req.Login != "") {
 		if err := mustBePortal(ctx, c); err != nil {
 			return "", err
 		}

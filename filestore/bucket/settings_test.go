@@ -47,8 +47,8 @@ func TestOpen_OfWrongSettingsNamesThemAndShowsNoSecret(t *testing.T) {
 			"service account"},
 		"an AES key in clear": {gcs(bucket.GCSOptions{Bucket: "b", Endpoint: "http://storage.example.com",
 			AES256: "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="}), "in clear"},
-		"a signature in clear": {azure(bucket.AzureOptions{Container: "c", Connection: "BlobEndpoint=http://files.example.com/;" +
-			"SharedAccessSignature=sv=2024&sig=" + secret}), "in clear"},
+		"a signature in clear": {azure(bucket.AzureOptions{Container: "c",
+			Connection: "BlobEndpoint=http://files.example.com/;SharedAccessSignature=sv=2024&sig=" + secret}), "in clear"},
 		"a private key that is none": {gcs(bucket.GCSOptions{Bucket: "b",
 			Key: `{"type":"service_account","client_email":"a@b","private_key":"` + secret + `"}`}), "private key"},
 		"a short AES key": {gcs(bucket.GCSOptions{Bucket: "b", AES256: secret}), "32 bytes"},
@@ -174,7 +174,8 @@ func machine(t *testing.T, endpoint string) {
 	t.Helper()
 	for name, value := range map[string]string{"AZURE_TENANT_ID": "", "AZURE_CLIENT_ID": "",
 		"AZURE_FEDERATED_TOKEN_FILE": "",
-		"IDENTITY_ENDPOINT":          endpoint, "IDENTITY_HEADER": "header", "IDENTITY_SERVER_THUMBPRINT": "", "MSI_ENDPOINT": ""} {
+		"IDENTITY_ENDPOINT":          endpoint, "IDENTITY_HEADER": "header", "IDENTITY_SERVER_THUMBPRINT": "",
+		"MSI_ENDPOINT": ""} {
 		t.Setenv(name, value)
 		if value == "" {
 			if err := os.Unsetenv(name); err != nil {

@@ -14,8 +14,8 @@ import (
 	"github.com/stoa-portal/stoa/filestore"
 )
 
-// OneOfManyWins puts other bytes under one key at the same time, through a and b, which are one store, in lengths that go
-// up in one request and in parts: one put wins, the others are conflicts, and the bytes are those of the winner.
+// OneOfManyWins puts other bytes under one key at the same time, through a and b, which are one store, in lengths that
+// go up in one request and in parts: one put wins, the others are conflicts, and the bytes are those of the winner.
 func OneOfManyWins(t *testing.T, a, b filestore.Store) {
 	for name, c := range map[string]struct {
 		bytes int64

@@ -327,7 +327,8 @@ func TestWrite_PageOfListsBecomesWidgets(t *testing.T) {
 	news, mixed := pageItem(1, 0, "news", "News"), pageItem(2, 0, "mixed", "Mixed")
 	news.body = `<!-- wp:group --><div class="wp-block-group"><!-- wp:heading --><h2>Last &amp; least</h2><!-- /wp:heading -->` +
 		`<!-- wp:latest-posts {"postsToShow":3} /--></div><!-- /wp:group --><!-- wp:query {"query":{"perPage":7,"postType":"post"}} -->` +
-		`<div class="wp-block-query"><!-- wp:post-template --><!-- wp:post-title /--><!-- /wp:post-template --></div><!-- /wp:query -->` +
+		`<div class="wp-block-query"><!-- wp:post-template --><!-- wp:post-title /--><!-- /wp:post-template --></div>` +
+		`<!-- /wp:query -->` +
 		`<!-- wp:heading --><h2>Way</h2><!-- /wp:heading --><!-- wp:page-list /--><!-- wp:calendar /--><!-- wp:loginout /-->`
 	mixed.body = `<!-- wp:paragraph --><p>Words</p><!-- /wp:paragraph --><!-- wp:latest-posts /-->`
 	src := wx("", news, mixed, pageItem(3, 1, "below", "Below"), menuItem(9, "top", "", "post_type", "page", 1, ""))

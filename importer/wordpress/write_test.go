@@ -193,7 +193,8 @@ func TestWrite_NamesAreText(t *testing.T) {
 		it := post(1, "rd", "Research &amp; Development", "<p>x</p>")
 		it.excerpt = "<p>Salt &amp; <strong>pepper</strong></p>"
 		it.categories, it.tags = []string{"food=Food &amp; Drink"}, []string{"rb=R&amp;B"}
-		head := `<wp:author><wp:author_login>ann</wp:author_login><wp:author_display_name><![CDATA[Ann &amp; Bob]]></wp:author_display_name></wp:author>`
+		head := `<wp:author><wp:author_login>ann</wp:author_login>` +
+			`<wp:author_display_name><![CDATA[Ann &amp; Bob]]></wp:author_display_name></wp:author>`
 		p.mustBring(
 			t,
 			wx(
@@ -316,7 +317,8 @@ func TestWrite_LinksOfTheOldSiteLeadHere(t *testing.T) {
 		anna := pageItem(3, 2, "anna", "Anna")
 		anna.link = oldSite + "/team/anna/"
 		src := wx(
-			`<wp:category><wp:term_id>7</wp:term_id><wp:category_nicename>town</wp:category_nicename><wp:cat_name>Town</wp:cat_name></wp:category>`,
+			`<wp:category><wp:term_id>7</wp:term_id><wp:category_nicename>town</wp:category_nicename>`+
+				`<wp:cat_name>Town</wp:cat_name></wp:category>`,
 			target,
 			post(4, "linker", "Linker", body.String()),
 			pageItem(2, 0, "team", "Team"),

@@ -156,7 +156,8 @@ func (e *Engine) bulk(ctx context.Context, instance stoa.ID, items []item) error
 		}
 		return e.bulk(ctx, instance, items[half:])
 	case a.status == http.StatusRequestEntityTooLarge:
-		return fmt.Errorf("%s %d of instance %d is not in the index: %w", items[0].Kind, items[0].ID, instance, e.client.refused(a))
+		return fmt.Errorf("%s %d of instance %d is not in the index: %w", items[0].Kind, items[0].ID, instance,
+			e.client.refused(a))
 	case a.status != http.StatusOK:
 		return away(e.client.refused(a))
 	}

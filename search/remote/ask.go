@@ -272,7 +272,8 @@ func (e *Engine) words(ctx context.Context, q search.Query) []word {
 			break
 		}
 		if text := lookedFor(term); text != "" {
-			all = append(all, word{typed: term, text: text, code: code(stoa.CleanText(term)), index: i, stem: e.analyzerOf(q.Locale)})
+			all = append(all, word{typed: term, text: text, code: code(stoa.CleanText(term)), index: i,
+				stem: e.analyzerOf(q.Locale)})
 		}
 	}
 	if n := len(all); n > 0 && q.Prefix {

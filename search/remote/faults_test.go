@@ -98,7 +98,8 @@ func nobody(t *testing.T) string {
 func TestFailover_ADeadHostIsLeftOut(t *testing.T) {
 	t.Parallel()
 	address, dead := server(t, envOpenSearch), nobody(t)
-	e := open(t, remote.Options{Hosts: []string{dead, address}, Prefix: prefix(t, address), Replicas: "0", Timeout: time.Minute})
+	e := open(t, remote.Options{Hosts: []string{dead, address}, Prefix: prefix(t, address), Replicas: "0",
+		Timeout: time.Minute})
 	for i := range 6 {
 		apply(t, e, document(stoa.ID(i+1), 1, "granite"))
 	}
@@ -152,7 +153,8 @@ func TestFailover_AnAnswerThatWasLost(t *testing.T) {
 	t.Parallel()
 	address := server(t, envOpenSearch)
 	relay := filestoretest.NewRelay(t, address)
-	e := open(t, remote.Options{Hosts: []string{relay.URL, address}, Prefix: prefix(t, address), Replicas: "0", Timeout: time.Minute})
+	e := open(t, remote.Options{Hosts: []string{relay.URL, address}, Prefix: prefix(t, address), Replicas: "0",
+		Timeout: time.Minute})
 	apply(t, e, document(1, 1, "granite"))
 	var lost atomic.Int64
 	relay.Set(func(_ http.ResponseWriter, r *http.Request, next http.Handler) bool {
@@ -179,12 +181,14 @@ func TestFailover_AllAreAwayAndComeBack(t *testing.T) {
 	t.Parallel()
 	address := server(t, envOpenSearch)
 	one, two := filestoretest.NewRelay(t, address), filestoretest.NewRelay(t, address)
-	e := open(t, remote.Options{Hosts: []string{one.URL, two.URL}, Prefix: prefix(t, address), Replicas: "0", Timeout: time.Minute})
+	e := open(t, remote.Options{Hosts: []string{one.URL, two.URL}, Prefix: prefix(t, address), Replicas: "0",
+		Timeout: time.Minute})
 	apply(t, e, document(1, 1, "granite"))
 	one.Set(filestoretest.CutOff)
 	two.Set(filestoretest.Refuse(http.StatusBadGateway))
 	_, err := e.Search(t.Context(), question("granite"))
-	if !stoa.Is(err, stoa.KindUnavailable) || !strings.Contains(err.Error(), one.URL) || !strings.Contains(err.Error(), two.URL) {
+	if !stoa.Is(err, stoa.KindUnavailable) || !strings.Contains(err.Error(), one.URL) ||
+		!strings.Contains(err.Error(), two.URL) {
 		t.Errorf("all hosts away: %v, want an error of kind unavailable that names both", err)
 	}
 	var shown *stoa.Error
@@ -238,7 +242,8 @@ func TestMake_ManyNodesMakeOneIndex(t *testing.T) {
 	}
 	wg.Wait()
 	finds(t, open(t, remote.Options{Hosts: []string{address}, Prefix: p, Timeout: time.Minute}), "granite", 1, 2, 3, 4, 5)
-	if list := strings.Fields(string(call(t, http.MethodGet, address+"/_cat/indices/"+p+"*?h=index", ""))); len(list) != 1 {
+	list := strings.Fields(string(call(t, http.MethodGet, address+"/_cat/indices/"+p+"*?h=index", "")))
+	if len(list) != 1 {
 		t.Errorf("indexes %v, want one", list)
 	}
 }
@@ -316,8 +321,8 @@ func TestApply_WithoutAVersionIsRefused(t *testing.T) {
 	t.Parallel()
 	e := open(t, remote.Options{Hosts: []string{nobody(t)}})
 	for _, d := range []search.Document{
-		document(1, 0, "x"), document(1, -1, "x"), document(0, 1, "x"), {Kind: "a", ID: 1, Version: 1}, {ID: 1, Instance: 1, Version: 1},
-		{Kind: strings.Repeat("k", 600), ID: 1, Instance: 1, Version: 1},
+		document(1, 0, "x"), document(1, -1, "x"), document(0, 1, "x"), {Kind: "a", ID: 1, Version: 1},
+		{ID: 1, Instance: 1, Version: 1}, {Kind: strings.Repeat("k", 600), ID: 1, Instance: 1, Version: 1},
 	} {
 		if err := e.Apply(t.Context(), []search.Document{d}, nil, false); !stoa.Is(err, stoa.KindInvalid) {
 			t.Errorf("%+v: %v, want an error of kind invalid", d.Key(), err)
@@ -336,14 +341,16 @@ func TestAnalyzers_AServerWithoutSomeIsUsed(t *testing.T) {
 			panic(http.ErrAbortHandler)
 		}
 		r.Body = io.NopCloser(bytes.NewReader(b))
-		lacks := bytes.Contains(b, []byte(`"analyzer":"german"`)) || bytes.Contains(b, []byte(`"filter":["lowercase","asciifolding"]`)) ||
+		lacks := bytes.Contains(b, []byte(`"analyzer":"german"`)) ||
+			bytes.Contains(b, []byte(`"filter":["lowercase","asciifolding"]`)) ||
 			bytes.Contains(b, []byte(`"filter":["asciifolding"]`))
 		if !lacks {
 			return false
 		}
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusBadRequest)
-		_, _ = io.WriteString(w, `{"error":{"type":"mapper_parsing_exception","reason":"analyzer [german] has not been configured"}}`)
+		_, _ = io.WriteString(w, `{"error":{"type":"mapper_parsing_exception",`+
+			`"reason":"analyzer [german] has not been configured"}}`)
 		return true
 	})
 	p := prefix(t, address)
@@ -354,7 +361,8 @@ func TestAnalyzers_AServerWithoutSomeIsUsed(t *testing.T) {
 	finds(t, e, "library", 1)
 	finds(t, e, "häuser", 1)
 	finds(t, e, "haus")
-	later := open(t, remote.Options{Hosts: []string{relay.URL}, Prefix: p, Timeout: time.Minute}) // it reads what the index says
+	// it reads what the index says
+	later := open(t, remote.Options{Hosts: []string{relay.URL}, Prefix: p, Timeout: time.Minute})
 	q := question("Häuser")
 	q.Locale = "de"
 	if r, err := later.Search(t.Context(), q); err != nil || r.Total != 1 {
@@ -373,7 +381,8 @@ func TestClose_WhileAHostIsLookedAt(t *testing.T) {
 	hang := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
 	defer hang.Close()
 	e := open(t, remote.Options{Hosts: []string{hang.URL}, Timeout: 50 * time.Millisecond})
-	if _, err := e.Token(t.Context()); !stoa.Is(err, stoa.KindUnavailable) || !strings.Contains(fmt.Sprint(err), "gave no answer") {
+	if _, err := e.Token(t.Context()); !stoa.Is(err, stoa.KindUnavailable) ||
+		!strings.Contains(fmt.Sprint(err), "gave no answer") {
 		t.Errorf("Token of a server that hangs: %v", err)
 	}
 	if err := e.Close(); err != nil {

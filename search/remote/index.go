@@ -40,8 +40,8 @@ func (p *places) of(ctx context.Context, instance stoa.ID) (bool, error) {
 	}
 	// Somebody may be making it just now: then it is there before its parts are, which makes it no worse than yellow
 	// for the server. It is waited for once; a search says so when it is away for longer.
-	a, err := p.engine.client.do(ctx, request{method: http.MethodGet, path: "/_cluster/health/" + p.engine.alias(instance) +
-		"?wait_for_status=yellow&wait_for_active_shards=1&timeout=5s&filter_path=timed_out"})
+	a, err := p.engine.client.do(ctx, request{method: http.MethodGet, path: "/_cluster/health/" +
+		p.engine.alias(instance) + "?wait_for_status=yellow&wait_for_active_shards=1&timeout=5s&filter_path=timed_out"})
 	if err != nil {
 		return false, err
 	}
@@ -104,8 +104,8 @@ func (e *Engine) ours(ctx context.Context, alias string) (bool, error) {
 	}
 	for name, index := range found {
 		if index.Mappings.Meta.Stoa == nil {
-			return false, away(&refusal{host: a.host, status: a.status, words: fmt.Sprintf("has an index %s that another program made: "+
-				"set search.server.prefix to something of its own, such as stoa-", name)})
+			return false, away(&refusal{host: a.host, status: a.status, words: fmt.Sprintf("has an index %s that another "+
+				"program made: set search.server.prefix to something of its own, such as stoa-", name)})
 		}
 		if missing := index.Mappings.Meta.Stoa.Missing; len(missing) > 0 {
 			e.about.lacks(missing)
@@ -137,8 +137,8 @@ func (e *Engine) create(ctx context.Context, name, alias string) error {
 		case t.Type == "resource_already_exists_exception", t.Type == "index_already_exists_exception":
 			return e.adopt(ctx, name, alias)
 		case t.Type == "invalid_alias_name_exception":
-			return away(&refusal{host: a.host, status: a.status, words: fmt.Sprintf("has an index %s that another program made: "+
-				"set search.server.prefix to something of its own, such as stoa-", alias)})
+			return away(&refusal{host: a.host, status: a.status, words: fmt.Sprintf("has an index %s that another program "+
+				"made: set search.server.prefix to something of its own, such as stoa-", alias)})
 		case a.status != http.StatusBadRequest || missing != nil:
 			return away(e.client.refused(a))
 		}

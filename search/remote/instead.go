@@ -131,7 +131,8 @@ func (e *Engine) instead(ctx context.Context, q search.Query, asked []word, got 
 		}}
 	}
 	var one checked
-	if there, err := e.ask(ctx, q, object{"size": 0, "query": seen, "aggs": aggs, "suggest": suggest}, &one); err != nil || !there {
+	there, err := e.ask(ctx, q, object{"size": 0, "query": seen, "aggs": aggs, "suggest": suggest}, &one)
+	if err != nil || !there {
 		return "", err
 	}
 	aggs = object{}

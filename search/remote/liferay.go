@@ -20,8 +20,8 @@ func LiferayFiles() []string {
 }
 
 // Liferay reads the keys of such a file; a list is its items with commas between, and one value is a list of one. It
-// reports whether the file wants a search server of its own: without, Liferay starts one that only it uses. The notes say
-// what means something else here.
+// reports whether the file wants a search server of its own: without, Liferay starts one that only it uses. The notes
+// say what means something else here.
 func Liferay(values map[string]string) (o Options, wanted bool, notes []string, err error) {
 	l := liferay{values: values}
 	wanted = strings.EqualFold(l.text("operationMode", ""), "REMOTE") || l.yes("productionModeEnabled")

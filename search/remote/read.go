@@ -72,7 +72,8 @@ func (e *Engine) Known(ctx context.Context, instance stoa.ID, keys []search.Key)
 }
 
 // Walk gives what the index has of a kind, in the order of ids.
-func (e *Engine) Walk(ctx context.Context, instance stoa.ID, kind string, after stoa.ID, limit int) ([]search.Known, error) {
+func (e *Engine) Walk(ctx context.Context, instance stoa.ID, kind string, after stoa.ID, limit int) (
+	[]search.Known, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -249,8 +250,8 @@ func (e *Engine) health(ctx context.Context) ([]string, error) {
 		return []string{fmt.Sprintf("parts of the index are on no node of the server (red, %d are missing): start its nodes "+
 			"that are away", h.Missing)}, nil
 	case "yellow":
-		return []string{fmt.Sprintf("copies of the index are on no node of the server (yellow, %d are missing): if a node fails "+
-			"now, search is away", h.Missing)}, nil
+		return []string{fmt.Sprintf("copies of the index are on no node of the server (yellow, %d are missing): if a node "+
+			"fails now, search is away", h.Missing)}, nil
 	}
 	return nil, nil
 }

@@ -72,13 +72,15 @@ func TestRefusals_AreSaidInWords(t *testing.T) {
 		kind, body string
 		want       string
 	}{
-		"Unauthorized":     {401, "application/json", `{"error":{"type":"security_exception","reason":"missing AUTH"}}`, "answers 401"},
+		"Unauthorized": {401, "application/json", `{"error":{"type":"security_exception","reason":"missing AUTH"}}`,
+			"answers 401"},
 		"UnauthorizedText": {401, "text/plain", "Unauthorized AUTH", "set search.server.user and search.server.password"},
 		"Forbidden": {403, "application/json",
 			`{"error":{"type":"security_exception","reason":"no permissions for [indices:admin/create] AUTH"},"status":403}`,
 			"indices:admin/create"},
 		"NotInitialized": {503, "text/plain", "OpenSearch Security not initialized.", "answers 503"},
-		"Busy":           {429, "application/json", `{"error":{"type":"rejected_execution_exception","reason":"queue"}}`, "more to do"},
+		"Busy": {429, "application/json", `{"error":{"type":"rejected_execution_exception","reason":"queue"}}`,
+			"more to do"},
 		"Block": {403, "application/json", `{"error":{"type":"cluster_block_exception","reason":"index [x] blocked by: ` +
 			`[FORBIDDEN/12/index read-only / allow delete (api)]"}}`, ""},
 		"PageOfAProxy":     {200, "text/html", "<html>welcome AUTH</html>", "no search server says"},
@@ -131,7 +133,8 @@ func TestRefusals_JSONOfSomethingElse(t *testing.T) {
 
 func TestRefusals_WhatIsNoHTTP(t *testing.T) {
 	t.Parallel()
-	for _, says := range []string{"", "SSH-2.0-OpenSSH_9.2\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{", "\x00\x01\x02"} {
+	for _, says := range []string{"", "SSH-2.0-OpenSSH_9.2\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{",
+		"\x00\x01\x02"} {
 		e := open(t, remote.Options{Hosts: []string{raw(t, says)}, Timeout: time.Minute})
 		for call, err := range use(t, e) {
 			if !stoa.Is(err, stoa.KindUnavailable) {
@@ -161,20 +164,27 @@ func fake(t *testing.T, bulk http.HandlerFunc) string {
 
 func TestApply_LooksAtEachDocument(t *testing.T) {
 	t.Parallel()
-	const good, older = `{"index":{"status":201}}`, `{"index":{"status":409,"error":{"type":"version_conflict_engine_exception"}}}`
+	const good = `{"index":{"status":201}}`
+	const older = `{"index":{"status":409,"error":{"type":"version_conflict_engine_exception"}}}`
 	for name, c := range map[string]struct {
 		items string
 		kind  stoa.Kind // -1: no error
 		want  string
 	}{
-		"Older":   {`{"errors":true,"items":[` + good + `,` + older + `]}`, 255, ""},
-		"Refused": {`{"errors":true,"items":[` + good + `,{"index":{"status":400,"error":{"type":"mapper_parsing_exception","reason":"bad"}}}]}`, stoa.KindInternal, "article 2 of instance 1"},
-		"Busy":    {`{"errors":true,"items":[` + good + `,{"index":{"status":429,"error":{"type":"rejected"}}}]}`, stoa.KindUnavailable, "429"},
-		"Full":    {`{"errors":true,"items":[` + good + `,{"index":{"status":403,"error":{"type":"cluster_block_exception","reason":"disk usage exceeded flood-stage watermark"}}}]}`, stoa.KindUnavailable, "free space"},
-		"Away":    {`{"errors":true,"items":[` + good + `,{"index":{"status":503,"error":{"type":"unavailable_shards_exception"}}}]}`, stoa.KindUnavailable, "503"},
-		"TooFew":  {`{"errors":true,"items":[` + good + `]}`, stoa.KindUnavailable, "each of 2 documents"},
-		"None":    {`{"took":1}`, stoa.KindUnavailable, "each of 2 documents"},
-		"Lost":    {`{"errors":true,"items":[` + good + `,{"index":{"status":404,"error":{"type":"index_not_found_exception"}}}]}`, stoa.KindUnavailable, "no such index"},
+		"Older": {`{"errors":true,"items":[` + good + `,` + older + `]}`, 255, ""},
+		"Refused": {`{"errors":true,"items":[` + good + `,{"index":{"status":400,"error":` +
+			`{"type":"mapper_parsing_exception","reason":"bad"}}}]}`, stoa.KindInternal, "article 2 of instance 1"},
+		"Busy": {`{"errors":true,"items":[` + good + `,{"index":{"status":429,"error":{"type":"rejected"}}}]}`,
+			stoa.KindUnavailable, "429"},
+		"Full": {`{"errors":true,"items":[` + good + `,{"index":{"status":403,"error":` +
+			`{"type":"cluster_block_exception","reason":"disk usage exceeded flood-stage watermark"}}}]}`,
+			stoa.KindUnavailable, "free space"},
+		"Away": {`{"errors":true,"items":[` + good + `,{"index":{"status":503,"error":` +
+			`{"type":"unavailable_shards_exception"}}}]}`, stoa.KindUnavailable, "503"},
+		"TooFew": {`{"errors":true,"items":[` + good + `]}`, stoa.KindUnavailable, "each of 2 documents"},
+		"None":   {`{"took":1}`, stoa.KindUnavailable, "each of 2 documents"},
+		"Lost": {`{"errors":true,"items":[` + good + `,{"index":{"status":404,"error":` +
+			`{"type":"index_not_found_exception"}}}]}`, stoa.KindUnavailable, "no such index"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -285,7 +295,8 @@ func TestTLS_OnlyWhoIsTrusted(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := open(t, remote.Options{Hosts: []string{c.at}, CA: c.ca, Timeout: time.Minute}).Token(t.Context())
-			if c.want == "" && err != nil || c.want != "" && (!stoa.Is(err, stoa.KindUnavailable) || !strings.Contains(err.Error(), c.want)) {
+			if c.want == "" && err != nil ||
+				c.want != "" && (!stoa.Is(err, stoa.KindUnavailable) || !strings.Contains(err.Error(), c.want)) {
 				t.Errorf("%v, want %q", err, c.want)
 			}
 		})
@@ -299,21 +310,23 @@ func TestOpen_RefusesWhatCannotBeMeant(t *testing.T) {
 		o    remote.Options
 		want string
 	}{
-		"NoHost":    {remote.Options{}, "no search server is named"},
-		"HalfUser":  {remote.Options{Hosts: ok, User: "stoa"}, "set both"},
-		"Both":      {remote.Options{Hosts: ok, User: "stoa", Password: "p", APIKey: "k"}, "one of the two"},
-		"UserInURL": {remote.Options{Hosts: []string{"http://stoa:" + password + "@127.0.0.1:9200"}}, "settings of their own"},
-		"BadURL":    {remote.Options{Hosts: []string{"http://stoa:" + password + "@[::1:9200"}}, "cannot be read"},
-		"Scheme":    {remote.Options{Hosts: []string{"ftp://127.0.0.1"}}, "http or https"},
-		"Query":     {remote.Options{Hosts: []string{"http://127.0.0.1:9200?pretty"}}, "more than a path"},
-		"CA":        {remote.Options{Hosts: ok, CA: []byte("no certificate")}, "BEGIN CERTIFICATE"},
-		"Prefix":    {remote.Options{Hosts: ok, Prefix: "Liferay*"}, "small letters"},
-		"Replicas":  {remote.Options{Hosts: ok, Replicas: "many"}, "0-all"},
-		"Shards":    {remote.Options{Hosts: ok, Shards: -1}, "1 to 1024"},
-		"LineEnd":   {remote.Options{Hosts: ok, APIKey: password + "\r\nX: y"}, "line ends"},
+		"NoHost":   {remote.Options{}, "no search server is named"},
+		"HalfUser": {remote.Options{Hosts: ok, User: "stoa"}, "set both"},
+		"Both":     {remote.Options{Hosts: ok, User: "stoa", Password: "p", APIKey: "k"}, "one of the two"},
+		"UserInURL": {remote.Options{Hosts: []string{"http://stoa:" + password + "@127.0.0.1:9200"}},
+			"settings of their own"},
+		"BadURL":   {remote.Options{Hosts: []string{"http://stoa:" + password + "@[::1:9200"}}, "cannot be read"},
+		"Scheme":   {remote.Options{Hosts: []string{"ftp://127.0.0.1"}}, "http or https"},
+		"Query":    {remote.Options{Hosts: []string{"http://127.0.0.1:9200?pretty"}}, "more than a path"},
+		"CA":       {remote.Options{Hosts: ok, CA: []byte("no certificate")}, "BEGIN CERTIFICATE"},
+		"Prefix":   {remote.Options{Hosts: ok, Prefix: "Liferay*"}, "small letters"},
+		"Replicas": {remote.Options{Hosts: ok, Replicas: "many"}, "0-all"},
+		"Shards":   {remote.Options{Hosts: ok, Shards: -1}, "1 to 1024"},
+		"LineEnd":  {remote.Options{Hosts: ok, APIKey: password + "\r\nX: y"}, "line ends"},
 	} {
 		_, err := remote.Open(c.o)
-		if !stoa.Is(err, stoa.KindInvalid) || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), password) {
+		if !stoa.Is(err, stoa.KindInvalid) || !strings.Contains(err.Error(), c.want) ||
+			strings.Contains(err.Error(), password) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
 	}

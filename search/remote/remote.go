@@ -99,11 +99,13 @@ func check(o Options) error {
 	case len(o.Hosts) == 0:
 		return stoa.Invalid("hosts", "no search server is named: say its address, such as https://search.example.org:9200")
 	case (o.User == "") != (o.Password == ""):
-		return stoa.Invalid("user", "of user and password of the search server one is set and the other is not: set both or none")
+		return stoa.Invalid("user", "of user and password of the search server one is set and the other is not: "+
+			"set both or none")
 	case o.User != "" && o.APIKey != "":
 		return stoa.Invalid("api.key", "the search server has a user and an API key: set one of the two")
 	case strings.ContainsFunc(o.User+o.Password+o.APIKey, func(r rune) bool { return r < ' ' || r == 0x7f }):
-		return stoa.Invalid("password", "user, password and API key of the search server have no line ends or control characters")
+		return stoa.Invalid("password", "user, password and API key of the search server have no line ends or "+
+			"control characters")
 	case !regexp.MustCompile(`^[a-z0-9][a-z0-9_.-]{0,99}$`).MatchString(o.Prefix):
 		return stoa.Invalid("prefix", "%q cannot begin the name of an index: small letters, digits, dashes, dots and "+
 			"underscores are expected, 100 at most, such as liferay-", stoa.Clip(o.Prefix, 120))

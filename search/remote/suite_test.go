@@ -41,7 +41,8 @@ func prefix(t *testing.T, address string) string {
 		var all []struct {
 			Index string `json:"index"`
 		}
-		if err := json.Unmarshal(call(t, http.MethodGet, address+"/_cat/indices/"+p+"*?format=json&h=index", ""), &all); err != nil {
+		list := call(t, http.MethodGet, address+"/_cat/indices/"+p+"*?format=json&h=index", "")
+		if err := json.Unmarshal(list, &all); err != nil {
 			t.Errorf("list the indexes of the test: %v", err)
 		}
 		for _, i := range all {
@@ -109,7 +110,8 @@ func (e *numbered) Apply(ctx context.Context, docs []search.Document, token []by
 
 func TestSuite(t *testing.T) {
 	for _, env := range []string{
-		envOpenSearch, "STOA_TEST_OPENSEARCH3", "STOA_TEST_ELASTICSEARCH7", "STOA_TEST_ELASTICSEARCH8", "STOA_TEST_ELASTICSEARCH9",
+		envOpenSearch, "STOA_TEST_OPENSEARCH3", "STOA_TEST_ELASTICSEARCH7", "STOA_TEST_ELASTICSEARCH8",
+		"STOA_TEST_ELASTICSEARCH9",
 	} {
 		t.Run(strings.TrimPrefix(env, "STOA_TEST_"), func(t *testing.T) {
 			address := server(t, env)

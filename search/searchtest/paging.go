@@ -49,7 +49,8 @@ func eachOnce(b *bench) {
 	}
 }
 
-// writingInBetween makes words weigh less with each page, and things newer: what was there all the time is on some page.
+// writingInBetween makes words weigh less with each page, and things newer: what was there all the time is on some
+// page.
 func writingInBetween(b *bench) {
 	for i := range 30 {
 		b.put(doc(stoa.ID(i+1), "granite", strings.Repeat("and more ", i)))

@@ -43,14 +43,16 @@ func TestMenu_IsOrderedByDragKeysAndButtons(t *testing.T) {
 		}
 	}
 	// Keys: Fish belongs to Boats then, and both go up with one key.
-	b.do(t, "take the handle of Fish", chromedp.Evaluate[chromedp.Void](`document.querySelectorAll("[data-handle]")[3].focus()`),
+	b.do(t, "take the handle of Fish",
+		chromedp.Evaluate[chromedp.Void](`document.querySelectorAll("[data-handle]")[3].focus()`),
 		chromedp.KeyEvent(kb.ArrowRight))
 	want("right", "0Harbour 0Tides 0Boats 1Fish")
 	if said := eval[string](t, b, `document.querySelector("[data-outline-said]").textContent`); said !=
 		"Now at position 1 on level 2" {
 		t.Errorf("the screen reader hears %q", said)
 	}
-	b.do(t, "take the handle of Boats", chromedp.Evaluate[chromedp.Void](`document.querySelectorAll("[data-handle]")[2].focus()`),
+	b.do(t, "take the handle of Boats",
+		chromedp.Evaluate[chromedp.Void](`document.querySelectorAll("[data-handle]")[2].focus()`),
 		chromedp.KeyEvent(kb.ArrowUp))
 	want("up", "0Harbour 0Boats 1Fish 0Tides")
 	// Buttons.

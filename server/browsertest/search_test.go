@@ -41,7 +41,8 @@ func TestSearch_FieldSuggestsAndThePageAnswers(t *testing.T) {
 	b.shoot(t, "search-1-suggest-1280")
 	b.audit(t, "suggestions", script)
 	first := eval[string](t, b, `document.querySelector(".site-search .search-suggest li").dataset.url`)
-	b.do(t, "take the first", chromedp.KeyEvent(kb.ArrowDown), chromedp.WaitVisible(chromedp.CSS(`.search-suggest [aria-selected="true"]`)),
+	b.do(t, "take the first", chromedp.KeyEvent(kb.ArrowDown),
+		chromedp.WaitVisible(chromedp.CSS(`.search-suggest [aria-selected="true"]`)),
 		chromedp.KeyEvent("\r"), chromedp.WaitVisible(chromedp.CSS(".article")))
 	if at := eval[string](t, b, "location.pathname"); at != first {
 		t.Errorf("the suggestion leads to %s, not %s", at, first)
@@ -83,6 +84,7 @@ func TestSearch_FieldSuggestsAndThePageAnswers(t *testing.T) {
 	}
 	b.visit(t, "/control/search", 1440)
 	b.do(t, "look at everything again", chromedp.Click(chromedp.CSS(`form[action="/control/search"] button`)),
-		chromedp.WaitVisible(chromedp.CSS("dialog[open]")), chromedp.Click(chromedp.CSS("dialog[open] button[type=\"submit\"]")),
+		chromedp.WaitVisible(chromedp.CSS("dialog[open]")),
+		chromedp.Click(chromedp.CSS("dialog[open] button[type=\"submit\"]")),
 		chromedp.WaitVisible(chromedp.CSS(".toast")))
 }

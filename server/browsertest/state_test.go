@@ -45,7 +45,8 @@ func TestNewPage_AsksThreeThings(t *testing.T) {
 		chromedp.Evaluate[chromedp.Void](`document.querySelector("[name=target]").value = "/harbour";
 			document.querySelector("[name='title.de']").value = "x".repeat(2000)`),
 		chromedp.Click(chromedp.CSS(`button[value="save"]`)), chromedp.WaitVisible(chromedp.CSS(".errors")))
-	if got := eval[string](t, b, `[...document.querySelectorAll("[aria-invalid=true]")].map(f => f.name).join(" ")`); got != "title.de" {
+	if got := eval[string](t, b,
+		`[...document.querySelectorAll("[aria-invalid=true]")].map(f => f.name).join(" ")`); got != "title.de" {
 		t.Errorf("marked as wrong are %q, want title.de", got)
 	}
 	if !eval[bool](t, b, `document.querySelector("[name='title.de']").checkVisibility()`) {
