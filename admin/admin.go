@@ -1,6 +1,6 @@
-// Package admin is the frame of the control panel under /control/: who asks and for which site, the navigation, forms,
-// lists, notices, grants and locks. It knows no screen: each area (contents, pages, files, people, sites, operate) is
-// a package of its own that adds its screens. Handlers read forms and show screens; what may be done is decided by the
+// Package admin is the frame of the control panel under /control/: actor and site of a request, navigation, forms,
+// lists, notices, grants and locks. It knows no screen: each area (contents, pages, files, people, sites, operate) is a
+// package of its own that adds its screens. Handlers read forms and show screens; what may be done is decided by the
 // services they call.
 package admin
 
@@ -38,9 +38,8 @@ type Options struct {
 	Logger   *slog.Logger // nil: discarded
 }
 
-// Panel is the frame of the control panel: it finds out who asks and for which site, shows screens with their
-// navigation and keeps locks; which screens there are, areas say. It is safe for concurrent use once all areas are
-// added.
+// Panel is the frame of the control panel: it finds actor and site of a request, shows screens with their navigation
+// and keeps locks; which screens there are, areas say. It is safe for concurrent use once all areas are added.
 type Panel struct {
 	o         Options
 	Log       *slog.Logger

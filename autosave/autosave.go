@@ -49,8 +49,8 @@ func New(d *db.DB, now func() time.Time) *Service {
 	return &Service{d, now}
 }
 
-// person is who asks, and refuses a guest. Only rows of this person are read or written: whether they may open the
-// screen is asked by the screen.
+// person is the actor of ctx, and refuses a guest. Only rows of this person are read or written: whether they may open
+// the screen is asked by the screen.
 func person(ctx context.Context) (stoa.Actor, error) {
 	a := stoa.ActorFrom(ctx)
 	if !a.SignedIn() {

@@ -59,7 +59,7 @@ func documents(ctx context.Context, q db.Queryer, ids []stoa.ID) ([]search.Docum
 		}
 		above, err := way(folders[f.Site], f.folder, f.Site, f.Instance)
 		if stoa.Is(err, stoa.KindNotFound) {
-			continue // in a folder that is gone: nobody may see it
+			continue // in a folder that is gone: no actor may see it
 		}
 		if err != nil {
 			return nil, err

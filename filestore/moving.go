@@ -26,16 +26,16 @@ func (w *Way) all() []Store {
 	return []Store{w.Put, w.Also}
 }
 
-// Moving is a store whose place can change while it is used. Who puts a file and then names its key notes Epoch before,
-// and compares it in the transaction that names the key: so no key is named whose bytes went where nobody will look.
-// It is safe for concurrent use.
+// Moving is a store whose place can change while it is used. A caller that puts a file and then names its key notes
+// Epoch before, and compares it in the transaction that names the key: so no key is named whose bytes went where no
+// node will look. It is safe for concurrent use.
 type Moving struct {
 	way   atomic.Pointer[Way]
 	again func(ctx context.Context)
 }
 
 // NewMoving makes one. again is asked when a file was not found, for another way may be in force by now: then it calls
-// Set; nil: nobody is asked.
+// Set; nil: nothing is asked.
 func NewMoving(w Way, again func(ctx context.Context)) *Moving {
 	m := &Moving{again: again}
 	m.way.Store(&w)

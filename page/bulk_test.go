@@ -49,7 +49,7 @@ func idsOf(pages ...Page) []stoa.ID {
 	return out
 }
 
-// ownGrants gives a page grants of its own, which nobody has.
+// ownGrants gives a page grants of its own, which no person of the test has.
 func (w *world) ownGrants(t *testing.T, p Page) {
 	t.Helper()
 	admin := w.as(t, w.st, access.RoleAdministrator)

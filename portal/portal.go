@@ -1,6 +1,6 @@
-// Package portal finds out of each request who asks, for which site and in which language, once for all that answer
-// requests: visitors' pages, the control panel, REST. It keeps the cookies of sessions, and lets a request wait until
-// this node has applied the writes that the request has seen elsewhere.
+// Package portal finds actor, site and language of each request, once for all that answer requests: visitors' pages,
+// the control panel, REST. It keeps the cookies of sessions, and lets a request wait until this node has applied the
+// writes that the request has seen elsewhere.
 package portal
 
 import (
@@ -58,8 +58,8 @@ func (p *Portal) SiteOf(r *http.Request) (site.Instance, site.Site, error) {
 	return p.o.Sites.Resolve(r.Context(), httpd.Host(r))
 }
 
-// Identify finds out which site is asked for and who asks. The context that it returns carries actor and locale. What
-// is known stands in v also when it returns an error; of a session that has ended it takes away the cookie.
+// Identify finds the site and the actor of a request. The context that it returns carries actor and locale. What is
+// known stands in v also when it returns an error; of a session that has ended it takes away the cookie.
 func (p *Portal) Identify(w http.ResponseWriter, r *http.Request) (v Visit, ctx context.Context, err error) {
 	ctx = p.o.Cache.Arrived(r.Context())
 	tokens, bare := p.Tokens(r)

@@ -25,8 +25,8 @@ type Document struct {
 	Version int64
 	Gone    bool // it cannot be found any more; of such a document only the fields above count
 
-	// ACL names the nearest thing above it, or itself, that has grants of its own: "page:42", "site:7". Who may view
-	// that, and nobody else, finds the document.
+	// ACL names the nearest thing above it, or itself, that has grants of its own: "page:42", "site:7". People who
+	// may view that, and no others, find the document.
 	ACL        string
 	Texts      map[stoa.Locale]Text
 	Tags       []string // slugs
@@ -122,12 +122,12 @@ const (
 	MaxFacet = 50  // values of a facet that are counted
 )
 
-// Query is a question to an engine. Its zero value finds nothing: without ACLs nobody may see anything.
+// Query is a question to an engine. Its zero value finds nothing: without ACLs nothing may be seen.
 type Query struct {
 	Instance stoa.ID
 	Sites    []stoa.ID // empty: the whole instance
-	ACLs     []string  // what the one who asks may view
-	All      bool      // instead of ACLs: who asks may view everything of the instance
+	ACLs     []string  // what the person who asks may view
+	All      bool      // instead of ACLs: that person may view everything of the instance
 	Words    Words     // none: everything, for lists that are narrowed by facets
 	Prefix   bool      // the last word is being typed: what begins with it matches as well
 	Titles   bool      // look in titles alone, for suggestions

@@ -7,14 +7,14 @@ import (
 	"github.com/stoa-portal/stoa"
 )
 
-// Words are what somebody typed, taken apart. The zero value is none.
+// Words are what a person typed, taken apart. The zero value is none.
 type Words struct {
 	Terms   []string // each a word
 	Phrases []string // in quotes: these words in this order
 	Not     []string // after a minus: words and phrases that must not be there
 }
 
-// Parse takes apart what somebody typed: words, "phrases" and -excluded ones, which may be phrases. It never fails:
+// Parse takes apart what a person typed: words, "phrases" and -excluded ones, which may be phrases. It never fails:
 // what has no meaning counts as words. Text beyond MaxWords and words beyond MaxTerms are left out.
 func Parse(typed string) Words {
 	typed = stoa.CleanText(typed)
@@ -59,7 +59,7 @@ func Parse(typed string) Words {
 // Empty reports whether nothing is asked for. Only excluding is asking for nothing.
 func (w Words) Empty() bool { return len(w.Terms)+len(w.Phrases) == 0 }
 
-// String is the question as somebody would type it.
+// String is the question as a person would type it.
 func (w Words) String() string {
 	var parts []string
 	parts = append(parts, w.Terms...)

@@ -200,7 +200,7 @@ func (s *Server) lookAgain(ctx context.Context) {
 }
 
 // checkStores finds out whether the stores that are needed can be used. Once all files are in the new store, the old
-// one is read where it is there, and keeps nobody from working when it is not.
+// one is read where it is there, and keeps no node from working when it is not.
 func (s *Server) checkStores(ctx context.Context) error {
 	f := &s.files
 	st := f.standing.Load()

@@ -166,7 +166,7 @@ func TestSearch_FindsForEachPersonWhatThatPersonMayView(t *testing.T) {
 	_, err = a.Files.SaveFolder(sys, st, open)
 	ok(t, err)
 	finds(t, b, guest, "ledger", "page Ledger for all", "page Ledger board", "page Ledger minutes", "file ledger.txt")
-	// Somebody of another instance finds nothing, and a site of another one is not there.
+	// A person of another instance finds nothing, and a site of another one is not there.
 	stranger := stoa.WithActor(t.Context(), stoa.Actor{User: 7, Instance: st.Instance + 1, Roles: []stoa.ID{role.ID}})
 	for _, of := range []stoa.ID{st.ID, 0} {
 		got, err := b.Search.Search(stranger, st.Instance, index.Question{Typed: "ledger", Site: of,

@@ -29,7 +29,8 @@ func (h *Handler) typed(ctx context.Context, v *visit, r *http.Request) (to stri
 		return "", false
 	}
 	if kind, _ := machineFile(lower.Path); kind != "" && strings.LastIndexByte(lower.Path, '/') == 0 {
-		return v.Prefix + escapePath(lower.Path), true // made once, for who asks there, and not for each way to write it
+		// It is made once, for a visitor who asks there, and not for each way to write it.
+		return v.Prefix + escapePath(lower.Path), true
 	}
 	_, err := h.answer(ctx, &lower, pageNumber(r), httpd.Origin(r))
 	if err != nil && !stoa.Is(err, stoa.KindUnauthorized) {

@@ -38,7 +38,7 @@ var templates embed.FS
 
 // Options are what the visitors' side needs.
 type Options struct {
-	Portal         *portal.Portal // who asks
+	Portal         *portal.Portal // actor, site and language of a request
 	Cache          *cache.Cache
 	Access         *access.Service
 	Users          *user.Service

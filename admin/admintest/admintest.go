@@ -200,7 +200,7 @@ func (w *World) Person(instance stoa.ID, name string, roles ...stoa.ID) stoa.Act
 	Must(t, err)
 	ids, err := w.Access.RoleIDs(system, instance)
 	Must(t, err)
-	held := append(slices.Clone(roles), ids[access.RoleUser], ids[access.RoleGuest]) // which everybody has
+	held := append(slices.Clone(roles), ids[access.RoleUser], ids[access.RoleGuest]) // which all people have
 	slices.Sort(held)
 	return stoa.Actor{User: u.ID, Name: u.FullName(), Instance: instance, Roles: held, Proven: time.Now()}
 }

@@ -217,7 +217,7 @@ func (s *screen) target(button *html.Node, at string) string {
 	return at
 }
 
-// values is what a browser sends for a button when nobody has changed anything.
+// values is what a browser sends for a button when the person has changed nothing.
 func (s *screen) values(button *html.Node) url.Values {
 	out, f := url.Values{}, s.form(button)
 	for _, n := range s.controls {

@@ -31,7 +31,7 @@ func at(w *admintest.World, a content.Article, when time.Time) {
 	admintest.Must(w.T, err)
 }
 
-// ledger makes a page that nobody but administrators may edit.
+// ledger makes a page that only administrators may edit.
 func ledger(w *admintest.World, slug string) page.Page {
 	w.T.Helper()
 	p, err := w.Pages.Create(admintest.As(w.Manager()), w.Site, page.NewPage{Slug: slug, Restricted: true, Publish: true,

@@ -111,7 +111,7 @@ func (h *screens) conflict(q *admin.Request, e editing) error {
 	e.Tab = tabOf(q)
 	type view struct {
 		editing
-		Kept          bool // what is not saved is offered again to whoever leaves the screen
+		Kept          bool // what is not saved is offered again to an editor who leaves the screen
 		Theirs, Mine  side
 		By            string
 		Title, Body   []content.DiffPart

@@ -40,7 +40,7 @@ type Service struct {
 	log     *slog.Logger
 	allowed *cache.Region[[]string]
 
-	// Whoever writes reads the rows under this lock, so that of two who write a thing the later one has read later.
+	// Each writer reads the rows under this lock, so that of two who write a thing the later one has read later.
 	writing sync.Mutex
 
 	acls       sync.Map // by instance: *words

@@ -31,7 +31,7 @@ func (s *Service) Proof() ProofStatus {
 }
 
 // Prove compares the next portion of index and rows, and mends what differs. The log was followed before, so a
-// difference is one that nobody would ever have mended.
+// difference is one that nothing else would ever have mended.
 func (s *Service) Prove(ctx context.Context) error {
 	types := s.types()
 	if len(types) == 0 {

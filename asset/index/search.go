@@ -13,7 +13,7 @@ import (
 	"github.com/stoa-portal/stoa/site"
 )
 
-// Question is what somebody searches for.
+// Question is what a person searches for.
 type Question struct {
 	Typed  string      // words, "phrases" and -excluded ones
 	Site   stoa.ID     // whose things; 0: all sites of the instance

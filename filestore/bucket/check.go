@@ -18,7 +18,7 @@ func (s *Store) Check(ctx context.Context, identity string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, lookWait) // who asked may have given up, and an answer may never end
+	ctx, cancel := context.WithTimeout(ctx, lookWait) // the caller may have given up, and an answer may never end
 	defer cancel()
 	b := s.bind(identity)
 	if err := b.same(ctx); err != nil {

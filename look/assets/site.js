@@ -177,7 +177,7 @@
   }
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", ready); else ready();
 
-  // Suggestions while somebody types into a search field: titles of what is there, reached by keys as well.
+  // Suggestions while a visitor types into a search field: titles of what is there, reached by keys as well.
   document.querySelectorAll('form[role="search"]').forEach(function (form, n) {
     var input = form.querySelector('input[type="search"]'), list = document.createElement("ul");
     if (!input || !window.fetch) return;

@@ -138,7 +138,7 @@ func documents() int {
 	return 10_000
 }
 
-// BenchmarkQuery asks an index of 10,000 documents, or BENCH_DOCUMENTS, as somebody who may view half of it.
+// BenchmarkQuery asks an index of 10,000 documents, or BENCH_DOCUMENTS, as a person who may view half of it.
 func BenchmarkQuery(b *testing.B) {
 	x := open(b, b.TempDir())
 	fill(b, x, documents())

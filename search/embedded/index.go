@@ -74,7 +74,7 @@ func (s *Stale) Error() string {
 // current is the file that names the folder of the index within Dir, so that another one takes its place in a moment.
 const current = "current.json"
 
-// aside is where an index goes that is damaged, for whoever wants to know why. There is one at most.
+// aside is where an index goes that is damaged, for an administrator who wants to know why. There is one at most.
 const aside = "damaged"
 
 type pointer struct {
@@ -236,7 +236,7 @@ func (x *Index) Beside() (*Index, error) {
 }
 
 // Replace makes the index answer from the one that was made Beside it, which must not be used any more: it is closed
-// for everybody else. Searches that run are answered by the old one, which is removed when they have ended.
+// for all other callers. Searches that run are answered by the old one, which is removed when they have ended.
 func (x *Index) Replace(beside *Index) error {
 	if x == beside || beside.dir != x.dir {
 		return stoa.Invalid("index", "only an index that was made beside this one can replace it")

@@ -485,7 +485,7 @@ func TestSearch_ManyPagesAreTheSameWhileSegmentsMerge(t *testing.T) {
 			break
 		}
 		q.After = r.Next
-		// documents of another instance come and make bleve merge; nobody's numbers know of them
+		// documents of another instance come and make bleve merge; numbers of this one do not count them
 		d := doc(other, "elsewhere")
 		d.Instance = 2
 		other++

@@ -154,7 +154,8 @@ func (s *scorer) word(w *typed) error {
 	return nil
 }
 
-// stems weighs the word in the language of who asks. Of a word that has several there, all must be in the document.
+// stems weighs the word in the language of the person who asks. Of a word that has several there, all must be in the
+// document.
 func (s *scorer) stems(w *typed) error {
 	if len(w.stems) == 0 {
 		return nil

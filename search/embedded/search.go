@@ -35,7 +35,7 @@ type asked struct {
 	languages *languages
 	columns   *columnCache
 
-	seen   set // what may be seen by who asks
+	seen   set // what the person who asks may see
 	fields []textField
 }
 
@@ -62,8 +62,8 @@ func (a *asked) answer(after *cursor) (search.Result, error) {
 	return res, err
 }
 
-// visible are the documents that who asks may view, in the sites that are asked for. All that is told of others is
-// that they are not among these: words are weighed and counted in this set alone.
+// visible are the documents that the person who asks may view, in the sites that are asked for. All that is told of
+// others is that they are not among these: words are weighed and counted in this set alone.
 func (a *asked) visible() (set, error) {
 	s := a.none()
 	switch {
@@ -219,7 +219,7 @@ type typed struct {
 	place  int // in Words.Terms
 	pieces []string
 	stems  []string
-	filler bool // it says nothing in the language of who asks: documents need not have it
+	filler bool // it says nothing in the language of the person who asks: documents need not have it
 	prefix bool // it is being typed
 	edits  int
 

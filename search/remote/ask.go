@@ -193,7 +193,7 @@ func ceil(unix int64, nano int) int64 {
 	return unix
 }
 
-// seen are the filters that let only documents through which the one who asks may find.
+// seen are the filters that let only documents through which the person who asks may find.
 func (e *Engine) seen(q search.Query) []any {
 	filter := []any{object{"term": object{"gone": false}}}
 	if q.All {

@@ -22,7 +22,7 @@ import (
 	"github.com/stoa-portal/stoa/search/remote"
 )
 
-// document is one that everybody may see.
+// document is one that all people may see.
 func document(id stoa.ID, version int64, title string) search.Document {
 	d := search.Document{
 		Kind: "article", ID: id, Instance: 1, Site: 10, ACL: "site:10", Version: version,
@@ -32,7 +32,7 @@ func document(id stoa.ID, version int64, title string) search.Document {
 	return d
 }
 
-// question asks as somebody who may see everything.
+// question asks as a person who may see everything.
 func question(typed string) search.Query {
 	return search.Query{Instance: 1, All: true, Words: search.Parse(typed), Locale: "en", Size: 10, Exact: true}
 }
@@ -84,8 +84,8 @@ func hangs(w http.ResponseWriter, r *http.Request, next http.Handler) bool {
 	return filestoretest.AnswerNothing(w, r, next)
 }
 
-// nobody is an address at which nothing listens.
-func nobody(t *testing.T) string {
+// unheard is an address at which nothing listens.
+func unheard(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -97,7 +97,7 @@ func nobody(t *testing.T) string {
 
 func TestFailover_ADeadHostIsLeftOut(t *testing.T) {
 	t.Parallel()
-	address, dead := server(t, envOpenSearch), nobody(t)
+	address, dead := server(t, envOpenSearch), unheard(t)
 	e := open(t, remote.Options{Hosts: []string{dead, address}, Prefix: prefix(t, address), Replicas: "0",
 		Timeout: time.Minute})
 	for i := range 6 {
@@ -201,7 +201,7 @@ func TestFailover_AllAreAwayAndComeBack(t *testing.T) {
 	}
 	one.Set(nil)
 	two.Set(nil)
-	finds(t, e, "granite", 1) // at once: there is nobody else to ask
+	finds(t, e, "granite", 1) // at once: there is no other host to ask
 	if token, err := e.Token(t.Context()); err != nil || token != nil {
 		t.Errorf("token %q, %v, want none: what it stands for was not written", token, err)
 	}
@@ -248,7 +248,7 @@ func TestMake_ManyNodesMakeOneIndex(t *testing.T) {
 	}
 }
 
-func TestMake_WhatSomebodyElseMadeIsLeftAlone(t *testing.T) {
+func TestMake_WhatAnotherProgramMadeIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	address := server(t, envOpenSearch)
 	p := prefix(t, address)
@@ -319,7 +319,7 @@ func TestApply_WhatIsGoneStaysGoneWhenTheServerForgets(t *testing.T) {
 
 func TestApply_WithoutAVersionIsRefused(t *testing.T) {
 	t.Parallel()
-	e := open(t, remote.Options{Hosts: []string{nobody(t)}})
+	e := open(t, remote.Options{Hosts: []string{unheard(t)}})
 	for _, d := range []search.Document{
 		document(1, 0, "x"), document(1, -1, "x"), document(0, 1, "x"), {Kind: "a", ID: 1, Version: 1},
 		{ID: 1, Instance: 1, Version: 1}, {Kind: strings.Repeat("k", 600), ID: 1, Instance: 1, Version: 1},

@@ -38,7 +38,7 @@ func (p *places) of(ctx context.Context, instance stoa.ID) (bool, error) {
 	if err != nil || !there {
 		return there, err
 	}
-	// Somebody may be making it just now: then it is there before its parts are, which makes it no worse than yellow
+	// Another node may be making it just now: then it is there before its parts are, which makes it no worse than yellow
 	// for the server. It is waited for once; a search says so when it is away for longer.
 	a, err := p.engine.client.do(ctx, request{method: http.MethodGet, path: "/_cluster/health/" +
 		p.engine.alias(instance) + "?wait_for_status=yellow&wait_for_active_shards=1&timeout=5s&filter_path=timed_out"})
@@ -80,7 +80,7 @@ func (p *places) make(ctx context.Context, instance stoa.ID) error {
 	return err
 }
 
-// ours reports whether there is an index behind an alias, and refuses one that somebody else made.
+// ours reports whether there is an index behind an alias, and refuses one that another program made.
 func (e *Engine) ours(ctx context.Context, alias string) (bool, error) {
 	a, err := e.client.do(ctx, request{method: http.MethodGet, path: "/" + alias + "/_mapping"})
 	if err != nil {

@@ -103,7 +103,7 @@ type checked struct {
 }
 
 // instead gives the question with other words for those that are in no document that may be seen. Where a hit has a
-// word, nothing more is asked. A word that is offered is in a document that the one who asks may see.
+// word, nothing more is asked. A word that is offered is in a document that the person who asks may see.
 func (e *Engine) instead(ctx context.Context, q search.Query, asked []word, got answered) (string, error) {
 	missing := map[string]word{}
 	for _, w := range asked {

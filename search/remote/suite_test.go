@@ -33,7 +33,7 @@ func server(t *testing.T, env string) string {
 	return strings.TrimRight(address, "/")
 }
 
-// prefix is that of indexes which nobody else has. They are removed when the test ends.
+// prefix is that of indexes which no other test has. They are removed when the test ends.
 func prefix(t *testing.T, address string) string {
 	t.Helper()
 	p := "test-" + strings.ToLower(rand.Text()) + "-"
@@ -133,5 +133,5 @@ func canceled(t *testing.T) context.Context {
 	return ctx
 }
 
-// quiet is a log that nobody reads.
+// quiet is a log that is thrown away.
 func quiet() *log.Logger { return log.New(io.Discard, "", 0) }

@@ -150,7 +150,7 @@ func sites(b *bench) {
 	b.wants(q)
 }
 
-// insteadQuiet sees that nobody is offered a word of a document that is hidden from them.
+// insteadQuiet sees that no person is offered a word of a document that is hidden from them.
 func insteadQuiet(b *bench) {
 	b.put(doc(1, "library opening hours", ""),
 		withACL(doc(2, "zebrafish", ""), hidden),

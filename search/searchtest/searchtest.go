@@ -45,7 +45,7 @@ const (
 	instance = stoa.ID(1)
 	other    = stoa.ID(2)
 	site     = stoa.ID(10)
-	open     = "site:10" // the acl of what everybody may see
+	open     = "site:10" // the acl of what all people may see
 	hidden   = "page:99" // that of what few may see
 )
 
@@ -58,12 +58,12 @@ type bench struct {
 	engine search.Engine
 }
 
-// doc is a document in English that everybody may see.
+// doc is a document in English that all people may see.
 func doc(id stoa.ID, title, body string) search.Document {
 	return text(id, "en", search.Text{Title: title, Body: body})
 }
 
-// text is a document in one language that everybody may see.
+// text is a document in one language that all people may see.
 func text(id stoa.ID, l stoa.Locale, t search.Text) search.Document {
 	return search.Document{
 		Kind: "article", ID: id, Instance: instance, Site: site, ACL: open,
@@ -78,7 +78,7 @@ func gone(id stoa.ID, version int64) search.Document {
 
 func key(id stoa.ID) search.Key { return search.Key{Kind: "article", ID: id} }
 
-// ask is what somebody who may see everything asks for in English.
+// ask is what a person who may see everything asks for in English.
 func ask(typed string) search.Query {
 	return search.Query{
 		Instance: instance, All: true, Words: search.Parse(typed), Locale: "en", Size: 20, Now: now(),
@@ -92,7 +92,7 @@ func asIn(l stoa.Locale, typed string) search.Query {
 	return q
 }
 
-// as is the question of somebody who may view the acls alone.
+// as is the question of a person who may view the acls alone.
 func as(q search.Query, acls ...string) search.Query {
 	q.All, q.ACLs = false, acls
 	return q
