@@ -2,6 +2,7 @@ package content
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/stoa-portal/stoa"
@@ -28,15 +29,25 @@ func documents(ctx context.Context, q db.Queryer, ids []stoa.ID) ([]search.Docum
 	return shownTexts(ctx, q, ids, KindPage)
 }
 
-// Texts gives the articles that visitors may see, also those that are the text of a page, by id. It asks for no
+// Texts gives the articles that visitors may see, by id, and which of them are the text of pages. It asks for no
 // permission: it is for pages that show them.
-func (s *Service) Texts(ctx context.Context, q db.Queryer, ids []stoa.ID) (map[stoa.ID]search.Document, error) {
+func (s *Service) Texts(
+	ctx context.Context, q db.Queryer, ids []stoa.ID,
+) (texts map[stoa.ID]search.Document, ofPages map[stoa.ID]bool, err error) {
 	list, err := shownTexts(ctx, q, ids, "")
-	out := make(map[stoa.ID]search.Document, len(list))
-	for _, d := range list {
-		out[d.ID] = d
+	if err != nil {
+		return nil, nil, err
 	}
-	return out, err
+	texts, ofPages = map[stoa.ID]search.Document{}, map[stoa.ID]bool{}
+	for _, d := range list {
+		texts[d.ID] = d
+	}
+	return texts, ofPages, db.Each(ctx, q, func(r db.Scanner) error {
+		var id stoa.ID
+		err := r.Scan(&id)
+		ofPages[id] = true
+		return err
+	}, "SELECT id FROM content_article WHERE kind = ? AND id IN "+db.In(len(ids)), append([]any{KindPage}, db.Args(ids)...)...)
 }
 
 // shownTexts gives the articles that visitors may see but for those of a kind.
@@ -124,20 +135,27 @@ func termsOf(
 		" ORDER BY a.thing, c.name, c.id", db.Args(ids)...)
 }
 
-// searchAfter gives the articles that are found otherwise after a change of something else, from the one after, at
-// most limit.
-func searchAfter(
-	ctx context.Context, q db.Queryer, change string, id, after stoa.ID, limit int,
-) ([]stoa.ID, error) {
-	if change == "grant" {
-		if id <= after {
-			return nil, nil
-		}
-		return []stoa.ID{id}, nil
+// searchAfter gives the articles that are found otherwise after changes of other things: those that have a term, also
+// one that has come into the recycle bin.
+func searchAfter(ctx context.Context, q db.Queryer, change string, ids []stoa.ID) (out []stoa.ID, err error) {
+	if change == kindArticle {
+		return nil, nil
 	}
-	return db.All(ctx, q, func(r db.Scanner) (id stoa.ID, err error) { return id, r.Scan(&id) },
-		`SELECT thing FROM taxonomy_assigned WHERE term_kind = ? AND term = ? AND kind = 'article' AND thing > ?
-		ORDER BY thing LIMIT ?`, change, id, after, limit)
+	if change == "grant" {
+		return ids, nil
+	}
+	for part := range slices.Chunk(ids, 500) {
+		for _, table := range []string{"taxonomy_assigned", "taxonomy_trashed"} {
+			more, err := db.All(ctx, q, func(r db.Scanner) (id stoa.ID, err error) { return id, r.Scan(&id) },
+				"SELECT thing FROM "+table+" WHERE term_kind = ? AND kind = 'article' AND term IN "+db.In(len(part)),
+				append([]any{change}, db.Args(part)...)...)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, more...)
+		}
+	}
+	return out, nil
 }
 
 func searchAddress(ctx context.Context, q db.Queryer, e asset.Entry) (string, error) {

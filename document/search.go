@@ -15,7 +15,7 @@ import (
 func found() *asset.Found {
 	return &asset.Found{
 		Documents: documents,
-		Changes:   []string{kindFile, kindFolder, "grant"},
+		Changes:   []string{kindFile, kindFolder, "grant", "site"},
 		After:     searchAfter,
 		Address: func(ctx context.Context, q db.Queryer, e asset.Entry) (string, error) {
 			var f File
@@ -77,48 +77,44 @@ func documents(ctx context.Context, q db.Queryer, ids []stoa.ID) ([]search.Docum
 	return out, nil
 }
 
-// searchAfter gives the files that are found otherwise after a change of grants, or of a folder: those in it and in the
-// folders below.
-func searchAfter(
-	ctx context.Context, q db.Queryer, change string, id, after stoa.ID, limit int,
-) ([]stoa.ID, error) {
-	if change == kindFile {
+// searchAfter gives the files that are found otherwise after changes of grants, of folders, with all in the folders
+// below, or of sites, whose language names of files are in.
+func searchAfter(ctx context.Context, q db.Queryer, change string, ids []stoa.ID) (out []stoa.ID, err error) {
+	scan := func(r db.Scanner) (id stoa.ID, err error) { return id, r.Scan(&id) }
+	switch change {
+	case kindFile:
 		return nil, nil
+	case "site":
+		return db.All(ctx, q, scan, "SELECT id FROM document_file WHERE site IN "+db.In(len(ids)), db.Args(ids)...)
+	case "grant":
+		out = slices.Clone(ids) // of files themselves
 	}
-	var site stoa.ID
-	err := q.QueryRow(ctx, "SELECT site FROM document_folder WHERE id = ?", id).Scan(&site)
-	if db.IsNoRows(err) { // grants of a file, or of something else
-		if id <= after {
-			return nil, nil
-		}
-		return []stoa.ID{id}, nil
-	}
+	sites, err := db.All(ctx, q, scan, "SELECT DISTINCT site FROM document_folder WHERE id IN "+db.In(len(ids)),
+		db.Args(ids)...)
 	if err != nil {
 		return nil, err
 	}
-	all, err := loadFolders(ctx, q, site, "")
-	if err != nil {
-		return nil, err
-	}
-	var in []stoa.ID
-	for f := range all {
-		for up, depth := f, 0; up != 0 && depth <= maxFolders; up, depth = all[up].Parent, depth+1 {
-			if up == id {
-				in = append(in, f)
-				break
-			}
-		}
-	}
-	var out []stoa.ID
-	for part := range slices.Chunk(in, 500) {
-		more, err := db.All(ctx, q, func(r db.Scanner) (id stoa.ID, err error) { return id, r.Scan(&id) },
-			"SELECT id FROM document_file WHERE folder IN "+db.In(len(part))+" AND id > ? ORDER BY id LIMIT ?",
-			append(db.Args(part), after, limit)...)
+	for _, site := range sites {
+		all, err := loadFolders(ctx, q, site, "")
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, more...)
+		var in []stoa.ID
+		for f := range all {
+			for up, depth := f, 0; up != 0 && depth <= maxFolders; up, depth = all[up].Parent, depth+1 {
+				if slices.Contains(ids, up) {
+					in = append(in, f)
+					break
+				}
+			}
+		}
+		for part := range slices.Chunk(in, 500) {
+			more, err := db.All(ctx, q, scan, "SELECT id FROM document_file WHERE folder IN "+db.In(len(part)), db.Args(part)...)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, more...)
+		}
 	}
-	slices.Sort(out)
-	return out[:min(limit, len(out))], nil
+	return out, nil
 }

@@ -252,16 +252,26 @@ func (s *Service) Stop() {
 }
 
 // Settle waits until a follower of this node has done what was committed before the call, as far as it can be done:
-// what fails is on its list. It returns the error of ctx when that takes longer, and NotFound for a name that this node
-// does not run.
+// what fails is on its list, and scopes that it looks at again are not waited for. It returns the error of ctx when that
+// takes longer, and NotFound for a name that this node does not run.
 func (s *Service) Settle(ctx context.Context, name string) error {
+	return s.await(ctx, name, func(n *seen) *[]chan struct{} { return &n.settle })
+}
+
+// Idle is Settle that waits for scopes, too.
+func (s *Service) Idle(ctx context.Context, name string) error {
+	return s.await(ctx, name, func(n *seen) *[]chan struct{} { return &n.idle })
+}
+
+func (s *Service) await(ctx context.Context, name string, list func(*seen) *[]chan struct{}) error {
 	for _, w := range s.all() {
 		if w.f.Name != name {
 			continue
 		}
 		done := make(chan struct{})
 		w.seen.mu.Lock()
-		w.seen.settle = append(w.seen.settle, done)
+		waiting := list(&w.seen)
+		*waiting = append(*waiting, done)
 		w.seen.mu.Unlock()
 		wake(w.news)
 		select {

@@ -59,6 +59,7 @@ type worker struct {
 	beyond      time.Time // since when the database lacks what was read
 	lacks       string    // the history in which it does
 	behind      bool      // the newest read said so
+	settled     bool      // the newest step found nothing to read and no thing to do
 	halved      int       // how often the lease was lost in the middle of a batch, so that the next ones are smaller
 }
 
@@ -67,9 +68,11 @@ type seen struct {
 	mu      sync.Mutex
 	running bool
 	failed  int
-	since   time.Time       // when it could not go on for the first time in a row
-	err     error           // why
-	settle  []chan struct{} // closed once a step that begins after they were put here leaves nothing to read
+	since   time.Time // when it could not go on for the first time in a row
+	err     error     // why
+	// Closed once a step that begins after they were put here leaves nothing to read, and no thing to do: settle; and
+	// no scope to look at either: idle.
+	settle, idle []chan struct{}
 }
 
 func newWorker(s *Service, f Follower) *worker {
@@ -108,9 +111,10 @@ func (w *worker) run(ctx context.Context, fence cluster.Fence) error {
 	w.running(true)
 	defer w.running(false)
 	failing, said := false, int64(0)
-	var settling []chan struct{}
+	var settling, idling []chan struct{}
 	for tries := 0; ; {
-		settling = append(settling, w.settling()...)
+		settle, idle := w.awaited()
+		settling, idling = append(settling, settle...), append(idling, idle...)
 		began := time.Now()
 		more, err := w.step(ctx)
 		switch took := time.Since(began); {
@@ -145,26 +149,33 @@ func (w *worker) run(ctx context.Context, fence cluster.Fence) error {
 			failing = false
 		}
 		tries = 0
+		if w.settled {
+			release(&settling)
+		}
 		if more {
 			continue
 		}
-		for _, c := range settling {
-			close(c)
-		}
-		settling = nil
+		release(&idling)
 		if !w.wait(ctx) {
 			return nil
 		}
 	}
 }
 
-// settling gives those who wait for what was committed before the step that comes now.
-func (w *worker) settling() []chan struct{} {
+// awaited gives the callers of Settle and Idle that wait for what was committed before the step that comes now.
+func (w *worker) awaited() (settle, idle []chan struct{}) {
 	w.seen.mu.Lock()
 	defer w.seen.mu.Unlock()
-	list := w.seen.settle
-	w.seen.settle = nil
-	return list
+	settle, idle = w.seen.settle, w.seen.idle
+	w.seen.settle, w.seen.idle = nil, nil
+	return settle, idle
+}
+
+func release(waiting *[]chan struct{}) {
+	for _, c := range *waiting {
+		close(c)
+	}
+	*waiting = nil
 }
 
 // batch is how many things are done at once. Where a whole batch takes longer than the lease lasts, the lease is lost
@@ -196,7 +207,11 @@ func (w *worker) step(ctx context.Context) (more bool, err error) {
 	if err := w.load(ctx); err != nil {
 		return false, err
 	}
-	for _, part := range []func(context.Context) (bool, error){w.readOn, w.retry, w.review} {
+	w.settled = false
+	for i, part := range []func(context.Context) (bool, error){w.readOn, w.retry, w.review} {
+		if i == 2 {
+			w.settled = !more
+		}
 		again, err := part(ctx)
 		if err != nil {
 			return false, err

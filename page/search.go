@@ -13,8 +13,14 @@ import (
 	"github.com/stoa-portal/stoa/search"
 )
 
-// Texts gives the documents of articles that visitors may see, by id, for pages that show them.
-type Texts func(ctx context.Context, q db.Queryer, ids []stoa.ID) (map[stoa.ID]search.Document, error)
+// Texts gives articles that visitors may see, by id, for pages that show them.
+type Texts func(ctx context.Context, q db.Queryer, ids []stoa.ID) (map[stoa.ID]Text, error)
+
+// Text is an article that a page shows.
+type Text struct {
+	search.Document
+	OfPage bool // it is the text of pages, which say who may see it; all others are shown to those who may see them
+}
 
 // found says how pages are searched for: by their title and the text of their own that they show. What lists and
 // menus on them show is found where it belongs. Of a page with a password the title is found.
@@ -46,7 +52,7 @@ func (s *Service) documents(ctx context.Context, q db.Queryer, ids []stoa.ID) ([
 	if err != nil {
 		return nil, err
 	}
-	texts := map[stoa.ID]search.Document{}
+	texts := map[stoa.ID]Text{}
 	if s.texts != nil {
 		var shown []stoa.ID
 		for _, p := range pages {
@@ -84,7 +90,19 @@ func (p Page) shows() (ids []stoa.ID) {
 	return ids
 }
 
-func (p Page) document(instance stoa.ID, acl string, texts map[stoa.ID]search.Document) search.Document {
+// reads reports whether what visitors of the page see of an article is what visitors of the page may see: a text of
+// pages on a page that has it as its text, every other article where the same people may see it as the page.
+func (p Page) reads(t Text, acl string) bool {
+	if t.Site != p.Site {
+		return false
+	}
+	if t.OfPage {
+		return p.Type == TypeArticle
+	}
+	return t.ACL == acl
+}
+
+func (p Page) document(instance stoa.ID, acl string, texts map[stoa.ID]Text) search.Document {
 	d := search.Document{Kind: kindPage, ID: p.ID, Instance: instance, Site: p.Site, ACL: acl,
 		Created: p.Created, Modified: p.Modified, Texts: map[stoa.Locale]search.Text{}}
 	for l, title := range p.Title {
@@ -107,17 +125,22 @@ func (p Page) document(instance stoa.ID, acl string, texts map[stoa.ID]search.Do
 			headings, body = append(headings, w.Settings["heading"]), append(body, w.Settings["text"])
 		}
 	})
+	var shown []Text
+	for _, id := range p.shows() {
+		if t, ok := texts[id]; ok && p.reads(t, acl) {
+			shown = append(shown, t)
+			for l := range t.Texts {
+				if _, ok := d.Texts[l]; !ok {
+					d.Texts[l] = search.Text{Title: p.In(l, "")}
+				}
+			}
+		}
+	}
 	for l, t := range d.Texts {
 		t.Headings, t.Body = joined(headings), joined(body)
-		for _, id := range p.shows() {
-			a, ok := texts[id]
-			// An article on a page of widgets is shown to those alone who may see it, too.
-			if !ok || p.Type == TypeWidgets && a.ACL != acl {
-				continue
-			}
-			in := a.In(l)
-			t.Headings = joined([]string{t.Headings, in.Title, in.Headings})
-			t.Body, t.Terms = joined([]string{t.Body, in.Body}), joined([]string{t.Terms, in.Terms})
+		for _, a := range shown {
+			in := a.In(l, l)
+			t.Headings, t.Body = joined([]string{t.Headings, in.Title, in.Headings}), joined([]string{t.Body, in.Body})
 		}
 		d.Texts[l] = t
 	}
@@ -188,15 +211,13 @@ func committedPaths(ctx context.Context, q db.Queryer, pages []Page) ([]access.P
 	return out, nil
 }
 
-// searchAfter gives the pages that are found otherwise after a change: those that show an article, and those below a
+// searchAfter gives the pages that are found otherwise after changes: those that show an article, and those below a
 // page that was moved or whose grants have changed, with itself.
-func searchAfter(
-	ctx context.Context, q db.Queryer, change string, id, after stoa.ID, limit int,
-) ([]stoa.ID, error) {
+func searchAfter(ctx context.Context, q db.Queryer, change string, ids []stoa.ID) (out []stoa.ID, err error) {
 	scan := func(r db.Scanner) (id stoa.ID, err error) { return id, r.Scan(&id) }
 	if change == "article" {
-		return db.All(ctx, q, scan, `SELECT DISTINCT id FROM asset_link WHERE to_kind = 'article' AND to_id = ? AND
-			kind = 'page' AND id > ? ORDER BY id LIMIT ?`, id, after, limit)
+		return db.All(ctx, q, scan, "SELECT DISTINCT id FROM asset_link WHERE to_kind = 'article' AND kind = 'page' AND "+
+			"to_id IN "+db.In(len(ids)), db.Args(ids)...)
 	}
 	children := map[stoa.ID][]stoa.ID{}
 	if err := db.Each(ctx, q, func(r db.Scanner) error {
@@ -204,22 +225,20 @@ func searchAfter(
 		err := r.Scan(&child, &parent)
 		children[parent] = append(children[parent], child)
 		return err
-	}, "SELECT id, parent FROM page_page WHERE site = (SELECT site FROM page_page WHERE id = ?)", id); err != nil {
+	}, "SELECT id, parent FROM page_page WHERE site IN (SELECT site FROM page_page WHERE id IN "+db.In(len(ids))+")",
+		db.Args(ids)...); err != nil {
 		return nil, err
 	}
-	below, level := []stoa.ID{id}, []stoa.ID{id}
-	for depth := 0; len(level) > 0 && depth <= maxDepth; depth++ {
+	seen := map[stoa.ID]bool{}
+	for level := ids; len(level) > 0; {
 		var next []stoa.ID
-		for _, parent := range level {
-			next = append(next, children[parent]...)
+		for _, id := range level {
+			if !seen[id] { // whatever the rows say, this ends
+				seen[id] = true
+				out, next = append(out, id), append(next, children[id]...)
+			}
 		}
-		below, level = append(below, next...), next
+		level = next
 	}
-	slices.Sort(below)
-	from, found := slices.BinarySearch(below, after)
-	if found {
-		from++
-	}
-	below = below[from:]
-	return below[:min(limit, len(below))], nil
+	return out, nil
 }

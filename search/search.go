@@ -39,14 +39,14 @@ type Document struct {
 	Digest string
 }
 
-// In gives the text in a language: the one asked for, another form of it, or the first by name.
-func (d Document) In(l stoa.Locale) Text {
-	t, _ := d.Find(l)
+// In gives the text in a language: the one asked for, another form of it, the fallback, or the first by name.
+func (d Document) In(l, fallback stoa.Locale) Text {
+	t, _ := d.Find(l, fallback)
 	return t
 }
 
 // Find is In that also tells which language it found.
-func (d Document) Find(l stoa.Locale) (Text, stoa.Locale) {
+func (d Document) Find(l, fallback stoa.Locale) (Text, stoa.Locale) {
 	if t, ok := d.Texts[l]; ok {
 		return t, l
 	}
@@ -55,6 +55,9 @@ func (d Document) Find(l stoa.Locale) (Text, stoa.Locale) {
 		if l != "" && k.Language() == l.Language() {
 			return d.Texts[k], k
 		}
+	}
+	if t, ok := d.Texts[fallback]; ok {
+		return t, fallback
 	}
 	if len(have) == 0 {
 		return Text{}, ""

@@ -29,7 +29,6 @@ import (
 	"github.com/stoa-portal/stoa/page"
 	"github.com/stoa-portal/stoa/portal"
 	"github.com/stoa-portal/stoa/render"
-	"github.com/stoa-portal/stoa/search"
 	"github.com/stoa-portal/stoa/secret"
 	"github.com/stoa-portal/stoa/site"
 	"github.com/stoa-portal/stoa/taxonomy"
@@ -231,8 +230,13 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	if s.Pages, err = page.New(page.Options{
 		DB: s.DB, Cache: s.Cache, Access: s.Access, Sites: s.Sites, Assets: s.Assets, Logger: s.log,
 		Article: func(ctx context.Context, site, id stoa.ID) error { return s.Content.MayShow(ctx, site, id) },
-		Texts: func(ctx context.Context, q db.Queryer, ids []stoa.ID) (map[stoa.ID]search.Document, error) {
-			return s.Content.Texts(ctx, q, ids)
+		Texts: func(ctx context.Context, q db.Queryer, ids []stoa.ID) (map[stoa.ID]page.Text, error) {
+			texts, ofPages, err := s.Content.Texts(ctx, q, ids)
+			out := make(map[stoa.ID]page.Text, len(texts))
+			for id, d := range texts {
+				out[id] = page.Text{Document: d, OfPage: ofPages[id]}
+			}
+			return out, err
 		},
 	}); err != nil {
 		return err
@@ -372,7 +376,9 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	}
 	if !s.command {
 		s.Follow.Start(s.ctx)
-		s.every(proveEvery, s.proveSearch)
+		if s.hasIndex() {
+			s.every(proveEvery, s.proveSearch)
+		}
 	}
 	s.onStop("followers", func(context.Context) error { s.Follow.Stop(); return nil })
 	s.onStop("jobs", func(context.Context) error { s.Jobs.Stop(); return nil })

@@ -28,7 +28,7 @@ func (s *Server) openFollowers() (err error) {
 
 // addFollowers lists those that there are.
 func (s *Server) addFollowers() error {
-	if err := s.Follow.Add(s.assetFollower()); err != nil || s.Search == nil {
+	if err := s.Follow.Add(s.assetFollower()); err != nil || !s.hasIndex() {
 		return err
 	}
 	return s.Follow.Add(s.Search.Follower())

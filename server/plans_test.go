@@ -154,7 +154,11 @@ var readsMany = map[string]string{
 	"f.type LIKE ? ESCAPE":                             untilFinished,
 	"FROM page_page WHERE site = ? AND draft <> ''":    "the tree of a site is kept whole",
 	"FROM page_page WHERE site = ? ORDER BY place, id": "the tree of a site is kept whole",
-	"SELECT id, parent FROM page_page WHERE site = (SELECT": "" +
+	"SELECT thing FROM taxonomy_assigned WHERE term_kind = ? AND kind = 'article' AND term IN": "" +
+		"all articles that have a term are found by its new name",
+	"SELECT id FROM document_file WHERE folder IN": "who may view files changes with all folders above them",
+	"SELECT id FROM document_file WHERE site IN":   "names of files are in the language of their site",
+	"SELECT id, parent FROM page_page WHERE site IN (SELECT": "" +
 		"which pages lie below one whose grants have changed is found in its whole tree",
 	"SELECT id, place FROM page_page WHERE site = ? AND parent = ?": "" +
 		"pages beside each other: all copies are at the top",

@@ -13,6 +13,7 @@ import (
 	"github.com/stoa-portal/stoa/admin/operate"
 	"github.com/stoa-portal/stoa/asset/index"
 	"github.com/stoa-portal/stoa/cluster"
+	"github.com/stoa-portal/stoa/search"
 	"github.com/stoa-portal/stoa/search/embedded"
 )
 
@@ -21,33 +22,88 @@ const (
 	settleLimit = 2 * time.Second // that who has written waits for the index
 )
 
-// openSearch opens the index of this node, which its follower of the change log fills. A command needs none.
+// openSearch opens the index of this node, which its follower of the change log fills. A command needs none. A node whose
+// index cannot be opened, such as for want of room, serves without it.
 func (s *Server) openSearch() error {
 	if s.command {
 		return nil
 	}
-	engine, err := embedded.Open(embedded.Options{Dir: filepath.Join(s.cfg.Home, "search")})
+	var engine search.Engine
+	opened, err := embedded.Open(embedded.Options{Dir: filepath.Join(s.cfg.Home, "search")})
 	if err != nil {
-		return err
-	}
-	if lost := engine.Lost(); lost != nil {
-		s.log.Warn("the index of the search is made anew", "folder", s.cfg.Home, "reason", lost)
+		s.log.Error("the index of the search cannot be opened: this node has no search until it is started again",
+			"error", err)
+		s.searchFault.Store(&err)
+		engine = noIndex{err}
+	} else {
+		if lost := opened.Lost(); lost != nil {
+			s.log.Warn("the index of the search is made anew", "folder", s.cfg.Home, "reason", lost)
+		}
+		engine = opened
 	}
 	s.onStop("search", func(context.Context) error { return engine.Close() })
 	s.Search, err = index.New(index.Options{DB: s.DB, Engine: engine, Assets: s.Assets, Access: s.Access, Sites: s.Sites,
-		Cache: s.Cache, Logger: s.log, Settle: s.settleSearch})
+		Cache: s.Cache, Logger: s.log, Settle: s.settleSearch, Failed: s.searchFailed,
+		Idle: func(ctx context.Context) error { return s.Follow.Idle(ctx, index.FollowerName) }})
 	return err
 }
+
+// hasIndex reports whether this node has an index that can be filled.
+func (s *Server) hasIndex() bool {
+	if s.Search == nil {
+		return false
+	}
+	_, none := s.Search.Engine().(noIndex)
+	return !none
+}
+
+// noIndex stands for an index that cannot be opened.
+type noIndex struct{ why error }
+
+func (n noIndex) away() error {
+	return stoa.Unavailable(n.why, "search is not available at the moment")
+}
+
+func (n noIndex) Apply(context.Context, []search.Document, []byte, bool) error { return n.away() }
+
+func (n noIndex) Token(context.Context) ([]byte, error) { return nil, n.away() }
+
+func (n noIndex) Search(context.Context, search.Query) (search.Result, error) {
+	return search.Result{}, n.away()
+}
+
+func (n noIndex) Known(context.Context, stoa.ID, []search.Key) ([]search.Known, error) {
+	return nil, n.away()
+}
+
+func (n noIndex) Walk(context.Context, stoa.ID, string, stoa.ID, int) ([]search.Known, error) {
+	return nil, n.away()
+}
+
+func (n noIndex) ACLs(context.Context, stoa.ID) ([]string, error) { return nil, n.away() }
+
+func (n noIndex) Status(context.Context) (search.Status, error) { return search.Status{}, n.away() }
+
+func (noIndex) Close() error { return nil }
 
 // settleSearch waits until the index has what was committed before, for a while: what takes longer is found later.
 func (s *Server) settleSearch(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, settleLimit)
 	defer cancel()
 	err := s.Follow.Settle(limited, index.FollowerName)
-	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+	if ctx.Err() == nil && (errors.Is(err, context.DeadlineExceeded) || stoa.Is(err, stoa.KindNotFound)) {
 		return nil
 	}
 	return err
+}
+
+// searchFailed notes damage that only a question has met. The index is not replaced for it, which would let a question
+// that the program cannot answer take the index away: the next start compares all of it and makes it anew.
+func (s *Server) searchFailed(err error) {
+	var damaged *embedded.Damaged
+	if errors.As(err, &damaged) && s.searchDamaged.Swap(&err) == nil {
+		s.log.Error("the index of the search is damaged; start this node again, which looks for damage", "error", err)
+	}
 }
 
 // proveSearch compares a portion of the index with the rows.
@@ -82,8 +138,11 @@ const searchStuck = 30 * time.Second
 // searchTrouble is the warning of a node whose index cannot be read, or does not follow the change log.
 func (s *Server) searchTrouble() []cluster.Problem {
 	var why error
+	mend := "free some space or mend the disk that the home is on; the index is made anew by itself"
 	if fault := s.searchFault.Load(); fault != nil {
 		why = *fault
+	} else if fault := s.searchDamaged.Load(); fault != nil {
+		why, mend = *fault, "start this node again: the index is compared then, and made anew if it is damaged"
 	} else if followers := s.following.Load(); followers != nil {
 		for _, t := range followers.Troubles() {
 			if isSearchFollower(t.Follower) && t.Stuck > searchStuck {
@@ -96,7 +155,7 @@ func (s *Server) searchTrouble() []cluster.Problem {
 	}
 	text, _, _ := strings.Cut(why.Error(), "\n") // a damaged index adds where it was found
 	return []cluster.Problem{cluster.Problem{Requirement: "search", Code: cluster.CodeSearchIndex,
-		Mend: "free some space or mend the disk that the home is on; the index is made anew by itself"}.Saying(
+		Mend: mend}.Saying(
 		"the index of the search is not as it should be: %s", text)}
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/stoa-portal/stoa/follow"
 	"github.com/stoa-portal/stoa/page"
 	"github.com/stoa-portal/stoa/search"
+	"github.com/stoa-portal/stoa/search/embedded"
 	"github.com/stoa-portal/stoa/server/servertest"
 )
 
@@ -208,6 +209,68 @@ func TestSearch_PagesAreFoundByTheTextThatTheyShow(t *testing.T) {
 	_, err = a.Content.Publish(sys, text.ID, saved.Version, time.Time{})
 	ok(t, err)
 	finds(t, b, guest, "kittiwake", "page Page lighthouse")
+}
+
+// A page is found by an article's words where a visitor of the page is shown the article, and not otherwise.
+func TestSearch_WhatAPageDoesNotShowItIsNotFoundBy(t *testing.T) {
+	t.Parallel()
+	nodes := servertest.Start(t, 2)
+	a, b := nodes[0], nodes[1]
+	sys, st := servertest.System(), a.Site(t)
+	guest := guestOf(t, b)
+	_, shut := textPage(t, a, "shut", page.NewPage{Restricted: true})
+	_, locked := textPage(t, a, "locked", page.NewPage{Password: "sesame"})
+	_, err := a.Pages.Create(sys, st, page.NewPage{Slug: "open", Position: -1, Publish: true,
+		Title: map[stoa.Locale]string{st.Locale: "Open"}, Layout: page.Single(
+			page.Placed{Widget: "web-content", Settings: map[string]string{"article": shut.ID.String()}},
+			page.Placed{Widget: "web-content", Settings: map[string]string{"article": locked.ID.String()}},
+			page.Placed{Widget: "html", Settings: map[string]string{"html": "<p>Samphire</p>"}})})
+	ok(t, err)
+	finds(t, b, guest, "samphire", "page Open")
+	finds(t, b, guest, `"words of shut"`)
+	finds(t, b, guest, `"words of locked"`)
+	// The other languages of its article are the page's, too.
+	both := publishDraft(t, a, content.Draft{Slug: "both", Kind: content.KindPage, Text: map[stoa.Locale]content.Text{
+		"en": {Title: "Both", Body: "<p>Cockle</p>"}, "fr": {Title: "Deux", Body: "<p>Palourde</p>"}}, Default: "en"})
+	_, err = a.Pages.Create(sys, st, page.NewPage{Slug: "two", Position: -1, Publish: true, Type: page.TypeArticle,
+		Target: both.ID.String(), Title: map[stoa.Locale]string{st.Locale: "Two"}})
+	ok(t, err)
+	finds(t, b, guest, "palourde", "page Two")
+}
+
+func TestSearch_ATermInTheBinIsNoWordOfItsArticles(t *testing.T) {
+	t.Parallel()
+	nodes := servertest.Start(t, 2)
+	a, b := nodes[0], nodes[1]
+	sys, st := servertest.System(), a.Site(t)
+	guest := guestOf(t, b)
+	publishDraft(t, a, content.Draft{Slug: "one", NewTags: []string{"Glasswort"}, Text: textIn(st.Locale, "One", "<p>x</p>")})
+	finds(t, b, guest, "glasswort", "article One")
+	tag, err := a.Taxonomy.TagBySlug(sys, st.ID, "glasswort")
+	ok(t, err)
+	ok(t, a.Taxonomy.TrashTag(sys, st.Instance, st.ID, tag.ID))
+	finds(t, b, guest, "glasswort")
+	_, err = a.Assets.Restore(sys, []asset.Ref{{Kind: "tag", ID: tag.ID}})
+	ok(t, err)
+	finds(t, b, guest, "glasswort", "article One")
+}
+
+// An empty index in the place of another one is filled, and does not take over the place in the log that the other had.
+func TestSearch_AnIndexThatIsMadeAnewIsFilled(t *testing.T) {
+	t.Parallel()
+	n := servertest.Start(t, 1)[0]
+	st, guest := n.Site(t), guestOf(t, n)
+	publishDraft(t, n, content.Draft{Slug: "one", Text: textIn(st.Locale, "Kelp", "<p>Laminaria</p>")})
+	finds(t, n, guest, "kelp", "article Kelp")
+	engine := n.Search.Engine().(*embedded.Index)
+	anew, err := engine.Beside()
+	ok(t, err)
+	ok(t, engine.Replace(anew))
+	publishDraft(t, n, content.Draft{Slug: "two", Text: textIn(st.Locale, "Kelp again", "<p>Laminaria</p>")})
+	finds(t, n, guest, "kelp", "article Kelp", "article Kelp again")
+	if p := n.Search.Proof(); p.Differed > 0 {
+		t.Errorf("%d were mended by comparing: they were not filled in", p.Differed)
+	}
 }
 
 // Whatever an index has that is not as the rows are is found by comparing, and mended.

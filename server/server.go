@@ -121,8 +121,9 @@ type Server struct {
 	command  bool
 	watch    func(query string, args []any)
 
-	searchFault atomic.Pointer[error]          // why the index of the search cannot be compared
-	following   atomic.Pointer[follow.Service] // Follow, for those who may ask while the node starts
+	searchDamaged atomic.Pointer[error]          // what a question has met in the index of the search
+	searchFault   atomic.Pointer[error]          // why the index of the search cannot be compared
+	following     atomic.Pointer[follow.Service] // Follow, for those who may ask while the node starts
 
 	patterns []string // of the HTTP server
 

@@ -19,7 +19,8 @@ const (
 	searchPath  = "/search"
 	suggestPath = "/search/suggest"
 	searchSize  = 10
-	// Guests search so many at the same time on a node; who gets no place in time is asked to try again.
+	// So many guests search at the same time on a node, and as many people who are signed in; who gets no place in time is
+	// asked to try again. Suggestions have places of their own, and are left out without one.
 	searchPlaces = 8
 	searchWait   = time.Second
 	searchLimit  = 5 * time.Second // of one question
@@ -43,12 +44,10 @@ type searchView struct {
 	Filters    []filterView
 	Chosen     []link // each leads to the results without it
 	Orders     []choiceView
-	Hidden     []hidden // what a new question keeps
+	Sort       string // what a new question keeps
 	Next       string
 	First      string // address of the first page, when this is a later one
 }
-
-type hidden struct{ Name, Value string }
 
 type foundView struct {
 	Kind    string
@@ -112,16 +111,25 @@ func (a asked) question(v *visit) index.Question {
 	return ask
 }
 
-// place waits for one of the places of guests who search.
-func (h *Handler) place(ctx context.Context) (done func(), err error) {
-	if stoa.ActorFrom(ctx).SignedIn() {
-		return func() {}, nil
+// place waits for one of the places of those who search.
+func (h *Handler) place(ctx context.Context, ask index.Question) (done func(), err error) {
+	places, wait := h.searching[0], searchWait
+	switch {
+	case ask.Titles:
+		places, wait = h.searching[2], 0
+	case stoa.ActorFrom(ctx).SignedIn():
+		places = h.searching[1]
 	}
-	timer := time.NewTimer(searchWait)
+	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
-	case h.searching <- struct{}{}:
-		return func() { <-h.searching }, nil
+	case places <- struct{}{}:
+		return func() { <-places }, nil
+	default:
+	}
+	select {
+	case places <- struct{}{}:
+		return func() { <-places }, nil
 	case <-timer.C:
 		return nil, stoa.TooMany("very many people search just now; try again in a moment")
 	case <-ctx.Done():
@@ -131,7 +139,7 @@ func (h *Handler) place(ctx context.Context) (done func(), err error) {
 
 // answerTo asks the index, within limits.
 func (h *Handler) answerTo(ctx context.Context, v *visit, ask index.Question) (index.Answer, error) {
-	done, err := h.place(ctx)
+	done, err := h.place(ctx, ask)
 	if err != nil {
 		return index.Answer{}, err
 	}
@@ -219,11 +227,7 @@ func (h *Handler) fill(ctx context.Context, v *visit, a asked, found index.Answe
 			data.Filters = append(data.Filters, filter)
 		}
 	}
-	for name, value := range map[string]string{"sort": a.order} {
-		if value != "" {
-			data.Hidden = append(data.Hidden, hidden{name, value})
-		}
-	}
+	data.Sort = a.order
 }
 
 // foundAll is what is shown of hits. The home page has one address, which is not that of its place in the tree.

@@ -72,7 +72,7 @@ type Handler struct {
 	misses     *cache.Region[missed]
 	mapping    chan struct{} // full while a file of a site map is made
 	mapWaiting chan struct{}
-	searching  chan struct{} // has a place for each guest whose search runs
+	searching  [3]chan struct{} // places of searches that run: of guests, of people who are signed in, of suggestions
 }
 
 // New makes the handler.
@@ -105,7 +105,8 @@ func New(o Options) (*Handler, error) {
 			MaxBytes: maxMissing},
 			func(m missed) int { return 150 + len(m.To) + len(m.Key) }),
 		mapping: make(chan struct{}, 1), mapWaiting: make(chan struct{}, maxMapWaiters),
-		searching: make(chan struct{}, searchPlaces)}, nil
+		searching: [3]chan struct{}{make(chan struct{}, searchPlaces), make(chan struct{}, searchPlaces),
+			make(chan struct{}, searchPlaces)}}, nil
 }
 
 // screens reads the package's own templates, whose words are those of one language.

@@ -161,7 +161,7 @@ func excerpt(text string, w search.Words) Excerpt {
 			break
 		}
 	}
-	if to == from { // one word without an end
+	if to == from || to > from+2*excerptLength { // one word without an end, or none for long
 		to = min(len(text), from+excerptLength)
 		for to < len(text) && !utf8.RuneStart(text[to]) {
 			to++

@@ -60,5 +60,8 @@ func TestExcerpt_IsWhereTheWordsAre(t *testing.T) {
 	if got := marked(excerpt(strings.Repeat("x", 5000), search.Parse("y"))); len(got) == 0 {
 		t.Error("a text without spaces has none")
 	}
+	if got := marked(excerpt(strings.Repeat("- ", 5000), search.Parse("y"))); len(got) > 2*excerptLength {
+		t.Errorf("of a text without words it has %d bytes", len(got))
+	}
 	_ = excerpt(strings.Repeat("tide ", 100_000), search.Parse("tide"))
 }

@@ -29,7 +29,8 @@ func (s *Service) Follower() follow.Follower {
 		Apply: s.follow, Rebuild: s.rebuild, Token: s.o.Engine.Token}
 }
 
-// follow brings the index to the present state of what was changed.
+// follow brings the index to the present state of what was changed. What lies below a thing, or depends on it, is
+// written before the thing itself, which is written with the token: so when this is cut off, it is all done again.
 func (s *Service) follow(ctx context.Context, b follow.Batch) error {
 	instances, err := s.instances(ctx)
 	if err != nil {
@@ -37,89 +38,90 @@ func (s *Service) follow(ctx context.Context, b follow.Batch) error {
 	}
 	s.writing.Lock()
 	defer s.writing.Unlock()
+	if err := s.sameIndex(ctx); err != nil {
+		return err
+	}
 	var docs []search.Document
 	for _, t := range s.types() {
-		var own []stoa.ID
+		changed := map[string][]stoa.ID{} // by kind of change
 		for _, c := range b.Changes {
-			if c.Kind == t.Kind {
-				own = append(own, c.ID)
+			if slices.Contains(t.Found.Changes, c.Kind) {
+				changed[c.Kind] = append(changed[c.Kind], c.ID)
 			}
 		}
-		slices.Sort(own)
-		own = slices.Compact(own)
-		var moved []stoa.ID
+		own := sorted(changed[t.Kind])
+		delete(changed, t.Kind)
 		for part := range slices.Chunk(own, portion) {
 			d, err := s.compare(ctx, t, part, instances)
 			if err != nil {
 				return err
 			}
-			docs, moved = append(docs, d.docs...), append(moved, d.moved...)
-		}
-		for _, id := range moved {
-			if docs, err = s.after(ctx, t, t.Kind, id, instances, docs); err != nil {
-				return err
+			docs = append(docs, d.docs...)
+			if len(d.moved) > 0 {
+				changed[t.Kind] = append(changed[t.Kind], d.moved...)
 			}
 		}
-		for _, c := range b.Changes {
-			if c.Kind == t.Kind || !slices.Contains(t.Found.Changes, c.Kind) {
-				continue
-			}
-			if docs, err = s.after(ctx, t, c.Kind, c.ID, instances, docs); err != nil {
-				return err
-			}
+		if err := s.writeAfter(ctx, t, changed, own, instances); err != nil {
+			return err
 		}
 	}
-	return s.write(ctx, latest(docs), b.Token)
+	if err := s.write(ctx, docs, b.Token); err != nil {
+		return err
+	}
+	s.placed = s.placed || b.Token != nil
+	return nil
 }
 
-// after adds what differs of the things that are found otherwise after a change. What would be too much to hold is
-// written at once: it is written again if the batch is told again.
-func (s *Service) after(
-	ctx context.Context, t asset.Type, kind string, id stoa.ID, instances []stoa.ID, docs []search.Document,
-) ([]search.Document, error) {
+// sameIndex fails once after the index was replaced by an empty one: the follower then begins at its beginning, instead
+// of telling it the place in the log that the one before had.
+func (s *Service) sameIndex(ctx context.Context) error {
+	token, err := s.o.Engine.Token(ctx)
+	if err != nil {
+		return err
+	}
+	if token == nil && s.placed {
+		s.placed = false
+		return stoa.Unavailable(nil, "the index of the search was made anew")
+	}
+	return nil
+}
+
+// writeAfter writes what is found otherwise after changes, by their kinds, but for the things that are compared
+// already.
+func (s *Service) writeAfter(
+	ctx context.Context, t asset.Type, changed map[string][]stoa.ID, but, instances []stoa.ID,
+) error {
 	if t.Found.After == nil {
-		return docs, nil
+		return nil
 	}
-	for last := stoa.ID(0); ; {
-		ids, err := t.Found.After(ctx, s.o.DB, kind, id, last, portion)
+	var ids []stoa.ID
+	for kind, things := range changed {
+		more, err := t.Found.After(ctx, s.o.DB, kind, sorted(things))
 		if err != nil {
-			return nil, fmt.Errorf("index: find what a change of %s %d touches: %w", kind, id, err)
+			return fmt.Errorf("index: find what changes of the kind %s touch: %w", kind, err)
 		}
-		if len(ids) == 0 {
-			return docs, nil
-		}
-		d, err := s.compare(ctx, t, ids, instances)
-		if err != nil {
-			return nil, err
-		}
-		if docs = append(docs, d.docs...); len(docs) > 4*portion {
-			if err := s.write(ctx, latest(docs), nil); err != nil {
-				return nil, err
-			}
-			docs = nil
-		}
-		last = ids[len(ids)-1]
+		ids = append(ids, more...)
 	}
+	ids = slices.DeleteFunc(sorted(ids), func(id stoa.ID) bool {
+		_, compared := slices.BinarySearch(but, id)
+		return compared
+	})
+	for part := range slices.Chunk(ids, portion) {
+		d, err := s.compare(ctx, t, part, instances)
+		if err != nil {
+			return err
+		}
+		if err := s.write(ctx, d.docs, nil); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// latest leaves of several documents of a thing in an instance the last one.
-func latest(docs []search.Document) []search.Document {
-	type place struct {
-		search.Key
-		instance stoa.ID
-	}
-	at := make(map[place]int, len(docs))
-	out := docs[:0:0]
-	for _, d := range docs {
-		p := place{d.Key(), d.Instance}
-		if i, ok := at[p]; ok {
-			out[i] = d
-			continue
-		}
-		at[p] = len(out)
-		out = append(out, d)
-	}
-	return out
+// sorted gives each id once, in order.
+func sorted(ids []stoa.ID) []stoa.ID {
+	slices.Sort(ids)
+	return slices.Compact(ids)
 }
 
 // spot is where a portion of a rebuild begins: at the rows of a kind, or, later, at what the index has of it in an

@@ -21,7 +21,7 @@ import (
 	"github.com/stoa-portal/stoa/site"
 )
 
-// Options are what a Service needs; all but Logger and Settle are required.
+// Options are what a Service needs; all but Logger and the functions are required.
 type Options struct {
 	DB     *db.DB
 	Engine search.Engine
@@ -30,8 +30,12 @@ type Options struct {
 	Sites  *site.Service
 	Cache  *cache.Cache
 	Logger *slog.Logger
-	// Settle waits until what was committed before the call is in the index; nil: no one waits.
+	// Settle waits until what was committed before the call is in the index, but for what is filled anew; Idle for that
+	// as well. nil: no one waits.
 	Settle func(ctx context.Context) error
+	Idle   func(ctx context.Context) error
+	// Failed is told of each question that the index could not answer; nil: no one is.
+	Failed func(err error)
 }
 
 // Service keeps the index. It is safe for concurrent use.
@@ -42,6 +46,7 @@ type Service struct {
 
 	// Each writer reads the rows under this lock, so that of two who write a thing the later one has read later.
 	writing sync.Mutex
+	placed  bool // the index has had a place in the change log; held by writing
 
 	acls       sync.Map // by instance: *words
 	generation atomic.Int64
@@ -90,8 +95,8 @@ func (s *Service) instances(ctx context.Context) ([]stoa.ID, error) {
 // difference is what has to be written so that the index has things as their rows are.
 type difference struct {
 	docs []search.Document
-	// moved are things that other people may see than the index knows, or that are new to it: what lies below them may
-	// be theirs, too.
+	// moved are things that other people may view than the index knows, or that it does not know: what lies below them
+	// may be for other people, too.
 	moved []stoa.ID
 }
 

@@ -2,12 +2,16 @@ package index
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/search"
 )
+
+// proofPatience is how long the follower may take to be done before a comparison is put off.
+const proofPatience = 10 * time.Second
 
 // proof is how far index and rows have been compared.
 type proof struct {
@@ -89,8 +93,14 @@ func (s *Service) proveSome(
 	if len(d.docs) == 0 {
 		return last, compared, 0, nil
 	}
-	if s.o.Settle != nil {
-		if err := s.o.Settle(ctx); err != nil {
+	if s.o.Idle != nil { // a follower that is behind, or fills the index, mends it itself
+		patient, cancel := context.WithTimeout(ctx, proofPatience)
+		err := s.o.Idle(patient)
+		cancel()
+		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+			return last, 0, 0, nil
+		}
+		if err != nil {
 			return 0, 0, 0, err
 		}
 	}
@@ -103,7 +113,10 @@ func (s *Service) proveSome(
 		s.log.Warn("the index of the search was not as the row is; it has been mended", "kind", doc.Kind, "id", doc.ID,
 			"gone", doc.Gone)
 	}
-	return last, compared, uint64(len(d.docs)), s.write(ctx, latest(d.docs), nil)
+	if err := s.writeAfter(ctx, t, map[string][]stoa.ID{t.Kind: d.moved}, ids, instances); err != nil {
+		return last, compared, 0, err
+	}
+	return last, compared, uint64(len(d.docs)), s.write(ctx, d.docs, nil)
 }
 
 func (s *Service) differing(

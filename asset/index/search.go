@@ -9,6 +9,7 @@ import (
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
 	"github.com/stoa-portal/stoa/asset"
+	"github.com/stoa-portal/stoa/db"
 	"github.com/stoa-portal/stoa/search"
 	"github.com/stoa-portal/stoa/site"
 )
@@ -84,17 +85,20 @@ func (s *Service) Search(ctx context.Context, instance stoa.ID, ask Question) (A
 	}
 	res, err := s.o.Engine.Search(ctx, q)
 	if err != nil {
+		if s.o.Failed != nil && ctx.Err() == nil {
+			s.o.Failed(err)
+		}
 		return a, fmt.Errorf("search: %w", err)
 	}
 	a.Total, a.More, a.Facets, a.Next, a.Instead = res.Total, res.More, res.Facets, res.Next, res.Instead
-	a.Hits, err = s.show(ctx, res.Hits, ask.Locale, a.Words)
+	a.Hits, err = s.show(ctx, res.Hits, ask, a.Words)
 	return a, err
 }
 
 // show makes of hits what is shown of them. What has changed since it was indexed, so that the actor may not view it,
 // is left out.
 func (s *Service) show(
-	ctx context.Context, hits []search.Hit, l stoa.Locale, words search.Words,
+	ctx context.Context, hits []search.Hit, ask Question, words search.Words,
 ) ([]Found, error) {
 	found := map[search.Key]Found{}
 	for _, t := range s.types() {
@@ -107,7 +111,7 @@ func (s *Service) show(
 		if len(ids) == 0 {
 			continue
 		}
-		if err := s.showKind(ctx, t, ids, l, words, found); err != nil {
+		if err := s.showKind(ctx, t, ids, ask, words, found); err != nil {
 			return nil, err
 		}
 	}
@@ -121,7 +125,7 @@ func (s *Service) show(
 }
 
 func (s *Service) showKind(
-	ctx context.Context, t asset.Type, ids []stoa.ID, l stoa.Locale, words search.Words, found map[search.Key]Found,
+	ctx context.Context, t asset.Type, ids []stoa.ID, ask Question, words search.Words, found map[search.Key]Found,
 ) error {
 	entries, err := t.Read(ctx, s.o.DB, ids)
 	if err != nil {
@@ -141,13 +145,18 @@ func (s *Service) showKind(
 			return err
 		}
 		f := Found{Entry: e, Site: st, Changed: docs[i].Modified}
-		if f.Address, err = t.Found.Address(ctx, s.o.DB, e); err != nil {
+		if f.Address, err = t.Found.Address(ctx, s.o.DB, e); db.IsNoRows(err) {
+			continue // deleted since its row was read
+		}
+		if err != nil {
 			return fmt.Errorf("search: read the address of what was found: %w", err)
 		}
-		text, in := docs[i].Find(l)
+		text, in := docs[i].Find(ask.Locale, st.Locale)
 		f.Locale = in
 		f.Title = mark(text.Title, words)
-		f.Text = excerpt(text.Body, words)
+		if !ask.Titles {
+			f.Text = excerpt(text.Body, words)
+		}
 		found[search.Key{Kind: t.Kind, ID: e.ID}] = f
 	}
 	return nil

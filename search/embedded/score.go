@@ -293,18 +293,27 @@ func (s *scorer) phraseIn(f textField, words [][]string, weight float64) error {
 	for _, i := range order {
 		next := map[int][]int{}
 		for _, t := range words[i] {
+			var late error // a long text has very many places
 			err := s.where(f.name, t, begins, func(doc int, p *index.TermFieldDoc) {
 				norms[doc] = p.Norm
 				for _, v := range p.Vectors {
+					if late = cmp.Or(late, s.tick()); late != nil {
+						return
+					}
 					begin := int(v.Pos) - i
-					if begins == nil || slices.Contains(begins[doc], begin) {
+					_, goesOn := slices.BinarySearch(begins[doc], begin)
+					if begins == nil || goesOn {
 						next[doc] = append(next[doc], begin)
 					}
 				}
 			})
-			if err != nil {
+			if err = cmp.Or(err, late); err != nil {
 				return err
 			}
+		}
+		for doc, at := range next {
+			slices.Sort(at)
+			next[doc] = slices.Compact(at)
 		}
 		if begins = next; len(begins) == 0 {
 			return nil

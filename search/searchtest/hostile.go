@@ -17,6 +17,7 @@ func hostile() map[string]func(*bench) {
 		"UnparsedWords":      unparsed,
 		"CancelledIsAnError": cancelled,
 		"StrangeKeys":        strangeKeys,
+		"OneWordForever":     oneWordForever,
 	}
 }
 
@@ -138,4 +139,11 @@ func strangeKeys(b *bench) {
 			b.Errorf("Known of %q: %v, %v", h.Key, known, err)
 		}
 	}
+}
+
+// oneWordForever asks for phrases of a text that is one word again and again: that is no more work than its length.
+func oneWordForever(b *bench) {
+	b.put(doc(1, "dump", strings.Repeat("00 ", 200_000)), doc(2, "two", "00 00"), doc(3, "one", "00"))
+	b.wants(ask(`"00 00"`), 1, 2)
+	b.wants(ask(`"00 00 00 00"`), 1)
 }
