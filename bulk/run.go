@@ -31,7 +31,7 @@ func (s *Service) Job() job.Job {
 		Name:     JobName,
 		Does:     "Works through bulk actions",
 		Kind:     job.Once,
-		Schedule: "@every 1m",
+		Schedule: "@every 5m",
 		Timeout:  2 * runFor,
 		Run:      s.work,
 	}

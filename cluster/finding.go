@@ -141,7 +141,7 @@ func (o folder) follows(f, cause Finding) bool {
 		switch f.Code {
 		case CodeDatabaseAway: // the server that is there is not the one
 			return within(f.Nodes, cause.Nodes)
-		case CodeProofOld, CodeChangeLate, CodeStoreUnknown:
+		case CodeProofOld, CodeChangeLate, CodeStoreUnknown, CodeFollowBehind, CodeSearchIndex:
 			return within(f.Nodes, cause.Nodes)
 		case CodeNodeMute, CodeLinkCut, CodeNodeSilent:
 			return blind || within(f.Nodes, cause.Nodes)

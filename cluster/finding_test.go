@@ -48,6 +48,16 @@ func TestFinding_WhatFollowsFromACauseIsFoldedUnderIt(t *testing.T) {
 			}
 			a.Answers[2].Err = errors.New("late")
 		}},
+		{"and an index cannot be filled", "database.away[search.index follow.behind]", func(a *Asked) {
+			a.Answers[1].Value.Problems = append(away("x"),
+				Problem{Requirement: "search", Message: "stuck", Mend: "m", Code: CodeSearchIndex},
+				Problem{Requirement: "followers", Message: "stuck", Mend: "m", Code: CodeFollowBehind})
+		}},
+		{"the index of another node is not its consequence", "database.away search.index", func(a *Asked) {
+			a.Answers[1].Value.Problems = away("x")
+			a.Answers[2].Value.Problems = []Problem{
+				{Requirement: "search", Message: "stuck", Mend: "m", Code: CodeSearchIndex}}
+		}},
 		{"one node is cut off from the database", "database.away[proof.old]", func(a *Asked) {
 			a.Answers[1].Value.Problems, a.Answers[1].Value.ProofAge = away("x"), -1
 		}},

@@ -92,7 +92,7 @@ type DB struct {
 	turns   turns
 	memory  *memory
 	sent    sentBeats
-	journal Journal
+	journal atomic.Pointer[Journal]
 	witness Witness
 	auditor Auditor
 	ids     idBlock
@@ -287,9 +287,17 @@ func (d *DB) MovedTo() string {
 	return to
 }
 
-// SetJournal tells who writes down what transactions changed. It is called once, before the first
-// Write that changes anything; package change is the journal.
-func (d *DB) SetJournal(j Journal) { d.journal = j }
+// SetJournal tells who writes down what transactions changed. It is called before the first Write that changes
+// anything; package change is the journal. A Write that has begun may use the one before.
+func (d *DB) SetJournal(j Journal) { d.journal.Store(&j) }
+
+// writesDown is the journal; nil without one.
+func (d *DB) writesDown() Journal {
+	if j := d.journal.Load(); j != nil {
+		return *j
+	}
+	return nil
+}
 
 // SetAuditor names who writes down who made each transaction of Write. It is called once, before the first
 // transaction that matters; without it nothing is written down.

@@ -70,6 +70,7 @@ type Tx struct {
 	idNext  int64
 	idLast  int64
 	token   string
+	journal Journal // nil: none
 	last    func(ctx context.Context, tx *Tx) error
 	repeats bool
 }
@@ -328,7 +329,8 @@ func (d *DB) beginWrite(ctx context.Context, p *pools) (*sql.Tx, error) {
 
 // writeOnce is one attempt. retry says that nothing was committed and that trying again can help.
 func (d *DB) writeOnce(ctx context.Context, fn func(ctx context.Context, tx *Tx) error) (retry bool, err error) {
-	if err := d.moved(); err != nil && d.journal != nil { // a tool may fill it anew
+	journal := d.writesDown()
+	if err := d.moved(); err != nil && journal != nil { // a tool may fill it anew
 		return false, err
 	}
 	p := d.pools.Load()
@@ -336,7 +338,7 @@ func (d *DB) writeOnce(ctx context.Context, fn func(ctx context.Context, tx *Tx)
 	if err != nil {
 		return isTransient(err), err
 	}
-	tx := &Tx{db: d, tx: sqlTx, now: d.opt.Now().UTC(), token: p.token()}
+	tx := &Tx{db: d, tx: sqlTx, now: d.opt.Now().UTC(), token: p.token(), journal: journal}
 	var n uint64
 	numbered := false
 	finished := false
@@ -344,7 +346,7 @@ func (d *DB) writeOnce(ctx context.Context, fn func(ctx context.Context, tx *Tx)
 		if !finished {
 			_ = sqlTx.Rollback()
 			if numbered {
-				d.journal.Done(ctx, n, nil, false)
+				journal.Done(ctx, n, nil, false)
 			}
 		}
 	}()
@@ -356,8 +358,8 @@ func (d *DB) writeOnce(ctx context.Context, fn func(ctx context.Context, tx *Tx)
 			return isTransient(err), fmt.Errorf("write down who did this: %w", err)
 		}
 	}
-	if len(tx.changes) > 0 && d.journal != nil {
-		n, err = d.journal.Append(ctx, tx, tx.changes)
+	if len(tx.changes) > 0 && journal != nil {
+		n, err = journal.Append(ctx, tx, tx.changes)
 		numbered = n != 0
 		if err != nil {
 			return isTransient(err), fmt.Errorf("append to the change log: %w", err)
@@ -385,25 +387,25 @@ func (d *DB) writeOnce(ctx context.Context, fn func(ctx context.Context, tx *Tx)
 		if definite(err) {
 			_ = sqlTx.Rollback()
 			if numbered {
-				d.journal.Done(ctx, n, nil, false)
+				journal.Done(ctx, n, nil, false)
 			}
 			return isTransient(err), err
 		}
 		if !numbered {
 			return tx.repeats, unknownOutcome(err)
 		}
-		committed, settleErr := d.settle(ctx, n)
+		committed, settleErr := settle(ctx, journal, n, d.opt.WriteTimeout)
 		if settleErr != nil {
 			// The number stays open on purpose: readers keep probing for it.
 			return false, unknownOutcome(errors.Join(err, settleErr))
 		}
 		if !committed {
-			d.journal.Done(ctx, n, nil, false)
+			journal.Done(ctx, n, nil, false)
 			return true, err
 		}
 	}
 	if numbered {
-		d.journal.Done(ctx, n, tx.changes, true)
+		journal.Done(ctx, n, tx.changes, true)
 	}
 	for _, fn := range tx.after {
 		fn()
@@ -412,13 +414,13 @@ func (d *DB) writeOnce(ctx context.Context, fn func(ctx context.Context, tx *Tx)
 }
 
 // settle asks the database for the outcome of a COMMIT that was not answered (rule 27).
-func (d *DB) settle(ctx context.Context, n uint64) (bool, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.opt.WriteTimeout)
+func settle(ctx context.Context, journal Journal, n uint64, limit time.Duration) (bool, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
 	var err error
 	for range 5 {
 		var committed bool
-		if committed, err = d.journal.Settle(ctx, n); err == nil {
+		if committed, err = journal.Settle(ctx, n); err == nil {
 			return committed, nil
 		}
 		select {
@@ -433,7 +435,7 @@ func (d *DB) settle(ctx context.Context, n uint64) (bool, error) {
 // sameHistory fails when the server that the transaction runs on does not belong to the history that this
 // process follows, whatever stands between.
 func (tx *Tx) sameHistory(ctx context.Context) error {
-	if tx.token == "" || tx.db.dialect == SQLite || tx.db.journal == nil { // a tool may change the history itself
+	if tx.token == "" || tx.db.dialect == SQLite || tx.journal == nil { // a tool may change the history itself
 		return nil
 	}
 	var token string
@@ -511,7 +513,7 @@ func (d *DB) controlTx(ctx context.Context, p *pools, control bool, fn func(tx *
 		return wrapUnavailable(err)
 	}
 	defer func() { _ = sqlTx.Rollback() }()
-	tx := &Tx{db: d, tx: sqlTx, now: d.opt.Now().UTC(), token: p.token()}
+	tx := &Tx{db: d, tx: sqlTx, now: d.opt.Now().UTC(), token: p.token(), journal: d.writesDown()}
 	if err := fn(tx); err != nil {
 		return wrapUnavailable(err)
 	}

@@ -44,6 +44,9 @@ func (s *Service) Stop() {
 	s.withdraw()
 }
 
+// calmPolls is how many looks at the tables a service leaves out that knows of nothing that is due.
+const calmPolls = 4
+
 func (s *Service) loop() {
 	timer := time.NewTicker(s.o.Poll)
 	defer timer.Stop()
@@ -67,11 +70,15 @@ func (s *Service) loop() {
 		case <-s.wake:
 		case <-timer.C:
 			// A node with work for others wakes them, so a calm service looks less often for what nothing told of.
-			if s.calm && !s.comes() {
+			for range calmPolls {
+				if !s.calm || s.comes() {
+					break
+				}
 				select {
 				case <-s.life.Done():
 					return
 				case <-s.wake:
+					s.calm = false
 				case <-timer.C:
 				}
 			}

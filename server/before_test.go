@@ -166,7 +166,7 @@ func TestUpgrade_TheVersionBeforeServesBesideThisOneUntilItIsFinished(t *testing
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build the program: %v\n%s", err, out)
 	}
-	for _, e := range []dbtest.Engine{dbtest.Postgres, dbtest.MariaDB} {
+	for _, e := range dbtest.Servers() {
 		t.Run(string(e), func(t *testing.T) {
 			dir, address := t.TempDir(), dbtest.Empty(t, e)
 			old, young := newProgram(t, before, dir, "old", address), newProgram(t, now, dir, "young", address)

@@ -95,7 +95,7 @@ func throw(t *testing.T, admin *sql.DB, name string) {
 // Once a node has found out that its database does not answer, nobody who is signed in waits for that again; the other
 // node goes on, and the one that was cut off finds back by itself.
 func TestDatabase_CutOffNodeLetsNobodyWait(t *testing.T) {
-	for _, e := range []dbtest.Engine{dbtest.Postgres, dbtest.MariaDB} {
+	for _, e := range dbtest.Servers() {
 		t.Run(string(e), func(t *testing.T) {
 			g := servertest.NewGroup(t, e)
 			g.Breakable = true

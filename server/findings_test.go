@@ -24,7 +24,7 @@ import (
 // onServers runs the test on every engine that is a server.
 func onServers(t *testing.T, fn func(t *testing.T, g *servertest.Group)) {
 	t.Helper()
-	for _, e := range []dbtest.Engine{dbtest.Postgres, dbtest.MariaDB} {
+	for _, e := range dbtest.Servers() {
 		t.Run(string(e), func(t *testing.T) {
 			t.Parallel() // it waits most of the time
 			g := servertest.NewGroup(t, e)

@@ -12,7 +12,7 @@ import (
 // A command at one node forgets another that is dead, and only that.
 func TestForget_ByCommandOfAnotherNode(t *testing.T) {
 	t.Parallel()
-	for _, e := range []dbtest.Engine{dbtest.Postgres, dbtest.MariaDB} {
+	for _, e := range dbtest.Servers() {
 		t.Run(string(e), func(t *testing.T) {
 			g := servertest.NewGroup(t, e)
 			g.Linked, g.Breakable = true, true

@@ -91,7 +91,7 @@ func TestKept_SessionThatEndedElsewhere(t *testing.T) {
 // The same while the database is away from the node that the form came to.
 func TestKept_DatabaseAway(t *testing.T) {
 	t.Parallel()
-	for _, e := range []dbtest.Engine{dbtest.Postgres, dbtest.MariaDB} {
+	for _, e := range dbtest.Servers() {
 		t.Run(string(e), func(t *testing.T) {
 			g := servertest.NewGroup(t, e)
 			g.Breakable = true

@@ -19,7 +19,7 @@ import (
 // shows is marked for guests, with an honest age, and not shown to anybody else. The other node, whose commits return,
 // goes on as ever, and so does the first when its own do again.
 func TestProof_DatabaseThatReturnsNoCommit(t *testing.T) {
-	for _, e := range []dbtest.Engine{dbtest.Postgres, dbtest.MariaDB} {
+	for _, e := range dbtest.Servers() {
 		t.Run(string(e), func(t *testing.T) {
 			g := servertest.NewGroup(t, e)
 			g.Breakable = true

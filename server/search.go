@@ -19,6 +19,7 @@ import (
 
 const (
 	proveEvery  = 5 * time.Second // between portions of comparing index and rows
+	provePause  = 5 * time.Minute // after all of them: a portal where nothing happens hardly touches the database
 	settleLimit = 2 * time.Second // that who has written waits for the index
 )
 
@@ -108,6 +109,9 @@ func (s *Server) searchFailed(err error) {
 
 // proveSearch compares a portion of the index with the rows.
 func (s *Server) proveSearch(ctx context.Context) {
+	if time.Since(s.Search.Proof().Pass) < provePause && s.searchFault.Load() == nil {
+		return
+	}
 	ctx, cancel := context.WithTimeout(stoa.WithActor(ctx, stoa.SystemActor()), time.Minute)
 	defer cancel()
 	err := s.Search.Prove(ctx)
@@ -115,7 +119,7 @@ func (s *Server) proveSearch(ctx context.Context) {
 		s.searchFault.Store(nil)
 		return
 	}
-	if s.ctx.Err() != nil {
+	if s.ctx.Err() != nil || errors.Is(err, index.ErrRows) { // what the database cannot do is a finding of its own
 		return
 	}
 	var damaged *embedded.Damaged
@@ -147,6 +151,9 @@ func (s *Server) searchTrouble() []cluster.Problem {
 		for _, t := range followers.Troubles() {
 			if isSearchFollower(t.Follower) && t.Stuck > searchStuck {
 				why = t.Error
+				if errors.Is(why, index.ErrRows) {
+					mend = "see what the log of this node says of the database; the index goes on by itself"
+				}
 			}
 		}
 	}

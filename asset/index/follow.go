@@ -98,7 +98,7 @@ func (s *Service) writeAfter(
 	for kind, things := range changed {
 		more, err := t.Found.After(ctx, s.o.DB, kind, sorted(things))
 		if err != nil {
-			return fmt.Errorf("index: find what changes of the kind %s touch: %w", kind, err)
+			return fmt.Errorf("%w: what changes of the kind %s touch: %w", ErrRows, kind, err)
 		}
 		ids = append(ids, more...)
 	}
@@ -213,7 +213,7 @@ func (s *Service) ids(ctx context.Context, t asset.Type, at spot, scope stoa.ID)
 		list, err := db.All(ctx, s.o.DB, func(r db.Scanner) (id stoa.ID, err error) { return id, r.Scan(&id) },
 			"SELECT id FROM "+t.Table+" WHERE id > ?"+where+" ORDER BY id LIMIT ?", append(args, portion)...)
 		if err != nil {
-			return nil, fmt.Errorf("index: list the things of the kind %s: %w", t.Kind, err)
+			return nil, fmt.Errorf("%w: the list of the kind %s: %w", ErrRows, t.Kind, err)
 		}
 		return list, nil
 	}

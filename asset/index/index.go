@@ -79,6 +79,9 @@ func (s *Service) types() []asset.Type {
 	return slices.DeleteFunc(slices.Clone(s.o.Assets.Types()), func(t asset.Type) bool { return t.Found == nil })
 }
 
+// ErrRows says that it was the database that could not answer, and not the index.
+var ErrRows = errors.New("index: the rows cannot be read")
+
 // portion is how many things are looked at at once: their texts are in memory meanwhile.
 const portion = 50
 
@@ -87,7 +90,7 @@ func (s *Service) instances(ctx context.Context) ([]stoa.ID, error) {
 	list, err := db.All(ctx, s.o.DB, func(r db.Scanner) (id stoa.ID, err error) { return id, r.Scan(&id) },
 		"SELECT id FROM site_instance ORDER BY id")
 	if err != nil {
-		return nil, fmt.Errorf("index: read the instances: %w", err)
+		return nil, fmt.Errorf("%w: the instances: %w", ErrRows, err)
 	}
 	return list, nil
 }
@@ -105,7 +108,7 @@ func (s *Service) compare(ctx context.Context, t asset.Type, ids, instances []st
 	var d difference
 	list, err := t.Found.Documents(ctx, s.o.DB, ids)
 	if err != nil {
-		return d, fmt.Errorf("index: read things of the kind %s: %w", t.Kind, err)
+		return d, fmt.Errorf("%w: those of the kind %s: %w", ErrRows, t.Kind, err)
 	}
 	now := make(map[stoa.ID]search.Document, len(list))
 	for _, doc := range list {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stoa-portal/stoa"
+	"github.com/stoa-portal/stoa/asset"
 	"github.com/stoa-portal/stoa/search"
 )
 
@@ -34,8 +35,9 @@ func (s *Service) Proof() ProofStatus {
 	return s.proof.status
 }
 
-// Prove compares the next portion of index and rows, and mends what differs. The log was followed before, so a
-// difference is one that nothing else would ever have mended.
+// Prove compares the next things of index and rows, about fifty, and mends what differs; it ends with the last kind. The
+// log was followed before, so a difference is one that nothing else would ever have mended. What the database could not
+// answer is an ErrRows.
 func (s *Service) Prove(ctx context.Context) error {
 	types := s.types()
 	if len(types) == 0 {
@@ -45,6 +47,21 @@ func (s *Service) Prove(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	for done := uint64(0); done < portion; {
+		compared, last, err := s.proveNext(ctx, types, instances)
+		if err != nil || last {
+			return err
+		}
+		done += compared
+	}
+	return nil
+}
+
+// proveNext compares things of one kind, in the rows or in what the index has of an instance, and moves on; last says
+// that with them everything has been compared.
+func (s *Service) proveNext(
+	ctx context.Context, types []asset.Type, instances []stoa.ID,
+) (things uint64, last bool, err error) {
 	s.proof.mu.Lock()
 	at := s.proof.at
 	s.proof.mu.Unlock()
@@ -55,30 +72,31 @@ func (s *Service) Prove(ctx context.Context) error {
 		}
 	}
 	at.kind = types[i].Kind
-	last, compared, differed, err := s.proveSome(ctx, i, at, instances)
+	newest, compared, differed, err := s.proveSome(ctx, i, at, instances)
 	if err != nil {
-		return err
+		return 0, false, err
 	}
 	s.proof.mu.Lock()
 	defer s.proof.mu.Unlock()
 	s.proof.status.Compared += compared
 	s.proof.status.Differed += differed
-	if last != 0 {
-		at.after = last
+	if newest != 0 {
+		at.after = newest
 		s.proof.at = at
-		return nil
+		return compared, false, nil
 	}
 	for _, id := range instances {
 		if id > at.instance {
 			s.proof.at = spot{at.kind, id, 0}
-			return nil
+			return compared, false, nil
 		}
 	}
 	s.proof.at = spot{kind: types[(i+1)%len(types)].Kind}
 	if i+1 == len(types) {
 		s.proof.status.Pass = time.Now()
+		return compared, true, nil
 	}
-	return nil
+	return compared, false, nil
 }
 
 func (s *Service) proveSome(

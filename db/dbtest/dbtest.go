@@ -16,6 +16,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -33,8 +34,21 @@ const (
 	MariaDB  Engine = "mariadb"
 )
 
-// Engines are all engines, SQLite first.
-func Engines() []Engine { return []Engine{SQLite, Postgres, MariaDB} }
+// Engines are all engines, SQLite first, or those of them that STOA_TEST_ENGINES names, separated by commas: tests that
+// take very long have one server a day in `make test`.
+func Engines() []Engine {
+	all := []Engine{SQLite, Postgres, MariaDB}
+	names := os.Getenv("STOA_TEST_ENGINES")
+	if names == "" {
+		return all
+	}
+	return slices.DeleteFunc(all, func(e Engine) bool { return !slices.Contains(strings.Split(names, ","), string(e)) })
+}
+
+// Servers are the Engines that are servers.
+func Servers() []Engine {
+	return slices.DeleteFunc(Engines(), func(e Engine) bool { return e == SQLite })
+}
 
 // New gives a migrated SQLite database of the test's own, closed with the test.
 func New(t testing.TB) *db.DB {

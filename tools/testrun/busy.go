@@ -18,7 +18,8 @@ import (
 
 // A test that fails for being late says nothing of the product. So some run while other processes keep the
 // processors busy: all of the tiers unit, worlds and mutant with -load, and without it a seventh of the unit
-// packages, another each day. Of the package whose tests take longer than all others' it is a seventh of its tests.
+// packages, another each day. Of the package whose tests take longer than all others' it is a seventh of its tests, and
+// it has one database server a day beside SQLite.
 const (
 	dailyLoad = 5 // processes that do nothing but count; on two processors a test gets a third to a half of one
 	slowness  = 5 // how much longer a package may take beside them
@@ -30,7 +31,7 @@ const sevenths = "server"
 // loaded returns those of a list whose day it is to be tested on a busy machine, and the others.
 func loaded(all []string, day time.Time) (busy, calm []string) {
 	all = slices.Sorted(slices.Values(all))
-	turn := int(day.Unix()/(24*60*60)) % 7
+	turn := dayNumber(day) % 7
 	for i, p := range all {
 		if i%7 == turn {
 			busy = append(busy, p)
@@ -40,6 +41,18 @@ func loaded(all []string, day time.Time) (busy, calm []string) {
 	}
 	return busy, calm
 }
+
+// enginesOn are the databases that the tests of the long package run on: SQLite, and PostgreSQL on one day and MariaDB
+// on the next. It is empty for all, as -turns all wants.
+func (r *tierRun) enginesOn(day time.Time) string {
+	if r.opts.turns != "today" {
+		return ""
+	}
+	return "sqlite," + [...]string{"postgres", "mariadb"}[(dayNumber(day)+1)%2] // the lab has the other one
+}
+
+// dayNumber counts the days in UTC.
+func dayNumber(day time.Time) int { return int(day.Unix() / (24 * 60 * 60)) }
 
 // testFunc finds the tests that a file declares.
 var testFunc = regexp.MustCompile(`(?m)^func (Test\w*)\(t \*testing\.T\)`)
@@ -111,7 +124,7 @@ func runUnit(ctx context.Context, r *tierRun) counts {
 		}
 		tests, _ = loaded(all, today)
 	}
-	total := r.calm(ctx, calm, tests)
+	total := r.calm(ctx, calm, tests, today)
 	if ctx.Err() != nil {
 		return total
 	}
@@ -122,7 +135,7 @@ func runUnit(ctx context.Context, r *tierRun) counts {
 			n = own.runGoTest(ctx, busy)
 		}
 		if len(tests) > 0 && ctx.Err() == nil {
-			own.opts.run = only(tests)
+			own.opts.run, own.opts.engines = only(tests), r.enginesOn(today)
 			n = n.plus(own.runGoTest(ctx, []string{modulePath + "/" + sevenths}))
 		}
 		return n
@@ -131,12 +144,13 @@ func runUnit(ctx context.Context, r *tierRun) counts {
 
 // calm tests packages, and beside them the one that takes longer than they all, without the tests that it has on a
 // busy machine; with no such tests it is not asked for.
-func (r *tierRun) calm(ctx context.Context, pkgs, without []string) (total counts) {
+func (r *tierRun) calm(ctx context.Context, pkgs, without []string, day time.Time) (total counts) {
 	var wg sync.WaitGroup
 	var long counts
 	others := *r
 	if len(without) > 0 {
 		own := *r
+		own.opts.engines = r.enginesOn(day)
 		own.opts.skip, others.opts.parallel = only(without), max(parallelism(r.opts)-1, 1)
 		wg.Go(func() { long = own.runGoTest(ctx, []string{modulePath + "/" + sevenths}) })
 	}

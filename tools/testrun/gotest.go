@@ -109,6 +109,9 @@ func (r *tierRun) testModule(ctx context.Context, dir string, pkgs []string) cou
 	if r.tier.name == "lab" {
 		cmd.Env = append(cmd.Env, "STOA_TEST_LAB=1") // go test ./... leaves it out
 	}
+	if r.opts.engines != "" {
+		cmd.Env = append(cmd.Env, "STOA_TEST_ENGINES="+r.opts.engines)
+	}
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		return r.rep.failf("go test: %v", err)

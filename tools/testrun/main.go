@@ -35,6 +35,7 @@ type options struct {
 	packages  string
 	run       string
 	skip      string // tests that another part of the run has
+	engines   string // databases that dbtest.Engines gives, separated by commas; empty for all
 	mutants   string
 	turns     string
 	envFile   string

@@ -284,6 +284,19 @@ func TestLoaded_EachPackageHasItsDay(t *testing.T) {
 	}
 }
 
+func TestEnginesOn_TheLongPackageHasBothServersInTwoDays(t *testing.T) {
+	r := &tierRun{opts: options{turns: "today"}}
+	day := time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC)
+	got := []string{r.enginesOn(day), r.enginesOn(day.AddDate(0, 0, 1))}
+	slices.Sort(got)
+	if !slices.Equal(got, []string{"sqlite,mariadb", "sqlite,postgres"}) {
+		t.Errorf("in two days: %q", got)
+	}
+	if r.opts.turns = "all"; r.enginesOn(day) != "" {
+		t.Errorf("-turns all leaves some out: %q", r.enginesOn(day))
+	}
+}
+
 // What the busy half of the long package runs and what the calm half leaves out are the same tests, and all are known.
 func TestTestsOf_FindsWhatGoRuns(t *testing.T) {
 	folder := t.TempDir()
