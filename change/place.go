@@ -50,6 +50,12 @@ func (p Place) Open() bool {
 // Equal reports whether both have read the same.
 func (p Place) Equal(o Place) bool { return slices.EqualFunc(p, o, Mark.equal) }
 
+// Has reports whether the place has read the row of a writer with the number.
+func (p Place) Has(writer int64, n uint64) bool {
+	i := slices.IndexFunc(p, func(m Mark) bool { return m.Writer == writer })
+	return i >= 0 && n <= p[i].Head && !slices.Contains(p[i].Gaps, n)
+}
+
 // reader gives a reader that stands at the place.
 func (p Place) reader() *reader {
 	r := newReader(false)

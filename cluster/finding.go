@@ -68,6 +68,7 @@ const (
 	CodeFollowFailed     = "follow.failed"
 	CodeFollowBehind     = "follow.behind"
 	CodeSearchIndex      = "search.index"
+	CodeSearchAway       = "search.away"
 )
 
 // severityOf gives what a code weighs. A code that is not known here comes from a Problem, which keeps a node from
@@ -80,7 +81,7 @@ func severityOf(code string) Severity {
 		CodeLinkOff, CodeLinkChannel, CodeLinkCut, CodeLinkLoopback, CodeHostLoopback, CodeSettingsDiffer,
 		CodeJobsDiffer, CodeClockOff, CodeEventsLost, CodeDatabaseCopy, CodeDatabaseTables, CodeStoreSettings,
 		CodeStoreCache, CodeProxyUntrusted,
-		CodeFollowFailed, CodeFollowBehind, CodeSearchIndex:
+		CodeFollowFailed, CodeFollowBehind, CodeSearchIndex, CodeSearchAway:
 		return Warning
 	}
 	return Critical
@@ -141,7 +142,8 @@ func (o folder) follows(f, cause Finding) bool {
 		switch f.Code {
 		case CodeDatabaseAway: // the server that is there is not the one
 			return within(f.Nodes, cause.Nodes)
-		case CodeProofOld, CodeChangeLate, CodeStoreUnknown, CodeFollowBehind, CodeSearchIndex:
+		case CodeProofOld, CodeChangeLate, CodeStoreUnknown, CodeFollowBehind, CodeSearchIndex,
+			CodeSearchAway:
 			return within(f.Nodes, cause.Nodes)
 		case CodeNodeMute, CodeLinkCut, CodeNodeSilent:
 			return blind || within(f.Nodes, cause.Nodes)

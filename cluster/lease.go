@@ -20,7 +20,12 @@ type Fence struct {
 	update string
 	args   []any
 	what   string
+	epoch  int64
 }
+
+// Epoch numbers the times that the lease was taken: who has it after another has a higher one, as long as the database
+// loses nothing. Where work under a lease is put into an order outside of the database, it comes after the incarnation.
+func (f Fence) Epoch() int64 { return f.epoch }
 
 // Apply makes the fence the last statement of the transaction. It is a write: the database orders it
 // with a takeover, which a read does not do (rule 24).
@@ -296,5 +301,5 @@ func (l *Lease) runOnce(ctx context.Context, epoch int64, fn func(ctx context.Co
 }
 
 func (l *Lease) fence(epoch int64) Fence {
-	return Fence{update: touchLease, args: []any{l.name, l.core.me, epoch}, what: "lease " + l.name}
+	return Fence{update: touchLease, args: []any{l.name, l.core.me, epoch}, what: "lease " + l.name, epoch: epoch}
 }

@@ -111,14 +111,51 @@ func (s Status) Requirements() []Requirement {
 	default:
 		link.is(Met, "On, between all nodes.")
 	}
-	search := Requirement{Name: "A separate search server"}
-	if known == 1 {
-		search.is(ForOne, "The node searches an index of its own, in its home.")
-	} else {
-		search.is(NotYet, "Each node searches an index of its own, which follows the same change log. "+
-			"This version knows no search server.")
-	}
+	search := s.searching(known, mute)
 	applications := Requirement{Name: "The same applications on each node"}
 	applications.is(NotYet, "This version runs no applications, so none can differ.")
 	return []Requirement{database, files, search, link, applications}
+}
+
+// searching says how far search is on a server of its own. An index of each node finds the same, but is another thing.
+func (s Status) searching(known int, mute []string) Requirement {
+	search := Requirement{Name: "A separate search server"}
+	var own, on, bad []string
+	var server string
+	var why *stoa.Error
+	for _, n := range s.Nodes {
+		if n.State != Live || n.Command || n.Error != "" {
+			continue
+		}
+		if n.Search == "" || n.Search == SearchEmbedded {
+			own = append(own, n.Label)
+		} else if on = append(on, n.Label); server == "" || server == SearchUnnamed {
+			server = n.Search
+		}
+		for _, p := range n.Warnings {
+			if p.Requirement != "search" {
+				continue
+			}
+			if bad = append(bad, n.Label); why == nil {
+				why = p.said()
+			}
+		}
+	}
+	switch {
+	case len(bad) > 0:
+		search.is(NotMet, "%s: %s.", join(bad), why)
+	case len(own) > 0 && len(on) > 0:
+		search.is(NotMet, "%s: an index of its own; %s: %s. Set search.engine to the same on all nodes.",
+			join(own), join(on), server)
+	case len(on) > 0 && len(mute) > 0:
+		search.is(NotKnown, "%s did not answer; the others search on %s.", join(mute), server)
+	case len(on) > 0:
+		search.is(Met, "All nodes search on %s.", server)
+	case known <= 1:
+		search.is(ForOne, "The node searches an index of its own, in its home.")
+	default:
+		search.is(NotMet, "Each node searches an index of its own, which follows the same change log and finds the same. A "+
+			"search server (search.engine=server) takes that work off the nodes.")
+	}
+	return search
 }

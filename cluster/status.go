@@ -33,6 +33,7 @@ type Report struct {
 	Latencies   []NodeLatency     `json:"latencies"`
 	StoreToken  string            `json:"storeToken,omitempty"` // TokenSeen, TokenMissing; empty: not known
 	Unlinked    []string          `json:"unlinked,omitempty"`   // living nodes that it has no connection to
+	Search      string            `json:"search,omitempty"`     // SearchEmbedded, or what its search server is
 	Problems    []Problem         `json:"problems,omitempty"`   // why it is not ready
 	Warnings    []Problem         `json:"warnings,omitempty"`   // what is wrong on it, though it is ready
 }
@@ -41,6 +42,13 @@ type Report struct {
 const (
 	TokenSeen    = "seen"
 	TokenMissing = "missing"
+)
+
+// What Report.Search says of a node that searches an index of its own, and of one whose search server has not said yet
+// what it is. An older node says nothing.
+const (
+	SearchEmbedded = "embedded"
+	SearchUnnamed  = "a search server"
 )
 
 // NodeLatency is how long a hint takes from a node to another and back.

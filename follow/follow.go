@@ -57,6 +57,16 @@ type Follower struct {
 	Rebuild func(ctx context.Context, p Portion) (next string, err error)
 	// Token gives what the newest Batch.Token was that took effect, nil when there is none. OwnPlace only.
 	Token func(ctx context.Context) ([]byte, error)
+	// Began is told which term begins, before anything else of it, and of the zero Term when this node runs the follower
+	// no longer; nil: it is not told. Outside only.
+	Began func(t Term)
+}
+
+// Term is a time in which one node runs a follower. Of two terms the greater one is the later one: the incarnation of the
+// database decides, and within one the epoch of the lease. The zero Term is none.
+type Term struct {
+	Incarnation int64
+	Epoch       int64
 }
 
 // Batch is what a follower is told at once.
@@ -201,6 +211,8 @@ func (s *Service) Add(f Follower) error {
 		return fmt.Errorf("follow: %s needs Apply and Rebuild", f.Name)
 	case (f.Effect == OwnPlace) != (f.Token != nil):
 		return fmt.Errorf("follow: %s: Token belongs to OwnPlace", f.Name)
+	case f.Effect != Outside && f.Began != nil:
+		return fmt.Errorf("follow: %s: Began belongs to Outside", f.Name)
 	case f.Effect == OwnPlace && s.o.Node == "":
 		return fmt.Errorf("follow: %s is of a node: Options.Node is required", f.Name)
 	case slices.ContainsFunc(s.workers, func(w *worker) bool { return w.f.Name == f.Name }):

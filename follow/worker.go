@@ -60,6 +60,7 @@ type worker struct {
 	lacks       string    // the history in which it does
 	behind      bool      // the newest read said so
 	settled     bool      // the newest step found nothing to read and no thing to do
+	term        Term      // that the follower was told of
 	halved      int       // how often the lease was lost in the middle of a batch, so that the next ones are smaller
 }
 
@@ -110,6 +111,7 @@ func (w *worker) run(ctx context.Context, fence cluster.Fence) error {
 	w.fence, w.loaded, w.away = fence, false, 0
 	w.running(true)
 	defer w.running(false)
+	defer w.begins(Term{})
 	failing, said := false, int64(0)
 	var settling, idling []chan struct{}
 	for tries := 0; ; {
@@ -162,6 +164,14 @@ func (w *worker) run(ctx context.Context, fence cluster.Fence) error {
 	}
 }
 
+// begins tells the follower of a new term.
+func (w *worker) begins(t Term) {
+	if t != w.term && w.f.Began != nil {
+		w.f.Began(t)
+	}
+	w.term = t
+}
+
 // awaited gives the callers of Settle and Idle that wait for what was committed before the step that comes now.
 func (w *worker) awaited() (settle, idle []chan struct{}) {
 	w.seen.mu.Lock()
@@ -207,6 +217,7 @@ func (w *worker) step(ctx context.Context) (more bool, err error) {
 	if err := w.load(ctx); err != nil {
 		return false, err
 	}
+	w.begins(Term{w.incarnation, w.fence.Epoch()})
 	w.settled = false
 	for i, part := range []func(context.Context) (bool, error){w.readOn, w.retry, w.review} {
 		if i == 2 {

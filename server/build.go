@@ -290,7 +290,7 @@ func (s *Server) build(ctx context.Context, o Options) error {
 	if err := s.registerJobs(); err != nil {
 		return err
 	}
-	if err := s.openSearch(); err != nil {
+	if err := s.openSearch(ctx); err != nil {
 		return err
 	}
 	if err := s.openFollowers(); err != nil {
@@ -375,6 +375,11 @@ func (s *Server) build(ctx context.Context, o Options) error {
 		s.onStop("waking of jobs", func(context.Context) error { stopWaking(); return nil })
 	}
 	if !s.command {
+		if s.unsearched != nil {
+			s.unsearched.kinds = s.Search.Follower().Kinds
+			stopHearing := s.Log.Subscribe(s.unsearched.hear)
+			s.onStop("what is searched for", func(context.Context) error { stopHearing(); return nil })
+		}
 		s.Follow.Start(s.ctx)
 		if s.hasIndex() {
 			s.every(proveEvery, s.proveSearch)

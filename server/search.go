@@ -13,6 +13,7 @@ import (
 	"github.com/stoa-portal/stoa/admin/operate"
 	"github.com/stoa-portal/stoa/asset/index"
 	"github.com/stoa-portal/stoa/cluster"
+	"github.com/stoa-portal/stoa/config"
 	"github.com/stoa-portal/stoa/search"
 	"github.com/stoa-portal/stoa/search/embedded"
 )
@@ -20,33 +21,49 @@ import (
 const (
 	proveEvery  = 5 * time.Second // between portions of comparing index and rows
 	provePause  = 5 * time.Minute // after all of them: a portal where nothing happens hardly touches the database
+	awayAfter   = 2               // times that a search server did not answer before it is a finding
 	settleLimit = 2 * time.Second // that who has written waits for the index
 )
 
-// openSearch opens the index of this node, which its follower of the change log fills. A command needs none. A node whose
-// index cannot be opened, such as for want of room, serves without it.
-func (s *Server) openSearch() error {
+// openSearch opens the index that this node searches, which a follower of the change log fills: its own, or that of a
+// search server which all nodes share. A command needs none. A node whose index cannot be opened, such as for want of
+// room, serves without it; a server that does not answer is found when it does.
+func (s *Server) openSearch(ctx context.Context) error {
 	if s.command {
 		return nil
 	}
-	var engine search.Engine
+	o := index.Options{DB: s.DB, Assets: s.Assets, Access: s.Access, Sites: s.Sites, Cache: s.Cache, Logger: s.log,
+		Failed: s.searchFailed}
+	var err error
+	if s.cfg.Search.Engine == config.SearchServer {
+		err = s.openSharedSearch(ctx, &o)
+	} else {
+		s.openOwnSearch(&o)
+	}
+	if err != nil {
+		return err
+	}
+	s.onStop("search", func(context.Context) error { return o.Engine.Close() })
+	s.Search, err = index.New(o)
+	return err
+}
+
+// openOwnSearch opens the index in the home of this node.
+func (s *Server) openOwnSearch(o *index.Options) {
+	o.Settle = s.settleSearch
+	o.Idle = func(ctx context.Context) error { return s.Follow.Idle(ctx, index.FollowerName) }
 	opened, err := embedded.Open(embedded.Options{Dir: filepath.Join(s.cfg.Home, "search")})
 	if err != nil {
 		s.log.Error("the index of the search cannot be opened: this node has no search until it is started again",
 			"error", err)
 		s.searchFault.Store(&err)
-		engine = noIndex{err}
-	} else {
-		if lost := opened.Lost(); lost != nil {
-			s.log.Warn("the index of the search is made anew", "folder", s.cfg.Home, "reason", lost)
-		}
-		engine = opened
+		o.Engine = noIndex{err}
+		return
 	}
-	s.onStop("search", func(context.Context) error { return engine.Close() })
-	s.Search, err = index.New(index.Options{DB: s.DB, Engine: engine, Assets: s.Assets, Access: s.Access, Sites: s.Sites,
-		Cache: s.Cache, Logger: s.log, Settle: s.settleSearch, Failed: s.searchFailed,
-		Idle: func(ctx context.Context) error { return s.Follow.Idle(ctx, index.FollowerName) }})
-	return err
+	if lost := opened.Lost(); lost != nil {
+		s.log.Warn("the index of the search is made anew", "folder", s.cfg.Home, "reason", lost)
+	}
+	o.Engine = opened
 }
 
 // hasIndex reports whether this node has an index that can be filled.
@@ -107,16 +124,23 @@ func (s *Server) searchFailed(err error) {
 	}
 }
 
-// proveSearch compares a portion of the index with the rows.
+// proveSearch compares a portion of the index with the rows, and asks whether a search server answers.
 func (s *Server) proveSearch(ctx context.Context) {
-	if time.Since(s.Search.Proof().Pass) < provePause && s.searchFault.Load() == nil {
-		return
-	}
 	ctx, cancel := context.WithTimeout(stoa.WithActor(ctx, stoa.SystemActor()), time.Minute)
 	defer cancel()
-	err := s.Search.Prove(ctx)
+	var err error
+	switch resting := time.Since(s.Search.Proof().Pass) < provePause && s.searchFault.Load() == nil; {
+	case !resting:
+		err = s.Search.Prove(ctx)
+	case s.searchShared():
+		err = s.Search.Reach(ctx)
+	default:
+		return
+	}
 	if err == nil {
 		s.searchFault.Store(nil)
+		s.searchFails = 0
+		s.nameSearch(ctx)
 		return
 	}
 	if s.ctx.Err() != nil || errors.Is(err, index.ErrRows) { // what the database cannot do is a finding of its own
@@ -129,12 +153,18 @@ func (s *Server) proveSearch(ctx context.Context) {
 			return
 		}
 	}
+	if s.searchFails++; s.searchShared() && s.searchFails < awayAfter {
+		return
+	}
 	if s.searchFault.Swap(&err) == nil {
 		s.log.Warn("the index of the search could not be compared with the content", "error", err)
 	}
 }
 
-func isSearchFollower(name string) bool { return strings.HasPrefix(name, index.FollowerName+"@") }
+// isSearchFollower reports whether a follower fills an index of the search.
+func isSearchFollower(name string) bool {
+	return name == index.SharedName || strings.HasPrefix(name, index.FollowerName+"@")
+}
 
 // searchStuck is for how long the index of this node may not go on before it is a finding.
 const searchStuck = 30 * time.Second
@@ -142,7 +172,12 @@ const searchStuck = 30 * time.Second
 // searchTrouble is the warning of a node whose index cannot be read, or does not follow the change log.
 func (s *Server) searchTrouble() []cluster.Problem {
 	var why error
+	code, sentence := cluster.CodeSearchIndex, "the index of the search is not as it should be: %s"
 	mend := "free some space or mend the disk that the home is on; the index is made anew by itself"
+	if s.searchShared() {
+		code, sentence = cluster.CodeSearchAway, "the search server cannot be used: %s"
+		mend = "start it, or correct search.server.hosts; what is saved meanwhile is found once it answers"
+	}
 	if fault := s.searchFault.Load(); fault != nil {
 		why = *fault
 	} else if fault := s.searchDamaged.Load(); fault != nil {
@@ -161,9 +196,7 @@ func (s *Server) searchTrouble() []cluster.Problem {
 		return nil
 	}
 	text, _, _ := strings.Cut(why.Error(), "\n") // a damaged index adds where it was found
-	return []cluster.Problem{cluster.Problem{Requirement: "search", Code: cluster.CodeSearchIndex,
-		Mend: mend}.Saying(
-		"the index of the search is not as it should be: %s", text)}
+	return []cluster.Problem{cluster.Problem{Requirement: "search", Code: code, Mend: mend}.Saying(sentence, text)}
 }
 
 // replaceIndex puts an empty index in the place of one that cannot be read. It has no place in the change log, so its
@@ -216,5 +249,9 @@ func (s *Server) searchScreen() *operate.Search {
 	if s.Search == nil {
 		return nil
 	}
-	return &operate.Search{Status: s.Search.Status, Follow: s.Follow, Prefix: index.FollowerName + "@"}
+	prefix := index.FollowerName + "@"
+	if s.searchShared() {
+		prefix = index.SharedName
+	}
+	return &operate.Search{Status: s.Search.Status, Follow: s.Follow, Prefix: prefix}
 }

@@ -76,139 +76,142 @@ func textIn(l stoa.Locale, title, body string) map[stoa.Locale]content.Text {
 
 func TestSearch_WhatIsSavedOnOneNodeIsFoundOnAllUntilItIsGone(t *testing.T) {
 	t.Parallel()
-	nodes := servertest.Start(t, 2)
-	a, b := nodes[0], nodes[1]
-	sys, st := servertest.System(), a.Site(t)
-	guest := guestOf(t, b)
-	one := publishDraft(t, a, content.Draft{Slug: "tides", Tags: nil,
-		Text: textIn(st.Locale, "Tides of the Wadden Sea", "<h2>Gezeiten</h2><p>Twice a day the water leaves.</p>")})
-	_, err := a.Content.Create(sys, st, content.Draft{Slug: "draft",
-		Text: textIn(st.Locale, "Wadden draft", "<p>Not yet</p>")})
-	ok(t, err)
-	f, err := a.Files.Upload(sys, st, document.Upload{Name: "wadden-map.txt", Body: strings.NewReader("x"), Size: 1})
-	ok(t, err)
-	for _, n := range nodes {
-		finds(t, n, guest, "wadden", "article Tides of the Wadden Sea", "file wadden-map.txt")
-		finds(t, n, guest, "gezeiten", "article Tides of the Wadden Sea")
-		finds(t, n, guest, "leave", "article Tides of the Wadden Sea")
-		finds(t, n, guest, "nonesuch")
-	}
-	// What was found by its old words is found by the new ones.
-	d := content.Draft{Slug: "tides", Text: textIn(st.Locale, "Currents", "<p>Something else</p>")}
-	saved, err := b.Content.Save(sys, one.ID, d, one.Version)
-	ok(t, err)
-	finds(t, a, guest, "tides", "article Tides of the Wadden Sea") // a draft is no change
-	_, err = b.Content.Publish(sys, one.ID, saved.Version, time.Time{})
-	ok(t, err)
-	for _, n := range nodes {
-		finds(t, n, guest, "tides")
-		finds(t, n, guest, "currents", "article Currents")
-	}
-	ok(t, a.Content.Trash(sys, one.ID))
-	ok(t, b.Files.Trash(sys, f.ID))
-	for _, n := range nodes {
-		finds(t, n, guest, "currents")
-		finds(t, n, guest, "wadden")
-	}
-	_, err = a.Assets.Restore(sys, []asset.Ref{{Kind: "article", ID: one.ID}})
-	ok(t, err)
-	finds(t, b, guest, "currents", "article Currents")
-	ok(t, a.Content.Trash(sys, one.ID))
-	ok(t, a.Assets.Purge(sys, []asset.Ref{{Kind: "article", ID: one.ID}, {Kind: "file", ID: f.ID}}))
-	for _, n := range nodes {
-		finds(t, n, guest, "currents")
-	}
+	onSearchEngines(t, func(t *testing.T, nodes []*servertest.Node) {
+		a, b := nodes[0], nodes[1]
+		sys, st := servertest.System(), a.Site(t)
+		guest := guestOf(t, b)
+		one := publishDraft(t, a, content.Draft{Slug: "tides", Tags: nil,
+			Text: textIn(st.Locale, "Tides of the Wadden Sea", "<h2>Gezeiten</h2><p>Twice a day the water leaves.</p>")})
+		_, err := a.Content.Create(sys, st, content.Draft{Slug: "draft",
+			Text: textIn(st.Locale, "Wadden draft", "<p>Not yet</p>")})
+		ok(t, err)
+		f, err := a.Files.Upload(sys, st, document.Upload{Name: "wadden-map.txt", Body: strings.NewReader("x"), Size: 1})
+		ok(t, err)
+		for _, n := range nodes {
+			finds(t, n, guest, "wadden", "article Tides of the Wadden Sea", "file wadden-map.txt")
+			finds(t, n, guest, "gezeiten", "article Tides of the Wadden Sea")
+			finds(t, n, guest, "leave", "article Tides of the Wadden Sea")
+			finds(t, n, guest, "nonesuch")
+		}
+		// What was found by its old words is found by the new ones.
+		d := content.Draft{Slug: "tides", Text: textIn(st.Locale, "Currents", "<p>Something else</p>")}
+		saved, err := b.Content.Save(sys, one.ID, d, one.Version)
+		ok(t, err)
+		finds(t, a, guest, "tides", "article Tides of the Wadden Sea") // a draft is no change
+		_, err = b.Content.Publish(sys, one.ID, saved.Version, time.Time{})
+		ok(t, err)
+		for _, n := range nodes {
+			finds(t, n, guest, "tides")
+			finds(t, n, guest, "currents", "article Currents")
+		}
+		ok(t, a.Content.Trash(sys, one.ID))
+		ok(t, b.Files.Trash(sys, f.ID))
+		for _, n := range nodes {
+			finds(t, n, guest, "currents")
+			finds(t, n, guest, "wadden")
+		}
+		_, err = a.Assets.Restore(sys, []asset.Ref{{Kind: "article", ID: one.ID}})
+		ok(t, err)
+		finds(t, b, guest, "currents", "article Currents")
+		ok(t, a.Content.Trash(sys, one.ID))
+		ok(t, a.Assets.Purge(sys, []asset.Ref{{Kind: "article", ID: one.ID}, {Kind: "file", ID: f.ID}}))
+		for _, n := range nodes {
+			finds(t, n, guest, "currents")
+		}
+	})
 }
 
 func TestSearch_FindsForEachPersonWhatThatPersonMayView(t *testing.T) {
 	t.Parallel()
-	nodes := servertest.Start(t, 2)
-	a, b := nodes[0], nodes[1]
-	sys, st := servertest.System(), a.Site(t)
-	role, err := a.Access.CreateRole(sys, access.Role{Instance: st.Instance, Name: "Board"})
-	ok(t, err)
-	guest, member := guestOf(t, b), person(t, b, "Ada", role.ID)
-	shut, err := a.Pages.Create(sys, st, page.NewPage{Slug: "board",
-		Title: map[stoa.Locale]string{st.Locale: "Ledger board"}, Position: -1, Publish: true, Restricted: true})
-	ok(t, err)
-	_, err = a.Pages.Create(sys, st, page.NewPage{Slug: "minutes", Parent: shut.ID, Position: -1, Publish: true,
-		Title: map[stoa.Locale]string{st.Locale: "Ledger minutes"}})
-	ok(t, err)
-	_, err = a.Pages.Create(sys, st, page.NewPage{Slug: "open", Position: -1, Publish: true,
-		Title: map[stoa.Locale]string{st.Locale: "Ledger for all"}})
-	ok(t, err)
-	folder, err := a.Files.SaveFolder(sys, st, document.Folder{Name: "Board", Restricted: true})
-	ok(t, err)
-	_, err = a.Files.Upload(sys, st, document.Upload{Name: "ledger.txt", Body: strings.NewReader("x"), Size: 1,
-		Folder: folder.ID})
-	ok(t, err)
-	finds(t, b, guest, "ledger", "page Ledger for all")
-	finds(t, b, member, "ledger", "page Ledger for all")
-	path, err := a.Pages.Path(sys, shut)
-	ok(t, err)
-	ok(t, a.Access.SetGrants(sys, path, []access.Grant{{Role: role.ID, Action: access.View}}))
-	finds(t, b, member, "ledger", "page Ledger for all", "page Ledger board", "page Ledger minutes")
-	finds(t, b, guest, "ledger", "page Ledger for all")
-	if got, total, kinds := found(t, a, guest, "minutes board"); len(got)+total+kinds > 0 {
-		t.Errorf("a guest finds %q, %d, %d", got, total, kinds)
-	}
-	ok(t, a.Access.SetGrants(sys, path, nil)) // taken away
-	finds(t, b, member, "ledger", "page Ledger for all")
-	// Grants end where a page has its own: without them the one below is everyone's again.
-	now, err := a.Pages.Get(sys, shut.ID)
-	ok(t, err)
-	now.Restricted = false
-	_, err = a.Pages.Update(sys, now)
-	ok(t, err)
-	finds(t, b, guest, "ledger", "page Ledger for all", "page Ledger board", "page Ledger minutes")
-	open, err := a.Files.Folder(sys, st, folder.ID)
-	ok(t, err)
-	open.Restricted = false
-	_, err = a.Files.SaveFolder(sys, st, open)
-	ok(t, err)
-	finds(t, b, guest, "ledger", "page Ledger for all", "page Ledger board", "page Ledger minutes", "file ledger.txt")
-	// A person of another instance finds nothing, and a site of another one is not there.
-	stranger := stoa.WithActor(t.Context(), stoa.Actor{User: 7, Instance: st.Instance + 1, Roles: []stoa.ID{role.ID}})
-	for _, of := range []stoa.ID{st.ID, 0} {
-		got, err := b.Search.Search(stranger, st.Instance, index.Question{Typed: "ledger", Site: of,
-			Facets: search.Facets()})
-		if err == nil && (len(got.Hits)+got.Total > 0 || len(got.Facets[search.FacetKind]) > 0) {
-			t.Errorf("a person of another instance finds %+v", got)
+	onSearchEngines(t, func(t *testing.T, nodes []*servertest.Node) {
+		a, b := nodes[0], nodes[1]
+		sys, st := servertest.System(), a.Site(t)
+		role, err := a.Access.CreateRole(sys, access.Role{Instance: st.Instance, Name: "Board"})
+		ok(t, err)
+		guest, member := guestOf(t, b), person(t, b, "Ada", role.ID)
+		shut, err := a.Pages.Create(sys, st, page.NewPage{Slug: "board",
+			Title: map[stoa.Locale]string{st.Locale: "Ledger board"}, Position: -1, Publish: true, Restricted: true})
+		ok(t, err)
+		_, err = a.Pages.Create(sys, st, page.NewPage{Slug: "minutes", Parent: shut.ID, Position: -1, Publish: true,
+			Title: map[stoa.Locale]string{st.Locale: "Ledger minutes"}})
+		ok(t, err)
+		_, err = a.Pages.Create(sys, st, page.NewPage{Slug: "open", Position: -1, Publish: true,
+			Title: map[stoa.Locale]string{st.Locale: "Ledger for all"}})
+		ok(t, err)
+		folder, err := a.Files.SaveFolder(sys, st, document.Folder{Name: "Board", Restricted: true})
+		ok(t, err)
+		_, err = a.Files.Upload(sys, st, document.Upload{Name: "ledger.txt", Body: strings.NewReader("x"), Size: 1,
+			Folder: folder.ID})
+		ok(t, err)
+		finds(t, b, guest, "ledger", "page Ledger for all")
+		finds(t, b, member, "ledger", "page Ledger for all")
+		path, err := a.Pages.Path(sys, shut)
+		ok(t, err)
+		ok(t, a.Access.SetGrants(sys, path, []access.Grant{{Role: role.ID, Action: access.View}}))
+		finds(t, b, member, "ledger", "page Ledger for all", "page Ledger board", "page Ledger minutes")
+		finds(t, b, guest, "ledger", "page Ledger for all")
+		if got, total, kinds := found(t, a, guest, "minutes board"); len(got)+total+kinds > 0 {
+			t.Errorf("a guest finds %q, %d, %d", got, total, kinds)
 		}
-	}
-	_, err = b.Search.Search(guest, st.Instance+1, index.Question{Typed: "ledger", Site: st.ID})
-	refused(t, "a site of another instance", err, stoa.KindNotFound)
+		ok(t, a.Access.SetGrants(sys, path, nil)) // taken away
+		finds(t, b, member, "ledger", "page Ledger for all")
+		// Grants end where a page has its own: without them the one below is everyone's again.
+		now, err := a.Pages.Get(sys, shut.ID)
+		ok(t, err)
+		now.Restricted = false
+		_, err = a.Pages.Update(sys, now)
+		ok(t, err)
+		finds(t, b, guest, "ledger", "page Ledger for all", "page Ledger board", "page Ledger minutes")
+		open, err := a.Files.Folder(sys, st, folder.ID)
+		ok(t, err)
+		open.Restricted = false
+		_, err = a.Files.SaveFolder(sys, st, open)
+		ok(t, err)
+		finds(t, b, guest, "ledger", "page Ledger for all", "page Ledger board", "page Ledger minutes", "file ledger.txt")
+		// A person of another instance finds nothing, and a site of another one is not there.
+		stranger := stoa.WithActor(t.Context(), stoa.Actor{User: 7, Instance: st.Instance + 1, Roles: []stoa.ID{role.ID}})
+		for _, of := range []stoa.ID{st.ID, 0} {
+			got, err := b.Search.Search(stranger, st.Instance, index.Question{Typed: "ledger", Site: of,
+				Facets: search.Facets()})
+			if err == nil && (len(got.Hits)+got.Total > 0 || len(got.Facets[search.FacetKind]) > 0) {
+				t.Errorf("a person of another instance finds %+v", got)
+			}
+		}
+		_, err = b.Search.Search(guest, st.Instance+1, index.Question{Typed: "ledger", Site: st.ID})
+		refused(t, "a site of another instance", err, stoa.KindNotFound)
+	})
 }
 
 func TestSearch_PagesAreFoundByTheTextThatTheyShow(t *testing.T) {
 	t.Parallel()
-	nodes := servertest.Start(t, 2)
-	a, b := nodes[0], nodes[1]
-	sys, st := servertest.System(), a.Site(t)
-	guest := guestOf(t, b)
-	_, text := textPage(t, a, "lighthouse", page.NewPage{})
-	textPage(t, a, "vault", page.NewPage{Password: "sesame"})
-	shown := publishDraft(t, a, content.Draft{Slug: "shown",
-		Text: textIn(st.Locale, "Shown elsewhere", "<p>Periwinkle</p>")})
-	_, err := a.Pages.Create(sys, st, page.NewPage{Slug: "widgets", Position: -1, Publish: true,
-		Title: map[stoa.Locale]string{st.Locale: "Widgets"}, Layout: page.Single(
-			page.Placed{Widget: "html", Settings: map[string]string{"html": "<h2>Barnacle</h2><p>Limpet</p>"}},
-			page.Placed{Widget: "html", Hidden: true, Settings: map[string]string{"html": "<p>Cuttlefish</p>"}},
-			page.Placed{Widget: "web-content", Settings: map[string]string{"article": shown.ID.String()}})})
-	ok(t, err)
-	finds(t, b, guest, "words of lighthouse", "page Page lighthouse")
-	finds(t, b, guest, "limpet", "page Widgets")
-	finds(t, b, guest, "barnacle", "page Widgets")
-	finds(t, b, guest, "cuttlefish")
-	finds(t, b, guest, "periwinkle", "page Widgets", "article Shown elsewhere")
-	finds(t, b, guest, `"page vault"`, "page Page vault")
-	finds(t, b, guest, `"words of vault"`) // behind a password
-	saved, err := a.Content.Save(sys, text.ID, content.Draft{Slug: text.Slug, Kind: content.KindPage,
-		Text: textIn(st.Locale, "Text", "<p>Kittiwake</p>")}, text.Version)
-	ok(t, err)
-	_, err = a.Content.Publish(sys, text.ID, saved.Version, time.Time{})
-	ok(t, err)
-	finds(t, b, guest, "kittiwake", "page Page lighthouse")
+	onSearchEngines(t, func(t *testing.T, nodes []*servertest.Node) {
+		a, b := nodes[0], nodes[1]
+		sys, st := servertest.System(), a.Site(t)
+		guest := guestOf(t, b)
+		_, text := textPage(t, a, "lighthouse", page.NewPage{})
+		textPage(t, a, "vault", page.NewPage{Password: "sesame"})
+		shown := publishDraft(t, a, content.Draft{Slug: "shown",
+			Text: textIn(st.Locale, "Shown elsewhere", "<p>Periwinkle</p>")})
+		_, err := a.Pages.Create(sys, st, page.NewPage{Slug: "widgets", Position: -1, Publish: true,
+			Title: map[stoa.Locale]string{st.Locale: "Widgets"}, Layout: page.Single(
+				page.Placed{Widget: "html", Settings: map[string]string{"html": "<h2>Barnacle</h2><p>Limpet</p>"}},
+				page.Placed{Widget: "html", Hidden: true, Settings: map[string]string{"html": "<p>Cuttlefish</p>"}},
+				page.Placed{Widget: "web-content", Settings: map[string]string{"article": shown.ID.String()}})})
+		ok(t, err)
+		finds(t, b, guest, "words of lighthouse", "page Page lighthouse")
+		finds(t, b, guest, "limpet", "page Widgets")
+		finds(t, b, guest, "barnacle", "page Widgets")
+		finds(t, b, guest, "cuttlefish")
+		finds(t, b, guest, "periwinkle", "page Widgets", "article Shown elsewhere")
+		finds(t, b, guest, `"page vault"`, "page Page vault")
+		finds(t, b, guest, `"words of vault"`) // behind a password
+		saved, err := a.Content.Save(sys, text.ID, content.Draft{Slug: text.Slug, Kind: content.KindPage,
+			Text: textIn(st.Locale, "Text", "<p>Kittiwake</p>")}, text.Version)
+		ok(t, err)
+		_, err = a.Content.Publish(sys, text.ID, saved.Version, time.Time{})
+		ok(t, err)
+		finds(t, b, guest, "kittiwake", "page Page lighthouse")
+	})
 }
 
 // A page is found by an article's words where a visitor of the page is shown the article, and not otherwise.

@@ -69,7 +69,7 @@ func (s *Server) report(q statusQuestion) cluster.Report {
 		HTTP: s.address, Uptime: time.Since(s.started).Round(time.Second), Settings: settings, Values: s.values,
 		Position: st.Low, ProofAge: st.ProofAge, Heads: map[string]uint64{},
 		HintsSent: st.HintsSent, HintsGot: st.HintsGot, HintsLost: st.HintsLost, Repaired: st.Repaired, Jobs: s.cfg.Jobs.Enabled, Command: s.command,
-		Leaving: s.leaving.Load(), Warnings: s.warnings(),
+		Leaving: s.leaving.Load(), Warnings: s.warnings(), Search: s.searchKept(),
 	}
 	if s.level != nil {
 		r.LogLevel = strings.ToLower(s.level.Level().String())

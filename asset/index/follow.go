@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/asset"
@@ -15,16 +16,29 @@ import (
 	"github.com/stoa-portal/stoa/search"
 )
 
-// FollowerName is the name of the follower that fills an index; that of a node is added to it.
-const FollowerName = "search"
+// FollowerName is the name of the follower that fills the index of a node, which is added to it; SharedName that of the
+// one that fills an index which all nodes share.
+const (
+	FollowerName = "search"
+	SharedName   = "search-server"
+)
 
-// Follower is what fills the index of this node: it has its place within the index.
+// gather is how long the follower of a shared index waits for more, so that the server is not asked to show what is
+// written for each thing by itself.
+const gather = 200 * time.Millisecond
+
+// Follower is what fills the index. That of a node has its place within the index; a shared one is filled by one node
+// at a time, and its place is in the database.
 func (s *Service) Follower() follow.Follower {
 	var kinds []string
 	for _, t := range s.types() {
 		kinds = append(kinds, t.Found.Changes...)
 	}
 	slices.Sort(kinds)
+	if s.shared() {
+		return follow.Follower{Name: SharedName, Kinds: slices.Compact(kinds), Effect: follow.Outside, Gather: gather,
+			Apply: s.follow, Rebuild: s.rebuild, Began: s.term.began}
+	}
 	return follow.Follower{Name: FollowerName, Kinds: slices.Compact(kinds), Effect: follow.OwnPlace,
 		Apply: s.follow, Rebuild: s.rebuild, Token: s.o.Engine.Token}
 }
@@ -52,7 +66,7 @@ func (s *Service) follow(ctx context.Context, b follow.Batch) error {
 		own := sorted(changed[t.Kind])
 		delete(changed, t.Kind)
 		for part := range slices.Chunk(own, portion) {
-			d, err := s.compare(ctx, t, part, instances)
+			d, err := s.compare(ctx, t, part, instances, true)
 			if err != nil {
 				return err
 			}
@@ -72,9 +86,12 @@ func (s *Service) follow(ctx context.Context, b follow.Batch) error {
 	return nil
 }
 
-// sameIndex fails once after the index was replaced by an empty one: the follower then begins at its beginning, instead
+// sameIndex sees to it that a shared index is this portal's. Of a node's own index it fails once after the index was replaced by an empty one: the follower then begins at its beginning, instead
 // of telling it the place in the log that the one before had.
 func (s *Service) sameIndex(ctx context.Context) error {
+	if s.shared() {
+		return s.claim(ctx, false)
+	}
 	token, err := s.o.Engine.Token(ctx)
 	if err != nil {
 		return err
@@ -107,7 +124,7 @@ func (s *Service) writeAfter(
 		return compared
 	})
 	for part := range slices.Chunk(ids, portion) {
-		d, err := s.compare(ctx, t, part, instances)
+		d, err := s.compare(ctx, t, part, instances, true)
 		if err != nil {
 			return err
 		}
@@ -160,6 +177,11 @@ func (s *Service) rebuild(ctx context.Context, p follow.Portion) (string, error)
 	if !ok || i < 0 {
 		at, i = spot{kind: types[0].Kind}, 0
 	}
+	if s.shared() {
+		if err := s.claim(ctx, p.Kind == change.Everything && p.From == ""); err != nil {
+			return "", err
+		}
+	}
 	instances, err := s.instances(ctx)
 	if err != nil {
 		return "", err
@@ -196,7 +218,7 @@ func (s *Service) look(
 	if err != nil || len(ids) == 0 {
 		return 0, err
 	}
-	d, err := s.compare(ctx, t, ids, instances)
+	d, err := s.compare(ctx, t, ids, instances, false)
 	if err != nil {
 		return 0, err
 	}

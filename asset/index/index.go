@@ -34,6 +34,10 @@ type Options struct {
 	// as well. nil: no one waits.
 	Settle func(ctx context.Context) error
 	Idle   func(ctx context.Context) error
+	// Portal names the portal where all nodes share the index; "" where each node has its own.
+	Portal string
+	// Refill has the follower look at everything again; nil where each node has its own index.
+	Refill func(ctx context.Context) error
 	// Failed is told of each question that the index could not answer; nil: no one is.
 	Failed func(err error)
 }
@@ -47,6 +51,8 @@ type Service struct {
 	// Each writer reads the rows under this lock, so that of two who write a thing the later one has read later.
 	writing sync.Mutex
 	placed  bool // the index has had a place in the change log; held by writing
+
+	term term // of an index that is shared
 
 	acls       sync.Map // by instance: *words
 	generation atomic.Int64
@@ -73,6 +79,12 @@ func New(o Options) (*Service, error) {
 
 // Engine is what keeps the index.
 func (s *Service) Engine() search.Engine { return s.o.Engine }
+
+// shared reports whether all nodes have one index.
+func (s *Service) shared() bool { return s.o.Portal != "" }
+
+// Writes reports whether this node is the one that writes the index.
+func (s *Service) Writes() bool { return !s.shared() || s.term.writes() }
 
 // types are the kinds that are searched for.
 func (s *Service) types() []asset.Type {
@@ -103,8 +115,11 @@ type difference struct {
 	moved []stoa.ID
 }
 
-// compare tells how the index differs from the rows of things of a kind. It is called with writing held.
-func (s *Service) compare(ctx context.Context, t asset.Type, ids, instances []stoa.ID) (difference, error) {
+// compare tells how the index differs from the rows of things of a kind; told says that the log names them. It is called
+// with writing held.
+func (s *Service) compare(
+	ctx context.Context, t asset.Type, ids, instances []stoa.ID, told bool,
+) (difference, error) {
 	var d difference
 	list, err := t.Found.Documents(ctx, s.o.DB, ids)
 	if err != nil {
@@ -136,7 +151,9 @@ func (s *Service) compare(ctx context.Context, t asset.Type, ids, instances []st
 	for _, id := range ids {
 		doc, is := now[id]
 		k, was := had[id]
-		if is && (!was || doc.Digest != k.Digest) {
+		// What the log tells of is written to a shared index in any case: a former writer may be about to write what was
+		// there between.
+		if is && (told && s.shared() || !was || doc.Digest != k.Digest) {
 			d.docs = append(d.docs, doc)
 		}
 		if !is || !was || doc.ACL != k.ACL {
@@ -160,6 +177,11 @@ func (s *Service) write(ctx context.Context, docs []search.Document, token []byt
 }
 
 func (s *Service) apply(ctx context.Context, docs []search.Document, token []byte) error {
+	if s.shared() {
+		if err := s.term.number(docs); err != nil {
+			return err
+		}
+	}
 	if err := s.o.Engine.Apply(ctx, docs, token, true); err != nil {
 		return err
 	}

@@ -37,11 +37,19 @@ func (s *Service) Proof() ProofStatus {
 
 // Prove compares the next things of index and rows, about fifty, and mends what differs; it ends with the last kind. The
 // log was followed before, so a difference is one that nothing else would ever have mended. What the database could not
-// answer is an ErrRows.
+// answer is an ErrRows. A shared index is compared by the node that writes it; for others there is nothing to do.
 func (s *Service) Prove(ctx context.Context) error {
 	types := s.types()
 	if len(types) == 0 {
 		return nil
+	}
+	if s.shared() {
+		if !s.term.writes() {
+			return s.Reach(ctx)
+		}
+		if err := s.claim(ctx, false); err != nil {
+			return err
+		}
 	}
 	instances, err := s.instances(ctx)
 	if err != nil {
@@ -49,12 +57,21 @@ func (s *Service) Prove(ctx context.Context) error {
 	}
 	for done := uint64(0); done < portion; {
 		compared, last, err := s.proveNext(ctx, types, instances)
+		if err != nil && !s.Writes() { // another node does now
+			return nil
+		}
 		if err != nil || last {
 			return err
 		}
 		done += compared
 	}
 	return nil
+}
+
+// Reach asks whether the index can be reached.
+func (s *Service) Reach(ctx context.Context) error {
+	_, err := s.o.Engine.Token(ctx)
+	return err
 }
 
 // proveNext compares things of one kind, in the rows or in what the index has of an instance, and moves on; last says
@@ -124,8 +141,11 @@ func (s *Service) proveSome(
 	}
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	if d, err = s.compare(ctx, t, ids, instances); err != nil || len(d.docs) == 0 {
+	if d, err = s.compare(ctx, t, ids, instances, false); err != nil || len(d.docs) == 0 {
 		return last, compared, 0, err
+	}
+	if s.shared() && len(d.docs) > portion/2 { // it was taken away from the server, or put back from a copy
+		return last, compared, uint64(len(d.docs)), s.refill(ctx)
 	}
 	for _, doc := range d.docs {
 		s.log.Warn("the index of the search was not as the row is; it has been mended", "kind", doc.Kind, "id", doc.ID,
@@ -147,7 +167,7 @@ func (s *Service) differing(
 	if err != nil || len(ids) == 0 {
 		return nil, difference{}, err
 	}
-	d, err := s.compare(ctx, t, ids, instances)
+	d, err := s.compare(ctx, t, ids, instances, false)
 	return ids, d, err
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
@@ -16,7 +17,11 @@ import (
 type words struct {
 	generation int64
 	list       []string
+	read       time.Time // from the engine
 }
+
+// wordsAge is how old the list of a shared index may be: another node writes it.
+const wordsAge = time.Second
 
 // learn notes that a document of the instance has the ACL.
 func (s *Service) learn(instance stoa.ID, acl string) {
@@ -30,17 +35,21 @@ func (s *Service) learn(instance stoa.ID, acl string) {
 		if found {
 			return
 		}
-		next := &words{s.generation.Add(1), slices.Insert(slices.Clone(have.list), at, acl)}
+		next := &words{s.generation.Add(1), slices.Insert(slices.Clone(have.list), at, acl), have.read}
 		if s.acls.CompareAndSwap(instance, v, next) {
 			return
 		}
 	}
 }
 
-// known gives the ACLs of an instance.
-func (s *Service) known(ctx context.Context, instance stoa.ID) (*words, error) {
-	if v, ok := s.acls.Load(instance); ok {
+// known gives the ACLs of an instance; fresh wants those of a shared index as they are now.
+func (s *Service) known(ctx context.Context, instance stoa.ID, fresh bool) (*words, error) {
+	v, ok := s.acls.Load(instance)
+	if ok && (!s.shared() || !fresh && time.Since(v.(*words).read) < wordsAge) {
 		return v.(*words), nil
+	}
+	if s.shared() {
+		return s.readWords(ctx, instance, v)
 	}
 	s.writing.Lock() // nothing is learned between reading and keeping
 	defer s.writing.Unlock()
@@ -49,8 +58,28 @@ func (s *Service) known(ctx context.Context, instance stoa.ID) (*words, error) {
 		return nil, err
 	}
 	slices.Sort(list)
-	v, _ := s.acls.LoadOrStore(instance, &words{s.generation.Add(1), slices.Compact(list)})
+	v, _ = s.acls.LoadOrStore(instance, &words{generation: s.generation.Add(1), list: slices.Compact(list)})
 	return v.(*words), nil
+}
+
+// readWords reads the list of a shared index, before the question that it is for. One that is as it was keeps its
+// generation, so that what was found out about it stays in the cache.
+func (s *Service) readWords(ctx context.Context, instance stoa.ID, old any) (*words, error) {
+	began := time.Now()
+	list, err := s.o.Engine.ACLs(ctx, instance)
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(list)
+	list = slices.Compact(list)
+	next := &words{list: list, read: began}
+	if was, ok := old.(*words); ok && slices.Equal(was.list, list) {
+		next.generation = was.generation
+	} else {
+		next.generation = s.generation.Add(1)
+	}
+	s.acls.Store(instance, next)
+	return next, nil
 }
 
 // may narrows a question to what the actor may view.
@@ -61,7 +90,7 @@ func (s *Service) may(ctx context.Context, q *search.Query) error {
 		q.All = true
 		return nil
 	}
-	have, err := s.known(ctx, q.Instance)
+	have, err := s.known(ctx, q.Instance, actor.SignedIn())
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,160 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/stoa-portal/stoa/asset/index"
+	"github.com/stoa-portal/stoa/change"
+	"github.com/stoa-portal/stoa/cluster"
+	"github.com/stoa-portal/stoa/config"
+	"github.com/stoa-portal/stoa/search/remote"
+)
+
+// searchShared reports whether the nodes share the index of a search server.
+func (s *Server) searchShared() bool { return s.cfg.Search.Engine == config.SearchServer }
+
+// openSharedSearch prepares the use of a search server. It asks it nothing yet, so a node starts without it.
+func (s *Server) openSharedSearch(ctx context.Context, o *index.Options) (err error) {
+	c := s.cfg.Search
+	options := remote.Options{Hosts: c.Hosts, User: c.User, Password: c.Password, APIKey: c.APIKey, Prefix: c.Prefix,
+		Replicas: c.Replicas, Shards: c.Shards, Timeout: c.Timeout, Logger: s.log}
+	if c.CAFile != "" {
+		if options.CA, err = os.ReadFile(c.CAFile); err != nil {
+			return fmt.Errorf("search.server.ca: %w", err)
+		}
+	}
+	if o.Engine, err = remote.Open(options); err != nil {
+		return fmt.Errorf("open the search server: %w", err)
+	}
+	if o.Portal, err = s.identity(ctx); err != nil {
+		return err
+	}
+	o.Settle = s.settleShared
+	o.Idle = func(ctx context.Context) error { return s.Follow.Idle(ctx, index.SharedName) }
+	o.Refill = func(ctx context.Context) error { return s.Follow.Rebuild(ctx, index.SharedName) }
+	s.unsearched = &unsearched{rows: map[int64]unsearchedRow{}}
+	return nil
+}
+
+// unsearched are the newest changes that this node has seen of what can be searched for, by writer, and that the shared
+// index may not have yet. Who searches waits for those that were there before.
+type unsearched struct {
+	mu    sync.Mutex
+	kinds []string
+	rows  map[int64]unsearchedRow
+}
+
+type unsearchedRow struct {
+	n    uint64
+	seen time.Time
+}
+
+// unsearchedAge is after what time a change is not waited for any more: the index cannot be written, which is a finding.
+const unsearchedAge = 30 * time.Second
+
+// hear notes changes. The log calls it before anyone who waits for them goes on.
+func (u *unsearched) hear(rows []change.Row) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, r := range rows {
+		if r.Kind == change.Everything && r.Version != change.CachesOnly { // perhaps another history
+			clear(u.rows)
+		} else if !slices.Contains(u.kinds, r.Kind) {
+			continue
+		}
+		if r.N > u.rows[r.Writer].n {
+			u.rows[r.Writer] = unsearchedRow{r.N, time.Now()}
+		}
+	}
+}
+
+// pending gives what is waited for.
+func (u *unsearched) pending() map[int64]unsearchedRow {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	maps.DeleteFunc(u.rows, func(_ int64, r unsearchedRow) bool { return time.Since(r.seen) > unsearchedAge })
+	return maps.Clone(u.rows)
+}
+
+// done takes changes off that the index has.
+func (u *unsearched) done(rows map[int64]unsearchedRow) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for writer, r := range rows {
+		if u.rows[writer] == r {
+			delete(u.rows, writer)
+		}
+	}
+}
+
+const (
+	settleFirst = 25 * time.Millisecond // before the place of the follower is read once more, then twice as long each time
+	settleLast  = 200 * time.Millisecond
+)
+
+// settleShared waits until the shared index has what this node has seen before, for a while: what takes longer is found
+// later.
+func (s *Server) settleShared(ctx context.Context) error {
+	limit := time.NewTimer(settleLimit)
+	defer limit.Stop()
+	wanted := s.unsearched.pending()
+	for wait := settleFirst; len(wanted) > 0; wait = min(2*wait, settleLast) {
+		place, _, err := s.Log.Position(ctx, s.DB, index.SharedName)
+		if err != nil {
+			return err
+		}
+		had := map[int64]unsearchedRow{}
+		for writer, r := range wanted {
+			if place.Has(writer, r.n) {
+				had[writer] = r
+				delete(wanted, writer)
+			}
+		}
+		s.unsearched.done(had)
+		if len(wanted) == 0 {
+			return nil
+		}
+		again := time.NewTimer(wait)
+		select {
+		case <-again.C:
+		case <-limit.C:
+			again.Stop()
+			return nil
+		case <-ctx.Done():
+			again.Stop()
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// nameSearch notes what the index that this node searches is kept by, for who looks at the cluster.
+func (s *Server) nameSearch(ctx context.Context) {
+	if !s.searchShared() {
+		return
+	}
+	if name := s.searchName.Load(); name != nil && time.Since(s.searchNamed) < time.Hour {
+		return
+	}
+	if st, err := s.Search.Engine().Status(ctx); err == nil {
+		s.searchName.Store(&st.Engine)
+		s.searchNamed = time.Now()
+	}
+}
+
+// searchKept says what keeps the index that this node searches: cluster.SearchEmbedded or the name of a search server.
+func (s *Server) searchKept() string {
+	if !s.searchShared() {
+		return cluster.SearchEmbedded
+	}
+	if name := s.searchName.Load(); name != nil {
+		return *name
+	}
+	return cluster.SearchUnnamed
+}
