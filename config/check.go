@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/x509"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,7 +17,7 @@ const longestSession = 30 * 24 * time.Hour
 // finish checks what needs more than one value, and completes what follows from others.
 func (r *reader) finish(c *Config) {
 	for _, path := range []*string{&c.Files.Root, &c.Files.Move.Root, &c.Files.CacheDir,
-		&c.Server.Certificate, &c.Server.Key, &c.Secret.KeyFile,
+		&c.Server.Certificate, &c.Server.Key, &c.Secret.KeyFile, &c.Search.CAFile,
 		&c.Cluster.NATSCredentials, &c.Cluster.NATSCA, &c.Cluster.NATSCertificate, &c.Cluster.NATSKey} {
 		if *path != "" && !filepath.IsAbs(*path) {
 			*path = filepath.Join(c.Home, *path)
@@ -26,6 +27,7 @@ func (r *reader) finish(c *Config) {
 	r.checkFiles(c)
 	r.checkStore(c, "dl.store.", &c.Files.FileStore)
 	r.checkStore(c, movePrefix, &c.Files.Move)
+	r.checkSearch(c)
 	r.checkCluster(c)
 	r.checkProxies(c)
 	if n := utf8.RuneCountInString(c.Admin.Password); n > 0 && n < c.Passwords.MinLength {
@@ -127,6 +129,72 @@ func (r *reader) secretFile(c *Config, name string, secret *string) {
 			bare(err))
 	} else if *secret == "" {
 		r.wrong(name, "the file %q is empty; the secret is expected in it", clip(path))
+	}
+}
+
+// checkSearch refuses what cannot be meant for a search server, and completes what is.
+func (r *reader) checkSearch(c *Config) {
+	s := &c.Search
+	if s.Engine != SearchServer {
+		if at := r.values[nameSearchHosts]; len(s.Hosts) > 0 && !strings.HasSuffix(at.file, configSuffix) {
+			r.warn("%s at %s is not used, since %s is %s; set it to %s to use the search server", nameSearchHosts, at.source,
+				nameSearchEngine, s.Engine, SearchServer)
+		}
+		return
+	}
+	r.tellSearch()
+	if len(s.Hosts) == 0 {
+		because := ""
+		for _, n := range r.notes {
+			if n.property == nameSearchHosts {
+				because += "; " + n.text
+			}
+		}
+		r.wrong(nameSearchHosts, "%s is %s (%s), and no search server is named; set %s, such as https://search1:9200, or "+
+			"networkHostAddresses in Liferay's .config file%s", nameSearchEngine, s.Engine, r.values[nameSearchEngine].source,
+			nameSearchHosts, because)
+	}
+	for i, address := range s.Hosts {
+		written, problem := searchHost(address)
+		if problem != "" {
+			r.wrong(nameSearchHosts, "%s", problem)
+			break
+		}
+		s.Hosts[i] = written
+	}
+	switch {
+	case s.User == "" && s.Password != "":
+		r.wrong(nameSearchPassword, "it is set, and %s is not; set both or none", nameSearchUser)
+	case s.User != "" && s.Password == "":
+		r.wrong(nameSearchUser, "it is set, and %s is not; set both or none", nameSearchPassword)
+	}
+	if s.User != "" && s.APIKey != "" {
+		r.wrong(nameSearchKey, "it is set, and so is %s (%s); one of the two is expected", nameSearchUser,
+			r.values[nameSearchUser].source)
+	}
+	r.secretFile(c, nameSearchPassword, &s.Password)
+	r.secretFile(c, nameSearchKey, &s.APIKey)
+	for _, v := range [][2]string{{nameSearchUser, s.User}, {nameSearchPassword, s.Password}, {nameSearchKey, s.APIKey}} {
+		if strings.ContainsFunc(v[1], func(c rune) bool { return c < ' ' || c == 0x7f }) {
+			r.wrong(v[0], "it has a line end or another control character; text on one line is expected")
+		}
+	}
+	r.checkAuthority(nameSearchCA, s.CAFile)
+}
+
+// checkAuthority looks for certificates in a file.
+func (r *reader) checkAuthority(name, path string) {
+	if path == "" {
+		return
+	}
+	text, err := readLimited(path)
+	switch {
+	case err != nil:
+		r.wrong(name, "the file %q cannot be read (%v); make it readable, or name the one that holds the certificate",
+			clip(path), bare(err))
+	case !x509.NewCertPool().AppendCertsFromPEM([]byte(text)):
+		r.wrong(name, "the file %q has no certificate in it; text in PEM is expected, which begins with "+
+			"-----BEGIN CERTIFICATE-----", clip(path))
 	}
 }
 
@@ -261,6 +329,10 @@ func (r *reader) list(c *Config, e *expander) {
 	for _, name := range c.Health.ObfuscatedProperties {
 		name, _ = r.reg.canonical(name)
 		hidden[name] = true
+	}
+	// An address without a scheme may have a password in it, which masks do not find.
+	if strings.Contains(e.value(nameSearchHosts).value, "@") {
+		hidden[nameSearchHosts] = true
 	}
 	var unused, unknown []string
 	for _, s := range r.inOrder() {

@@ -40,6 +40,7 @@ type Config struct {
 	Cache     Cache
 	Cluster   Cluster
 	Files     Files
+	Search    Search
 	Session   Session
 	Secret    Secret
 	Company   Company

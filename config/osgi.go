@@ -16,6 +16,7 @@ const (
 	azurePID          = "com.liferay.portal.store.azure.configuration.AzureStoreConfiguration"
 	s3PID             = "com.liferay.portal.store.s3.configuration.S3StoreConfiguration"
 	configsFolder     = "osgi/configs"
+	configSuffix      = ".config"
 	maxConfigs        = 500
 	fileSystemPID     = "com.liferay.portal.store.file.system.configuration.FileSystemStoreConfiguration"
 	advancedSystemPID = "com.liferay.portal.store.file.system.configuration.AdvancedFileSystemStoreConfiguration"
@@ -69,14 +70,21 @@ func (r *reader) readConfigs() {
 		return
 	}
 	var unused []string
+	var search []searchFile
 	for i, e := range entries {
-		pid, ok := strings.CutSuffix(e.Name(), ".config")
+		pid, ok := strings.CutSuffix(e.Name(), configSuffix)
 		if !ok || e.IsDir() {
 			continue
 		}
 		if i >= maxConfigs {
 			r.warn("%s has more than %d files; the rest is not looked at", r.display(dir), maxConfigs)
 			break
+		}
+		if f, ok := asSearchFile(pid); ok {
+			if f.name, f.lines, ok = r.configLines(filepath.Join(dir, e.Name())); ok {
+				search = append(search, f)
+			}
+			continue
 		}
 		keys := configKeys(pid)
 		if keys == nil {
@@ -88,15 +96,16 @@ func (r *reader) readConfigs() {
 	if len(unused) > 0 {
 		r.warn("%s: nothing here reads %s", r.display(dir), some(unused))
 	}
+	r.searchFiles(search)
 }
 
-// config reads one file.
-func (r *reader) config(path, pid string, keys map[string]string) {
-	name := r.display(path)
+// configLines gives the lines of a file, and its name as it is shown; not ok means that it cannot be read.
+func (r *reader) configLines(path string) (name string, lines []line, ok bool) {
+	name = r.display(path)
 	text, err := readLimited(path)
 	if err != nil {
 		r.invalid(r.order, name, "the file cannot be read (%v); make it readable or remove it", bare(err))
-		return
+		return name, nil, false
 	}
 	r.files = append(r.files, name)
 	lines, problems := lexConfig(text)
@@ -104,14 +113,33 @@ func (r *reader) config(path, pid string, keys map[string]string) {
 		r.order++
 		r.invalid(r.order, "", "%s:%d: %s", name, p.number, p.message)
 	}
+	return name, lines, true
+}
+
+// unknownKeys warns of keys that are not among those of the file, nor among those that OSGi writes into each.
+func (r *reader) unknownKeys(name string, lines []line, known func(key string) bool) {
 	var unknown []string
+	for _, l := range lines {
+		if !known(l.key) && !strings.HasPrefix(l.key, "service.") && !strings.HasPrefix(l.key, "felix.") &&
+			l.key != ":org.apache.felix.configadmin.revision:" {
+			unknown = append(unknown, fmt.Sprintf("%s (line %d)", clip(l.key), l.number))
+		}
+	}
+	if len(unknown) > 0 {
+		r.warn("%s has keys that nothing here reads: %s", name, some(unknown))
+	}
+}
+
+// config reads one file.
+func (r *reader) config(path, pid string, keys map[string]string) {
+	name, lines, ok := r.configLines(path)
+	if !ok {
+		return
+	}
 	proxy := map[string]line{}
 	for _, l := range lines {
-		property, known := keys[l.key]
+		property := keys[l.key]
 		switch {
-		case !known && l.key != "service.pid" && !strings.HasPrefix(l.key, "felix.") &&
-			l.key != ":org.apache.felix.configadmin.revision:":
-			unknown = append(unknown, fmt.Sprintf("%s (line %d)", clip(l.key), l.number))
 		case strings.HasPrefix(l.key, "proxy"):
 			proxy[l.key] = l
 		case property != "" && l.value != "":
@@ -133,9 +161,7 @@ func (r *reader) config(path, pid string, keys map[string]string) {
 		at.raw = "http://" + at.raw
 		r.set(at)
 	}
-	if len(unknown) > 0 {
-		r.warn("%s has keys that nothing here reads: %s", name, some(unknown))
-	}
+	r.unknownKeys(name, lines, func(key string) bool { _, known := keys[key]; return known })
 }
 
 // proxyOf makes one address of the keys of a proxy.

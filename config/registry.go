@@ -45,7 +45,7 @@ func sections() []section {
 		sectionMail(),
 		sectionDatabase(), sectionReadWrite(), sectionSchema(), sectionCounter(), sectionCache(), sectionChange(),
 		sectionCluster(),
-		sectionFiles(), sectionMove(), sectionJobs(), sectionLocks(), sectionTrash(), sectionAudit(), sectionLog(),
+		sectionFiles(), sectionMove(), sectionSearch(), sectionJobs(), sectionLocks(), sectionTrash(), sectionAudit(), sectionLog(),
 		sectionHealth(), sectionKnown(), sectionRest(),
 	}
 }

@@ -189,6 +189,20 @@ type Azure struct {
 	Retries           int
 }
 
+// Search is what finds things, and how a search server is reached.
+type Search struct {
+	Engine   string   // SearchEmbedded or SearchServer; what follows counts with the latter
+	Hosts    []string // http:// or https:// each
+	User     string   // with Password; empty: none
+	Password string
+	APIKey   string        // instead of a user; empty: none
+	CAFile   string        // absolute path of a PEM file; empty: who the machine trusts
+	Prefix   string        // of the names of all indexes
+	Replicas string        // of each index: a number, or a range such as 0-all
+	Shards   int           // of each index
+	Timeout  time.Duration // for an answer of one host
+}
+
 // Session is how long people stay signed in.
 type Session struct {
 	Timeout            time.Duration // without a request

@@ -37,6 +37,7 @@ type reader struct {
 	order    int
 	problems []ordered
 	warnings []string
+	notes    []note // of the search server in .config files
 }
 
 // ordered is a wrong value with its place in the order of reading.

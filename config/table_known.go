@@ -345,12 +345,12 @@ mail.session.mail.pop3.user | Mail is not fetched.
 *mail.session.mail.pop3.password | Mail is not fetched.
 default.guest.public.layout.name | The first page is made by the set-up.
 default.guest.public.layout.friendly.url | The first page is made by the set-up.
-index.on.startup | Not used yet: the index follows the change log.
-index.on.startup.delay | Not used yet: the index follows the change log.
-index.search.limit | Not used yet.
-index.search.highlight.<name> | Not used yet.
-index.search.spell.checker.<name> | Not used yet.
-index.search.query.suggestion.<name> | Not used yet.
+index.on.startup | The index follows the change log; stoa follow rebuild search looks at everything again.
+index.on.startup.delay | The index follows the change log.
+index.search.limit | A search has limits of its own, which are part of the program.
+index.search.highlight.<name> | Words that were found are always marked.
+index.search.spell.checker.<name> | Typing mistakes are forgiven without a dictionary.
+index.search.query.suggestion.<name> | Suggestions need no settings.
 indexer.enabled[<class>] | Everything is indexed.
 users.search.with.index | People are found in the database.
 organizations.search.with.index | People are found in the database.
