@@ -183,9 +183,9 @@ func TestSearchServer_WhoSavesFindsItOnAnyNodeWithTheNextSearch(t *testing.T) {
 	g := servertest.NewGroup(t, dbtest.SQLite)
 	a, b := g.Join(settings), g.Join(settings)
 	st := a.Site(t)
-	editor := person(t, b, "Ada")
-	publishDraft(t, a, content.Draft{Slug: "first", Text: textIn(st.Locale, "First", "<p>first</p>")})
-	finds(t, b, editor, "first", "article First") // the index is there
+	editor := person(t, b, "Ada", 0)
+	publishDraft(t, a, content.Draft{Slug: "first", Text: textIn(st.Locale, "Glasswort", "<p>x</p>")})
+	finds(t, b, editor, "glasswort", "article Glasswort") // the index is there
 	for i := range 20 {
 		from, to := a, b
 		if i%2 == 1 {

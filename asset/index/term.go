@@ -105,6 +105,6 @@ func (s *Service) refill(ctx context.Context) error {
 	if s.o.Refill == nil {
 		return nil
 	}
-	s.log.Warn("the index on the search server lacks much: everything is looked at again")
+	s.log.Info("the index on the search server is new, or lacks much: everything is looked at")
 	return s.o.Refill(stoa.WithActor(ctx, stoa.SystemActor()))
 }
