@@ -140,16 +140,16 @@ func TestRequirements_FollowFromTheAnswers(t *testing.T) {
 		name, want string
 		spoil      func(a *Asked)
 	}{
-		{"three nodes", "met, met, not yet, met, not yet", func(*Asked) {}},
-		{"before a token was written", "met, not known, not yet, met, not yet", func(a *Asked) {
+		{"three nodes", "met, met, not met, met, not yet", func(*Asked) {}},
+		{"before a token was written", "met, not known, not met, met, not yet", func(a *Asked) {
 			for i := range a.Answers {
 				a.Answers[i].Value.StoreToken = ""
 			}
 		}},
-		{"a node has not looked yet", "met, not known, not yet, met, not yet", func(a *Asked) {
+		{"a node has not looked yet", "met, not known, not met, met, not yet", func(a *Asked) {
 			a.Answers[2].Value.StoreToken = ""
 		}},
-		{"files in the database", "met, met, not yet, met, not yet", func(a *Asked) {
+		{"files in the database", "met, met, not met, met, not yet", func(a *Asked) {
 			a.StoredIn = true
 			for i := range a.Answers {
 				a.Answers[i].Value.StoreToken = ""
@@ -161,16 +161,30 @@ func TestRequirements_FollowFromTheAnswers(t *testing.T) {
 		{"ready for a second", "met, one, one, met, not yet", func(a *Asked) {
 			a.Members, a.Answers = a.Members[:1], a.Answers[:1]
 		}},
-		{"link off", "met, met, not yet, not met, not yet", func(a *Asked) { a.Link = "off" }},
-		{"another store", "met, not met, not yet, met, not yet", func(a *Asked) {
+		{"link off", "met, met, not met, not met, not yet", func(a *Asked) { a.Link = "off" }},
+		{"another store", "met, not met, not met, met, not yet", func(a *Asked) {
 			a.Answers[2].Value.Problems = []Problem{{Requirement: "file store", Message: "x", Mend: "y"}}
 		}},
-		{"no database", "not met, met, not yet, met, not yet", func(a *Asked) {
+		{"no database", "not met, met, not met, met, not yet", func(a *Asked) {
 			a.Answers[2].Value.Problems = []Problem{{Requirement: "database", Message: "x", Mend: "y"}}
 		}},
-		{"no answer", "met, not known, not yet, not met, not yet", func(a *Asked) { a.Answers[2].Err = errors.New("late") }},
-		{"no route", "met, met, not yet, not met, not yet", func(a *Asked) { a.Answers[2].Value.Unlinked = []string{"node-1"} }},
-		{"outside", "met, met, not yet, met, not yet", func(a *Asked) { a.Link = "outside" }},
+		{"no answer", "met, not known, not met, not met, not yet", func(a *Asked) { a.Answers[2].Err = errors.New("late") }},
+		{"no route", "met, met, not met, not met, not yet", func(a *Asked) {
+			a.Answers[2].Value.Unlinked = []string{"node-1"}
+		}},
+		{"a search server", "met, met, met, met, not yet", func(a *Asked) { searchOn(a, "OpenSearch 2.19.6", 0, 1, 2) }},
+		{"a search server of some", "met, met, not met, met, not yet", func(a *Asked) {
+			searchOn(a, "OpenSearch 2.19.6", 0, 1)
+		}},
+		{"a search server that is away", "met, met, not met, met, not yet", func(a *Asked) {
+			searchOn(a, SearchUnnamed, 0, 1, 2)
+			a.Answers[1].Value.Warnings = []Problem{{Requirement: "search", Message: "x", Mend: "y", Code: CodeSearchAway}}
+		}},
+		{"a search server, and no answer", "met, not known, not known, not met, not yet", func(a *Asked) {
+			searchOn(a, "Elasticsearch 8.19.0", 0, 1, 2)
+			a.Answers[2].Err = errors.New("late")
+		}},
+		{"outside", "met, met, not met, met, not yet", func(a *Asked) { a.Link = "outside" }},
 	} {
 		a := three()
 		for i := range a.Answers { // each has found what the asking node wrote into the file store
@@ -261,5 +275,12 @@ func TestLost_FindsTheDeadNodeOrSaysWhoCouldBeMeant(t *testing.T) {
 	}
 	if _, err := Lost(three().Members, "nobody"); err == nil || !strings.HasSuffix(err.Error(), "; no node is dead") {
 		t.Error(err)
+	}
+}
+
+// searchOn lets nodes say that they search on a server.
+func searchOn(a *Asked, server string, nodes ...int) {
+	for _, i := range nodes {
+		a.Answers[i].Value.Search = server
 	}
 }

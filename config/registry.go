@@ -45,7 +45,8 @@ func sections() []section {
 		sectionMail(),
 		sectionDatabase(), sectionReadWrite(), sectionSchema(), sectionCounter(), sectionCache(), sectionChange(),
 		sectionCluster(),
-		sectionFiles(), sectionMove(), sectionSearch(), sectionJobs(), sectionLocks(), sectionTrash(), sectionAudit(), sectionLog(),
+		sectionFiles(), sectionMove(), sectionSearch(), sectionJobs(), sectionLocks(), sectionTrash(), sectionAudit(),
+		sectionLog(),
 		sectionHealth(), sectionKnown(), sectionRest(),
 	}
 }

@@ -236,7 +236,9 @@ func TestSearch_WithoutAServerItsSettingsRest(t *testing.T) {
 }
 
 func FuzzSearchHost(f *testing.F) {
-	for _, s := range []string{"search1", "https://a:9200/x/", "[::1]", "u:p@a", "http://a?b", "://", "a b", "ftp://a/#c"} {
+	for _, s := range []string{
+		"search1", "https://a:9200/x/", "[::1]", "u:p@a", "http://a?b", "://", "a b", "ftp://a/#c",
+	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, address string) {

@@ -62,8 +62,8 @@ type Follower struct {
 	Began func(t Term)
 }
 
-// Term is a time in which one node runs a follower. Of two terms the greater one is the later one: the incarnation of the
-// database decides, and within one the epoch of the lease. The zero Term is none.
+// Term is a time in which one node runs a follower. Of two terms the greater one is the later one: the incarnation of
+// the database decides, and within one the epoch of the lease. The zero Term is none.
 type Term struct {
 	Incarnation int64
 	Epoch       int64

@@ -18,7 +18,7 @@ import (
 // which are English. What an actor is about to do is said in each language all the same: the question who is there
 // names it.
 var operators = []string{"httpd/options.go", "httpd/listen.go", "httpd/headers.go",
-	"search/remote/remote.go", "search/remote/apply.go", "search/remote/liferay.go",
+	"search/remote/remote.go", "search/remote/apply.go",
 	"cmd", "config", "importer", "db", "server", "cluster", "filestore", "change", "cache", "mail",
 	"secret", "follow", "audit", "job", "look", "render", "tools", "asset"}
 

@@ -21,11 +21,12 @@ func (s *Server) searchShared() bool { return s.cfg.Search.Engine == config.Sear
 
 // openSharedSearch prepares the use of a search server. It asks it nothing yet, so a node starts without it.
 func (s *Server) openSharedSearch(ctx context.Context, o *index.Options) (err error) {
-	c := s.cfg.Search
-	options := remote.Options{Hosts: c.Hosts, User: c.User, Password: c.Password, APIKey: c.APIKey, Prefix: c.Prefix,
-		Replicas: c.Replicas, Shards: c.Shards, Timeout: c.Timeout, Logger: s.log}
-	if c.CAFile != "" {
-		if options.CA, err = os.ReadFile(c.CAFile); err != nil {
+	c := s.cfg
+	options := remote.Options{Hosts: c.Search.Hosts, User: c.Search.User, Password: c.Search.Password,
+		APIKey: c.Search.APIKey, Prefix: c.Search.Prefix, Replicas: c.Search.Replicas, Shards: c.Search.Shards,
+		Timeout: c.Search.Timeout, Logger: s.log}
+	if c.Search.CAFile != "" {
+		if options.CA, err = os.ReadFile(c.Search.CAFile); err != nil {
 			return fmt.Errorf("search.server.ca: %w", err)
 		}
 	}
@@ -55,7 +56,7 @@ type unsearchedRow struct {
 	seen time.Time
 }
 
-// unsearchedAge is after what time a change is not waited for any more: the index cannot be written, which is a finding.
+// unsearchedAge is after what time a change is not waited for any more: the index cannot be written, which is told.
 const unsearchedAge = 30 * time.Second
 
 // hear notes changes. The log calls it before anyone who waits for them goes on.

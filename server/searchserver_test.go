@@ -47,6 +47,7 @@ func askSearchServer(t *testing.T, method, address string) []byte {
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, address, http.NoBody)
 	ok(t, err)
+	req.Close = true // nothing stays open
 	resp, err := http.DefaultClient.Do(req)
 	ok(t, err)
 	defer func() { _ = resp.Body.Close() }()
@@ -64,7 +65,8 @@ func searchIndexes(t *testing.T, address, prefix string) (names []string) {
 	var all []struct {
 		Index string `json:"index"`
 	}
-	ok(t, json.Unmarshal(askSearchServer(t, http.MethodGet, address+"/_cat/indices/"+prefix+"*?format=json&h=index"), &all))
+	list := askSearchServer(t, http.MethodGet, address+"/_cat/indices/"+prefix+"*?format=json&h=index")
+	ok(t, json.Unmarshal(list, &all))
 	for _, i := range all {
 		names = append(names, i.Index)
 	}
@@ -175,8 +177,8 @@ func TestSearchServer_ThatIsAwayKeepsNothingElseFromWorkingAndIsCaughtUp(t *test
 	finds(t, a, guest, "spartina")
 }
 
-// Who has saved something finds it with the next search, whichever node answers. That is waited for two seconds, which a
-// machine that is busy may need now and then.
+// Who has saved something finds it with the next search, whichever node answers. That is waited for two seconds, which
+// a machine that is busy may need now and then.
 func TestSearchServer_WhoSavesFindsItOnAnyNodeWithTheNextSearch(t *testing.T) {
 	t.Parallel()
 	settings := serverSettings(t, searchServer(t))
@@ -195,7 +197,8 @@ func TestSearchServer_WhoSavesFindsItOnAnyNodeWithTheNextSearch(t *testing.T) {
 		publishDraft(t, from, content.Draft{Slug: word, Text: textIn(st.Locale, word, "<p>Sea lavender</p>")})
 		to.Poll(t) // as the next request of the session does
 		began := time.Now()
-		got, err := to.Search.Search(editor, st.Instance, index.Question{Typed: word, Site: st.ID, Locale: st.Locale, Size: 10})
+		got, err := to.Search.Search(editor, st.Instance,
+			index.Question{Typed: word, Site: st.ID, Locale: st.Locale, Size: 10})
 		ok(t, err)
 		if len(got.Hits) == 1 {
 			if i > 0 { // in both directions

@@ -122,7 +122,7 @@ type Server struct {
 	watch    func(query string, args []any)
 
 	searchDamaged atomic.Pointer[error]          // what a question has met in the index of the search
-	searchFails   int                            // times in a row that comparing has failed; of the one goroutine that does
+	searchFails   int                            // times in a row that comparing has failed; of its goroutine
 	searchName    atomic.Pointer[string]         // what a search server says it is
 	searchNamed   time.Time                      // when it did
 	unsearched    *unsearched                    // what a shared index may not have yet; nil: each node has its own

@@ -86,8 +86,9 @@ func (s *Service) follow(ctx context.Context, b follow.Batch) error {
 	return nil
 }
 
-// sameIndex sees to it that a shared index is this portal's. Of a node's own index it fails once after the index was replaced by an empty one: the follower then begins at its beginning, instead
-// of telling it the place in the log that the one before had.
+// sameIndex sees to it that a shared index is this portal's. Of a node's own index it fails once after the index was
+// replaced by an empty one: the follower then begins at its beginning, instead of telling it the place in the log that
+// the one before had.
 func (s *Service) sameIndex(ctx context.Context) error {
 	if s.shared() {
 		return s.claim(ctx, false)

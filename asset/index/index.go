@@ -115,8 +115,8 @@ type difference struct {
 	moved []stoa.ID
 }
 
-// compare tells how the index differs from the rows of things of a kind; told says that the log names them. It is called
-// with writing held.
+// compare tells how the index differs from the rows of things of a kind; told says that the log names them. It is
+// called with writing held.
 func (s *Service) compare(
 	ctx context.Context, t asset.Type, ids, instances []stoa.ID, told bool,
 ) (difference, error) {

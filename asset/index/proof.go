@@ -35,8 +35,8 @@ func (s *Service) Proof() ProofStatus {
 	return s.proof.status
 }
 
-// Prove compares the next things of index and rows, about fifty, and mends what differs; it ends with the last kind. The
-// log was followed before, so a difference is one that nothing else would ever have mended. What the database could not
+// Prove compares the next things of index and rows, about fifty, and mends what differs; it ends with the last kind.
+// The log was followed before, so a difference is one that nothing else would ever have mended. What the database could not
 // answer is an ErrRows. A shared index is compared by the node that writes it; for others there is nothing to do.
 func (s *Service) Prove(ctx context.Context) error {
 	types := s.types()

@@ -2,16 +2,19 @@ package browsertest
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -37,10 +40,11 @@ web.server.display.node=true
 dl.store.impl=com.liferay.portal.store.db.DBStore
 `
 
-// The example's file for a search server, which lies in the home and is not read yet.
+// The example's file for a search server, which lies in the home. The test gives it a prefix of its own.
 const exampleSearch = `operationMode="REMOTE"
-transportAddresses="elasticsearch:9300"
+transportAddresses="%s"
 clusterName="LiferayElasticsearchCluster"
+indexNamePrefix="%s"
 `
 
 const exampleSearchFile = "osgi/configs/com.liferay.portal.search.elasticsearch6.configuration.ElasticsearchConfiguration.config"
@@ -48,9 +52,10 @@ const exampleSearchFile = "osgi/configs/com.liferay.portal.search.elasticsearch6
 // Two processes with the example's files are one portal: a page made on one is seen on the other, and one serves
 // on when the other stops.
 func TestExample_TwoNodesOnMariaDB(t *testing.T) {
-	t.Log("missing: " + exampleSearchFile + " is not read, since there is no search yet")
 	database := mariaDB(t)
-	x := &example{t: t, dir: t.TempDir(), program: build(t), database: database}
+	x := &example{t: t, dir: t.TempDir(), program: build(t), database: database, search: searchServer(t),
+		prefix: "example-" + strings.ToLower(rand.Text()) + "-"}
+	t.Cleanup(x.dropIndexes)
 	one := x.start(1)
 	setup := one.until(regexp.MustCompile(`http://\S+/account/setup\?token=\S+`))
 	two := x.start(2)
@@ -85,7 +90,18 @@ func TestExample_TwoNodesOnMariaDB(t *testing.T) {
 		n.shows(guest)
 		guest.shoot(t, "example-"+n.name)
 	}
-	x.awaitStatus(two, "two nodes that are well", func(st cluster.Status) bool {
+	for _, n := range []*process{two, one} {
+		await(t, "the page to be found on "+n.name, func() bool {
+			code, body := n.get("/search?q=stuff")
+			return code == http.StatusOK && strings.Contains(body, `href="/new-stuff"`)
+		})
+	}
+	x.awaitStatus(two, "two nodes that are well, with a search server", func(st cluster.Status) bool {
+		if !slices.ContainsFunc(st.Requirements(), func(r cluster.Requirement) bool {
+			return r.Name == "A separate search server" && r.State == cluster.Met
+		}) {
+			return false
+		}
 		return len(st.Nodes) == 2 && len(st.Wrong) == 0 && st.Nodes[0].Name == "control-channel-logic-name-1" && st.Link == "inside"
 	})
 
@@ -112,6 +128,54 @@ func TestExample_TwoNodesOnMariaDB(t *testing.T) {
 type example struct {
 	t                      *testing.T
 	dir, program, database string
+	search, prefix         string // where indexes are, and what their names begin with
+}
+
+// searchServer gives host and port of a real search server, or skips the test.
+func searchServer(t *testing.T) string {
+	t.Helper()
+	const env = "STOA_TEST_OPENSEARCH"
+	address := os.Getenv(env)
+	if address == "" {
+		if os.Getenv("STOA_TEST_REQUIRE") == "1" {
+			t.Fatal(env + " is not set, and a build server leaves nothing out")
+		}
+		t.Skip("SKIPPED: " + env + " is not set, so the two-node example was not run")
+	}
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u.Host
+}
+
+// dropIndexes removes what the nodes have written to the search server.
+func (x *example) dropIndexes() {
+	var all []struct {
+		Index string `json:"index"`
+	}
+	x.ask(http.MethodGet, "_cat/indices/"+x.prefix+"*?format=json&h=index", &all)
+	for _, i := range all {
+		x.ask(http.MethodDelete, i.Index, nil)
+	}
+}
+
+func (x *example) ask(method, path string, answer any) {
+	req, err := http.NewRequest(method, "http://"+x.search+"/"+path, http.NoBody)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	req.Close = true // nothing stays open
+	res, err := http.DefaultClient.Do(req)
+	if err == nil && answer != nil {
+		err = json.NewDecoder(res.Body).Decode(answer)
+	}
+	if err == nil {
+		err = res.Body.Close()
+	}
+	if err != nil {
+		x.t.Errorf("%s %s: %v", req.Method, req.URL, err)
+	}
 }
 
 // process is one node of the example.
@@ -142,7 +206,10 @@ func (x *example) start(number int, environment ...string) *process {
 	n := &process{x: x, name: fmt.Sprintf("dxp-%d", number), port: freePort(x.t), done: make(chan error, 1)}
 	n.home = filepath.Join(x.dir, n.name)
 	n.url, n.log = "http://localhost:"+n.port, filepath.Join(x.dir, n.name+"-"+n.port+".log")
-	for file, text := range map[string]string{"portal-ext.properties": fmt.Sprintf(exampleProperties, x.database, number), exampleSearchFile: exampleSearch} {
+	for file, text := range map[string]string{
+		"portal-ext.properties": fmt.Sprintf(exampleProperties, x.database, number),
+		exampleSearchFile:       fmt.Sprintf(exampleSearch, x.search, x.prefix),
+	} {
 		path := filepath.Join(n.home, file)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o600)); err != nil {
 			x.t.Fatal(err)

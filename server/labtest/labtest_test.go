@@ -24,7 +24,8 @@ import (
 
 var (
 	engines = flag.String("engines", "postgres,mariadb", "database servers to play the stories on; MySQL has turns only")
-	which   = flag.String("turns", "today", "stories that have their day: today, all or none of those that come once a week; -run takes from all")
+	which   = flag.String("turns", "today", "stories that have their day: today, all, or none of those that come once "+
+		"a week; -run takes from all")
 	keep    = flag.Bool("keep", false, "keep the history of every story, not only of those that failed")
 	overlay = flag.String("overlay", "", "build the program with files replaced, as go build -overlay does; tools/mutants plants mistakes so")
 	program = flag.String("program", "", "a built program to play with, in place of one built from this checkout")
