@@ -253,5 +253,6 @@ func (s *Server) searchScreen() *operate.Search {
 	if s.searchShared() {
 		prefix = index.SharedName
 	}
-	return &operate.Search{Status: s.Search.Status, Follow: s.Follow, Prefix: prefix}
+	return &operate.Search{Status: s.Search.Status, Follow: s.Follow, Prefix: prefix, Shared: s.searchShared(),
+		Writes: s.Search.Writes}
 }

@@ -14,9 +14,11 @@ import (
 
 // Search is what the screen of the search works on.
 type Search struct {
-	Status func(ctx context.Context) (index.Status, error) // of the index of this node
+	Status func(ctx context.Context) (index.Status, error) // of the index that this node searches
 	Follow *follow.Service
-	Prefix string // of the names of the followers that fill the indexes
+	Prefix string      // of the names of the followers that fill the indexes
+	Shared bool        // it is one that all nodes share, on a search server
+	Writes func() bool // whether this node writes it
 }
 
 // searchIndex is the index of a node as the screen shows it.
@@ -34,14 +36,24 @@ type searchIndex struct {
 func (h *screens) search(q *admin.Request) error {
 	type view struct {
 		index.Status
-		Away  string // why the index of this node cannot be used
-		Nodes []searchIndex
+		Away   string // that the index cannot be used
+		Why    string // in the words of the search server
+		Shared bool
+		Writes bool
+		Nodes  []searchIndex
 	}
-	var v view
+	v := view{Shared: h.o.Search.Shared, Writes: h.o.Search.Writes()}
+	purpose := "operate.search.purpose"
+	if v.Shared {
+		purpose = "operate.search.purpose.server"
+	}
 	var err error
 	if v.Status, err = h.o.Search.Status(q.Context()); err != nil {
 		h.Log.WarnContext(q.Context(), "the index of the search cannot be looked at", "error", err)
 		v.Away = q.Word("operate.search.away")
+		if v.Shared {
+			v.Away, v.Why = q.Word("operate.search.away.server"), err.Error()
+		}
 	}
 	names := map[int64]string{}
 	if h.o.NodeNames != nil {
@@ -75,7 +87,7 @@ func (h *screens) search(q *admin.Request) error {
 	}
 	return h.Show(q, http.StatusOK, "search", admin.Screen{
 		Title:   q.Word("operate.search"),
-		Purpose: q.Word("operate.search.purpose"),
+		Purpose: q.Word(purpose),
 		Body:    v,
 	})
 }
