@@ -57,9 +57,12 @@ type Follower struct {
 	Rebuild func(ctx context.Context, p Portion) (next string, err error)
 	// Token gives what the newest Batch.Token was that took effect, nil when there is none. OwnPlace only.
 	Token func(ctx context.Context) ([]byte, error)
-	// Began is told which term begins, before anything else of it, and of the zero Term when this node runs the follower
-	// no longer; nil: it is not told. Outside only.
+	// Began is told which term begins, before anything else of it and after the database has confirmed it, and of the
+	// zero Term when this node runs the follower no longer; nil: it is not told. Outside only.
 	Began func(t Term)
+	// Patient says that the other side is away as a whole or not at all: nothing is put off for an error of kind
+	// Unavailable, and the place stays where it is until it is back.
+	Patient bool
 }
 
 // Term is a time in which one node runs a follower. Of two terms the greater one is the later one: the incarnation of

@@ -111,7 +111,7 @@ func (w *worker) run(ctx context.Context, fence cluster.Fence) error {
 	w.fence, w.loaded, w.away = fence, false, 0
 	w.running(true)
 	defer w.running(false)
-	defer w.begins(Term{})
+	defer w.ends()
 	failing, said := false, int64(0)
 	var settling, idling []chan struct{}
 	for tries := 0; ; {
@@ -164,12 +164,34 @@ func (w *worker) run(ctx context.Context, fence cluster.Fence) error {
 	}
 }
 
-// begins tells the follower of a new term.
-func (w *worker) begins(t Term) {
-	if t != w.term && w.f.Began != nil {
-		w.f.Began(t)
+// begins tells the follower of a new term. That the lease is held there is asked of the database first: after a fail-over
+// that lost the claim, another node may claim the same epoch.
+func (w *worker) begins(ctx context.Context) error {
+	t := Term{w.incarnation, w.fence.Epoch()}
+	if t == w.term || w.f.Began == nil {
+		return nil
+	}
+	err := w.s.o.DB.Write(ctx, func(_ context.Context, tx *db.Tx) error {
+		if tx.Token() != w.history {
+			return errMoved
+		}
+		w.fence.Apply(tx)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("begin a term: %w", err)
 	}
 	w.term = t
+	w.f.Began(t)
+	return nil
+}
+
+// ends tells the follower that its term is over here.
+func (w *worker) ends() {
+	if w.term != (Term{}) {
+		w.term = Term{}
+		w.f.Began(Term{})
+	}
 }
 
 // awaited gives the callers of Settle and Idle that wait for what was committed before the step that comes now.
@@ -217,7 +239,9 @@ func (w *worker) step(ctx context.Context) (more bool, err error) {
 	if err := w.load(ctx); err != nil {
 		return false, err
 	}
-	w.begins(Term{w.incarnation, w.fence.Epoch()})
+	if err := w.begins(ctx); err != nil {
+		return false, err
+	}
 	w.settled = false
 	for i, part := range []func(context.Context) (bool, error){w.readOn, w.retry, w.review} {
 		if i == 2 {
@@ -332,7 +356,7 @@ func (w *worker) readOn(ctx context.Context) (more bool, err error) {
 	case !errors.As(err, &failed):
 		return false, err
 	case unavailable(err):
-		if w.away++; w.away < w.s.o.Tries {
+		if w.away++; w.away < w.s.o.Tries || w.f.Patient {
 			return false, err
 		}
 		w.away = 0 // one of them may be what makes the other side hang

@@ -87,6 +87,8 @@ type Known struct {
 	Key
 	Digest string
 	ACL    string
+	// Version is the one that it was written with; 0 where the engine does not say: Walk does not.
+	Version int64
 }
 
 // Facet is a side of documents by which results can be counted and narrowed.

@@ -143,7 +143,8 @@ func (s *Server) proveSearch(ctx context.Context) {
 		s.nameSearch(ctx)
 		return
 	}
-	if s.ctx.Err() != nil || errors.Is(err, index.ErrRows) { // what the database cannot do is a finding of its own
+	// What the database cannot do is a finding of its own, and that time is over says nothing of the index.
+	if ctx.Err() != nil || errors.Is(err, index.ErrRows) {
 		return
 	}
 	var damaged *embedded.Damaged
@@ -174,10 +175,6 @@ func (s *Server) searchTrouble() []cluster.Problem {
 	var why error
 	code, sentence := cluster.CodeSearchIndex, "the index of the search is not as it should be: %s"
 	mend := "free some space or mend the disk that the home is on; the index is made anew by itself"
-	if s.searchShared() {
-		code, sentence = cluster.CodeSearchAway, "the search server cannot be used: %s"
-		mend = "start it, or correct search.server.hosts; what is saved meanwhile is found once it answers"
-	}
 	if fault := s.searchFault.Load(); fault != nil {
 		why = *fault
 	} else if fault := s.searchDamaged.Load(); fault != nil {
@@ -186,11 +183,15 @@ func (s *Server) searchTrouble() []cluster.Problem {
 		for _, t := range followers.Troubles() {
 			if isSearchFollower(t.Follower) && t.Stuck > searchStuck {
 				why = t.Error
-				if errors.Is(why, index.ErrRows) {
-					mend = "see what the log of this node says of the database; the index goes on by itself"
-				}
 			}
 		}
+	}
+	switch {
+	case errors.Is(why, index.ErrRows):
+		mend = "see what the log of this node says of the database; the index goes on by itself"
+	case s.searchShared():
+		code, sentence = cluster.CodeSearchAway, "the search server cannot be used: %s"
+		mend = "start it, or correct search.server.hosts; what is saved meanwhile is found once it answers"
 	}
 	if why == nil {
 		return nil

@@ -3,12 +3,12 @@ package server
 import (
 	"context"
 	"fmt"
-	"maps"
 	"os"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/asset/index"
 	"github.com/stoa-portal/stoa/change"
 	"github.com/stoa-portal/stoa/cluster"
@@ -36,62 +36,72 @@ func (s *Server) openSharedSearch(ctx context.Context, o *index.Options) (err er
 	if o.Portal, err = s.identity(ctx); err != nil {
 		return err
 	}
+	o.Held = func() error {
+		if s.DB.Unproven() {
+			return stoa.Unavailable(nil, "whether this is a copy of the portal's database is not known, and the indexes on the "+
+				"search server are the portal's: run stoa db adopt")
+		}
+		return nil
+	}
 	o.Settle = s.settleShared
 	o.Idle = func(ctx context.Context) error { return s.Follow.Idle(ctx, index.SharedName) }
 	o.Refill = func(ctx context.Context) error { return s.Follow.Rebuild(ctx, index.SharedName) }
-	s.unsearched = &unsearched{rows: map[int64]unsearchedRow{}}
+	s.unsearched = &unsearched{}
 	return nil
 }
 
-// unsearched are the newest changes that this node has seen of what can be searched for, by writer, and that the shared
-// index may not have yet. Who searches waits for those that were there before.
+// unsearched are the changes that this node has seen of what can be searched for, and that the shared index may not have
+// yet. Who searches waits for those that were there before.
 type unsearched struct {
 	mu    sync.Mutex
 	kinds []string
-	rows  map[int64]unsearchedRow
+	rows  []unsearchedRow
 }
 
 type unsearchedRow struct {
-	n    uint64
-	seen time.Time
+	writer int64
+	n      uint64
+	seen   time.Time
 }
 
-// unsearchedAge is after what time a change is not waited for any more: the index cannot be written, which is told.
-const unsearchedAge = 30 * time.Second
+const (
+	// unsearchedAge is after what time a change is not waited for any more: the index cannot be written, which is told.
+	unsearchedAge = 30 * time.Second
+	// unsearchedMost are the newest changes that are waited for; of more, those before come first in any case.
+	unsearchedMost = 1000
+)
 
 // hear notes changes. The log calls it before anyone who waits for them goes on.
 func (u *unsearched) hear(rows []change.Row) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	now := time.Now()
 	for _, r := range rows {
 		if r.Kind == change.Everything && r.Version != change.CachesOnly { // perhaps another history
-			clear(u.rows)
+			u.rows = nil
 		} else if !slices.Contains(u.kinds, r.Kind) {
 			continue
 		}
-		if r.N > u.rows[r.Writer].n {
-			u.rows[r.Writer] = unsearchedRow{r.N, time.Now()}
-		}
+		u.rows = append(u.rows, unsearchedRow{r.Writer, r.N, now})
+	}
+	if more := len(u.rows) - unsearchedMost; more > 0 {
+		u.rows = slices.Delete(u.rows, 0, more)
 	}
 }
 
 // pending gives what is waited for.
-func (u *unsearched) pending() map[int64]unsearchedRow {
+func (u *unsearched) pending() []unsearchedRow {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	maps.DeleteFunc(u.rows, func(_ int64, r unsearchedRow) bool { return time.Since(r.seen) > unsearchedAge })
-	return maps.Clone(u.rows)
+	u.rows = slices.DeleteFunc(u.rows, func(r unsearchedRow) bool { return time.Since(r.seen) > unsearchedAge })
+	return slices.Clone(u.rows)
 }
 
-// done takes changes off that the index has.
-func (u *unsearched) done(rows map[int64]unsearchedRow) {
+// done takes changes off that a place has.
+func (u *unsearched) done(place change.Place) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	for writer, r := range rows {
-		if u.rows[writer] == r {
-			delete(u.rows, writer)
-		}
-	}
+	u.rows = slices.DeleteFunc(u.rows, func(r unsearchedRow) bool { return place.Has(r.writer, r.n) })
 }
 
 const (
@@ -110,14 +120,8 @@ func (s *Server) settleShared(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		had := map[int64]unsearchedRow{}
-		for writer, r := range wanted {
-			if place.Has(writer, r.n) {
-				had[writer] = r
-				delete(wanted, writer)
-			}
-		}
-		s.unsearched.done(had)
+		s.unsearched.done(place)
+		wanted = slices.DeleteFunc(wanted, func(r unsearchedRow) bool { return place.Has(r.writer, r.n) })
 		if len(wanted) == 0 {
 			return nil
 		}

@@ -178,9 +178,9 @@ func TestSiteMap_OfManyPostsNamesEachOnceInFilesThatAreSmallEnough(t *testing.T)
 func fill(t *testing.T, n *servertest.Node, posts int) {
 	t.Helper()
 	st := n.Site(t)
-	for from := 0; from < posts; from += 5000 {
+	for from := 0; from < posts; from += 500 {
 		if err := n.DB.Write(servertest.System(), func(ctx context.Context, tx *db.Tx) error {
-			for i := range min(5000, posts-from) {
+			for i := range min(500, posts-from) {
 				id, err := tx.NewID(ctx)
 				if err != nil {
 					return err

@@ -37,7 +37,7 @@ func (s *Service) Follower() follow.Follower {
 	slices.Sort(kinds)
 	if s.shared() {
 		return follow.Follower{Name: SharedName, Kinds: slices.Compact(kinds), Effect: follow.Outside, Gather: gather,
-			Apply: s.follow, Rebuild: s.rebuild, Began: s.term.began}
+			Patient: true, Apply: s.follow, Rebuild: s.rebuild, Began: s.term.began}
 	}
 	return follow.Follower{Name: FollowerName, Kinds: slices.Compact(kinds), Effect: follow.OwnPlace,
 		Apply: s.follow, Rebuild: s.rebuild, Token: s.o.Engine.Token}
@@ -55,6 +55,7 @@ func (s *Service) follow(ctx context.Context, b follow.Batch) error {
 	if err := s.sameIndex(ctx); err != nil {
 		return err
 	}
+	s.reading = s.term.current()
 	var docs []search.Document
 	for _, t := range s.types() {
 		changed := map[string][]stoa.ID{} // by kind of change
@@ -215,6 +216,7 @@ func (s *Service) look(
 ) (last stoa.ID, err error) {
 	s.writing.Lock()
 	defer s.writing.Unlock()
+	s.reading = s.term.current()
 	ids, err := s.ids(ctx, t, at, scope)
 	if err != nil || len(ids) == 0 {
 		return 0, err

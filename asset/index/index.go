@@ -11,12 +11,14 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/stoa-portal/stoa"
 	"github.com/stoa-portal/stoa/access"
 	"github.com/stoa-portal/stoa/asset"
 	"github.com/stoa-portal/stoa/cache"
 	"github.com/stoa-portal/stoa/db"
+	"github.com/stoa-portal/stoa/follow"
 	"github.com/stoa-portal/stoa/search"
 	"github.com/stoa-portal/stoa/site"
 )
@@ -36,6 +38,8 @@ type Options struct {
 	Idle   func(ctx context.Context) error
 	// Portal names the portal where all nodes share the index; "" where each node has its own.
 	Portal string
+	// Held refuses that the shared index is written; nil: nothing does.
+	Held func() error
 	// Refill has the follower look at everything again; nil where each node has its own index.
 	Refill func(ctx context.Context) error
 	// Failed is told of each question that the index could not answer; nil: no one is.
@@ -52,7 +56,15 @@ type Service struct {
 	writing sync.Mutex
 	placed  bool // the index has had a place in the change log; held by writing
 
-	term term // of an index that is shared
+	// Of an index that is shared.
+	term     term
+	reading  follow.Term // in which the rows are read that are written next; held by writing
+	claiming sync.Mutex
+	refilled time.Time    // held by claiming
+	whose    atomic.Int32 // whose
+	// unsure are things of which something was sent without an answer, with their instances: it may still arrive. Held
+	// by writing.
+	unsure map[search.Key]stoa.ID
 
 	acls       sync.Map // by instance: *words
 	generation atomic.Int64
@@ -84,7 +96,7 @@ func (s *Service) Engine() search.Engine { return s.o.Engine }
 func (s *Service) shared() bool { return s.o.Portal != "" }
 
 // Writes reports whether this node is the one that writes the index.
-func (s *Service) Writes() bool { return !s.shared() || s.term.writes() }
+func (s *Service) Writes() bool { return !s.shared() || s.term.current() != (follow.Term{}) }
 
 // types are the kinds that are searched for.
 func (s *Service) types() []asset.Type {
@@ -151,16 +163,54 @@ func (s *Service) compare(
 	for _, id := range ids {
 		doc, is := now[id]
 		k, was := had[id]
-		// What the log tells of is written to a shared index in any case: a former writer may be about to write what was
-		// there between.
-		if is && (told && s.shared() || !was || doc.Digest != k.Digest) {
+		key := search.Key{Kind: t.Kind, ID: id}
+		if is && (!was || doc.Digest != k.Digest || s.again(k, told)) {
 			d.docs = append(d.docs, doc)
+		}
+		if !is && !was && s.shared() {
+			d.docs = append(d.docs, s.surelyGone(key, instances, told)...)
 		}
 		if !is || !was || doc.ACL != k.ACL {
 			d.moved = append(d.moved, id)
 		}
 	}
 	return d, nil
+}
+
+// again reports whether a document is written though the index has it as it is: another one may still arrive, which an
+// earlier writer has sent, or this one without an answer.
+func (s *Service) again(k search.Known, told bool) bool {
+	if !s.shared() {
+		return false
+	}
+	_, unsure := s.unsure[k.Key]
+	return unsure || told && k.Version <= s.term.floor()
+}
+
+// surelyGone are the removals of a thing that the index does not have, while one may still arrive.
+func (s *Service) surelyGone(k search.Key, instances []stoa.ID, told bool) (docs []search.Document) {
+	if instance, unsure := s.unsure[k]; unsure {
+		instances = []stoa.ID{instance}
+	} else if !told || !s.term.isYoung() {
+		return nil
+	}
+	for _, instance := range instances {
+		docs = append(docs, search.Document{Kind: k.Kind, ID: k.ID, Instance: instance, Gone: true})
+	}
+	return docs
+}
+
+// doubt notes documents that may or may not have been written.
+func (s *Service) doubt(docs []search.Document) {
+	if !s.shared() {
+		return
+	}
+	if s.unsure == nil {
+		s.unsure = map[search.Key]stoa.ID{}
+	}
+	for _, d := range docs {
+		s.unsure[d.Key()] = d.Instance
+	}
 }
 
 // write puts documents into the index, with the token at the end.
@@ -178,12 +228,16 @@ func (s *Service) write(ctx context.Context, docs []search.Document, token []byt
 
 func (s *Service) apply(ctx context.Context, docs []search.Document, token []byte) error {
 	if s.shared() {
-		if err := s.term.number(docs); err != nil {
+		if err := s.term.number(docs, s.reading); err != nil {
 			return err
 		}
 	}
 	if err := s.o.Engine.Apply(ctx, docs, token, true); err != nil {
+		s.doubt(docs)
 		return err
+	}
+	for _, d := range docs {
+		delete(s.unsure, d.Key())
 	}
 	for _, d := range docs {
 		if !d.Gone {

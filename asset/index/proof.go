@@ -35,19 +35,22 @@ func (s *Service) Proof() ProofStatus {
 	return s.proof.status
 }
 
+// spotsAtOnce is how many kinds and instances are looked at for fifty things.
+const spotsAtOnce = 20
+
+// errBusy says that the follower is at work, and mends itself what differs.
+var errBusy = errors.New("index: the follower is at work")
+
 // Prove compares the next things of index and rows, about fifty, and mends what differs; it ends with the last kind.
-// The log was followed before, so a difference is one that nothing else would ever have mended. What the database could not
-// answer is an ErrRows. A shared index is compared by the node that writes it; for others there is nothing to do.
+// The log was followed before, so a difference is one that nothing else would ever have mended. What the database could
+// not answer is an ErrRows. A shared index is compared by the node that writes it; others ask whether it can be reached.
 func (s *Service) Prove(ctx context.Context) error {
 	types := s.types()
 	if len(types) == 0 {
 		return nil
 	}
 	if s.shared() {
-		if !s.term.writes() {
-			return s.Reach(ctx)
-		}
-		if err := s.claim(ctx, false); err != nil {
+		if err := s.Reach(ctx); err != nil || !s.Writes() {
 			return err
 		}
 	}
@@ -55,9 +58,10 @@ func (s *Service) Prove(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for done := uint64(0); done < portion; {
+	done := uint64(0)
+	for i := 0; i < spotsAtOnce && done < portion; i++ {
 		compared, last, err := s.proveNext(ctx, types, instances)
-		if err != nil && !s.Writes() { // another node does now
+		if errors.Is(err, errBusy) || err != nil && !s.Writes() { // or another node writes now
 			return nil
 		}
 		if err != nil || last {
@@ -66,12 +70,6 @@ func (s *Service) Prove(ctx context.Context) error {
 		done += compared
 	}
 	return nil
-}
-
-// Reach asks whether the index can be reached.
-func (s *Service) Reach(ctx context.Context) error {
-	_, err := s.o.Engine.Token(ctx)
-	return err
 }
 
 // proveNext compares things of one kind, in the rows or in what the index has of an instance, and moves on; last says
@@ -90,7 +88,7 @@ func (s *Service) proveNext(
 	}
 	at.kind = types[i].Kind
 	newest, compared, differed, err := s.proveSome(ctx, i, at, instances)
-	if err != nil {
+	if err != nil && !errors.Is(err, errBusy) {
 		return 0, false, err
 	}
 	s.proof.mu.Lock()
@@ -98,9 +96,9 @@ func (s *Service) proveNext(
 	s.proof.status.Compared += compared
 	s.proof.status.Differed += differed
 	if newest != 0 {
-		at.after = newest
+		at.after = newest // also when the follower is at work: one that always is would keep it here
 		s.proof.at = at
-		return compared, false, nil
+		return compared, false, err
 	}
 	for _, id := range instances {
 		if id > at.instance {
@@ -133,7 +131,7 @@ func (s *Service) proveSome(
 		err := s.o.Idle(patient)
 		cancel()
 		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-			return last, 0, 0, nil
+			return last, 0, 0, errBusy
 		}
 		if err != nil {
 			return 0, 0, 0, err
@@ -141,11 +139,12 @@ func (s *Service) proveSome(
 	}
 	s.writing.Lock()
 	defer s.writing.Unlock()
+	s.reading = s.term.current()
 	if d, err = s.compare(ctx, t, ids, instances, false); err != nil || len(d.docs) == 0 {
 		return last, compared, 0, err
 	}
-	if s.shared() && len(d.docs) > portion/2 { // it was taken away from the server, or put back from a copy
-		return last, compared, uint64(len(d.docs)), s.refill(ctx)
+	if s.shared() && len(d.docs) > portion/2 && s.mayRefill() { // it was taken away from the server, or put back from a copy
+		return last, compared, uint64(len(d.docs)), s.refillNow(ctx)
 	}
 	for _, doc := range d.docs {
 		s.log.Warn("the index of the search was not as the row is; it has been mended", "kind", doc.Kind, "id", doc.ID,

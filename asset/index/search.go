@@ -74,6 +74,9 @@ func (s *Service) Search(ctx context.Context, instance stoa.ID, ask Question) (A
 	if a.Words.Empty() && len(ask.Narrow) == 0 {
 		return a, nil
 	}
+	if err := s.usable(ctx); err != nil {
+		return a, err
+	}
 	// A person searches for what that person has written; suggestions, asked for with each key, may lack it.
 	if s.o.Settle != nil && !ask.Titles && stoa.ActorFrom(ctx).SignedIn() {
 		if err := s.o.Settle(ctx); err != nil {

@@ -246,6 +246,7 @@ func (e *Engine) Token(ctx context.Context) ([]byte, error) {
 	}
 	switch {
 	case a.status == http.StatusNotFound:
+		e.places.lost(0) // with what it is made with
 		return nil, nil
 	case a.status != http.StatusOK, json.Unmarshal(a.body, &kept) != nil, !kept.Found:
 		return nil, away(e.client.refused(a))

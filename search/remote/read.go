@@ -39,7 +39,7 @@ func (e *Engine) Known(ctx context.Context, instance stoa.ID, keys []search.Key)
 			return nil, err
 		}
 		a, err := e.client.do(ctx, request{
-			method: http.MethodPost, path: "/" + e.alias(instance) + "/_mget?filter_path=docs.found,docs.error,docs._source",
+			method: http.MethodPost, path: "/" + e.alias(instance) + "/_mget?filter_path=docs.found,docs.error,docs._source,docs._version",
 			body: encode(object{"ids": each(part, name)}),
 		})
 		if err != nil {
@@ -47,9 +47,10 @@ func (e *Engine) Known(ctx context.Context, instance stoa.ID, keys []search.Key)
 		}
 		var got struct {
 			Docs []struct {
-				Found  bool            `json:"found"`
-				Error  json.RawMessage `json:"error"`
-				Source source          `json:"_source"`
+				Found   bool            `json:"found"`
+				Error   json.RawMessage `json:"error"`
+				Source  source          `json:"_source"`
+				Version int64           `json:"_version"`
 			} `json:"docs"`
 		}
 		switch {
@@ -64,7 +65,9 @@ func (e *Engine) Known(ctx context.Context, instance stoa.ID, keys []search.Key)
 				return nil, away(e.client.refused(&answer{a.host, a.status, encode(object{"error": d.Error}), a.header}))
 			}
 			if d.Found && !d.Source.Gone {
-				all = append(all, d.Source.known())
+				k := d.Source.known()
+				k.Version = d.Version
+				all = append(all, k)
 			}
 		}
 	}
