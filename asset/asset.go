@@ -139,8 +139,8 @@ type Found struct {
 	// whose change After tells.
 	Changes []string
 	// After gives the things that are found otherwise after changes of a kind of the things with these ids, in any order
-	// and perhaps some twice or of another kind: of a kind of change that is not the type's own, those that depend on it; of the
-	// type's own, those that lie below, which the same people may view.
+	// and perhaps some twice or of another kind: of a kind of change that is not the type's own, those that depend on
+	// it; of the type's own, those that lie below, which the same people may view.
 	After func(ctx context.Context, q db.Queryer, change string, ids []stoa.ID) ([]stoa.ID, error)
 	// Address is the path of the thing within its site. It asks for no permission.
 	Address func(ctx context.Context, q db.Queryer, e Entry) (string, error)

@@ -38,7 +38,7 @@ func sectionSearch() section {
 				"port 9200.",
 			kind: into(list(), func(c *Config) *[]string { return &c.Search.Hosts })},
 		{Name: nameSearchUser, Default: "", Shared: true,
-			Doc:  "User at the search server; empty means that it lets everybody in, or that search.server.api.key is set.",
+			Doc:  "User at the search server; empty when it asks for no sign-in, or search.server.api.key is set.",
 			kind: into(text(), func(c *Config) *string { return &c.Search.User })},
 		{Name: nameSearchPassword, Default: "", Secret: true, Shared: true,
 			Doc:  "Password of that user, or file:PATH for a file with it.",

@@ -47,7 +47,8 @@ func (s *Service) Texts(
 		err := r.Scan(&id)
 		ofPages[id] = true
 		return err
-	}, "SELECT id FROM content_article WHERE kind = ? AND id IN "+db.In(len(ids)), append([]any{KindPage}, db.Args(ids)...)...)
+	}, "SELECT id FROM content_article WHERE kind = ? AND id IN "+db.In(len(ids)),
+		append([]any{KindPage}, db.Args(ids)...)...)
 }
 
 // shownTexts gives the articles that visitors may see but for those of a kind.

@@ -267,8 +267,8 @@ func (s *Service) Stop() {
 }
 
 // Settle waits until a follower of this node has done what was committed before the call, as far as it can be done:
-// what fails is on its list, and scopes that it looks at again are not waited for. It returns the error of ctx when that
-// takes longer, and NotFound for a name that this node does not run.
+// what fails is on its list, and scopes that it looks at again are not waited for. It returns the error of ctx when
+// that takes longer, and NotFound for a name that this node does not run.
 func (s *Service) Settle(ctx context.Context, name string) error {
 	return s.await(ctx, name, func(n *seen) *[]chan struct{} { return &n.settle })
 }

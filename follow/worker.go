@@ -164,8 +164,8 @@ func (w *worker) run(ctx context.Context, fence cluster.Fence) error {
 	}
 }
 
-// begins tells the follower of a new term. That the lease is held there is asked of the database first: after a fail-over
-// that lost the claim, another node may claim the same epoch.
+// begins tells the follower of a new term. That the lease is held there is asked of the database first: after a
+// fail-over that lost the claim, another node may claim the same epoch.
 func (w *worker) begins(ctx context.Context) error {
 	t := Term{w.incarnation, w.fence.Epoch()}
 	if t == w.term || w.f.Began == nil {

@@ -247,7 +247,8 @@ func TestSearch_ATermInTheBinIsNoWordOfItsArticles(t *testing.T) {
 	a, b := nodes[0], nodes[1]
 	sys, st := servertest.System(), a.Site(t)
 	guest := guestOf(t, b)
-	publishDraft(t, a, content.Draft{Slug: "one", NewTags: []string{"Glasswort"}, Text: textIn(st.Locale, "One", "<p>x</p>")})
+	publishDraft(t, a, content.Draft{Slug: "one", NewTags: []string{"Glasswort"},
+		Text: textIn(st.Locale, "One", "<p>x</p>")})
 	finds(t, b, guest, "glasswort", "article One")
 	tag, err := a.Taxonomy.TagBySlug(sys, st.ID, "glasswort")
 	ok(t, err)

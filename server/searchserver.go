@@ -50,8 +50,8 @@ func (s *Server) openSharedSearch(ctx context.Context, o *index.Options) (err er
 	return nil
 }
 
-// unsearched are the changes that this node has seen of what can be searched for, and that the shared index may not have
-// yet. Who searches waits for those that were there before.
+// unsearched are the changes that this node has seen of what can be searched for, and that the shared index may not
+// have yet. Who searches waits for those that were there before.
 type unsearched struct {
 	mu    sync.Mutex
 	kinds []string

@@ -43,7 +43,8 @@ var errBusy = errors.New("index: the follower is at work")
 
 // Prove compares the next things of index and rows, about fifty, and mends what differs; it ends with the last kind.
 // The log was followed before, so a difference is one that nothing else would ever have mended. What the database could
-// not answer is an ErrRows. A shared index is compared by the node that writes it; others ask whether it can be reached.
+// not answer is an ErrRows. A shared index is compared by the node that writes it; others ask whether it can be
+// reached.
 func (s *Service) Prove(ctx context.Context) error {
 	types := s.types()
 	if len(types) == 0 {
@@ -143,7 +144,8 @@ func (s *Service) proveSome(
 	if d, err = s.compare(ctx, t, ids, instances, false); err != nil || len(d.docs) == 0 {
 		return last, compared, 0, err
 	}
-	if s.shared() && len(d.docs) > portion/2 && s.mayRefill() { // it was taken away from the server, or put back from a copy
+	// So many were taken away from the server, or it was put back from a copy.
+	if s.shared() && len(d.docs) > portion/2 && s.mayRefill() {
 		return last, compared, uint64(len(d.docs)), s.refillNow(ctx)
 	}
 	for _, doc := range d.docs {

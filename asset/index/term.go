@@ -120,7 +120,7 @@ type whose int32
 
 const (
 	unknown whose = iota
-	ours          // or nobody's yet
+	ours          // or that of no portal yet
 	foreign
 )
 
@@ -217,7 +217,8 @@ func (s *Service) mayRefill() bool {
 	return time.Since(s.refilled) > refillPause
 }
 
-// Reach asks whether the index can be reached, and is this portal's. The node that writes it sees to it that it is there.
+// Reach asks whether the index can be reached, and is this portal's. The node that writes it sees to it that it is
+// there.
 func (s *Service) Reach(ctx context.Context) error {
 	if !s.shared() {
 		_, err := s.o.Engine.Token(ctx)

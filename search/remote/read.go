@@ -39,7 +39,9 @@ func (e *Engine) Known(ctx context.Context, instance stoa.ID, keys []search.Key)
 			return nil, err
 		}
 		a, err := e.client.do(ctx, request{
-			method: http.MethodPost, path: "/" + e.alias(instance) + "/_mget?filter_path=docs.found,docs.error,docs._source,docs._version",
+			method: http.MethodPost,
+			path: "/" + e.alias(instance) +
+				"/_mget?filter_path=docs.found,docs.error,docs._source,docs._version",
 			body: encode(object{"ids": each(part, name)}),
 		})
 		if err != nil {
