@@ -179,9 +179,9 @@ type Count struct {
 // are safe for concurrent use. An error of kind Unavailable says that the index cannot be reached or is not ready;
 // Invalid, that a Query.After is of no result.
 type Engine interface {
-	// Apply makes the index have the documents, each of a Key at most once; what it has with a higher Version stays.
-	// After it has returned nil, a Search that begins finds them where refresh is true, and soon otherwise. token, where
-	// not nil, is kept in the same moment as the documents.
+	// Apply makes the index have the documents, each of a Key at most once in an instance; what it has with a higher
+	// Version stays. After it has returned nil, a Search that begins finds them where refresh is true, and soon
+	// otherwise. token, where not nil, is kept in the same moment as the documents.
 	Apply(ctx context.Context, docs []Document, token []byte, refresh bool) error
 	// Token gives the token that was kept last, nil when there is none.
 	Token(ctx context.Context) ([]byte, error)

@@ -146,7 +146,7 @@ func (s *Service) compare(
 	for i, id := range ids {
 		keys[i] = search.Key{Kind: t.Kind, ID: id}
 	}
-	had := map[stoa.ID]search.Known{}
+	had, removed := map[stoa.ID]search.Known{}, map[stoa.ID]bool{}
 	for _, instance := range instances {
 		known, err := s.o.Engine.Known(ctx, instance, keys)
 		if err != nil {
@@ -158,6 +158,7 @@ func (s *Service) compare(
 				continue
 			}
 			d.docs = append(d.docs, search.Document{Kind: t.Kind, ID: k.ID, Instance: instance, Gone: true})
+			removed[k.ID] = true
 		}
 	}
 	for _, id := range ids {
@@ -167,7 +168,7 @@ func (s *Service) compare(
 		if is && (!was || doc.Digest != k.Digest || s.again(k, told)) {
 			d.docs = append(d.docs, doc)
 		}
-		if !is && !was && s.shared() {
+		if !is && !removed[id] && s.shared() {
 			d.docs = append(d.docs, s.surelyGone(key, instances, told)...)
 		}
 		if !is || !was || doc.ACL != k.ACL {
