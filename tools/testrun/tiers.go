@@ -176,15 +176,6 @@ func (r *tierRun) command(ctx context.Context, argv ...string) *exec.Cmd {
 	return cmd
 }
 
-// race returns the flag of the race detector. go vet gets it, too: it shares
-// compiled packages with the tests then, instead of compiling them twice.
-func (r *tierRun) race() []string {
-	if r.opts.noRace || r.tier.noRace || !haveCompiler() {
-		return nil
-	}
-	return []string{"-race"}
-}
-
 // errLeftOut is what a check returns that has nothing to do in this run.
 var errLeftOut = errors.New("not in this run")
 
