@@ -167,9 +167,9 @@ func TestSiteMap_OfManyPostsNamesEachOnceInFilesThatAreSmallEnough(t *testing.T)
 	if len(seen) < posts {
 		t.Errorf("the files name %d addresses; there are %d posts", len(seen), posts)
 	}
-	// A load whose value a change overtook, or that failed on a busy machine, is made once more.
+	// A load whose value a change overtook, or that failed or was too old at its end on a busy machine, is made once more.
 	made := figures(t, n, "site-map")
-	if extra := made.Refused + made.Invalidations + made.LoadErrors; made.Loads > 4+extra+uint64(again.Load()) {
+	if extra := made.Refused + made.Invalidations + made.LoadErrors + made.Stale; made.Loads > 4+extra+uint64(again.Load()) {
 		t.Errorf("%d loads for the index and %d files: %+v", made.Loads, len(files), made)
 	}
 }
