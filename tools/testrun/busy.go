@@ -18,8 +18,8 @@ import (
 
 // A test that fails for being late says nothing of the product. So some run while other processes keep the
 // processors busy: all of the tiers unit, worlds and mutant with -load, and without it a seventh of the unit
-// packages, another each day. Of the package whose tests take longer than all others' it is a seventh of its tests, and
-// it has one database server a day beside SQLite.
+// packages, another each day. Of the package whose tests take longer than all others' it is a seventh of its tests.
+// Packages that are not about the database itself have one database server a day beside SQLite.
 const (
 	dailyLoad = 5 // processes that do nothing but count; on two processors a test gets a third to a half of one
 	slowness  = 5 // how much longer a package may take beside them
@@ -42,8 +42,25 @@ func loaded(all []string, day time.Time) (busy, calm []string) {
 	return busy, calm
 }
 
-// enginesOn are the databases that the tests of the long package run on: SQLite, and PostgreSQL on one day and MariaDB
-// on the next. It is empty for all, as -turns all wants.
+// everyEngine are the folders whose tests, and those of what is in them, run on all databases each day: what is
+// believed of a database is made and broken there.
+var everyEngine = [...]string{"cache", "change", "cluster", "db", "filestore", "follow", "job"}
+
+// byEngine gives the packages that have all databases each day, and those that have those of the day.
+func byEngine(pkgs []string) (all, daily []string) {
+	for _, p := range pkgs {
+		folder, _, _ := strings.Cut(shortName(p), "/")
+		if slices.Contains(everyEngine[:], folder) {
+			all = append(all, p)
+		} else {
+			daily = append(daily, p)
+		}
+	}
+	return all, daily
+}
+
+// enginesOn are the databases that most packages are tested on: SQLite, and PostgreSQL on one day and MariaDB on the
+// next. It is empty for all, as -turns all wants.
 func (r *tierRun) enginesOn(day time.Time) string {
 	if r.opts.turns != "today" {
 		return ""
@@ -132,7 +149,7 @@ func runUnit(ctx context.Context, r *tierRun) counts {
 	own.opts.load = dailyLoad
 	return total.plus(own.underLoad(ctx, func(ctx context.Context) (n counts) {
 		if len(busy) > 0 {
-			n = own.runGoTest(ctx, busy)
+			n = own.byEngine(ctx, busy, today)
 		}
 		if len(tests) > 0 && ctx.Err() == nil {
 			own.opts.run, own.opts.engines = only(tests), r.enginesOn(today)
@@ -147,18 +164,33 @@ func runUnit(ctx context.Context, r *tierRun) counts {
 func (r *tierRun) calm(ctx context.Context, pkgs, without []string, day time.Time) (total counts) {
 	var wg sync.WaitGroup
 	var long counts
-	others := *r
 	if len(without) > 0 {
 		own := *r
 		own.opts.engines = r.enginesOn(day)
-		own.opts.skip, others.opts.parallel = only(without), max(parallelism(r.opts)-1, 1)
+		own.opts.skip = only(without)
 		wg.Go(func() { long = own.runGoTest(ctx, []string{modulePath + "/" + sevenths}) })
 	}
 	if len(pkgs) > 0 {
-		total = others.runGoTest(ctx, pkgs)
+		total = r.byEngine(ctx, pkgs, day)
 	}
 	wg.Wait()
 	return total.plus(long)
+}
+
+// byEngine tests packages on the databases that each has on a day.
+func (r *tierRun) byEngine(ctx context.Context, pkgs []string, day time.Time) (total counts) {
+	all, daily := byEngine(pkgs)
+	own := *r
+	own.opts.engines = r.enginesOn(day)
+	for _, part := range []struct {
+		run  *tierRun
+		pkgs []string
+	}{{r, all}, {&own, daily}} {
+		if len(part.pkgs) > 0 && ctx.Err() == nil {
+			total = total.plus(part.run.runGoTest(ctx, part.pkgs))
+		}
+	}
+	return total
 }
 
 // busily makes a tier heed -load.

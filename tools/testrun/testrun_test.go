@@ -284,7 +284,7 @@ func TestLoaded_EachPackageHasItsDay(t *testing.T) {
 	}
 }
 
-func TestEnginesOn_TheLongPackageHasBothServersInTwoDays(t *testing.T) {
+func TestEnginesOn_BothServersInTwoDays(t *testing.T) {
 	r := &tierRun{opts: options{turns: "today"}}
 	day := time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC)
 	got := []string{r.enginesOn(day), r.enginesOn(day.AddDate(0, 0, 1))}
@@ -294,6 +294,14 @@ func TestEnginesOn_TheLongPackageHasBothServersInTwoDays(t *testing.T) {
 	}
 	if r.opts.turns = "all"; r.enginesOn(day) != "" {
 		t.Errorf("-turns all leaves some out: %q", r.enginesOn(day))
+	}
+}
+
+func TestByEngine_WhatIsAboutTheDatabaseHasAllOfThemEachDay(t *testing.T) {
+	pkgs := []string{modulePath + "/asset", modulePath + "/db/dbtest", modulePath + "/follow", modulePath + "/dbx"}
+	all, daily := byEngine(pkgs)
+	if !slices.Equal(all, []string{pkgs[1], pkgs[2]}) || !slices.Equal(daily, []string{pkgs[0], pkgs[3]}) {
+		t.Errorf("on all: %q, on those of the day: %q", all, daily)
 	}
 }
 
