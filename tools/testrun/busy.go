@@ -17,23 +17,25 @@ import (
 )
 
 // A test that fails for being late says nothing of the product. So some run while other processes keep the
-// processors busy: all of the tiers unit, worlds and mutant with -load, and without it a seventh of the unit
-// packages, another each day. Of the package whose tests take longer than all others' it is a seventh of its tests.
+// processors busy: all of the tiers unit, worlds and mutant with -load, and without it a fourteenth of the
+// unit packages, another each day. Of the package whose tests take longer than all others' it is a fourteenth of its
+// tests; of the others a half is tested each day.
 // Packages that are not about the database itself have one database server a day beside SQLite.
 const (
 	dailyLoad = 5 // processes that do nothing but count; on two processors a test gets a third to a half of one
+	busyTurns = 14
 	slowness  = 5 // how much longer a package may take beside them
 )
 
-// sevenths is the folder of the package that is not tested whole on a busy machine.
-const sevenths = "server"
+// inParts is the folder of the package that is not tested whole: it takes longer than all others.
+const inParts = "server"
 
 // loaded returns those of a list whose day it is to be tested on a busy machine, and the others.
 func loaded(all []string, day time.Time) (busy, calm []string) {
 	all = slices.Sorted(slices.Values(all))
-	turn := dayNumber(day) % 7
+	turn := dayNumber(day) % busyTurns
 	for i, p := range all {
-		if i%7 == turn {
+		if i%busyTurns == turn {
 			busy = append(busy, p)
 		} else {
 			calm = append(calm, p)
@@ -66,6 +68,16 @@ func (r *tierRun) enginesOn(day time.Time) string {
 		return ""
 	}
 	return "sqlite," + [...]string{"postgres", "mariadb"}[(dayNumber(day)+1)%2] // the lab has the other one
+}
+
+// otherHalf gives the tests that a day leaves out. Each has two days after each other, and so both database servers.
+func otherHalf(all []string, day time.Time) (out []string) {
+	for i, test := range slices.Sorted(slices.Values(all)) {
+		if i%2 != dayNumber(day)/2%2 {
+			out = append(out, test)
+		}
+	}
+	return out
 }
 
 // dayNumber counts the days in UTC.
@@ -131,17 +143,21 @@ func runUnit(ctx context.Context, r *tierRun) counts {
 		return r.rep.failf("%v", err)
 	}
 	today := time.Now()
-	others := slices.DeleteFunc(slices.Clone(pkgs), func(p string) bool { return shortName(p) == sevenths })
+	others := slices.DeleteFunc(slices.Clone(pkgs), func(p string) bool { return shortName(p) == inParts })
 	busy, calm := loaded(others, today)
-	var tests []string // of the other package, on a busy machine
+	var tests, without []string // of the other package, on a busy machine and not on a calm one
 	if len(others) < len(pkgs) {
-		all, err := testsOf(sevenths)
+		all, err := testsOf(inParts)
 		if err != nil {
 			return r.rep.failf("%v", err)
 		}
 		tests, _ = loaded(all, today)
+		without = slices.Clone(tests)
+		if r.opts.turns == "today" {
+			without = append(without, otherHalf(all, today)...)
+		}
 	}
-	total := r.calm(ctx, calm, tests, today)
+	total := r.calm(ctx, calm, without, today)
 	if ctx.Err() != nil {
 		return total
 	}
@@ -153,14 +169,14 @@ func runUnit(ctx context.Context, r *tierRun) counts {
 		}
 		if len(tests) > 0 && ctx.Err() == nil {
 			own.opts.run, own.opts.engines = only(tests), r.enginesOn(today)
-			n = n.plus(own.runGoTest(ctx, []string{modulePath + "/" + sevenths}))
+			n = n.plus(own.runGoTest(ctx, []string{modulePath + "/" + inParts}))
 		}
 		return n
 	}))
 }
 
 // calm tests packages, and beside them the one that takes longer than they all, without the tests that it has on a
-// busy machine; with no such tests it is not asked for.
+// busy machine or on another day; with no such tests it is not asked for.
 func (r *tierRun) calm(ctx context.Context, pkgs, without []string, day time.Time) (total counts) {
 	var wg sync.WaitGroup
 	var long counts
@@ -168,7 +184,7 @@ func (r *tierRun) calm(ctx context.Context, pkgs, without []string, day time.Tim
 		own := *r
 		own.opts.engines = r.enginesOn(day)
 		own.opts.skip = only(without)
-		wg.Go(func() { long = own.runGoTest(ctx, []string{modulePath + "/" + sevenths}) })
+		wg.Go(func() { long = own.runGoTest(ctx, []string{modulePath + "/" + inParts}) })
 	}
 	if len(pkgs) > 0 {
 		total = r.byEngine(ctx, pkgs, day)

@@ -69,7 +69,7 @@ func realMain(args []string, stdout, stderr io.Writer) int {
 	fs.StringVar(&o.envFile, "env-file", "", "with services: write the export lines to this file, too")
 	fs.IntVar(&o.parallel, "p", 0, "packages built and tested at a time; 0 chooses by processors and memory")
 	fs.IntVar(&o.load, "load", 0, "processes that keep the processors busy beside the tiers unit, worlds and mutant; "+
-		"0: beside the seventh of the unit packages whose day it is")
+		"0: beside the fourteenth of the unit packages whose day it is")
 	fs.IntVar(&o.count, "count", 1, "times to run each test")
 	fs.DurationVar(&o.timeout, "timeout", 10*time.Minute, "longest time one package may take")
 	fs.DurationVar(&o.deadline, "deadline", 80*time.Minute, "longest time the whole run may take; 0 for no limit")

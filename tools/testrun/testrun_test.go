@@ -268,7 +268,7 @@ func TestBuildBefore_SaysWhatACloneWithoutHistoryNeeds(t *testing.T) {
 func TestLoaded_EachPackageHasItsDay(t *testing.T) {
 	pkgs := strings.Fields("a b c d e f g h i j k l m n o p q")
 	seen := map[string]int{}
-	for day := range 7 {
+	for day := range busyTurns {
 		busy, calm := loaded(pkgs, time.Unix(int64(day)*24*60*60+5, 0))
 		if len(busy)+len(calm) != len(pkgs) {
 			t.Errorf("day %d: %d and %d of %d packages", day, len(busy), len(calm), len(pkgs))
@@ -279,7 +279,7 @@ func TestLoaded_EachPackageHasItsDay(t *testing.T) {
 	}
 	for _, p := range pkgs {
 		if seen[p] != 1 {
-			t.Errorf("%s has %d days of seven", p, seen[p])
+			t.Errorf("%s has %d days of a round", p, seen[p])
 		}
 	}
 }
@@ -294,6 +294,26 @@ func TestEnginesOn_BothServersInTwoDays(t *testing.T) {
 	}
 	if r.opts.turns = "all"; r.enginesOn(day) != "" {
 		t.Errorf("-turns all leaves some out: %q", r.enginesOn(day))
+	}
+}
+
+func TestOtherHalf_EachTestHasBothServersInFourDays(t *testing.T) {
+	tests := strings.Fields("c b a")
+	seen := map[string]int{}
+	r := &tierRun{opts: options{turns: "today"}}
+	for day := range 4 {
+		at := time.Unix(int64(day)*24*60*60+5, 0)
+		left := otherHalf(tests, at)
+		for _, name := range tests {
+			if !slices.Contains(left, name) {
+				seen[name+" "+r.enginesOn(at)]++
+			}
+		}
+	}
+	for _, name := range tests {
+		if seen[name+" sqlite,postgres"] != 1 || seen[name+" sqlite,mariadb"] != 1 {
+			t.Errorf("%s: %v", name, seen)
+		}
 	}
 }
 
@@ -320,9 +340,9 @@ func TestTestsOf_FindsWhatGoRuns(t *testing.T) {
 	if p := regexp.MustCompile(only(got)); !p.MatchString("TestB_c") || p.MatchString("TestB_cd") {
 		t.Errorf("%s matches others", p)
 	}
-	all, err := testsOf(filepath.Join("..", "..", sevenths))
+	all, err := testsOf(filepath.Join("..", "..", inParts))
 	if err != nil || len(all) < 100 {
-		t.Errorf("%d tests in %s, %v", len(all), sevenths, err)
+		t.Errorf("%d tests in %s, %v", len(all), inParts, err)
 	}
 }
 
