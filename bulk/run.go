@@ -33,6 +33,7 @@ func (s *Service) Job() job.Job {
 		Kind:     job.Once,
 		Schedule: "@every 5m",
 		Timeout:  2 * runFor,
+		Asked:    true,
 		Run:      s.work,
 	}
 }

@@ -121,8 +121,8 @@ func unfinished(ctx context.Context, q db.Queryer, name string) (bool, error) {
 // goes on now has ended. A job that is paused runs when it goes on.
 func (s *Service) Soon(ctx context.Context, tx *db.Tx, name string) error {
 	r := s.find(name)
-	if r == nil || r.Kind != Once {
-		return fmt.Errorf("job: there is no scheduled job %q", name)
+	if r == nil || r.Kind != Once || !r.Asked {
+		return fmt.Errorf("job: there is no scheduled job %q that can be asked for", name)
 	}
 	now, err := s.now(ctx)
 	if err != nil {

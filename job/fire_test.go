@@ -240,7 +240,7 @@ func TestSoon_RunsAtOnceAndOnceMoreAfterARunThatGoesOn(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		c := newClock()
 		began, goOn := make(chan struct{}, 10), make(chan struct{})
-		s := newService(t, d, c, member{&crew{}, 1}, Job{Name: "a", Kind: Once, Schedule: "@every 1h",
+		s := newService(t, d, c, member{&crew{}, 1}, Job{Name: "a", Kind: Once, Schedule: "@every 1h", Asked: true,
 			Run: func(ctx context.Context, run Run) error {
 				began <- struct{}{}
 				<-goOn
@@ -276,4 +276,45 @@ func TestSoon_RunsAtOnceAndOnceMoreAfterARunThatGoesOn(t *testing.T) {
 			t.Error("a job that there is not is due")
 		}
 	})
+}
+
+// What people ask for while a job is paused is done once it goes on, and not at its next time.
+func TestSoon_AskedForWhilePausedRunsWhenItGoesOn(t *testing.T) {
+	t.Parallel()
+	for _, e := range dbtest.Engines() {
+		t.Run(string(e), func(t *testing.T) {
+			handles, c, ran := dbtest.Nodes(t, e, 2), newClock(), 0
+			asked := Job{Name: "a", Kind: Once, Schedule: "@every 1h", Asked: true,
+				Run: func(context.Context, Run) error { ran++; return nil }}
+			var nodes []*Service
+			for i, d := range handles {
+				nodes = append(nodes, newService(t, d, c, member{&crew{}, int64(i + 1)}, asked))
+				step(t, nodes[i])
+			}
+			if err := nodes[0].Pause(admin(t), "a"); err != nil {
+				t.Fatal(err)
+			}
+			if err := handles[1].Write(admin(t), func(ctx context.Context, tx *db.Tx) error {
+				return nodes[1].Soon(ctx, tx, "a")
+			}); err != nil {
+				t.Fatal(err)
+			}
+			c.add(time.Second)
+			for _, s := range nodes {
+				step(t, s)
+			}
+			if ran != 0 {
+				t.Fatalf("ran %d times although paused", ran)
+			}
+			if err := nodes[0].Resume(admin(t), "a"); err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range nodes {
+				step(t, s)
+			}
+			if ran != 1 {
+				t.Fatalf("ran %d times after it was resumed, want 1", ran)
+			}
+		})
+	}
 }

@@ -72,6 +72,9 @@ type Job struct {
 	// AtMostOnce is for work outside of the database that must rather be left out than done twice: a run
 	// that failed or was cut off by the end of its node is not begun again. Attempts is 1 then.
 	AtMostOnce bool
+	// Asked says that Soon makes the job due, too, as part of what people do. After a pause it runs at once then, for what
+	// was asked for meanwhile; of other jobs the times that passed are left out. Once only.
+	Asked bool
 	// Run does the work, as the portal itself. Its context ends at the time-out and when the node stops.
 	Run func(ctx context.Context, run Run) error
 }

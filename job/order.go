@@ -84,7 +84,7 @@ func (s *Service) Pause(ctx context.Context, name string) error {
 	})
 }
 
-// Resume lets a job that is paused go on. Times that passed meanwhile are left out. It is for
+// Resume lets a job that is paused go on. Times that passed meanwhile are left out, but for one that is Asked. It is for
 // operators; a job that is not known is NotFound.
 func (s *Service) Resume(ctx context.Context, name string) error {
 	now, err := s.now(ctx)
@@ -93,7 +93,7 @@ func (s *Service) Resume(ctx context.Context, name string) error {
 	}
 	return s.command(ctx, "resume jobs", name, func(ctx context.Context, tx *db.Tx, r *registered) error {
 		audit.Note(tx, audit.JobResumed, audit.Thing{Kind: "job", Title: name})
-		if err := give(ctx, tx, name, "paused = ?", false); err != nil || r.Kind != Once {
+		if err := give(ctx, tx, name, "paused = ?", false); err != nil || r.Kind != Once || r.Asked {
 			return err
 		}
 		_, err := tx.Exec(ctx, "UPDATE job_schedule SET next_fire = ?, version = version + 1 WHERE name = ? AND next_fire <= ?",

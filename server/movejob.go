@@ -35,7 +35,7 @@ const (
 // moveFiles is the job that brings files from one store to the other.
 func (s *Server) moveFiles() job.Job {
 	return job.Job{
-		Name: moveJobName, Does: "Moves files to another file store", Kind: job.Once, Schedule: "@every 5m",
+		Name: moveJobName, Does: "Moves files to another file store", Kind: job.Once, Schedule: "@every 5m", Asked: true,
 		Timeout: 2 * moveRunFor, Run: s.workOnMove,
 	}
 }

@@ -82,7 +82,8 @@ func TestBulk_IsChosenFollowedAndExplained(t *testing.T) {
 	if err := n.Jobs.Resume(sys, bulk.JobName); err != nil {
 		t.Fatal(err)
 	}
-	b.do(t, "wait for the progress", chromedp.WaitVisible(chromedp.CSS("#bulk progress:not([value='0'])")))
+	b.do(t, "wait for the progress, or the end", chromedp.WaitVisible(
+		chromedp.CSS("#bulk progress:not([value='0']), #bulk:not([data-refresh]) #bulk-refusals")))
 	b.shoot(t, "bulk-3-progress-1440")
 	b.do(t, "wait for the end", chromedp.WaitVisible(chromedp.CSS("#bulk:not([data-refresh]) #bulk-refusals")))
 	if got := b.text(t); !strings.Contains(got, "420 of 420") || !strings.Contains(got, "Leaf 207") ||

@@ -59,7 +59,8 @@ func tiers() []tier {
 			services: true,
 			run:      busily(runMutant),
 		},
-		{name: "browser", what: "screens in a real browser", budget: 2 * time.Minute, services: true, run: runBrowser},
+		{name: "browser", what: "screens in a real browser", budget: 8 * time.Minute, services: true,
+			timeout: 30 * time.Minute, run: runBrowser},
 		{name: "lab", what: "real processes, networks and faults", budget: 30 * time.Minute, noRace: true,
 			timeout: 70 * time.Minute, run: runLab},
 	}
