@@ -84,8 +84,8 @@ func (s *Service) Pause(ctx context.Context, name string) error {
 	})
 }
 
-// Resume lets a job that is paused go on. Times that passed meanwhile are left out, but for one that is Asked. It is for
-// operators; a job that is not known is NotFound.
+// Resume lets a job that is paused go on. Times that passed meanwhile are left out, but for one that is Asked. It is
+// for operators; a job that is not known is NotFound.
 func (s *Service) Resume(ctx context.Context, name string) error {
 	now, err := s.now(ctx)
 	if err != nil {
